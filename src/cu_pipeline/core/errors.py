@@ -1,0 +1,91 @@
+"""Every error that cu-pipeline raises on purpose.
+
+CuPipelineError
+├── ConfigurationError     options that cannot work; lists all problems at once
+├── ManifestError          a feed that cannot be read at all
+├── MissingWeightsError    a packaged model that is not installed or is damaged
+├── BadClipError           one clip that is refused; becomes a row in `rejects`
+├── BundleError            a model bundle that is incomplete or does not fit
+├── StoreError             a feature store or table that is damaged
+├── RunInProgressError     another run holds the project's lock
+└── DeliveryError          a service that does not start or does not answer as it must
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a clip was refused. The codes are stable: people filter `rejects.csv` by them."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    NOT_MEDIA = "not_media"
+    NO_VIDEO = "no_video"
+    NO_FRAMES = "no_frames"
+    TRUNCATED = "truncated"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    DUPLICATE_ID = "duplicate_id"
+    BAD_ROW = "bad_row"
+
+
+class CuPipelineError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigurationError(CuPipelineError):
+    """Options that cannot work.
+
+    Args:
+        problems: every problem found, each naming the value, what is allowed and the remedy.
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ManifestError(CuPipelineError):
+    """A feed that cannot be read at all."""
+
+
+class MissingWeightsError(CuPipelineError):
+    """A packaged model that is not installed or whose files are damaged."""
+
+
+class BadClipError(CuPipelineError):
+    """One clip that is refused.
+
+    Args:
+        reason: the stable code.
+        detail: what was seen, for a person.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason.value}: {detail}")
+
+    def __reduce__(self) -> tuple[type["BadClipError"], tuple[Reason, str]]:
+        """Keep both arguments when the error crosses a process boundary."""
+        return type(self), (self.reason, self.detail)
+
+
+class BundleError(CuPipelineError):
+    """A model bundle that is incomplete, damaged or does not fit its capability."""
+
+
+class StoreError(CuPipelineError):
+    """A feature store or table that is damaged."""
+
+
+class RunInProgressError(CuPipelineError):
+    """Another run holds the project's lock."""
+
+
+class DeliveryError(CuPipelineError):
+    """A service that does not start or does not answer as it must."""

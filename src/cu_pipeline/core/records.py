@@ -1,0 +1,91 @@
+"""The rows of the persisted tables: their columns, in order, and what each means."""
+
+from enum import StrEnum
+from typing import Final
+
+import pandas as pd
+
+
+class Split(StrEnum):
+    """What a clip is used for. A clip never changes its split when data is added."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class AnnotatorKind(StrEnum):
+    """Who holds an opinion on a clip."""
+
+    HUMAN = "human"
+    RULE = "rule"
+    LLM = "llm"
+    MODEL = "model"
+
+
+CLIPS: Final[dict[str, str]] = {
+    "clip_id": "str",
+    "path": "str",  # relative to the project's root when inside it; "" for text only
+    "text": "str",
+    "creator": "str",  # "" when unknown
+    "posted_at": "str",  # ISO 8601; "" when unknown
+    "lang": "str",  # BCP 47; "" when unknown
+    "media_sha256": "str",  # "" for text only
+    "text_sha256": "str",  # "" for empty text
+    "duration_s": "float64",  # NaN for text only, like all media facts below
+    "width": "float64",
+    "height": "float64",
+    "fps": "float64",
+    "codec": "str",
+    "has_audio": "bool",
+    "bytes": "int64",
+    "group": "str",  # the unit of the split: clips that share it share the split
+    "split": "str",
+    "metadata": "str",  # JSON object of the manifest's other columns
+}
+
+REJECTS: Final[dict[str, str]] = {"clip_id": "str", "path": "str", "reason": "str", "detail": "str"}
+
+ANNOTATIONS: Final[dict[str, str]] = {
+    "clip_id": "str",
+    "capability": "str",
+    "annotator": "str",
+    "kind": "str",  # AnnotatorKind
+    "label": "str",  # classes of a multi-label capability joined by "|", "none" for no class
+    "probability": "float64",  # the annotator's confidence in `label`; NaN when not given
+    "probabilities": "str",  # JSON object class -> probability; "" when not given
+    "price": "float64",  # US dollars
+    "version": "str",  # of the rule, prompt or model; "" for people
+}
+
+LABELS: Final[dict[str, str]] = {
+    "clip_id": "str",
+    "capability": "str",
+    "label": "str",
+    "probability": "float64",  # that `label` is right
+    "probabilities": "str",  # JSON object class -> probability
+    "source": "str",  # AnnotatorKind of the deciding annotations
+    "annotators": "int64",
+    "certified": "bool",
+    "price": "float64",  # US dollars spent on this clip and capability
+}
+
+PREDICTIONS: Final[dict[str, str]] = {
+    "clip_id": "str",
+    "capability": "str",
+    "split": "str",
+    "label": "str",
+    "probability": "float64",
+    "probabilities": "str",  # JSON object class -> probability
+    "model_version": "str",
+}
+
+
+def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    """Give `rows` exactly the columns and types of a persisted table, also when there are no rows.
+
+    >>> table([], REJECTS).columns.tolist()
+    ['clip_id', 'path', 'reason', 'detail']
+    """
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return frame.astype({name: "object" if kind == "str" else kind for name, kind in columns.items()})
