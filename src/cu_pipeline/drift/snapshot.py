@@ -1,0 +1,101 @@
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cu_pipeline.core.capability import Kind, split_label
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.drift.permutation import Mask
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Clips as a model saw them: what it was given and what it answered.
+
+    Attributes:
+        table: one row a clip, with the columns `embedding` (a list of floats), one a fact, `labels` (JSON object
+            capability -> label), `predictions` (JSON object capability -> class -> probability), and possibly
+            `group`, the unit that dependent clips share.
+    """
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def thinned(self, most: int, rng: np.random.Generator) -> "Snapshot":
+        """Give at most `most` clips of this one, drawn at random, in their order."""
+        if len(self.table) <= most:
+            return self
+        kept = np.sort(rng.choice(len(self.table), most, replace=False))
+        return Snapshot(self.table.iloc[kept])
+
+    def fact(self, name: str) -> npt.NDArray[np.float64]:
+        """Give a fact of each clip, shape (clips,); NaN for a clip that has none.
+
+        Raises:
+            ConfigurationError: the table has no such column.
+        """
+        if name not in self.table:
+            known = ", ".join(self.table.columns)
+            raise ConfigurationError(f"monitor.facts names {name!r}; the reference has the columns {known}")
+        return pd.to_numeric(self.table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+    def embedding(self) -> npt.NDArray[np.float64]:
+        """Give the embeddings at the log's half precision, shape (clips, dimensions)."""
+        stacked = np.stack([np.asarray(row, dtype=np.float32) for row in self.table["embedding"]])
+        limit = float(np.finfo(np.float16).max)
+        return np.clip(stacked, -limit, limit).astype(np.float16).astype(np.float64)
+
+    def capabilities(self) -> set[str]:
+        """Give the capabilities that every clip has a prediction for."""
+        found = [set(json.loads(row)) for row in self.table["labels"]]
+        return set.intersection(*found) if found else set()
+
+    def labels(self, capability: str) -> list[str]:
+        """Give the predicted label of each clip."""
+        return [json.loads(row)[capability] for row in self.table["labels"]]
+
+    def classes(self, capability: str, kind: Kind) -> set[str]:
+        """Give the classes that were predicted for any clip."""
+        return {name for label in self.labels(capability) for name in split_label(label, kind)}
+
+    def present(self, capability: str, kind: Kind, classes: list[str]) -> Mask:
+        """Give which classes were predicted, shape (clips, classes)."""
+        chosen = [split_label(label, kind) for label in self.labels(capability)]
+        return np.array([[name in labels for name in classes] for labels in chosen], dtype=np.bool_)
+
+    def confidence(self, capability: str, kind: Kind) -> npt.NDArray[np.float64]:
+        """Give how sure each prediction was, shape (clips,).
+
+        For `single` the largest probability; for `multi` the mean over classes of max(p, 1 - p).
+        """
+        rows = [list(json.loads(row)[capability].values()) for row in self.table["predictions"]]
+        values = [np.array(row, dtype=np.float64) for row in rows]
+        if kind is Kind.SINGLE:
+            return np.array([value.max() for value in values])
+        return np.array([np.maximum(value, 1 - value).mean() for value in values])
+
+    def groups(self) -> npt.NDArray[np.object_] | None:
+        """Give the group of each clip, shape (clips,), if groups are known."""
+        return self.table["group"].to_numpy(dtype=object) if "group" in self.table else None
+
+
+def embedding_slices(parts: dict[str, int], dimensions: int) -> dict[str, slice]:
+    """Give where each part of an embedding lies.
+
+    Raises:
+        ConfigurationError: the parts do not add up to the embedding.
+
+    >>> embedding_slices({"frames": 2, "text": 1}, 3)
+    {'frames': slice(0, 2, None), 'text': slice(2, 3, None)}
+    """
+    if sum(parts.values()) != dimensions:
+        raise ConfigurationError(
+            f"monitor.embedding_parts {parts} adds up to {sum(parts.values())}, but embeddings have {dimensions} "
+            "dimensions: give the lengths of the encoders' features in order"
+        )
+    ends = np.cumsum(list(parts.values())).tolist()
+    return {name: slice(end - parts[name], end) for name, end in zip(parts, ends, strict=True)}

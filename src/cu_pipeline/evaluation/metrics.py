@@ -1,0 +1,142 @@
+"""Metrics of predicted probabilities against the truth, for single- and multi-label capabilities alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Kind
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions beside the truth for n clips.
+
+    Attributes:
+        kind: of the capability.
+        truth: bool (n, classes).
+        probabilities: float64 (n, classes).
+        decided: bool (n, classes): the classes that the decision names.
+    """
+
+    kind: Kind
+    truth: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    decided: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @classmethod
+    def decide(cls, kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> "Answers":
+        """Name the likeliest class, or every class at 0.5 or more."""
+        if kind is Kind.MULTI:
+            return cls(kind, truth, probabilities, probabilities >= 0.5)
+        likeliest = probabilities.argmax(1)
+        return cls(kind, truth, probabilities, np.arange(probabilities.shape[1]) == likeliest[:, None])
+
+    def take(self, rows: NDArray[np.int64]) -> "Answers":
+        """Give the clips at the positions `rows`."""
+        return Answers(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
+
+    def correct(self) -> NDArray[np.bool_]:
+        """Tell for each clip whether all of its classes, and no other, were named: bool (n)."""
+        right: NDArray[np.bool_] = (self.truth == self.decided).all(1)
+        return right
+
+
+def accuracy(answers: Answers) -> float:
+    """Give the share of clips decided right; all classes of a multi-label clip must be."""
+    return float(answers.correct().mean())
+
+
+def macro_f1(answers: Answers) -> float:
+    """Give the mean over classes of F1; classes that neither occur nor are predicted do not count."""
+    hits = (answers.truth & answers.decided).sum(0)
+    total = answers.truth.sum(0) + answers.decided.sum(0)
+    present = total > 0
+    return float((2 * hits[present] / total[present]).mean()) if present.any() else 0.0
+
+
+def expected_calibration_error(answers: Answers) -> float:
+    """Give the mean gap between confidence and accuracy over ten equal bins of confidence.
+
+    Source: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015). For a
+    multi-label capability each class of each clip is one binary decision.
+    """
+    confidence, right = _confidences(answers)
+    place = _bins(confidence)
+    gaps = np.bincount(place, confidence - right, _BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+METRICS: Final[dict[str, Callable[[Answers], float]]] = {
+    "accuracy": accuracy,
+    "macro_f1": macro_f1,
+    "ece": expected_calibration_error,
+}
+"""Every metric by name. A new one is a function and a line here."""
+
+
+def measure(answers: Answers) -> dict[str, float]:
+    """Give every metric."""
+    return {name: metric(answers) for name, metric in METRICS.items()}
+
+
+def reliability(answers: Answers) -> list[dict[str, float]]:
+    """Give the points of a calibration plot: mean confidence, accuracy and count of each filled bin."""
+    confidence, right = _confidences(answers)
+    place = _bins(confidence)
+    return [
+        {
+            "confidence": float(confidence[place == index].mean()),
+            "accuracy": float(right[place == index].mean()),
+            "n": int((place == index).sum()),
+        }
+        for index in range(_BINS)
+        if (place == index).any()
+    ]
+
+
+def confusion(answers: Answers, classes: list[str]) -> Any:
+    """Count decisions.
+
+    Returns:
+        Single-label: a matrix, rows truth, columns decision. Multi-label: class -> [[tn, fp], [fn, tp]].
+    """
+    if answers.kind is Kind.SINGLE:
+        return (answers.truth.T.astype(int) @ answers.decided.astype(int)).tolist()
+    return {
+        name: [[int((t & d).sum()) for d in (~decided, decided)] for t in (~truth, truth)]
+        for name, truth, decided in zip(classes, answers.truth.T, answers.decided.T, strict=True)
+    }
+
+
+def per_class(answers: Answers, classes: list[str]) -> dict[str, dict[str, float]]:
+    """Give precision, recall, F1 and support of each class; 0 where undefined."""
+    table = {}
+    for name, truth, decided in zip(classes, answers.truth.T, answers.decided.T, strict=True):
+        hits = float((truth & decided).sum())
+        table[name] = {
+            "precision": hits / max(float(decided.sum()), 1.0),
+            "recall": hits / max(float(truth.sum()), 1.0),
+            "f1": 2 * hits / max(float(truth.sum() + decided.sum()), 1.0),
+            "support": int(truth.sum()),
+        }
+    return table
+
+
+def _confidences(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the confidence of each decision and whether it was right."""
+    if answers.kind is Kind.SINGLE:
+        return answers.probabilities.max(1), answers.correct().astype(np.float64)
+    named = answers.probabilities.ravel()
+    return named, answers.truth.ravel().astype(np.float64)
+
+
+def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)

@@ -1,0 +1,79 @@
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.weights import MODELS, weights_path
+from cu_pipeline.features.extractor import Identity, Vectors
+
+MODEL: Final = "efficientnet-lite0"
+WIDTH: Final = 1280
+_BATCH: Final = 16
+
+
+class FrameEncoder:
+    """Frames of a clip, spread evenly over its time, through ImageNet's EfficientNet-Lite0.
+
+    Args:
+        count: frames a clip.
+        size: side in pixels that the decoder scales each frame to; the picture is squeezed, not cropped.
+    """
+
+    source: Literal["media"] = "media"
+
+    def __init__(self, count: int = 8, size: int = 224) -> None:
+        self._count = count
+        self._size = size
+
+    def __getstate__(self) -> dict[str, int]:
+        """Send only the parameters to worker processes, never the network."""
+        return {"_count": self._count, "_size": self._size}
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The arguments it was made with."""
+        return {"count": self._count, "size": self._size}
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What decides the values, the video decoder and its version among it."""
+        from cu_pipeline.media.frames import decoder_identity
+
+        return Identity(
+            name="frames",
+            version=1,
+            shape=(self._count, WIDTH),
+            weights_sha256=MODELS[MODEL].sha256,
+            parameters={"model": MODEL} | self.parameters,
+            decoder=decoder_identity(),
+        )
+
+    def prepare(self, content: str) -> NDArray[np.uint8]:
+        """Decode one clip's frames: uint8 RGB (count, size, size, 3)."""
+        from cu_pipeline.media.frames import sample_frames
+
+        return sample_frames(Path(content), self._count, self._size)
+
+    def encode(self, prepared: Sequence[NDArray[np.uint8]]) -> Vectors:
+        """Encode clips' frames: float32 (clips, count, 1280)."""
+        import torch
+
+        if not prepared:
+            return np.empty((0, self._count, WIDTH), dtype=np.float32)
+        frames = torch.from_numpy(np.concatenate(prepared)).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            features = [
+                self._network((frames[start : start + _BATCH].float() - 127) / 128)
+                for start in range(0, len(frames), _BATCH)
+            ]
+        vectors: Vectors = torch.cat(features).numpy().reshape(len(prepared), self._count, WIDTH)
+        return vectors
+
+    @cached_property
+    def _network(self) -> Any:
+        from cu_pipeline.features import efficientnet
+
+        return efficientnet.load(weights_path(MODEL))

@@ -1,0 +1,47 @@
+from pydantic import Field
+
+from cu_pipeline.core.options import Options
+from cu_pipeline.prompting.calibration import CONTENT_FREE
+from cu_pipeline.prompting.options import ClientOptions
+
+
+class PeopleOptions(Options):
+    """What people's labels cost and how far they are trusted.
+
+    Attributes:
+        price: US dollars for one person's label where the feed gives no price.
+        smoothing: weight of the even prior against one vote; with it a lone vote is not taken for certain.
+    """
+
+    price: float = Field(default=0.04, ge=0)
+    smoothing: float = Field(default=0.5, gt=0)
+
+
+class LlmOptions(Options):
+    """How a language model labels the clips that no person has labelled.
+
+    Attributes:
+        enabled: whether it does so at all.
+        client: which model.
+        max_clips: per capability; the clips beyond it stay without a label, and a warning counts them.
+        max_characters: to which captions are cut.
+        content_free: captions that say nothing, to calibrate by.
+        contrast: the answer that a class of a multi-label capability is weighed against: what clips show to
+            which no class applies.
+        price_per_1000_tokens: US dollars.
+    """
+
+    enabled: bool = True
+    client: ClientOptions = ClientOptions()
+    max_clips: int = Field(default=500, ge=0)
+    max_characters: int = Field(default=300, ge=1)
+    content_free: tuple[str, ...] = Field(default=CONTENT_FREE, min_length=1)
+    contrast: str = Field(default="everyday life", min_length=1)
+    price_per_1000_tokens: float = Field(default=0.0002, ge=0)
+
+
+class LabelOptions(Options):
+    """Parameters of the label pipeline."""
+
+    people: PeopleOptions = PeopleOptions()
+    llm: LlmOptions = LlmOptions()

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.media.container import open_video
+from cu_pipeline.media.packets import read_index
+from cu_pipeline.media.rotation import quarter_turns
+from cu_pipeline.media.selective import decode_needed
+from cu_pipeline.media.sequential import decode_in_order
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+T = TypeVar("T")
+
+
+def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
+    """Decode frames spread evenly over a clip: those shown at the centres of equal segments of time.
+
+    Args:
+        path: a local media file.
+        count: how many frames; a clip of fewer frames repeats them.
+        size: side of each frame, in pixels; libswscale scales (bilinear), the sides' ratio is not kept.
+
+    Returns:
+        RGB, uint8, shape (count, size, size, 3), in order of time and turned as shown.
+
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+
+    def shrink(frame: "VideoFrame") -> NDArray[np.uint8]:
+        return upright(frame, size, size)
+
+    return np.stack(decode_sample(path, count, shrink))
+
+
+def decode_sample(path: Path, count: int, convert: "Callable[[VideoFrame], T]") -> list[T]:
+    """Decode the frames shown at the centres of `count` equal segments of a clip, and convert each.
+
+    Only what these frames need is decoded. The result equals that of decoding everything in order, which is
+    what happens where the packets do not tell enough.
+
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+    with open_video(path) as (container, stream):
+        frames = decode_needed(read_index(container, stream), stream, count, convert)
+    return frames if frames is not None else decode_in_order(path, count, convert)
+
+
+def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
+    """Scale a frame to RGB and turn it as it is to be shown.
+
+    Returns:
+        uint8, shape (height, width, 3).
+    """
+    turns = quarter_turns(frame)
+    sides = (height, width) if turns % 2 else (width, height)
+    small = frame.reformat(*sides, format="rgb24", interpolation="BILINEAR", threads=1)
+    return np.rot90(small.to_ndarray(), turns)
+
+
+def decoder_identity() -> dict[str, str]:
+    """Give the decoder and the versions of the libraries that its frames depend on."""
+    import av
+
+    used = ("libavcodec", "libavformat", "libswscale")
+    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in used}
+    return {"name": "pyav", "version": av.__version__, **libraries}

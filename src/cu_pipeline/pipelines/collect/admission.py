@@ -1,0 +1,90 @@
+"""Which rows become clips, and why the others do not."""
+
+from collections.abc import Iterable, Mapping
+
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.media.options import Limits
+from cu_pipeline.media.probe_log import Probed
+from cu_pipeline.pipelines.collect.probing import probe_key
+from cu_pipeline.pipelines.collect.rows import check_row
+
+Rows = list[dict[str, object]]
+
+TEXT_ONLY: Mapping[str, object] = {
+    "media_sha256": "",
+    "duration_s": float("nan"),
+    "width": float("nan"),
+    "height": float("nan"),
+    "fps": float("nan"),
+    "codec": "",
+    "has_audio": False,
+    "bytes": 0,
+}
+"""What a clip without media has in place of a file's facts."""
+
+
+def check_rows(manifest: Iterable[Mapping[str, str]], capabilities: Capabilities, limits: Limits) -> tuple[Rows, Rows]:
+    """Divide a manifest's rows into those that may become clips and those that cannot.
+
+    Returns:
+        Rows with the columns of `CHECKED`, and refused ones with those of `REJECTS`, both in the manifest's order.
+    """
+    checked: Rows = []
+    refused: Rows = []
+    seen: set[str] = set()
+    for record in manifest:
+        try:
+            row = check_row(record, capabilities)
+            _check_unseen(row["clip_id"], seen)
+            if row["path"]:
+                row["probe_key"] = probe_key(row["path"], limits)
+            checked.append(dict(row))
+        except BadClipError as error:
+            refused.append(_refusal(record, error))
+    return checked, refused
+
+
+def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[Rows, Rows]:
+    """Give checked rows what probing found, and names to those that have none.
+
+    A clip without a name is called by the SHA-256 of its media, else of its text.
+
+    Returns:
+        Rows with a clip's facts and hashes added, and refused ones with the columns of `REJECTS`.
+    """
+    admitted: Rows = []
+    refused: Rows = []
+    seen: set[str] = set()
+    for row in checked:
+        try:
+            hashes = {"text_sha256": text_sha256(row["text"]) if row["text"] else ""}
+            clip = {**row, **_media(row, probes), **hashes}
+            clip["clip_id"] = row["clip_id"] or clip["media_sha256"] or clip["text_sha256"]
+            _check_unseen(str(clip["clip_id"]), seen)
+            admitted.append(clip)
+        except BadClipError as error:
+            refused.append(_refusal(row, error))
+    return admitted, refused
+
+
+def _check_unseen(clip_id: str, seen: set[str]) -> None:
+    if clip_id and clip_id in seen:
+        raise BadClipError(Reason.DUPLICATE_ID, f"an earlier row is called {clip_id!r}")
+    seen.add(clip_id)
+
+
+def _media(row: Mapping[str, str], probes: Mapping[str, Probed]) -> dict[str, object]:
+    if not row["probe_key"]:
+        return dict(TEXT_ONLY)
+    probed = probes[row["probe_key"]]
+    if probed.facts is None:
+        raise BadClipError(probed.reason or Reason.CRASHED, probed.detail)
+    facts = vars(probed.facts)
+    return {name: facts["sha256" if name == "media_sha256" else name] for name in TEXT_ONLY}
+
+
+def _refusal(row: Mapping[str, str], error: BadClipError) -> dict[str, object]:
+    place = {name: row.get(name, "").strip() for name in ("clip_id", "path")}
+    return {**place, "reason": error.reason.value, "detail": error.detail}

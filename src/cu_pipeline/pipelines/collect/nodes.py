@@ -1,0 +1,149 @@
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import pandas as pd
+
+from cu_pipeline.core import records
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.media.probe_log import Probed
+from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
+from cu_pipeline.pipelines.collect.opinions import foreign_columns
+from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.probing import probe_files
+from cu_pipeline.pipelines.collect.rows import CHECKED
+from cu_pipeline.pipelines.collect.sources.table import read_source
+from cu_pipeline.pipelines.collect.split import split_of
+from cu_pipeline.pipelines.collect.units import unit_names
+
+_log = logging.getLogger(__name__)
+
+
+def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
+    """Read the feed's rows as text, after generating the sample if that is the feed.
+
+    Args:
+        options: of the collect pipeline.
+        workers: processes for what takes long; 0: one per core.
+    """
+    return read_source(options, workers)
+
+
+def check_feed(
+    raw_manifest: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide the feed's rows into those that make sense and those that do not.
+
+    Args:
+        raw_manifest: the feed's rows as text.
+        capabilities: what to recognise.
+        options: of the collect pipeline.
+
+    Returns:
+        Checked rows, and rejects.
+    """
+    if foreign := foreign_columns(raw_manifest.columns, capabilities):
+        known = ", ".join(capabilities.root)
+        _log.warning("columns %s belong to no capability and are kept as metadata; capabilities: %s", foreign, known)
+    checked, refused = check_rows(_rows(raw_manifest), capabilities, options.limits)
+    return records.table(checked, CHECKED), records.table(refused, records.REJECTS)
+
+
+def probe_media(
+    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], options: CollectOptions, workers: int
+) -> Iterator[list[Probed]]:
+    """Probe the media files that were not probed before, a chunk at a time.
+
+    Args:
+        checked_rows: rows that make sense.
+        probe_cache: what earlier runs found.
+        options: of the collect pipeline.
+        workers: processes; 0: one per core.
+    """
+    with_media = checked_rows[checked_rows["probe_key"] != ""]
+    files = dict(zip(with_media["probe_key"], with_media["path"], strict=True))
+    new = {key: path for key, path in files.items() if key not in probe_cache}
+    count("clips_probed", len(new))
+    count("clips_probe_cached", len(files) - len(new))
+    yield []
+    yield from probe_files(new, options.limits, workers)
+
+
+def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give rows what probing found.
+
+    Args:
+        checked_rows: rows that make sense.
+        probes: what probing found, by key.
+
+    Returns:
+        Rows of usable clips, and rejects.
+    """
+    admitted, refused = admit_rows(_rows(checked_rows), probes)
+    columns = {**CHECKED, **{name: records.CLIPS[name] for name in records.CLIPS if name not in {"group", "split"}}}
+    return records.table(admitted, columns), records.table(refused, records.REJECTS)
+
+
+def list_rejects(row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.DataFrame:
+    """Give all refused rows, sorted."""
+    rejects = pd.concat([row_rejects, media_rejects]).sort_values(["clip_id", "path", "reason", "detail"])
+    count("clips_rejected", len(rejects))
+    for reason, number in rejects["reason"].value_counts().sort_index().items():
+        _log.warning("%d refused: %s", number, reason)
+    return rejects.reset_index(drop=True)
+
+
+def split_clips(admitted_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
+    """Divide clips so that neither a creator nor a duplicate is in two splits.
+
+    Raises:
+        ManifestError: there is no usable clip.
+    """
+    if admitted_rows.empty:
+        reasons = rejects["reason"].value_counts().sort_index()
+        refused = ", ".join(f"{reason} {number}" for reason, number in reasons.items()) or "none"
+        remedy = "Remedy: data/08_reporting/rejects.csv says why each row was refused"
+        raise ManifestError(f"{options.manifest!r} holds no usable clip; refused: {refused}. {remedy}")
+    contents = admitted_rows["media_sha256"].where(admitted_rows["media_sha256"] != "", admitted_rows["text_sha256"])
+    groups = unit_names(admitted_rows["creator"].tolist(), contents.tolist())
+    clips = admitted_rows.assign(group=groups, split=[split_of(group, options.split).value for group in groups])
+    count("clips_collected", len(clips))
+    _tell_sizes(Counter(clips["split"]))
+    return records.table(clips, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
+
+
+def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
+    """Give one row for each thing that a person said about a usable clip."""
+    rows: list[dict[str, object]] = [
+        {
+            "clip_id": clip_id,
+            "capability": capability,
+            "annotator": annotator,
+            "kind": AnnotatorKind.HUMAN.value,
+            "label": label,
+            "probability": float("nan"),
+            "probabilities": "",
+            "price": 0.0,
+            "version": "",
+        }
+        for clip_id, opinions in zip(admitted_rows["clip_id"], admitted_rows["opinions"], strict=True)
+        for capability, labels in json.loads(opinions).items()
+        for annotator, label in labels.items()
+    ]
+    annotations = records.table(rows, records.ANNOTATIONS)
+    return annotations.sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
+
+
+def _tell_sizes(sizes: Counter[str]) -> None:
+    shown = ", ".join(f"{split.value} {sizes[split.value]}" for split in Split)
+    _log.log(logging.INFO if len(sizes) == len(Split) else logging.WARNING, "clips by split: %s", shown)
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[dict[str, str]]:
+    names = frame.columns.tolist()
+    for values in frame.itertuples(index=False, name=None):
+        yield dict(zip(names, values, strict=True))

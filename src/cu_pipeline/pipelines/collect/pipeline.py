@@ -1,0 +1,36 @@
+from kedro.pipeline import Node, Pipeline
+
+from cu_pipeline.pipelines.collect.nodes import (
+    admit_clips,
+    check_feed,
+    collect_annotations,
+    list_rejects,
+    probe_media,
+    read_feed,
+    split_clips,
+)
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """A feed to usable clips, what people said about them, and what was refused."""
+    return Pipeline(
+        [
+            Node(read_feed, ["params:collect", "params:workers"], "raw_manifest", name="read_feed"),
+            Node(
+                check_feed,
+                ["raw_manifest", "params:capabilities", "params:collect"],
+                ["checked_rows", "row_rejects"],
+                name="check_feed",
+            ),
+            Node(
+                probe_media,
+                ["checked_rows", "probe_cache", "params:collect", "params:workers"],
+                "probes",
+                name="probe_media",
+            ),
+            Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
+            Node(list_rejects, ["row_rejects", "media_rejects"], "rejects", name="list_rejects"),
+            Node(split_clips, ["admitted_rows", "rejects", "params:collect"], "clips", name="split_clips"),
+            Node(collect_annotations, "admitted_rows", "annotations", name="collect_annotations"),
+        ]
+    )

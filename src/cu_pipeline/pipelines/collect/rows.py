@@ -1,0 +1,54 @@
+"""A manifest's rows, checked one by one."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.pipelines.collect.formats import PROBLEM
+from cu_pipeline.pipelines.collect.opinions import read_opinions, used_columns
+
+COLUMNS: Final = ("clip_id", "path", "text", "creator", "posted_at", "lang")
+"""The manifest's columns besides those with labels; "" means not given."""
+
+CHECKED: Final = dict.fromkeys((*COLUMNS, "metadata", "opinions", "probe_key"), "str")
+"""Columns of a table of checked rows.
+
+`metadata` and `opinions` are JSON objects: of the other columns, and capability -> annotator -> label. `probe_key` is
+the key of what probing the media finds; "" for text only.
+"""
+
+
+def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str, str]:
+    """Make sense of a manifest's row by itself.
+
+    Returns:
+        The columns of `CHECKED`, without a key.
+
+    Raises:
+        BadClipError: `bad_row`.
+    """
+    if problem := record.get(PROBLEM):
+        raise BadClipError(Reason.BAD_ROW, problem)
+    values = {name: record.get(name, "").strip() for name in COLUMNS}
+    if not values["path"] and not values["text"]:
+        raise BadClipError(Reason.BAD_ROW, "neither path nor text is given")
+    try:
+        if values["posted_at"]:
+            datetime.fromisoformat(values["posted_at"])
+    except ValueError as error:
+        detail = f"posted_at {values['posted_at']!r} is not ISO 8601, such as 2026-03-02T08:00:00Z"
+        raise BadClipError(Reason.BAD_ROW, detail) from error
+    try:
+        opinions = read_opinions(record, capabilities)
+    except ValueError as error:
+        raise BadClipError(Reason.BAD_ROW, str(error)) from error
+    known = {*COLUMNS, PROBLEM, *used_columns(capabilities)}
+    others = {name: value for name, value in record.items() if name not in known and value}
+    return values | {"metadata": _json(others), "opinions": _json(opinions), "probe_key": ""}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,120 @@
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import DeliveryError
+from cu_pipeline.core.hashing import file_sha256, json_sha256
+from cu_pipeline.core.telemetry import SWITCHES
+
+BENTOFILE: Final = "bentofile.yaml"
+BUILD_TIMEOUT_S: Final = 300
+
+
+@dataclass(frozen=True)
+class Bento:
+    """A built Bento in a store.
+
+    Attributes:
+        name: of the Bento.
+        version: hash of all that is packed.
+        store: the folder that BentoML calls its home.
+    """
+
+    name: str
+    version: str
+    store: Path
+
+    @property
+    def tag(self) -> str:
+        """What BentoML's commands call it."""
+        return f"{self.name}:{self.version}"
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.store / "bentos" / self.name / self.version
+
+    @property
+    def built(self) -> bool:
+        """Whether it lies there."""
+        return (self.folder / "bento.yaml").is_file()
+
+
+def build(root: Path, store: Path) -> Bento:
+    """Build the Bento of a project, unless one of the same content is in the store.
+
+    Args:
+        root: the project's folder, with bentofile.yaml.
+        store: BentoML's home; made if need be.
+
+    Raises:
+        DeliveryError: something to pack is absent, or BentoML refuses.
+    """
+    files = packed_files(root)
+    name = yaml.safe_load((root / BENTOFILE).read_text(encoding="utf-8"))["name"]
+    content = {path: file_sha256(root / path) for path in files}
+    bento = Bento(name, json_sha256(content)[:12], store.absolute())
+    count("bentos_built", 0)
+    if not bento.built:
+        _build(bento, root, files)
+        count("bentos_built")
+    return bento
+
+
+def packed_files(root: Path) -> list[str]:
+    """List what bentofile.yaml packs, itself included, relative to `root`.
+
+    Raises:
+        DeliveryError: there is no bentofile.yaml, or one of its patterns matches nothing.
+    """
+    if not (root / BENTOFILE).is_file():
+        raise DeliveryError(f"{root} has no {BENTOFILE}. Run from the project's folder, or set CU_PIPELINE_ROOT.")
+    config = yaml.safe_load((root / BENTOFILE).read_text(encoding="utf-8"))
+    files = {BENTOFILE}
+    for pattern in config["include"]:
+        found = [path for path in _matches(root, pattern) if "__pycache__" not in path.parts]
+        if not found:
+            raise DeliveryError(f"{BENTOFILE} packs {pattern}, but {root} has no such file")
+        files |= {path.relative_to(root).as_posix() for path in found}
+    return sorted(files)
+
+
+def environment(bento: Bento) -> dict[str, str]:
+    """Give the environment of BentoML's commands: this store, nothing sent home, nothing downloaded."""
+    return os.environ | SWITCHES | {"BENTOML_HOME": str(bento.store), "HF_HUB_OFFLINE": "1"}
+
+
+def _matches(root: Path, pattern: str) -> list[Path]:
+    pattern = f"{pattern}/*" if pattern.endswith("**") else pattern
+    return [path for path in root.glob(pattern) if path.is_file()]
+
+
+def _build(bento: Bento, root: Path, files: list[str]) -> None:
+    """Let BentoML build from a copy of what is packed: it walks all of its folder, `.venv` and data too."""
+    bento.store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in files:
+            (Path(scratch) / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / path, Path(scratch) / path)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "bentoml", "build", "--version", bento.version],
+                cwd=scratch,
+                env=environment(bento) | {"PYTHONPATH": str(Path(scratch) / "src")},
+                capture_output=True,
+                text=True,
+                timeout=BUILD_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DeliveryError(f"building {bento.tag} took more than {BUILD_TIMEOUT_S} s") from error
+    if done.returncode or not bento.built:
+        raise DeliveryError(f"BentoML did not build {bento.tag}:\n{(done.stdout + done.stderr)[-4000:]}")

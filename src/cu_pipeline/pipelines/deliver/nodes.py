@@ -1,0 +1,83 @@
+import logging
+from typing import Any
+
+import pandas as pd
+
+from cu_pipeline.core.paths import project_root
+from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.pipelines.deliver.bento import Bento, build
+from cu_pipeline.pipelines.deliver.options import DeliverOptions
+from cu_pipeline.pipelines.deliver.promotion import champion_bundle, promote_if_decided, register_challenger
+from cu_pipeline.pipelines.deliver.verify import verify
+
+_log = logging.getLogger(__name__)
+
+
+def register_bundles(bundles: dict[str, Bundle], gate: dict[str, Any]) -> dict[str, str]:
+    """Register every bundle as challenger and promote where the gate decided so.
+
+    Returns:
+        capability -> registry version of the bundle.
+
+    Raises:
+        DeliveryError: the gate did not judge a bundle.
+    """
+    registered = {}
+    for name, bundle in bundles.items():
+        registered[name] = register_challenger(bundle)
+        promote_if_decided(bundle, registered[name], gate.get(name))
+    return registered
+
+
+def select_champions(registered: dict[str, str], bundles: dict[str, Bundle]) -> dict[str, Bundle]:
+    """Give the champion's bundle of every registered capability that has a champion."""
+    found = {name: champion_bundle(name, bundles) for name in registered}
+    return {name: bundle for name, bundle in found.items() if bundle is not None}
+
+
+def build_bentos(champions: dict[str, Bundle], options: DeliverOptions) -> list[Bento]:
+    """Build the Bento that serves all champions; there is none without a champion."""
+    if not champions:
+        return []
+    return [build(project_root(), project_root() / options.bentoml_home)]
+
+
+def check_service(
+    bentos: list[Bento],
+    champions: dict[str, Bundle],
+    clips: pd.DataFrame,
+    predictions: pd.DataFrame,
+    options: DeliverOptions,
+) -> dict[str, Any]:
+    """Prove that the packed service answers as the champions do offline, and send it traffic.
+
+    Raises:
+        DeliveryError: it does not start, or answers otherwise.
+    """
+    report: dict[str, Any] = {"parity": None, "service": None}
+    for bento in bentos:
+        report |= verify(bento, champions, clips, predictions, options)
+    return report
+
+
+def report_delivery(
+    bentos: list[Bento], champions: dict[str, Bundle], checks: dict[str, Any], options: DeliverOptions
+) -> dict[str, Any]:
+    """Say what is served, and what was found of it."""
+    from cu_pipeline.tracking import registry
+
+    versions = {name: registry.champion(name) for name in champions}
+    for bento in bentos:
+        _log.info("checked the service %s in %s", bento.tag, options.bentoml_home)
+    return checks | {
+        "bento": bentos[0].tag if bentos else None,
+        "bentoml_home": options.bentoml_home,
+        "capabilities": {
+            name: {
+                "version": version.version if version else None,
+                "alias": registry.CHAMPION,
+                "model_version": champions[name].version,
+            }
+            for name, version in versions.items()
+        },
+    }

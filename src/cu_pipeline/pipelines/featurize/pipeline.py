@@ -1,0 +1,17 @@
+from kedro.pipeline import Node, Pipeline
+
+from cu_pipeline.pipelines.featurize.nodes import extract_features
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Clips to stored features."""
+    return Pipeline(
+        [
+            Node(
+                extract_features,
+                ["clips", "feature_cache", "params:featurize", "params:workers"],
+                "features",
+                name="extract_features",
+            )
+        ]
+    )

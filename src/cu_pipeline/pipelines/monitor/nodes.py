@@ -1,0 +1,131 @@
+import hashlib
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.drift.compare import compare
+from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.snapshot import Snapshot
+from cu_pipeline.drift.summary import summarise
+from cu_pipeline.inference.prediction_log import read_log
+from cu_pipeline.pipelines.monitor.traffic import Traffic, distinct_clips
+from cu_pipeline.reports.drift_page import drift_page, is_page_of
+
+FORMAT: Final = 1
+"""Of the drift report; a change makes earlier pages stale."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_traffic(prediction_log: Path, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
+    """Read what the service answered with the models that were delivered."""
+    found = read_log(prediction_log, versions=_served(delivery), since=options.since)
+    if found.invalid:
+        _log.warning("%d lines of %s are no prediction records and were skipped", found.invalid, prediction_log)
+    return distinct_clips(found, options.facts)
+
+
+def compare_with_reference(
+    reference: pd.DataFrame,
+    traffic: Traffic,
+    predictions: pd.DataFrame,
+    delivery: dict[str, Any],
+    resolved: dict[str, Any],
+    options: DriftOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """Test whether the service's clips are distributed as those that its models learned from.
+
+    Returns:
+        The `drift` dataset.
+    """
+    before = _without_media_facts_of_text(reference)
+    capabilities, skipped = _comparable(predictions, delivery, resolved)
+    found = compare(Snapshot(before), Snapshot(traffic.table), capabilities, options, seed)
+    found = replace(found, skipped=found.skipped | skipped)
+    summary = summarise(found, len(traffic.table), options)
+    _log.info("%s", summary)
+    return {
+        "decision": found.decision.value,
+        "alpha": options.alpha,
+        "method": "holm",
+        "reference": {"n": int(before["split"].isin([*options.reference_splits, *options.prediction_splits]).sum())},
+        "current": traffic.about(),
+        "tests": [asdict(test) for test in found.tests],
+        "skipped": found.skipped,
+        "summary": summary,
+        "inputs_sha256": _inputs_hash(before, traffic, list(capabilities), options, seed),
+    }
+
+
+def render_drift_page(
+    reference: pd.DataFrame,
+    traffic: Traffic,
+    drift: dict[str, Any],
+    resolved: dict[str, Any],
+    options: DriftOptions,
+    earlier_page: str,
+) -> str:
+    """Show the tests and both distributions, unless an earlier run's page shows the same.
+
+    Returns:
+        The `drift_report` dataset: one HTML page.
+    """
+    count("drift_pages_made", 0)
+    if is_page_of(earlier_page, drift):
+        return earlier_page
+    count("drift_pages_made")
+    before = _without_media_facts_of_text(reference)
+    return drift_page(Snapshot(before), Snapshot(traffic.table), drift, options, _kinds(resolved))
+
+
+def _served(delivery: dict[str, Any]) -> dict[str, str]:
+    return {name: entry["model_version"] for name, entry in delivery["capabilities"].items()}
+
+
+def _kinds(resolved: dict[str, Any]) -> dict[str, Kind]:
+    return {name: capability.kind for name, capability in active_capabilities(resolved).items()}
+
+
+def _comparable(
+    predictions: pd.DataFrame, delivery: dict[str, Any], resolved: dict[str, Any]
+) -> tuple[dict[str, Kind], dict[str, str]]:
+    """Split the served capabilities into those whose model also predicted the reference, and the others."""
+    kinds = _kinds(resolved)
+    predicted = predictions.groupby("capability")["model_version"].unique().map(set).to_dict()
+    comparable: dict[str, Kind] = {}
+    skipped: dict[str, str] = {}
+    for name, served in _served(delivery).items():
+        if name in kinds and predicted.get(name) == {served}:
+            comparable[name] = kinds[name]
+        else:
+            skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"
+    return comparable, skipped
+
+
+def _without_media_facts_of_text(reference: pd.DataFrame) -> pd.DataFrame:
+    """Give text-only clips no size, as the service's log does, where the table of clips has 0 bytes."""
+    return reference.assign(bytes=reference["bytes"].where(reference["bytes"] > 0))
+
+
+def _inputs_hash(
+    reference: pd.DataFrame, traffic: Traffic, capabilities: list[str], options: DriftOptions, seed: int
+) -> str:
+    tables = [_table_hash(table) for table in (reference, traffic.table)]
+    return json_sha256([FORMAT, tables, traffic.about(), capabilities, options.model_dump(mode="json"), seed])
+
+
+def _table_hash(table: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for row in table["embedding"]:
+        digest.update(np.asarray(row, dtype="<f4").tobytes())
+    digest.update(table.drop(columns="embedding").to_csv(index=False).encode())
+    return digest.hexdigest()

@@ -1,0 +1,56 @@
+import logging
+from typing import Any
+
+import pandas as pd
+
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.training.options import TrainOptions
+from cu_pipeline.training.train import fingerprint, train, training_data
+
+_log = logging.getLogger(__name__)
+
+
+def train_heads(
+    clips: pd.DataFrame,
+    labels: pd.DataFrame,
+    resolved: dict[str, Any],
+    store: FeatureStore,
+    trained: dict[str, Bundle],
+    options: TrainOptions,
+    extracted: FeatureOptions,
+    seed: int,
+) -> tuple[dict[str, Bundle], dict[str, list[dict[str, float]]]]:
+    """Train a head for each capability, but keep the one whose every input is as before.
+
+    Args:
+        clips: the table of usable clips.
+        labels: the table of labels.
+        resolved: the capabilities with their classes.
+        store: features of the clips.
+        trained: what the last run left, by capability.
+        options: of training.
+        extracted: which features to read.
+        seed: of every random choice.
+
+    Returns:
+        Bundles and training histories by capability.
+    """
+    extractors = build_all(extracted)
+    bundles: dict[str, Bundle] = {}
+    for counter in ("models_trained", "models_reused"):
+        count(counter, 0)
+    for name, capability in active_capabilities(resolved).items():
+        data = training_data(name, capability, clips, labels)
+        before = trained.get(name)
+        if before and before.trained_on == fingerprint(data, extractors, options, seed):
+            _log.info("%s: nothing changed, bundle %s is kept", name, before.version)
+            bundles[name] = before
+            count("models_reused")
+        else:
+            bundles[name] = train(data, store, extractors, options, seed)
+            count("models_trained")
+    return bundles, {name: bundle.history for name, bundle in bundles.items()}

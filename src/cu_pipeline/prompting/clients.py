@@ -1,0 +1,35 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.prompting.client import Client
+from cu_pipeline.prompting.options import ClientOptions
+from cu_pipeline.prompting.packaged import PackagedClient, packaged_identity
+
+
+@dataclass(frozen=True)
+class ClientKind:
+    """A way to reach a language model.
+
+    Attributes:
+        identity: gives the client's identity without starting it.
+        open: starts it.
+    """
+
+    identity: Callable[[ClientOptions], str]
+    open: Callable[[ClientOptions], Client]
+
+
+CLIENTS: Final[dict[str, ClientKind]] = {"packaged": ClientKind(packaged_identity, PackagedClient)}
+
+
+def client_kind(options: ClientOptions) -> ClientKind:
+    """Find the client that `options` name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if options.name not in CLIENTS:
+        raise ConfigurationError(f"client {options.name!r} is unknown; clients: {', '.join(CLIENTS)}")
+    return CLIENTS[options.name]

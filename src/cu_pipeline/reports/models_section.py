@@ -1,0 +1,100 @@
+from typing import Any
+
+import pandas as pd
+
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.reports.cards import Card, Cards, data_uri
+from cu_pipeline.reports.figures import confusion_figure, interval_figure, reliability_figure, svg
+
+MODEL = "this model"
+
+
+def models_section(
+    metrics: dict[str, Any],
+    gate: dict[str, Any],
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    cards: Cards,
+    most: int,
+) -> list[dict[str, Any]]:
+    """Describe each capability's model: its numbers beside baselines, its mistakes and the gate's decision.
+
+    Args:
+        metrics: the `metrics` dataset.
+        gate: the `gate` dataset.
+        predictions: of all clips.
+        labels: of all clips; those by people are the truth.
+        cards: makes the cards.
+        most: right and wrong examples, each.
+    """
+    return [
+        _model(name, found, gate.get(name), _judged(predictions, labels, name), cards, most)
+        for name, found in metrics.items()
+    ]
+
+
+def _model(
+    name: str, found: dict[str, Any], gate: dict[str, Any] | None, judged: pd.DataFrame, cards: Cards, most: int
+) -> dict[str, Any]:
+    test = found.get("test")
+    rows = [(MODEL, test), *found.get("baselines", {}).items()] if test else []
+    right, wrong = (judged[judged["right"] == outcome] for outcome in (True, False))
+    return {
+        "name": name,
+        "multi": isinstance(found.get("confusion"), dict),
+        "rows": rows,
+        "splits": [(split.value, found[split.value]) for split in Split if split.value in found],
+        "per_class": found.get("per_class", {}),
+        "plots": _plots(found, rows) if test else [],
+        "gate": gate,
+        "right": [_card(row, cards) for row in _surest(right, most)],
+        "wrong": [_card(row, cards) for row in _surest(wrong, most)],
+    }
+
+
+def _plots(found: dict[str, Any], rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
+    """Give each plot with its caption, and with the words for those who cannot see it."""
+    figures = [
+        (
+            f"{title} beside the baselines",
+            f"{title}: " + ", ".join(f"{_words(name)} {values[metric]:.3f}" for name, values in rows),
+            interval_figure([(_words(name), values[metric], *values["ci95"][metric]) for name, values in rows], title),
+        )
+        for metric, title in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"))
+    ]
+    mistakes = "What was mistaken for what, test split"
+    figures.append((mistakes, mistakes, confusion_figure(found["confusion"], found["classes"])))
+    ece = found["test"]["ece"]
+    points = ", ".join(f"{point['accuracy']:.2f} at {point['confidence']:.2f}" for point in found["reliability"])
+    words = f"Share that was right by predicted probability: {points}"
+    figures.append(("Calibration, test split", words, reliability_figure(found["reliability"], ece)))
+    return [
+        {"caption": caption, "alt": alt, "uri": data_uri(svg(figure), "image/svg+xml")}
+        for caption, alt, figure in figures
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _judged(predictions: pd.DataFrame, labels: pd.DataFrame, capability: str) -> pd.DataFrame:
+    """Give the test predictions of a capability beside people's labels."""
+    truth = labels[(labels["capability"] == capability) & (labels["source"] == AnnotatorKind.HUMAN)]
+    said = predictions[(predictions["capability"] == capability) & (predictions["split"] == Split.TEST)]
+    both = said.merge(truth[["clip_id", "label"]], on="clip_id", suffixes=("", "_truth"))
+    return both.assign(right=both["label"] == both["label_truth"])
+
+
+def _surest(judged: pd.DataFrame, most: int) -> list[dict[str, Any]]:
+    order = judged.sort_values(["probability", "clip_id"], ascending=[False, True]).head(most)
+    rows: list[dict[str, Any]] = order.to_dict("records")  # type: ignore[assignment]
+    return rows
+
+
+def _card(row: dict[str, Any], cards: Cards) -> Card:
+    sure = "" if pd.isna(row["probability"]) else f" ({row['probability']:.2f})"
+    notes = [f"{'✓' if row['right'] else '✗'} {row['label']}{sure}"]
+    if not row["right"]:
+        notes.append(f"truth: {row['label_truth']}")
+    return cards.card(row["clip_id"], *notes, good=bool(row["right"]))

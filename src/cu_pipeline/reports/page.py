@@ -1,0 +1,57 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.reports.cards import Cards
+from cu_pipeline.reports.data_section import data_section
+from cu_pipeline.reports.labels_section import labels_section
+from cu_pipeline.reports.models_section import models_section
+from cu_pipeline.reports.options import ReportOptions
+from cu_pipeline.reports.templating import environment
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run leaves, as in the catalog's datasets of the same names."""
+
+    clips: pd.DataFrame
+    annotations: pd.DataFrame
+    rejects: pd.DataFrame
+    labels: pd.DataFrame
+    capabilities: dict[str, Any]
+    predictions: pd.DataFrame
+    metrics: dict[str, Any]
+    gate: dict[str, Any]
+    delivery: dict[str, Any]
+    drift: dict[str, Any]
+
+
+def render_page(results: Results, thumbnails: Path, options: ReportOptions, workers: int) -> str:
+    """Write one self-contained page about a run: equal results give equal pages.
+
+    Args:
+        results: what the run left.
+        thumbnails: folder that keeps pictures between runs.
+        options: what is shown.
+        workers: processes that make pictures; 0: one per core.
+
+    Returns:
+        HTML that needs no other file and no network.
+    """
+    cards = Cards(results.clips)
+    sections = {
+        "data": data_section(results.clips, results.rejects, cards, options.thumbnails),
+        "labels": labels_section(results.annotations, results.labels, results.capabilities, len(results.clips), cards),
+        "models": models_section(
+            results.metrics, results.gate, results.predictions, results.labels, cards, options.examples
+        ),
+        "delivery": results.delivery,
+        "drift": results.drift,
+    }
+    pictures = cards.pictures(thumbnails, options, workers)
+    version = text_sha256("".join(sorted(results.clips["clip_id"] + results.clips["media_sha256"])))[:12]
+    template = environment().get_template("index.html.j2")
+    return template.render(options=options, pictures=pictures, data_version=version, **sections)

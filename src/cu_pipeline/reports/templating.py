@@ -1,0 +1,68 @@
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def environment() -> "Environment":
+    """Give the templates of this package. Everything that they print is escaped: captions are foreign text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    found = Environment(
+        loader=PackageLoader("cu_pipeline.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"number": number, "percent": percent, "p": p_text, "money": money, "sentence": sentence}
+    found.globals["stylesheet"] = files("cu_pipeline.reports").joinpath("templates/style.css").read_text("utf-8")
+    return found
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Show a number with fixed digits; a dash where there is none.
+
+    >>> number(0.12345), number(None), number(1200.0, 0)
+    ('0.123', '–', '1,200')
+    """
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float) -> str:
+    """Show a share.
+
+    >>> percent(0.256)
+    '26 %'
+    """
+    return f"{value * 100:.0f} %"
+
+
+def p_text(value: float) -> str:
+    """Show a p-value.
+
+    >>> p_text(0.00012), p_text(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def sentence(text: str) -> str:
+    """Show words as a sentence.
+
+    >>> sentence("there is no champion yet")
+    'There is no champion yet.'
+    """
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def money(value: float) -> str:
+    """Show US dollars.
+
+    >>> money(3.5), money(0.0021)
+    ('$3.50', '$0.0021')
+    """
+    return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}"

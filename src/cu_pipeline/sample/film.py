@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from cu_pipeline.sample.scenes import SCENES
+from cu_pipeline.sample.scenes.canvas import MARGIN, put_centre
+from cu_pipeline.sample.shot import FPS, HEIGHT, WIDTH, Look, Shot
+from cu_pipeline.sample.stickers import burst, lettering, price_sticker
+from cu_pipeline.sample.world import stream
+
+Frames = list[NDArray[np.uint8]]
+"""Pictures of HEIGHT x WIDTH x 3, RGB."""
+
+SAMPLE_RATE: Final = 22_050
+"""Of the sound, in hertz."""
+
+_GRAINS: Final = 4
+
+
+def draw_frames(shot: Shot) -> Frames:
+    """Draw all frames of a shot, before any alteration.
+
+    A reversed shot has exactly the frames of the same shot played forwards.
+    """
+    rng = stream(shot.seed, "picture")
+    paint = SCENES[shot.scene](rng)
+    shift, finish = _shaken(shot, rng), _finish(shot, rng)
+    frames: Frames = []
+    for place in range(shot.frames):
+        picture = paint(place / max(shot.frames - 1, 1), place / FPS)
+        x, y = shift(place)
+        frames.append(finish(picture.crop((x, y, x + WIDTH, y + HEIGHT)), place))
+    return frames[::-1] if shot.reverse else frames
+
+
+def draw_sound(shot: Shot) -> NDArray[np.int16]:
+    """Make the sound of a shot: a slow chord over hiss. It tells nothing.
+
+    Returns:
+        Samples at `SAMPLE_RATE`, one channel.
+    """
+    rng = stream(shot.seed, "sound")
+    time = np.arange(round(shot.frames / FPS * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
+    root, beat = rng.uniform(110, 330), rng.uniform(1, 3)
+    chord = sum(np.sin(2 * np.pi * root * ratio * time) for ratio in (1, rng.choice([1.2, 1.25]), 1.5))
+    sound = 0.12 * chord * (0.6 + 0.4 * np.cos(2 * np.pi * beat * time)) + 0.01 * rng.standard_normal(len(time))
+    return np.asarray(np.clip(sound, -1, 1) * 32_000, np.int16)
+
+
+def _shaken(shot: Shot, rng: np.random.Generator) -> Callable[[int], tuple[int, int]]:
+    phases, rates = rng.uniform(0, 6, 4), rng.uniform(1, 5, 4)
+    blows = _blows(shot)
+
+    def shift(place: int) -> tuple[int, int]:
+        waves = np.sin(phases + rates * place / FPS)
+        reach = MARGIN if place in blows else min(shot.look.shake, MARGIN)
+        x, y = (waves[0] + waves[1]) / 2 * reach, (waves[2] + waves[3]) / 2 * reach
+        return round(MARGIN + x), round(MARGIN + y)
+
+    return shift
+
+
+def _finish(shot: Shot, rng: np.random.Generator) -> Callable[[Image.Image, int], NDArray[np.uint8]]:
+    graded, grains = _grading(shot.look), _grains(shot.look.noise, rng)
+    star, blows = burst(), _blows(shot)
+    sites = rng.uniform(0.25, 0.75, (shot.frames, 2))
+    text = lettering(shot.overlay) if shot.overlay else None
+    sticker = price_sticker(shot.badge) if shot.badge else None
+    at = (WIDTH - 46, HEIGHT * rng.uniform(0.55, 0.85))
+
+    def finish(picture: Image.Image, place: int) -> NDArray[np.uint8]:
+        picture = picture.convert("RGB", graded)
+        if place in blows:
+            picture = Image.blend(picture, Image.new("RGB", picture.size, (220, 10, 10)), 0.45)
+            put_centre(picture, star, sites[place, 0] * WIDTH, sites[place, 1] * HEIGHT)
+        if shot.neon:
+            picture = _neon(picture)
+        if sticker is not None:
+            put_centre(picture, sticker, *at)
+        if text is not None:
+            picture.paste(text, (0, 0), text)
+        return np.asarray(ImageChops.add(picture, grains[place % _GRAINS], offset=-128))
+
+    return finish
+
+
+def _blows(shot: Shot) -> set[int]:
+    """Give the frames of a blow: four in each second, two and two."""
+    return {place for place in range(shot.frames) if place % FPS in (2, 3, 8, 9)} if shot.impacts else set()
+
+
+def _grading(look: Look) -> tuple[float, ...]:
+    """Give the 3 x 4 colour matrix, row by row, of saturation, then contrast, then tint."""
+    grey = np.tile((0.299, 0.587, 0.114), (3, 1))
+    mixed = look.contrast * (look.saturation * np.eye(3) + (1 - look.saturation) * grey)
+    lifted = np.column_stack([mixed, np.full(3, 128 * (1 - look.contrast))])
+    return tuple((lifted * np.asarray(look.tint)[:, None]).ravel().tolist())
+
+
+def _grains(noise: float, rng: np.random.Generator) -> list[Image.Image]:
+    """Give pictures of grain around a grey level of 128."""
+    grain = rng.normal(128, noise, (HEIGHT + 32, WIDTH + 32)).clip(0, 255).astype(np.uint8)
+    picture = Image.fromarray(grain).convert("RGB")
+    corners = rng.integers(0, 32, (_GRAINS, 2)).tolist()
+    return [picture.crop((x, y, x + WIDTH, y + HEIGHT)) for x, y in corners]
+
+
+def _neon(picture: Image.Image) -> Image.Image:
+    """Give the picture as two colours, violet and acid green, with scan lines and a frame."""
+    grey = np.asarray(picture.convert("L"), np.float32)[..., None] / 255
+    pixels = np.asarray((48, 0, 92), np.float32) * (1 - grey) + np.asarray((150, 255, 120), np.float32) * grey
+    pixels[::3] *= 0.72
+    pixels[:, :8] = pixels[:, -8:] = pixels[:14] = pixels[-14:] = (255, 40, 190)
+    return Image.fromarray(pixels.astype(np.uint8))

@@ -1,0 +1,92 @@
+import logging
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import bentoml
+from bentoml import server_context
+from starlette.responses import JSONResponse, Response
+
+from cu_pipeline import __version__
+from cu_pipeline.core.errors import BadClipError, CuPipelineError
+from cu_pipeline.service.guard import RequestGuard
+from cu_pipeline.service.image import service_image
+from cu_pipeline.service.prediction_log import log_prediction
+from cu_pipeline.service.request import ClassifyRequest
+from cu_pipeline.service.schemas import Answer, Classification, Model, Models, Refusal
+from cu_pipeline.service.settings import Settings, max_body_bytes
+from cu_pipeline.service.supervisor import stop_supervisor
+from cu_pipeline.service.warmup import warm_up
+
+TIMEOUT_S: Final = 120
+THREADS: Final = 2
+MAX_CONCURRENCY: Final = 32
+
+_logger = logging.getLogger("cu_pipeline.service")
+
+
+@bentoml.service(
+    name="cu_pipeline",
+    workers=1,
+    threads=THREADS,
+    image=service_image(),
+    traffic={"timeout": TIMEOUT_S, "max_concurrency": MAX_CONCURRENCY},
+)
+class ContentUnderstanding:
+    """Recognises what a short video is about."""
+
+    def __init__(self) -> None:
+        try:
+            self._load()
+        except CuPipelineError as error:
+            _logger.critical("the service cannot start: %s", error)
+            stop_supervisor()
+            raise
+
+    def _load(self) -> None:
+        from cu_pipeline.inference.predictor import Predictor
+
+        max_body_bytes()
+        self._settings = Settings.from_environment()
+        self._predictor = Predictor.load(self._settings.bundles)
+        warm_up(self._predictor)
+        _logger.info("serving %s from %s", ", ".join(self._predictor.bundles), self._settings.bundles)
+
+    @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
+    def classify(self, video: Path | None = None, caption: str = "") -> Classification | Response:
+        """Classify a clip by its video, its caption or both."""
+        request_id = uuid4().hex
+        try:
+            prediction = self._predictor.predict(video, caption)
+        except BadClipError as error:
+            refusal = Refusal(error=error.detail, reason=error.reason.value)
+            return JSONResponse(refusal.model_dump(), HTTPStatus.UNPROCESSABLE_ENTITY)
+        log_prediction(self._settings.log, request_id, prediction)
+        answers = {
+            name: Answer(
+                label=prediction.labels[name],
+                probabilities=probabilities,
+                model_version=prediction.versions[name],
+            )
+            for name, probabilities in prediction.probabilities.items()
+        }
+        return Classification(capabilities=answers, request_id=request_id, service_version=_version())
+
+    @bentoml.api(route="/models")
+    def models(self) -> Models:
+        """List the models that answer, and their versions."""
+        models = {
+            name: Model(model_version=bundle.version, kind=bundle.kind.value, classes=list(bundle.classes))
+            for name, bundle in self._predictor.bundles.items()
+        }
+        return Models(capabilities=models, service_version=_version())
+
+
+def _version() -> str:
+    """Give the Bento's version, or this package's when the service runs from the sources."""
+    bento = str(server_context.bento_version or "")
+    return bento if bento not in {"", "not available", "dev"} else __version__
+
+
+ContentUnderstanding.add_asgi_middleware(RequestGuard, max_body_bytes=max_body_bytes)  # type: ignore[attr-defined]

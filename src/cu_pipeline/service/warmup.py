@@ -1,0 +1,34 @@
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cu_pipeline.inference.predictor import Predictor
+
+SIDE: Final = 64
+FRAMES: Final = 8
+
+
+def warm_up(predictor: "Predictor") -> None:
+    """Predict a small grey clip, so that no user's request waits for a model to load.
+
+    Raises:
+        BadClipError: this installation cannot decode even that; the service must not become ready.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        predictor.predict(_write_clip(Path(scratch) / "warm_up.mp4"), "warm up")
+
+
+def _write_clip(target: Path) -> Path:
+    import av
+    import numpy as np
+
+    picture = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
+    with av.open(str(target), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FRAMES)
+        stream.width = stream.height = SIDE
+        stream.pix_fmt = "yuv420p"
+        for _ in range(FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    return target

@@ -1,0 +1,119 @@
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from pydantic import BaseModel, ValidationError
+
+from cu_pipeline.core.errors import ConfigurationError
+
+
+class ProjectContext(KedroContext):
+    """Kedro's context, whose parameters are refused with every problem named in words."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Give the parameters as the models that the nodes' type hints ask for.
+
+        Raises:
+            ConfigurationError: a parameter is unknown or has a value that is not allowed.
+        """
+        raw, models = self.config_loader["parameters"], self._parameter_models()
+        problems = [*unknown_keys(raw, self.config_loader.base_parameters()), *model_problems(raw, models)]
+        if problems:
+            raise ConfigurationError(problems)
+        return with_models(raw, models)
+
+    def _parameter_models(self) -> dict[str, type[BaseModel]]:
+        from kedro.framework.project import pipelines
+        from kedro.validation.type_extractor import TypeExtractor
+
+        names = self._pipelines_to_validate or list(pipelines)
+        hints = TypeExtractor({name: pipelines[name] for name in names}).extract_types_from_pipelines()
+        return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, BaseModel)}
+
+
+def with_models(parameters: dict[str, Any], models: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    """Give the parameters with the groups that have a model replaced by it.
+
+    A model inside a group that has a model itself comes from that one.
+
+    Args:
+        parameters: the raw parameters, which fit the models.
+        models: parameter (dots for nesting) -> model.
+    """
+    checked = deepcopy(parameters)
+    for name, model in models.items():
+        if any(name.startswith(f"{other}.") for other in models):
+            continue
+        *path, last = name.split(".")
+        group = checked
+        for part in path:
+            group = group[part]
+        group[last] = model.model_validate(group[last])
+    return checked
+
+
+def unknown_keys(parameters: dict[str, Any], known: Iterable[str]) -> Iterator[str]:
+    """Name the top-level parameters that no file of `conf/base` has.
+
+    >>> list(unknown_keys({"colect": {}}, ["collect", "seed"]))
+    ["parameter 'colect' is unknown: did you mean 'collect'? Allowed: collect, seed"]
+    """
+    allowed = sorted(known)
+    for name in parameters:
+        if name not in allowed:
+            yield _unknown(name, name, allowed)
+
+
+def model_problems(parameters: dict[str, Any], models: dict[str, type[BaseModel]]) -> Iterator[str]:
+    """Say what is wrong with each parameter that does not fit its model.
+
+    Args:
+        parameters: the raw parameters.
+        models: parameter (dots for nesting) -> the model that a node asks for.
+    """
+    seen = set()
+    for name, model in sorted(models.items()):
+        value: Any = parameters
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        try:
+            model.model_validate(value)
+        except ValidationError as error:
+            for fault in error.errors():
+                if (problem := _describe(name, model, fault)) not in seen:
+                    seen.add(problem)
+                    yield problem
+
+
+def _describe(name: str, model: type[BaseModel], fault: Any) -> str:
+    place = [str(part) for part in fault["loc"]]
+    path = ".".join([name, *place])
+    if fault["type"] == "extra_forbidden":
+        return _unknown(path, place[-1], _fields(model, fault["loc"][:-1]))
+    if fault["type"] == "missing":
+        return f"parameter {path!r} is missing: give it in conf/base or with --params"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"parameter {path!r} = {fault['input']!r}: {message[:1].lower() + message[1:]}"
+
+
+def _unknown(path: str, key: str, allowed: list[str]) -> str:
+    near = get_close_matches(key, allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"parameter {path!r} is unknown: {hint}Allowed: {', '.join(allowed)}"
+
+
+def _fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Give the keys that are allowed at `place` inside `model`, as its JSON schema tells."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    node = schema
+    for part in place:
+        properties = node.get("properties", {})
+        node = properties.get(part) or node.get("additionalProperties") or node.get("items") or {}
+        options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+        references = [option["$ref"] for option in options if "$ref" in option]
+        node = definitions[references[0].rsplit("/", 1)[-1]] if references else node
+    return sorted(node.get("properties", {}))

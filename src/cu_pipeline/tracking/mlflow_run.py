@@ -1,0 +1,170 @@
+"""One MLflow run per pipeline run. MLflow is imported when the first function is called."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+EXPERIMENT: Final = "cu-pipeline"
+_MAX_VALUE: Final = 6000
+_MAX_TAG: Final = 8000
+_BATCH: Final = 100
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+_own_uris: set[str] = set()  # MLflow puts what it is pointed at into the environment, where a user's choice would be
+
+
+def tracking_uri(root: Path) -> str:
+    """Give where runs are kept: `MLFLOW_TRACKING_URI`, else a database in the project's `mlruns`."""
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return given if given and given not in _own_uris else f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
+
+
+def configure(root: Path) -> None:
+    """Point MLflow at the project's runs and select the experiment, which is made if need be.
+
+    Args:
+        root: the project's folder.
+    """
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+    uri, folder = tracking_uri(root), root.resolve() / "mlruns"
+    local = uri.startswith("sqlite:") and str(folder) in uri
+    if local:
+        folder.mkdir(parents=True, exist_ok=True)
+        _own_uris.add(uri)
+    if uri != mlflow.get_tracking_uri():
+        mlflow.set_tracking_uri(uri)
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        place = (folder / "artifacts").as_uri() if local else None
+        mlflow.create_experiment(EXPERIMENT, artifact_location=place)
+    mlflow.set_experiment(EXPERIMENT)
+
+
+def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
+    """Start a run and make it MLflow's active one.
+
+    Args:
+        root: the project's folder.
+        name: shown in the UI.
+        tags: set at once, so that a run that crashes has them.
+
+    Returns:
+        The run's id.
+    """
+    import mlflow
+
+    configure(root)
+    nested = mlflow.active_run() is not None
+    return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
+
+
+def log_params(parameters: Mapping[str, Any]) -> None:
+    """Log parameters, flattened to `group.name`; values over MLflow's limit are cut."""
+    import mlflow
+
+    flat = {key: str(value)[:_MAX_VALUE] for key, value in flatten(parameters).items()}
+    for some in _batches(flat):
+        mlflow.log_params(some)
+
+
+def log_metrics(metrics: Mapping[str, float]) -> None:
+    """Log metrics of the whole run."""
+    import mlflow
+
+    for some in _batches(metrics):
+        mlflow.log_metrics(some)
+
+
+def set_tags(tags: Mapping[str, str]) -> None:
+    """Set tags on the active run; values over MLflow's limit are cut."""
+    import mlflow
+
+    mlflow.set_tags(_fit_tags(tags))
+
+
+def log_files(files: Iterable[Path]) -> None:
+    """Log those of the files that exist as artifacts."""
+    import mlflow
+
+    for path in files:
+        if path.is_file():
+            mlflow.log_artifact(str(path))
+
+
+def log_curves(history: Mapping[str, list[dict[str, float]]]) -> None:
+    """Log one nested run per capability with its training curves, a step per epoch.
+
+    Args:
+        history: capability -> rows of `epoch` and measured values.
+    """
+    import mlflow
+
+    for capability, rows in history.items():
+        with mlflow.start_run(run_name=capability, nested=True, tags={"capability": capability}):
+            for row in rows:
+                step = round(row["epoch"])
+                mlflow.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=step)
+
+
+def finish(status: Status, error: str = "") -> None:
+    """End the active run.
+
+    Args:
+        status: how it ended.
+        error: what went wrong, kept as a tag.
+    """
+    import mlflow
+
+    if error:
+        set_tags({"error": error})
+    mlflow.end_run(status)
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Give nested parameters as one mapping; empty groups and lists stay as values.
+
+    >>> flatten({"a": {"b": 1, "c": {}}, "d": [1, 2]})
+    {'a.b': 1, 'a.c': {}, 'd': [1, 2]}
+    """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value} if prefix else {}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Give the numbers of the `metrics` dataset as `CAPABILITY/SPLIT/NAME` and `CAPABILITY/baseline/NAME/…`."""
+    flat = {}
+    for capability, splits in report.items():
+        places = {split: splits[split] for split in ("train", "validation", "test") if split in splits}
+        places |= {f"baseline/{name}": scores for name, scores in splits.get("baselines", {}).items()}
+        for place, scores in places.items():
+            for name, value in scores.items():
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    flat[f"{capability}/{place}/{name}"] = float(value)
+    return flat
+
+
+def _batches(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    items = iter(values.items())
+    while some := dict(islice(items, _BATCH)):
+        yield some
+
+
+def _fit_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key[:250]: str(value)[:_MAX_TAG] for key, value in tags.items()}

@@ -1,0 +1,193 @@
+"""Versions of each capability's bundle in MLflow's registry, under the aliases challenger and champion."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
+
+from cu_pipeline.core.paths import project_root
+from cu_pipeline.tracking.mlflow_run import configure
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHALLENGER: Final = "challenger"
+CHAMPION: Final = "champion"
+LEDGER: Final = "data/06_models/promotions.jsonl"
+
+_PREFIX: Final = "cu-pipeline."
+_BUNDLE_VERSION: Final = "bundle_version"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered bundle.
+
+    Attributes:
+        version: the registry's number.
+        bundle_version: content hash of the bundle.
+        run_id: the MLflow run that holds its files.
+    """
+
+    version: str
+    bundle_version: str
+    run_id: str | None
+
+
+def register(bundle_dir: Path, capability: str, version_tag: str, run_id: str | None) -> str:
+    """Register a bundle as the capability's challenger.
+
+    A bundle that is registered already is not stored again: its version gets the alias.
+
+    Args:
+        bundle_dir: the folder with the bundle's files.
+        capability: its capability.
+        version_tag: the bundle's content hash.
+        run_id: the run to store the files in; None: the active run, or an own small one when none is active.
+
+    Returns:
+        The registry's version number.
+    """
+    client, name = _client(), model_name(capability)
+    version = _find(client, name, version_tag)
+    if version is None:
+        run, place = _store(bundle_dir, f"bundles/{_folder(capability)}/{version_tag}", run_id)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        created = client.create_model_version(
+            name, source=f"runs:/{run}/{place}", run_id=run, tags={_BUNDLE_VERSION: version_tag}
+        )
+        version = str(created.version)
+    client.set_registered_model_alias(name, CHALLENGER, version)
+    return version
+
+
+def promote(capability: str, registry_version: str, reason: str) -> None:
+    """Make a registered version the champion and append the change to the ledger.
+
+    Without effect when it is the champion already.
+
+    Args:
+        capability: whose champion changes.
+        registry_version: as `register` gave it.
+        reason: for people who read the ledger.
+    """
+    current = champion(capability)
+    if current and current.version == str(registry_version):
+        return
+    _append_to_ledger(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "capability": capability,
+            "from": current.version if current else None,
+            "to": str(registry_version),
+            "reason": reason,
+        }
+    )
+    _client().set_registered_model_alias(model_name(capability), CHAMPION, str(registry_version))
+
+
+def champion(capability: str) -> ModelVersion | None:
+    """Give the capability's champion, or None when it has none."""
+    found = _by_alias(capability, CHAMPION)
+    return None if found is None else _version(found)
+
+
+def champions() -> dict[str, ModelVersion]:
+    """Give the champion of every capability that has one."""
+    names = [model.name for model in _client().search_registered_models(f"name LIKE '{_PREFIX}%'")]
+    capabilities = [unquote(name.removeprefix(_PREFIX)) for name in names]
+    found = {capability: champion(capability) for capability in sorted(capabilities)}
+    return {capability: version for capability, version in found.items() if version}
+
+
+def fetch(capability: str, alias: str, target: Path) -> Path | None:
+    """Put the files of the bundle under an alias into a folder, replacing what it holds.
+
+    Args:
+        capability: whose bundle.
+        alias: `challenger` or `champion`.
+        target: the folder that will hold the bundle's files.
+
+    Returns:
+        `target`, or None when no version has the alias.
+    """
+    import mlflow
+
+    found = _by_alias(capability, alias)
+    if found is None:
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        files = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source, dst_path=scratch))
+        if target.exists():
+            shutil.rmtree(target)
+        files.rename(target)
+    return target
+
+
+def model_name(capability: str) -> str:
+    """Give the registered model's name of a capability.
+
+    >>> model_name("topic")
+    'cu-pipeline.topic'
+    """
+    return _PREFIX + quote(capability, safe=" ")
+
+
+def _client() -> "MlflowClient":
+    configure(project_root())
+    import mlflow
+
+    return mlflow.MlflowClient()
+
+
+def _find(client: "MlflowClient", name: str, version_tag: str) -> str | None:
+    versions = client.search_model_versions(f"name = '{name}'")
+    same = [int(found.version) for found in versions if found.tags.get(_BUNDLE_VERSION) == version_tag]
+    return str(max(same)) if same else None
+
+
+def _by_alias(capability: str, alias: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _client().get_model_version_by_alias(model_name(capability), alias)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _version(found: Any) -> ModelVersion:
+    return ModelVersion(str(found.version), found.tags.get(_BUNDLE_VERSION, ""), found.run_id or None)
+
+
+def _store(bundle_dir: Path, place: str, run_id: str | None) -> tuple[str, str]:
+    import mlflow
+
+    active = mlflow.active_run()
+    chosen = run_id or (active.info.run_id if active else None)
+    if chosen is None:
+        with mlflow.start_run(run_name="register") as own:
+            chosen = own.info.run_id
+    mlflow.MlflowClient().log_artifacts(chosen, str(bundle_dir), place)
+    return chosen, place
+
+
+def _folder(capability: str) -> str:
+    return quote(capability, safe="").replace("%", "_")
+
+
+def _append_to_ledger(entry: dict[str, str | None]) -> None:
+    path = project_root() / LEDGER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,0 +1,58 @@
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+_PREFIX = "params:"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One registered pipeline as DVC sees it.
+
+    Attributes:
+        name: of the pipeline.
+        inputs: datasets that some node reads.
+        outputs: datasets that some node writes.
+        parameters: top-level parameters that some node reads.
+        all_parameters: whether a node reads all of them at once.
+        modules: full names of the modules behind its nodes and of its wiring.
+    """
+
+    name: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    parameters: frozenset[str]
+    all_parameters: bool
+    modules: frozenset[str]
+
+
+def project_stages(metadata: Any, env: str) -> tuple[Stage, ...]:
+    """Give the registered pipelines of a bootstrapped Kedro project, but for `__default__`."""
+    from kedro.inspection import get_project_snapshot
+
+    snapshot = get_project_snapshot(metadata=metadata, env=env)
+    source = PurePosixPath(metadata.source_dir.relative_to(metadata.project_path).as_posix())
+    return tuple(
+        _stage(pipeline, source, f"{metadata.package_name}.pipelines.{pipeline.name}")
+        for pipeline in snapshot.pipelines
+        if pipeline.name != "__default__" and pipeline.nodes
+    )
+
+
+def _stage(pipeline: Any, source: PurePosixPath, package: str) -> Stage:
+    read = {name.split("@")[0] for node in pipeline.nodes for name in node.inputs}
+    written = {name.split("@")[0] for node in pipeline.nodes for name in node.outputs}
+    parameters = {name.removeprefix(_PREFIX).split(".")[0] for name in read if name.startswith(_PREFIX)}
+    modules = {_module(node.source.filepath, source) for node in pipeline.nodes if node.source}
+    return Stage(
+        name=pipeline.name,
+        inputs=frozenset(name for name in read if not name.startswith(_PREFIX) and name != "parameters"),
+        outputs=frozenset(written),
+        parameters=frozenset(parameters),
+        all_parameters="parameters" in read,
+        modules=frozenset(modules | {package, f"{package}.nodes", f"{package}.pipeline"}),
+    )
+
+
+def _module(filepath: str, source: PurePosixPath) -> str:
+    return ".".join(PurePosixPath(filepath).relative_to(source).with_suffix("").parts)

@@ -1,0 +1,125 @@
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.records import Split
+from cu_pipeline.features.batch import read_features
+from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.modeling.probabilities import logits_to_probabilities
+from cu_pipeline.training.calibrate import temperature, thresholds
+from cu_pipeline.training.fit import Examples, fit
+from cu_pipeline.training.options import TrainOptions
+from cu_pipeline.training.targets import soft_targets
+
+CODE_VERSION = 1
+"""Raised when a change of the code changes what a training run gives from the same inputs."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one capability's head is trained on.
+
+    Attributes:
+        name: of the capability.
+        capability: with its classes.
+        clips: labelled clips outside the test split, joined with their labels, in the order of clip_id.
+    """
+
+    name: str
+    capability: Capability
+    clips: pd.DataFrame
+
+
+def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels: pd.DataFrame) -> TrainingData:
+    """Join clips with the labels of one capability; test clips are left out.
+
+    Raises:
+        ConfigurationError: no labelled clip is in the training split.
+    """
+    own = labels.loc[labels["capability"] == name, ["clip_id", "label", "probabilities"]]
+    joined = clips.merge(own, on="clip_id", validate="one_to_one").sort_values("clip_id", ignore_index=True)
+    usable = joined[joined["split"] != Split.TEST.value]
+    if not (usable["split"] == Split.TRAIN.value).any():
+        raise ConfigurationError(
+            f"capability {name!r}: none of its {len(joined)} labelled clips is in the training split. Label more "
+            "clips, or raise the share of `train` in conf/base/parameters_collect.yml."
+        )
+    return TrainingData(name, capability, usable.reset_index(drop=True))
+
+
+def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
+    """Hash everything that decides a trained bundle: labels, features, options, seed, threads and libraries."""
+    import torch
+    import transformers
+
+    rows = data.clips[["media_sha256", "text_sha256", "split", "label", "probabilities"]]
+    return json_sha256(
+        {
+            "code": CODE_VERSION,
+            "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
+            "rows": rows.to_numpy().tolist(),
+            "extractors": {name: extractor.identity.fingerprint for name, extractor in extractors.items()},
+            "options": options.model_dump(),
+            "seed": seed,
+            "threads": options.threads or torch.get_num_threads(),
+            "libraries": [torch.__version__, transformers.__version__],
+        }
+    )
+
+
+def train(
+    data: TrainingData, store: FeatureStore, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int
+) -> Bundle:
+    """Fit a head and set its temperature and thresholds on the validation split.
+
+    Args:
+        data: of one capability.
+        store: with the features of its clips.
+        extractors: that made them.
+        options: of the head and of fitting.
+        seed: of every random choice.
+    """
+    capability = data.capability
+    everything = Examples(
+        read_features(data.clips, store, extractors), soft_targets(data.clips, capability).astype(np.float32)
+    )
+    in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
+    validation = everything.take(np.flatnonzero(~in_training))
+    fitted = fit(everything.take(np.flatnonzero(in_training)), validation, capability.kind, options, seed)
+    scale = temperature(fitted.validation_logits, validation.targets, capability.kind)
+    bars: dict[str, float] = {}
+    if capability.kind is Kind.MULTI:
+        probabilities = logits_to_probabilities(fitted.validation_logits, capability.kind, scale)
+        bars = thresholds(probabilities, validation.targets, capability.classes)
+    _log.info(
+        "%s: %d clips to learn from, %d to choose the epoch; kept %s epochs, temperature %.2f",
+        data.name, int(in_training.sum()), len(validation), len(fitted.history), scale,
+    )  # fmt: skip
+    return Bundle(
+        capability=data.name,
+        kind=capability.kind,
+        classes=capability.classes,
+        head=fitted.head,
+        weights=fitted.weights,
+        extractors={name: _described(extractor) for name, extractor in extractors.items()},
+        temperature=scale,
+        thresholds=bars,
+        trained_on=fingerprint(data, extractors, options, seed),
+        history=fitted.history,
+    )
+
+
+def _described(extractor: Extractor) -> dict[str, Any]:
+    identity = extractor.identity
+    return {"parameters": extractor.parameters, "fingerprint": identity.fingerprint}

@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cu_pipeline.core.capability import NONE, SEPARATOR, Capabilities, Capability, Kind, join_label, split_label
+
+NAMES = st.text(min_size=1).map(str.strip).filter(lambda name: name and SEPARATOR not in name and name != NONE)
+
+
+@given(st.sets(NAMES))
+def test_a_multi_label_comes_back_from_its_text(classes: set[str]) -> None:
+    assert set(split_label(join_label(list(classes), Kind.MULTI), Kind.MULTI)) == classes
+
+
+@given(NAMES)
+def test_a_single_label_comes_back_from_its_text(name: str) -> None:
+    assert split_label(join_label([name], Kind.SINGLE), Kind.SINGLE) == (name,)
+
+
+@given(st.lists(NAMES))
+def test_the_text_does_not_depend_on_order_or_repetition(classes: list[str]) -> None:
+    assert join_label(classes, Kind.MULTI) == join_label([*reversed(classes), *classes], Kind.MULTI)
+
+
+def test_spaces_and_empty_parts_are_ignored() -> None:
+    assert split_label(" violence | |advert|", Kind.MULTI) == ("advert", "violence")
+
+
+def test_a_single_label_needs_exactly_one_class() -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        join_label(["a", "b"], Kind.SINGLE)
+
+
+@pytest.mark.parametrize("classes", [["a", "a"], ["a|b"], ["none"], [" "], [""]])
+def test_unusable_classes_are_refused(classes: list[str]) -> None:
+    with pytest.raises(ValidationError, match=r"cannot be used|repeat a name"):
+        Capability(classes=tuple(classes))
+
+
+def test_a_project_needs_a_capability_and_keeps_their_order() -> None:
+    with pytest.raises(ValidationError):
+        Capabilities({})
+    assert list(Capabilities.model_validate({"z": {}, "a": {"kind": "multi"}}).root) == ["z", "a"]

@@ -1,0 +1,20 @@
+import pytest
+from kedro.io.core import DatasetError
+
+from cu_pipeline.datasets.files import EarlierText, Folder
+
+
+def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):
+    assert Folder(filepath=str(tmp_path / "log")).load() == tmp_path / "log"
+
+
+def test_a_folder_is_not_written_through_the_catalog(tmp_path):
+    with pytest.raises((DatasetError, NotImplementedError), match="written by the program that owns it"):
+        Folder(filepath=str(tmp_path)).save("anything")
+
+
+def test_an_earlier_text_is_empty_before_the_first_run(tmp_path):
+    earlier = EarlierText(filepath=str(tmp_path / "page.html"))
+    assert earlier.load() == ""
+    earlier.save("<p>")
+    assert earlier.load() == "<p>"

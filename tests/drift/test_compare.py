@@ -1,0 +1,148 @@
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.drift.compare import Decision, compare
+from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.snapshot import Snapshot
+from cu_pipeline.drift.summary import summarise
+
+CAPABILITIES = {"topic": Kind.SINGLE, "safety": Kind.MULTI}
+TOPICS = ("cats", "dogs", "cars")
+FLAGS = ("advert", "violence")
+OPTIONS = DriftOptions(permutations=299, embedding_parts={"frames": 8, "text": 4})
+
+
+def clips(n, rng, split="train", shift=0.0, share=0.5, longer=0.0):
+    """Draw clips; `shift` moves embeddings, `share` is that of the first topic, `longer` adds to durations."""
+    rest = (1 - share) / 2
+    topics, sure = rng.choice(3, n, p=[share, rest, rest]), rng.uniform(0.4, 1, n)
+    topic = np.where(np.arange(3) == topics[:, None], sure[:, None], (1 - sure[:, None]) / 2)
+    safety = rng.uniform(0, (1, 0.6), (n, 2))
+    rows = zip(topics, topic.tolist(), safety.tolist(), strict=True)
+    named = [(TOPICS[k], dict(zip(TOPICS, p, strict=True)), dict(zip(FLAGS, q, strict=True))) for k, p, q in rows]
+    flags = ["|".join(name for name, p in q.items() if p > 0.5) or "none" for _, _, q in named]
+    table = {
+        "embedding": rng.normal(shift, 1, (n, 12)).tolist(),
+        "duration_s": np.round(rng.exponential(2, n) + longer, 1),
+        "width": rng.choice([720.0, 1080.0, np.nan], n),
+        "height": 1280.0,
+        "fps": rng.choice([25.0, 30.0], n),
+        "bytes": rng.integers(100_000, 1_000_000, n),
+        "text_length": rng.poisson(4, n),
+        "labels": [json.dumps({"topic": k, "safety": flag}) for (k, _, _), flag in zip(named, flags, strict=True)],
+        "predictions": [json.dumps({"topic": p, "safety": q}) for _, p, q in named],
+        "split": split,
+    }
+    return Snapshot(pd.DataFrame(table))
+
+
+def world(seed, reference=(60, 30), current=40, **drift):
+    """Draw a reference of train and validation clips, and current ones that may have drifted."""
+    rng = np.random.default_rng(seed)
+    sides = [clips(reference[0], rng), clips(reference[1], rng, "validation")]
+    return Snapshot(pd.concat([side.table for side in sides], ignore_index=True)), clips(current, rng, **drift)
+
+
+def run(seed, options=OPTIONS, **drift):
+    reference, current = world(seed, **drift)
+    return compare(reference, current, CAPABILITIES, options, seed)
+
+
+def test_false_alarms_stay_below_alpha_over_simulated_worlds_without_drift():
+    runs, alpha = 120, 0.1
+    options = OPTIONS.model_copy(update={"alpha": alpha})
+    alarms = sum(run(seed, options).decision is Decision.DRIFT for seed in range(runs))
+    assert alarms / runs <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / runs)
+    assert alarms > 0, "a test that never raises has no power"
+
+
+@pytest.mark.parametrize(
+    ("drift", "test"),
+    [
+        ({"shift": 1.0}, "embedding_frames"),
+        ({"longer": 2.0}, "duration_s"),
+        ({"share": 0.05}, "label_topic"),
+    ],
+)
+def test_real_drift_is_found_and_named(drift, test):
+    found = [{item.name for item in run(seed, **drift).tests if item.drifted} for seed in range(10)]
+    assert sum(test in names for names in found) >= 9
+
+
+def test_equal_seeds_give_equal_results():
+    assert run(3) == run(3)
+
+
+def test_too_few_current_clips_are_not_tested():
+    result = run(0, current=18)
+    assert result.decision is Decision.NOT_ENOUGH_DATA
+    assert result.missing == 12
+    assert result.tests == []
+    assert "12 more" in summarise(result, 18, OPTIONS)
+
+
+def test_a_reference_that_is_too_small_for_predictions_leaves_only_those_out():
+    result = run(0, reference=(60, 5))
+    assert {item.kind for item in result.tests} == {"fact", "embedding"}
+    assert "5 clips of validation" in result.skipped["predictions"]
+    assert "Left out: predictions" in summarise(result, 40, OPTIONS)
+
+
+def test_no_usable_reference_is_not_called_no_drift():
+    result = run(0, reference=(5, 5))
+    assert result.decision is Decision.NOT_ENOUGH_DATA
+    assert "reference is too small" in summarise(result, 40, OPTIONS)
+
+
+def test_a_constant_fact_costs_the_other_tests_nothing():
+    tests = {item.name: item for item in run(0).tests}
+    assert tests["height"].p_value == tests["height"].p_adjusted == 1.0
+    free = [item for item in tests.values() if item.name != "height"]
+    smallest = min(free, key=lambda item: item.p_value)
+    assert smallest.p_adjusted == pytest.approx(min(1.0, len(free) * smallest.p_value))
+
+
+def test_too_few_permutations_for_the_level_are_refused():
+    options = OPTIONS.model_copy(update={"permutations": 99, "alpha": 0.01})
+    with pytest.raises(ConfigurationError, match="set it to 1100 or more"):
+        run(0, options)
+
+
+def test_parts_that_do_not_add_up_to_the_embedding_are_refused():
+    options = OPTIONS.model_copy(update={"embedding_parts": {"frames": 5}})
+    with pytest.raises(ConfigurationError, match="12 dimensions"):
+        run(0, options)
+
+
+def test_an_unknown_fact_is_refused():
+    options = OPTIONS.model_copy(update={"facts": ("colour",)})
+    with pytest.raises(ConfigurationError, match="'colour'"):
+        run(0, options)
+
+
+def test_a_group_column_reaches_the_tests():
+    reference, current = world(0, shift=1.0)
+    sides = []
+    for name, side in (("before", reference), ("now", current)):
+        table = side.table.assign(group=[f"{name}-{number * 3 // len(side)}" for number in range(len(side))])
+        sides.append(Snapshot(table))
+    ungrouped = compare(reference, current, CAPABILITIES, OPTIONS, 0)
+    grouped = compare(*sides, CAPABILITIES, OPTIONS, 0)
+    assert ungrouped.decision is Decision.DRIFT
+    assert grouped.decision is Decision.NO_DRIFT, "three creators a side prove nothing"
+
+
+def test_the_default_size_takes_under_three_seconds():
+    rng = np.random.default_rng(0)
+    reference, current = world(0, reference=(170, 36))
+    for side in (reference, current):
+        side.table["embedding"] = list(rng.normal(size=(len(side), 1664)).astype(np.float32))
+    started = time.process_time()
+    compare(reference, current, CAPABILITIES, DriftOptions(), 0)
+    assert time.process_time() - started < 3

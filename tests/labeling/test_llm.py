@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.labeling.inquiry import plan_inquiries
+from cu_pipeline.labeling.llm import annotate, class_probabilities
+from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.prompt import Prompt
+
+TOPIC = Capability(classes=("a", "b"))
+SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
+
+
+def test_single_probabilities_follow_bayes_rule() -> None:
+    clips, nothing = np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])
+    even = class_probabilities(clips, nothing, np.array([0.5, 0.5]), Kind.SINGLE)
+    assert np.allclose(even, [[0.2, 0.8]])
+    rare = class_probabilities(clips, nothing, np.array([0.9, 0.1]), Kind.SINGLE)
+    assert np.allclose(rare, [[0.9 * 0.2 / (0.9 * 0.2 + 0.1 * 0.8), 0.1 * 0.8 / (0.9 * 0.2 + 0.1 * 0.8)]])
+
+
+def test_classes_of_a_multi_label_are_weighed_against_the_contrast_alone() -> None:
+    clips, nothing = np.log([[0.3, 0.01, 0.1]]), np.log([[0.1, 0.1, 0.1]])
+    both = class_probabilities(clips, nothing, np.array([0.5, 0.2]), Kind.MULTI)
+    assert np.allclose(both, [[0.75, 0.01 * 0.2 / (0.01 * 0.2 + 0.1 * 0.8)]])
+    clips[0, 1] = np.log(0.6)
+    assert class_probabilities(clips, nothing, np.array([0.5, 0.2]), Kind.MULTI)[0, 0] == pytest.approx(0.75)
+
+
+def test_priors_count_people_on_training_clips_only(clips, votes) -> None:
+    table = clips({"1": "", "2": "", "3": "", "4": ""}).assign(split=["train", "train", "train", "test"])
+    topics = votes(("1", "ann", "a"), ("2", "ann", "a"), ("3", "ann", "b"), ("4", "ann", "b"))
+    assert np.allclose(class_priors(table, topics, "topic", TOPIC), [3 / 5, 2 / 5])
+    safety = votes(("1", "ann", "advert"), ("2", "ann", "none"), ("4", "ann", "violence"), capability="safety")
+    assert np.allclose(class_priors(table, safety, "safety", SAFETY), [2 / 4, 1 / 4])
+
+
+def test_annotations_carry_label_price_and_version(clips, votes) -> None:
+    table = clips({"1": "seen", "2": "first", "3": "second"}).assign(split="train")
+    people = votes(("1", "ann", "a"))
+    options = LlmOptions(content_free=("N/A",), price_per_1000_tokens=2.0)
+    capabilities = {"topic": TOPIC}
+    prompt = Prompt("{{ text }}:")
+    (inquiry,) = plan_inquiries(table, people, capabilities, prompt, options)
+    identity = client_kind(options.client).identity(options.client)
+    answers = [Scored((-1.0, -1.0), 10), Scored((-0.5, -3.0), 20), Scored((-3.0, -0.5), 30)]
+    known = {question.key(identity): one for question, one in zip(inquiry.questions, answers, strict=True)}
+
+    result = annotate([inquiry], known, table, people, capabilities, options)
+    assert result["clip_id"].tolist() == ["2", "3"]
+    assert result["label"].tolist() == ["a", "b"]
+    assert set(result["kind"]) == {"llm"}
+    odds = 2 * np.exp(2.5)
+    assert json.loads(result["probabilities"][0])["a"] == pytest.approx(odds / (1 + odds), abs=1e-6)
+    assert result["price"].tolist() == pytest.approx([0.05, 0.07])
+    assert result["price"].sum() == pytest.approx(sum(one.tokens for one in answers) * 2.0 / 1000)
+    assert set(result["version"]) == {f"prompt@{prompt.version} {identity}"}
+
+
+def test_nothing_asked_gives_an_empty_table(clips, votes) -> None:
+    result = annotate([], {}, clips({}), votes(), {}, LlmOptions())
+    assert isinstance(result, pd.DataFrame)
+    assert result.empty

@@ -1,0 +1,222 @@
+import csv
+import json
+import logging
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core import counters, records
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.media.options import Limits
+from cu_pipeline.media.probe_log import ProbeLog
+from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.pipeline import create_pipeline
+
+REPOSITORY = Path(__file__).parents[3]
+DATA = REPOSITORY.parent / "shared" / "data"
+CAPABILITIES = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}})
+
+
+def clip(path: Path, frames: int = 5) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height = 64, 48
+        for number in range(frames):
+            image = np.full((48, 64, 3), 20 * number % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode(None))
+    return path
+
+
+class Project:
+    """A project folder in which collect runs on the catalog that ships."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.options = CollectOptions(manifest="feed.csv")
+
+    def feed(self, *rows: dict[str, str], name: str = "feed.csv") -> None:
+        names = list(dict.fromkeys(column for row in rows for column in row))
+        with (self.root / name).open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, names)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def run(self) -> dict[str, int]:
+        entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
+        for entry in entries.values():
+            entry["filepath"] = str(self.root / entry["filepath"])
+        catalog = DataCatalog.from_config(entries)
+        for name, value in {"collect": self.options, "capabilities": CAPABILITIES, "workers": 2}.items():
+            catalog[f"params:{name}"] = value
+        counters.reset()
+        SequentialRunner().run(create_pipeline(), catalog)
+        self.clips, self.annotations, self.rejects = map(catalog.load, ("clips", "annotations", "rejects"))
+        return counters.counts()
+
+    def limit(self, **changes: float) -> None:
+        self.options = self.options.model_copy(update={"limits": Limits(**changes)})
+
+    def bytes(self) -> dict[str, bytes]:
+        files = (path for path in (self.root / "data").rglob("*") if path.is_file())
+        return {str(path): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Project:
+    monkeypatch.setenv("CU_PIPELINE_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path)
+
+
+def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
+    media = project.root / "media"
+    good = clip(media / "good.mp4")
+    (media / "broken.mp4").write_bytes(good.read_bytes()[:300])
+    (media / "empty.mp4").touch()
+    project.feed(
+        {"clip_id": "b", "path": "media/good.mp4", "text": " hi ", "label": "cats", "annotations": '{"ann": "dogs"}'},
+        {"clip_id": "a", "text": "only text", "label_safety": "violence|advert", "views": "7", "creator": "me"},
+        {"clip_id": "broken", "path": "media/broken.mp4", "label": "cats"},
+        {"clip_id": "empty", "path": "media/empty.mp4"},
+        {"clip_id": "absent", "path": "media/absent.mp4"},
+        {"clip_id": "a", "text": "again"},
+        {"clip_id": "odd", "text": "x", "posted_at": "yesterday"},
+        {"text": "unnamed"},
+    )
+    counts = project.run()
+    assert list(project.clips) == list(records.CLIPS)
+    unnamed = text_sha256("unnamed")
+    assert project.clips["clip_id"].tolist() == sorted(["a", "b", unnamed])
+    video = project.clips.set_index("clip_id").loc["b"]
+    assert video["path"] == "media/good.mp4"
+    assert video["text"] == "hi"
+    assert video["media_sha256"] == file_sha256(good)
+    assert video["group"] == f"content:{file_sha256(good)}"
+    assert (video["duration_s"], video["width"], video["height"], video["codec"]) == (1.0, 64, 48, "h264")
+    text = project.clips.set_index("clip_id").loc["a"]
+    assert np.isnan(text["duration_s"])
+    assert (text["media_sha256"], text["group"]) == ("", "creator:me")
+    assert json.loads(text["metadata"]) == {"views": "7"}
+    assert project.annotations[["clip_id", "capability", "annotator", "label", "kind"]].to_numpy().tolist() == [
+        ["a", "safety", "label", "advert|violence", "human"],
+        ["b", "topic", "ann", "dogs", "human"],
+        ["b", "topic", "label", "cats", "human"],
+    ]
+    assert list(project.annotations) == list(records.ANNOTATIONS)
+    assert project.rejects[["clip_id", "reason"]].to_numpy().tolist() == [
+        ["a", "duplicate_id"],
+        ["absent", "missing"],
+        ["broken", "truncated"],
+        ["empty", "empty"],
+        ["odd", "bad_row"],
+    ]
+    assert counts == {"clips_collected": 3, "clips_probe_cached": 0, "clips_probed": 3, "clips_rejected": 5}
+
+
+def test_a_second_run_probes_nothing_and_writes_the_same_bytes(project):
+    clip(project.root / "a.mp4")
+    project.feed({"path": "a.mp4", "text": ""}, {"path": "a.mp4", "text": "copy", "clip_id": "copy"})
+    assert project.run()["clips_probed"] == 1
+    before = project.bytes()
+    counts = project.run()
+    assert (counts["clips_probed"], counts["clips_probe_cached"]) == (0, 1)
+    assert project.bytes() == before
+
+
+def test_only_new_or_changed_files_and_limits_are_probed(project):
+    clip(project.root / "a.mp4")
+    clip(project.root / "b.mp4", frames=6)
+    project.feed({"path": "a.mp4"})
+    project.run()
+    project.feed({"path": "a.mp4"}, {"path": "b.mp4"})
+    assert project.run()["clips_probed"] == 1
+    clip(project.root / "a.mp4", frames=7)
+    assert project.run()["clips_probed"] == 1
+    assert sorted(project.clips["duration_s"]) == pytest.approx([1.2, 1.4])
+    os.utime(project.root / "a.mp4", (1, 1))
+    assert project.run()["clips_probed"] == 1
+    project.limit(max_duration_s=1.3)
+    assert project.run()["clips_probed"] == 2
+    assert project.rejects["reason"].tolist() == ["too_long"]
+
+
+def test_a_crash_while_probing_keeps_what_was_probed(project, monkeypatch):
+    monkeypatch.setattr("cu_pipeline.pipelines.collect.probing.CHUNK", 1)
+    for number in range(4):
+        clip(project.root / f"{number}.mp4", frames=number + 2)
+    project.feed(*({"path": f"{number}.mp4"} for number in range(4)))
+    append, appended = ProbeLog.append, []
+
+    def dying(log, found):
+        append(log, found)
+        appended.extend(found)
+        if len(appended) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProbeLog, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        project.run()
+    monkeypatch.setattr(ProbeLog, "append", append)
+    counts = project.run()
+    assert (counts["clips_probed"], counts["clips_probe_cached"]) == (1, 3)
+
+
+def test_a_feed_without_a_usable_clip_says_why_and_lists_it(project):
+    project.feed(
+        {"clip_id": "1", "path": "a.mp4"}, {"clip_id": "2", "path": "b.mp4"}, {"clip_id": "2", "path": "c.mp4"}
+    )
+    with pytest.raises(ManifestError, match=r"refused: duplicate_id 1, missing 2\. Remedy"):
+        project.run()
+    rejects = pd.read_csv(project.root / "data/08_reporting/rejects.csv", dtype=str)
+    assert rejects["reason"].tolist() == ["missing", "missing", "duplicate_id"]
+
+
+def test_labels_of_unknown_capabilities_are_told(project, caplog):
+    project.feed({"text": "x", "label_mood": "sad"})
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
+    assert "label_mood" in caplog.text
+    assert json.loads(project.clips["metadata"][0]) == {"label_mood": "sad"}
+
+
+def test_media_behind_an_address_are_refused(project):
+    project.feed({"clip_id": "1", "path": "http://127.0.0.1:9/a.mp4"}, {"clip_id": "2", "text": "x"})
+    project.run()
+    assert project.rejects[["clip_id", "path", "reason"]].to_numpy().tolist() == [
+        ["1", "http://127.0.0.1:9/a.mp4", "missing"]
+    ]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not here")
+@pytest.mark.parametrize(
+    ("name", "clips", "annotations"),
+    [("youtube_trending", 2364, 2364), ("hs_brexit", 1120, 7840), ("exercises", 262, 262), ("malformed", 76, 0)],
+)
+def test_real_feeds_are_collected_without_leaks(project, name, clips, annotations):
+    project.options = CollectOptions(manifest=str(DATA / name / "manifest.csv"))
+    project.limit(max_duration_s=20_000)
+    project.run()
+    assert len(project.clips) == clips
+    assert len(project.annotations) == annotations
+    shared = project.clips[project.clips["creator"] != ""].groupby("creator")["split"].nunique()
+    assert (shared == 1).all()
+    assert set(project.clips["split"]) == {"train", "validation", "test"}
+    total = pd.read_csv(DATA / name / "manifest.csv")
+    assert len(project.clips) + len(project.rejects) == len(total)
+
+
+def test_parameters_that_ship_are_valid():
+    shipped = yaml.safe_load((REPOSITORY / "conf/base/parameters_collect.yml").read_text(encoding="utf-8"))["collect"]
+    shipped["sample"].pop("seed")
+    assert CollectOptions.model_validate(shipped) == CollectOptions()

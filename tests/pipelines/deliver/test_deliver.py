@@ -1,0 +1,163 @@
+"""The whole pipeline on small random models: MLflow's registry, BentoML's build and its real server."""
+
+import json
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core import counters
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import DeliveryError
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.datasets.bundles import BundlesDataset
+from cu_pipeline.inference.prediction_log import read_log
+from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.pipelines.deliver import create_pipeline
+from cu_pipeline.pipelines.deliver.bento import Bento, build
+from cu_pipeline.pipelines.deliver.options import DeliverOptions
+from cu_pipeline.pipelines.deliver.server import serving
+
+ROOT = Path(__file__).resolve().parents[3]
+OPTIONS = DeliverOptions(replay_clips=4)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project's folder with this package's sources and nothing made yet."""
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "src/cu_pipeline", root / "src/cu_pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("bentofile.yaml", "weights.txt"):
+        shutil.copy(ROOT / name, root / name)
+    (root / "constraints.txt").write_text("")
+    monkeypatch.setenv("CU_PIPELINE_ROOT", str(root))
+    monkeypatch.delenv("CU_PIPELINE_BUNDLES", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield root
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+
+
+def clips():
+    texts = [f"a caption about thing number {number}" for number in range(9)]
+    rows = [
+        {"clip_id": f"c{number}", "text": text, "text_sha256": text_sha256(text), "split": "test", "path": ""}
+        | {"media_sha256": ""}
+        for number, text in enumerate(texts)
+    ]
+    return table(rows, dict.fromkeys(CLIPS, "object"))
+
+
+def predict(bundles, clips, shift=0.0):
+    predictor = Predictor(bundles)
+    rows = []
+    for clip, text in zip(clips["clip_id"], clips["text"], strict=True):
+        prediction = predictor.predict(None, text)
+        for name, probabilities in prediction.probabilities.items():
+            moved = {label: value + shift for label, value in probabilities.items()}
+            rows.append(
+                {"clip_id": clip, "capability": name, "split": "test", "label": prediction.labels[name]}
+                | {"probabilities": json.dumps(moved), "model_version": bundles[name].version}
+            )
+    return table(rows, dict.fromkeys(PREDICTIONS, "object"))
+
+
+def gate(bundles, decision="promote"):
+    return {
+        name: {"decision": decision, "reasons": ["a reason"], "challenger": bundle.version, "champion": None}
+        for name, bundle in bundles.items()
+    }
+
+
+def run(project, bundles, gate, predictions):
+    counters.reset()
+    catalog = DataCatalog(
+        {
+            "bundles": MemoryDataset(bundles, copy_mode="assign"),
+            "gate": MemoryDataset(gate),
+            "clips": MemoryDataset(clips()),
+            "predictions": MemoryDataset(predictions),
+            "params:deliver": MemoryDataset(OPTIONS),
+            "champions": BundlesDataset(filepath=str(project / "data/06_models/champions")),
+            "delivery": MemoryDataset(),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return catalog.load("delivery"), counters.counts()
+
+
+def test_delivery_end_to_end(project, make_bundle):
+    bundles = {"topic": make_bundle(), "safety": make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=2)}
+    predictions = predict(bundles, clips())
+
+    delivery, counts = run(project, bundles, gate(bundles), predictions)
+    assert delivery["capabilities"] == {
+        name: {"version": "1", "alias": "champion", "model_version": bundle.version} for name, bundle in bundles.items()
+    }
+    assert delivery["parity"]["clips"] == 3
+    assert delivery["parity"]["max_abs_diff"] <= 1e-4
+    assert delivery["service"]["replayed"] == 4
+    assert (counts["bentos_built"], counts["service_requests"]) == (1, 7)
+    log = read_log(project / OPTIONS.prediction_log)
+    assert (len(log.records), log.invalid) == (7, 0)
+    assert log.records[0].versions == {name: bundle.version for name, bundle in bundles.items()}
+
+    served = project / "data/06_models/champions/topic/model.safetensors"
+    before = served.stat().st_mtime_ns
+    again, counts = run(project, bundles, gate(bundles, "keep"), predictions)
+    assert again == delivery
+    assert (counts["bentos_built"], counts["service_requests"]) == (0, 0)
+    assert served.stat().st_mtime_ns == before
+
+    challenger = {"topic": make_bundle(seed=3), "safety": bundles["safety"]}
+    kept, counts = run(project, challenger, gate(challenger, "keep"), predict(challenger, clips()))
+    assert kept["capabilities"] == delivery["capabilities"]
+    assert kept["bento"] == delivery["bento"]
+
+    promoted, _ = run(project, challenger, gate(challenger), predict(challenger, clips()))
+    assert promoted["capabilities"]["topic"]["model_version"] == challenger["topic"].version
+    assert promoted["bento"] != delivery["bento"]
+
+
+def test_answers_that_differ_from_the_offline_ones_stop_the_delivery(project, make_bundle):
+    bundles = {"topic": make_bundle()}
+    with pytest.raises(DeliveryError, match=r"differs by 0\.0002"):
+        run(project, bundles, gate(bundles), predict(bundles, clips(), shift=2e-4))
+
+
+def test_without_a_champion_nothing_is_served(project, make_bundle):
+    bundles = {"topic": make_bundle()}
+    delivery, counts = run(project, bundles, gate(bundles, "keep"), predict(bundles, clips()))
+    assert (delivery["bento"], delivery["capabilities"], delivery["parity"]) == (None, {}, None)
+    assert "service_requests" not in counts
+
+
+def test_a_gate_of_another_bundle_stops_the_delivery(project, make_bundle):
+    bundles = {"topic": make_bundle()}
+    stale = gate({"topic": make_bundle(seed=9)})
+    with pytest.raises(DeliveryError, match="Run the evaluate pipeline first"):
+        run(project, bundles, stale, predict(bundles, clips()))
+
+
+def test_the_packed_service_stands_on_its_own(project, make_bundle, tmp_path, monkeypatch):
+    """It serves the code and the models that it packs, from a folder that is no project."""
+    bundle = make_bundle()
+    bundle.save(project / "data/06_models/champions/topic")
+    with (project / "src/cu_pipeline/__init__.py").open("a") as stream:
+        stream.write('\n__version__ = "packed"\n')
+    made: Bento = build(project, tmp_path / "store")
+    shutil.rmtree(project)
+    monkeypatch.delenv("CU_PIPELINE_ROOT")
+    with serving(made, prediction_log=tmp_path / "log", output=tmp_path / "service.log", timeout_s=120) as server:
+        reply = httpx.post(f"{server.url}/models", trust_env=False, timeout=60).json()
+        assert reply["capabilities"]["topic"]["model_version"] == bundle.version
+        assert reply["service_version"] == made.version
+        assert httpx.get(f"{server.url}/livez", trust_env=False).status_code == 200
+    assert f"{made.folder}/src/data/06_models/champions" in (tmp_path / "service.log").read_text()

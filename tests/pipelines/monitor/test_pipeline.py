@@ -1,0 +1,179 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core import counters
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.datasets.files import EarlierText, Folder
+from cu_pipeline.datasets.tables import JSONFile, TextFile
+from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding
+from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
+from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+OPTIONS = DriftOptions(permutations=299, embedding_parts={"frames": 4, "text": 2})
+DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
+RESOLVED = {"active": {"topic": {"kind": "single", "classes": ["</script><b>", "dogs"]}}, "skipped": {}}
+PREDICTIONS = pd.DataFrame({"capability": ["topic"], "model_version": ["aaa"]})
+
+
+def answer(rng, longer=0.0):
+    p = rng.uniform(0.05, 0.95)
+    probabilities = {"</script><b>": p, "dogs": 1 - p}
+    facts = {"duration_s": float(rng.exponential(2) + longer), "width": 720.0, "height": 1280.0, "fps": 25.0}
+    facts |= {"bytes": float(rng.integers(1, 10**6)), "text_length": float(rng.poisson(20))}
+    return probabilities, facts, rng.normal(size=6)
+
+
+def reference(n=60, seed=1):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(2 * n):
+        probabilities, facts, vector = answer(rng)
+        label = max(probabilities, key=probabilities.get)
+        row = {"clip_id": str(number), "split": "train" if number < n else "validation", "embedding": vector.tolist()}
+        row |= facts | {"predictions": json.dumps({"topic": probabilities}), "labels": json.dumps({"topic": label})}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON):
+    rng = np.random.default_rng(seed)
+    for number in range(n):
+        probabilities, facts, vector = answer(rng, longer)
+        append(
+            folder,
+            PredictionRecord(
+                time=start + timedelta(seconds=number),
+                request_id=f"{seed}-{number}-{start.isoformat()}",
+                labels={"topic": max(probabilities, key=probabilities.get)},
+                probabilities={"topic": probabilities},
+                versions={"topic": version},
+                embedding=encode_embedding(vector),
+                facts=facts,
+            ),
+        )
+
+
+def monitor(folder, options=OPTIONS, predictions=PREDICTIONS, table=None):
+    traffic = read_traffic(folder, DELIVERY, options)
+    table = reference() if table is None else table
+    return compare_with_reference(table, traffic, predictions, DELIVERY, RESOLVED, options, 7)
+
+
+def test_traffic_like_the_reference_is_no_drift(tmp_path):
+    serve(tmp_path)
+    drift = monitor(tmp_path)
+    assert drift["decision"] == "no_drift"
+    assert drift["current"]["n"] == 40
+    assert drift["current"]["from"] == "2026-03-04T12:00:00+00:00"
+    json.dumps(drift, allow_nan=False)
+
+
+def test_longer_clips_are_drift_and_named_in_the_summary(tmp_path):
+    serve(tmp_path, longer=5.0)
+    drift = monitor(tmp_path)
+    assert drift["decision"] == "drift"
+    assert "duration_s" in drift["summary"]
+
+
+def test_the_same_clips_sent_again_are_no_new_evidence(tmp_path):
+    serve(tmp_path, n=20)
+    serve(tmp_path, n=20, start=NOON + timedelta(hours=1))
+    drift = monitor(tmp_path)
+    assert drift["decision"] == "not_enough_data"
+    assert (drift["current"]["n"], drift["current"]["requests"]) == (20, 40)
+    assert "10 more" in drift["summary"]
+
+
+def test_an_absent_log_is_not_enough_data(tmp_path):
+    drift = monitor(tmp_path / "nowhere")
+    assert drift["decision"] == "not_enough_data"
+    assert drift["current"]["from"] is None
+
+
+def test_answers_of_earlier_models_do_not_count(tmp_path):
+    serve(tmp_path, version="bbb")
+    assert monitor(tmp_path)["current"] == {
+        "n": 0,
+        "requests": 0,
+        "from": None,
+        "to": None,
+        "invalid_lines": 0,
+        "other_records": 40,
+    }
+
+
+def test_predictions_of_another_model_are_not_compared(tmp_path):
+    serve(tmp_path)
+    drift = monitor(tmp_path, predictions=PREDICTIONS.assign(model_version="ccc"))
+    assert {test["kind"] for test in drift["tests"]} == {"fact", "embedding"}
+    assert "predictions of topic" in drift["skipped"]
+    assert "served model aaa" in drift["summary"]
+
+
+def test_text_only_clips_have_no_size_on_either_side(tmp_path):
+    serve(tmp_path)
+    table = reference()
+    table.loc[:, ["duration_s", "width", "height", "fps"]] = np.nan
+    table["bytes"] = 0
+    drift = monitor(tmp_path, table=table)
+    assert next(test for test in drift["tests"] if test["name"] == "bytes")["effect"] == 1.0
+
+
+def test_unfit_options_are_refused(tmp_path):
+    serve(tmp_path)
+    with pytest.raises(ConfigurationError, match="embedding_parts"):
+        monitor(tmp_path, OPTIONS.model_copy(update={"embedding_parts": {"frames": 3}}))
+
+
+def catalog(folder, options=OPTIONS):
+    page = str(folder / "drift.html")
+    return DataCatalog(
+        {
+            "reference": MemoryDataset(reference()),
+            "prediction_log": Folder(filepath=str(folder / "log")),
+            "predictions": MemoryDataset(PREDICTIONS),
+            "delivery": MemoryDataset(DELIVERY),
+            "capabilities_resolved": MemoryDataset(RESOLVED),
+            "params:monitor": MemoryDataset(options),
+            "params:seed": MemoryDataset(7),
+            "drift": JSONFile(filepath=str(folder / "drift.json")),
+            "drift_report": TextFile(filepath=page),
+            "earlier_drift_report": EarlierText(filepath=page),
+        }
+    )
+
+
+def run(folder):
+    counters.reset()
+    SequentialRunner().run(create_pipeline(), catalog(folder))
+    return (folder / "drift.html").read_text(), counters.counts()
+
+
+def test_too_little_traffic_still_gives_a_page(tmp_path):
+    page, _ = run(tmp_path)
+    assert "30 more will do" in page
+
+
+@pytest.mark.slow
+def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path):
+    serve(tmp_path / "log", longer=5.0)
+    page, counts = run(tmp_path)
+    assert counts["drift_pages_made"] == 1
+    assert "duration s" in page
+    assert "adjusted by Holm" in page, "Evidently's columns show our adjusted p-values"
+    assert "default-src 'none'" in page.replace("&#39;", "'")
+    assert "</script><b>" not in page, "class names are foreign text"
+    again, counts = run(tmp_path)
+    assert counts["drift_pages_made"] == 0
+    assert again == page
+    serve(tmp_path / "log", n=1, seed=3)
+    _, counts = run(tmp_path)
+    assert counts["drift_pages_made"] == 1

@@ -1,0 +1,41 @@
+import pandas as pd
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.datasets.files import Folder
+from cu_pipeline.datasets.tables import CSVTable, TextFile
+from cu_pipeline.pipelines.report.pipeline import create_pipeline
+from cu_pipeline.reports.options import ReportOptions
+
+
+def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
+    rejects = CSVTable(filepath=str(tmp_path / "rejects.csv"))
+    rejects.save(table(pd.DataFrame([["a", "a.mp4", "empty", "0 bytes"]], columns=list(REJECTS)), REJECTS))
+    current = {"n": 0, "requests": 0, "from": None, "to": None}
+    values = {
+        "clips": table([], CLIPS),
+        "annotations": table([], ANNOTATIONS),
+        "labels": table([], LABELS),
+        "predictions": table([], PREDICTIONS),
+        "capabilities_resolved": {"active": {}, "skipped": {"topic": "the feed has no label for it"}},
+        "metrics": {},
+        "gate": {},
+        "delivery": {"bento": None, "capabilities": {}},
+        "drift": {"decision": "not_enough_data", "current": current, "tests": [], "summary": "No data.", "alpha": 0.05},
+        "params:report": ReportOptions(title="A <b> title"),
+        "params:workers": 1,
+    }
+    catalog = DataCatalog(
+        {name: MemoryDataset(value) for name, value in values.items()}
+        | {
+            "rejects": rejects,
+            "thumbnails": Folder(filepath=str(tmp_path / "thumbnails")),
+            "report": TextFile(filepath=str(tmp_path / "index.html")),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    page = (tmp_path / "index.html").read_text()
+    assert "A &lt;b&gt; title" in page
+    assert "the feed has no label for it" in page
+    assert "0 bytes" in page

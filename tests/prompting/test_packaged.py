@@ -1,0 +1,81 @@
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.prompting.options import ClientOptions
+from cu_pipeline.prompting.packaged import PackagedClient
+
+PROMPT = 'Video caption: "how to bake bread"\nTopic:'
+TOPICS = (" cooking", " football", " Science & Technology")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[PackagedClient]:
+    opened = PackagedClient(ClientOptions(threads=1))
+    yield opened
+    opened.close()
+
+
+def _top(client: PackagedClient, prompt: str) -> list[tuple[int, float]]:
+    """Give the ten likeliest next tokens by the engine's plain report."""
+    answer = client._server.handle_completions({"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": 10})
+    (token,) = answer["choices"][0]["logprobs"]["content"]
+    return [(one["token"], one["logprob"]) for one in token["top_logprobs"]]
+
+
+def test_single_tokens_score_as_in_the_engines_own_report(client: PackagedClient) -> None:
+    top = _top(client, PROMPT)
+    words = [(token, logprob) for token, logprob in top if token.strip().isalpha()]
+    scored = client.score(PROMPT, [token for token, _ in words])
+    assert len(words) >= 3
+    assert scored.logprobs == pytest.approx([logprob for _, logprob in words], abs=1e-3)
+
+
+def test_several_tokens_multiply_by_the_chain_rule(client: PackagedClient) -> None:
+    (whole,) = client.score(PROMPT, [" Science & Technology"]).logprobs
+    words = [" Science", " &", " Technology"]
+    steps = [client.score(PROMPT + "".join(words[:place]), [word]).logprobs[0] for place, word in enumerate(words)]
+    assert whole == pytest.approx(sum(steps), abs=1e-2)
+
+
+def test_the_probabilities_of_different_answers_stay_below_one(client: PackagedClient) -> None:
+    answers = [token for token, _ in _top(client, PROMPT)]
+    total = sum(math.exp(logprob) for logprob in client.score(PROMPT, answers).logprobs)
+    assert 0.3 < total <= 1.0
+
+
+def test_answers_do_not_depend_on_what_was_asked_before(client: PackagedClient) -> None:
+    shared = 'Video caption: "'
+    captions = ["how to bake bread", "how to bake a cake", "GOAL!!! ⚽ #football", ""]
+    prompts = [f'{shared}{caption}"\nTopic:' for caption in captions]
+    forward = [client.score(prompt, TOPICS, shared=shared) for prompt in prompts]
+    client.score("Something else entirely:", [" yes", " no"], shared="Something")
+    backward = [client.score(prompt, TOPICS, shared=shared) for prompt in reversed(prompts)]
+    assert forward == backward[::-1]
+    reread = [client.score(prompts[0], (answer,), shared=shared).logprobs[0] for answer in TOPICS]
+    assert reread == pytest.approx(forward[0].logprobs, abs=1e-4)
+    assert client.score(prompts[0], TOPICS, shared=shared) == forward[0]
+
+
+def test_answers_make_sense(client: PackagedClient) -> None:
+    cooking, football, _ = client.score(PROMPT, TOPICS).logprobs
+    assert cooking > football
+
+
+def test_a_prompt_beyond_the_context_is_refused_with_the_remedy(client: PackagedClient) -> None:
+    with pytest.raises(ConfigurationError, match=r"has \d+ tokens with its answer, the model's context 4096: shorten"):
+        client.score("word " * 5000, [" yes"])
+
+
+def test_the_engine_prints_nothing() -> None:
+    code = (
+        "from cu_pipeline.prompting.packaged import PackagedClient as C\n"
+        "from cu_pipeline.prompting.options import ClientOptions as O\n"
+        "c = C(O(threads=1)); c.score('a', [' b', ' c']); c.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

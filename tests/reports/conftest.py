@@ -1,0 +1,163 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.reports.page import Results
+
+HOSTILE = "<script>alert(1)</script> \"quoted\" & 'single' {{ 7 * 7 }}"
+TOPICS = ("cooking", "football", "comedy", "travel")
+FLAGS = ("advert", "violence")
+
+
+def clips(n):
+    rows = []
+    for number in range(n):
+        text = HOSTILE if number == 0 else f"clip {number}: a caption #tag{number % 5}"
+        split = ("train", "train", "train", "validation", "test")[number % 5]
+        row = {"clip_id": f"c{number:03}", "path": "", "text": text, "creator": f"creator_{number % 17}"}
+        row |= {"posted_at": "", "lang": ("en", "de", "hi")[number % 3], "media_sha256": "", "text_sha256": "x"}
+        row |= {"duration_s": np.nan, "width": np.nan, "height": np.nan, "fps": np.nan, "codec": ""}
+        row |= {"has_audio": False, "bytes": 0, "group": row["creator"], "split": split, "metadata": "{}"}
+        rows.append(row)
+    return table(rows, CLIPS)
+
+
+def with_media(frame, paths, rng):
+    frame = frame.copy()
+    paths = list(paths)
+    some = frame.index[: len(paths)]
+    frame.loc[some, "path"] = [str(path) for path in paths]
+    frame.loc[some, "media_sha256"] = [f"{number:064x}" for number in range(len(paths))]
+    frame.loc[some, "duration_s"] = rng.uniform(2, 5, len(paths)).round(1)
+    frame.loc[some, ["width", "height", "fps"]] = [720.0, 1280.0, 25.0]
+    frame.loc[some, ["codec", "bytes"]] = ["h264", 300_000]
+    return frame
+
+
+def _answers(frame, capability, classes, rng, multi):
+    labels, predictions, annotations = [], [], []
+    for clip_id, split in zip(frame["clip_id"], frame["split"], strict=True):
+        truth = rng.choice(classes) if not multi else ("|".join(c for c in classes if rng.random() < 0.2) or "none")
+        said = truth if rng.random() < 0.8 else (classes[0] if not multi else "none")
+        sure = float(rng.uniform(0.5, 1))
+        source = ("human", "human", "llm", "rule")[rng.integers(4)] if split == "train" else "human"
+        price = {"human": 0.12, "llm": 0.0004, "rule": 0.0}[source]
+        labels.append([clip_id, capability, truth, 0.95, "{}", source, 2, source == "human", price])
+        predictions.append(
+            [clip_id, capability, split, said, sure, json.dumps(dict.fromkeys(classes, 0.5)), "a1b2c3d4e5f6"]
+        )
+        for person in ("anna", "ben"):
+            label = truth if rng.random() < 0.9 else classes[-1]
+            annotations.append([clip_id, capability, person, "human", label, np.nan, "", 0.06, ""])
+    return labels, predictions, annotations
+
+
+def _numbers(accuracy, n=None):
+    found = {"accuracy": accuracy, "macro_f1": accuracy - 0.031, "ece": 0.0712}
+    if n:
+        found["n"] = n
+    found["ci95"] = {key: [max(0, value - 0.07), min(1, value + 0.06)] for key, value in found.items() if key != "n"}
+    return found
+
+
+def _metrics(classes, multi):
+    k = len(classes)
+    confusion = np.full((k, k), 1) + 9 * np.eye(k, dtype=int)
+    several = {name: [[30, 2], [3, 9]] for name in classes}
+    plain = {"n": 144, "accuracy": 0.97, "macro_f1": 0.96, "ece": 0.02}
+    return {
+        "train": plain,
+        "validation": plain | {"n": 48},
+        "test": _numbers(0.8125, 48),
+        "baselines": {
+            name: _numbers(value)
+            for name, value in (("majority", 0.25), ("tfidf", 0.6), ("frame_features", 0.55), ("metadata", 0.31))
+        },
+        "classes": list(classes),
+        "confusion": several if multi else confusion.tolist(),
+        "reliability": [
+            {"confidence": c, "accuracy": max(0, c - 0.05), "n": int(40 * c)} for c in (0.35, 0.55, 0.75, 0.95)
+        ],
+        "per_class": {name: {"precision": 0.8, "recall": 0.77, "f1": 0.785, "support": 12} for name in classes},
+    }
+
+
+DRIFT = {
+    "decision": "drift",
+    "alpha": 0.05,
+    "method": "holm",
+    "reference": {"n": 170},
+    "current": {"n": 40, "requests": 44, "from": "2026-01-01T10:00:00+00:00", "to": "2026-01-01T11:00:00+00:00"},
+    "tests": [
+        {
+            "name": "duration_s",
+            "kind": "fact",
+            "method": "ks",
+            "statistic": 0.4,
+            "p_value": 0.0005,
+            "p_adjusted": 0.006,
+            "effect": 0.4321,
+            "drifted": True,
+            "in_words": "median 2.1 → 4.4",
+        },
+        {
+            "name": "label_topic",
+            "kind": "label",
+            "method": "chi2",
+            "statistic": 3.0,
+            "p_value": 0.4,
+            "p_adjusted": 1.0,
+            "effect": 0.1,
+            "drifted": False,
+            "in_words": "largest change: football 20% → 31%",
+        },
+    ],
+    "skipped": {},
+    "summary": "Drift: 1 of 2 tests tell these 40 clips from the reference.",
+    "inputs_sha256": "0" * 64,
+}
+
+DELIVERY = {
+    "bento": "cu_pipeline:0a1b2c3d4e5f",
+    "bentoml_home": "data/06_models/bentoml",
+    "capabilities": {
+        name: {"version": "3", "alias": "champion", "model_version": "a1b2c3d4e5f6"} for name in ("topic", "safety")
+    },
+    "parity": {"clips": 3, "max_abs_diff": 3.1e-7, "tolerance": 1e-4},
+    "service": {"startup_s": 14.2, "replayed": 40, "refused": 0, "clips_per_s": 3.1},
+}
+
+
+@pytest.fixture(scope="session")
+def make_results():
+    def make(n=120, paths=(), capabilities=("topic", "safety")):
+        rng = np.random.default_rng(0)
+        frame = with_media(clips(n), paths, rng)
+        classes = {"topic": TOPICS, "safety": FLAGS}
+        rows = {name: _answers(frame, name, classes[name], rng, name == "safety") for name in capabilities}
+        labels, predictions, annotations = ([row for name in rows for row in rows[name][part]] for part in range(3))
+        gate = {"decision": "promote", "test": "", "p_value": None, "effect": None, "challenger": "a", "champion": None}
+        rejects = [["bad1", "videos/broken.mp4", "truncated", HOSTILE], ["bad2", "a.txt", "not_media", "no container"]]
+        return Results(
+            clips=frame,
+            annotations=table(pd.DataFrame(annotations, columns=list(ANNOTATIONS)), ANNOTATIONS),
+            rejects=table(pd.DataFrame(rejects, columns=list(REJECTS)), REJECTS),
+            labels=table(pd.DataFrame(labels, columns=list(LABELS)), LABELS),
+            capabilities={
+                "active": {
+                    name: {"kind": "multi" if name == "safety" else "single", "classes": list(classes[name])}
+                    for name in capabilities
+                },
+                "skipped": {} if "safety" in capabilities else {"safety": "the feed has no label for it"},
+            },
+            predictions=table(pd.DataFrame(predictions, columns=list(PREDICTIONS)), PREDICTIONS),
+            metrics={name: _metrics(classes[name], name == "safety") for name in capabilities},
+            gate={name: gate | {"reasons": ["there is no champion yet"]} for name in capabilities},
+            delivery=DELIVERY,
+            drift=DRIFT,
+        )
+
+    return make

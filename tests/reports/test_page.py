@@ -1,0 +1,138 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cu_pipeline.core import counters
+from cu_pipeline.reports.options import ReportOptions
+from cu_pipeline.reports.page import render_page
+
+OPTIONS = ReportOptions()
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads tags and their attributes, and checks that they nest."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self._open = [], [], []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag, f"</{tag}> closes another tag at {self.getpos()}"
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def html(make_results, tmp_path_factory):
+    return render_page(make_results(), tmp_path_factory.mktemp("thumbnails"), OPTIONS, 1)
+
+
+def test_the_page_needs_no_other_file_and_no_network(html):
+    page = Page(html)
+    sources = [attrs[key] for _, attrs in page.tags for key in ("src", "href", "srcset", "poster") if key in attrs]
+    assert all(source.startswith(("data:", "#")) or source == "drift.html" for source in sources)
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    style = re.search(r"<style>(.*?)</style>", html, re.S).group(1)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_foreign_text_is_shown_as_text(html):
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "{{ 7 * 7 }}" in "".join(Page(html).text)
+
+
+def test_the_numbers_given_are_shown(html):
+    text = " ".join("".join(Page(html).text).split())
+    for shown in ("0.812", "0.742 to 0.873", "0.600", "0.071", "2refused", "median 2.1 → 4.4", "0.006", "3.1e-07"):
+        assert shown in text, shown
+    assert "There is no champion yet." in text
+    assert "cu_pipeline:0a1b2c3d4e5f" in text
+
+
+def test_every_picture_has_words(html):
+    pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
+    assert len(pictures) >= 8
+    assert all(attrs["alt"].strip() for attrs in pictures)
+
+
+def test_each_section_is_reachable_from_the_navigation(html):
+    page = Page(html)
+    ids = {attrs.get("id") for tag, attrs in page.tags if tag == "section"}
+    links = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a" and attrs["href"].startswith("#")}
+    assert links == ids == {"data", "labels", "models", "service", "drift", "runs"}
+
+
+def test_equal_results_give_equal_pages(html, make_results, tmp_path):
+    assert render_page(make_results(), tmp_path, OPTIONS, 1) == html
+
+
+def test_a_single_capability_and_a_skipped_one(make_results, tmp_path):
+    html = render_page(make_results(capabilities=("topic",)), tmp_path, OPTIONS, 1)
+    Page(html)
+    assert "the feed has no label for it" in html
+
+
+def test_a_model_without_labelled_test_clips_is_called_not_measured(make_results, tmp_path):
+    results = make_results()
+    results.metrics["topic"] = {"classes": ["a"], "train": results.metrics["topic"]["train"]}
+    html = render_page(results, tmp_path, OPTIONS, 1)
+    assert "not measured" in html
+
+
+def test_nothing_delivered_and_too_little_traffic(make_results, tmp_path):
+    results = make_results()
+    results.delivery.clear()
+    results.delivery.update({"bento": None, "bentoml_home": "x", "capabilities": {}})
+    results.drift.update(
+        {"decision": "not_enough_data", "tests": [], "current": {"n": 0, "requests": 0, "from": None, "to": None}}
+    )
+    html = render_page(results, tmp_path, OPTIONS, 1)
+    Page(html)
+    assert "no champion" in html
+    assert "not enough data" in html
+
+
+def test_no_clips_are_refused_and_none_are_shown(make_results, tmp_path):
+    results = make_results()
+    options = ReportOptions(thumbnails=0, examples=0)
+    html = render_page(results, tmp_path, options, 1)
+    Page(html)
+    assert "Most confidently" not in html
+
+
+def _video(path, seconds=1):
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 96, "yuv420p"
+        for number in range(10 * seconds):
+            frame = av.VideoFrame.from_ndarray(np.full((96, 64, 3), 20 * number % 255, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def test_pictures_are_made_once_and_broken_clips_have_none(make_results, tmp_path):
+    _video(tmp_path / "good.mp4")
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    results = make_results(paths=[tmp_path / "good.mp4", tmp_path / "bad.mp4"])
+    made = []
+    for _ in range(2):
+        counters.reset()
+        html = render_page(results, tmp_path / "thumbnails", ReportOptions(thumbnails=240, examples=0), 1)
+        made.append(counters.counts()["thumbnails_made"])
+    assert made == [2, 0]
+    assert html.count("data:image/jpeg") == html.count('alt="Frame of clip c000') > 0

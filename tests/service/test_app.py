@@ -1,0 +1,187 @@
+"""The service's answers, with a stand-in for the models: BentoML's own application, no network."""
+
+import json
+import shutil
+
+import pytest
+from starlette.testclient import TestClient
+
+from cu_pipeline.inference.prediction_log import read_log
+from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.service.app import ContentUnderstanding
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory, stand_in):
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "bundles" / "topic").mkdir(parents=True)
+    (folder / "bundles" / "topic" / "bundle.json").write_text("{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
+        patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
+        patch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
+        patch.setattr(Predictor, "load", lambda folder: stand_in)
+        with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
+            yield client, folder / "log"
+
+
+@pytest.fixture
+def client(application, predictor):
+    return application[0]
+
+
+@pytest.fixture
+def log(application):
+    shutil.rmtree(application[1], ignore_errors=True)
+    return application[1]
+
+
+def classify(client, caption=None, video=None):
+    files = {}
+    if caption is not None:
+        files["caption"] = (None, caption)
+    if video is not None:
+        files["video"] = video
+    return client.post("/classify", files=files)
+
+
+def test_a_video_and_a_caption_are_classified(client, predictor, log):
+    response = classify(client, "a goal", ("clip.mp4", b"frames"))
+    assert response.status_code == 200
+    body = response.json()
+    assert body["capabilities"] == {
+        "topic": {"label": "sport", "probabilities": {"cooking": 0.25, "sport": 0.75}, "model_version": "abc123abc123"}
+    }
+    assert predictor.seen == [(b"frames", "a goal")]
+    (record,) = read_log(log).records
+    assert record.request_id == body["request_id"]
+
+
+def test_text_alone_and_video_alone_are_enough(client, predictor):
+    assert classify(client, caption="a goal").status_code == 200
+    assert classify(client, video=("clip.mp4", b"frames")).status_code == 200
+    assert client.post("/classify", json={"caption": "in JSON"}).status_code == 200
+    assert predictor.seen == [(None, "a goal"), (b"frames", ""), (None, "in JSON")]
+
+
+@pytest.mark.parametrize(
+    "caption", ["2024", "null", "true", '"quoted"', '{"a": 1}', "[]", "héllo 🎉", "https://example.com"]
+)
+def test_a_caption_is_text_whatever_it_looks_like(client, predictor, caption):
+    assert classify(client, caption).status_code == 200
+    assert predictor.seen == [(None, caption)]
+
+
+def test_nothing_to_classify_is_a_clear_error(client, predictor):
+    for response in (classify(client, "  "), client.post("/classify", json={}), client.post("/classify")):
+        assert response.status_code == 400
+        assert "send `video`, `caption` or both" in response.text
+    assert predictor.seen == []
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/clip.mp4", "https://example.com/clip.mp4", "/etc/passwd"])
+def test_a_url_in_the_files_place_is_never_fetched(client, predictor, monkeypatch, place):
+    import httpx
+
+    def fetched(*_, **__):
+        raise AssertionError("the service opened a connection")
+
+    monkeypatch.setattr(httpx.AsyncClient, "get", fetched)
+    as_form = client.post("/classify", files={"video": (None, place)})
+    as_json = client.post("/classify", json={"video": place})
+    for response in (as_form, as_json):
+        assert response.status_code == 400
+        assert "not_a_file" in response.text
+    assert predictor.seen == []
+
+
+def test_a_refused_clip_has_its_reason(client, log):
+    response = classify(client, "x", ("clip.mp4", b"broken"))
+    assert (response.status_code, response.json()) == (422, {"error": "not a media file", "reason": "not_media"})
+    assert read_log(log).records == []
+
+
+def test_a_foreign_content_type_is_refused(client, predictor):
+    headers = {"content-type": "application/vnd.bentoml+pickle"}
+    assert client.post("/classify", content=b"cos\nsystem\n", headers=headers).status_code == 415
+    assert predictor.seen == []
+
+
+def test_a_large_body_is_refused(client, predictor):
+    assert classify(client, video=("clip.mp4", b"x" * 200_000)).status_code == 413
+
+    def chunks():
+        yield from [b"x" * 10_000] * 20
+
+    headers = {"content-type": "application/json"}
+    assert client.post("/classify", content=chunks(), headers=headers).status_code == 413
+    assert predictor.seen == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"content": b"{", "headers": {"content-type": "application/json"}},
+        {"content": b"[1]", "headers": {"content-type": "application/json"}},
+        {"content": b"\xff\xfe", "headers": {"content-type": "application/json"}},
+        {"content": b"junk", "headers": {"content-type": "multipart/form-data"}},
+        {"content": b"junk", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+        {"json": {"caption": 3}},
+        {"json": {"caption": "x" * 20_001}},
+        {"json": {"caption": "x", "captoin": "y"}},
+        {"files": {"caption": ("c.txt", b"text")}},
+        {"files": [("video", ("a.mp4", b"1")), ("video", ("b.mp4", b"2"))]},
+    ],
+)
+def test_malformed_requests_are_the_clients_fault(client, predictor, request_):
+    response = client.post("/classify", **request_)
+    assert response.status_code == 400, response.text
+    assert predictor.seen == []
+
+
+@pytest.mark.parametrize("name", ["../../x.mp4", "a" * 1000 + ".mp4", "..", "x.m\x00p4", ".mp4/", "名前.мп4"])
+def test_odd_file_names_do_no_harm(client, predictor, name):
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="video"; filename="' + name.encode() + b'"\r\n'
+        b"Content-Type: video/mp4\r\n\r\nframes\r\n--b--\r\n"
+    )
+    response = client.post("/classify", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
+    assert response.status_code == 200, response.text
+    assert predictor.seen == [(b"frames", "")]
+
+
+def test_uploads_are_removed_after_the_answer(client, predictor, monkeypatch):
+    kept = []
+    answer = predictor.predict
+    monkeypatch.setattr(predictor, "predict", lambda media, text: (kept.append(media), answer(media, text))[1])
+    assert classify(client, video=("clip.mp4", b"frames")).status_code == 200
+    assert kept
+    assert not kept[0].exists()
+
+
+def test_captions_stay_out_of_the_servers_log(client, predictor, caplog):
+    caplog.set_level("DEBUG")
+    assert classify(client, "a secret " * 9_000).status_code == 400
+    assert client.post("/classify", json={"caption": "a secret", "other": "a secret"}).status_code == 400
+    assert classify(client, "a secret").status_code == 200
+    assert caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_models_are_listed(client):
+    body = client.post("/models").json()
+    assert body["capabilities"] == {
+        "topic": {"model_version": "abc123abc123", "kind": "single", "classes": ["cooking", "sport"]}
+    }
+
+
+def test_health_is_answered(client):
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_the_documentation_describes_the_form(client):
+    paths = json.loads(client.get("/docs.json").text)["paths"]
+    form = paths["/classify"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert (form["video"]["type"], form["video"]["format"]) == ("string", "binary")
+    assert form["caption"]["type"] == "string"

@@ -1,0 +1,170 @@
+"""`bentoml serve` in the project's folder, as a user starts it, with small random models."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.telemetry import SWITCHES
+from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.inference.prediction_log import read_log
+from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.service.warmup import _write_clip
+
+pytestmark = pytest.mark.slow
+
+
+def save_bundle(folder: Path) -> None:
+    import torch
+
+    from cu_pipeline.modeling.bundle import Bundle
+    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+
+    extractors = {
+        name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}
+        for name, extractor in build_all(FeatureOptions()).items()
+    }
+    torch.manual_seed(1)
+    shape = {"classes": 2, "frames": 8, "frame_width": 1280, "caption_width": 384, "width": 16}
+    weights = {name: value.contiguous() for name, value in FusionHead(HeadConfig(**shape)).state_dict().items()}
+    Bundle("safety", Kind.MULTI, ("advert", "violence"), shape, weights, extractors).save(folder / "safety")
+
+
+@contextmanager
+def serving(root, folder, bundles):
+    """Run `bentoml serve` in the project's folder; give the process and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = os.environ | SWITCHES
+    variables |= {
+        "CU_PIPELINE_BUNDLES": str(bundles),
+        "CU_PIPELINE_PREDICTION_LOG": str(folder / "log"),
+        "CU_PIPELINE_MAX_BODY_BYTES": "1000000",
+        "BENTOML_HOME": str(folder / "home"),
+        "OMP_NUM_THREADS": "1",
+    }
+    (folder / "home").mkdir()
+    command = [sys.executable, "-m", "bentoml", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=root, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            stop(process)
+
+
+def stop(process):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def service(project_root, tmp_path_factory):
+    """Give the address of a running service and the folder of its log and its bundles."""
+    folder = tmp_path_factory.mktemp("serve")
+    save_bundle(folder / "bundles")
+    with serving(project_root, folder, folder / "bundles") as (process, url):
+        wait(process, url, folder / "output")
+        yield url, folder
+
+
+def wait(process, url, output):
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        assert process.poll() is None, output.read_text()
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz", trust_env=False, timeout=5).is_success:
+                return
+        time.sleep(0.2)
+    pytest.fail(output.read_text())
+
+
+def post(url, **request):
+    return httpx.post(f"{url}/classify", trust_env=False, timeout=60, **request)
+
+
+def test_the_command_of_the_readme_answers_as_the_models_do_offline(service, tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    url, folder = service
+    clip = _write_clip(tmp_path / "clip.mp4")
+    command = ["curl", "-sS", "--noproxy", "*", "-F", f"video=@{clip}", "-F", "caption=a caption", f"{url}/classify"]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    offline = Predictor.load(folder / "bundles").predict(clip, "a caption")
+    safety = answer["capabilities"]["safety"]
+    assert safety["probabilities"] == pytest.approx(offline.probabilities["safety"], abs=1e-4)
+    assert safety["label"] == offline.labels["safety"]
+    assert safety["model_version"] == offline.versions["safety"]
+    records = {record.request_id: record for record in read_log(folder / "log").records}
+    assert records[answer["request_id"]].facts["width"] == 64
+
+
+def test_text_alone_and_video_alone_are_answered(service, tmp_path):
+    url, _ = service
+    clip = _write_clip(tmp_path / "clip.mp4")
+    assert post(url, files={"caption": (None, "2024")}).status_code == 200
+    assert post(url, files={"video": (clip.name, clip.read_bytes())}).status_code == 200
+
+
+def test_what_is_no_clip_is_refused_with_its_reason(service):
+    url, folder = service
+    before = len(read_log(folder / "log").records)
+    response = post(url, files={"video": ("clip.mp4", b"no video at all" * 99)})
+    assert (response.status_code, response.json()["reason"]) == (422, "not_media")
+    assert post(url, files={"video": ("clip.mp4", b"")}).status_code == 422
+    assert len(read_log(folder / "log").records) == before
+
+
+def test_a_url_in_the_files_place_opens_no_connection(service):
+    url, _ = service
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(1)
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}/clip.mp4"
+        assert post(url, files={"video": (None, place)}).status_code == 400
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+def test_foreign_types_and_large_bodies_are_refused(service):
+    url, _ = service
+    pickled = post(url, content=b"cos\nsystem\n.", headers={"content-type": "application/vnd.bentoml+pickle"})
+    assert pickled.status_code == 415
+    with socket.create_connection((url.split("/")[2].split(":")[0], int(url.rsplit(":", 1)[1]))) as raw:
+        raw.settimeout(30)
+        raw.sendall(
+            b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Length: 300000000\r\n\r\n"
+        )
+        assert b" 413 " in raw.recv(200).split(b"\r\n")[0]
+
+
+def test_the_models_are_listed(service):
+    url, folder = service
+    listed = httpx.post(f"{url}/models", trust_env=False, timeout=30).json()["capabilities"]
+    version = json.loads((folder / "bundles/safety/bundle.json").read_text())["version"]
+    assert listed == {"safety": {"model_version": version, "kind": "multi", "classes": ["advert", "violence"]}}
+
+
+def test_without_models_the_service_ends_and_says_what_to_run(project_root, tmp_path):
+    with serving(project_root, tmp_path, tmp_path / "absent") as (process, _):
+        process.wait(60)
+        output = (tmp_path / "output").read_text()
+    assert "the service cannot start: no model to serve" in output
+    assert "Run `make run` first" in output
+    assert output.count("cannot start") == 1

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cu_pipeline
+
+
+def test_the_package_runs_as_a_command(project_root: Path, project_environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cu_pipeline", "dvc-yaml", "--help"],
+        cwd=project_root,
+        env=project_environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Write dvc.yaml from the pipelines and the catalog." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ([], "kedro run"),
+        (["MANIFEST=../a b.csv"], 'kedro run --params "collect.manifest=../a b.csv"'),
+        (["PARAMS=train.epochs=3"], 'kedro run --params "train.epochs=3"'),
+        (["MANIFEST=a.csv", "PARAMS=seed=1"], 'kedro run --params "collect.manifest=a.csv,seed=1"'),
+        (["ENV=ci", "PIPELINES=train"], 'kedro run --env "ci" --pipelines "train"'),
+    ],
+)
+def test_make_run_passes_its_settings_on(
+    project_root: Path, project_environment: dict[str, str], given: list[str], command: str
+) -> None:
+    environment = project_environment | {"ENV": "/etc/shinit"}
+    done = subprocess.run(
+        ["make", "-n", "run", *given], cwd=project_root, env=environment, capture_output=True, text=True, check=True
+    )
+    assert " ".join(done.stdout.splitlines()[-1].split()).endswith("/" + command)
+
+
+def test_the_changelog_and_the_package_agree_on_the_version(project_root: Path) -> None:
+    text = (project_root / "pyproject.toml").read_text()
+    assert f'version = "{cu_pipeline.__version__}"' in text

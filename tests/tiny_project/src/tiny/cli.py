@@ -1,0 +1,3 @@
+from cu_pipeline.cli import cli
+
+__all__ = ["cli"]

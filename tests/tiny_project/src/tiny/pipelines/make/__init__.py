@@ -1,0 +1,3 @@
+from tiny.pipelines.make.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

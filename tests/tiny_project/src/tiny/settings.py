@@ -1,0 +1,1 @@
+from cu_pipeline.settings import *  # noqa: F403

@@ -1,0 +1,74 @@
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from cu_pipeline.core.options import Options
+from cu_pipeline.tracking.context import model_problems, unknown_keys, with_models
+
+
+class Inner(Options):
+    size: int = Field(224, ge=16)
+    mode: Literal["fast", "exact"] = "fast"
+
+
+class Outer(Options):
+    name: str
+    inner: Inner = Inner()
+    parts: dict[str, Inner] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _short(cls, value: str) -> str:
+        if len(value) > 5:
+            raise ValueError("At most 5 letters: choose a shorter name")
+        return value
+
+
+def problems(**value: object) -> list[str]:
+    return list(model_problems({"outer": value}, {"outer": Outer}))
+
+
+def test_good_parameters_have_no_problems() -> None:
+    assert problems(name="clip", inner={"size": 32}, parts={"a": {"mode": "exact"}}) == []
+
+
+def test_misspelt_keys_are_named_with_the_nearest_and_all_allowed_ones() -> None:
+    assert problems(name="clip", iner={}, inner={"siez": 1}, parts={"a": {"mod": 1}}) == [
+        "parameter 'outer.inner.siez' is unknown: did you mean 'size'? Allowed: mode, size",
+        "parameter 'outer.parts.a.mod' is unknown: did you mean 'mode'? Allowed: mode, size",
+        "parameter 'outer.iner' is unknown: did you mean 'inner'? Allowed: inner, name, parts",
+    ]
+
+
+def test_values_that_are_not_allowed_are_shown_with_the_rule() -> None:
+    found = problems(name="too long", inner={"size": 3, "mode": "quick"})
+    assert found == [
+        "parameter 'outer.name' = 'too long': at most 5 letters: choose a shorter name",
+        "parameter 'outer.inner.size' = 3: input should be greater than or equal to 16",
+        "parameter 'outer.inner.mode' = 'quick': input should be 'fast' or 'exact'",
+    ]
+
+
+def test_a_missing_value_is_named() -> None:
+    assert problems() == ["parameter 'outer.name' is missing: give it in conf/base or with --params"]
+
+
+def test_top_level_keys_outside_conf_are_unknown() -> None:
+    assert list(unknown_keys({"seed": 1}, ["seed"])) == []
+    assert "did you mean 'train'" in next(unknown_keys({"trian": 1}, ["seed", "train"]))
+
+
+def test_a_group_and_a_part_of_it_may_both_be_asked_for() -> None:
+    raw = {"outer": {"name": "clip", "inner": {"size": 32}}, "deep": {"inner": {"size": 64}}}
+    models = {"outer.inner": Inner, "outer": Outer, "deep.inner": Inner}
+    assert list(model_problems(raw, models)) == []
+    assert with_models(raw, models) == {
+        "outer": Outer(name="clip", inner=Inner(size=32)),
+        "deep": {"inner": Inner(size=64)},
+    }
+    assert raw["outer"] == {"name": "clip", "inner": {"size": 32}}
+
+
+def test_one_problem_is_told_once() -> None:
+    raw = {"outer": {"name": "clip", "inner": {"siez": 32}}}
+    assert len(list(model_problems(raw, {"outer": Outer, "outer.inner": Inner}))) == 1

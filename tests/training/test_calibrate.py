@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.training.calibrate import temperature, thresholds
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("boast", [0.5, 1.0, 3.0])
+def test_temperature_undoes_boasting(kind, boast):
+    random = np.random.default_rng(0)
+    logits = random.normal(scale=1.5, size=(4000, 3))
+    if kind is Kind.SINGLE:
+        chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        targets = np.eye(3)[[random.choice(3, p=row) for row in chances]]
+    else:
+        targets = random.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    found = temperature((boast * logits).astype(np.float32), targets.astype(np.float32), kind)
+    assert found == pytest.approx(boast, rel=0.1)
+
+
+def test_without_validation_clips_nothing_is_scaled():
+    assert temperature(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), Kind.SINGLE) == 1
+
+
+def test_thresholds_follow_the_scores_and_stay_put_where_positives_are_few():
+    probabilities = np.linspace(0, 0.4, 100)[:, None].repeat(2, 1)
+    targets = np.zeros((100, 2), dtype=np.float32)
+    targets[50:, 0], targets[99:, 1] = 1, 1
+    found = thresholds(probabilities, targets, ["common", "rare"])
+    assert 0.15 <= found["common"] <= 0.25
+    assert found["rare"] == 0.5

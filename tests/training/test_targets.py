@@ -1,0 +1,18 @@
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.training.targets import hard_targets, soft_targets
+
+SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
+
+
+def test_no_class_and_several_classes():
+    labels = pd.Series(["none", "advert|violence", "violence"])
+    assert hard_targets(labels, SAFETY).tolist() == [[0, 0], [1, 1], [0, 1]]
+
+
+def test_doubt_is_learnt_as_doubt():
+    labels = pd.DataFrame({"label": ["advert", "none"], "probabilities": ['{"advert": 0.8, "violence": 0.1}', ""]})
+    soft = soft_targets(labels, SAFETY)
+    np.testing.assert_allclose(soft, [[0.8, 0.1], [0, 0]], atol=1e-6)
