@@ -50,7 +50,8 @@ def test_the_probabilities_of_different_answers_stay_below_one(client: PackagedC
 
 def test_answers_do_not_depend_on_what_was_asked_before(client: PackagedClient) -> None:
     shared = 'Video caption: "'
-    captions = ["how to bake bread", "how to bake a cake", "GOAL!!! ⚽ #football", ""]
+    long = " ".join(f"step {step}: knead the dough again" for step in range(12))
+    captions = [f"{long} and bake it", f"{long}, then watch football", "GOAL!!! ⚽ #football", "", long]
     prompts = [f'{shared}{caption}"\nTopic:' for caption in captions]
     forward = [client.score(prompt, TOPICS, shared=shared) for prompt in prompts]
     client.score("Something else entirely:", [" yes", " no"], shared="Something")

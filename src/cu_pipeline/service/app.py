@@ -23,7 +23,7 @@ TIMEOUT_S: Final = 120
 THREADS: Final = 2
 MAX_CONCURRENCY: Final = 32
 
-_logger = logging.getLogger("cu_pipeline.service")
+_logger = logging.getLogger("bentoml.cu_pipeline")  # BentoML shows what its own loggers are told
 
 
 @bentoml.service(

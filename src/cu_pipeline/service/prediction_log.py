@@ -11,7 +11,7 @@ from cu_pipeline.inference.prediction_log import PredictionRecord, append, encod
 if TYPE_CHECKING:
     from cu_pipeline.inference.predictor import Prediction
 
-_logger = logging.getLogger("cu_pipeline.service")
+_logger = logging.getLogger("bentoml.cu_pipeline")
 
 
 def record(request_id: str, prediction: "Prediction") -> PredictionRecord:

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from cu_pipeline.pipelines.deliver.bento import Bento, environment
 
 STOP_TIMEOUT_S: Final = 10.0
 LOG_TAIL: Final = 40
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: floa
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only makes one system call
         )
         try:
             startup = _wait(process, port, output, timeout_s)
@@ -74,12 +76,14 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _end_with_parent() -> None:
-    """Let Linux end the service should this process be killed before it can."""
-    if sys.platform == "linux":
-        import ctypes
+def _end_with_parent() -> Callable[[], object] | None:
+    """Give what a child calls to have Linux end it, should this process be killed before it can stop it."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    call = ctypes.CDLL(None).prctl
+    return lambda: call(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 def _signal(group: int, number: signal.Signals) -> None:
