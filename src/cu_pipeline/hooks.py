@@ -39,13 +39,21 @@ class _Run:
     lock: RunLock
     run_id: str = ""
     started: float = field(default_factory=time.perf_counter)
-    node_started: float = 0.0
+    running: tuple[str, float] | None = None
     done: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @property
     def root(self) -> Path:
         return Path(self.context.project_path)
+
+    def clock(self, node: str | None) -> None:
+        """Charge the time since the last node started to its pipeline, the saving of its outputs included."""
+        now = time.perf_counter()
+        if self.running:
+            before, since = self.running
+            self.seconds[self.stage_of(before)] += now - since
+        self.running = (node, now) if node else None
 
     def stage_of(self, node: str) -> str:
         """Give the registered pipeline that a node belongs to."""
@@ -102,15 +110,14 @@ class ProjectHooks:
     def before_node_run(self, node: Node) -> None:
         """Say which node starts."""
         if run := self._run:
-            run.node_started = time.perf_counter()
+            run.clock(node.name)
             number, total = len(run.done) + 1, len(run.pipeline.nodes)
             _logger.info("[%d/%d] %s: %s", number, total, run.stage_of(node.name), node.name)
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Add up the node's time."""
+        """Note that the node ran to its end."""
         if run := self._run:
-            run.seconds[run.stage_of(node.name)] += time.perf_counter() - run.node_started
             run.done.append(node.name)
 
     @hook_impl
@@ -132,6 +139,7 @@ class ProjectHooks:
         run = self._run
         if run is None:
             return
+        run.clock(None)
         _record_data(run)
         _record_results(run, catalog)
         seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}

@@ -22,7 +22,7 @@ class DriftOptions(Options):
     """
 
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    min_clips: int = Field(default=30, ge=2)
+    min_clips: int = Field(default=20, ge=2)
     min_reference: int = Field(default=20, ge=2)
     permutations: int = Field(default=1999, ge=99)
     max_clips: int = Field(default=1000, ge=2)

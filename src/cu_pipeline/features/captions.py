@@ -76,7 +76,9 @@ class CaptionEncoder:
     def _model(self) -> tuple[Any, Any]:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from transformers import BertModel, BertTokenizerFast
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = str(weights_path(MODEL).parent)
         tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
         return tokenizer, BertModel.from_pretrained(folder, local_files_only=True).eval()

@@ -57,7 +57,8 @@ def plan_inquiries(
     if not options.enabled:
         return []
     text = clips.set_index("clip_id")["text"].map(lambda caption: as_data(caption, options.max_characters))
-    chosen = {name: _chosen(text, annotations, name, options.max_clips) for name in capabilities}
+    asked = [name for name, capability in capabilities.items() if capability.kind in options.kinds]
+    chosen = {name: _chosen(text, annotations, name, options.max_clips) for name in asked}
     return [
         _inquiry(name, capabilities[name], prompt, captions, options)
         for name, captions in chosen.items()

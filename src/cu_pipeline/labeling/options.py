@@ -1,5 +1,6 @@
 from pydantic import Field
 
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.options import ClientOptions
@@ -22,6 +23,8 @@ class LlmOptions(Options):
 
     Attributes:
         enabled: whether it does so at all.
+        kinds: of capabilities that it labels. The packaged model is left out of multi-label ones, where its
+            answers were measured to be worse than the base rate.
         client: which model.
         max_clips: per capability; the clips beyond it stay without a label, and a warning counts them.
         max_characters: to which captions are cut.
@@ -32,6 +35,7 @@ class LlmOptions(Options):
     """
 
     enabled: bool = True
+    kinds: tuple[Kind, ...] = (Kind.SINGLE,)
     client: ClientOptions = ClientOptions()
     max_clips: int = Field(default=500, ge=0)
     max_characters: int = Field(default=300, ge=1)

@@ -9,7 +9,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.training.targets import Targets
 
 _LIMITS = (0.2, 5.0)
-_MIN_POSITIVES = 5
+_MIN_POSITIVES = 30
 
 
 def temperature(logits: Targets, targets: Targets, kind: Kind) -> float:
@@ -49,7 +49,7 @@ def thresholds(probabilities: NDArray[np.float64], targets: Targets, classes: Se
         classes: names of the columns.
 
     Returns:
-        Class to threshold; 0.5 where fewer than five positives make a choice noise.
+        Class to threshold; 0.5 where fewer than thirty positives would make the choice noise.
     """
     chosen = {}
     for column, name in enumerate(classes):
