@@ -67,7 +67,7 @@ _SHARE = click.FloatRange(0, 1)
 @click.option("--new-slang", default=0.0, type=_SHARE, help="Share of clips with new words.")
 @click.option("--mix", default=0.0, type=_SHARE, help="Share of clips in other proportions of topics.")
 @click.pass_obj
-def traffic(metadata: Any, *, clips: int, url: str, **drift: float) -> None:
+def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     """Send generated clips to a running service, to see what the monitor makes of them."""
     from cu_pipeline.pipelines.deliver.traffic import send_sample
     from cu_pipeline.sample.options import Drift, SampleOptions

@@ -15,6 +15,7 @@ from cu_pipeline.features.batch import read_features
 from cu_pipeline.features.captions import CaptionEncoder
 from cu_pipeline.features.frames import FrameEncoder
 from cu_pipeline.features.table import FeatureOptions, FrameOptions, build_all
+from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.featurize import create_pipeline
 from cu_pipeline.pipelines.featurize.options import FeaturizeOptions
 
@@ -159,6 +160,13 @@ def test_media_that_does_not_decode_counts_as_absent_and_is_not_tried_again(tmp_
     caplog.clear()
     assert run(store, clips) == NOTHING
     assert "could not be used" not in caplog.text
+
+
+def test_a_timeout_may_be_the_machines_fault_and_is_tried_again(tmp_path, clips, encoded):
+    store = tmp_path / "store"
+    hasty = OPTIONS.model_copy(update={"limits": Limits(timeout_s=1e-4)})
+    assert run(store, clips, hasty)["frames_encoded"] == 0
+    assert run(store, clips) == {"captions_encoded": 0, "clips_decoded": 3, "frames_encoded": 3}
 
 
 def test_a_feed_without_media_starts_no_decoder(tmp_path, clips, encoded, monkeypatch):
