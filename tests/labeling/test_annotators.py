@@ -94,6 +94,14 @@ def test_spammers_and_random_annotators_are_found_and_nobody_else(clips) -> None
         assert [line.split()[4] for line in lines[1:]] == ["dice", "lazy"]
 
 
+def test_an_annotators_own_answers_do_not_speak_for_them(clips) -> None:
+    truth = np.random.default_rng(7).choice(3, size=500)
+    crowd = _crowd(truth, {"ann": 0.6, "bob": 0.6, "dice": "?"}, "abc", 0.5, 7)
+    tables = annotator_tables(clips({str(n): "" for n in range(500)}), crowd, TOPIC, PeopleOptions(), 7)
+    assert tables["topic"]["topic"]["annotators"]["dice"]["informativeness"] < 0.05
+    assert _verdicts(tables)["dice"] != "informative"
+
+
 def test_few_votes_accuse_nobody(clips) -> None:
     truth = np.random.default_rng(0).choice(3, size=12)
     crowd = _crowd(truth, {"ann": 0.95, "bob": 0.9, "dice": "?"}, "abc", 1.0, 0)
