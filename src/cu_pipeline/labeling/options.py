@@ -29,7 +29,7 @@ class PeopleOptions(Options):
     """
 
     price: float = Field(default=0.04, ge=0)
-    method: Method = Method.DAWID_SKENE
+    method: Method = Method.MAJORITY
     smoothing: float = Field(default=0.5, gt=0)
     confusion_smoothing: float = Field(default=4.0, gt=0)
     draws: int = Field(default=400, ge=40)
