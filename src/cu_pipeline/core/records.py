@@ -26,7 +26,8 @@ class AnnotatorKind(StrEnum):
 CLIPS: Final[dict[str, str]] = {
     "clip_id": "str",
     "path": "str",  # relative to the project's root when inside it; "" for text only
-    "text": "str",
+    "text": "str",  # the caption, cleaned
+    "raw_text": "str",  # the caption as the feed gave it
     "creator": "str",  # "" when unknown
     "posted_at": "str",  # ISO 8601; "" when unknown
     "lang": "str",  # BCP 47; "" when unknown
