@@ -1,3 +1,5 @@
+import contextlib
+
 from cu_pipeline.inference.predictor import Predictor
 
 
@@ -14,8 +16,6 @@ class Reading(Predictor):
 
 def test_requests_are_cleaned_like_the_feed():
     predictor = Reading()
-    try:
+    with contextlib.suppress(InterruptedError):
         predictor.predict(None, " Tom &amp; Jerry\u200b ")
-    except InterruptedError:
-        pass
     assert predictor.seen == "Tom & Jerry"

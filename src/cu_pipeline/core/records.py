@@ -45,6 +45,20 @@ CLIPS: Final[dict[str, str]] = {
     "metadata": "str",  # JSON object of the manifest's other columns
 }
 
+DUPLICATES: Final[dict[str, str]] = {
+    "clip_id": "str",  # of a clip that shows the same as another
+    "duplicate_group": "str",  # clip_id of the group's first clip
+    "bits": "float64",  # distance from the group's nearest other clip; 0 for the same bytes
+}
+
+SPLITS: Final[dict[str, str]] = {
+    "key": "str",  # a creator, content or caption that clips may share
+    "division": "str",  # of the shares and the salt
+    "split": "str",
+    "since": "int64",  # how many runs had added something when the oldest part of its unit came
+    "tested": "bool",  # whether its unit holds clips that once were for testing
+}
+
 REJECTS: Final[dict[str, str]] = {"clip_id": "str", "path": "str", "reason": "str", "detail": "str"}
 
 ANNOTATIONS: Final[dict[str, str]] = {
