@@ -1,6 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ SHOWN: Final = 20
 """Examples of each kind in the report."""
 
 
-def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> dict[str, object]:
+def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> dict[str, Any]:
     """Count what is shared between splits; looks at the finished table, not at how it was made.
 
     Args:
@@ -28,10 +28,11 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
     common = pd.Series([uses[key] >= common_caption for key in keys], dtype=bool)
     captions = clips["text"].reset_index(drop=True)
     splits = clips["split"].tolist()
+    groups = [group_of.get(clip, "") for clip in clips["clip_id"]]
     return {
         "clips": dict(sorted(Counter(splits).items())),
         "creators": _shared(clips["creator"].tolist(), clips["creator"].tolist(), splits),
-        "duplicate_groups": _shared(*2 * [[group_of.get(clip, "") for clip in clips["clip_id"]]], splits),
+        "duplicate_groups": _shared(groups, groups, splits),
         "captions": _shared(keys.mask(common, "").tolist(), captions.tolist(), splits),
         "common_captions": _shared(keys.where(common, "").tolist(), captions.tolist(), splits),
     }

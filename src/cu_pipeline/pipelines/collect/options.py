@@ -53,7 +53,8 @@ class CollectOptions(Options):
     """Parameters of the collect pipeline.
 
     Attributes:
-        manifest: `sample` for the generated feed, else a manifest's path or URI (CSV, TSV, JSON Lines, Parquet).
+        manifest: `sample` for the generated feed, `folder:PLACE` for a folder of CLASS/clip.mp4, else the path or URI
+            of a manifest (CSV, TSV, JSON Lines, Parquet).
         limits: what a media file may cost; one beyond is refused.
         duplicates: when two clips are copies of one another.
         split: how clips are divided.

@@ -45,7 +45,7 @@ def _aligned(left: Hashes, right: Hashes) -> NDArray[np.float64]:
         np.bitwise_count(left[:, :, None, word] ^ right[:, None, :, word]).astype(np.int32)
         for word in range(left.shape[-1])
     )
-    known = left.any(-1)[:, :, None] & right.any(-1)[:, None, :]
+    known = np.asarray(left.any(-1))[:, :, None] & np.asarray(right.any(-1))[:, None, :]
     table = np.where(known, bits, _UNKNOWN)
     return np.minimum(_warped(table), _warped(table.swapaxes(1, 2)))
 

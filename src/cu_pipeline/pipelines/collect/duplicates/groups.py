@@ -39,8 +39,8 @@ def duplicate_groups(clips: pd.DataFrame, hashes: Mapping[str, Hashed], options:
                 bits[sha] = min(bits.get(sha, distance), distance)
     repeated = media[media["media_sha256"].isin(bits)]
     roots = [sets.find(sha) for sha in repeated["media_sha256"]]
-    found = repeated[["clip_id"]].assign(
+    rows = repeated[["clip_id"]].assign(
         duplicate_group=repeated.groupby(np.array(roots, dtype=object))["clip_id"].transform("min"),
         bits=[round(bits[sha], 3) for sha in repeated["media_sha256"]],
     )
-    return table(found, DUPLICATES).sort_values(["duplicate_group", "clip_id"]).reset_index(drop=True)
+    return table(rows, DUPLICATES).sort_values(["duplicate_group", "clip_id"]).reset_index(drop=True)

@@ -39,7 +39,7 @@ def candidate_pairs(hashes: Hashes, window: int = 8) -> Pairs:
 
 def _entries(hashes: Hashes) -> tuple[Hashes, NDArray[np.int64]]:
     whole, cropped = hashes[:, :, 0, 0], hashes[:, :, 1, 0]
-    words = np.stack([whole, cropped, np.where(whole, whole ^ mirror_mask()[0], 0)], axis=1).reshape(-1)
+    words: Hashes = np.stack([whole, cropped, np.where(whole, whole ^ mirror_mask()[0], 0)], axis=1).reshape(-1)
     owners = np.repeat(np.arange(len(hashes)), 3 * hashes.shape[1])
     order = np.argsort(words, kind="stable")
     words, owners = words[order], owners[order]
