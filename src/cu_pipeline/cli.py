@@ -56,6 +56,30 @@ def dvc_yaml(metadata: Any, *, check: bool) -> None:
         raise click.ClickException("\n  ".join([advice, *stale]))
 
 
+_SHARE = click.FloatRange(0, 1)
+
+
+@cli.command("traffic")
+@click.option("--clips", default=40, show_default=True, type=click.IntRange(1), help="How many clips to send.")
+@click.option("--url", default="http://127.0.0.1:3000", show_default=True, help="Address of the service.")
+@click.option("--new-topic", default=0.0, type=_SHARE, help="Share of clips about a topic the models do not know.")
+@click.option("--new-style", default=0.0, type=_SHARE, help="Share of clips in a new visual style.")
+@click.option("--new-slang", default=0.0, type=_SHARE, help="Share of clips with new words.")
+@click.option("--mix", default=0.0, type=_SHARE, help="Share of clips in other proportions of topics.")
+@click.pass_obj
+def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
+    """Send generated clips to a running service, to see what the monitor makes of them."""
+    from cu_pipeline.pipelines.deliver.traffic import send_sample
+    from cu_pipeline.sample.options import Drift, SampleOptions
+
+    options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))
+    try:
+        answered, refused = send_sample(Path(metadata.project_path) / "data/01_raw/traffic", options, url)
+    except CuPipelineError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
+
+
 def _check_names(options: dict[str, Any]) -> None:
     """Refuse unknown pipelines before Kedro tries to import them."""
     from importlib.util import find_spec

@@ -15,6 +15,7 @@ from kedro.pipeline.node import Node
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.reports.model_figures import metrics_pictures
 from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
@@ -192,7 +193,9 @@ def _record_results(run: _Run, catalog: Any) -> None:
     written, files = run.written(), catalog_files(run.context.config_loader["catalog"])
     mlflow_run.log_metrics(_counts())
     if "metrics" in written:
-        mlflow_run.log_metrics(mlflow_run.evaluation_metrics(catalog.load("metrics")))
+        metrics = catalog.load("metrics")
+        mlflow_run.log_metrics(mlflow_run.evaluation_metrics(metrics))
+        mlflow_run.log_pictures(metrics_pictures(metrics), "figures")
     if "training_history" in written:
         mlflow_run.log_curves(catalog.load("training_history"))
     names = [name for name in _ARTIFACTS if name in written and name in files]

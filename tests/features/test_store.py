@@ -46,6 +46,16 @@ def test_an_absent_key_is_an_error_with_the_remedy(tmp_path):
         FeatureStore(tmp_path).read(IDENTITY, ["a"])
 
 
+def test_a_partial_read_gives_nan_for_what_is_not_stored_as_long_as_something_is(tmp_path):
+    store = FeatureStore(tmp_path)
+    with pytest.raises(StoreError):
+        store.read(IDENTITY, ["a", "b"], partial=True)
+    store.append(IDENTITY, ["a"], vectors(["a"]))
+    found = store.read(IDENTITY, ["b", "a"], partial=True)
+    assert np.isnan(found[0]).all()
+    np.testing.assert_array_equal(found[1], vectors(["a"])[0])
+
+
 def test_vectors_of_another_shape_are_refused(tmp_path):
     with pytest.raises(StoreError, match=r"must be float32 \(1, 2, 3\)"):
         FeatureStore(tmp_path).append(IDENTITY, ["a"], np.zeros((1, 6), dtype=np.float32))

@@ -13,7 +13,9 @@ PROMPT = Prompt('{{ classes | join(", ") }}; {{ description }}. "{{ text }}":')
 
 
 def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, **options: object):
-    return plan_inquiries(clips, annotations, CAPABILITIES, PROMPT, LlmOptions.model_validate(options))
+    return plan_inquiries(
+        clips, annotations, CAPABILITIES, PROMPT, LlmOptions.model_validate({"kinds": ["single", "multi"], **options})
+    )
 
 
 def test_only_clips_with_a_caption_and_without_a_persons_label_are_asked_about(clips, votes) -> None:

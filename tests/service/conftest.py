@@ -22,6 +22,7 @@ class StandInPredictor:
 
     bundles: dict[str, StandInBundle] = field(default_factory=lambda: {"topic": StandInBundle()})
     seen: list[tuple[bytes | None, str]] = field(default_factory=list)
+    closed: bool = False
 
     def predict(self, media: Path | None, text: str) -> Prediction:
         content = None if media is None else media.read_bytes()
@@ -35,6 +36,9 @@ class StandInPredictor:
             embedding=np.arange(1664, dtype=np.float32),
             facts={"text_length": float(len(text)), "fps": float("nan")},
         )
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.fixture(scope="module")

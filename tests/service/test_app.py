@@ -20,9 +20,10 @@ def application(tmp_path_factory, stand_in):
         patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
         patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
         patch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
-        patch.setattr(Predictor, "load", lambda folder: stand_in)
+        patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
         with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
             yield client, folder / "log"
+        assert stand_in.closed
 
 
 @pytest.fixture

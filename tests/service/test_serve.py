@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from cu_pipeline.core.capability import Kind
@@ -95,6 +96,12 @@ def wait(process, url, output):
     pytest.fail(output.read_text())
 
 
+def decoders(process):
+    """Give the processes in which a service decodes media."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in found if "cu_pipeline.compute.worker" in child.cmdline()]
+
+
 def post(url, **request):
     return httpx.post(f"{url}/classify", trust_env=False, timeout=60, **request)
 
@@ -159,6 +166,25 @@ def test_the_models_are_listed(service):
     listed = httpx.post(f"{url}/models", trust_env=False, timeout=30).json()["capabilities"]
     version = json.loads((folder / "bundles/safety/bundle.json").read_text())["version"]
     assert listed == {"safety": {"model_version": version, "kind": "multi", "classes": ["advert", "violence"]}}
+
+
+def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path):
+    save_bundle(tmp_path / "bundles")
+    clip = _write_clip(tmp_path / "clip.mp4").read_bytes()
+    with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
+        wait(process, url, tmp_path / "output")
+        first = decoders(process)
+        assert len(first) == 2
+        for decoder in first:
+            decoder.kill()
+        for _ in range(2):
+            assert post(url, files={"video": ("clip.mp4", clip)}).status_code == 200
+        second = decoders(process)
+        assert len(second) == 2
+        assert not set(first) & set(second)
+        process.terminate()
+        assert psutil.wait_procs(second, timeout=20)[1] == []
+        assert "Traceback" not in (tmp_path / "output").read_text()
 
 
 def test_without_models_the_service_ends_and_says_what_to_run(project_root, tmp_path):

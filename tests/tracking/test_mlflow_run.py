@@ -1,5 +1,9 @@
+from pathlib import Path
+
+import pytest
+
 from cu_pipeline.core.options import Options
-from cu_pipeline.tracking.mlflow_run import evaluation_metrics, flatten
+from cu_pipeline.tracking.mlflow_run import evaluation_metrics, flatten, log_pictures
 
 
 class Inner(Options):
@@ -35,3 +39,15 @@ def test_metrics_are_named_by_capability_and_split() -> None:
         "topic/test/accuracy": 0.5,
         "topic/baseline/majority/accuracy": 0.2,
     }
+
+
+def test_pictures_are_logged_in_their_folders_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged = []
+
+    def note(folder: str, place: str) -> None:
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*.png")}
+        logged.append((place, files))
+
+    monkeypatch.setattr("mlflow.log_artifacts", note)
+    log_pictures(iter([("topic/a.png", b"1"), ("topic/b.png", b"2"), ("safety/a.png", b"3")]), "figures")
+    assert logged == [("figures", {"topic/a.png": b"1", "topic/b.png": b"2", "safety/a.png": b"3"})]

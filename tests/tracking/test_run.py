@@ -94,6 +94,15 @@ def test_the_mlflow_run_says_how_to_repeat_it(project: Path, first_run: subproce
 
 
 @pytest.mark.usefixtures("first_run")
+def test_the_run_holds_the_figures_of_each_model(project: Path) -> None:
+    folder = project / "mlruns" / "artifacts" / last_run(project)["run"]["id"] / "artifacts" / "figures" / "topic"
+    assert {path.name for path in folder.iterdir()} == {
+        "accuracy.png", "calibration.png", "confusion.png", "macro_f1.png",
+    }  # fmt: skip
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
+
+
+@pytest.mark.usefixtures("first_run")
 def test_the_run_is_tagged_with_the_hashes_that_dvc_recorded(project: Path) -> None:
     locked = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
     tags = last_run(project)["tags"]

@@ -19,8 +19,10 @@ def test_temperature_undoes_boasting(kind, boast):
     assert found == pytest.approx(boast, rel=0.1)
 
 
-def test_without_validation_clips_nothing_is_scaled():
-    assert temperature(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), Kind.SINGLE) == 1
+@pytest.mark.parametrize("clips", [0, 19])
+def test_with_few_validation_clips_nothing_is_scaled(clips):
+    certain = np.eye(3, dtype=np.float32)[np.zeros(clips, dtype=int)]
+    assert temperature(certain, certain, Kind.SINGLE) == 1
 
 
 def test_thresholds_follow_the_scores_and_stay_put_where_positives_are_few():

@@ -45,6 +45,10 @@ class IsolatedWorker(Generic[S, T]):
             outcome, worn_out = process.connection.recv()
         except (EOFError, OSError):
             return Outcome(error=BadClipError(Reason.CRASHED, f"the worker process {self._retire()}"))
+        except BaseException:  # this item's answer must not be taken for the next one's
+            process.kill()
+            self._retire()
+            raise
         if worn_out:
             self._retire()
         return outcome
@@ -63,6 +67,9 @@ class IsolatedWorker(Generic[S, T]):
 
     def _started(self) -> WorkerProcess | None:
         with self._lock:
+            if self._process is not None and not self._process.alive and not self._ended:
+                self._process.close()  # it was killed while it waited, which is no item's fault
+                self._process = None
             if self._process is None and not self._ended:
                 self._process = WorkerProcess(self._function, self._memory_mb)
             return self._process

@@ -2,13 +2,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from tqdm import tqdm
 
 from cu_pipeline.compute.cores import usable_cores
-from cu_pipeline.compute.isolated import IsolatedWorker
+from cu_pipeline.compute.crew import IsolatedCrew
 from cu_pipeline.compute.outcome import Outcome
 
 S = TypeVar("S")
@@ -51,38 +50,25 @@ def map_isolated(
     if total == 0:
         return
     size = max(min(workers or usable_cores(), total or workers or usable_cores()), 1)
-    crew = [IsolatedWorker(function, timeout_s=timeout_s, memory_mb=memory_mb) for _ in range(size)]
-    outcomes = _map(crew, items)
+    crew = IsolatedCrew(function, size=size, timeout_s=timeout_s, memory_mb=memory_mb)
+    outcomes = _map(crew, size, items)
     with closing(outcomes), tqdm(outcomes, desc=description, total=total, unit="clip", disable=None) as bar:
         yield from bar
 
 
-def _map(crew: list[IsolatedWorker[S, T]], items: Iterable[S]) -> Generator[Outcome[T], None, None]:
-    idle: SimpleQueue[IsolatedWorker[S, T]] = SimpleQueue()
-    for worker in crew:
-        idle.put(worker)
-
-    def run(item: S) -> Outcome[T]:
-        worker = idle.get()
-        try:
-            return worker.run(item)
-        finally:
-            idle.put(worker)
-
+def _map(crew: IsolatedCrew[S, T], size: int, items: Iterable[S]) -> Generator[Outcome[T], None, None]:
     pending: deque[Future[Outcome[T]]] = deque()
-    threads = ThreadPoolExecutor(len(crew), thread_name_prefix="isolated")
+    threads = ThreadPoolExecutor(size, thread_name_prefix="isolated")
     try:
         for item in items:
-            pending.append(threads.submit(run, item))
-            if len(pending) >= LOOK_AHEAD * len(crew):
+            pending.append(threads.submit(crew.run, item))
+            if len(pending) >= LOOK_AHEAD * size:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
     finally:
         for future in pending:
             future.cancel()
-        for worker in crew:
-            worker.end()
+        crew.end()
         threads.shutdown()
-        for worker in crew:
-            worker.close()
+        crew.close()

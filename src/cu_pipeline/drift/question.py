@@ -70,7 +70,10 @@ def _medians(before: npt.NDArray[np.float64], now: npt.NDArray[np.float64]) -> s
 
 def _median(values: npt.NDArray[np.float64]) -> str:
     known = values[~np.isnan(values)]
-    return f"{np.median(known):,.7g}" if len(known) else "none"
+    if not len(known):
+        return "none"
+    value = float(np.median(known))
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _largest_change(classes: list[str], before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> str:

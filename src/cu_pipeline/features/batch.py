@@ -45,10 +45,10 @@ class ClipFeatures:
 
 
 def read_features(clips: pd.DataFrame, store: FeatureStore, extractors: Mapping[str, Extractor]) -> ClipFeatures:
-    """Read the stored features of `clips`, in their order.
+    """Read the stored features of `clips`, in their order; what could not be computed counts as absent.
 
     Raises:
-        StoreError: a feature is not stored yet.
+        StoreError: no feature of an extractor is stored yet.
     """
     frames, has_frames = _read(clips["media_sha256"], store, extractors["frames"].identity)
     caption, has_caption = _read(clips["text_sha256"], store, extractors["captions"].identity)
@@ -59,7 +59,7 @@ def _read(keys: "pd.Series[str]", store: FeatureStore, identity: Identity) -> tu
     vectors = np.zeros((len(keys), *identity.shape), dtype=np.float32)
     present = (keys != "").to_numpy()
     if present.any():
-        vectors[present] = store.read(identity, keys[present].tolist())
+        vectors[present] = store.read(identity, keys[present].tolist(), partial=True)
     refused = np.isnan(vectors).reshape(len(keys), -1).any(1)
     vectors[refused] = 0
     return vectors, present & ~refused

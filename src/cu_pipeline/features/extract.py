@@ -6,11 +6,15 @@ import numpy as np
 
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import Reason
 from cu_pipeline.features.chunk import FeatureChunk
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.media.options import Limits
 
 _CHUNK = 32
+_PASSING = {Reason.TIMEOUT, Reason.CRASHED}
+"""Faults that may be the machine's and not the clip's: they are not stored, so that the next run tries again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +64,8 @@ def _prepare(
         count("clips_decoded")
         if outcome.error is not None:
             _log.warning("%s: %s", path, outcome.error)
-        yield key, outcome.value
+        if outcome.error is None or outcome.error.reason not in _PASSING:
+            yield key, outcome.value
 
 
 def _chunks(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[list[str], list[Any]]]:

@@ -59,8 +59,13 @@ class FeatureStore:
         with atomic_path(folder / f"part-{json_sha256(list(keys))[:16]}.parquet") as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
-    def read(self, identity: Identity, keys: Sequence[str]) -> Vectors:
+    def read(self, identity: Identity, keys: Sequence[str], *, partial: bool = False) -> Vectors:
         """Give stored features in the order of `keys`.
+
+        Args:
+            identity: of the extractor that made them.
+            keys: content hashes.
+            partial: give NaN for a key that is not stored, as long as some are.
 
         Returns:
             float32 (len(keys), *identity.shape); NaN where the content was refused.
@@ -69,16 +74,18 @@ class FeatureStore:
             StoreError: a key is not stored, or a part is damaged.
         """
         positions = self._positions(identity)
-        if absent := [key for key in keys if key not in positions]:
+        absent = [key for key in keys if key not in positions]
+        if absent and not (partial and len(absent) < len(keys)):
             raise StoreError(
                 f"{len(absent)} of {len(keys)} features of {identity.name!r} are not stored (first key "
                 f"{absent[0]}). Run `kedro run --pipelines=featurize`."
             )
-        result = np.empty((len(keys), *identity.shape), dtype=np.float32)
+        result = np.full((len(keys), *identity.shape), np.nan, dtype=np.float32)
         wanted: dict[Path, list[tuple[int, int]]] = {}
         for target, key in enumerate(keys):
-            part, row = positions[key]
-            wanted.setdefault(part, []).append((target, row))
+            if key in positions:
+                part, row = positions[key]
+                wanted.setdefault(part, []).append((target, row))
         for part, pairs in wanted.items():
             vectors = _vectors(part, identity)
             targets, rows = zip(*pairs, strict=True)

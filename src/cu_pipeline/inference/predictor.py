@@ -1,13 +1,17 @@
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cu_pipeline.compute.crew import IsolatedCrew
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.batch import ClipFeatures
 from cu_pipeline.features.extractor import Extractor, Vectors
 from cu_pipeline.features.table import build
+from cu_pipeline.inference.decode import Decoded, decode
 from cu_pipeline.inference.score import Scorer
 from cu_pipeline.media.options import Limits
 from cu_pipeline.modeling.bundle import Bundle
@@ -38,24 +42,32 @@ class Predictor:
     Args:
         bundles: capability -> bundle; all must read the same features.
         limits: of what media is accepted.
+        workers: processes that decode media, so that what crashes or hangs a decoder costs that clip alone;
+            `close` ends them. 0: media is decoded in this process, without limits on time and memory.
 
     Raises:
         BundleError: no bundle, or one was trained on features that this machine does not make.
     """
 
-    def __init__(self, bundles: dict[str, Bundle], limits: Limits | None = None) -> None:
+    def __init__(self, bundles: dict[str, Bundle], limits: Limits | None = None, workers: int = 0) -> None:
         if not bundles:
             raise BundleError("there is no model bundle to predict with. Run `make run` to train one.")
         self.bundles = bundles
-        self._limits = limits or Limits()
+        limits = limits or Limits()
         self._extractors = _extractors(bundles)
         self._scorers = {name: Scorer(bundle) for name, bundle in bundles.items()}
+        self._decode = partial(decode, prepare=self._extractors["frames"].prepare, limits=limits)
+        self._crew: IsolatedCrew[str, Decoded] | None = None
+        if workers:
+            self._crew = IsolatedCrew(
+                self._decode, size=workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb
+            )
 
     @classmethod
-    def load(cls, folder: Path, limits: Limits | None = None) -> "Predictor":
+    def load(cls, folder: Path, limits: Limits | None = None, workers: int = 0) -> "Predictor":
         """Load every bundle in the subfolders of `folder`."""
         configs = sorted(folder.glob("*/bundle.json"))
-        return cls({config.parent.name: Bundle.load(config.parent) for config in configs}, limits)
+        return cls({config.parent.name: Bundle.load(config.parent) for config in configs}, limits, workers)
 
     def predict(self, media: Path | None, text: str) -> Prediction:
         """Predict every capability of one clip.
@@ -69,12 +81,10 @@ class Predictor:
         """
         text = clean_caption(text)
         facts: dict[str, float] = {"text_length": float(len(text))}
-        if media is not None:
-            from cu_pipeline.media.probe import probe
-
-            found = probe(media, self._limits)
-            facts |= {name: float(getattr(found, name)) for name in ("duration_s", "width", "height", "fps", "bytes")}
-        features = self._features(media, text)
+        decoded = None if media is None else self._decoded(media)
+        if decoded is not None:
+            facts |= decoded.facts
+        features = self._features(None if decoded is None else decoded.prepared, text)
         answers = {name: scorer.probabilities(features) for name, scorer in self._scorers.items()}
         return Prediction(
             probabilities={
@@ -87,16 +97,26 @@ class Predictor:
             facts=facts,
         )
 
-    def _features(self, media: Path | None, text: str) -> ClipFeatures:
-        frames = _encode(self._extractors["frames"], None if media is None else str(media))
-        caption = _encode(self._extractors["captions"], text or None)
-        return ClipFeatures(frames, np.array([media is not None]), caption, np.array([bool(text)]))
+    def close(self) -> None:
+        """End the decoding processes; media is refused from then on."""
+        if self._crew is not None:
+            self._crew.close()
+
+    def _decoded(self, media: Path) -> Decoded:
+        path = str(media.absolute())
+        return self._decode(path) if self._crew is None else self._crew.run(path).get()
+
+    def _features(self, prepared: Any | None, text: str) -> ClipFeatures:
+        captions = self._extractors["captions"]
+        frames = _encode(self._extractors["frames"], prepared)
+        caption = _encode(captions, captions.prepare(text) if text else None)
+        return ClipFeatures(frames, np.array([prepared is not None]), caption, np.array([bool(text)]))
 
 
-def _encode(extractor: Extractor, content: str | None) -> Vectors:
-    if content is None:
+def _encode(extractor: Extractor, prepared: Any | None) -> Vectors:
+    if prepared is None:
         return np.zeros((1, *extractor.identity.shape), dtype=np.float32)
-    return extractor.encode([extractor.prepare(content)])
+    return extractor.encode([prepared])
 
 
 def _extractors(bundles: dict[str, Bundle]) -> dict[str, Extractor]:

@@ -8,8 +8,9 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.llm import as_json
+from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.votes import Opinion, count_votes
+from cu_pipeline.labeling.votes import Opinion
 
 
 def aggregate(
@@ -24,7 +25,7 @@ def aggregate(
         clips: the table of usable clips.
         annotations: of all sources, with a price each.
         capabilities: the active ones.
-        options: how far people are trusted.
+        options: how people's answers are weighed.
 
     Returns:
         A table with the columns of `records.LABELS`: a row for each clip and capability with an annotation.
@@ -41,7 +42,7 @@ def _labels(
     clip_ids: "pd.Index[str]", annotations: pd.DataFrame, name: str, capability: Capability, options: PeopleOptions
 ) -> pd.DataFrame:
     kind = annotations["kind"]
-    people = count_votes(annotations[kind == AnnotatorKind.HUMAN], clip_ids, capability, options.smoothing)
+    people = people_say(annotations[kind == AnnotatorKind.HUMAN], clip_ids, capability, options)
     llm = _given(annotations[kind == AnnotatorKind.LLM], clip_ids, capability)
     human = people.voters > 0
     probabilities = np.where(human[:, None], people.probabilities, llm.probabilities)

@@ -1,3 +1,5 @@
+from enum import StrEnum
+
 from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
@@ -6,16 +8,31 @@ from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.options import ClientOptions
 
 
+class Method(StrEnum):
+    """How the answers of several people become one."""
+
+    MAJORITY = "majority"
+    DAWID_SKENE = "dawid_skene"
+
+
 class PeopleOptions(Options):
     """What people's labels cost and how far they are trusted.
 
     Attributes:
         price: US dollars for one person's label where the feed gives no price.
-        smoothing: weight of the even prior against one vote; with it a lone vote is not taken for certain.
+        method: `majority`: all people count alike; `dawid_skene`: by the errors they are estimated to make.
+        smoothing: of the majority: weight of the even prior against one vote; with it a lone vote is not taken
+            for certain.
+        confusion_smoothing: of Dawid and Skene's model: weight in votes of the average person's errors in the
+            estimate of each person's.
+        draws: bootstrap resamples behind the intervals of agreement.
     """
 
     price: float = Field(default=0.04, ge=0)
+    method: Method = Method.DAWID_SKENE
     smoothing: float = Field(default=0.5, gt=0)
+    confusion_smoothing: float = Field(default=4.0, gt=0)
+    draws: int = Field(default=400, ge=40)
 
 
 class LlmOptions(Options):

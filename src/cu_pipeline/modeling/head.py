@@ -12,7 +12,6 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-
 _LINEAR_RATE: Final = 4.0
 """Scales the experts' logits, so that one learning rate moves them faster than the transformer."""
 

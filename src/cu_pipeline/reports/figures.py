@@ -101,11 +101,20 @@ def histogram_figure(values: Sequence[float], label: str) -> "Figure":
 
 def svg(figure: "Figure") -> bytes:
     """Give a figure as SVG; equal figures give equal bytes."""
+    return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def png(figure: "Figure") -> bytes:
+    """Give a figure as PNG; equal figures give equal bytes."""
+    return _saved(figure, format="png", dpi=120, metadata={"Software": None})
+
+
+def _saved(figure: "Figure", **options: Any) -> bytes:
     import matplotlib as mpl
 
     stream = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(stream, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+        figure.savefig(stream, bbox_inches="tight", **options)
     return stream.getvalue()
 
 

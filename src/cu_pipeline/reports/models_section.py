@@ -4,9 +4,8 @@ import pandas as pd
 
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.reports.cards import Card, Cards, data_uri
-from cu_pipeline.reports.figures import confusion_figure, interval_figure, reliability_figure, svg
-
-MODEL = "this model"
+from cu_pipeline.reports.figures import svg
+from cu_pipeline.reports.model_figures import COMPARED, MODEL, model_figures, words
 
 
 def models_section(
@@ -54,28 +53,19 @@ def _model(
 
 def _plots(found: dict[str, Any], rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
     """Give each plot with its caption, and with the words for those who cannot see it."""
-    figures = [
-        (
-            f"{title} beside the baselines",
-            f"{title}: " + ", ".join(f"{_words(name)} {values[metric]:.3f}" for name, values in rows),
-            interval_figure([(_words(name), values[metric], *values["ci95"][metric]) for name, values in rows], title),
-        )
-        for metric, title in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"))
-    ]
-    mistakes = "What was mistaken for what, test split"
-    figures.append((mistakes, mistakes, confusion_figure(found["confusion"], found["classes"])))
-    ece = found["test"]["ece"]
     points = ", ".join(f"{point['accuracy']:.2f} at {point['confidence']:.2f}" for point in found["reliability"])
-    words = f"Share that was right by predicted probability: {points}"
-    figures.append(("Calibration, test split", words, reliability_figure(found["reliability"], ece)))
+    mistakes = "What was mistaken for what, test split"
+    said = {
+        "confusion": (mistakes, mistakes),
+        "calibration": ("Calibration, test split", f"Share that was right by predicted probability: {points}"),
+    }
+    for metric, title in COMPARED.items():
+        values = ", ".join(f"{words(name)} {values[metric]:.3f}" for name, values in rows)
+        said[metric] = (f"{title} beside the baselines", f"{title}: {values}")
     return [
-        {"caption": caption, "alt": alt, "uri": data_uri(svg(figure), "image/svg+xml")}
-        for caption, alt, figure in figures
+        {"caption": said[name][0], "alt": said[name][1], "uri": data_uri(svg(figure), "image/svg+xml")}
+        for name, figure in model_figures(found).items()
     ]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _judged(predictions: pd.DataFrame, labels: pd.DataFrame, capability: str) -> pd.DataFrame:

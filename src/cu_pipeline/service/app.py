@@ -49,9 +49,14 @@ class ContentUnderstanding:
 
         max_body_bytes()
         self._settings = Settings.from_environment()
-        self._predictor = Predictor.load(self._settings.bundles)
-        warm_up(self._predictor)
+        self._predictor = Predictor.load(self._settings.bundles, workers=THREADS)
+        warm_up(self._predictor, THREADS)
         _logger.info("serving %s from %s", ", ".join(self._predictor.bundles), self._settings.bundles)
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """End the decoding processes."""
+        self._predictor.close()
 
     @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
     def classify(self, video: Path | None = None, caption: str = "") -> Classification | Response:

@@ -9,14 +9,20 @@ SIDE: Final = 64
 FRAMES: Final = 8
 
 
-def warm_up(predictor: "Predictor") -> None:
-    """Predict a small grey clip, so that no user's request waits for a model to load.
+def warm_up(predictor: "Predictor", times: int = 1) -> None:
+    """Predict a small grey clip, so that no user's request waits for a model to load or a decoder to start.
+
+    Args:
+        predictor: to warm.
+        times: how often; its decoding processes take turns.
 
     Raises:
         BadClipError: this installation cannot decode even that; the service must not become ready.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        predictor.predict(_write_clip(Path(scratch) / "warm_up.mp4"), "warm up")
+        clip = _write_clip(Path(scratch) / "warm_up.mp4")
+        for _ in range(times):
+            predictor.predict(clip, "warm up")
 
 
 def _write_clip(target: Path) -> Path:

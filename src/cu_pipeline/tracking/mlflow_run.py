@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -100,6 +101,23 @@ def log_files(files: Iterable[Path]) -> None:
     for path in files:
         if path.is_file():
             mlflow.log_artifact(str(path))
+
+
+def log_pictures(pictures: Iterable[tuple[str, bytes]], folder: str) -> None:
+    """Log pictures as artifacts under `folder`.
+
+    Args:
+        pictures: file name, which may name subfolders, and content.
+        folder: of the run's artifacts.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, content in pictures:
+            target = Path(scratch, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        mlflow.log_artifacts(scratch, folder)
 
 
 def log_curves(history: Mapping[str, list[dict[str, float]]]) -> None:

@@ -10,6 +10,7 @@ from cu_pipeline.training.targets import Targets
 
 _LIMITS = (0.2, 5.0)
 _MIN_POSITIVES = 30
+_MIN_CLIPS = 20
 
 
 def temperature(logits: Targets, targets: Targets, kind: Kind) -> float:
@@ -23,9 +24,9 @@ def temperature(logits: Targets, targets: Targets, kind: Kind) -> float:
         kind: softmax or sigmoid.
 
     Returns:
-        A number in [0.2, 5]; 1 when there are no clips.
+        A number in [0.2, 5]; 1 when there are fewer than 20 clips, which would say little.
     """
-    if not len(logits):
+    if len(logits) < _MIN_CLIPS:
         return 1.0
     from scipy.optimize import minimize_scalar
     from scipy.special import log_expit, log_softmax

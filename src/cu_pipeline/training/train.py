@@ -103,7 +103,7 @@ def train(
         probabilities = logits_to_probabilities(fitted.validation_logits, capability.kind, scale)
         bars = thresholds(probabilities, validation.targets, capability.classes)
     _log.info(
-        "%s: %d clips to learn from, %d to choose the epoch; kept %s epochs, temperature %.2f",
+        "%s: %d clips to learn from, %d to choose the epoch; fitted %s epochs, temperature %.2f",
         data.name, int(in_training.sum()), len(validation), len(fitted.history), scale,
     )  # fmt: skip
     return Bundle(

@@ -60,6 +60,7 @@ def _run(folder: Path, feed: dict[str, pd.DataFrame], **llm: object) -> tuple[pd
     for name, frame in feed.items():
         catalog[name] = frame
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}})
+    catalog["params:seed"] = 17
     catalog["params:label"] = LabelOptions.model_validate({"llm": {"client": {"threads": 1}, **llm}})
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog)

@@ -8,6 +8,7 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.labeling import resolve
 from cu_pipeline.labeling.aggregate import aggregate
+from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
 from cu_pipeline.labeling.llm import annotate
@@ -69,3 +70,13 @@ def aggregate_labels(
     for line in bill(labels, everyone, len(clips), capabilities):
         _log.info(line)
     return labels
+
+
+def measure_agreement(
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+) -> dict[str, Any]:
+    """Say how far people agree, how good each of them is, and whose answers are of no use."""
+    tables = annotator_tables(clips, annotations, active_capabilities(resolved), options.people, seed)
+    for line in in_words(tables):
+        _log.info(line)
+    return tables

@@ -4,6 +4,7 @@ from cu_pipeline.pipelines.label.nodes import (
     aggregate_labels,
     annotate_with_llm,
     ask_llm,
+    measure_agreement,
     plan_llm_questions,
     resolve_capabilities,
 )
@@ -37,6 +38,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["clips", "annotations", "llm_annotations", "capabilities_resolved", "params:label"],
                 "labels",
                 name="aggregate_labels",
+            ),
+            Node(
+                measure_agreement,
+                ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
+                "agreement",
+                name="measure_agreement",
             ),
         ]
     )

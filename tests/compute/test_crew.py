@@ -1,0 +1,91 @@
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.compute.isolated import IsolatedWorker
+from cu_pipeline.core.errors import Reason
+
+LIMITS = {"timeout_s": 20.0, "memory_mb": 1024}
+
+
+def double(number):
+    return os.getpid(), 2 * number
+
+
+def wait(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def children():
+    return [child for child in psutil.Process().children() if "cu_pipeline.compute.worker" in child.cmdline()]
+
+
+@pytest.fixture
+def crew():
+    crew = IsolatedCrew(double, size=2, **LIMITS)
+    yield crew
+    crew.close()
+
+
+def test_each_thread_gets_its_own_items_answer(crew):
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda number: crew.run(number).get(), range(40)))
+    assert [answer for _, answer in found] == [2 * number for number in range(40)]
+    assert {process for process, _ in found} == {child.pid for child in children()}
+    assert len(children()) == 2
+
+
+def test_workers_take_turns(crew):
+    assert len({crew.run(0).get()[0] for _ in range(2)}) == 2
+
+
+def test_a_worker_that_died_while_idle_is_replaced(crew):
+    for _ in range(2):
+        crew.run(0)
+    for child in children():
+        child.kill()
+        child.wait()
+    assert [crew.run(number).get()[1] for number in (1, 2)] == [2, 4]
+
+
+def test_closing_ends_what_is_under_way_and_refuses_the_rest():
+    crew = IsolatedCrew(wait, size=1, **LIMITS)
+    crew.run(0)
+    outcomes = []
+    threads = [threading.Thread(target=lambda: outcomes.append(crew.run(60))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    crew.close()
+    for thread in threads:
+        thread.join(10)
+    outcomes.append(crew.run(0))
+    assert [outcome.error.reason for outcome in outcomes] == [Reason.CRASHED] * 3
+    assert not children()
+
+
+def test_an_interrupted_items_answer_is_not_taken_for_the_next_ones():
+    worker = IsolatedWorker(double, **LIMITS)
+    try:
+        before, _ = worker.run(1).get()
+        connection = worker._process.connection
+
+        class Interrupted:
+            def __getattr__(self, name):
+                return getattr(connection, name)
+
+            def poll(self, timeout):
+                raise KeyboardInterrupt
+
+        worker._process.connection = Interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            worker.run(2)
+        after, answer = worker.run(3).get()
+    finally:
+        worker.close()
+    assert (answer, after != before) == (6, True)

@@ -1,0 +1,134 @@
+"""The predictor with the real encoders on tiny clips."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cu_pipeline.core.errors import BadClipError, BundleError, Reason
+from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.features.batch import CONTENT, read_features
+from cu_pipeline.features.extract import extract
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import build_all
+from cu_pipeline.inference.batch import predict_table
+from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.media.options import Limits
+
+
+@pytest.fixture(scope="module")
+def predictor(bundles):
+    return Predictor(bundles)
+
+
+@pytest.fixture(scope="module")
+def clip(write_clip, tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 100)
+
+
+def test_video_and_text_give_every_capability(predictor, clip, bundles):
+    found = predictor.predict(clip, "a caption")
+    assert {name: tuple(values) for name, values in found.probabilities.items()} == {
+        name: bundle.classes for name, bundle in bundles.items()
+    }
+    assert sum(found.probabilities["topic"].values()) == pytest.approx(1)
+    assert found.labels["topic"] == max(found.probabilities["topic"], key=found.probabilities["topic"].get)
+    assert found.versions == {name: bundle.version for name, bundle in bundles.items()}
+    size = clip.stat().st_size
+    facts = {"text_length": 9, "duration_s": 1, "width": 96, "height": 64, "fps": 8, "bytes": size}
+    assert found.facts == pytest.approx(facts)
+
+
+def test_the_embedding_is_the_mean_frame_and_the_caption(predictor, clip):
+    both, seen, said = (predictor.predict(*given).embedding for given in [(clip, "x"), (clip, ""), (None, "x")])
+    assert (both.shape, both.dtype) == ((1664,), np.float32)
+    assert seen[:1280].any()
+    assert not seen[1280:].any()
+    assert not said[:1280].any()
+    assert np.linalg.norm(said[1280:]) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(both, seen + said, atol=1e-5)
+
+
+def test_either_half_is_enough_and_each_matters(predictor, clip):
+    answers = [predictor.predict(*given) for given in [(clip, "a caption"), (clip, ""), (None, "a caption")]]
+    probabilities = {tuple(answer.probabilities["topic"].values()) for answer in answers}
+    assert len(probabilities) == 3
+    assert set(answers[2].facts) == {"text_length"}
+
+
+def test_batch_prediction_of_stored_features_equals_the_predictor(predictor, bundles, extracted, write_clip, tmp_path):
+    contents = [
+        (40, "dawn over the sea"),
+        (200, "noon"),
+        (90, ""),
+        (None, "only words, and more of them"),
+        (40, "noon"),
+    ]
+    rows = []
+    for number, (shade, text) in enumerate(contents):
+        path = "" if shade is None else str(write_clip(tmp_path / f"{number}.mp4", shade))
+        keys = {"media_sha256": file_sha256(tmp_path / f"{number}.mp4") if path else "", "split": "test"}
+        rows.append({"clip_id": f"c{number}", "path": path, "text": text, **keys})
+        rows[-1]["text_sha256"] = text_sha256(text) if text else ""
+    clips = table(rows, dict.fromkeys(CLIPS, "object"))
+    extractors, store = build_all(extracted), FeatureStore(tmp_path / "store")
+    for extractor in extractors.values():
+        used = clips[clips[CONTENT[extractor.source]] != ""]
+        content = used["path" if extractor.source == "media" else "text"]
+        keys = used[CONTENT[extractor.source]]
+        for chunk in extract(extractor, dict(zip(keys, content, strict=True)), Limits(), 1):
+            store.append(chunk.identity, chunk.keys, chunk.vectors)
+    offline = predict_table(clips, read_features(clips, store, extractors), bundles)
+    for row in offline.itertuples():
+        clip = clips.set_index("clip_id").loc[row.clip_id]
+        online = predictor.predict(tmp_path / clip["path"] if clip["path"] else None, clip["text"])
+        assert online.probabilities[row.capability] == pytest.approx(json.loads(row.probabilities), abs=1e-5)
+        assert online.labels[row.capability] == row.label
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, Reason.MISSING), (b"", Reason.EMPTY), (b"not a film", Reason.NOT_MEDIA)],
+    ids=lambda value: getattr(value, "value", None),
+)
+def test_bad_media_is_refused_though_there_is_a_caption(predictor, tmp_path, content, reason):
+    path = tmp_path / "clip.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadClipError) as caught:
+        predictor.predict(path, "a caption")
+    assert caught.value.reason is reason
+
+
+def test_media_beyond_the_limits_is_refused(bundles, clip):
+    with pytest.raises(BadClipError, match="too_large"):
+        Predictor(bundles, Limits(max_bytes=100)).predict(clip, "")
+
+
+def test_bundles_are_loaded_from_their_folders(bundles, predictor, tmp_path):
+    for name, bundle in bundles.items():
+        bundle.save(tmp_path / name)
+    (tmp_path / "half_written").mkdir()
+    loaded = Predictor.load(tmp_path)
+    assert {name: bundle.version for name, bundle in loaded.bundles.items()} == {
+        name: bundle.version for name, bundle in bundles.items()
+    }
+    assert loaded.predict(None, "words").probabilities == predictor.predict(None, "words").probabilities
+
+
+def test_no_bundle_is_an_error_with_the_remedy(tmp_path):
+    with pytest.raises(BundleError, match="Run `make run`"):
+        Predictor.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["frames", "captions"])
+def test_a_bundle_of_other_features_is_refused_with_the_remedy(bundles, name):
+    extractors = {key: dict(value) for key, value in bundles["topic"].extractors.items()}
+    extractors[name]["fingerprint"] = "0123456789abcdef"
+    strange = replace(bundles["topic"], extractors=extractors)
+    with pytest.raises(
+        BundleError, match=f"'topic' reads '{name}' features 0123456789abcdef, .* train the model again"
+    ):
+        Predictor(bundles | {"topic": strange})

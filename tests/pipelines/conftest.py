@@ -1,0 +1,86 @@
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.records import CLIPS, LABELS, table
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import CaptionOptions, FeatureOptions, FrameOptions, build_all
+from cu_pipeline.modeling.bundle import Bundle
+
+SPLITS = ["train"] * 12 + ["validation"] * 4 + ["test"] * 8
+CLASSES = ("cooking", "sport")
+
+
+@dataclass
+class World:
+    """24 invented clips; the first dimension of a caption's feature is -1 for cooking and 1 for sport."""
+
+    clips: pd.DataFrame
+    labels: pd.DataFrame
+    store: FeatureStore
+    extracted: FeatureOptions
+    resolved: dict[str, Any]
+
+    def store_features(self, clips: pd.DataFrame, extracted: FeatureOptions | None = None) -> None:
+        """Store invented features of clips."""
+        for name, extractor in build_all(extracted or self.extracted).items():
+            column = "media_sha256" if name == "frames" else "text_sha256"
+            rows = [int(key[1:]) for key in clips[column] if key]
+            vectors = [invented(row, extractor.identity.shape) for row in rows]
+            self.store.append(extractor.identity, [f"{column[0]}{row}" for row in rows], np.stack(vectors))
+
+    def relabel(self, split: str, **values: object) -> "World":
+        """Give a copy in which all labels of a split have other values."""
+        chosen = self.labels["clip_id"].isin(self.clips.loc[self.clips["split"] == split, "clip_id"])
+        labels = self.labels.copy()
+        for name, value in values.items():
+            labels.loc[chosen, name] = value
+        return replace(self, labels=labels)
+
+
+def invented(row: int, shape: tuple[int, ...]) -> np.ndarray:
+    vector = np.random.default_rng(row).normal(0, 0.1, shape).astype(np.float32)
+    vector[..., 0] = 1 if row % 2 else -1
+    return vector
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Give clips of which one has no video and one no caption, people's labels for all, and an empty store."""
+    clips = [
+        {"clip_id": f"c{row:02}", "split": split, "text": f"caption {row}", "creator": "", "has_audio": False}
+        | {"media_sha256": "" if row == 1 else f"m{row}", "text_sha256": "" if row == 2 else f"t{row}", "bytes": 9}
+        | {"duration_s": 1.0, "width": 64.0, "height": 48.0, "fps": 25.0}
+        for row, split in enumerate(SPLITS)
+    ]
+    label = {"capability": "topic", "source": "human", "probabilities": "", "annotators": 1, "certified": False}
+    labels = [label | {"clip_id": f"c{row:02}", "label": CLASSES[row % 2]} for row in range(len(SPLITS))]
+    return World(
+        table(clips, CLIPS),
+        table(labels, LABELS),
+        FeatureStore(tmp_path / "features"),
+        FeatureOptions(frames=FrameOptions(count=2, size=64), captions=CaptionOptions(max_tokens=8)),
+        {"active": {"topic": {"kind": "single", "classes": list(CLASSES), "description": ""}}, "skipped": {}},
+    )
+
+
+@pytest.fixture
+def caption_reader(world: World) -> Bundle:
+    """Give a bundle that is always right: it looks at the first dimension of the caption alone."""
+    import torch
+
+    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+
+    shape = {"classes": 2, "frames": 2, "frame_width": 1280, "caption_width": 384, "width": 8}
+    weights = {name: value.clone() for name, value in FusionHead(HeadConfig(**shape)).state_dict().items()}
+    weights["from_caption.weight"][:, 0] = torch.tensor([-1.0, 1.0])
+    extractors = {
+        name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}
+        for name, extractor in build_all(world.extracted).items()
+    }
+    return Bundle("topic", Kind.SINGLE, CLASSES, shape, weights, extractors)

@@ -1,0 +1,172 @@
+"""The evaluate pipeline on invented features and models whose answers are known."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.datasets.tables import JSONFile, ParquetTable
+from cu_pipeline.evaluation.options import EvaluateOptions
+from cu_pipeline.pipelines.evaluate import create_pipeline
+
+OUTPUTS = {"predictions": ParquetTable, "reference": ParquetTable, "metrics": JSONFile, "gate": JSONFile}
+
+
+@pytest.fixture
+def world(world):
+    """The world with features of all clips."""
+    world.store_features(world.clips)
+    return world
+
+
+@pytest.fixture
+def contrary(caption_reader):
+    """A bundle that is always wrong."""
+    name = "from_caption.weight"
+    return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
+
+
+def run(world, challenger, champion=None, outputs=tuple(OUTPUTS)):
+    """Run what gives `outputs`; give them by name."""
+    datasets = {
+        "clips": world.clips,
+        "labels": world.labels,
+        "bundles": {"topic": challenger},
+        "champion_bundles": {} if champion is None else {"topic": champion},
+        "features": world.store,
+        "params:featurize.extractors": world.extracted,
+        "params:evaluate": EvaluateOptions(bootstrap_draws=100),
+        "params:seed": 1,
+    }
+    catalog = DataCatalog({name: MemoryDataset(value) for name, value in datasets.items()})
+    for name, kind in OUTPUTS.items():
+        catalog[name] = kind(filepath=str(world.store.root.parent / name))
+    SequentialRunner().run(create_pipeline().to_outputs(*outputs), catalog)
+    return {name: catalog.load(name) for name in outputs}
+
+
+def test_each_split_is_measured_and_the_test_split_in_full(world, caption_reader):
+    report = run(world, caption_reader, outputs=["metrics"])["metrics"]["topic"]
+    assert {split: report[split]["n"] for split in ("train", "validation", "test")} == {
+        "train": 12, "validation": 4, "test": 8,
+    }  # fmt: skip
+    assert report["test"]["accuracy"] == 1
+    assert report["test"]["ci95"]["accuracy"] == [1, 1]
+    assert report["confusion"] == [[4, 0], [0, 4]]
+    assert report["baselines"]["majority"]["accuracy"] == 0.5
+    json.dumps(report, allow_nan=False)
+
+
+def test_a_wrong_model_is_measured_as_wrong(world, contrary):
+    report = run(world, contrary, outputs=["metrics"])["metrics"]["topic"]
+    assert report["test"]["accuracy"] == 0
+    assert report["confusion"] == [[0, 4], [4, 0]]
+
+
+@pytest.mark.parametrize("source", ["rule", "llm", "model"])
+def test_only_peoples_labels_count(world, caption_reader, source):
+    world.labels.loc[20:, ["source", "label"]] = [source, "cooking"]
+    report = run(world, caption_reader, outputs=["metrics"])["metrics"]["topic"]
+    assert (report["test"]["n"], report["test"]["accuracy"]) == (4, 1)
+
+
+def test_without_peoples_labels_nothing_is_measured_and_that_is_said(world, caption_reader, contrary, caplog):
+    found = run(world.relabel("test", source="llm"), caption_reader, contrary, ["metrics", "gate"])
+    assert "test" not in found["metrics"]["topic"]
+    assert "confusion" not in found["metrics"]["topic"]
+    assert "topic: no clip of the test split has a label by people" in caplog.text
+    decision = found["gate"]["topic"]
+    assert decision["decision"] == "keep"
+    assert "no clip of the test split has a label by people" in decision["reasons"][0]
+
+
+def test_every_clip_is_predicted(world, caption_reader):
+    predictions = run(world, caption_reader, outputs=["predictions"])["predictions"]
+    assert predictions["clip_id"].tolist() == world.clips["clip_id"].tolist()
+    assert predictions["split"].tolist() == world.clips["split"].tolist()
+    with_caption = world.clips["text_sha256"] != ""
+    assert (predictions["label"] == world.labels["label"])[with_caption].all()
+
+
+def test_the_reference_leaves_out_test_clips(world, caption_reader):
+    found = run(world, caption_reader, outputs=["predictions", "reference"])
+    reference = found["reference"]
+    assert reference["clip_id"].tolist() == world.clips.loc[world.clips["split"] != "test", "clip_id"].tolist()
+    embedding = np.stack(reference["embedding"])
+    assert embedding.shape == (16, 1280 + 384)
+    assert not embedding[1, :1280].any()
+    assert not embedding[2, 1280:].any()
+    by_clip = found["predictions"].set_index("clip_id")
+    for row in reference.itertuples():
+        assert json.loads(row.labels) == {"topic": by_clip.loc[row.clip_id, "label"]}
+        assert json.loads(row.predictions) == {"topic": json.loads(by_clip.loc[row.clip_id, "probabilities"])}
+
+
+def decide(world, challenger, champion):
+    decision = run(world, challenger, champion, ["gate"])["gate"]["topic"]
+    assert decision["challenger"] == challenger.version
+    assert decision["champion"] == (champion.version if champion else None)
+    return decision
+
+
+def test_the_first_model_is_promoted(world, contrary):
+    decision = decide(world, contrary, None)
+    assert (decision["decision"], decision["p_value"]) == ("promote", None)
+    assert decision["reasons"] == ["there is no champion yet"]
+
+
+def test_the_same_model_stays(world, caption_reader):
+    decision = decide(world, caption_reader, caption_reader)
+    assert decision["decision"] == "keep"
+    assert decision["reasons"] == ["the challenger is the champion: nothing changed"]
+
+
+def test_a_champion_of_other_classes_is_replaced(world, caption_reader):
+    champion = replace(caption_reader, classes=("cooking", "travel"))
+    decision = decide(world, caption_reader, champion)
+    assert decision["decision"] == "promote"
+    assert "classes changed" in decision["reasons"][0]
+
+
+def test_a_champion_of_other_features_is_replaced(world, caption_reader):
+    extractors = caption_reader.extractors | {"frames": {"parameters": {"count": 2, "size": 64}, "fingerprint": "old"}}
+    decision = decide(world, caption_reader, replace(caption_reader, extractors=extractors))
+    assert decision["decision"] == "promote"
+    assert "features changed" in decision["reasons"][0]
+
+
+def test_a_better_model_is_promoted_with_the_evidence(world, caption_reader, contrary):
+    decision = decide(world, caption_reader, contrary)
+    assert decision["decision"] == "promote"
+    assert decision["effect"] == 1
+    assert decision["p_value"] == pytest.approx(0.5**8)
+
+
+def test_a_worse_model_is_not_promoted(world, caption_reader, contrary):
+    decision = decide(world, contrary, caption_reader)
+    assert (decision["decision"], decision["effect"], decision["p_value"]) == ("keep", -1, 1)
+
+
+def test_a_model_that_is_as_good_is_not_promoted(world, caption_reader):
+    decision = decide(world, replace(caption_reader, temperature=2.0), caption_reader)
+    assert (decision["decision"], decision["effect"]) == ("keep", 0)
+
+
+def test_a_model_that_is_better_by_luck_is_not_promoted(world, caption_reader, contrary):
+    world.labels = world.labels.drop(index=range(20, 24))  # four test clips: p = 1/16
+    decision = decide(world, caption_reader, contrary)
+    assert (decision["decision"], decision["p_value"]) == ("keep", 1 / 16)
+
+
+def test_several_classes_at_once_are_judged_by_their_thresholds(world, caption_reader):
+    weights = caption_reader.weights | {"out.bias": torch.tensor([0.0, -100.0])}
+    bundle = replace(caption_reader, kind=Kind.MULTI, weights=weights, thresholds={"cooking": 0.5, "sport": 0.5})
+    world.labels["label"] = ["cooking" if row % 2 == 0 else "none" for row in range(24)]
+    report = run(world, bundle, outputs=["metrics"])["metrics"]["topic"]
+    assert report["test"]["accuracy"] == 1
+    assert report["confusion"] == {"cooking": [[4, 0], [0, 4]], "sport": [[8, 0], [0, 0]]}
