@@ -26,7 +26,8 @@ class AnnotatorKind(StrEnum):
 CLIPS: Final[dict[str, str]] = {
     "clip_id": "str",
     "path": "str",  # relative to the project's root when inside it; "" for text only
-    "text": "str",
+    "text": "str",  # the caption, cleaned
+    "raw_text": "str",  # the caption as the feed gave it
     "creator": "str",  # "" when unknown
     "posted_at": "str",  # ISO 8601; "" when unknown
     "lang": "str",  # BCP 47; "" when unknown
@@ -42,6 +43,20 @@ CLIPS: Final[dict[str, str]] = {
     "group": "str",  # the unit of the split: clips that share it share the split
     "split": "str",
     "metadata": "str",  # JSON object of the manifest's other columns
+}
+
+DUPLICATES: Final[dict[str, str]] = {
+    "clip_id": "str",  # of a clip that shows the same as another
+    "duplicate_group": "str",  # clip_id of the group's first clip
+    "bits": "float64",  # distance from the group's nearest other clip; 0 for the same bytes
+}
+
+SPLITS: Final[dict[str, str]] = {
+    "key": "str",  # a creator, content or caption that clips may share
+    "division": "str",  # of the shares and the salt
+    "split": "str",
+    "since": "int64",  # how many runs had added something when the oldest part of its unit came
+    "tested": "bool",  # whether its unit holds clips that once were for testing
 }
 
 REJECTS: Final[dict[str, str]] = {"clip_id": "str", "path": "str", "reason": "str", "detail": "str"}

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import AbstractDataset
 
-from cu_pipeline.datasets.tables import TextFile
+from cu_pipeline.datasets.tables import ParquetTable, TextFile
 
 
 class Folder(AbstractDataset[Any, Path]):
@@ -35,3 +36,10 @@ class EarlierText(TextFile):
 
     def load(self) -> str:
         return super().load() if self._filepath.is_file() else ""
+
+
+class EarlierTable(ParquetTable):
+    """A table that an earlier run may have left; without rows and columns where there is none."""
+
+    def load(self) -> pd.DataFrame:
+        return super().load() if self._filepath.is_file() else pd.DataFrame()

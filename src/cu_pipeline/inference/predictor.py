@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.batch import ClipFeatures
 from cu_pipeline.features.extractor import Extractor, Vectors
@@ -73,11 +74,12 @@ class Predictor:
 
         Args:
             media: the video file, if there is one.
-            text: the caption; "" if there is none.
+            text: the caption, cleaned here as the collect pipeline does; "" if there is none.
 
         Raises:
             BadClipError: the media is refused.
         """
+        text = clean_caption(text)
         facts: dict[str, float] = {"text_length": float(len(text))}
         decoded = None if media is None else self._decoded(media)
         if decoded is not None:

@@ -1,10 +1,10 @@
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cu_pipeline.core.errors import Reason, StoreError
+from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.media.probe import MediaFacts
 
 
@@ -43,30 +43,12 @@ class ProbeLog:
         Raises:
             StoreError: a finished line is damaged.
         """
-        if not self._path.exists():
-            return {}
-        *lines, _unfinished = self._path.read_bytes().split(b"\n")
-        records = (self._parse(number, line) for number, line in enumerate(lines, 1))
+        records = (self._parse(number, line) for number, line in enumerate(read_lines(self._path), 1))
         return {record.key: record for record in records}
 
     def append(self, records: Iterable[Probed]) -> None:
         """Add records and put them on the disk."""
-        lines = "".join(json.dumps(asdict(record)) + "\n" for record in records)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as stream:
-            stream.truncate(self._finished_bytes())
-            stream.write(lines.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    def _finished_bytes(self) -> int:
-        size = self._path.stat().st_size
-        with self._path.open("rb") as stream:
-            stream.seek(max(size - 1, 0))
-            if stream.read(1) in {b"", b"\n"}:
-                return size
-            stream.seek(0)
-            return stream.read().rfind(b"\n") + 1
+        append_lines(self._path, (json.dumps(asdict(record)) for record in records))
 
     def _parse(self, number: int, line: bytes) -> Probed:
         try:

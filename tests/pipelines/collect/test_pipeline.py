@@ -121,7 +121,15 @@ def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
         ["empty", "empty"],
         ["odd", "bad_row"],
     ]
-    assert counts == {"clips_collected": 3, "clips_probe_cached": 0, "clips_probed": 3, "clips_rejected": 5}
+    assert counts == {
+        "clips_collected": 3,
+        "clips_duplicated": 0,
+        "clips_hash_cached": 0,
+        "clips_hashed": 1,
+        "clips_probe_cached": 0,
+        "clips_probed": 3,
+        "clips_rejected": 5,
+    }
 
 
 def test_a_second_run_probes_nothing_and_writes_the_same_bytes(project):
@@ -131,6 +139,8 @@ def test_a_second_run_probes_nothing_and_writes_the_same_bytes(project):
     before = project.bytes()
     counts = project.run()
     assert (counts["clips_probed"], counts["clips_probe_cached"]) == (0, 1)
+    assert (counts["clips_hashed"], counts["clips_hash_cached"]) == (0, 1)
+    assert counts["clips_duplicated"] == 1
     assert project.bytes() == before
 
 
@@ -209,8 +219,9 @@ def test_real_feeds_are_collected_without_leaks(project, name, clips, annotation
     project.run()
     assert len(project.clips) == clips
     assert len(project.annotations) == annotations
-    shared = project.clips[project.clips["creator"] != ""].groupby("creator")["split"].nunique()
-    assert (shared == 1).all()
+    leakage = json.loads((project.root / "data/08_reporting/leakage.json").read_text(encoding="utf-8"))
+    shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions")}
+    assert shared == {"creators": 0, "duplicate_groups": 0, "captions": 0}
     assert set(project.clips["split"]) == {"train", "validation", "test"}
     total = pd.read_csv(DATA / name / "manifest.csv")
     assert len(project.clips) + len(project.rejects) == len(total)
@@ -220,3 +231,36 @@ def test_parameters_that_ship_are_valid():
     shipped = yaml.safe_load((REPOSITORY / "conf/base/parameters_collect.yml").read_text(encoding="utf-8"))["collect"]
     shipped["sample"].pop("seed")
     assert CollectOptions.model_validate(shipped) == CollectOptions()
+
+
+def film(path: Path, seed: int, size: int = 216) -> Path:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (10, 18, 18, 1), dtype=np.uint8).repeat(3, axis=3)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width = stream.height = size
+        for blocks in coarse:
+            image = np.ascontiguousarray(np.kron(blocks, np.ones((12, 12, 1), np.uint8)))
+            frame = av.VideoFrame.from_ndarray(image).reformat(size, size, interpolation="BILINEAR")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_copy_that_comes_later_joins_the_split_of_the_first_and_only_it_is_hashed(project):
+    first = [{"clip_id": str(number), "path": f"{number}.mp4", "creator": f"c{number}"} for number in range(6)]
+    for number in range(6):
+        film(project.root / f"{number}.mp4", seed=number)
+    project.feed(*first)
+    assert project.run()["clips_hashed"] == 6
+    before = project.clips.set_index("clip_id")["split"]
+    later = [{"clip_id": f"copy{number}", "path": f"copy{number}.mp4", "creator": f"z{number}"} for number in range(6)]
+    for number in range(6):
+        film(project.root / f"copy{number}.mp4", seed=number, size=180)
+    project.feed(*first, *later)
+    counts = project.run()
+    assert (counts["clips_hashed"], counts["clips_hash_cached"], counts["clips_duplicated"]) == (6, 6, 6)
+    after = project.clips.set_index("clip_id")
+    for number in range(6):
+        assert after.loc[f"copy{number}", "split"] == after.loc[str(number), "split"] == before[str(number)]
+        assert after.loc[f"copy{number}", "group"] == after.loc[str(number), "group"]

@@ -18,8 +18,15 @@ def opinions(**record):
     return json.loads(check(**record)["opinions"])
 
 
-def test_text_is_kept_but_for_white_space_around():
-    assert check(text="  Hello\u200b &amp; #you \n")["text"] == "Hello\u200b &amp; #you"
+def test_text_is_cleaned_and_kept_as_it_came():
+    raw = "  Hello\u200b &amp; #you \n"
+    row = check(text=raw)
+    assert (row["text"], row["raw_text"]) == ("Hello & #you", raw)
+
+
+def test_text_of_invisible_characters_is_no_text():
+    with pytest.raises(BadClipError, match="neither path nor text"):
+        check(text="\u200b&#8203;", path="")
 
 
 def test_other_columns_become_metadata():

@@ -15,7 +15,7 @@ feeds = st.lists(clip, max_size=30)
 
 
 def units(feed):
-    return unit_names([creator for creator, _ in feed], [content for _, content in feed])
+    return unit_names([[f"content:{content}", *([f"creator:{creator}"] * bool(creator))] for creator, content in feed])
 
 
 def splits(feed):

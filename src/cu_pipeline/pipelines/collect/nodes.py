@@ -2,6 +2,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -10,15 +11,19 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
+from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
+from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
+from cu_pipeline.pipelines.collect.leakage import find_leakage
+from cu_pipeline.pipelines.collect.ledger import assign, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.opinions import foreign_columns
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.probing import probe_files
 from cu_pipeline.pipelines.collect.rows import CHECKED
 from cu_pipeline.pipelines.collect.sources.table import read_source
-from cu_pipeline.pipelines.collect.split import split_of
-from cu_pipeline.pipelines.collect.units import unit_names
+from cu_pipeline.pipelines.collect.units import unit_keys, unit_names
 
 _log = logging.getLogger(__name__)
 
@@ -97,8 +102,55 @@ def list_rejects(row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.D
     return rejects.reset_index(drop=True)
 
 
-def split_clips(admitted_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
-    """Divide clips so that neither a creator nor a duplicate is in two splits.
+def hash_media(
+    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], options: CollectOptions, workers: int
+) -> Iterator[list[Hashed]]:
+    """Hash the frames of media files that were not hashed before, a chunk at a time.
+
+    Args:
+        admitted_rows: rows of usable clips.
+        hash_cache: what earlier runs hashed.
+        options: of the collect pipeline.
+        workers: processes; 0: one per core.
+    """
+    with_media = admitted_rows[admitted_rows["media_sha256"] != ""].drop_duplicates("media_sha256")
+    files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
+    new = {key: path for key, path in files.items() if key not in hash_cache}
+    count("clips_hashed", len(new))
+    count("clips_hash_cached", len(files) - len(new))
+    yield []
+    yield from hash_files(new, options.limits, workers)
+
+
+def find_duplicates(
+    admitted_rows: pd.DataFrame, frame_hashes: dict[str, Hashed], options: CollectOptions
+) -> pd.DataFrame:
+    """Find groups of clips that show the same."""
+    duplicates = duplicate_groups(admitted_rows, frame_hashes, options.duplicates)
+    groups = duplicates["duplicate_group"].nunique()
+    count("clips_duplicated", len(duplicates) - groups)
+    _log.info("%d clips repeat others, in %d groups", len(duplicates) - groups, groups)
+    return duplicates
+
+
+def split_clips(
+    admitted_rows: pd.DataFrame,
+    rejects: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    earlier_splits: pd.DataFrame,
+    options: CollectOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide clips so that neither a creator, a duplicate nor a telling caption is in two splits, and no clip moves.
+
+    Args:
+        admitted_rows: rows of usable clips.
+        rejects: refused rows.
+        duplicates: groups of clips that show the same.
+        earlier_splits: what earlier runs gave; may be empty.
+        options: of the collect pipeline.
+
+    Returns:
+        Clips, and what was given so far.
 
     Raises:
         ManifestError: there is no usable clip.
@@ -108,12 +160,25 @@ def split_clips(admitted_rows: pd.DataFrame, rejects: pd.DataFrame, options: Col
         refused = ", ".join(f"{reason} {number}" for reason, number in reasons.items()) or "none"
         remedy = "Remedy: data/08_reporting/rejects.csv says why each row was refused"
         raise ManifestError(f"{options.manifest!r} holds no usable clip; refused: {refused}. {remedy}")
-    contents = admitted_rows["media_sha256"].where(admitted_rows["media_sha256"] != "", admitted_rows["text_sha256"])
-    groups = unit_names(admitted_rows["creator"].tolist(), contents.tolist())
-    clips = admitted_rows.assign(group=groups, split=[split_of(group, options.split).value for group in groups])
+    keys = unit_keys(admitted_rows, duplicates, options.split.common_caption)
+    units = unit_names(keys)
+    ledger = records.table(earlier_splits, records.SPLITS)
+    assigned = assign(keys, units, read_ledger(ledger, options.split), options.split)
+    clips = admitted_rows.assign(group=units, split=[assigned[unit].split.value for unit in units])
     count("clips_collected", len(clips))
     _tell_sizes(Counter(clips["split"]))
-    return records.table(clips, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
+    table = records.table(clips, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
+    return table, write_ledger(ledger, keys, units, assigned, options.split)
+
+
+def check_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, options: CollectOptions) -> dict[str, Any]:
+    """Count the creators, duplicates and captions that stand in more than one split."""
+    leakage = find_leakage(clips, duplicates, options.split.common_caption)
+    shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions", "common_captions")}
+    leaks = any(number for kind, number in shared.items() if kind != "common_captions")
+    told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
+    _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
+    return leakage
 
 
 def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:

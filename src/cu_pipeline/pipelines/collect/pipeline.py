@@ -3,7 +3,10 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.pipelines.collect.nodes import (
     admit_clips,
     check_feed,
+    check_leakage,
     collect_annotations,
+    find_duplicates,
+    hash_media,
     list_rejects,
     probe_media,
     read_feed,
@@ -30,7 +33,25 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
             Node(list_rejects, ["row_rejects", "media_rejects"], "rejects", name="list_rejects"),
-            Node(split_clips, ["admitted_rows", "rejects", "params:collect"], "clips", name="split_clips"),
+            Node(
+                hash_media,
+                ["admitted_rows", "hash_cache", "params:collect", "params:workers"],
+                "frame_hashes",
+                name="hash_media",
+            ),
+            Node(
+                find_duplicates,
+                ["admitted_rows", "frame_hashes", "params:collect"],
+                "duplicates",
+                name="find_duplicates",
+            ),
+            Node(
+                split_clips,
+                ["admitted_rows", "rejects", "duplicates", "earlier_splits", "params:collect"],
+                ["clips", "splits"],
+                name="split_clips",
+            ),
+            Node(check_leakage, ["clips", "duplicates", "params:collect"], "leakage", name="check_leakage"),
             Node(collect_annotations, "admitted_rows", "annotations", name="collect_annotations"),
         ]
     )

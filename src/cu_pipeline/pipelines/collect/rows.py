@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.pipelines.collect.formats import PROBLEM
 from cu_pipeline.pipelines.collect.opinions import read_opinions, used_columns
@@ -13,11 +14,11 @@ from cu_pipeline.pipelines.collect.opinions import read_opinions, used_columns
 COLUMNS: Final = ("clip_id", "path", "text", "creator", "posted_at", "lang")
 """The manifest's columns besides those with labels; "" means not given."""
 
-CHECKED: Final = dict.fromkeys((*COLUMNS, "metadata", "opinions", "probe_key"), "str")
+CHECKED: Final = dict.fromkeys((*COLUMNS, "raw_text", "metadata", "opinions", "probe_key"), "str")
 """Columns of a table of checked rows.
 
-`metadata` and `opinions` are JSON objects: of the other columns, and capability -> annotator -> label. `probe_key` is
-the key of what probing the media finds; "" for text only.
+`text` is cleaned, `raw_text` is not. `metadata` and `opinions` are JSON objects: of the other columns, and
+capability -> annotator -> label. `probe_key` is the key of what probing the media finds; "" for text only.
 """
 
 
@@ -33,6 +34,7 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
     if problem := record.get(PROBLEM):
         raise BadClipError(Reason.BAD_ROW, problem)
     values = {name: record.get(name, "").strip() for name in COLUMNS}
+    values |= {"text": clean_caption(values["text"]), "raw_text": record.get("text", "")}
     if not values["path"] and not values["text"]:
         raise BadClipError(Reason.BAD_ROW, "neither path nor text is given")
     try:
