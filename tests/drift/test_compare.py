@@ -84,7 +84,7 @@ def test_too_few_current_clips_are_not_tested():
     assert result.decision is Decision.NOT_ENOUGH_DATA
     assert result.missing == 2
     assert result.tests == []
-    assert "12 more" in summarise(result, 18, OPTIONS)
+    assert "2 more" in summarise(result, 18, OPTIONS)
 
 
 def test_a_reference_that_is_too_small_for_predictions_leaves_only_those_out():

@@ -84,12 +84,12 @@ def test_longer_clips_are_drift_and_named_in_the_summary(tmp_path):
 
 
 def test_the_same_clips_sent_again_are_no_new_evidence(tmp_path):
-    serve(tmp_path, n=20)
-    serve(tmp_path, n=20, start=NOON + timedelta(hours=1))
+    serve(tmp_path, n=15)
+    serve(tmp_path, n=15, start=NOON + timedelta(hours=1))
     drift = monitor(tmp_path)
     assert drift["decision"] == "not_enough_data"
-    assert (drift["current"]["n"], drift["current"]["requests"]) == (20, 40)
-    assert "10 more" in drift["summary"]
+    assert (drift["current"]["n"], drift["current"]["requests"]) == (15, 30)
+    assert "5 more" in drift["summary"]
 
 
 def test_an_absent_log_is_not_enough_data(tmp_path):
@@ -159,7 +159,7 @@ def run(folder):
 
 def test_too_little_traffic_still_gives_a_page(tmp_path):
     page, _ = run(tmp_path)
-    assert "30 more will do" in page
+    assert "20 more will do" in page
 
 
 @pytest.mark.slow
