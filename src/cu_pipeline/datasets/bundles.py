@@ -2,13 +2,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.modeling.bundle import Bundle
 
 
-class BundlesDataset(AbstractDataset[dict[str, Bundle], dict[str, Bundle]]):
+class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
     """The bundles of all capabilities, a subfolder each; an unchanged one is not written again.
 
     Args:
@@ -19,9 +18,8 @@ class BundlesDataset(AbstractDataset[dict[str, Bundle], dict[str, Bundle]]):
     """
 
     def __init__(self, *, filepath: str, lenient: bool = False, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._lenient = lenient
-        self.metadata = metadata
 
     def load(self) -> dict[str, Bundle]:
         found = {config.parent.name: self._read(config.parent) for config in self._configs()}
@@ -49,8 +47,5 @@ class BundlesDataset(AbstractDataset[dict[str, Bundle], dict[str, Bundle]]):
                 return None
             raise
 
-    def _exists(self) -> bool:
-        return self._filepath.is_dir()
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "lenient": self._lenient}
+        return {**super()._describe(), "lenient": self._lenient}

@@ -1,33 +1,15 @@
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-
+from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.prompting.call_log import Call, CallLog
 from cu_pipeline.prompting.client import Scored
 
 
-class CallLogDataset(AbstractDataset[Iterable[Call], dict[str, Scored]]):
-    """Answers of language models: saving appends, loading gives all by key.
-
-    Args:
-        filepath: the log's file.
-        metadata: ignored here; read by the generator of `dvc.yaml`.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Scored]]):
+    """Answers of language models: saving appends, loading gives all by key."""
 
     def load(self) -> dict[str, Scored]:
         return CallLog(self._filepath).read()
 
     def save(self, data: Iterable[Call]) -> None:
         CallLog(self._filepath).append(data)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -4,31 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
 
+from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.tables import ParquetTable, TextFile
 
 
-class Folder(AbstractDataset[Any, Path]):
-    """A folder that is read by its path; it may be absent.
-
-    Args:
-        filepath: the folder.
-        metadata: ignored here; read by the generator of `dvc.yaml`.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class Folder(LocalDataset[Any, Path]):
+    """A folder that is read by its path; it may be absent."""
 
     def load(self) -> Path:
         return self._filepath
 
     def save(self, data: Any) -> None:
         raise NotImplementedError(f"{self._filepath} is written by the program that owns it")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
 
 class EarlierText(TextFile):

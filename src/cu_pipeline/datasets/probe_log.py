@@ -1,32 +1,14 @@
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-
+from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.media.probe_log import Probed, ProbeLog
 
 
-class ProbeLogDataset(AbstractDataset[Iterable[Probed], dict[str, Probed]]):
-    """What probing media files found: saving appends, loading gives all by key.
-
-    Args:
-        filepath: the log's file.
-        metadata: ignored here; read by the generator of `dvc.yaml`.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+class ProbeLogDataset(LocalDataset[Iterable[Probed], dict[str, Probed]]):
+    """What probing media files found: saving appends, loading gives all by key."""
 
     def load(self) -> dict[str, Probed]:
         return ProbeLog(self._filepath).read()
 
     def save(self, data: Iterable[Probed]) -> None:
         ProbeLog(self._filepath).append(data)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}

@@ -1,35 +1,15 @@
 """Datasets of single files, written atomically: a crash leaves the old file or the new one."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
 
 from cu_pipeline.core.atomic import atomic_path, write_text
+from cu_pipeline.datasets.local import LocalDataset
 
 
-class _FileDataset(AbstractDataset[Any, Any]):
-    """Base of datasets of one local file.
-
-    Args:
-        filepath: the file.
-        metadata: ignored here; read by the generator of `dvc.yaml`.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class ParquetTable(_FileDataset):
+class ParquetTable(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """A pandas table in one Parquet file; equal tables give equal bytes."""
 
     def load(self) -> pd.DataFrame:
@@ -40,7 +20,7 @@ class ParquetTable(_FileDataset):
             data.to_parquet(temporary, index=False)
 
 
-class CSVTable(_FileDataset):
+class CSVTable(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """A pandas table in one CSV file, read back as text with empty cells as ""."""
 
     def load(self) -> pd.DataFrame:
@@ -51,7 +31,7 @@ class CSVTable(_FileDataset):
             data.to_csv(temporary, index=False)
 
 
-class JSONFile(_FileDataset):
+class JSONFile(LocalDataset[Any, Any]):
     """A JSON value in one file, indented and with sorted keys for people and for diffs."""
 
     def load(self) -> Any:
@@ -62,7 +42,7 @@ class JSONFile(_FileDataset):
         write_text(self._filepath, text + "\n")
 
 
-class TextFile(_FileDataset):
+class TextFile(LocalDataset[str, str]):
     """A UTF-8 text in one file."""
 
     def load(self) -> str:
