@@ -34,7 +34,12 @@ def test_make_run_passes_its_settings_on(
 ) -> None:
     environment = project_environment | {"ENV": "/etc/shinit"}
     done = subprocess.run(
-        ["make", "--no-print-directory", "-n", "run", *given], cwd=project_root, env=environment, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "run", *given],
+        cwd=project_root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert " ".join(done.stdout.splitlines()[-1].split()).endswith("/" + command)
 
