@@ -27,7 +27,10 @@ _logger = logging.getLogger(__name__)
 
 _HUB_ENVIRONMENTS = frozenset({"gpu", "cluster"})
 _LIFECYCLE = "lifecycle"
-_ARTIFACTS = ("report", "drift_report", "metrics", "gate", "drift", "delivery", "rejects", "training_history")
+_ARTIFACTS = (
+    *("report", "data_card_page", "data_card", "drift_report", "metrics", "gate", "drift", "delivery", "rejects"),
+    "training_history",
+)
 
 
 @dataclass

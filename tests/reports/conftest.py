@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.page import Results
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" & 'single' {{ 7 * 7 }}"
@@ -131,8 +132,42 @@ DELIVERY = {
 }
 
 
+LEAKAGE = {
+    "clips": {},
+    **{kind: {"shared": 0, "examples": []} for kind in ("creators", "duplicate_groups", "captions", "common_captions")},
+}
+
+ANNA = {"votes": 40, "peer_agreement": 0.9, "accuracy": 0.93, "verdict": "informative"}
+AGREEMENT = {"topic": {"topic": {"alpha": 0.81, "alpha_ci95": [0.7, 0.9], "annotators": {"anna": ANNA}}}}
+
+
+def _duplicates(frame):
+    """Give two groups: of three clips and of two."""
+    rows = [
+        {"clip_id": clip, "duplicate_group": frame["clip_id"].iloc[first], "bits": bits}
+        for first, members in ((0, 3), (5, 2))
+        if len(frame)
+        for clip, bits in zip(frame["clip_id"].iloc[first : first + members], (0.0, 0.0, 7.25), strict=False)
+    ]
+    return table(rows, DUPLICATES)
+
+
+@pytest.fixture(scope="session")
+def duplicates():
+    return _duplicates
+
+
 @pytest.fixture(scope="session")
 def make_results():
+    cards = {}
+
+    def card_of(frame, rejects, labels, resolved):
+        """Give the data card; it takes a while, and depends on these alone."""
+        key = (len(frame), frame["bytes"].sum(), tuple(resolved["active"]))
+        if key not in cards:
+            cards[key] = data_card(frame, rejects, _duplicates(frame), LEAKAGE, labels, AGREEMENT, resolved, 0)
+        return cards[key]
+
     def make(n=120, paths=(), capabilities=("topic", "safety")):
         rng = np.random.default_rng(0)
         frame = with_media(clips(n), paths, rng)
@@ -141,18 +176,23 @@ def make_results():
         labels, predictions, annotations = ([row for name in rows for row in rows[name][part]] for part in range(3))
         gate = {"decision": "promote", "test": "", "p_value": None, "effect": None, "challenger": "a", "champion": None}
         rejects = [["bad1", "videos/broken.mp4", "truncated", HOSTILE], ["bad2", "a.txt", "not_media", "no container"]]
+        rejects = table(pd.DataFrame(rejects, columns=list(REJECTS)), REJECTS)
+        labels = table(pd.DataFrame(labels, columns=list(LABELS)), LABELS)
+        active = {
+            name: {"kind": "multi" if name == "safety" else "single", "classes": list(classes[name])}
+            for name in capabilities
+        }
+        resolved = {
+            "active": active,
+            "skipped": {} if "safety" in capabilities else {"safety": "the feed has no label for it"},
+        }
         return Results(
             clips=frame,
+            data_card=card_of(frame, rejects, labels, resolved),
             annotations=table(pd.DataFrame(annotations, columns=list(ANNOTATIONS)), ANNOTATIONS),
-            rejects=table(pd.DataFrame(rejects, columns=list(REJECTS)), REJECTS),
-            labels=table(pd.DataFrame(labels, columns=list(LABELS)), LABELS),
-            capabilities={
-                "active": {
-                    name: {"kind": "multi" if name == "safety" else "single", "classes": list(classes[name])}
-                    for name in capabilities
-                },
-                "skipped": {} if "safety" in capabilities else {"safety": "the feed has no label for it"},
-            },
+            rejects=rejects,
+            labels=labels,
+            capabilities=resolved,
             predictions=table(pd.DataFrame(predictions, columns=list(PREDICTIONS)), PREDICTIONS),
             metrics={name: _metrics(classes[name], name == "safety") for name in capabilities},
             gate={name: gate | {"reasons": ["there is no champion yet"]} for name in capabilities},

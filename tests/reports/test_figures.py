@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.reports.figures import confusion_figure, histogram_figure, interval_figure, reliability_figure, svg
+from cu_pipeline.reports.figures import confusion_figure, interval_figure, quantile_figure, reliability_figure, svg
 
 FIGURES = {
     "matrix": lambda: confusion_figure([[5, 1], [0, 7]], ["cats", "dogs"]),
     "presence": lambda: confusion_figure({"advert": [[9, 1], [2, 4]]}, ["advert"]),
     "reliability": lambda: reliability_figure([{"confidence": 0.9, "accuracy": 0.8, "n": 10}], 0.1),
     "intervals": lambda: interval_figure([("ours", 0.8, 0.7, 0.9), ("majority", 0.3, 0.2, 0.4)], "accuracy"),
-    "histogram": lambda: histogram_figure([1.0, 2.0, 2.5], "duration, s"),
+    "quantiles": lambda: quantile_figure([1.0, 2.0, 2.5], "duration, s"),
 }
 
 

@@ -1,13 +1,17 @@
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from cu_pipeline.core import counters
+from cu_pipeline.reports.data_card import data_card
+from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.options import ReportOptions
 from cu_pipeline.reports.page import render_page
 
 OPTIONS = ReportOptions()
+PAGES = {"index.html", "drift.html", "data_card.html"}
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -33,14 +37,25 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
+def card_html(make_results, duplicates, tmp_path_factory):
+    results = make_results()
+    thumbnails = tmp_path_factory.mktemp("card_thumbnails")
+    return render_data_page(
+        json.loads(json.dumps(results.data_card)), results.clips, duplicates(results.clips), thumbnails, OPTIONS, 1
+    )
+
+
+@pytest.fixture(scope="module")
 def html(make_results, tmp_path_factory):
     return render_page(make_results(), tmp_path_factory.mktemp("thumbnails"), OPTIONS, 1)
 
 
-def test_the_page_needs_no_other_file_and_no_network(html):
+@pytest.mark.parametrize("name", ["html", "card_html"])
+def test_the_pages_need_no_other_file_and_no_network(name, request):
+    html = request.getfixturevalue(name)
     page = Page(html)
     sources = [attrs[key] for _, attrs in page.tags for key in ("src", "href", "srcset", "poster") if key in attrs]
-    assert all(source.startswith(("data:", "#")) or source == "drift.html" for source in sources)
+    assert all(source.startswith(("data:", "#")) or source in PAGES for source in sources)
     assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
     style = re.search(r"<style>(.*?)</style>", html, re.S).group(1)
     assert "url(" not in style
@@ -65,6 +80,32 @@ def test_every_picture_has_words(html):
     pictures = [attrs for tag, attrs in Page(html).tags if tag == "img"]
     assert len(pictures) >= 8
     assert all(attrs["alt"].strip() for attrs in pictures)
+
+
+def test_the_data_card_shows_groups_people_classes_and_the_check_for_shortcuts(card_html):
+    page = Page(card_html)
+    text = " ".join("".join(page.text).split())
+    for shown in (
+        "3 clips, train",
+        "the same bytes",
+        "7.2 bits apart",
+        "Krippendorff's alpha 0.81 (0.70 to 0.90)",
+        "anna",
+        "What metadata alone tell",
+        "truncated",
+    ):
+        assert shown in text, shown
+    ids = {attrs.get("id") for tag, attrs in page.tags if tag == "section"}
+    assert {attrs["href"][1:] for _, attrs in page.tags if attrs.get("href", "").startswith("#")} == ids
+    assert "<script" not in card_html
+
+
+def test_a_data_card_without_clips_is_a_page(make_results, duplicates, tmp_path):
+    empty = make_results().clips.iloc[:0]
+    nothing = {"active": {}, "skipped": {}}
+    results = make_results()
+    card = data_card(empty, results.rejects.iloc[:0], duplicates(empty), {}, results.labels.iloc[:0], {}, nothing, 0)
+    Page(render_data_page(json.loads(json.dumps(card)), empty, duplicates(empty), tmp_path, OPTIONS, 1))
 
 
 def test_each_section_is_reachable_from_the_navigation(html):

@@ -84,17 +84,19 @@ def interval_figure(rows: Sequence[tuple[str, float, float, float]], metric: str
     return figure
 
 
-def histogram_figure(values: Sequence[float], label: str) -> "Figure":
-    """Draw how often values of each size occur.
+def quantile_figure(quantiles: Sequence[float], label: str) -> "Figure":
+    """Draw which share of values is at most so large.
 
     Args:
-        values: finite.
+        quantiles: at evenly spaced shares from 0 to 1, finite.
         label: of the axis, with its unit.
     """
     figure, axes = _canvas(5.4, 2.4)
-    axes.hist(values, bins=min(24, max(4, len(set(values)))), color=ACCENT, alpha=0.9, rwidth=0.92)
-    axes.set(xlabel=label, ylabel="clips")
-    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    shares = np.linspace(0, 1, len(quantiles))
+    axes.plot(quantiles, shares, color=ACCENT, linewidth=1.8)
+    axes.fill_between(quantiles, shares, color=ACCENT, alpha=0.12, linewidth=0)
+    axes.set(xlabel=label, ylabel="share of clips", ylim=(0, 1.02), xlim=(0, None))
+    axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure
 

@@ -18,6 +18,7 @@ class Results:
     """What a run leaves, as in the catalog's datasets of the same names."""
 
     clips: pd.DataFrame
+    data_card: dict[str, Any]
     annotations: pd.DataFrame
     rejects: pd.DataFrame
     labels: pd.DataFrame
@@ -43,7 +44,7 @@ def render_page(results: Results, thumbnails: Path, options: ReportOptions, work
     """
     cards = Cards(results.clips)
     sections = {
-        "data": data_section(results.clips, results.rejects, cards, options.thumbnails),
+        "data": data_section(results.data_card, results.clips, results.rejects, cards, options.thumbnails),
         "labels": labels_section(results.annotations, results.labels, results.capabilities, len(results.clips), cards),
         "models": models_section(
             results.metrics, results.gate, results.predictions, results.labels, cards, options.examples

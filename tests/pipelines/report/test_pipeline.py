@@ -2,9 +2,9 @@ import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
 from cu_pipeline.datasets.files import Folder
-from cu_pipeline.datasets.tables import CSVTable, TextFile
+from cu_pipeline.datasets.tables import CSVTable, JSONFile, TextFile
 from cu_pipeline.pipelines.report.pipeline import create_pipeline
 from cu_pipeline.reports.options import ReportOptions
 
@@ -17,6 +17,10 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "clips": table([], CLIPS),
         "annotations": table([], ANNOTATIONS),
         "labels": table([], LABELS),
+        "duplicates": table([], DUPLICATES),
+        "leakage": {kind: {"shared": 0} for kind in ("creators", "duplicate_groups", "captions", "common_captions")},
+        "agreement": {},
+        "params:seed": 17,
         "predictions": table([], PREDICTIONS),
         "capabilities_resolved": {"active": {}, "skipped": {"topic": "the feed has no label for it"}},
         "metrics": {},
@@ -31,6 +35,8 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         | {
             "rejects": rejects,
             "thumbnails": Folder(filepath=str(tmp_path / "thumbnails")),
+            "data_card": JSONFile(filepath=str(tmp_path / "data_card.json")),
+            "data_card_page": TextFile(filepath=str(tmp_path / "data_card.html")),
             "report": TextFile(filepath=str(tmp_path / "index.html")),
         }
     )

@@ -1,17 +1,51 @@
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.reports.data_card import data_card
+from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.options import ReportOptions
 from cu_pipeline.reports.page import Results, render_page
 
+_log = logging.getLogger(__name__)
+
+
+def describe_data(
+    clips: pd.DataFrame,
+    rejects: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    leakage: dict[str, Any],
+    labels: pd.DataFrame,
+    agreement: dict[str, Any],
+    resolved: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Describe the data in numbers, and warn in words."""
+    card = data_card(clips, rejects, duplicates, leakage, labels, agreement, resolved, seed)
+    for warning in card["warnings"]:
+        _log.warning(warning)
+    return card
+
+
+def render_data_card(
+    card: dict[str, Any],
+    clips: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    thumbnails: Path,
+    options: ReportOptions,
+    workers: int,
+) -> str:
+    """Write the data card as a page."""
+    return render_data_page(card, clips, duplicates, thumbnails, options, workers)
+
 
 def gather_data(
-    clips: pd.DataFrame, annotations: pd.DataFrame, rejects: pd.DataFrame, labels: pd.DataFrame
+    clips: pd.DataFrame, card: dict[str, Any], annotations: pd.DataFrame, rejects: pd.DataFrame, labels: pd.DataFrame
 ) -> dict[str, Any]:
     """Bring together what is known of the clips."""
-    return {"clips": clips, "annotations": annotations, "rejects": rejects, "labels": labels}
+    return {"clips": clips, "data_card": card, "annotations": annotations, "rejects": rejects, "labels": labels}
 
 
 def gather_models(

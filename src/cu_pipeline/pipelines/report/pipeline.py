@@ -1,13 +1,45 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.report.nodes import gather_data, gather_models, render_report
+from cu_pipeline.pipelines.report.nodes import (
+    describe_data,
+    gather_data,
+    gather_models,
+    render_data_card,
+    render_report,
+)
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """All results to one page."""
     return Pipeline(
         [
-            Node(gather_data, ["clips", "annotations", "rejects", "labels"], "report_data", name="gather_data"),
+            Node(
+                describe_data,
+                [
+                    "clips",
+                    "rejects",
+                    "duplicates",
+                    "leakage",
+                    "labels",
+                    "agreement",
+                    "capabilities_resolved",
+                    "params:seed",
+                ],
+                "data_card",
+                name="describe_data",
+            ),
+            Node(
+                render_data_card,
+                ["data_card", "clips", "duplicates", "thumbnails", "params:report", "params:workers"],
+                "data_card_page",
+                name="render_data_card",
+            ),
+            Node(
+                gather_data,
+                ["clips", "data_card", "annotations", "rejects", "labels"],
+                "report_data",
+                name="gather_data",
+            ),
             Node(
                 gather_models,
                 ["capabilities_resolved", "predictions", "metrics", "gate"],

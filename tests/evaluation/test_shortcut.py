@@ -1,0 +1,47 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.evaluation.shortcut import find_shortcut
+
+TOPICS = np.array(["cooking", "pets", "travel"])
+
+
+def corpus(n, seed, *, telling):
+    """Give n clips of 40 creators and their labels; `telling`: the file's size depends on the label."""
+    chance = np.random.default_rng(seed)
+    topic = chance.integers(3, size=n)
+    size = 100_000 * (topic + 1 if telling else chance.integers(1, 4, n)) + chance.integers(50_000, size=n)
+    clips = pd.DataFrame({"clip_id": [f"c{place}" for place in range(n)], "group": chance.integers(40, size=n)})
+    clips = clips.assign(duration_s=chance.uniform(2, 9, n), width=216.0, height=384.0, fps=12.0, bytes=size)
+    clips = clips.assign(has_audio=True, codec="h264", text="x", posted_at="2026-03-02T10:00:00Z")
+    clips["group"] = clips["group"].astype(str)
+    return table(clips, CLIPS), pd.Series(TOPICS[topic], index=clips["clip_id"])
+
+
+def test_a_fact_that_goes_with_the_label_is_found_and_named():
+    found = find_shortcut(*corpus(200, 1, telling=True), seed=0)
+    assert found.n == 200
+    assert found.accuracy > 0.9 > 0.5 > found.majority
+    assert found.p_value < 1e-6
+    assert next(iter(found.telling)) == "bytes"
+
+
+def test_facts_that_say_nothing_raise_no_alarm():
+    alarms = [find_shortcut(*corpus(120, seed, telling=False), seed=0).p_value < 0.01 for seed in range(10)]
+    assert sum(alarms) <= 1
+
+
+def test_equal_data_give_equal_findings():
+    assert find_shortcut(*corpus(60, 3, telling=False), seed=5) == find_shortcut(*corpus(60, 3, telling=False), seed=5)
+
+
+@pytest.mark.parametrize("n", [0, 10])
+def test_too_few_clips_are_not_judged(n):
+    assert find_shortcut(*corpus(n, 1, telling=True), seed=0) is None
+
+
+def test_one_label_is_not_judged():
+    clips, labels = corpus(60, 1, telling=True)
+    assert find_shortcut(clips, labels.map(lambda _: "pets"), seed=0) is None

@@ -1,0 +1,69 @@
+import copy
+import json
+
+import pytest
+
+from cu_pipeline.reports.data_warnings import data_warnings
+
+
+@pytest.fixture(scope="module")
+def results(make_results):
+    return make_results()
+
+
+@pytest.fixture
+def card(results):
+    return copy.deepcopy(results.data_card)
+
+
+def test_the_card_is_json_and_counts_everything_once(results, card):
+    assert json.loads(json.dumps(card, allow_nan=False))["clips"]["n"] == len(results.clips) == 120
+    assert sum(n for _, n in card["splits"]) == 120
+    assert sum(n for _, n in card["languages"]) == 120
+    people = results.labels[(results.labels["source"] == "human") & (results.labels["capability"] == "topic")]
+    assert sum(n for counts in card["classes"]["topic"].values() for n in counts.values()) == len(people)
+    assert card["duplicates"] == {"groups": 2, "clips": 5, "largest": 3}
+    assert card["rejects"] == [("not_media", 1), ("truncated", 1)]
+
+
+def test_a_multi_label_clip_counts_for_each_of_its_classes(results, card):
+    people = results.labels[(results.labels["source"] == "human") & (results.labels["capability"] == "safety")]
+    said = people["label"].str.contains("advert").sum()
+    assert sum(card["classes"]["safety"]["advert"].values()) == said
+    assert sum(card["classes"]["safety"]["none"].values()) == (people["label"] == "none").sum()
+
+
+def alarming(card, **changes):
+    return " ".join(data_warnings(card | changes))
+
+
+def test_each_warning_names_its_numbers(card):
+    assert "3 creators are in more than one split" in alarming(card, leakage={"creators": 3, "common_captions": 9})
+    telling = {"n": 90, "accuracy": 0.8, "majority": 0.4, "p_value": 1e-5, "telling": {"text_length": 0.3}}
+    shortcut = alarming(card, shortcuts={"topic": telling})
+    assert "metadata alone (text length) tell 80% of 90 labels" in shortcut
+    assert "always naming the commonest label 40%" in shortcut
+    assert "topic: 9 labels in the test split, so an accuracy is known to about ±33%" in alarming(
+        card, labelled={"topic": {"train": 99, "validation": 9, "test": 9}}
+    )
+    classes = {"topic": {"pets": {"train": 4, "validation": 0, "test": 1}, "cats": dict.fromkeys(card["clips"], 0)}}
+    classes["topic"]["cats"] = {"train": 4, "validation": 1, "test": 1}
+    assert "no label by people of 'pets' in the validation split" in alarming(card, classes=classes)
+    low = {"topic": {"alpha": 0.31, "alpha_ci95": [0.2, 0.4], "people": []}}
+    assert "alpha 0.31 only" in alarming(card, agreement=low)
+    assert "60 of 180 rows were refused (missing 60)" in alarming(card, rejects=[("missing", 60)])
+    assert "50 of 120 clips are by one creator, ann" in alarming(card, creators=[("ann", 50)])
+
+
+def test_sound_data_raise_no_warning(card):
+    plenty = {"train": 900, "validation": 200, "test": 200}
+    sound = {
+        "leakage": {"creators": 0, "common_captions": 2},
+        "shortcuts": {"topic": None},
+        "labelled": {"topic": plenty},
+        "classes": {"topic": {"pets": plenty, "cats": plenty}},
+        "agreement": {"topic": {"alpha": 0.8, "alpha_ci95": [0.7, 0.9], "people": []}},
+        "rejects": [("missing", 1)],
+        "creators": [("ann", 5)],
+    }
+    assert data_warnings(card | sound) == []
