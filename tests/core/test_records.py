@@ -3,16 +3,21 @@ import pytest
 
 from cu_pipeline.core import records
 
-TABLES = {name: value for name, value in vars(records).items() if name.isupper() and isinstance(value, dict)}
+VALUES = {"str": "x", "float64": 1.5, "int64": 2, "bool": True, "vector": [1.0]}
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", records.TABLES)
 def test_an_empty_table_has_the_columns_and_types_of_a_full_one(name: str) -> None:
-    empty = records.table([], TABLES[name])
-    values = {"str": "x", "float64": 1.5, "int64": 2, "bool": True}
-    full = records.table([{column: values[kind] for column, kind in TABLES[name].items()}], TABLES[name])
+    columns = records.TABLES[name].columns
+    empty = records.table([], columns)
+    full = records.table([{column: VALUES[rule.kind] for column, rule in columns.items()}], columns)
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()
-    assert list(empty.columns) == list(TABLES[name])
+    assert list(empty.columns) == list(columns)
+
+
+@pytest.mark.parametrize("name", records.TABLES)
+def test_keys_are_columns(name: str) -> None:
+    assert set(records.TABLES[name].key) <= set(records.TABLES[name].columns)
 
 
 def test_other_columns_are_left_out() -> None:

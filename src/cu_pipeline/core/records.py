@@ -1,9 +1,12 @@
-"""The rows of the persisted tables: their columns, in order, and what each means."""
+"""The rows of the persisted tables: their columns, in order, what each means and what it may hold."""
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 import pandas as pd
+
+from cu_pipeline.core.errors import Reason
 
 
 class Split(StrEnum):
@@ -23,84 +26,184 @@ class AnnotatorKind(StrEnum):
     MODEL = "model"
 
 
-CLIPS: Final[dict[str, str]] = {
-    "clip_id": "str",
-    "path": "str",  # relative to the project's root when inside it; "" for text only
-    "text": "str",  # the caption, cleaned
-    "raw_text": "str",  # the caption as the feed gave it
-    "creator": "str",  # "" when unknown
-    "posted_at": "str",  # ISO 8601; "" when unknown
-    "lang": "str",  # BCP 47; "" when unknown
-    "media_sha256": "str",  # "" for text only
-    "text_sha256": "str",  # "" for empty text
-    "duration_s": "float64",  # NaN for text only, like all media facts below
-    "width": "float64",
-    "height": "float64",
-    "fps": "float64",
-    "codec": "str",
-    "has_audio": "bool",
-    "bytes": "int64",
-    "group": "str",  # the unit of the split: clips that share it share the split
-    "split": "str",
-    "metadata": "str",  # JSON object of the manifest's other columns
+class Form(StrEnum):
+    """What a text is written in; "" stands for no value."""
+
+    SHA256 = "SHA-256 in hex"
+    MOMENT = "ISO 8601"
+    JSON_OBJECT = "a JSON object"
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column may hold.
+
+    Attributes:
+        kind: pandas' name of the type; `str` is text, `vector` an array of numbers, both in a column of objects.
+        filled: whether a text must not be "".
+        missing: whether a number may be NaN.
+        allowed: the only values; empty: any.
+        least: of a number; None: any.
+        most: of a number; None: any.
+        form: what a text is written in.
+    """
+
+    kind: str
+    filled: bool = False
+    missing: bool = False
+    allowed: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    form: Form | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a persisted table must be like.
+
+    Attributes:
+        columns: in order.
+        key: columns that together name a row; no two rows have the same. Empty: rows may repeat.
+        others: what columns beyond those may hold; None: there are none.
+    """
+
+    columns: dict[str, Column]
+    key: tuple[str, ...] = ()
+    others: Column | None = None
+
+
+TEXT: Final = Column("str")
+NAME: Final = Column("str", filled=True)
+SHA256: Final = Column("str", form=Form.SHA256)
+JSON_OBJECT: Final = Column("str", form=Form.JSON_OBJECT)
+SPLIT: Final = Column("str", allowed=tuple(Split))
+KIND: Final = Column("str", allowed=tuple(AnnotatorKind))
+FACT: Final = Column("float64", missing=True, least=0)
+PROBABILITY: Final = Column("float64", least=0, most=1)
+DOLLARS: Final = Column("float64", least=0)
+COUNT: Final = Column("int64", least=0)
+FLAG: Final = Column("bool")
+VECTOR: Final = Column("vector")
+
+CLIPS: Final[dict[str, Column]] = {
+    "clip_id": NAME,
+    "path": TEXT,  # relative to the project's root when inside it; "" for text only
+    "text": TEXT,  # the caption, cleaned
+    "raw_text": TEXT,  # the caption as the feed gave it
+    "creator": TEXT,  # "" when unknown
+    "posted_at": Column("str", form=Form.MOMENT),  # "" when unknown
+    "lang": TEXT,  # BCP 47; "" when unknown
+    "lang_source": Column("str", allowed=("", "feed", "identified")),  # who says so
+    "media_sha256": SHA256,  # "" for text only
+    "text_sha256": SHA256,  # "" for empty text
+    "duration_s": FACT,  # NaN for text only, like all media facts below
+    "width": FACT,
+    "height": FACT,
+    "fps": FACT,
+    "codec": TEXT,
+    "has_audio": FLAG,
+    "bytes": COUNT,
+    "group": NAME,  # the unit of the split: clips that share it share the split
+    "split": SPLIT,
+    "metadata": JSON_OBJECT,  # of the manifest's other columns
 }
 
-DUPLICATES: Final[dict[str, str]] = {
-    "clip_id": "str",  # of a clip that shows the same as another
-    "duplicate_group": "str",  # clip_id of the group's first clip
-    "bits": "float64",  # distance from the group's nearest other clip; 0 for the same bytes
+DUPLICATES: Final[dict[str, Column]] = {
+    "clip_id": NAME,  # of a clip that shows the same as another
+    "duplicate_group": NAME,  # clip_id of the group's first clip
+    "bits": Column("float64", least=0),  # distance from the group's nearest other clip; 0 for the same bytes
 }
 
-SPLITS: Final[dict[str, str]] = {
-    "key": "str",  # a creator, content or caption that clips may share
-    "division": "str",  # of the shares and the salt
-    "split": "str",
-    "since": "int64",  # how many runs had added something when the oldest part of its unit came
-    "tested": "bool",  # whether its unit holds clips that once were for testing
+SPLITS: Final[dict[str, Column]] = {
+    "key": NAME,  # a creator, content or caption that clips may share
+    "division": NAME,  # of the shares and the salt
+    "split": SPLIT,
+    "since": Column("int64", least=1),  # how many runs had added something when the oldest part of its unit came
+    "tested": FLAG,  # whether its unit holds clips that once were for testing
 }
 
-REJECTS: Final[dict[str, str]] = {"clip_id": "str", "path": "str", "reason": "str", "detail": "str"}
-
-ANNOTATIONS: Final[dict[str, str]] = {
-    "clip_id": "str",
-    "capability": "str",
-    "annotator": "str",
-    "kind": "str",  # AnnotatorKind
-    "label": "str",  # classes of a multi-label capability joined by "|", "none" for no class
-    "probability": "float64",  # the annotator's confidence in `label`; NaN when not given
-    "probabilities": "str",  # JSON object class -> probability; "" when not given
-    "price": "float64",  # US dollars
-    "version": "str",  # of the rule, prompt or model; "" for people
+REJECTS: Final[dict[str, Column]] = {
+    "clip_id": TEXT,
+    "path": TEXT,
+    "reason": Column("str", allowed=tuple(Reason)),
+    "detail": TEXT,
 }
 
-LABELS: Final[dict[str, str]] = {
-    "clip_id": "str",
-    "capability": "str",
-    "label": "str",
-    "probability": "float64",  # that `label` is right
-    "probabilities": "str",  # JSON object class -> probability
-    "source": "str",  # AnnotatorKind of the deciding annotations
-    "annotators": "int64",
-    "certified": "bool",
-    "price": "float64",  # US dollars spent on this clip and capability
+ANNOTATIONS: Final[dict[str, Column]] = {
+    "clip_id": NAME,
+    "capability": NAME,
+    "annotator": TEXT,
+    "kind": KIND,
+    "label": NAME,  # classes of a multi-label capability joined by "|", "none" for no class
+    "probability": replace(PROBABILITY, missing=True),  # the annotator's confidence in `label`; NaN when not given
+    "probabilities": JSON_OBJECT,  # class -> probability; "" when not given
+    "price": DOLLARS,
+    "version": TEXT,  # of the rule, prompt or model; "" for people
 }
 
-PREDICTIONS: Final[dict[str, str]] = {
-    "clip_id": "str",
-    "capability": "str",
-    "split": "str",
-    "label": "str",
-    "probability": "float64",
-    "probabilities": "str",  # JSON object class -> probability
-    "model_version": "str",
+LABELS: Final[dict[str, Column]] = {
+    "clip_id": NAME,
+    "capability": NAME,
+    "label": NAME,
+    "probability": PROBABILITY,  # that `label` is right
+    "probabilities": JSON_OBJECT,  # class -> probability
+    "source": KIND,  # of the deciding annotations
+    "annotators": COUNT,
+    "certified": FLAG,
+    "price": DOLLARS,  # spent on this clip and capability
 }
 
+PREDICTIONS: Final[dict[str, Column]] = {
+    "clip_id": NAME,
+    "capability": NAME,
+    "split": SPLIT,
+    "label": NAME,
+    "probability": PROBABILITY,
+    "probabilities": JSON_OBJECT,  # class -> probability
+    "model_version": NAME,
+}
 
-def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+REFERENCE: Final[dict[str, Column]] = {
+    "clip_id": NAME,
+    "split": SPLIT,
+    "creator": TEXT,
+    "duration_s": FACT,
+    "width": FACT,
+    "height": FACT,
+    "fps": FACT,
+    "bytes": COUNT,
+    "text_length": Column("float64", least=0),  # characters
+    "embedding": VECTOR,
+    "predictions": JSON_OBJECT,  # capability -> class -> probability
+    "labels": JSON_OBJECT,  # capability -> label
+}
+
+TABLES: Final[dict[str, Table]] = {
+    "raw_manifest": Table({}, others=TEXT),
+    "clips": Table(CLIPS, key=("clip_id",)),
+    "duplicates": Table(DUPLICATES, key=("clip_id",)),
+    "splits": Table(SPLITS, key=("key", "division")),
+    "rejects": Table(REJECTS),
+    "annotations": Table(ANNOTATIONS, key=("clip_id", "capability", "annotator")),
+    "labels": Table(LABELS, key=("clip_id", "capability")),
+    "predictions": Table(PREDICTIONS, key=("clip_id", "capability")),
+    "reference": Table(REFERENCE, key=("clip_id",)),
+}
+"""What a dataset's option `schema` in the catalog may name."""
+
+_STORED: Final = {"str": "object", "vector": "object"}
+
+
+def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
     """Give `rows` exactly the columns and types of a persisted table, also when there are no rows.
 
     >>> table([], REJECTS).columns.tolist()
     ['clip_id', 'path', 'reason', 'detail']
     """
     frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.astype({name: "object" if kind == "str" else kind for name, kind in columns.items()})
+    return frame.astype({name: dtype(column) for name, column in columns.items()})
+
+
+def dtype(column: Column) -> str:
+    """Give the pandas type that holds a column."""
+    return _STORED.get(column.kind, column.kind)

@@ -1,7 +1,8 @@
 """The splits that were given, so that they are given again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 
 import pandas as pd
 
@@ -28,7 +29,10 @@ class Given:
 
 def division(options: SplitOptions) -> str:
     """Give what stands for a way to divide; another way starts afresh."""
-    return json_sha256([options.train, options.validation, options.test, options.salt])[:12]
+    parts = [options.train, options.validation, options.test, options.salt]
+    if options.test_from is not None:
+        parts = [options.train, options.validation, options.salt, options.test_from.astimezone(UTC).isoformat()]
+    return json_sha256(parts)[:12]
 
 
 def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]:
@@ -39,7 +43,11 @@ def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]
 
 
 def assign(
-    keys: Sequence[Sequence[str]], units: Sequence[str], given: Mapping[str, Given], options: SplitOptions
+    keys: Sequence[Sequence[str]],
+    units: Sequence[str],
+    given: Mapping[str, Given],
+    options: SplitOptions,
+    late: Collection[str] = (),
 ) -> dict[str, Given]:
     """Give each unit a split: the one that its oldest part had, else one from a hash of the unit's name.
 
@@ -51,6 +59,7 @@ def assign(
         units: the name of each clip's unit.
         given: what was given before, by key.
         options: how clips are divided.
+        late: units that are for testing by their date, whatever they were before.
 
     Returns:
         What is given now, by unit.
@@ -59,7 +68,8 @@ def assign(
     known: dict[str, dict[str, Given]] = {unit: {} for unit in units}
     for mine, unit in zip(keys, units, strict=True):
         known[unit] |= {key: given[key] for key in mine if key in given}
-    return {unit: _settle(unit, parts, now, options) for unit, parts in known.items()}
+    assigned = {unit: _settle(unit, parts, now, options) for unit, parts in known.items()}
+    return assigned | {unit: Given(Split.TEST, assigned[unit].since, tested=True) for unit in late}
 
 
 def write_ledger(

@@ -14,8 +14,12 @@ from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
+from cu_pipeline.pipelines.collect.data_checks import data_checks, rare_in_words
 from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
 from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
+from cu_pipeline.pipelines.collect.language import name_languages
+from cu_pipeline.pipelines.collect.language_tags import odd_tags
+from cu_pipeline.pipelines.collect.late import late_units
 from cu_pipeline.pipelines.collect.leakage import find_leakage
 from cu_pipeline.pipelines.collect.ledger import assign, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.opinions import foreign_columns
@@ -54,8 +58,12 @@ def check_feed(
     if foreign := foreign_columns(raw_manifest.columns, capabilities):
         known = ", ".join(capabilities.root)
         _log.warning("columns %s belong to no capability and are kept as metadata; capabilities: %s", foreign, known)
+    if odd := odd_tags(raw_manifest.get("lang", ())):
+        shown = ", ".join(f"{tag!r} {number}" for tag, number in odd.most_common(5))
+        _log.warning("%d rows have a `lang` that is no BCP 47 tag, kept as metadata: %s", odd.total(), shown)
     checked, refused = check_rows(_rows(raw_manifest), capabilities, options.limits)
-    return records.table(checked, CHECKED), records.table(refused, records.REJECTS)
+    rows = name_languages(records.table(checked, CHECKED), options.language)
+    return rows, records.table(refused, records.REJECTS)
 
 
 def probe_media(
@@ -163,7 +171,8 @@ def split_clips(
     keys = unit_keys(admitted_rows, duplicates, options.split.common_caption)
     units = unit_names(keys)
     ledger = records.table(earlier_splits, records.SPLITS)
-    assigned = assign(keys, units, read_ledger(ledger, options.split), options.split)
+    late = late_units(units, admitted_rows["posted_at"], options.split.test_from)
+    assigned = assign(keys, units, read_ledger(ledger, options.split), options.split, late)
     clips = admitted_rows.assign(group=units, split=[assigned[unit].split.value for unit in units])
     count("clips_collected", len(clips))
     _tell_sizes(Counter(clips["split"]))
@@ -179,6 +188,16 @@ def check_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, options: Collec
     told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
     _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
     return leakage
+
+
+def check_data(
+    clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+) -> dict[str, Any]:
+    """Describe the splits, languages and classes, and warn about classes with few labelled clips."""
+    found = data_checks(clips, annotations, capabilities, options)
+    if rare := found["rare_classes"]:
+        _log.warning(rare_in_words(rare, found["least"]))
+    return found
 
 
 def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:

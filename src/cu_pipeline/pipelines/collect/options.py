@@ -1,12 +1,25 @@
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def in_utc(value: object) -> datetime:
+    """Read a moment in ISO 8601; one without a zone is in UTC.
+
+    >>> in_utc("2026-03-01").isoformat()
+    '2026-03-01T00:00:00+00:00'
+    """
+    if not isinstance(value, str | datetime):
+        raise ValueError(f"{value!r} is not ISO 8601, such as 2026-03-01")
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class SplitOptions(Options):
@@ -18,6 +31,8 @@ class SplitOptions(Options):
         test: share of units for measuring.
         salt: another one gives another division.
         common_caption: how many clips have a caption that says nothing about them; a rarer one ties its clips together.
+        test_from: units with a clip posted at or after this moment (UTC if it has no zone) are for testing, and all
+            others for training and validation in the proportion of their shares. None: `test` is a share too.
     """
 
     train: Share = 0.70
@@ -25,6 +40,7 @@ class SplitOptions(Options):
     test: Share = 0.15
     salt: str = "17"
     common_caption: int = Field(default=10, ge=2)
+    test_from: Annotated[datetime, BeforeValidator(in_utc)] | None = None
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> "SplitOptions":
@@ -32,6 +48,10 @@ class SplitOptions(Options):
         if abs(total - 1) > 1e-9:
             shares = f"train {self.train}, validation {self.validation}, test {self.test}"
             raise ValueError(f"shares {shares} sum to {total:g}: make them sum to 1")
+        if self.test_from is not None and not self.train:
+            raise ValueError(
+                f"with test_from {self.test_from} the share of train is 0: nothing would be left to learn from"
+            )
         return self
 
 
@@ -49,6 +69,28 @@ class DuplicateOptions(Options):
     caption_similarity: Share = 0.6
 
 
+class LanguageOptions(Options):
+    """Whether captions are named a language where the feed gives none.
+
+    Attributes:
+        enabled: off: only the feed's own tags.
+        least_probability: how sure it must be; a less sure caption has no language, since a wrong one is worse.
+    """
+
+    enabled: bool = True
+    least_probability: Share = 0.6
+
+
+class CheckOptions(Options):
+    """What is warned about.
+
+    Attributes:
+        rare_class: a class with fewer clips that people labelled, in any split; 0: never.
+    """
+
+    rare_class: int = Field(default=5, ge=0)
+
+
 class CollectOptions(Options):
     """Parameters of the collect pipeline.
 
@@ -57,12 +99,16 @@ class CollectOptions(Options):
             of a manifest (CSV, TSV, JSON Lines, Parquet).
         limits: what a media file may cost; one beyond is refused.
         duplicates: when two clips are copies of one another.
+        language: of captions.
         split: how clips are divided.
+        checks: what is warned about.
         sample: of the generated feed.
     """
 
     manifest: str = "sample"
     limits: Limits = Limits()
     duplicates: DuplicateOptions = DuplicateOptions()
+    language: LanguageOptions = LanguageOptions()
     split: SplitOptions = SplitOptions()
+    checks: CheckOptions = CheckOptions()
     sample: SampleOptions = SampleOptions()

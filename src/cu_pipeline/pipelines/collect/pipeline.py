@@ -2,6 +2,7 @@ from kedro.pipeline import Node, Pipeline
 
 from cu_pipeline.pipelines.collect.nodes import (
     admit_clips,
+    check_data,
     check_feed,
     check_leakage,
     collect_annotations,
@@ -53,5 +54,11 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(check_leakage, ["clips", "duplicates", "params:collect"], "leakage", name="check_leakage"),
             Node(collect_annotations, "admitted_rows", "annotations", name="collect_annotations"),
+            Node(
+                check_data,
+                ["clips", "annotations", "params:capabilities", "params:collect"],
+                "data_checks",
+                name="check_data",
+            ),
         ]
     )

@@ -8,13 +8,15 @@ from typing import Final
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.records import TEXT
 from cu_pipeline.pipelines.collect.formats import PROBLEM
+from cu_pipeline.pipelines.collect.language_tags import language_tag
 from cu_pipeline.pipelines.collect.opinions import read_opinions, used_columns
 
 COLUMNS: Final = ("clip_id", "path", "text", "creator", "posted_at", "lang")
 """The manifest's columns besides those with labels; "" means not given."""
 
-CHECKED: Final = dict.fromkeys((*COLUMNS, "raw_text", "metadata", "opinions", "probe_key"), "str")
+CHECKED: Final = dict.fromkeys((*COLUMNS, "lang_source", "raw_text", "metadata", "opinions", "probe_key"), TEXT)
 """Columns of a table of checked rows.
 
 `text` is cleaned, `raw_text` is not. `metadata` and `opinions` are JSON objects: of the other columns, and
@@ -49,6 +51,10 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
         raise BadClipError(Reason.BAD_ROW, str(error)) from error
     known = {*COLUMNS, PROBLEM, *used_columns(capabilities)}
     others = {name: value for name, value in record.items() if name not in known and value}
+    tag = language_tag(values["lang"])
+    if values["lang"] and not tag:
+        others["lang"] = values["lang"]
+    values |= {"lang": tag, "lang_source": "feed" if tag else ""}
     return values | {"metadata": _json(others), "opinions": _json(opinions), "probe_key": ""}
 
 

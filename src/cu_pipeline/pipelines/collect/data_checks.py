@@ -1,0 +1,117 @@
+"""What a person should know of the data before learning from it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from cu_pipeline.core.capability import Capabilities, Kind, split_label
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.pipelines.collect.options import CollectOptions
+
+SHOWN: Final = 8
+"""Rare classes that a warning names."""
+
+ClassCounts = dict[str, dict[str, dict[str, int]]]
+"""Capability to class to split to labelled clips."""
+
+
+def data_checks(
+    clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+) -> dict[str, Any]:
+    """Describe the splits, languages and classes of the data.
+
+    Args:
+        clips: the table of clips.
+        annotations: opinions from the feed.
+        capabilities: what to recognise.
+        options: of the collect pipeline.
+
+    Returns:
+        `splits`: split -> clips, units, their share and the share asked for (null where a date tells);
+        `languages`: tag -> clips, "" for unknown; `language_sources` likewise; `classes`: capability -> class ->
+        split -> clips that people labelled; `rare_classes`: those with too few in a split, and `least`.
+    """
+    classes = class_counts(clips, annotations, capabilities)
+    return {
+        "splits": _splits(clips, options),
+        "languages": _counts(clips["lang"]),
+        "language_sources": _counts(clips["lang_source"]),
+        "classes": classes,
+        "rare_classes": rare_classes(classes, options.checks.rare_class),
+        "least": options.checks.rare_class,
+    }
+
+
+def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:
+    """Count the clips that people gave each class; where they disagree, it must be at least half of them.
+
+    Capabilities without any such label are left out.
+    """
+    split_of = clips.set_index("clip_id")["split"]
+    people = annotations[annotations["kind"] == AnnotatorKind.HUMAN.value]
+    counts: ClassCounts = {}
+    for name, capability in capabilities.root.items():
+        own = people[people["capability"] == name]
+        if own.empty:
+            continue
+        voted = _voted(own, capability.kind)
+        table = pd.crosstab(voted["label"], voted["clip_id"].map(split_of))
+        named = capability.classes or tuple(sorted(voted["label"].unique()))
+        table = table.reindex(index=list(named), columns=[split.value for split in Split], fill_value=0)
+        counts[name] = {
+            str(label): {split.value: int(row[split.value]) for split in Split} for label, row in table.iterrows()
+        }
+    return counts
+
+
+def rare_classes(classes: ClassCounts, least: int) -> list[dict[str, Any]]:
+    """Give the classes with fewer labelled clips than `least` in any split."""
+    return [
+        {"capability": capability, "class": name, **found}
+        for capability, of_class in classes.items()
+        for name, found in of_class.items()
+        if min(found.values()) < least
+    ]
+
+
+def rare_in_words(rare: list[dict[str, Any]], least: int) -> str:
+    """Say which classes are rare and what to do."""
+    shown = [f"{one['capability']} {one['class']!r} ({_numbers(one)})" for one in rare[:SHOWN]]
+    more = [f"and {len(rare) - SHOWN} more"] if len(rare) > SHOWN else []
+    return (
+        f"{len(rare)} classes have fewer than {least} clips with people's labels in a split, too few to learn or to "
+        f"measure: {', '.join(shown + more)}. Remedy: label more of them, or merge classes"
+    )
+
+
+def _numbers(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{split.value} {found[split.value]}" for split in Split)
+
+
+def _voted(annotations: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """Give `clip_id` and `label`, a class, for what at least half of a clip's annotators said."""
+    voters = annotations.groupby("clip_id").size()
+    parts = {label: split_label(label, kind) for label in annotations["label"].unique()}
+    said = annotations.assign(label=annotations["label"].map(parts)).explode("label").dropna(subset="label")
+    votes = said.groupby(["clip_id", "label"]).size().reset_index(name="votes")
+    return votes[2 * votes["votes"] >= votes["clip_id"].map(voters)]
+
+
+def _splits(clips: pd.DataFrame, options: CollectOptions) -> dict[str, dict[str, Any]]:
+    units = clips.groupby("split")["group"].nunique()
+    all_units = max(int(units.sum()), 1)
+    asked = {split: getattr(options.split, split.value) for split in Split}
+    return {
+        split.value: {
+            "clips": int((clips["split"] == split.value).sum()),
+            "units": int(units.get(split.value, 0)),
+            "share_of_units": round(int(units.get(split.value, 0)) / all_units, 6),
+            "asked_share": asked[split] if options.split.test_from is None else None,
+        }
+        for split in Split
+    }
+
+
+def _counts(values: "pd.Series[str]") -> dict[str, int]:
+    return {str(value): int(n) for value, n in values.value_counts().sort_index().items()}

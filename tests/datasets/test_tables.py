@@ -1,0 +1,72 @@
+import pandas as pd
+import pytest
+from kedro.io.core import DatasetError
+
+from cu_pipeline.core.errors import ConfigurationError, StoreError
+from cu_pipeline.core.records import DUPLICATES, REJECTS, table
+from cu_pipeline.datasets import tables
+from cu_pipeline.datasets.tables import CSVTable, ParquetTable
+
+GOOD = table([{"clip_id": "a", "duplicate_group": "a", "bits": 1.0}], DUPLICATES)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "duplicates.parquet"
+
+
+def cause(error):
+    return error.value.__cause__ or error.value
+
+
+def test_a_table_that_breaks_its_schema_is_not_written(place):
+    dataset = ParquetTable(filepath=str(place), schema="duplicates")
+    dataset.save(GOOD)
+    before = place.read_bytes()
+    with pytest.raises((DatasetError, StoreError)) as error:
+        dataset.save(GOOD.assign(bits=-1.0))
+    assert isinstance(cause(error), StoreError)
+    assert "column 'bits' holds -1.0 (1 rows, the first is row 0); allowed: at least 0" in str(cause(error))
+    assert place.read_bytes() == before
+
+
+def test_a_file_that_was_edited_is_refused_with_a_remedy(place):
+    dataset = ParquetTable(filepath=str(place), schema="duplicates")
+    dataset.save(GOOD)
+    GOOD.assign(bits=-1.0).to_parquet(place, index=False)
+    with pytest.raises((DatasetError, StoreError)) as error:
+        dataset.load()
+    assert f"dvc checkout {place}" in str(cause(error))
+
+
+def test_a_table_of_text_is_checked_too(tmp_path):
+    place = tmp_path / "rejects.csv"
+    rejects = table([{"clip_id": "1", "path": "", "reason": "missing", "detail": "NA"}], REJECTS)
+    CSVTable(filepath=str(place), schema="rejects").save(rejects)
+    pd.testing.assert_frame_equal(CSVTable(filepath=str(place), schema="rejects").load(), rejects)
+    place.write_text(place.read_text().replace("missing", "gone"))
+    with pytest.raises((DatasetError, StoreError), match="'gone'"):
+        CSVTable(filepath=str(place), schema="rejects").load()
+
+
+def test_what_was_checked_is_not_checked_again_until_it_changes(place, monkeypatch):
+    checked = []
+    monkeypatch.setattr(tables, "check_table", lambda frame, *_: checked.append(len(frame)))
+    dataset = ParquetTable(filepath=str(place), schema="duplicates")
+    dataset.save(GOOD)
+    dataset.load()
+    assert len(checked) == 1
+    pd.concat([GOOD, GOOD]).to_parquet(place, index=False)
+    dataset.load()
+    dataset.load()
+    assert checked == [1, 2]
+
+
+def test_a_table_without_a_schema_holds_anything(place):
+    ParquetTable(filepath=str(place)).save(pd.DataFrame({"x": [1]}))
+    assert ParquetTable(filepath=str(place)).load()["x"].tolist() == [1]
+
+
+def test_an_unknown_schema_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigurationError, match=r"'clip' of x is unknown\. Allowed: raw_manifest, clips"):
+        ParquetTable(filepath="x", schema="clip")
