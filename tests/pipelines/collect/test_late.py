@@ -46,6 +46,7 @@ def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts
                 tested.add(place)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(clips, max_size=12))
 def test_only_units_with_a_clip_since_are_for_testing(feed):
     units, splits, _ = collect(feed, table([], SPLITS))
@@ -53,6 +54,7 @@ def test_only_units_with_a_clip_since_are_for_testing(feed):
     assert {unit for unit, split in zip(units, splits, strict=True) if split is Split.TEST} == late
 
 
+@settings(max_examples=30, deadline=None)
 @given(feeds)
 def test_collecting_again_changes_nothing(parts):
     feed = [clip for part in parts for clip in part]

@@ -3,6 +3,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -63,6 +64,9 @@ class Project:
         SequentialRunner().run(create_pipeline(), catalog)
         self.clips, self.annotations, self.rejects = map(catalog.load, ("clips", "annotations", "rejects"))
         return counters.counts()
+
+    def report(self, name: str) -> dict[str, Any]:
+        return json.loads((self.root / f"data/08_reporting/{name}.json").read_text(encoding="utf-8"))
 
     def limit(self, **changes: float) -> None:
         self.options = self.options.model_copy(update={"limits": Limits(**changes)})
@@ -198,6 +202,47 @@ def test_labels_of_unknown_capabilities_are_told(project, caplog):
         project.run()
     assert "label_mood" in caplog.text
     assert json.loads(project.clips["metadata"][0]) == {"label_mood": "sad"}
+
+
+def test_languages_are_filled_in_and_odd_ones_told(project, caplog):
+    german = "Warte bis zum Ende, du glaubst nicht, was passiert ist"
+    project.feed(
+        {"clip_id": "1", "text": german, "lang": "en_us"},
+        {"clip_id": "2", "text": german + "!", "lang": ""},
+        {"clip_id": "3", "text": german + "?", "lang": "Deutsch"},
+        {"clip_id": "4", "text": "lol", "lang": ""},
+    )
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
+    assert project.clips["lang"].tolist() == ["en-US", "de", "de", ""]
+    assert project.clips["lang_source"].tolist() == ["feed", "identified", "identified", ""]
+    assert "1 rows have a `lang` that is no BCP 47 tag, kept as metadata: 'Deutsch' 1" in caplog.text
+    assert project.report("data_checks")["languages"] == {"": 1, "de": 2, "en-US": 1}
+
+
+def test_classes_with_few_labels_are_told_with_numbers(project, caplog):
+    project.feed(*({"text": f"clip {number}", "label": "cats" if number else "dogs"} for number in range(60)))
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
+    checks = project.report("data_checks")
+    assert [one["class"] for one in checks["rare_classes"]] == ["dogs"]
+    assert sum(checks["classes"]["topic"]["cats"].values()) == 59
+    assert "1 classes have fewer than 5 clips with people's labels in a split" in caplog.text
+
+
+def test_clips_posted_since_a_date_are_for_testing_with_their_creators(project):
+    project.options = CollectOptions.model_validate({"manifest": "feed.csv", "split": {"test_from": "2026-03-01"}})
+    project.feed(
+        {"clip_id": "1", "text": "one", "creator": "ann", "posted_at": "2026-02-01"},
+        {"clip_id": "2", "text": "two", "creator": "ann", "posted_at": "2026-03-01"},
+        *({"clip_id": f"early{number}", "text": f"x{number}", "posted_at": "2026-02-28"} for number in range(40)),
+        {"clip_id": "undated", "text": "three"},
+    )
+    project.run()
+    splits = project.clips.set_index("clip_id")["split"]
+    assert set(splits[splits == "test"].index) == {"1", "2"}
+    assert set(splits) == {"train", "validation", "test"}
+    assert project.report("leakage")["creators"]["shared"] == 0
 
 
 def test_media_behind_an_address_are_refused(project):

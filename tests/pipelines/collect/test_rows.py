@@ -35,6 +35,17 @@ def test_other_columns_become_metadata():
     assert row["creator"] == "ann"
 
 
+def test_the_feeds_language_is_spelt_as_usual():
+    row = check(lang=" pt_br ")
+    assert (row["lang"], row["lang_source"], row["metadata"]) == ("pt-BR", "feed", "{}")
+
+
+def test_a_language_that_is_no_tag_becomes_metadata():
+    row = check(lang="Portuguese")
+    assert (row["lang"], row["lang_source"]) == ("", "")
+    assert json.loads(row["metadata"]) == {"lang": "Portuguese"}
+
+
 def test_a_bare_label_belongs_to_the_first_capability():
     assert opinions(label="cats") == {"topic": {"label": "cats"}}
     assert opinions(label_topic="dogs", label="cats") == {"topic": {"label": "dogs"}}
