@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities, Kind, split_label
@@ -57,8 +58,8 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
             continue
         voted = _voted(own, capability.kind)
         table = pd.crosstab(voted["label"], voted["clip_id"].map(split_of))
-        named = capability.classes or tuple(sorted(voted["label"].unique()))
-        table = table.reindex(index=list(named), columns=[split.value for split in Split], fill_value=0)
+        named = capability.classes or table.index.tolist()
+        table = table.reindex(index=named, columns=[split.value for split in Split], fill_value=0)
         counts[name] = {
             str(label): {split.value: int(row[split.value]) for split in Split} for label, row in table.iterrows()
         }
@@ -91,15 +92,16 @@ def _numbers(found: Mapping[str, Any]) -> str:
 
 def _voted(annotations: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """Give `clip_id` and `label`, a class, for what at least half of a clip's annotators said."""
-    voters = annotations.groupby("clip_id").size()
     parts = {label: split_label(label, kind) for label in annotations["label"].unique()}
-    said = annotations.assign(label=annotations["label"].map(parts)).explode("label").dropna(subset="label")
-    votes = said.groupby(["clip_id", "label"]).size().reset_index(name="votes")
-    return votes[2 * votes["votes"] >= votes["clip_id"].map(voters)]
+    clips, names = pd.factorize(annotations["clip_id"])
+    said = pd.DataFrame({"clip": clips, "label": annotations["label"].map(parts).to_numpy()}).explode("label")
+    votes = said.dropna(subset="label").groupby(["clip", "label"], sort=False).size().reset_index(name="votes")
+    agreed = votes[2 * votes["votes"] >= np.bincount(clips)[votes["clip"]]]
+    return agreed.assign(clip_id=names[agreed["clip"]])
 
 
 def _splits(clips: pd.DataFrame, options: CollectOptions) -> dict[str, dict[str, Any]]:
-    units = clips.groupby("split")["group"].nunique()
+    units = clips.drop_duplicates("group")["split"].value_counts()
     all_units = max(int(units.sum()), 1)
     asked = {split: getattr(options.split, split.value) for split in Split}
     return {
