@@ -137,6 +137,15 @@ LEAKAGE = {
     **{kind: {"shared": 0, "examples": []} for kind in ("creators", "duplicate_groups", "captions", "common_captions")},
 }
 
+CHECKS = {
+    "classes": {
+        "topic": {name: {"train": 9, "validation": 6, "test": number} for number, name in enumerate(TOPICS, 3)},
+        "safety": {name: {"train": 20, "validation": 6, "test": 6} for name in FLAGS},
+    },
+    "rare_classes": [{"capability": "topic", "class": "cooking", "train": 9, "validation": 6, "test": 3}],
+    "least": 5,
+}
+
 ANNA = {"votes": 40, "peer_agreement": 0.9, "accuracy": 0.93, "verdict": "informative"}
 AGREEMENT = {"topic": {"topic": {"alpha": 0.81, "alpha_ci95": [0.7, 0.9], "annotators": {"anna": ANNA}}}}
 
@@ -165,7 +174,7 @@ def make_results():
         """Give the data card; it takes a while, and depends on these alone."""
         key = (len(frame), frame["bytes"].sum(), tuple(resolved["active"]))
         if key not in cards:
-            cards[key] = data_card(frame, rejects, _duplicates(frame), LEAKAGE, labels, AGREEMENT, resolved, 0)
+            cards[key] = data_card(frame, rejects, _duplicates(frame), LEAKAGE, CHECKS, labels, AGREEMENT, resolved, 0)
         return cards[key]
 
     def make(n=120, paths=(), capabilities=("topic", "safety")):

@@ -20,17 +20,9 @@ def test_the_card_is_json_and_counts_everything_once(results, card):
     assert json.loads(json.dumps(card, allow_nan=False))["clips"]["n"] == len(results.clips) == 120
     assert sum(n for _, n in card["splits"]) == 120
     assert sum(n for _, n in card["languages"]) == 120
-    people = results.labels[(results.labels["source"] == "human") & (results.labels["capability"] == "topic")]
-    assert sum(n for counts in card["classes"]["topic"].values() for n in counts.values()) == len(people)
+    assert card["classes"]["topic"]["comedy"] == {"train": 9, "validation": 6, "test": 5}
     assert card["duplicates"] == {"groups": 2, "clips": 5, "largest": 3}
     assert card["rejects"] == [("not_media", 1), ("truncated", 1)]
-
-
-def test_a_multi_label_clip_counts_for_each_of_its_classes(results, card):
-    people = results.labels[(results.labels["source"] == "human") & (results.labels["capability"] == "safety")]
-    said = people["label"].str.contains("advert").sum()
-    assert sum(card["classes"]["safety"]["advert"].values()) == said
-    assert sum(card["classes"]["safety"]["none"].values()) == (people["label"] == "none").sum()
 
 
 def alarming(card, **changes):
@@ -46,9 +38,7 @@ def test_each_warning_names_its_numbers(card):
     assert "topic: 9 labels in the test split, so an accuracy is known to about ±33%" in alarming(
         card, labelled={"topic": {"train": 99, "validation": 9, "test": 9}}
     )
-    classes = {"topic": {"pets": {"train": 4, "validation": 0, "test": 1}, "cats": dict.fromkeys(card["clips"], 0)}}
-    classes["topic"]["cats"] = {"train": 4, "validation": 1, "test": 1}
-    assert "no label by people of 'pets' in the validation split" in alarming(card, classes=classes)
+    assert "topic: fewer than 5 labels in a split of cooking (9, 6, 3);" in alarming(card)
     low = {"topic": {"alpha": 0.31, "alpha_ci95": [0.2, 0.4], "people": []}}
     assert "alpha 0.31 only" in alarming(card, agreement=low)
     assert "60 of 180 rows were refused (missing 60)" in alarming(card, rejects=[("missing", 60)])
@@ -62,6 +52,7 @@ def test_sound_data_raise_no_warning(card):
         "shortcuts": {"topic": None},
         "labelled": {"topic": plenty},
         "classes": {"topic": {"pets": plenty, "cats": plenty}},
+        "rare_classes": [],
         "agreement": {"topic": {"alpha": 0.8, "alpha_ci95": [0.7, 0.9], "people": []}},
         "rejects": [("missing", 1)],
         "creators": [("ann", 5)],

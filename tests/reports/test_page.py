@@ -103,8 +103,11 @@ def test_the_data_card_shows_groups_people_classes_and_the_check_for_shortcuts(c
 def test_a_data_card_without_clips_is_a_page(make_results, duplicates, tmp_path):
     empty = make_results().clips.iloc[:0]
     nothing = {"active": {}, "skipped": {}}
+    checks = {"classes": {}, "rare_classes": [], "least": 5}
     results = make_results()
-    card = data_card(empty, results.rejects.iloc[:0], duplicates(empty), {}, results.labels.iloc[:0], {}, nothing, 0)
+    card = data_card(
+        empty, results.rejects.iloc[:0], duplicates(empty), {}, checks, results.labels.iloc[:0], {}, nothing, 0
+    )
     Page(render_data_page(json.loads(json.dumps(card)), empty, duplicates(empty), tmp_path, OPTIONS, 1))
 
 

@@ -89,13 +89,13 @@ class CSVTable(TableFile):
 
 
 class JSONFile(LocalDataset[Any, Any]):
-    """A JSON value in one file, indented and with sorted keys for people and for diffs."""
+    """A JSON value in one file, indented for people and for diffs; keys keep their order."""
 
     def load(self) -> Any:
         return json.loads(self._filepath.read_text(encoding="utf-8"))
 
     def save(self, data: Any) -> None:
-        text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         write_text(self._filepath, text + "\n")
 
 

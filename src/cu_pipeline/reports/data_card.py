@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cu_pipeline.core.capability import NONE, Kind, split_label
 from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.shortcut import find_shortcut
@@ -23,6 +22,7 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
     rejects: pd.DataFrame,
     duplicates: pd.DataFrame,
     leakage: Mapping[str, Any],
+    checks: Mapping[str, Any],
     labels: pd.DataFrame,
     agreement: Mapping[str, Any],
     resolved: Mapping[str, Any],
@@ -35,14 +35,16 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
         rejects: of refused inputs.
         duplicates: of near-duplicates.
         leakage: what is shared between splits.
+        checks: of the data, with the labelled clips by class.
         labels: the table of labels.
         agreement: of people, by capability and question.
         resolved: the capabilities that are learned.
         seed: of the check for shortcuts.
 
     Returns:
-        The `data_card` dataset: `clips`, `splits`, `classes`, `labelled`, `languages`, `creators`, `codecs`, `sizes`,
-        `durations`, `rejects`, `duplicates`, `leakage`, `agreement`, `shortcuts` and `warnings`.
+        The `data_card` dataset: `clips`, `splits`, `classes`, `rare_classes`, `least`, `labelled`, `languages`,
+        `creators`, `codecs`, `sizes`, `durations`, `rejects`, `duplicates`, `leakage`, `agreement`, `shortcuts` and
+        `warnings`.
     """
     durations = clips["duration_s"].dropna()
     people = labels[labels["source"] == AnnotatorKind.HUMAN]
@@ -59,10 +61,9 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
             "posted": _span(clips["posted_at"]),
         },
         "splits": [(split.value, int((clips["split"] == split).sum())) for split in Split],
-        "classes": {
-            name: _classes(people[people["capability"] == name], clips, capability)
-            for name, capability in resolved["active"].items()
-        },
+        "classes": {name: _classes(checks, name, capability) for name, capability in resolved["active"].items()},
+        "rare_classes": checks["rare_classes"],
+        "least": checks["least"],
         "labelled": {name: _by_split(_answers(people, name), clips) for name in resolved["active"]},
         "languages": top(clips["lang"].mask(clips["lang"] == "", "unknown"), 12),
         "creators": top(clips["creator"]),
@@ -99,15 +100,11 @@ def _by_split(answers: "pd.Series[str]", clips: pd.DataFrame) -> dict[str, int]:
     return {split.value: int(counts.get(split.value, 0)) for split in Split}
 
 
-def _classes(people: pd.DataFrame, clips: pd.DataFrame, capability: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Count people's labels by class and split; class -> split -> number of clips."""
-    kind = Kind(capability["kind"])
-    split_of = clips.set_index("clip_id")["split"]
-    rows = people.assign(split=people["clip_id"].map(split_of))
-    rows["one"] = rows["label"].map(lambda label: split_label(label, kind) or (NONE,))
-    counts = rows.explode("one").groupby(["one", "split"]).size()
-    names = [*capability["classes"], *([NONE] if kind is Kind.MULTI else [])]
-    return {name: {split.value: int(counts.get((name, split.value), 0)) for split in Split} for name in names}
+def _classes(checks: Mapping[str, Any], name: str, capability: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Give the labelled clips of a capability by class, in its order, and split."""
+    none = dict.fromkeys((split.value for split in Split), 0)
+    found = checks["classes"].get(name, {})
+    return {one: found.get(one, none) for one in capability["classes"]}
 
 
 def _duplicates(duplicates: pd.DataFrame) -> dict[str, int]:

@@ -16,7 +16,7 @@ def data_warnings(card: Mapping[str, Any]) -> list[str]:
     Args:
         card: the data card without its warnings.
     """
-    checks = (_leaks, _shortcuts, _small_test, _missing_classes, _disagreement, _refused, _one_creator)
+    checks = (_leaks, _shortcuts, _small_test, _rare_classes, _disagreement, _refused, _one_creator)
     return [warning for check in checks for warning in check(card)]
 
 
@@ -50,12 +50,18 @@ def _small_test(card: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _missing_classes(card: Mapping[str, Any]) -> Iterator[str]:
-    for name, classes in card["classes"].items():
-        for split in ("train", "validation", "test"):
-            missing = [one for one, counts in classes.items() if not counts[split]]
-            if missing and len(missing) < len(classes):
-                yield f"{name}: no label by people of {', '.join(map(repr, missing))} in the {split} split"
+def _rare_classes(card: Mapping[str, Any]) -> Iterator[str]:
+    for name in card["classes"]:
+        rare = [one for one in card["rare_classes"] if one["capability"] == name]
+        if rare:
+            shown = ", ".join(
+                f"{one['class']} ({one['train']}, {one['validation']}, {one['test']})" for one in rare[:8]
+            )
+            more = f" and {len(rare) - 8} more" if len(rare) > 8 else ""
+            yield (
+                f"{name}: fewer than {card['least']} labels in a split of {shown}{more}; the numbers are of train, "
+                "validation and test. Too few to learn or to measure: label more of them, or merge classes"
+            )
 
 
 def _disagreement(card: Mapping[str, Any]) -> Iterator[str]:

@@ -20,6 +20,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "duplicates": table([], DUPLICATES),
         "leakage": {kind: {"shared": 0} for kind in ("creators", "duplicate_groups", "captions", "common_captions")},
         "agreement": {},
+        "data_checks": {"classes": {}, "rare_classes": [], "least": 5},
         "params:seed": 17,
         "predictions": table([], PREDICTIONS),
         "capabilities_resolved": {"active": {}, "skipped": {"topic": "the feed has no label for it"}},

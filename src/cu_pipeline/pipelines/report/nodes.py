@@ -17,15 +17,16 @@ def describe_data(
     rejects: pd.DataFrame,
     duplicates: pd.DataFrame,
     leakage: dict[str, Any],
+    checks: dict[str, Any],
     labels: pd.DataFrame,
     agreement: dict[str, Any],
     resolved: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
     """Describe the data in numbers, and warn in words."""
-    card = data_card(clips, rejects, duplicates, leakage, labels, agreement, resolved, seed)
-    for warning in card["warnings"]:
-        _log.warning(warning)
+    card = data_card(clips, rejects, duplicates, leakage, checks, labels, agreement, resolved, seed)
+    if card["warnings"]:
+        _log.warning("%d things to beware of in the data: see data/08_reporting/data_card.html", len(card["warnings"]))
     return card
 
 

@@ -20,6 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "rejects",
                     "duplicates",
                     "leakage",
+                    "data_checks",
                     "labels",
                     "agreement",
                     "capabilities_resolved",
