@@ -52,7 +52,7 @@ def _answers(frame, capability, classes, rng, multi):
         )
         for person in ("anna", "ben"):
             label = truth if rng.random() < 0.9 else classes[-1]
-            annotations.append([clip_id, capability, person, "human", label, np.nan, "", 0.06, ""])
+            annotations.append([clip_id, capability, person, "human", label, np.nan, "", 0.06, "", ""])
     return labels, predictions, annotations
 
 

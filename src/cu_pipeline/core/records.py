@@ -139,6 +139,8 @@ ANNOTATIONS: Final[dict[str, Column]] = {
     "probabilities": JSON_OBJECT,  # class -> probability; "" when not given
     "price": DOLLARS,
     "version": TEXT,  # of the rule, prompt or model; "" for people
+    # how a person's clip was chosen; "" when the feed gave the label
+    "draw": Column("str", allowed=("", "random", "value")),
 }
 
 LABELS: Final[dict[str, Column]] = {

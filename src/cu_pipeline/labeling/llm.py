@@ -60,6 +60,7 @@ def annotate(
                 "probabilities": as_json(probabilities[row], capability.classes),
                 "price": round((answers[row].tokens + overhead) * options.price_per_1000_tokens / 1000, 9),
                 "version": f"prompt@{inquiry.prompt_version} {identity}",
+                "draw": "",
             }
             for row, clip_id in enumerate(inquiry.clips)
         ]

@@ -213,6 +213,7 @@ def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
             "probabilities": "",
             "price": 0.0,
             "version": "",
+            "draw": "",
         }
         for clip_id, opinions in zip(admitted_rows["clip_id"], admitted_rows["opinions"], strict=True)
         for capability, labels in json.loads(opinions).items()
