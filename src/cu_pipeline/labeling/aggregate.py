@@ -1,77 +1,93 @@
-import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
+from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.llm import as_json
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.votes import Opinion
+from cu_pipeline.labeling.promise.certify import accepted_by
+from cu_pipeline.labeling.promise.machines import Machine, machines_say, most_confident
+from cu_pipeline.labeling.promise.trial import Verdict
 
 
 def aggregate(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     capabilities: Mapping[str, Capability],
+    guarantee: Mapping[str, Any],
     options: PeopleOptions,
 ) -> pd.DataFrame:
-    """Add annotations up to labels: people's where there are any, else the language model's.
+    """Add annotations up to labels: people's where there are any, else a certified machine's, else the surest one's.
+
+    Exact copies share their label.
 
     Args:
         clips: the table of usable clips.
         annotations: of all sources, with a price each.
         capabilities: the active ones.
+        guarantee: capability -> which machine labels are certified.
         options: how people's answers are weighed.
 
     Returns:
         A table with the columns of `records.LABELS`: a row for each clip and capability with an annotation.
     """
-    clip_ids = pd.Index(clips["clip_id"])
-    tables = [
-        _labels(clip_ids, annotations[annotations["capability"] == name], name, capability, options)
-        for name, capability in capabilities.items()
-    ]
+    original_of = originals(clips)
+    tables = []
+    for name, capability in capabilities.items():
+        mine = annotations[annotations["capability"] == name]
+        verdicts = [Verdict(**verdict) for verdict in guarantee.get(name, {}).get("verdicts", ())]
+        labels = _labels(on_originals(mine, original_of), original_of, capability, verdicts, options)
+        price = mine.groupby("clip_id")["price"].sum().reindex(labels["clip_id"], fill_value=0.0).round(9)
+        tables.append(labels.assign(capability=name, price=price.to_numpy()))
     return table(pd.concat(tables, ignore_index=True), LABELS)
 
 
 def _labels(
-    clip_ids: "pd.Index[str]", annotations: pd.DataFrame, name: str, capability: Capability, options: PeopleOptions
+    annotations: pd.DataFrame,
+    original_of: "pd.Series[str]",
+    capability: Capability,
+    verdicts: list[Verdict],
+    options: PeopleOptions,
 ) -> pd.DataFrame:
-    kind = annotations["kind"]
-    people = people_say(annotations[kind == AnnotatorKind.HUMAN], clip_ids, capability, options)
-    llm = _given(annotations[kind == AnnotatorKind.LLM], clip_ids, capability)
+    clip_ids = pd.Index(original_of.unique())
+    people = people_say(by_people(annotations), clip_ids, capability, options)
+    machines = machines_say(annotations, clip_ids, capability)
     human = people.voters > 0
-    probabilities = np.where(human[:, None], people.probabilities, llm.probabilities)
-    voters = np.where(human, people.voters, llm.voters)
+    accepted = np.where(human, -1, accepted_by(machines, verdicts, len(clip_ids)))
+    chosen = np.where(accepted >= 0, accepted, most_confident(machines, len(clip_ids)))
+    probabilities, voters, kinds = _chosen(machines, chosen, people.probabilities.shape)
+    probabilities = np.where(human[:, None], people.probabilities, probabilities)
     labels, certainty = decide(probabilities, capability, list(clip_ids))
-    price = annotations.groupby("clip_id")["price"].sum().reindex(clip_ids, fill_value=0.0)
     frame = pd.DataFrame(
         {
-            "clip_id": clip_ids,
-            "capability": name,
             "label": labels,
             "probability": certainty.round(6),
             "probabilities": [as_json(row, capability.classes) for row in probabilities],
-            "source": np.where(human, AnnotatorKind.HUMAN.value, AnnotatorKind.LLM.value),
-            "annotators": voters,
-            "certified": False,
-            "price": price.to_numpy().round(9),
-        }
+            "source": np.where(human, AnnotatorKind.HUMAN.value, kinds),
+            "annotators": np.where(human, people.voters, voters),
+            "certified": accepted >= 0,
+        },
+        index=clip_ids,
     )
-    return frame[voters > 0]
+    copied = frame.loc[original_of.tolist()].assign(clip_id=original_of.index.to_numpy())
+    return copied[copied["annotators"] > 0].reset_index(drop=True)
 
 
-def _given(annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability) -> Opinion:
-    """Read the probabilities that the annotations bring along."""
-    probabilities = np.zeros((len(clip_ids), len(capability.classes)))
-    voters = np.zeros(len(clip_ids), dtype=np.int64)
-    places = clip_ids.get_indexer(pd.Index(annotations["clip_id"]))
-    for row, text in zip(places, annotations["probabilities"], strict=True):
-        given = json.loads(text)
-        probabilities[row] = [given[one] for one in capability.classes]
-        voters[row] = 1
-    return Opinion(probabilities, voters)
+def _chosen(
+    machines: list[Machine], chosen: NDArray[np.int64], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.object_]]:
+    """Give the probabilities, voters and kind of each clip's chosen machine; zeros where there is none."""
+    probabilities, voters = np.zeros(shape), np.zeros(len(chosen), dtype=np.int64)
+    kinds = np.full(len(chosen), "", dtype=object)
+    for place, machine in enumerate(machines):
+        mine = chosen == place
+        probabilities[mine], voters[mine] = machine.probabilities[mine], machine.voters[mine]
+        kinds[mine] = machine.kind.value
+    return probabilities, voters, kinds

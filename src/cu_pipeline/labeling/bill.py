@@ -4,7 +4,12 @@ import pandas as pd
 
 from cu_pipeline.core.records import AnnotatorKind
 
-_NAMES = {AnnotatorKind.HUMAN.value: "people", AnnotatorKind.LLM.value: "the language model"}
+_NAMES = {
+    AnnotatorKind.HUMAN.value: "people",
+    AnnotatorKind.RULE.value: "rules",
+    AnnotatorKind.MODEL.value: "the champion",
+    AnnotatorKind.LLM.value: "the language model",
+}
 
 
 def priced(annotations: pd.DataFrame, human_price: float) -> pd.DataFrame:

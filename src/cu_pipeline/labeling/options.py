@@ -4,6 +4,8 @@ from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
+from cu_pipeline.labeling.promise.options import GuaranteeOptions
+from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
 from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.options import ClientOptions
 
@@ -61,8 +63,47 @@ class LlmOptions(Options):
     price_per_1000_tokens: float = Field(default=0.0002, ge=0)
 
 
+class ChampionOptions(Options):
+    """Whether the served models label clips that they have not learned from.
+
+    Attributes:
+        enabled: whether they do so at all.
+        price: US dollars for one clip.
+    """
+
+    enabled: bool = False
+    price: float = Field(default=0.0, ge=0)
+
+
+class ErrorOptions(Options):
+    """How people's labels that are most likely wrong are looked for.
+
+    Attributes:
+        most: of them that are listed for a capability.
+        folds: of the cross-validation that gives probabilities without a clip's own label.
+        slip: how often the feed's own label, which else counts as the truth, is taken to be wrong.
+    """
+
+    most: int = Field(default=50, ge=0)
+    folds: int = Field(default=5, ge=2)
+    slip: float = Field(default=0.02, gt=0, lt=0.5)
+
+
 class LabelOptions(Options):
-    """Parameters of the label pipeline."""
+    """Parameters of the label pipeline.
+
+    Attributes:
+        people: what their labels cost and how they add up.
+        rules: that label clips by their facts; functions in conf/base/rules.py come on top.
+        champion: the served models as a source.
+        llm: a language model as a source.
+        guarantee: what is promised of labels that no person looks at.
+        errors: how suspect labels are found.
+    """
 
     people: PeopleOptions = PeopleOptions()
+    rules: tuple[AnyRule, ...] = NO_RULES
+    champion: ChampionOptions = ChampionOptions()
     llm: LlmOptions = LlmOptions()
+    guarantee: GuaranteeOptions = GuaranteeOptions()
+    errors: ErrorOptions = ErrorOptions()

@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.hashing import json_sha256, text_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +38,7 @@ class Bundle:
         thresholds: class -> probability from which a multi-label class holds.
         trained_on: hash of everything that decided the weights.
         history: of the fit, a record an epoch: epoch, loss, val_loss, learning_rate.
+        learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
     """
 
     capability: str
@@ -48,6 +51,7 @@ class Bundle:
     thresholds: dict[str, float] = field(default_factory=dict)
     trained_on: str = ""
     history: list[dict[str, float]] = field(default_factory=list)
+    learned_from: tuple[str, ...] = ()
 
     @cached_property
     def version(self) -> str:
@@ -71,7 +75,7 @@ class Bundle:
             "thresholds": self.thresholds,
             "trained_on": self.trained_on,
             "history": self.history,
-        }
+        } | ({"learned_from": list(self.learned_from)} if self.learned_from else {})
 
     def network(self) -> "FusionHead":
         """Build the head with its weights, ready for inference.
@@ -116,7 +120,13 @@ class Bundle:
         if form != FORMAT:
             raise BundleError(f"{folder}: bundle format {form!r} is not {FORMAT}. Train the model again.")
         config["kind"], config["classes"] = Kind(config["kind"]), tuple(config["classes"])
+        config["learned_from"] = tuple(config.get("learned_from", ()))
         bundle = cls(weights=weights, **config)
         if bundle.version != written:
             raise BundleError(f"{folder}: content hash is {bundle.version}, not {written}: a file was changed.")
         return bundle
+
+
+def content_keys(clips: pd.DataFrame) -> "pd.Series[str]":
+    """Give a short hash of each clip's media and caption: equal contents have equal keys."""
+    return (clips["media_sha256"] + "/" + clips["text_sha256"]).map(lambda content: text_sha256(content)[:16])

@@ -13,7 +13,7 @@ from cu_pipeline.core.records import Split
 from cu_pipeline.features.batch import read_features
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.modeling.bundle import Bundle, content_keys
 from cu_pipeline.modeling.probabilities import logits_to_probabilities
 from cu_pipeline.training.calibrate import temperature, thresholds
 from cu_pipeline.training.fit import Examples, fit
@@ -117,6 +117,7 @@ def train(
         thresholds=bars,
         trained_on=fingerprint(data, extractors, options, seed),
         history=fitted.history,
+        learned_from=tuple(sorted(set(content_keys(data.clips)))),
     )
 
 

@@ -1,21 +1,39 @@
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling import resolve
 from cu_pipeline.labeling.aggregate import aggregate
 from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
+from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
+from cu_pipeline.labeling.label_errors import suspect_labels
+from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
+from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
+from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.rules.annotate import annotate_by_rules
+from cu_pipeline.labeling.rules.function import load_rules
+from cu_pipeline.labeling.summary import Books, summarise
+from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
 from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.clients import client_kind
 from cu_pipeline.prompting.prompt import Prompt
 
 _log = logging.getLogger(__name__)
@@ -26,15 +44,45 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
     return resolve.resolve_capabilities(annotations, capabilities)
 
 
+def choose_calibration(
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions
+) -> pd.DataFrame:
+    """Choose the clips, labelled by people, on which machines are tested."""
+    active = active_capabilities(resolved)
+    return calibration_clips(clips, annotations, active, options.guarantee, options.people)
+
+
+def annotate_with_rules(
+    clips: pd.DataFrame, resolved: dict[str, Any], functions: Path, options: LabelOptions
+) -> pd.DataFrame:
+    """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
+    rules = [*options.rules, *load_rules(functions)]
+    return annotate_by_rules(rules, without_copies(clips), active_capabilities(resolved), resolved["skipped"])
+
+
+def annotate_with_champions(
+    clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: Path, options: LabelOptions
+) -> pd.DataFrame:
+    """Let the served models label the clips that they have not learned from."""
+    if not options.champion.enabled:
+        return table([], ANNOTATIONS)
+    active = active_capabilities(resolved)
+    return annotate_by_champions(
+        without_copies(clips), champions, FeatureStore(features), active, options.champion.price
+    )
+
+
 def plan_llm_questions(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
     resolved: dict[str, Any],
     prompt: str,
     options: LabelOptions,
 ) -> list[Inquiry]:
-    """Write the questions to the language model about clips that no person has labelled."""
-    return plan_inquiries(clips, annotations, active_capabilities(resolved), Prompt(prompt), options.llm)
+    """Write the questions to the language model: about clips that no person has labelled, and calibration clips."""
+    labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
+    return plan_inquiries(without_copies(clips), labelled, active_capabilities(resolved), Prompt(prompt), options.llm)
 
 
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Scored], options: LabelOptions) -> Iterator[list[Call]]:
@@ -49,27 +97,107 @@ def annotate_with_llm(
     answers: dict[str, Scored],
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
     resolved: dict[str, Any],
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Turn the language model's answers into annotations."""
-    return annotate(inquiries, answers, clips, annotations, active_capabilities(resolved), options.llm)
+    known = prior_knowledge(annotations, calibration)
+    return annotate(inquiries, answers, clips, known, active_capabilities(resolved), options.llm)
+
+
+def gather_opinions(
+    annotations: pd.DataFrame, rules: pd.DataFrame, champions: pd.DataFrame, llm: pd.DataFrame, options: LabelOptions
+) -> pd.DataFrame:
+    """Give the annotations of all sources, each with its price."""
+    everyone = pd.concat([annotations, rules, champions, llm], ignore_index=True)
+    return priced(everyone, options.people.price)
+
+
+def certify_labels(
+    clips: pd.DataFrame,
+    opinions: pd.DataFrame,
+    calibration: pd.DataFrame,
+    resolved: dict[str, Any],
+    tests: list[dict[str, Any]],
+    options: LabelOptions,
+    seed: int,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
+    active = active_capabilities(resolved)
+    known = prior_knowledge(opinions, calibration)
+    priors = {name: json_sha256(class_priors(clips, known, name, one).tolist()) for name, one in active.items()}
+    made, guarantee = keep_promise(
+        Opinions(clips, opinions, calibration, priors),
+        active,
+        [Trial.from_json(record) for record in tests],
+        options.guarantee,
+        options.people.price,
+        seed,
+    )
+    for found in guarantee.values():
+        _log.info(found["words"])
+    return [trial.as_json() for trial in made], guarantee
 
 
 def aggregate_labels(
     clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    llm_annotations: pd.DataFrame,
+    opinions: pd.DataFrame,
+    guarantee: dict[str, Any],
     resolved: dict[str, Any],
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Add all annotations up to labels and say what they cost."""
     capabilities = active_capabilities(resolved)
-    everyone = priced(pd.concat([annotations, llm_annotations], ignore_index=True), options.people.price)
-    labels = aggregate(clips, everyone, capabilities, options.people)
-    for line in bill(labels, everyone, len(clips), capabilities):
+    labels = aggregate(clips, opinions, capabilities, guarantee, options.people)
+    for line in bill(labels, opinions, len(clips), capabilities):
         _log.info(line)
     return labels
+
+
+def write_ledger(
+    clips: pd.DataFrame,
+    opinions: pd.DataFrame,
+    inquiries: list[Inquiry],
+    answers: dict[str, Scored],
+    ledger: pd.DataFrame,
+    options: LabelOptions,
+) -> pd.DataFrame:
+    """Give the ledger entries of annotations that are not in it yet."""
+    identity = client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
+    tokens = {
+        (inquiry.capability, clip): answers[question.key(identity)].tokens
+        for inquiry in inquiries
+        for clip, question in inquiry.clips.items()
+        if question.key(identity) in answers
+    }
+    known = ledger["key"] if len(ledger) else pd.Series([], dtype=object)
+    entries = new_entries(opinions, clips, tokens, known, datetime.now(UTC))
+    count("ledger_entries_added", len(entries))
+    return entries
+
+
+def find_label_errors(
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+) -> dict[str, Any]:
+    """List people's labels that are most likely wrong."""
+    active = active_capabilities(resolved)
+    return suspect_labels(clips, annotations, active, options.people, options.errors, seed)
+
+
+def summarise_labels(
+    clips: pd.DataFrame,
+    opinions: pd.DataFrame,
+    labels: pd.DataFrame,
+    ledger: pd.DataFrame,
+    guarantee: dict[str, Any],
+    resolved: dict[str, Any],
+    options: LabelOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """Say what labels cost by source, and how far sources agree."""
+    books = Books(clips, opinions, labels, ledger, guarantee)
+    return summarise(books, active_capabilities(resolved), options.people, seed)
 
 
 def measure_agreement(

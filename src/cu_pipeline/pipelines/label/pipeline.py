@@ -1,49 +1,127 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.label.nodes import (
-    aggregate_labels,
-    annotate_with_llm,
-    ask_llm,
-    measure_agreement,
-    plan_llm_questions,
-    resolve_capabilities,
-)
+from cu_pipeline.pipelines.label import nodes
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Annotations to labels, with the language model where people said nothing."""
-    return Pipeline(
-        [
-            Node(
-                resolve_capabilities,
-                ["annotations", "params:capabilities"],
-                "capabilities_resolved",
-                name="resolve_capabilities",
-            ),
-            Node(
-                plan_llm_questions,
-                ["clips", "annotations", "capabilities_resolved", "label_prompt", "params:label"],
+    """What people, rules, models and a language model say of clips, to labels with a price and a guarantee."""
+    return Pipeline([*_sources(), *_labels(), *_evidence()])
+
+
+def _sources() -> list[Node]:
+    return [
+        Node(
+            nodes.resolve_capabilities,
+            ["annotations", "params:capabilities"],
+            "capabilities_resolved",
+            name="resolve_capabilities",
+        ),
+        Node(
+            nodes.choose_calibration,
+            ["clips", "annotations", "capabilities_resolved", "params:label"],
+            "calibration_clips",
+            name="choose_calibration",
+        ),
+        Node(
+            nodes.annotate_with_rules,
+            ["clips", "capabilities_resolved", "label_rules", "params:label"],
+            "rule_annotations",
+            name="annotate_with_rules",
+        ),
+        Node(
+            nodes.annotate_with_champions,
+            ["clips", "capabilities_resolved", "served_champions", "known_features", "params:label"],
+            "champion_annotations",
+            name="annotate_with_champions",
+        ),
+        Node(
+            nodes.plan_llm_questions,
+            ["clips", "annotations", "calibration_clips", "capabilities_resolved", "label_prompt", "params:label"],
+            "llm_questions",
+            name="plan_llm_questions",
+        ),
+        Node(nodes.ask_llm, ["llm_questions", "llm_call_cache", "params:label"], "llm_calls", name="ask_llm"),
+        Node(
+            nodes.annotate_with_llm,
+            [
                 "llm_questions",
-                name="plan_llm_questions",
-            ),
-            Node(ask_llm, ["llm_questions", "llm_call_cache", "params:label"], "llm_calls", name="ask_llm"),
-            Node(
-                annotate_with_llm,
-                ["llm_questions", "llm_calls", "clips", "annotations", "capabilities_resolved", "params:label"],
-                "llm_annotations",
-                name="annotate_with_llm",
-            ),
-            Node(
-                aggregate_labels,
-                ["clips", "annotations", "llm_annotations", "capabilities_resolved", "params:label"],
+                "llm_calls",
+                "clips",
+                "annotations",
+                "calibration_clips",
+                "capabilities_resolved",
+                "params:label",
+            ],
+            "llm_annotations",
+            name="annotate_with_llm",
+        ),
+    ]
+
+
+def _labels() -> list[Node]:
+    return [
+        Node(
+            nodes.gather_opinions,
+            ["annotations", "rule_annotations", "champion_annotations", "llm_annotations", "params:label"],
+            "opinions",
+            name="gather_opinions",
+        ),
+        Node(
+            nodes.certify_labels,
+            [
+                "clips",
+                "opinions",
+                "calibration_clips",
+                "capabilities_resolved",
+                "earlier_calibration_tests",
+                "params:label",
+                "params:seed",
+            ],
+            ["calibration_tests", "guarantee"],
+            name="certify_labels",
+        ),
+        Node(
+            nodes.aggregate_labels,
+            ["clips", "opinions", "guarantee", "capabilities_resolved", "params:label"],
+            "labels",
+            name="aggregate_labels",
+        ),
+        Node(
+            nodes.write_ledger,
+            ["clips", "opinions", "llm_questions", "llm_calls", "earlier_ledger", "params:label"],
+            "ledger",
+            name="write_ledger",
+        ),
+    ]
+
+
+def _evidence() -> list[Node]:
+    return [
+        Node(
+            nodes.measure_agreement,
+            ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
+            "agreement",
+            name="measure_agreement",
+        ),
+        Node(
+            nodes.find_label_errors,
+            ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
+            "label_errors",
+            name="find_label_errors",
+        ),
+        Node(
+            nodes.summarise_labels,
+            [
+                "clips",
+                "opinions",
                 "labels",
-                name="aggregate_labels",
-            ),
-            Node(
-                measure_agreement,
-                ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
-                "agreement",
-                name="measure_agreement",
-            ),
-        ]
-    )
+                "ledger",
+                "guarantee",
+                "capabilities_resolved",
+                "params:label",
+                "params:seed",
+            ],
+            "label_summary",
+            name="summarise_labels",
+        ),
+    ]

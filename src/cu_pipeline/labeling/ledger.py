@@ -1,0 +1,71 @@
+"""The ledger: every annotation that was ever paid for, once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import pandas as pd
+
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.records import AnnotatorKind, table
+
+LEDGER: Final[dict[str, str]] = {
+    "key": "str",  # hash of what was asked, of whom, and of the answer where it is new work
+    "entered_at": "str",  # when a run first saw it, ISO 8601, UTC
+    "clip_id": "str",
+    "capability": "str",
+    "kind": "str",  # AnnotatorKind
+    "annotator": "str",
+    "version": "str",
+    "label": "str",
+    "probability": "float64",
+    "price": "float64",  # US dollars
+    "tokens": "int64",  # of a language model's call; 0 for others
+    "draw": "str",
+}
+
+_PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
+
+
+def new_entries(
+    annotations: pd.DataFrame,
+    clips: pd.DataFrame,
+    tokens: Mapping[tuple[str, str], int],
+    known: "pd.Series[str]",
+    now: datetime,
+) -> pd.DataFrame:
+    """Give the entries that the ledger lacks.
+
+    A person who changes an answer is paid again. A language model is paid for a question, so its opinion on the same
+    caption is entered once for each version, whatever the class priors later make of it.
+
+    Args:
+        annotations: of all sources, with a price each.
+        clips: the table of clips.
+        tokens: (capability, clip) -> tokens that the language model's answer took.
+        known: keys that are in the ledger.
+        now: with a time zone.
+
+    Returns:
+        A table with the columns of `LEDGER`.
+    """
+    contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
+    content_of = dict(zip(contents["index"], contents["data"], strict=True))
+    entries = annotations.assign(key=[_key(row, content_of) for row in annotations.to_dict("records")])
+    entries = entries[~entries["key"].isin(set(known))].drop_duplicates("key")
+    machine = entries["kind"] == AnnotatorKind.LLM
+    places = zip(entries["capability"], entries["clip_id"], strict=True)
+    entries = entries.assign(
+        entered_at=now.isoformat(timespec="seconds"),
+        tokens=pd.Series([tokens.get(place, 0) for place in places], index=entries.index, dtype="int64").where(
+            machine, 0
+        ),
+    )
+    return table(entries, LEDGER).reset_index(drop=True)
+
+
+def _key(row: Mapping[object, object], content_of: Mapping[str, list[str]]) -> str:
+    clip_id, kind = str(row["clip_id"]), row["kind"]
+    asked = [clip_id] if kind in _PAID_BY_ANSWER else content_of.get(clip_id, [clip_id])
+    answer = [row["label"], row["draw"]] if kind in _PAID_BY_ANSWER else []
+    return json_sha256([kind, row["annotator"], row["version"], row["capability"], *asked, *answer])[:32]

@@ -1,0 +1,63 @@
+from collections.abc import Mapping
+from typing import Final
+
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import table
+from cu_pipeline.labeling.copies import by_people, on_originals, originals
+from cu_pipeline.labeling.decide import decide
+from cu_pipeline.labeling.opinions import people_say
+from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample
+
+CALIBRATION: Final = {"capability": "str", "clip_id": "str", "label": "str"}
+"""Columns of the table of calibration clips: `label` is what people say, which is taken to be right."""
+
+_DRAWS: Final[dict[Sample, tuple[str, ...]]] = {Sample.RANDOM_DRAWS: ("random",), Sample.FEED: ("random", "")}
+
+
+def calibration_clips(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    capabilities: Mapping[str, Capability],
+    options: GuaranteeOptions,
+    people: PeopleOptions,
+) -> pd.DataFrame:
+    """Choose the clips that machines are tested on: a random sample, labelled by people.
+
+    Args:
+        clips: the table of usable clips.
+        annotations: people's.
+        capabilities: the active ones.
+        options: which clips are such a sample.
+        people: how people's answers add up.
+
+    Returns:
+        A table with the columns of `CALIBRATION`, copies left out.
+    """
+    rows: list[dict[str, object]] = []
+    said = by_people(on_originals(annotations, originals(clips)))
+    for name, capability in capabilities.items() if options.enabled else ():
+        mine = said[said["capability"] == name]
+        chosen = pd.Index(sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"])))
+        truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
+        labels, _ = decide(truth.probabilities, capability, list(chosen))
+        rows += [
+            {"capability": name, "clip_id": clip, "label": label} for clip, label in zip(chosen, labels, strict=True)
+        ]
+    return table(rows, CALIBRATION)
+
+
+def waiting_for_machines(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
+    """Give annotations without those of calibration clips, which machines label as if no person had."""
+    return annotations[~_places(annotations).isin(_places(calibration))]
+
+
+def prior_knowledge(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
+    """Give the annotations that machines may learn from: the feed's own, but of no calibration clip."""
+    return waiting_for_machines(annotations[annotations["draw"] == ""], calibration)
+
+
+def _places(frame: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(frame[["capability", "clip_id"]])

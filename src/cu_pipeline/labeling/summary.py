@@ -1,0 +1,109 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.copies import by_people, on_originals, originals
+from cu_pipeline.labeling.decide import decide
+from cu_pipeline.labeling.intervals import ratio_interval, share_interval
+from cu_pipeline.labeling.opinions import people_say
+from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.promise.machines import machines_say
+
+
+@dataclass(frozen=True)
+class Books:
+    """All that is known of labels and of what they cost.
+
+    Attributes:
+        clips: the table of usable clips.
+        annotations: of all sources, with a price each.
+        labels: what they add up to.
+        ledger: all that was ever paid for.
+        guarantee: capability -> how good machines were on calibration clips.
+    """
+
+    clips: pd.DataFrame
+    annotations: pd.DataFrame
+    labels: pd.DataFrame
+    ledger: pd.DataFrame
+    guarantee: Mapping[str, Any]
+
+
+def summarise(books: Books, capabilities: Mapping[str, Capability], people: PeopleOptions, seed: int) -> dict[str, Any]:
+    """Say what labels cost and how good they are.
+
+    Args:
+        books: what is known.
+        capabilities: the active ones.
+        people: how people's answers add up.
+        seed: of the resamples behind intervals.
+
+    Returns:
+        Capability -> `money` by source, `coverage`, `cost_per_correct` and `agreement` between sources.
+    """
+    original_of = originals(books.clips)
+    said = on_originals(books.annotations, original_of)
+    result = {}
+    for name, capability in capabilities.items():
+        mine = books.labels[books.labels["capability"] == name]
+        result[name] = {
+            "money": _money(books.ledger[books.ledger["capability"] == name]),
+            "clips": len(books.clips),
+            "labels": len(mine),
+            "coverage": round(len(mine) / max(len(books.clips), 1), 4),
+            "certified": int(mine["certified"].sum()),
+            "cost_per_correct": _cost(mine, books.guarantee.get(name, {}).get("sources", ()), seed),
+            "agreement": _agreement(said[said["capability"] == name], capability, people),
+        }
+    return result
+
+
+def _money(ledger: pd.DataFrame) -> list[dict[str, Any]]:
+    sums = ledger.groupby("kind").agg(annotations=("key", "size"), usd=("price", "sum"), tokens=("tokens", "sum"))
+    return [
+        {
+            "source": str(kind),
+            "annotations": int(row["annotations"]),
+            "usd": round(float(row["usd"]), 9),
+            "tokens": int(row["tokens"]),
+        }
+        for kind, row in sums.iterrows()
+    ]
+
+
+def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+    """Give US dollars spent for a label that is right.
+
+    A machine's labels are right as often as on calibration clips, where it was tested there; other labels as often as
+    they state.
+    """
+    measured = {one["source"]: one["accuracy"] for one in sources if one["accuracy"] is not None}
+    stated = labels["probability"].astype(float)
+    right = np.asarray(labels["source"].map(measured).astype(float).fillna(stated), dtype=np.float64)
+    paid = np.asarray(labels["price"], dtype=np.float64)
+    value = round(float(paid.sum() / right.sum()), 9) if right.sum() > 0 else None
+    basis = {source: "calibration" if source in measured else "stated" for source in sorted(set(labels["source"]))}
+    return {"value": value, "ci95": ratio_interval(paid, right, seed) if len(labels) else None, "right_by": basis}
+
+
+def _agreement(annotations: pd.DataFrame, capability: Capability, people: PeopleOptions) -> list[dict[str, Any]]:
+    """Say how often two kinds of source give the same label to a clip that both labelled."""
+    clip_ids = pd.Index(sorted(set(annotations["clip_id"])))
+    given = {machine.kind.value: machine.answers for machine in machines_say(annotations, clip_ids, capability)}
+    human = people_say(by_people(annotations), clip_ids, capability, people)
+    labels, _ = decide(human.probabilities, capability, list(clip_ids))
+    given[AnnotatorKind.HUMAN.value] = np.where(human.voters > 0, np.array(labels, dtype=object), "")
+    pairs = []
+    for one, other in combinations(sorted(given), 2):
+        both = (given[one] != "") & (given[other] != "")
+        same = int((given[one] == given[other])[both].sum())
+        if both.any():
+            share = {"agreement": round(same / int(both.sum()), 4), "ci95": share_interval(same, int(both.sum()))}
+            pairs.append({"sources": [one, other], "clips": int(both.sum()), **share})
+    return pairs
