@@ -12,10 +12,11 @@ def originals(clips: pd.DataFrame) -> "pd.Series[str]":
     Returns:
         By `clip_id`: the first `clip_id` of those with the same content, so its own if there is no other.
     """
-    content = clips[["media_sha256", "text_sha256"]].fillna("")
-    first = clips.groupby([content["media_sha256"], content["text_sha256"]])["clip_id"].transform("min")
-    bare = (content == "").all(axis=1)
-    return pd.Series(first.mask(bare, clips["clip_id"]).to_numpy(), index=pd.Index(clips["clip_id"]), dtype=object)
+    contents = clips["media_sha256"].fillna("") + "/" + clips["text_sha256"].fillna("")
+    clip_ids = clips["clip_id"].tolist()
+    keys = [content if content != "/" else clip for clip, content in zip(clip_ids, contents, strict=True)]
+    first = dict(sorted(zip(keys, clip_ids, strict=True), reverse=True))
+    return pd.Series([first[key] for key in keys], index=pd.Index(clip_ids, dtype=object), dtype=object)
 
 
 def without_copies(clips: pd.DataFrame) -> pd.DataFrame:

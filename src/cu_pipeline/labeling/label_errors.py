@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind, split_label
+from cu_pipeline.core.capability import Capability, Kind, join_label, split_label
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import ErrorOptions, PeopleOptions
 
-_TOKEN: Final = r"\w+|[^\w\s]"
+_WORDS: Final = r"\w+|[^\w\s]"
 """A word or a sign: emoji tell much."""
 
 
@@ -27,8 +27,8 @@ def suspect_labels(
 
     What people answered and what other clips' captions tell are put together as independent evidence: the probability
     of a class is proportional to that by people times that by a classifier of captions (logistic regression on TF-IDF,
-    trained on other clips, as in confident learning, Northcutt et al. 2021). A label is suspect if another one is then
-    likelier. The feed's own labels are taken to be wrong at a small rate, since else no evidence could tell.
+    trained on other clips, as in confident learning, Northcutt et al. 2021). The feed's own labels are taken to be
+    wrong at a small rate, since else no evidence could tell.
 
     Args:
         clips: the table of usable clips.
@@ -46,14 +46,14 @@ def suspect_labels(
     said = by_people(on_originals(annotations, original_of))
     texts = clips.set_index("clip_id")["text"]
     found: dict[str, Any] = {}
-    for name, capability in capabilities.items():
+    for name, capability in capabilities.items() if options.most else ():
         mine = said[said["capability"] == name]
         judged = pd.Index(sorted(set(mine["clip_id"])))
         given = people_say(mine, judged, capability, people).probabilities
         even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
         doubted = (1 - options.slip) * given + options.slip * even
         told = caption_probabilities(texts.loc[judged].tolist(), given, capability, options.folds, seed)
-        suspects = _suspects(judged, given, _together(doubted, told, capability.kind), capability)
+        suspects = _suspects(judged, given, _together(doubted, told, capability.kind), capability, options.doubtful)
         found[name] = {"clips": len(judged), "suspects": suspects[: options.most]}
     return found
 
@@ -93,7 +93,7 @@ def _out_of_fold(
         if len(present) < 2 or not any(str(text).strip() for text in documents[others]):
             continue
         model = make_pipeline(
-            TfidfVectorizer(token_pattern=_TOKEN, sublinear_tf=True, ngram_range=(1, 2)),
+            TfidfVectorizer(token_pattern=_WORDS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
         model.fit(documents[others], answers[others])
@@ -109,23 +109,34 @@ def _together(people: NDArray[np.float64], told: NDArray[np.float64], kind: Kind
 
 
 def _suspects(
-    judged: "pd.Index[str]", given: NDArray[np.float64], together: NDArray[np.float64], capability: Capability
+    judged: "pd.Index[str]",
+    given: NDArray[np.float64],
+    together: NDArray[np.float64],
+    capability: Capability,
+    doubtful: float,
 ) -> list[dict[str, Any]]:
     labels, _ = decide(given, capability, list(judged))
-    suggested, _ = decide(together, capability, list(judged))
     scores = _belief(labels, together, capability)
-    order = sorted(
-        (row for row in range(len(judged)) if labels[row] != suggested[row]), key=lambda row: (scores[row], row)
-    )
+    order = sorted(np.flatnonzero(scores < doubtful), key=lambda row: (scores[row], row))
     return [
         {
             "clip_id": judged[row],
             "label": labels[row],
-            "suggested": suggested[row],
+            "suggested": _otherwise(labels[row], together[row], capability),
             "score": round(float(scores[row]), 6),
         }
         for row in order
     ]
+
+
+def _otherwise(label: str, together: NDArray[np.float64], capability: Capability) -> str:
+    """Give the likeliest answer besides the given one."""
+    held = np.isin(np.array(capability.classes, dtype=object), split_label(label, capability.kind))
+    if capability.kind is Kind.SINGLE:
+        return capability.classes[int(np.where(held, -1.0, together).argmax())]
+    right = np.where(held, together, 1 - together)
+    wrong = right < max(0.5, right.min() + 1e-12)
+    return join_label(list(np.array(capability.classes, dtype=object)[held ^ wrong]), capability.kind)
 
 
 def _belief(labels: Sequence[str], together: NDArray[np.float64], capability: Capability) -> NDArray[np.float64]:

@@ -80,11 +80,13 @@ class ErrorOptions(Options):
 
     Attributes:
         most: of them that are listed for a capability.
+        doubtful: probability of being right below which a label is listed.
         folds: of the cross-validation that gives probabilities without a clip's own label.
         slip: how often the feed's own label, which else counts as the truth, is taken to be wrong.
     """
 
-    most: int = Field(default=50, ge=0)
+    most: int = Field(default=20, ge=0)
+    doubtful: float = Field(default=0.9, gt=0, le=1)
     folds: int = Field(default=5, ge=2)
     slip: float = Field(default=0.02, gt=0, lt=0.5)
 

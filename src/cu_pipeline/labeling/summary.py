@@ -35,14 +35,13 @@ class Books:
     guarantee: Mapping[str, Any]
 
 
-def summarise(books: Books, capabilities: Mapping[str, Capability], people: PeopleOptions, seed: int) -> dict[str, Any]:
+def summarise(books: Books, capabilities: Mapping[str, Capability], people: PeopleOptions) -> dict[str, Any]:
     """Say what labels cost and how good they are.
 
     Args:
         books: what is known.
         capabilities: the active ones.
         people: how people's answers add up.
-        seed: of the resamples behind intervals.
 
     Returns:
         Capability -> `money` by source, `coverage`, `cost_per_correct` and `agreement` between sources.
@@ -58,7 +57,7 @@ def summarise(books: Books, capabilities: Mapping[str, Capability], people: Peop
             "labels": len(mine),
             "coverage": round(len(mine) / max(len(books.clips), 1), 4),
             "certified": int(mine["certified"].sum()),
-            "cost_per_correct": _cost(mine, books.guarantee.get(name, {}).get("sources", ()), seed),
+            "cost_per_correct": _cost(mine, books.guarantee.get(name, {}).get("sources", ())),
             "agreement": _agreement(said[said["capability"] == name], capability, people),
         }
     return result
@@ -77,7 +76,7 @@ def _money(ledger: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
+def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Give US dollars spent for a label that is right.
 
     A machine's labels are right as often as on calibration clips, where it was tested there; other labels as often as
@@ -89,7 +88,7 @@ def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]], seed: int)
     paid = np.asarray(labels["price"], dtype=np.float64)
     value = round(float(paid.sum() / right.sum()), 9) if right.sum() > 0 else None
     basis = {source: "calibration" if source in measured else "stated" for source in sorted(set(labels["source"]))}
-    return {"value": value, "ci95": ratio_interval(paid, right, seed) if len(labels) else None, "right_by": basis}
+    return {"value": value, "ci95": ratio_interval(paid, right), "right_by": basis}
 
 
 def _agreement(annotations: pd.DataFrame, capability: Capability, people: PeopleOptions) -> list[dict[str, Any]]:

@@ -1,17 +1,15 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
-from kedro.io import DataCatalog
-from kedro.runner import SequentialRunner
 
-from cu_pipeline.core import counters
-from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.pipelines.label import create_pipeline
+
+Run = Callable[..., tuple[Any, dict[str, int]]]
 
 NO_WORK = {"calibration_tests": 0, "ledger_entries_added": 0}
 BASE = Path(__file__).parents[3] / "conf" / "base"
@@ -51,21 +49,10 @@ def feed() -> dict[str, pd.DataFrame]:
     return {"clips": table(clips, CLIPS), "annotations": table(human, ANNOTATIONS)}
 
 
-def _run(folder: Path, feed: dict[str, pd.DataFrame], **llm: object) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Run the pipeline with the project's own catalog moved to `folder`; give labels and counters."""
-    config: dict[str, dict[str, Any]] = yaml.safe_load((BASE / "catalog_label.yml").read_text())
-    for entry in config.values():
-        path = Path(entry["filepath"])
-        entry["filepath"] = str(folder / path if path.parts[0] == "data" else BASE.parents[1] / path)
-    catalog = DataCatalog.from_config(config)
-    for name, frame in feed.items():
-        catalog[name] = frame
-    catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}})
-    catalog["params:seed"] = 17
-    catalog["params:label"] = LabelOptions.model_validate({"llm": {"client": {"threads": 1}, **llm}})
-    counters.reset()
-    SequentialRunner().run(create_pipeline(), catalog)
-    return catalog.load("labels"), counters.counts()
+def _labels(run: Run, feed: dict[str, pd.DataFrame], **llm: object) -> tuple[pd.DataFrame, dict[str, int]]:
+    capabilities = {"topic": {}, "safety": {"kind": "multi"}}
+    catalog, counts = run(feed, capabilities, llm={"client": {"threads": 1}, **llm})
+    return catalog.load("labels"), counts
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -78,8 +65,10 @@ def test_the_shipped_parameters_are_the_defaults() -> None:
 
 
 @pytest.mark.slow
-def test_captions_are_labelled_once_and_survive_a_crash(tmp_path: Path, feed: dict[str, pd.DataFrame]) -> None:
-    labels, counts = _run(tmp_path, feed)
+def test_captions_are_labelled_once_and_survive_a_crash(
+    tmp_path: Path, feed: dict[str, pd.DataFrame], run_label: Run
+) -> None:
+    labels, counts = _labels(run_label, feed)
     asked = len(OBVIOUS) + 6
     assert counts["llm_calls"] == asked
     assert labels["source"].tolist() == ["human"] * len(LABELLED) + ["llm"] * len(OBVIOUS)
@@ -88,19 +77,21 @@ def test_captions_are_labelled_once_and_survive_a_crash(tmp_path: Path, feed: di
     assert (labels["price"] > 0).all()
     written = _bytes(tmp_path)
 
-    _, counts = _run(tmp_path, feed)
+    _, counts = _labels(run_label, feed)
     assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0} | NO_WORK
     assert _bytes(tmp_path) == written
 
     log = tmp_path / "data" / "05_model_input" / "llm_calls.jsonl"
     log.write_bytes(written["llm_calls.jsonl"][:-20])
-    _, counts = _run(tmp_path, feed)
+    _, counts = _labels(run_label, feed)
     assert counts["llm_calls"] == 1
     assert _bytes(tmp_path) == written
 
 
-def test_without_the_language_model_only_people_count(tmp_path: Path, feed: dict[str, pd.DataFrame]) -> None:
-    labels, counts = _run(tmp_path, feed, enabled=False)
+def test_without_the_language_model_only_people_count(
+    tmp_path: Path, feed: dict[str, pd.DataFrame], run_label: Run
+) -> None:
+    labels, counts = _labels(run_label, feed, enabled=False)
     assert labels["label"].tolist() == list(LABELLED.values())
     assert counts["llm_calls"] == 0
     assert (tmp_path / "data" / "05_model_input" / "llm_calls.jsonl").read_bytes() == b""

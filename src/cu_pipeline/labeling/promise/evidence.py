@@ -29,14 +29,13 @@ class Case:
     sample: Sample
 
 
-def evidence(case: Case, trial: Trial, spent: Allowance, seed: int) -> dict[str, Any]:
+def evidence(case: Case, trial: Trial, spent: Allowance) -> dict[str, Any]:
     """Say what holds for one capability, in numbers and in words.
 
     Args:
         case: what was asked.
         trial: the test that holds.
         spent: the account of delta after it.
-        seed: of the resamples behind the interval.
     """
     question, terms = case.question, case.wanted.terms
     routed = accepted_by(question.pool, trial.verdicts, len(case.pool))
@@ -61,7 +60,7 @@ def evidence(case: Case, trial: Trial, spent: Allowance, seed: int) -> dict[str,
         "delta_left": left,
         "labels_needed": trial.more_labels,
         "human_price": question.human_price,
-        "cost_per_correct": _cost(question, trial, seed),
+        "cost_per_correct": _cost(question, trial),
     }
     return record | {"words": in_words(case.wanted.capability, record)}
 
@@ -81,7 +80,7 @@ def _source(machine: Any, on_calibration: Any, question: Question) -> dict[str, 
     }
 
 
-def _cost(question: Question, trial: Trial, seed: int) -> dict[str, Any]:
+def _cost(question: Question, trial: Trial) -> dict[str, Any]:
     """Give US dollars for a correct label, as seen on the calibration clips and without the price of these."""
     if not trial.certified or not len(question.truth):
         return {"value": question.human_price, "ci95": None}
@@ -92,4 +91,4 @@ def _cost(question: Question, trial: Trial, seed: int) -> dict[str, Any]:
     answers = np.column_stack([machine.answers for machine in machines])
     taken = answers[np.arange(len(routed)), np.maximum(routed, 0)]
     right = ((routed < 0) | (taken == question.truth)).astype(float)
-    return {"value": float(round(paid.sum() / max(right.sum(), 1), 9)), "ci95": ratio_interval(paid, right, seed)}
+    return {"value": float(round(paid.sum() / max(right.sum(), 1), 9)), "ci95": ratio_interval(paid, right)}

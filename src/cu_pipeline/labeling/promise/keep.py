@@ -6,6 +6,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.promise.certify import Question
 from cu_pipeline.labeling.promise.evidence import Case, evidence
@@ -38,7 +39,6 @@ def keep_promise(
     earlier: Sequence[Trial],
     options: GuaranteeOptions,
     human_price: float,
-    seed: int,
 ) -> tuple[list[Trial], dict[str, Any]]:
     """Decide for each capability which machine labels are accepted without a person.
 
@@ -48,7 +48,6 @@ def keep_promise(
         earlier: tests that were made before, in order.
         options: what is promised.
         human_price: US dollars for a person's label.
-        seed: of the resamples behind intervals.
 
     Returns:
         Tests that were made now, and the `guarantee` dataset: capability -> what holds and why.
@@ -62,7 +61,7 @@ def keep_promise(
         trial, new = settle(case.wanted, mine, case.question.put if len(case.pool) else _nothing_to_route)
         made += new if len(case.pool) else []
         count("calibration_tests", len(new))
-        found[name] = evidence(case, trial, account([*mine, *new], options.delta), seed)
+        found[name] = evidence(case, trial, account([*mine, *new], options.delta))
     return made, found
 
 
@@ -86,7 +85,9 @@ def _case(name: str, capability: Capability, opinions: Opinions, options: Guaran
         [machine.take(pool) for machine in machines],
         human_price,
     )
-    kinds = {machine.kind.value: [*machine.versions, opinions.versions.get(name, "")] for machine in machines}
-    terms = {"alpha": options.alpha, "delta": options.delta, "per_class": options.per_class, "machines": kinds}
+    # which rules spoke depends on the clips, so `opinions.versions` names all that there are
+    kinds = {one.kind.value: list(one.versions) if one.kind is not AnnotatorKind.RULE else [] for one in machines}
+    promised = {"alpha": options.alpha, "delta": options.delta, "per_class": options.per_class}
+    terms = {**promised, "machines": kinds, "version": opinions.versions.get(name, "")}
     labels = dict(zip(calibration["clip_id"], calibration["label"], strict=True))
     return Case(Trial(name, terms, labels, 0.0), question, clip_ids[pool], options.calibration)

@@ -26,7 +26,7 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
-from cu_pipeline.labeling.rules.annotate import annotate_by_rules
+from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
 from cu_pipeline.labeling.summary import Books, summarise
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
@@ -56,8 +56,9 @@ def annotate_with_rules(
     clips: pd.DataFrame, resolved: dict[str, Any], functions: Path, options: LabelOptions
 ) -> pd.DataFrame:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
-    rules = [*options.rules, *load_rules(functions)]
-    return annotate_by_rules(rules, without_copies(clips), active_capabilities(resolved), resolved["skipped"])
+    return annotate_by_rules(
+        all_rules(options, functions), without_copies(clips), active_capabilities(resolved), resolved["skipped"]
+    )
 
 
 def annotate_with_champions(
@@ -119,21 +120,28 @@ def certify_labels(
     opinions: pd.DataFrame,
     calibration: pd.DataFrame,
     resolved: dict[str, Any],
+    functions: Path,
     tests: list[dict[str, Any]],
     options: LabelOptions,
-    seed: int,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
     active = active_capabilities(resolved)
-    known = prior_knowledge(opinions, calibration)
-    priors = {name: json_sha256(class_priors(clips, known, name, one).tolist()) for name, one in active.items()}
+    known = prior_knowledge(opinions, calibration) if options.llm.enabled else opinions[:0]
+    versions = {
+        name: json_sha256(
+            [
+                [rule.version for rule in all_rules(options, functions) if rule.capability == name],
+                class_priors(clips, known, name, capability).tolist(),
+            ]
+        )
+        for name, capability in active.items()
+    }
     made, guarantee = keep_promise(
-        Opinions(clips, opinions, calibration, priors),
+        Opinions(clips, opinions, calibration, versions),
         active,
         [Trial.from_json(record) for record in tests],
         options.guarantee,
         options.people.price,
-        seed,
     )
     for found in guarantee.values():
         _log.info(found["words"])
@@ -193,11 +201,10 @@ def summarise_labels(
     guarantee: dict[str, Any],
     resolved: dict[str, Any],
     options: LabelOptions,
-    seed: int,
 ) -> dict[str, Any]:
     """Say what labels cost by source, and how far sources agree."""
     books = Books(clips, opinions, labels, ledger, guarantee)
-    return summarise(books, active_capabilities(resolved), options.people, seed)
+    return summarise(books, active_capabilities(resolved), options.people)
 
 
 def measure_agreement(
@@ -208,3 +215,8 @@ def measure_agreement(
     for line in in_words(tables):
         _log.info(line)
     return tables
+
+
+def all_rules(options: LabelOptions, functions: Path) -> list[Rule]:
+    """Give the rules of the parameters and of the rules file."""
+    return [*options.rules, *load_rules(functions)]

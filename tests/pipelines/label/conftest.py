@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+
+from cu_pipeline.core import counters
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.pipelines.label import create_pipeline
+
+BASE = Path(__file__).parents[3] / "conf" / "base"
+
+Run = Callable[..., tuple[DataCatalog, dict[str, int]]]
+
+
+@pytest.fixture
+def run_label(tmp_path: Path) -> Run:
+    """Give a function that runs the label pipeline with the project's own catalog moved to `tmp_path`.
+
+    It takes a feed, dataset -> table, and the parameters under `label`; it gives the catalog and the counters.
+    """
+
+    def run(feed: dict[str, pd.DataFrame], capabilities: dict[str, Any], **label: Any) -> tuple[Any, dict[str, int]]:
+        config: dict[str, dict[str, Any]] = yaml.safe_load((BASE / "catalog_label.yml").read_text())
+        for entry in config.values():
+            path = Path(entry["filepath"])
+            entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
+        catalog = DataCatalog.from_config(config)
+        for name, frame in feed.items():
+            catalog[name] = frame
+        catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
+        catalog["params:seed"] = 17
+        catalog["params:label"] = LabelOptions.model_validate(label)
+        counters.reset()
+        SequentialRunner().run(create_pipeline(), catalog)
+        return catalog, counters.counts()
+
+    return run
