@@ -6,6 +6,7 @@ import pytest
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
 from cu_pipeline.reports.data_card import data_card
+from cu_pipeline.reports.labels_section import LabelEvidence
 from cu_pipeline.reports.page import Results
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" & 'single' {{ 7 * 7 }}"
@@ -54,6 +55,23 @@ def _answers(frame, capability, classes, rng, multi):
             label = truth if rng.random() < 0.9 else classes[-1]
             annotations.append([clip_id, capability, person, "human", label, np.nan, "", 0.06, "", ""])
     return labels, predictions, annotations
+
+
+def _evidence(frame, capabilities):
+    machine = {"source": "llm", "price": 0.0004, "answers": 30, "calibration_answers": 90, "right": 81}
+    found = {"sources": [machine | {"accuracy": 0.9, "accuracy_ci95": [0.82, 0.95]}], "error_bound": None}
+    suspect = {"clip_id": frame["clip_id"].iloc[0], "label": "cooking", "suggested": "comedy", "score": 0.125}
+    summary = {
+        "money": [{"source": "human", "annotations": 240, "usd": 9.6, "tokens": 0}],
+        "coverage": 1.0,
+        "cost_per_correct": {"value": 0.084, "ci95": [0.08, 0.088]},
+        "agreement": [{"sources": ["human", "llm"], "clips": 90, "agreement": 0.9, "ci95": [0.82, 0.95]}],
+    }
+    return LabelEvidence(
+        {name: found | {"words": f"{name}: no machine label is certified"} for name in capabilities},
+        {name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
+        dict.fromkeys(capabilities, summary),
+    )
 
 
 def _numbers(accuracy, n=None):
@@ -201,6 +219,7 @@ def make_results():
             annotations=table(pd.DataFrame(annotations, columns=list(ANNOTATIONS)), ANNOTATIONS),
             rejects=rejects,
             labels=labels,
+            label_evidence=_evidence(frame, capabilities),
             capabilities=resolved,
             predictions=table(pd.DataFrame(predictions, columns=list(PREDICTIONS)), PREDICTIONS),
             metrics={name: _metrics(classes[name], name == "safety") for name in capabilities},

@@ -180,3 +180,14 @@ def test_pictures_are_made_once_and_broken_clips_have_none(make_results, tmp_pat
         made.append(counters.counts()["thumbnails_made"])
     assert made == [2, 0]
     assert html.count("data:image/jpeg") == html.count('alt="Frame of clip c000') > 0
+
+
+def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_results, tmp_path):
+    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    labels = page.split('<section id="labels">')[1].split("</section>")[0]
+    assert "Topic: no machine label is certified." in labels
+    assert "US dollars paid to each source" in labels
+    assert "A right label has cost $0.084, 95 % interval $0.08 to $0.088." in labels
+    assert "human and llm agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
+    assert "cooking? Rather comedy" in labels
+    assert "12% likely to be right" in labels

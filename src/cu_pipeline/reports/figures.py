@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cu_pipeline.reports.templating import money
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -98,6 +100,27 @@ def quantile_figure(quantiles: Sequence[float], label: str) -> "Figure":
     axes.set(xlabel=label, ylabel="share of clips", ylim=(0, 1.02), xlim=(0, None))
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
+    return figure
+
+
+def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
+    """Draw what was ever paid to each source.
+
+    Args:
+        rows: source and US dollars.
+    """
+    figure, axes = _canvas(5.4, 0.7 + 0.36 * len(rows))
+    names, sums = [name for name, _ in rows], [value for _, value in rows]
+    axes.barh(range(len(rows)), sums, color=[WARM if name == "llm" else ACCENT for name in names], height=0.6)
+    for place, value in enumerate(sums):
+        axes.annotate(
+            money(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+        )
+    axes.set_yticks(range(len(rows)), names)
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.18 * max([*sums, 1e-9])), xlabel="US dollars paid")
+    axes.grid(axis="x", color=LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
     return figure
 
 

@@ -1,30 +1,50 @@
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.reports.cards import Cards, spread
+from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
+from cu_pipeline.reports.figures import money_figure, svg
+
+SUSPECTS: Final = 12
+"""Labels most likely wrong that are shown for a capability, at most."""
+
+
+@dataclass(frozen=True)
+class LabelEvidence:
+    """What is known of labels besides them, as in the catalog's datasets of the same names.
+
+    Attributes:
+        guarantee: capability -> which machine labels are certified, and why.
+        label_errors: capability -> people's labels that are most likely wrong.
+        label_summary: capability -> money by source, cost of a right label, agreement between sources.
+    """
+
+    guarantee: dict[str, Any]
+    label_errors: dict[str, Any]
+    label_summary: dict[str, Any]
 
 
 def labels_section(
-    annotations: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any], clips: int, cards: Cards
+    annotations: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any], evidence: LabelEvidence, cards: Cards
 ) -> dict[str, Any]:
-    """Describe the labels: where each comes from, what it cost and how far people agree.
+    """Describe the labels: where each comes from, what it cost, what is certified and how far people agree.
 
     Args:
         annotations: the feed's opinions.
         labels: what all opinions add up to.
         resolved: the capabilities that are learned, and those that are not and why.
-        clips: how many there are.
+        evidence: what is known besides.
         cards: makes the cards.
     """
     capabilities = [
-        _capability(
-            name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], clips, cards
-        )
+        _capability(name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], cards)
+        | _evidence(name, evidence, cards)
         for name in resolved["active"]
     ]
     return {
+        "spent": _spent(evidence.label_summary),
         "money": float(labels["price"].sum()),
         "n": len(labels),
         "certified": int(labels["certified"].sum()),
@@ -33,7 +53,39 @@ def labels_section(
     }
 
 
-def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, clips: int, cards: Cards) -> dict[str, Any]:
+def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any]:
+    summary, errors = evidence.label_summary.get(name, {}), evidence.label_errors.get(name, {})
+    return {
+        "guarantee": evidence.guarantee.get(name),
+        "share": summary.get("coverage", 0.0),
+        "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
+        "between": summary.get("agreement", []),
+        "looked_at": errors.get("clips", 0),
+        "suspects": [_suspect(one, cards) for one in errors.get("suspects", [])[:SUSPECTS]],
+    }
+
+
+def _suspect(found: dict[str, Any], cards: Cards) -> Card:
+    notes = (f"{found['label']}? Rather {found['suggested']}", f"{found['score']:.0%} likely to be right")
+    return cards.card(found["clip_id"], *notes, good=False)
+
+
+def _spent(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the money that was ever paid, over all capabilities, as a picture and as rows."""
+    rows: dict[str, dict[str, float]] = {}
+    for one in summary.values():
+        for paid in one["money"]:
+            row = rows.setdefault(paid["source"], {"annotations": 0, "usd": 0.0, "tokens": 0})
+            for key in row:
+                row[key] += paid[key]
+    if not rows:
+        return None
+    order = sorted(rows, key=lambda source: -rows[source]["usd"])
+    figure = money_figure([(source, rows[source]["usd"]) for source in order])
+    return {"rows": [(source, rows[source]) for source in order], "figure": data_uri(svg(figure), "image/svg+xml")}
+
+
+def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, cards: Cards) -> dict[str, Any]:
     sources = labels.groupby("source").agg(
         n=("clip_id", "size"), money=("price", "sum"), sure=("probability", "mean"), certified=("certified", "sum")
     )
@@ -42,7 +94,6 @@ def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, clip
     return {
         "name": name,
         "n": len(labels),
-        "share": len(labels) / max(clips, 1),
         "sources": [
             {
                 "source": source,

@@ -7,7 +7,7 @@ import pandas as pd
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.reports.cards import Cards
 from cu_pipeline.reports.data_section import data_section
-from cu_pipeline.reports.labels_section import labels_section
+from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
 from cu_pipeline.reports.models_section import models_section
 from cu_pipeline.reports.options import ReportOptions
 from cu_pipeline.reports.templating import environment
@@ -22,6 +22,7 @@ class Results:
     annotations: pd.DataFrame
     rejects: pd.DataFrame
     labels: pd.DataFrame
+    label_evidence: LabelEvidence
     capabilities: dict[str, Any]
     predictions: pd.DataFrame
     metrics: dict[str, Any]
@@ -45,7 +46,9 @@ def render_page(results: Results, thumbnails: Path, options: ReportOptions, work
     cards = Cards(results.clips)
     sections = {
         "data": data_section(results.data_card, results.clips, results.rejects, cards, options.thumbnails),
-        "labels": labels_section(results.annotations, results.labels, results.capabilities, len(results.clips), cards),
+        "labels": labels_section(
+            results.annotations, results.labels, results.capabilities, results.label_evidence, cards
+        ),
         "models": models_section(
             results.metrics, results.gate, results.predictions, results.labels, cards, options.examples
         ),

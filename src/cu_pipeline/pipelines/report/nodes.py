@@ -6,6 +6,7 @@ import pandas as pd
 
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
+from cu_pipeline.reports.labels_section import LabelEvidence
 from cu_pipeline.reports.options import ReportOptions
 from cu_pipeline.reports.page import Results, render_page
 
@@ -49,6 +50,13 @@ def gather_data(
     return {"clips": clips, "data_card": card, "annotations": annotations, "rejects": rejects, "labels": labels}
 
 
+def gather_label_evidence(
+    guarantee: dict[str, Any], label_errors: dict[str, Any], label_summary: dict[str, Any]
+) -> LabelEvidence:
+    """Bring together what is known of labels besides them."""
+    return LabelEvidence(guarantee, label_errors, label_summary)
+
+
 def gather_models(
     capabilities: dict[str, Any], predictions: pd.DataFrame, metrics: dict[str, Any], gate: dict[str, Any]
 ) -> dict[str, Any]:
@@ -58,6 +66,7 @@ def gather_models(
 
 def render_report(
     data: dict[str, Any],
+    label_evidence: LabelEvidence,
     models: dict[str, Any],
     delivery: dict[str, Any],
     drift: dict[str, Any],
@@ -70,4 +79,5 @@ def render_report(
     Returns:
         The `report` dataset: one self-contained HTML page.
     """
-    return render_page(Results(**data, **models, delivery=delivery, drift=drift), thumbnails, options, workers)
+    results = Results(**data, **models, label_evidence=label_evidence, delivery=delivery, drift=drift)
+    return render_page(results, thumbnails, options, workers)

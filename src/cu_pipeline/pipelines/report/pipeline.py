@@ -3,6 +3,7 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.pipelines.report.nodes import (
     describe_data,
     gather_data,
+    gather_label_evidence,
     gather_models,
     render_data_card,
     render_report,
@@ -42,6 +43,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="gather_data",
             ),
             Node(
+                gather_label_evidence,
+                ["guarantee", "label_errors", "label_summary"],
+                "report_label_evidence",
+                name="gather_label_evidence",
+            ),
+            Node(
                 gather_models,
                 ["capabilities_resolved", "predictions", "metrics", "gate"],
                 "report_models",
@@ -51,6 +58,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 render_report,
                 [
                     "report_data",
+                    "report_label_evidence",
                     "report_models",
                     "delivery",
                     "drift",
