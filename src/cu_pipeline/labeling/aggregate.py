@@ -64,20 +64,22 @@ def _labels(
     chosen = np.where(accepted >= 0, accepted, most_confident(machines, len(clip_ids)))
     probabilities, voters, kinds = _chosen(machines, chosen, people.probabilities.shape)
     probabilities = np.where(human[:, None], people.probabilities, probabilities)
-    labels, certainty = decide(probabilities, capability, list(clip_ids))
+    voters = np.where(human, people.voters, voters)
+    known = voters > 0
+    labels, certainty = decide(probabilities[known], capability, clip_ids[known].tolist())
     frame = pd.DataFrame(
         {
             "label": labels,
             "probability": certainty.round(6),
-            "probabilities": [as_json(row, capability.classes) for row in probabilities],
-            "source": np.where(human, AnnotatorKind.HUMAN.value, kinds),
-            "annotators": np.where(human, people.voters, voters),
-            "certified": accepted >= 0,
+            "probabilities": [as_json(row, capability.classes) for row in probabilities[known]],
+            "source": np.where(human, AnnotatorKind.HUMAN.value, kinds)[known],
+            "annotators": voters[known],
+            "certified": (accepted >= 0)[known],
         },
-        index=clip_ids,
+        index=clip_ids[known],
     )
-    copied = frame.loc[original_of.tolist()].assign(clip_id=original_of.index.to_numpy())
-    return copied[copied["annotators"] > 0].reset_index(drop=True)
+    copies = original_of[original_of.isin(frame.index)]
+    return frame.loc[copies.tolist()].assign(clip_id=copies.index.to_numpy()).reset_index(drop=True)
 
 
 def _chosen(

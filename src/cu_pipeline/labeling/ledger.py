@@ -1,27 +1,39 @@
 """The ledger: every annotation that was ever paid for, once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import pandas as pd
 
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.records import AnnotatorKind, table
+from cu_pipeline.core.records import (
+    COUNT,
+    DOLLARS,
+    KIND,
+    NAME,
+    PROBABILITY,
+    TEXT,
+    AnnotatorKind,
+    Column,
+    Form,
+    table,
+)
 
-LEDGER: Final[dict[str, str]] = {
-    "key": "str",  # hash of what was asked, of whom, and of the answer where it is new work
-    "entered_at": "str",  # when a run first saw it, ISO 8601, UTC
-    "clip_id": "str",
-    "capability": "str",
-    "kind": "str",  # AnnotatorKind
-    "annotator": "str",
-    "version": "str",
-    "label": "str",
-    "probability": "float64",
-    "price": "float64",  # US dollars
-    "tokens": "int64",  # of a language model's call; 0 for others
-    "draw": "str",
+LEDGER: Final[dict[str, Column]] = {
+    "key": NAME,  # hash of what was asked, of whom, and of the answer where it is new work
+    "entered_at": Column("str", form=Form.MOMENT),  # when a run first saw it, UTC
+    "clip_id": NAME,
+    "capability": NAME,
+    "kind": KIND,
+    "annotator": TEXT,
+    "version": TEXT,
+    "label": NAME,
+    "probability": replace(PROBABILITY, missing=True),
+    "price": DOLLARS,
+    "tokens": COUNT,  # of a language model's call; 0 for others
+    "draw": TEXT,
 }
 
 _PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)

@@ -96,8 +96,9 @@ def _agreement(annotations: pd.DataFrame, capability: Capability, people: People
     clip_ids = pd.Index(sorted(set(annotations["clip_id"])))
     given = {machine.kind.value: machine.answers for machine in machines_say(annotations, clip_ids, capability)}
     human = people_say(by_people(annotations), clip_ids, capability, people)
-    labels, _ = decide(human.probabilities, capability, list(clip_ids))
-    given[AnnotatorKind.HUMAN.value] = np.where(human.voters > 0, np.array(labels, dtype=object), "")
+    seen = human.voters > 0
+    given[AnnotatorKind.HUMAN.value] = np.full(len(clip_ids), "", dtype=object)
+    given[AnnotatorKind.HUMAN.value][seen], _ = decide(human.probabilities[seen], capability, clip_ids[seen].tolist())
     pairs = []
     for one, other in combinations(sorted(given), 2):
         both = (given[one] != "") & (given[other] != "")

@@ -4,14 +4,14 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import table
+from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample
 
-CALIBRATION: Final = {"capability": "str", "clip_id": "str", "label": "str"}
+CALIBRATION: Final = {"capability": NAME, "clip_id": NAME, "label": NAME}
 """Columns of the table of calibration clips: `label` is what people say, which is taken to be right."""
 
 _DRAWS: Final[dict[Sample, tuple[str, ...]]] = {Sample.RANDOM_DRAWS: ("random",), Sample.FEED: ("random", "")}

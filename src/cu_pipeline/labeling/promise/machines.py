@@ -70,21 +70,24 @@ def _machine(
     kind: AnnotatorKind, annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability
 ) -> Machine:
     sums = np.zeros((len(clip_ids), len(capability.classes)))
-    voters = np.zeros(len(clip_ids), dtype=np.int64)
-    places = clip_ids.get_indexer(pd.Index(annotations["clip_id"]))
-    for row, text in zip(places, annotations["probabilities"], strict=True):
-        given = json.loads(text)
-        sums[row] += [given[one] for one in capability.classes]
-        voters[row] += 1
+    rows = clip_ids.get_indexer(pd.Index(annotations["clip_id"]))
+    codes, texts = pd.factorize(annotations["probabilities"])
+    told = np.array([[json.loads(text)[one] for one in capability.classes] for text in texts]).reshape(
+        -1, sums.shape[1]
+    )
+    np.add.at(sums, rows, told[codes])
+    voters = np.bincount(rows, minlength=len(clip_ids)).astype(np.int64)
     spoken = voters > 0
     probabilities = sums / np.maximum(voters, 1)[:, None]
-    labels, certainty = decide(probabilities, capability, list(clip_ids))
+    answers = np.full(len(clip_ids), "", dtype=object)
+    confidence = np.full(len(clip_ids), -np.inf)
+    answers[spoken], confidence[spoken] = decide(probabilities[spoken], capability, clip_ids[spoken].tolist())
     return Machine(
         kind=kind,
         probabilities=probabilities,
         voters=voters,
-        answers=np.where(spoken, np.array(labels, dtype=object), ""),
-        confidence=np.where(spoken, certainty, -np.inf),
+        answers=answers,
+        confidence=confidence,
         price=float(annotations["price"].sum()) / max(int(spoken.sum()), 1),
         versions=tuple(sorted(set(annotations["version"]))),
     )
