@@ -1,17 +1,27 @@
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from cu_pipeline.core.errors import StoreError
+from cu_pipeline.core.records import DUPLICATES, table
 from cu_pipeline.datasets.parts import JSONLog, ParquetParts
 
 
+def _rows(*names: str) -> pd.DataFrame:
+    return table([{"clip_id": name, "duplicate_group": "a", "bits": 1.0} for name in names], DUPLICATES)
+
+
 def test_a_growing_table_keeps_its_rows_in_order_and_no_rows_add_no_part(tmp_path: Path) -> None:
-    parts = ParquetParts(filepath=str(tmp_path / "ledger"))
-    assert parts.load().empty
-    for values in ([2, 1], [], [3]):
-        parts.save(pd.DataFrame({"x": values}))
-    assert parts.load()["x"].tolist() == [2, 1, 3]
+    parts = ParquetParts(filepath=str(tmp_path / "ledger"), schema="duplicates")
+    assert parts.load().columns.tolist() == list(DUPLICATES)
+    for names in (["b", "a"], [], ["c"]):
+        parts.save(_rows(*names))
+    assert parts.load()["clip_id"].tolist() == ["b", "a", "c"]
     assert len(list((tmp_path / "ledger").iterdir())) == 2
+    with pytest.raises(StoreError, match="It was not added to"):
+        parts.save(_rows("d").assign(bits=-1.0))
+    assert len(parts.load()) == 3
 
 
 def test_a_log_keeps_whole_records_and_its_bytes(tmp_path: Path) -> None:

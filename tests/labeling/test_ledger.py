@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from cu_pipeline.core.records import ANNOTATIONS, table
+from cu_pipeline.core.records import ANNOTATIONS, LEDGER, table
 from cu_pipeline.labeling.bill import priced
-from cu_pipeline.labeling.ledger import LEDGER, new_entries
+from cu_pipeline.labeling.ledger import new_entries
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

@@ -3,9 +3,8 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import ANNOTATIONS, LABELS, table
+from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
-from cu_pipeline.labeling.ledger import LEDGER
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.summary import Books, summarise
 

@@ -143,6 +143,21 @@ ANNOTATIONS: Final[dict[str, Column]] = {
     "draw": Column("str", allowed=("", "random", "value")),
 }
 
+LEDGER: Final[dict[str, Column]] = {
+    "key": NAME,  # hash of what was asked, of whom, and of the answer where it is new work
+    "entered_at": Column("str", form=Form.MOMENT),  # when a run first saw it, UTC
+    "clip_id": NAME,
+    "capability": NAME,
+    "kind": KIND,
+    "annotator": TEXT,
+    "version": TEXT,
+    "label": NAME,
+    "probability": replace(PROBABILITY, missing=True),
+    "price": DOLLARS,
+    "tokens": COUNT,  # of a language model's call; 0 for others
+    "draw": TEXT,
+}
+
 LABELS: Final[dict[str, Column]] = {
     "clip_id": NAME,
     "capability": NAME,
@@ -187,6 +202,7 @@ TABLES: Final[dict[str, Table]] = {
     "splits": Table(SPLITS, key=("key", "division")),
     "rejects": Table(REJECTS),
     "annotations": Table(ANNOTATIONS, key=("clip_id", "capability", "annotator")),
+    "ledger": Table(LEDGER, key=("key",)),
     "labels": Table(LABELS, key=("clip_id", "capability")),
     "predictions": Table(PREDICTIONS, key=("clip_id", "capability")),
     "reference": Table(REFERENCE, key=("clip_id",)),

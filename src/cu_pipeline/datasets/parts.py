@@ -6,20 +6,33 @@ import pandas as pd
 from cu_pipeline.core.atomic import atomic_path
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import append_lines, read_lines
+from cu_pipeline.core.records import TABLES, table
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.schema import check_table
 
 
 class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
-    """A table that grows: saving adds one Parquet part, loading gives all rows; no rows add no part."""
+    """A table that grows: saving checks and adds one Parquet part, loading gives all rows; no rows add no part.
+
+    Args:
+        filepath: folder of the parts.
+        schema: a key of `core.records.TABLES`.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, schema: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._schema = schema
 
     def load(self) -> pd.DataFrame:
         parts = [pd.read_parquet(path) for path in sorted(self._filepath.glob("part-*.parquet"))]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        return pd.concat(parts, ignore_index=True) if parts else table([], TABLES[self._schema].columns)
 
     def save(self, data: pd.DataFrame) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)
         if data.empty:
             return
+        check_table(data, self._schema, f"It was not added to {self._filepath}. Remedy: report this")
         number = len(list(self._filepath.glob("part-*.parquet")))
         name = json_sha256(data.astype(str).to_numpy().tolist())[:12]
         with atomic_path(self._filepath / f"part-{number:06}-{name}.parquet") as temporary:

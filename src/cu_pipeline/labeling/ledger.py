@@ -1,40 +1,13 @@
 """The ledger: every annotation that was ever paid for, once."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import pandas as pd
 
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.records import (
-    COUNT,
-    DOLLARS,
-    KIND,
-    NAME,
-    PROBABILITY,
-    TEXT,
-    AnnotatorKind,
-    Column,
-    Form,
-    table,
-)
-
-LEDGER: Final[dict[str, Column]] = {
-    "key": NAME,  # hash of what was asked, of whom, and of the answer where it is new work
-    "entered_at": Column("str", form=Form.MOMENT),  # when a run first saw it, UTC
-    "clip_id": NAME,
-    "capability": NAME,
-    "kind": KIND,
-    "annotator": TEXT,
-    "version": TEXT,
-    "label": NAME,
-    "probability": replace(PROBABILITY, missing=True),
-    "price": DOLLARS,
-    "tokens": COUNT,  # of a language model's call; 0 for others
-    "draw": TEXT,
-}
+from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 
 _PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
 
@@ -59,7 +32,7 @@ def new_entries(
         now: with a time zone.
 
     Returns:
-        A table with the columns of `LEDGER`.
+        A table with the columns of `records.LEDGER`.
     """
     contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
     content_of = dict(zip(contents["index"], contents["data"], strict=True))

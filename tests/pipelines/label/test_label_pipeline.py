@@ -44,6 +44,7 @@ def feed() -> dict[str, pd.DataFrame]:
     ]
     human = [
         {"clip_id": f"c{place}", "capability": "topic", "annotator": "label", "kind": "human", "label": label}
+        | {"price": 0.0, "version": "", "draw": ""}
         for place, label in enumerate(LABELLED.values())
     ]
     return {"clips": table(clips, CLIPS), "annotations": table(human, ANNOTATIONS)}

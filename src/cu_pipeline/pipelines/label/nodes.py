@@ -179,8 +179,7 @@ def write_ledger(
         for clip, question in inquiry.clips.items()
         if question.key(identity) in answers
     }
-    known = ledger["key"] if len(ledger) else pd.Series([], dtype=object)
-    entries = new_entries(opinions, clips, tokens, known, datetime.now(UTC))
+    entries = new_entries(opinions, clips, tokens, ledger["key"], datetime.now(UTC))
     count("ledger_entries_added", len(entries))
     return entries
 
