@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
-from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.records import DUPLICATES, table
 from cu_pipeline.datasets.parts import JSONLog, ParquetParts
 
@@ -19,7 +19,7 @@ def test_a_growing_table_keeps_its_rows_in_order_and_no_rows_add_no_part(tmp_pat
         parts.save(_rows(*names))
     assert parts.load()["clip_id"].tolist() == ["b", "a", "c"]
     assert len(list((tmp_path / "ledger").iterdir())) == 2
-    with pytest.raises(StoreError, match="It was not added to"):
+    with pytest.raises(DatasetError, match="It was not added to"):
         parts.save(_rows("d").assign(bits=-1.0))
     assert len(parts.load()) == 3
 
