@@ -187,6 +187,7 @@ def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_r
     labels = page.split('<section id="labels">')[1].split("</section>")[0]
     assert "Topic: no machine label is certified." in labels
     assert "US dollars paid to each source" in labels
+    assert "pairs agree. " in labels.replace("\n", " ")
     assert "A right label has cost $0.084, 95 % interval $0.08 to $0.088." in labels
     assert "human and llm agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
     assert "cooking? Rather comedy" in labels
