@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """Why a clip was refused. The codes are stable: people filter `rejects.csv` by them."""
 
     MISSING = "missing"
+    UNREACHABLE = "unreachable"
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
     NO_VIDEO = "no_video"
