@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             getattr(self, folder)(name, file.read_bytes())
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def tagged(self, name, content):
         tag = f'"{hashlib.md5(content).hexdigest()}"'
@@ -98,5 +98,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
+print(server.server_address[1], flush=True)  # noqa: T201
 server.serve_forever()

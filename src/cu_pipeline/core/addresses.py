@@ -18,6 +18,11 @@ def is_address(place: str) -> bool:
     return "://" in place
 
 
+def scheme_of(address: str) -> str:
+    """Give what stands before `://`, in small letters."""
+    return address.partition("://")[0].lower()
+
+
 def local_path(place: str) -> str:
     """Give the path that a `file://` address means; other places stay as they are.
 

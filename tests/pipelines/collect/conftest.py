@@ -1,10 +1,12 @@
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,14 +16,20 @@ SERVERS = Path(__file__).parents[2] / "servers"
 
 
 @contextmanager
-def process(*command: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+def process(
+    *command: str | Path, ending: signal.Signals = signal.SIGTERM, **options: object
+) -> Iterator[subprocess.Popen[str]]:
     """Run a server and end it."""
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **options)
     try:
         yield server
     finally:
-        server.kill()
-        server.wait()
+        server.send_signal(ending)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         if server.stdout:
             server.stdout.close()
 
@@ -32,14 +40,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(port: int, server: subprocess.Popen[str]) -> None:
-    for _ in range(600):
+def wait_until(ready: Callable[[], bool], server: subprocess.Popen[str]) -> None:
+    for _ in range(1200):
         assert server.poll() is None
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if ready():
+            return
         time.sleep(0.05)
-    raise AssertionError(f"nothing listens on {port}")
+    raise AssertionError(f"{server.args} does not answer")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Web:
@@ -71,11 +83,11 @@ def s3() -> Iterator[str]:
     command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with process(*command, **quiet) as server:
-        wait_for(port, server)
+        wait_until(lambda: listens(port), server)
         yield f"http://127.0.0.1:{port}"
 
 
-def postgres_programs() -> Path | None:
+def postgres_programs() -> Path:
     """Give the folder of PostgreSQL's programs: Debian's, else those of a Python package."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if found:
@@ -85,34 +97,26 @@ def postgres_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def postgres() -> Iterator[int]:
     """Run a PostgreSQL server whose user `postgres` has the password `top-secret`; give its port."""
     pytest.importorskip("psycopg")
     programs, port = postgres_programs(), free_port()
-    home = Path(os.path.realpath(os.environ.get("TMPDIR", "/tmp"))) / f"cu-pipeline-postgres-{os.getpid()}"
-    home.mkdir(mode=0o755)
-    # the server refuses to run as root
-    other = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
-    if other:
-        shutil.chown(home, "nobody", "nogroup")
-    (home / "password").write_text("top-secret")
-    (home / "password").chmod(0o644)
-    options = {"cwd": home, "stdout": subprocess.DEVNULL, **other}
-    data = str(home / "data")
-    try:
-        done = subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", home / "password"],
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            **options,
-        )
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        (home / "password").write_text("top-secret")
+        options = {"cwd": home, "stdout": subprocess.DEVNULL}
+        if os.getuid() == 0:  # as whom the server refuses to run
+            options |= {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            for path in (home, home / "password"):
+                shutil.chown(path, "nobody", "nogroup")
+        access = ["-A", "scram-sha-256", "-U", "postgres", "--pwfile", "password"]
+        command = [programs / "initdb", "-D", "data", "-N", *access]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
         if done.returncode:
             pytest.skip(f"PostgreSQL cannot start here: {done.stderr}")
-        settings = ["-c", f"unix_socket_directories={home}", "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        command = [str(programs / "postgres"), "-D", data, "-p", str(port), *settings]
-        with process(*command, stderr=subprocess.DEVNULL, **options) as server:
-            wait_for(port, server)
+        settings = [f"unix_socket_directories={home}", "listen_addresses=127.0.0.1", "fsync=off"]
+        command = [programs / "postgres", "-D", "data", "-p", str(port), *(f"--{item}" for item in settings)]
+        with process(*command, ending=signal.SIGQUIT, stderr=subprocess.DEVNULL, **options) as server:
+            ask = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            wait_until(lambda: subprocess.run(ask, check=False).returncode == 0, server)
             yield port
-    finally:
-        shutil.rmtree(home, ignore_errors=True)

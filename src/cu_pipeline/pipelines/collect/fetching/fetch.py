@@ -8,11 +8,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from itertools import islice
 from typing import Final
-from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from cu_pipeline.core.addresses import suffix_of
+from cu_pipeline.core.addresses import scheme_of, suffix_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.paths import from_stored
@@ -117,7 +116,7 @@ class Fetcher:
 
     def _attempt(self, address: str, known: str) -> Fetched | None:
         deadline = time.monotonic() + self._limits.timeout_s
-        transport = TRANSPORTS.get(urlsplit(address).scheme, open_stored)
+        transport = TRANSPORTS.get(scheme_of(address), open_stored)
         with transport(address, known, min(self._limits.timeout_s, LONGEST_WAIT_S)) as body:
             if body is None:
                 return None

@@ -1,6 +1,5 @@
 from collections import Counter
 from typing import Final
-from urllib.parse import urlsplit
 
 PATIENCE: Final = 20
 """Files of one host that may fail in a row before the rest is not asked for."""
@@ -22,5 +21,5 @@ class Hosts:
 
 
 def _host(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"

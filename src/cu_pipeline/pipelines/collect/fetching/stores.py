@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from cu_pipeline.core.addresses import scheme_of
 from cu_pipeline.core.errors import BadClipError, ManifestError, Reason
 from cu_pipeline.pipelines.collect.fetching.transport import Body, TemporaryError
 from cu_pipeline.pipelines.collect.media_store import read_blocks
@@ -56,7 +56,7 @@ def open_store(address: str, wait_s: float) -> tuple[Any, str]:
     """
     import fsspec
 
-    scheme = urlsplit(address).scheme
+    scheme = scheme_of(address)
     try:
         return fsspec.url_to_fs(address, **_options(scheme, wait_s))
     except ImportError as error:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, without_query
+from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, scheme_of, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.pipelines.collect.fetching.stores import EXTRAS
@@ -68,7 +68,7 @@ def _read(address: str) -> list[Record]:
     except ManifestError as error:
         raise ManifestError(f"manifest {address!r}: {error}") from error
     except ImportError as error:
-        scheme = address.partition("://")[0]
+        scheme = scheme_of(address)
         remedy = f"pip install 'cu-pipeline[{EXTRAS[scheme]}]'" if scheme in EXTRAS else "install it"
         raise ManifestError(f"manifest {address!r} needs a package: {error}. Remedy: {remedy}") from error
     except FileNotFoundError as error:

@@ -74,7 +74,7 @@ def _url(address: str) -> "URL":
     file = from_stored(str(Path(url.database or "").expanduser()))
     if not file.is_file():
         raise ManifestError(f"sql {address!r}: there is no database file {str(file)!r}. {_REMEDY}")
-    return url.set(database=f"{file.as_uri()}?mode=ro&uri=true", query={})
+    return url.set(database=file.as_uri(), query={"mode": "ro", "uri": "true"})
 
 
 @contextmanager
