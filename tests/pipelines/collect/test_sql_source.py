@@ -115,6 +115,7 @@ def test_postgresql_is_read_with_its_types(server, password):
     }
     assert {name: value for name, value in second.items() if value} == {"text": "two"}
     assert read(f"{server}#public.many")["text"].tolist()[-1] == "clip 25000"
+    assert rows(f"{server}#SELECT text, 7 % 4 AS views FROM clips WHERE text LIKE 't%'", "views") == [["3"]]
 
 
 def test_the_password_is_shown_nowhere(server, password, caplog, capfd, monkeypatch):
@@ -131,7 +132,11 @@ def test_the_password_is_shown_nowhere(server, password, caplog, capfd, monkeypa
 
 @pytest.mark.parametrize(
     "query",
-    ["WITH gone AS (DELETE FROM clips RETURNING text) SELECT * FROM gone", "SELECT 1 AS text; DROP TABLE clips"],
+    [
+        "WITH gone AS (DELETE FROM clips RETURNING text) SELECT * FROM gone",
+        "SELECT 1 AS text; DROP TABLE clips",
+        "SELECT 1 AS text; COMMIT; DROP TABLE clips; COMMIT",
+    ],
 )
 def test_a_query_that_writes_is_refused_by_postgresql(server, password, query):
     with pytest.raises(ManifestError, match="cannot be read"):

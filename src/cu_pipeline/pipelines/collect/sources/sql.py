@@ -48,7 +48,8 @@ def read_sql(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:
     address, _, wanted = place.partition("#")
     url = _url(address)
     with _told(address, url), _connected(url) as connection:
-        result = connection.execution_options(stream_results=True).exec_driver_sql(_query(wanted, connection))
+        as_it_is = connection.execution_options(stream_results=True, no_parameters=True)
+        result = as_it_is.exec_driver_sql(_query(wanted, connection))
         names = list(result.keys())
         rows = to_frame(dict(zip(names, row, strict=True)) for part in result.partitions(BATCH) for row in part)
     check_columns(f"sql {place!r}", rows)
