@@ -38,8 +38,8 @@ def place(rows: pd.DataFrame, fetched: Mapping[str, Fetched]) -> tuple[pd.DataFr
         copies = pd.Series([record.path for record in found], found.index)
         rows = rows.assign(**{ADDRESS: rows["path"].where(remote, ""), "path": rows["path"].mask(remote, copies)})
     rejects = pd.concat(refused)
-    kept = rows.drop(index=rejects.index).drop(columns=REASON, errors="ignore")
-    return kept, records.table(rejects, records.REJECTS)
+    kept = rows.drop(index=rejects.index) if len(rejects) else rows
+    return kept.drop(columns=REASON, errors="ignore"), records.table(rejects, records.REJECTS)
 
 
 def _remote(paths: "pd.Series[str]") -> "pd.Series[bool]":
