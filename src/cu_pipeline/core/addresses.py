@@ -4,7 +4,7 @@ import posixpath
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin
 
 _PASSWORD: Final = re.compile(r"(://[^:/@\s]*:)(?!\{\w+\}@|\d+/)[^@\s]+@")
 
@@ -29,7 +29,7 @@ def local_path(place: str) -> str:
     >>> local_path("file:///srv/a%20b.mp4")
     '/srv/a b.mp4'
     """
-    return unquote(urlsplit(place).path) if place.startswith("file://") else place
+    return unquote(re.sub(r"^file://[^/]*", "", place)) if place.startswith("file://") else place
 
 
 def join_address(folder: str, path: str) -> str:
@@ -45,7 +45,8 @@ def join_address(folder: str, path: str) -> str:
     'https://host/feeds/a%20%231.mp4'
     """
     if folder.startswith(("http://", "https://")):
-        return urljoin(folder + "/", quote(path, safe="/%?=&;:@!$'()*+,~[]"))
+        slash = "/" if path.startswith("/") else ""
+        return urljoin(folder + "/", slash + quote(path.lstrip("/"), safe="/%?=&;@!$'()*+,~"))
     scheme, _, rest = folder.partition("://")
     host, _, key = rest.partition("/")
     return f"{scheme}://{host}{posixpath.normpath(posixpath.join('/' + key, path))}"

@@ -1,5 +1,6 @@
 """Clips in tar shards, as WebDataset lays them out."""
 
+import errno
 import logging
 import lzma
 import tarfile
@@ -20,6 +21,7 @@ from cu_pipeline.pipelines.collect.sources.extraction import extract_once
 from cu_pipeline.pipelines.collect.sources.shards import Shard, find_shards
 from cu_pipeline.pipelines.collect.sources.tar_shard import FIELDS, read_shard
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
 
@@ -54,9 +56,17 @@ def _rows(shard: Shard, max_bytes: int) -> pd.DataFrame:
     try:
         version = version_of(shard.store.info(shard.path))
         return extract_once([shard.path, shard.name, version, max_bytes], partial(_read, shard, max_bytes))
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
-        remedy = "Remedy: copy it again, or leave it out"
-        raise ManifestError(f"shard {shard.path!r} is damaged: {type(error).__name__}: {error}. {remedy}") from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise _damaged(shard, error) from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        raise _damaged(shard, error) from error
+
+
+def _damaged(shard: Shard, error: Exception) -> ManifestError:
+    remedy = "Remedy: copy it again, or leave it out"
+    return ManifestError(f"shard {shard.path!r} is damaged: {type(error).__name__}: {error}. {remedy}")
 
 
 def _read(shard: Shard, max_bytes: int) -> list[Record]:
