@@ -48,7 +48,6 @@ class LlmOptions(Options):
         content_free: captions that say nothing, to calibrate by.
         contrast: the answer that a class of a multi-label capability is weighed against: what clips show to
             which no class applies.
-        price_per_1000_tokens: US dollars.
     """
 
     enabled: bool = True
@@ -58,7 +57,6 @@ class LlmOptions(Options):
     max_characters: int = Field(default=300, ge=1)
     content_free: tuple[str, ...] = Field(default=CONTENT_FREE, min_length=1)
     contrast: str = Field(default="everyday life", min_length=1)
-    price_per_1000_tokens: float = Field(default=0.0002, ge=0)
 
 
 class LabelOptions(Options):

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.prompting.client import Client
 from cu_pipeline.prompting.options import ClientOptions
 from cu_pipeline.prompting.packaged import PackagedClient, packaged_identity
@@ -25,11 +24,5 @@ CLIENTS: Final[dict[str, ClientKind]] = {"packaged": ClientKind(packaged_identit
 
 
 def client_kind(options: ClientOptions) -> ClientKind:
-    """Find the client that `options` name.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if options.name not in CLIENTS:
-        raise ConfigurationError(f"client {options.name!r} is unknown; clients: {', '.join(CLIENTS)}")
+    """Find the client that `options` name."""
     return CLIENTS[options.name]
