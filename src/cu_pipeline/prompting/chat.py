@@ -5,33 +5,28 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.prompting.choices import json_schema, room_for
+from cu_pipeline.prompting.choices import json_schema
 
 _IMAGE_KINDS: Final = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"RIFF": "webp"}
 
 
-def chat_request(
-    prompt: str, max_tokens: int, choices: Sequence[str] = (), images: Sequence[bytes] = ()
-) -> dict[str, Any]:
+def chat_request(prompt: str, max_tokens: int, images: Sequence[bytes] = ()) -> dict[str, Any]:
     """Give a request for the likeliest answer to one message.
 
     Args:
         prompt: the message.
         max_tokens: after which the answer is cut.
-        choices: if given, the answer is `{"answer": one of them}`.
         images: encoded pictures, sent within the message.
     """
     pictures = [{"type": "image_url", "image_url": {"url": data_uri(image)}} for image in images]
     content = [{"type": "text", "text": prompt}, *pictures] if images else prompt
-    request = {
-        "messages": [{"role": "user", "content": content}],
-        "max_tokens": room_for(choices, max_tokens),
-        "temperature": 0,
-    }
-    if not choices:
-        return request
+    return {"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}
+
+
+def answer_format(choices: Sequence[str]) -> dict[str, Any]:
+    """Give the part of a request that holds the answer to `{"answer": one of choices}`."""
     schema = {"name": "answer", "strict": True, "schema": json_schema(choices)}
-    return {**request, "response_format": {"type": "json_schema", "json_schema": schema}}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def data_uri(image: bytes) -> str:

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cu_pipeline.prompting.client import Client
+from cu_pipeline.prompting.openai_client import OpenAIClient, openai_identity
 from cu_pipeline.prompting.options import ClientOptions
 from cu_pipeline.prompting.packaged import PackagedClient, packaged_identity
 
@@ -20,7 +21,10 @@ class ClientKind:
     open: Callable[[ClientOptions], Client]
 
 
-CLIENTS: Final[dict[str, ClientKind]] = {"packaged": ClientKind(packaged_identity, PackagedClient)}
+CLIENTS: Final[dict[str, ClientKind]] = {
+    "packaged": ClientKind(packaged_identity, PackagedClient),
+    "openai": ClientKind(openai_identity, OpenAIClient),
+}
 
 
 def client_kind(options: ClientOptions) -> ClientKind:

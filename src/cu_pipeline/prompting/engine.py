@@ -10,7 +10,7 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
 
     Args:
         options: which model, and how much of the machine it may use.
-        settings: further attributes of `xllamacpp.CommonParams`, such as `hostname` and `port`.
+        settings: further attributes of `xllamacpp.CommonParams`, such as `port`.
 
     Returns:
         An `xllamacpp.Server`, which runs until nothing refers to it.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.weights import MODELS
-from cu_pipeline.prompting.chat import chat_request
+from cu_pipeline.prompting.chat import answer_format, chat_request
 from cu_pipeline.prompting.choices import pick, room_for, token_grammar
 from cu_pipeline.prompting.client import Generated, Scored, Unanswered, UnansweredError
 from cu_pipeline.prompting.engine import start_engine
@@ -99,7 +99,7 @@ class PackagedClient:
     def _reply(self, prompt: str, _shared: str, max_tokens: int, choices: Sequence[str]) -> tuple[str, dict[str, int]]:
         self._check_length(self._tokens(prompt), room_for(choices, max_tokens))
         self._start, self._shared = [], []
-        request = chat_request(prompt, max_tokens, choices)
+        request = chat_request(prompt, room_for(choices, max_tokens)) | (answer_format(choices) if choices else {})
         answer = _answered(self._server.handle_chat_completions({**request, "cache_prompt": False}))
         return answer["choices"][0]["message"]["content"], answer["usage"]
 
