@@ -193,7 +193,7 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("concurrency", [4, 12])
+@pytest.mark.parametrize("concurrency", [4, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_kill_half_way_costs_at_most_twenty_calls(fake_server, tmp_path: Path, concurrency: int) -> None:
     fake_server.delay = 0.002
     options = fake_server.options(concurrency=concurrency, timeout_s=20).model_dump_json()

@@ -105,10 +105,10 @@ def _by_first_token(top: Sequence[Mapping[str, Any]], continuations: Sequence[st
             found[begun[0]] += chance
         elif begun:
             shared += chance
-    if not any(found):
-        raise UnusableError("none of the answers begins with one of the likeliest tokens")
     if shared > sum(found) / 100:
         raise UnusableError("answers begin with the same token")
+    if not any(found):
+        raise UnusableError("none of the answers begins with one of the likeliest tokens")
     least = min(chances.values())
     return tuple(math.log(one or max(least, 1e-45)) for one in found)
 
