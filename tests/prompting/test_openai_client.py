@@ -242,3 +242,9 @@ def test_options_that_cannot_work_are_refused(openai: dict[str, object], said: s
     with pytest.raises(ValidationError, match=said):
         ClientOptions.model_validate({"name": "openai", "openai": given})
     assert OpenAIOptions().base_url == ""
+
+
+def test_without_its_package_the_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'cu-pipeline\[llm\]'"):
+        OpenAIClient(ClientOptions(openai=OpenAIOptions(base_url="http://host/v1", model="m")))
