@@ -80,6 +80,25 @@ def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
 
 
+@cli.command("llm-server")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(0), help="0: one per core.")
+def llm_server(*, port: int, threads: int) -> None:
+    """Serve the packaged language model on this machine as OpenAI's API, until interrupted."""
+    import signal
+
+    from cu_pipeline.prompting.engine import start_engine
+    from cu_pipeline.prompting.options import PackagedOptions
+
+    options = PackagedOptions(threads=threads)
+    try:
+        server = start_engine(options, port=port)
+    except CuPipelineError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{options.model} listens on {server.listening_address}/v1")
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
 def _check_names(options: dict[str, Any]) -> None:
     """Refuse unknown pipelines before Kedro tries to import them."""
     from importlib.util import find_spec

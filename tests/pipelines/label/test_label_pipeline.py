@@ -61,7 +61,7 @@ def _run(folder: Path, feed: dict[str, pd.DataFrame], **llm: object) -> tuple[pd
         catalog[name] = frame
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}})
     catalog["params:seed"] = 17
-    catalog["params:label"] = LabelOptions.model_validate({"llm": {"client": {"threads": 1}, **llm}})
+    catalog["params:label"] = LabelOptions.model_validate({"llm": llm})
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog.load("labels"), counters.counts()
@@ -88,7 +88,7 @@ def test_captions_are_labelled_once_and_survive_a_crash(tmp_path: Path, feed: di
     written = _bytes(tmp_path)
 
     _, counts = _run(tmp_path, feed)
-    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0}
+    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0}
     assert _bytes(tmp_path) == written
 
     log = tmp_path / "data" / "05_model_input" / "llm_calls.jsonl"

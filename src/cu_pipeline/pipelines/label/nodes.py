@@ -15,7 +15,7 @@ from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Answer
 from cu_pipeline.prompting.prompt import Prompt
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def plan_llm_questions(
     return plan_inquiries(clips, annotations, active_capabilities(resolved), Prompt(prompt), options.llm)
 
 
-def ask_llm(inquiries: list[Inquiry], known: dict[str, Scored], options: LabelOptions) -> Iterator[list[Call]]:
+def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
     questions = [question for inquiry in inquiries for question in inquiry.questions]
@@ -46,7 +46,7 @@ def ask_llm(inquiries: list[Inquiry], known: dict[str, Scored], options: LabelOp
 
 def annotate_with_llm(
     inquiries: list[Inquiry],
-    answers: dict[str, Scored],
+    answers: dict[str, Answer],
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     resolved: dict[str, Any],
