@@ -21,6 +21,7 @@ from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_hash import dvc_md5
 from cu_pipeline.tracking.run_lock import RunLock
+from cu_pipeline.tracking.strays import tidy
 from cu_pipeline.tracking.summary import summary
 
 _logger = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class ProjectHooks:
         lock.acquire()
         self._run = _Run(self._context, pipeline, _stages(), lock)
         counters.reset()
+        tidy(root, catalog_files(self._context.config_loader["catalog"]).values())
         name = "+".join(sorted(run_params["pipeline_names"] or [])) or _LIFECYCLE
         tags = facts.run_facts(root) | {"pipeline": name, "env": str(self._context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
