@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 from cu_pipeline.core import counters
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.reports.model_figures import metrics_pictures
-from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file
+from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file, snapshot
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_hash import dvc_md5
@@ -104,7 +104,7 @@ class ProjectHooks:
         lock.acquire()
         self._run = _Run(self._context, pipeline, _stages(), lock)
         counters.reset()
-        tidy(root, catalog_files(self._context.config_loader["catalog"]).values())
+        _put_in_order(self._run)
         name = "+".join(sorted(run_params["pipeline_names"] or [])) or _LIFECYCLE
         tags = facts.run_facts(root) | {"pipeline": name, "env": str(self._context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
@@ -173,6 +173,18 @@ def _stages() -> dict[str, set[str]]:
     return {name: {node.name for node in found.nodes} for name, found in pipelines.items() if name != "__default__"}
 
 
+def _put_in_order(run: _Run) -> None:
+    """Clear up after a run that was killed, and note the version of the data that `dvc repro` or git brought."""
+    tidy(run.root, catalog_files(run.context.config_loader["catalog"]).values())
+    if STAGE_VARIABLE not in os.environ:
+        dvc_lock.repair(run.root)
+        snapshot.record(run.root, _table_paths(run))
+
+
+def _table_paths(run: _Run) -> dict[str, str]:
+    return snapshot.table_paths(catalog_files(run.context.config_loader.base_catalog()))
+
+
 def _record_data(run: _Run) -> None:
     recorded: dict[str, str] = {}
     if STAGE_VARIABLE not in os.environ:
@@ -182,7 +194,15 @@ def _record_data(run: _Run) -> None:
         if dvc_lock.commit(run.root, stages):
             run.seconds["dvc commit"] = time.perf_counter() - started
             recorded = dvc_lock.hashes(run.root, stages)
+            _record_snapshot(run)
     mlflow_run.set_tags({f"dvc.{path}": md5 for path, md5 in _hashes(run, recorded).items()} | facts.end_facts())
+
+
+def _record_snapshot(run: _Run) -> None:
+    if added := snapshot.record(run.root, _table_paths(run), run.run_id):
+        counts = ", ".join(f"{name} {number:,}" for name, number in added.counts.items())
+        _logger.info("the data changed: snapshot %s (%s)", added.id, counts)
+        mlflow_run.set_tags({"snapshot": added.id})
 
 
 def _hashes(run: _Run, recorded: dict[str, str]) -> dict[str, str]:
