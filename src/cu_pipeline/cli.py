@@ -65,10 +65,11 @@ def snapshots(context: click.Context, /, *, as_json: bool) -> None:
     data has the same id again.
     """
     if context.invoked_subcommand is None:
-        from cu_pipeline.tracking.snapshot_commands import list_snapshots
+        from cu_pipeline.tracking.snapshot_commands import list_snapshots, project_tables
 
+        root = Path(context.obj.project_path)
         with _told_in_words():
-            click.echo(list_snapshots(Path(context.obj.project_path), as_json=as_json))
+            click.echo(list_snapshots(root, project_tables(root), as_json=as_json))
 
 
 @snapshots.command("diff")
@@ -83,10 +84,11 @@ def snapshots_diff(metadata: Any, /, *, old: str, new: str, ids: int, as_json: b
     OLD and NEW are ids or their beginnings (four digits or more), latest, latest~1 and so on, or git revisions with
     a committed dvc.lock. Without them: the last two versions.
     """
-    from cu_pipeline.tracking.snapshot_commands import diff_snapshots
+    from cu_pipeline.tracking.snapshot_commands import diff_snapshots, project_tables
 
+    root = Path(metadata.project_path)
     with _told_in_words():
-        click.echo(diff_snapshots(Path(metadata.project_path), old, new, shown=ids, as_json=as_json))
+        click.echo(diff_snapshots(root, project_tables(root), old, new, shown=ids, as_json=as_json))
 
 
 _SHARE = click.FloatRange(0, 1)

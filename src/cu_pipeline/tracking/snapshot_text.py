@@ -35,7 +35,7 @@ def difference(changes: Mapping[str, Rows], shown: int) -> str:
     """
     blocks = [_block(title, changes[kind], shown) for kind, title in KINDS.items() if kind in changes]
     if "relabelled" not in changes:
-        blocks.append("labels: not compared, since one of the two has none")
+        blocks.append("labels: not compared, since not both versions have labels")
     return "\n".join(blocks)
 
 
