@@ -86,7 +86,7 @@ def recorded(
         assert project.record(f"run{number}") is not None
         tables.append(project.tables())
         project.save(f"version {number}")
-    project.shell("dvc", "push", "--quiet", "--all-commits")
+        project.shell("dvc", "push", "--quiet")
     return project, tables
 
 

@@ -38,9 +38,7 @@ class Shelf:
             return path
         cached = Path(self._cache.oid_to_path(md5)) if self._cache is not None else None
         if cached is None or not cached.is_file():
-            remedy = (
-                "`dvc pull` brings the current version, `dvc fetch --all-commits` each that was committed and pushed"
-            )
+            remedy = "if it was pushed, check out a git revision that has it and `dvc pull`"
             raise SnapshotError(f"the table {dataset!r} with MD5 {md5} is no longer in DVC's cache: {remedy}")
         return cached
 
