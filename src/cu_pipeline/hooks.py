@@ -109,8 +109,9 @@ class ProjectHooks:
         tags = facts.run_facts(root) | {"pipeline": name, "env": str(self._context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
-        self._run.run_id = mlflow_run.start(root, name, tags)
-        mlflow_run.log_params(self._context.params)
+        with mlflow_run.no_space_told(root):
+            self._run.run_id = mlflow_run.start(root, name, tags)
+            mlflow_run.log_params(self._context.params)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -134,8 +135,6 @@ class ProjectHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the MLflow run as failed, with the error."""
-        if self._run:
-            mlflow_run.log_metrics(_counts())
         text = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
         self.abandon("FAILED", text)
 
@@ -146,11 +145,12 @@ class ProjectHooks:
         if run is None:
             return
         run.clock(None)
-        _record_data(run)
-        _record_results(run, catalog)
-        seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}
-        mlflow_run.log_metrics({f"seconds/{name}": value for name, value in seconds.items()})
-        mlflow_run.finish("FINISHED")
+        with mlflow_run.no_space_told(run.root):
+            _record_data(run)
+            _record_results(run, catalog)
+            seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}
+            mlflow_run.log_metrics({f"seconds/{name}": value for name, value in seconds.items()})
+            mlflow_run.finish("FINISHED")
         run.lock.release()
         self._run = None
         _logger.info("%s", summary(seconds, counters.counts(), _report(run), run.run_id))
@@ -162,7 +162,11 @@ class ProjectHooks:
             return
         try:
             if run.run_id:
-                mlflow_run.finish(status, error)
+                with mlflow_run.no_space_told(run.root):
+                    mlflow_run.log_metrics(_counts())
+                    mlflow_run.finish(status, error)
+        except Exception as problem:  # what ended the run matters more
+            _logger.warning("MLflow was not told how the run ended: %s", str(problem).partition("\n")[0])
         finally:
             run.lock.release()
 

@@ -8,6 +8,7 @@ of the project, or some seconds after it.
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -107,6 +108,8 @@ def child(request: dict[str, Any], notice: int) -> None:
         from cu_pipeline.datasets import tables
 
         atomic.atomic_path = tables.atomic_path = careless_path
+    if limit := request.get("file_bytes"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     sys.addaudithook(watch)
     counts = run(root, request["feed"])
     if wanted:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,20 @@ def test_a_run_does_not_repeat_the_work_of_one_that_was_killed(lab: Lab, courses
     counts = lab.complete("large.csv")["counts"]
     assert (counts["clips_probed"], counts["clips_hashed"]) == (0, 0)
     assert lab.tables() == courses["first"].after
+
+
+@pytest.mark.parametrize("file_bytes", [900, 9000])
+def test_a_full_disk_stops_the_run_in_words_and_the_next_run_completes(
+    lab: Lab, courses: dict[str, Course], file_bytes: int
+) -> None:
+    course = courses["grown"]
+    lab.start_with(course.saved)
+    stopped = lab.run("large.csv", file_bytes=file_bytes)
+    assert re.search(rf"NoSpaceError: no space left to write {lab.data}/\S+ \(File too large\)", stopped["error"])
+    assert not lab.torn(course.before, course.after)
+    assert not list(lab.data.rglob("*.tmp"))
+    lab.complete("large.csv")
+    assert lab.tables() == course.after
 
 
 def test_a_table_written_in_place_would_be_noticed(lab: Lab, courses: dict[str, Course]) -> None:

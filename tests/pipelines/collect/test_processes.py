@@ -1,5 +1,6 @@
 """Whole `kedro run` processes of collect: two that meet, and one that is killed."""
 
+import json
 import re
 import shutil
 import signal
@@ -39,9 +40,9 @@ class Project:
         (folder / "conf" / "local").mkdir(exist_ok=True)
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, command: list[str] = COMMAND) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            COMMAND,
+            command,
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -109,3 +110,7 @@ def test_after_kill_9_the_next_run_completes_the_same_bytes(project: Project) ->
     assert project.tables() == undisturbed
     assert not stray.exists()
     assert re.search(r"clips_rendered +0\n", output)
+    listed = finish(project.start(["kedro", "snapshots", "--json"]))
+    (snapshot,) = json.loads(listed[listed.index("[\n") :])
+    assert snapshot["run"]
+    assert snapshot["counts"]["clips"] == sum(snapshot["counts"][split] for split in ("train", "validation", "test"))
