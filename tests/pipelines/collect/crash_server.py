@@ -5,6 +5,7 @@ of standard output its answer, both JSON. A child that is to be killed gets `kil
 of the project, or some seconds after it.
 """
 
+import importlib
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def child(request: dict[str, Any], notice: int) -> None:
     counts = run(root, request["feed"])
     if wanted:
         time.sleep(60)
-    os.write(notice, json.dumps({"operations": operations, "counts": counts}).encode())
+    os.write(notice, json.dumps({"operations": operations, "counts": counts, "modules": list(sys.modules)}).encode())
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -136,20 +137,17 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             os.kill(pid, signal.SIGKILL)
             first = stream.read()
     _, status = os.waitpid(pid, 0)
-    return {"killed": os.WIFSIGNALED(status), **(json.loads(first) if first else {})}
+    told = json.loads(first) if first else {}
+    for name in told.pop("modules", ()):  # what a run imports lazily, so that later children need not
+        with suppress(ImportError):
+            importlib.import_module(name)
+    return {"killed": os.WIFSIGNALED(status), **told}
 
 
 def main() -> None:
     """Answer requests until standard input ends; what Kedro prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-
-    # what a run imports, so that children need not
-    import av  # noqa: F401
-    import pyarrow.dataset  # noqa: F401
-    from fsspec.implementations import local  # noqa: F401
-    from kedro.io import DataCatalog  # noqa: F401
-    from kedro.runner import SequentialRunner  # noqa: F401
 
     from cu_pipeline.compute import pool
     from cu_pipeline.pipelines.collect import hashing, pipeline, probing  # noqa: F401
