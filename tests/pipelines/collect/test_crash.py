@@ -90,7 +90,7 @@ class Lab:
 
     def _row(self, number: int, path: str) -> dict[str, str]:
         row = {"clip_id": f"c{number}", "path": path, "text": f"caption {number}", "creator": f"creator {number % 7}"}
-        return row | {"label": "cats", "annotations": '{"ann": "dogs", "ben": "cats"}'}
+        return row | {"lang": "en", "label": "cats", "annotations": '{"ann": "dogs", "ben": "cats"}'}
 
     def _feed(self, name: str, rows: list[dict[str, str]]) -> None:
         with (self.root / name).open("w", newline="", encoding="utf-8") as stream:
