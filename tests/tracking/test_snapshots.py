@@ -33,7 +33,7 @@ class Project:
     environment: dict[str, str]
 
     def write(self, clips: dict[str, str], labels: dict[str, str]) -> None:
-        blank = dict.fromkeys((name for name, kind in CLIPS.items() if kind == "str"), "")
+        blank = {name: "" for name, column in CLIPS.items() if column.kind == "str"}
         facts = {"has_audio": False, "bytes": 0}
         rows = [{**blank, **facts, "clip_id": clip, "split": split} for clip, split in clips.items()]
         if "d" in clips:
