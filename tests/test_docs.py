@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cu_pipeline.cli import cli
 from cu_pipeline.core.errors import Reason
 
 ROOT = Path(__file__).parents[1]
@@ -50,10 +51,8 @@ def make_targets():
 
 
 def kedro_commands():
-    own = re.findall(
-        r'^@cli\.command\("([\w-]+)"', (ROOT / "src/cu_pipeline/cli.py").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return {"registry list", *own}
+    inner = {f"{group} {name}" for group, found in cli.commands.items() for name in getattr(found, "commands", ())}
+    return {"registry list", *cli.commands, *inner}
 
 
 def pipelines():

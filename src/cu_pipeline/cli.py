@@ -1,6 +1,8 @@
 """Commands of this project, added to Kedro's or put in their place."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import ConfigurationError, CuPipelineError
+from cu_pipeline.core.errors import ConfigurationError, CuPipelineError, NoSpaceError
 
 _ERROR_LOG = "data/last_error.log"
 
@@ -31,8 +33,7 @@ def run(context: click.Context, /, **options: Any) -> None:
         foreseen = _foreseen(error)
         if foreseen is None:
             raise
-        write_text(root / _ERROR_LOG, "".join(traceback.format_exception(error)))
-        click.echo(_in_words(error, foreseen), err=True)
+        click.echo(_in_words(error, foreseen, _keep_traceback(root, error)), err=True)
         context.exit(1)
 
 
@@ -43,17 +44,51 @@ def dvc_yaml(metadata: Any, *, check: bool) -> None:
     """Write dvc.yaml from the pipelines and the catalog."""
     from cu_pipeline.tracking import dvc_yaml as generator
 
-    try:
+    with _told_in_words():
         project = generator.read_project(metadata)
         if not check:
             click.echo(f"wrote {generator.write(project)}")
             return
         stale = generator.differences(project)
-    except CuPipelineError as error:
-        raise click.ClickException(str(error)) from error
     if stale:
         advice = f"{generator.FILE_NAME} is stale: run `kedro dvc-yaml` and commit the file"
         raise click.ClickException("\n  ".join([advice, *stale]))
+
+
+@cli.group("snapshots", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs: a JSON list, oldest first.")
+@click.pass_context
+def snapshots(context: click.Context, /, *, as_json: bool) -> None:
+    """List the versions of the data, newest first.
+
+    A version is recorded after each run that changed a table. An id follows from the tables' content, so the same
+    data has the same id again.
+    """
+    if context.invoked_subcommand is None:
+        from cu_pipeline.tracking.snapshot_commands import list_snapshots, project_tables
+
+        root = Path(context.obj.project_path)
+        with _told_in_words():
+            click.echo(list_snapshots(root, project_tables(root), as_json=as_json))
+
+
+@snapshots.command("diff")
+@click.argument("old", default="latest~1")
+@click.argument("new", default="latest")
+@click.option("--ids", default=10, show_default=True, type=click.IntRange(0), help="How many of each kind to name.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: all changes as JSON.")
+@click.pass_obj
+def snapshots_diff(metadata: Any, /, *, old: str, new: str, ids: int, as_json: bool) -> None:
+    """Show what changed from the version OLD to NEW: clips added, removed and moved to another split, labels changed.
+
+    OLD and NEW are ids or their beginnings (four digits or more), latest, latest~1 and so on, or git revisions with
+    a committed dvc.lock. Without them: the last two versions.
+    """
+    from cu_pipeline.tracking.snapshot_commands import diff_snapshots, project_tables
+
+    root = Path(metadata.project_path)
+    with _told_in_words():
+        click.echo(diff_snapshots(root, project_tables(root), old, new, shown=ids, as_json=as_json))
 
 
 _SHARE = click.FloatRange(0, 1)
@@ -73,11 +108,37 @@ def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     from cu_pipeline.sample.options import Drift, SampleOptions
 
     options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))
-    try:
+    with _told_in_words():
         answered, refused = send_sample(Path(metadata.project_path) / "data/01_raw/traffic", options, url)
+    click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
+
+
+@contextmanager
+def _told_in_words() -> Iterator[None]:
+    """End the command with a foreseen error's words instead of its traceback."""
+    try:
+        yield
     except CuPipelineError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
+
+
+@cli.command("llm-server")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(0), help="0: one per core.")
+def llm_server(*, port: int, threads: int) -> None:
+    """Serve the packaged language model on this machine as OpenAI's API, until interrupted."""
+    import signal
+
+    from cu_pipeline.prompting.engine import start_engine
+    from cu_pipeline.prompting.options import PackagedOptions
+
+    options = PackagedOptions(threads=threads)
+    try:
+        server = start_engine(options, port=port)
+    except CuPipelineError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{options.model} listens on {server.listening_address}/v1")
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
 def _check_names(options: dict[str, Any]) -> None:
@@ -114,8 +175,16 @@ def _foreseen(error: BaseException | None) -> CuPipelineError | None:
     return None
 
 
-def _in_words(error: BaseException, foreseen: CuPipelineError) -> str:
+def _keep_traceback(root: Path, error: BaseException) -> str:
+    try:
+        write_text(root / _ERROR_LOG, "".join(traceback.format_exception(error)))
+    except (OSError, NoSpaceError):
+        return "not kept: the disk cannot be written"
+    return _ERROR_LOG
+
+
+def _in_words(error: BaseException, foreseen: CuPipelineError, log: str) -> str:
     notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
     text = [f"  {line}" for line in str(foreseen).splitlines()]
-    where = [f"  full traceback: {_ERROR_LOG}"]
+    where = [f"  full traceback: {log}"]
     return "\n".join([f"\nThe run stopped: {type(foreseen).__name__}", *text, *notes, *where])

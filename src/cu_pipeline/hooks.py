@@ -16,11 +16,12 @@ from kedro.pipeline.node import Node
 from cu_pipeline.core import counters
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.reports.model_figures import metrics_pictures
-from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file
+from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file, snapshot
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_hash import dvc_md5
 from cu_pipeline.tracking.run_lock import RunLock
+from cu_pipeline.tracking.strays import tidy
 from cu_pipeline.tracking.summary import summary
 
 _logger = logging.getLogger(__name__)
@@ -103,12 +104,14 @@ class ProjectHooks:
         lock.acquire()
         self._run = _Run(self._context, pipeline, _stages(), lock)
         counters.reset()
+        _put_in_order(self._run)
         name = "+".join(sorted(run_params["pipeline_names"] or [])) or _LIFECYCLE
         tags = facts.run_facts(root) | {"pipeline": name, "env": str(self._context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
-        self._run.run_id = mlflow_run.start(root, name, tags)
-        mlflow_run.log_params(self._context.params)
+        with mlflow_run.no_space_told(root):
+            self._run.run_id = mlflow_run.start(root, name, tags)
+            mlflow_run.log_params(self._context.params)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -132,8 +135,6 @@ class ProjectHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """End the MLflow run as failed, with the error."""
-        if self._run:
-            mlflow_run.log_metrics(_counts())
         text = "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
         self.abandon("FAILED", text)
 
@@ -144,11 +145,12 @@ class ProjectHooks:
         if run is None:
             return
         run.clock(None)
-        _record_data(run)
-        _record_results(run, catalog)
-        seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}
-        mlflow_run.log_metrics({f"seconds/{name}": value for name, value in seconds.items()})
-        mlflow_run.finish("FINISHED")
+        with mlflow_run.no_space_told(run.root):
+            _record_data(run)
+            _record_results(run, catalog)
+            seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}
+            mlflow_run.log_metrics({f"seconds/{name}": value for name, value in seconds.items()})
+            mlflow_run.finish("FINISHED")
         run.lock.release()
         self._run = None
         _logger.info("%s", summary(seconds, counters.counts(), _report(run), run.run_id))
@@ -160,7 +162,11 @@ class ProjectHooks:
             return
         try:
             if run.run_id:
-                mlflow_run.finish(status, error)
+                with mlflow_run.no_space_told(run.root):
+                    mlflow_run.log_metrics(_counts())
+                    mlflow_run.finish(status, error)
+        except Exception as problem:  # what ended the run matters more
+            _logger.warning("MLflow was not told how the run ended: %s", str(problem).partition("\n")[0])
         finally:
             run.lock.release()
 
@@ -169,6 +175,18 @@ def _stages() -> dict[str, set[str]]:
     from kedro.framework.project import pipelines
 
     return {name: {node.name for node in found.nodes} for name, found in pipelines.items() if name != "__default__"}
+
+
+def _put_in_order(run: _Run) -> None:
+    """Clear up after a run that was killed, and note the version of the data that `dvc repro` or git brought."""
+    tidy(run.root, catalog_files(run.context.config_loader["catalog"]).values())
+    if STAGE_VARIABLE not in os.environ:
+        dvc_lock.repair(run.root)
+        snapshot.record(run.root, _table_paths(run))
+
+
+def _table_paths(run: _Run) -> dict[str, str]:
+    return snapshot.table_paths(catalog_files(run.context.config_loader.base_catalog()))
 
 
 def _record_data(run: _Run) -> None:
@@ -180,7 +198,15 @@ def _record_data(run: _Run) -> None:
         if dvc_lock.commit(run.root, stages):
             run.seconds["dvc commit"] = time.perf_counter() - started
             recorded = dvc_lock.hashes(run.root, stages)
+            _record_snapshot(run)
     mlflow_run.set_tags({f"dvc.{path}": md5 for path, md5 in _hashes(run, recorded).items()} | facts.end_facts())
+
+
+def _record_snapshot(run: _Run) -> None:
+    if added := snapshot.record(run.root, _table_paths(run), run.run_id):
+        counts = ", ".join(f"{name} {number:,}" for name, number in added.counts.items())
+        _logger.info("the data changed: snapshot %s (%s)", added.id, counts)
+        mlflow_run.set_tags({"snapshot": added.id})
 
 
 def _hashes(run: _Run, recorded: dict[str, str]) -> dict[str, str]:

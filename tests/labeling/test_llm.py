@@ -9,11 +9,13 @@ from cu_pipeline.labeling.inquiry import plan_inquiries
 from cu_pipeline.labeling.llm import annotate, class_probabilities
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Scored, Unanswered
 from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
 from cu_pipeline.prompting.prompt import Prompt
 
 TOPIC = Capability(classes=("a", "b"))
+CLIENT = ClientOptions(packaged=PackagedOptions(price_per_1000_prompt_tokens=2.0, price_per_1000_output_tokens=8.0))
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 
 
@@ -44,7 +46,7 @@ def test_priors_count_people_on_training_clips_only(clips, votes) -> None:
 def test_annotations_carry_label_price_and_version(clips, votes) -> None:
     table = clips({"1": "seen", "2": "first", "3": "second"}).assign(split="train")
     people = votes(("1", "ann", "a"))
-    options = LlmOptions(content_free=("N/A",), price_per_1000_tokens=2.0)
+    options = LlmOptions(content_free=("N/A",), client=CLIENT)
     capabilities = {"topic": TOPIC}
     prompt = Prompt("{{ text }}:")
     (inquiry,) = plan_inquiries(table, people, capabilities, prompt, options)
@@ -61,6 +63,23 @@ def test_annotations_carry_label_price_and_version(clips, votes) -> None:
     assert result["price"].tolist() == pytest.approx([0.05, 0.07])
     assert result["price"].sum() == pytest.approx(sum(one.tokens for one in answers) * 2.0 / 1000)
     assert set(result["version"]) == {f"prompt@{prompt.version} {identity}"}
+
+
+def test_a_clip_without_an_answer_gets_no_annotation_and_the_others_bear_its_cost(clips, votes, caplog) -> None:
+    table = clips({"1": "first", "2": "second", "3": "third"}).assign(split="train")
+    options = LlmOptions(content_free=("N/A", ""), client=CLIENT)
+    (inquiry,) = plan_inquiries(table, votes(), {"topic": TOPIC}, Prompt("{{ text }}:"), options)
+    identity = client_kind(options.client).identity(options.client)
+    outcomes = [Scored((-1.0, -1.0), 10), Unanswered("no"), Scored((-1.0, -2.0), 30, 5), Unanswered("no", 20, 1)]
+    known = {one.key(identity): outcome for one, outcome in zip(inquiry.questions, outcomes, strict=False)}
+
+    result = annotate([inquiry], known, table, votes(), {"topic": TOPIC}, options)
+    assert result["clip_id"].tolist() == ["1"]
+    assert result["price"].tolist() == pytest.approx([((60 - 6) * 2 + 6 * 8) / 1000])
+    assert "topic: 2 clips got no answer" in caplog.text
+
+    uncalibrated = {key: one for key, one in known.items() if one != outcomes[0]}
+    assert annotate([inquiry], uncalibrated, table, votes(), {"topic": TOPIC}, options).empty
 
 
 def test_nothing_asked_gives_an_empty_table(clips, votes) -> None:

@@ -1,21 +1,22 @@
 import pytest
+from pydantic import ValidationError
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.prompting import answer as module
 from cu_pipeline.prompting.answer import BATCH, answer
 from cu_pipeline.prompting.client import Scored
 from cu_pipeline.prompting.clients import CLIENTS, ClientKind
-from cu_pipeline.prompting.options import ClientOptions
+from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
 from cu_pipeline.prompting.question import Question
 
-OPTIONS = ClientOptions(name="lengths")
+OPTIONS = ClientOptions()
 
 
 class _Lengths:
     """Scores a continuation by its length."""
 
     identity = "lengths@1"
+    concurrency = 1
     opened = closed = 0
 
     def __init__(self, options: ClientOptions) -> None:
@@ -30,7 +31,7 @@ class _Lengths:
 
 @pytest.fixture(autouse=True)
 def lengths(monkeypatch: pytest.MonkeyPatch) -> type[_Lengths]:
-    monkeypatch.setitem(CLIENTS, "lengths", ClientKind(lambda _: _Lengths.identity, _Lengths))
+    monkeypatch.setitem(CLIENTS, "packaged", ClientKind(lambda _: _Lengths.identity, _Lengths))
     _Lengths.opened = _Lengths.closed = 0
     counters.reset()
     return _Lengths
@@ -44,7 +45,7 @@ def test_each_new_question_is_asked_once_and_handed_on_in_batches(lengths: type[
     batches = list(answer(_questions(BATCH + 3) * 2, {}, OPTIONS))
     assert [len(batch) for batch in batches] == [BATCH, 3]
     assert counters.counts()["llm_calls"] == BATCH + 3
-    assert counters.counts()["llm_tokens"] == sum(call.scored.tokens for batch in batches for call in batch)
+    assert counters.counts()["llm_tokens"] == sum(call.answer.tokens for batch in batches for call in batch)
     assert (lengths.opened, lengths.closed) == (1, 1)
 
 
@@ -56,10 +57,10 @@ def test_questions_with_one_prompt_are_asked_side_by_side() -> None:
 
 
 def test_known_answers_cost_nothing_and_load_no_model(lengths: type[_Lengths]) -> None:
-    known = {call.key: call.scored for batch in answer(_questions(5), {}, OPTIONS) for call in batch}
+    known = {call.key: call.answer for batch in answer(_questions(5), {}, OPTIONS) for call in batch}
     counters.reset()
     assert list(answer(_questions(5), known, OPTIONS)) == []
-    assert counters.counts() == {"llm_cache_hits": 5, "llm_calls": 0, "llm_tokens": 0}
+    assert counters.counts() == {"llm_cache_hits": 5, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0}
     assert lengths.opened == 1
 
 
@@ -81,8 +82,9 @@ def test_the_key_depends_on_everything_that_changes_the_answer(change: dict[str,
     assert Question("p", (" a", " b"), "shared").key("model@1") == key(**given)
 
 
-def test_an_unknown_client_or_model_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"'nowhere' is unknown; clients: packaged"):
-        list(module.answer([], {}, ClientOptions(name="nowhere")))
+def test_an_unknown_client_or_model_is_named_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="'packaged'"):
+        ClientOptions.model_validate({"name": "nowhere"})
+    monkeypatch.undo()
     with pytest.raises(ConfigurationError, match=r"'gpt' is unknown; packaged models: .*smollm2"):
-        list(module.answer([], {}, ClientOptions(model="gpt")))
+        list(answer([], {}, ClientOptions(packaged=PackagedOptions(model="gpt"))))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.datasets.call_log import CallLogDataset
 from cu_pipeline.prompting.call_log import Call, CallLog
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Generated, Scored, Unanswered
 
 ONE, TWO, THREE = (Call(name, Scored((-0.1 * place, -2.5), 30 + place)) for place, name in enumerate("abc"))
 
@@ -17,7 +17,23 @@ def test_answers_come_back_exactly(tmp_path: Path) -> None:
     assert log.read() == {}
     log.append([ONE])
     log.append([TWO, THREE])
-    assert log.read() == {call.key: call.scored for call in (ONE, TWO, THREE)}
+    assert log.read() == {call.key: call.answer for call in (ONE, TWO, THREE)}
+
+
+def test_every_kind_of_answer_comes_back_and_so_do_lines_without_output_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "calls.jsonl"
+    kinds = {"s": Scored((-0.5,), 7, 2), "g": Generated("ein „Wort“ ", 9, 3), "u": Unanswered("broken", 4, 1)}
+    CallLog(path).append([Call(key, answer) for key, answer in kinds.items()])
+    assert CallLog(path).read() == kinds
+    path.write_text('{"key": "a", "logprobs": [-1.0, -2.0], "tokens": 5}\n')
+    assert CallLog(path).read() == {"a": Scored((-1.0, -2.0), 5)}
+
+
+def test_a_late_answer_is_billed_for_the_failures_before_it(tmp_path: Path) -> None:
+    log = CallLog(tmp_path / "calls.jsonl")
+    log.append([Call("k", Unanswered("broken", 40, 10)), Call("k", Unanswered("broken", 41, 11))])
+    log.append([Call("k", Generated("pets", 30, 2))])
+    assert log.read() == {"k": Generated("pets", 111, 23)}
 
 
 def test_bytes_stay_when_nothing_is_added(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.prompting.options import ClientOptions
+from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
 from cu_pipeline.prompting.packaged import PackagedClient
+from cu_pipeline.prompting.question import OpenQuestion
 
 PROMPT = 'Video caption: "how to bake bread"\nTopic:'
 TOPICS = (" cooking", " football", " Science & Technology")
@@ -15,7 +16,7 @@ TOPICS = (" cooking", " football", " Science & Technology")
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[PackagedClient]:
-    opened = PackagedClient(ClientOptions(threads=1))
+    opened = PackagedClient(ClientOptions())
     yield opened
     opened.close()
 
@@ -67,6 +68,37 @@ def test_answers_make_sense(client: PackagedClient) -> None:
     assert cooking > football
 
 
+def test_written_answers_are_repeatable_and_cut(client: PackagedClient) -> None:
+    asked = [client.generate(PROMPT, max_tokens=number, shared="Video caption:") for number in (3, 8, 3)]
+    assert asked[0] == asked[2]
+    assert asked[1].text.startswith(asked[0].text)
+    assert (asked[0].output_tokens, asked[1].output_tokens) == (3, 8)
+    assert asked[0].tokens - 3 == asked[1].tokens - 8
+
+
+def test_a_choice_is_the_likeliest_of_the_given_ones(client: PackagedClient) -> None:
+    choices = [topic.strip() for topic in TOPICS] + ['a "quoted" one', "日本"]
+    assert client.generate(PROMPT, max_tokens=1, choices=choices).text == "cooking"
+    held = client.generate("7 + 7 =", max_tokens=1, choices=choices)
+    assert held.text in choices
+
+
+def test_in_the_chat_form_choices_hold_too() -> None:
+    client = PackagedClient(ClientOptions(packaged=PackagedOptions(form="chat")))
+    assert client.identity.endswith(" chat")
+    question = OpenQuestion(PROMPT, max_tokens=1, choices=("cooking", "football"))
+    first = question.ask(client)
+    client.generate("Say hello.", max_tokens=5)
+    assert question.ask(client) == first
+    assert first.text in question.choices
+    client.close()
+
+
+def test_images_are_refused_with_the_remedy(client: PackagedClient) -> None:
+    with pytest.raises(ConfigurationError, match="reads no images: use the client `openai`"):
+        client.generate(PROMPT, max_tokens=1, images=[b"\xff\xd8\xff"])
+
+
 def test_a_prompt_beyond_the_context_is_refused_with_the_remedy(client: PackagedClient) -> None:
     with pytest.raises(ConfigurationError, match=r"has \d+ tokens with its answer, the model's context 4096: shorten"):
         client.score("word " * 5000, [" yes"])
@@ -76,7 +108,7 @@ def test_the_engine_prints_nothing() -> None:
     code = (
         "from cu_pipeline.prompting.packaged import PackagedClient as C\n"
         "from cu_pipeline.prompting.options import ClientOptions as O\n"
-        "c = C(O(threads=1)); c.score('a', [' b', ' c']); c.close()\n"
+        "c = C(O()); c.score('a', [' b', ' c']); c.close()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

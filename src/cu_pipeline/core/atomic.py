@@ -1,8 +1,19 @@
+"""Writing files so that a crash, an error or a full disk leaves the old file or the new one, never a part."""
+
+import errno
+import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from cu_pipeline.core.errors import NoSpaceError
+
+_TEMPORARY: Final = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -10,29 +21,79 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target` that replaces it when the block ends well.
 
     The bytes are on the disk before the name changes, so a crash leaves the old file or the new one, never
-    a part. When the block raises, the temporary file is removed and `target` is as before.
+    a part. When the block raises, the temporary file is removed and `target` is as before. What a killed process
+    leaves is for `remove_strays`; a lock on the temporary file says that somebody writes it.
 
     Args:
         target: the file to write; its folder is made if need be.
+
+    Raises:
+        NoSpaceError: the disk is full.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        _sync(temporary)
-        temporary.replace(target)
-        _sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with no_space_told(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        temporary = Path(name)
+        try:
+            _lock(handle)
+            yield temporary
+            temporary.chmod(0o644)
+            _sync(temporary)
+            temporary.replace(target)
+            _sync(target.parent)
+        finally:
+            os.close(handle)
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def remove_strays(folder: Path) -> int:
+    """Remove the temporary files in `folder` that killed writers left, and give how many those were.
+
+    A file that a living process writes is locked, and stays.
+    """
+    if not folder.is_dir():
+        return 0
+    found = [entry.path for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+    return sum(_remove_if_abandoned(Path(path)) for path in found)
+
+
+@contextmanager
+def no_space_told(target: Path) -> Iterator[None]:
+    """Turn the system's word that the disk is full into an error that names the file.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        remedy = f"what it held before is kept. Free space on the disk of {target.parent}, then run again"
+        raise NoSpaceError(f"no space left to write {target} ({os.strerror(error.errno)}): {remedy}") from error
+
+
+def _remove_if_abandoned(temporary: Path) -> bool:
+    with suppress(OSError), temporary.open("rb") as stream:
+        _lock(stream.fileno(), strictly=True)
+        temporary.unlink()
+        return True
+    return False
+
+
+def _lock(handle: int, *, strictly: bool = False) -> None:
+    """Lock an open file without waiting; a file system without locks matters only when `strictly`."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if strictly:
+            raise
 
 
 def _sync(path: Path) -> None:

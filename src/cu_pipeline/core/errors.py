@@ -7,6 +7,8 @@ CuPipelineError
 ├── BadClipError           one clip that is refused; becomes a row in `rejects`
 ├── BundleError            a model bundle that is incomplete or does not fit
 ├── StoreError             a feature store or table that is damaged
+├── SnapshotError          a version of the data that is not known or not at hand
+├── NoSpaceError           a file that does not fit on the disk
 ├── RunInProgressError     another run holds the project's lock
 └── DeliveryError          a service that does not start or does not answer as it must
 """
@@ -19,6 +21,7 @@ class Reason(StrEnum):
     """Why a clip was refused. The codes are stable: people filter `rejects.csv` by them."""
 
     MISSING = "missing"
+    UNREACHABLE = "unreachable"
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
     NO_VIDEO = "no_video"
@@ -81,6 +84,14 @@ class BundleError(CuPipelineError):
 
 class StoreError(CuPipelineError):
     """A feature store or table that is damaged."""
+
+
+class SnapshotError(CuPipelineError):
+    """A version of the data that is not known or not at hand."""
+
+
+class NoSpaceError(CuPipelineError):
+    """A file that does not fit on the disk."""
 
 
 class RunInProgressError(CuPipelineError):

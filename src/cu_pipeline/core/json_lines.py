@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from cu_pipeline.core.atomic import no_space_told
+
 
 def read_lines(path: Path) -> list[bytes]:
     """Give the finished lines of a file; none when there is no file."""
@@ -11,8 +13,17 @@ def read_lines(path: Path) -> list[bytes]:
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
-    """Cut off an unfinished line, add lines and put them on the disk."""
+    """Cut off an unfinished line, add lines and put them on the disk.
+
+    Raises:
+        NoSpaceError: the disk is full; a part of the lines may have been added.
+    """
     text = "".join(line + "\n" for line in lines)
+    with no_space_told(path):
+        _append(path, text)
+
+
+def _append(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as stream:
         stream.truncate(_finished_bytes(path))

@@ -2,13 +2,13 @@ from collections.abc import Iterable
 
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.prompting.call_log import Call, CallLog
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Answer
 
 
-class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Scored]]):
+class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Answer]]):
     """Answers of language models: saving appends, loading gives all by key."""
 
-    def load(self) -> dict[str, Scored]:
+    def load(self) -> dict[str, Answer]:
         return CallLog(self._filepath).read()
 
     def save(self, data: Iterable[Call]) -> None:

@@ -56,7 +56,7 @@ def plan_inquiries(
     """
     if not options.enabled:
         return []
-    text = clips.set_index("clip_id")["text"].map(lambda caption: as_data(caption, options.max_characters))
+    text = clips.set_index("clip_id")["text"]
     asked = [name for name, capability in capabilities.items() if capability.kind in options.kinds]
     chosen = {name: _chosen(text, annotations, name, options.max_clips) for name in asked}
     return [
@@ -73,7 +73,7 @@ def _chosen(text: "pd.Series[str]", annotations: pd.DataFrame, name: str, limit:
         & (annotations["kind"] == AnnotatorKind.HUMAN)
         & (annotations["label"] != "")
     ]
-    waiting = text[~text.index.isin(seen["clip_id"]) & (text != "")]
+    waiting = text[~text.index.isin(seen["clip_id"]) & (text.str.strip() != "")]
     if len(waiting) <= limit:
         return waiting
     _log.warning(
@@ -97,13 +97,16 @@ def _inquiry(
     answers = tuple(f" {one}" for one in classes + contrast)
     shared = prompt.shared(**context)
 
+    hidden = classes if options.hide_class_names else []
+
     def ask(caption: str) -> Question:
-        return Question(prompt.render(caption, **context), answers, shared)
+        data = as_data(caption, options.max_characters, hidden)
+        return Question(prompt.render(data, **context), answers, shared)
 
     return Inquiry(
         capability=name,
         prompt_version=prompt.version,
-        content_free=tuple(ask(as_data(caption, options.max_characters)) for caption in options.content_free),
+        content_free=tuple(ask(caption) for caption in options.content_free),
         clips={str(clip): ask(caption) for clip, caption in captions.items()},
     )
 

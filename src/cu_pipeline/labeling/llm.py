@@ -1,5 +1,6 @@
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,16 @@ from cu_pipeline.labeling.inquiry import Inquiry
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.prompting.calibration import calibrated
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Answer, Scored
 from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.question import Question
+
+_log = logging.getLogger(__name__)
 
 
 def annotate(
     inquiries: Sequence[Inquiry],
-    known: Mapping[str, Scored],
+    known: Mapping[str, Answer],
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     capabilities: Mapping[str, Capability],
@@ -26,11 +30,12 @@ def annotate(
 ) -> pd.DataFrame:
     """Turn a language model's answers into annotations.
 
-    The content-free questions' price is shared evenly by the clips, so that the prices add up to the bill.
+    A clip whose question got no answer gets no annotation. What was paid for it and for the content-free
+    questions is shared evenly by the annotated clips, so that the prices add up to the bill.
 
     Args:
         inquiries: one a capability.
-        known: answers by key; all questions are in it.
+        known: answers by key.
         clips: the table of usable clips.
         annotations: opinions from the feed, which say how common each class is.
         capabilities: the active ones.
@@ -43,28 +48,60 @@ def annotate(
     rows: list[dict[str, object]] = []
     for inquiry in inquiries:
         name, capability = inquiry.capability, capabilities[inquiry.capability]
-        nothing = [known[question.key(identity)] for question in inquiry.content_free]
-        answers = [known[question.key(identity)] for question in inquiry.clips.values()]
+        nothing = _scored({str(place): one for place, one in enumerate(inquiry.content_free)}, known, identity)
+        answers = _scored(inquiry.clips, known, identity)
+        _report_unanswered(name, len(inquiry.clips) - len(answers), bool(nothing))
+        if not answers or not nothing:
+            continue
         priors = class_priors(clips, annotations, name, capability)
-        probabilities = class_probabilities(_logprobs(answers), _logprobs(nothing), priors, capability.kind)
-        overhead = sum(one.tokens for one in nothing) / len(answers)
-        labels, certainty = decide(probabilities, capability, list(inquiry.clips))
+        probabilities = class_probabilities(
+            _logprobs(answers.values()), _logprobs(nothing.values()), priors, capability.kind
+        )
+        labels, certainty = decide(probabilities, capability, list(answers))
         rows += [
             {
                 "clip_id": clip_id,
                 "capability": name,
-                "annotator": options.client.model,
+                "annotator": options.client.chosen.model,
                 "kind": AnnotatorKind.LLM.value,
                 "label": labels[row],
                 "probability": round(float(certainty[row]), 6),
                 "probabilities": as_json(probabilities[row], capability.classes),
-                "price": round((answers[row].tokens + overhead) * options.price_per_1000_tokens / 1000, 9),
+                "price": price,
                 "version": f"prompt@{inquiry.prompt_version} {identity}",
                 "draw": "",
             }
-            for row, clip_id in enumerate(inquiry.clips)
+            for row, (clip_id, price) in enumerate(_prices(inquiry, answers, known, identity, options).items())
         ]
     return table(rows, ANNOTATIONS)
+
+
+def _scored(questions: Mapping[str, Question], known: Mapping[str, Answer], identity: str) -> dict[str, Scored]:
+    replies = {name: known.get(question.key(identity)) for name, question in questions.items()}
+    return {name: reply for name, reply in replies.items() if isinstance(reply, Scored)}
+
+
+def _report_unanswered(capability: str, clips: int, calibrated_by_any: bool) -> None:
+    if clips:
+        _log.warning("%s: %d clips got no answer of the language model and no annotation by it", capability, clips)
+    if not calibrated_by_any:
+        _log.warning("%s: no caption that says nothing got an answer, so nothing is labelled", capability)
+
+
+def _prices(
+    inquiry: Inquiry,
+    answers: Mapping[str, Scored],
+    known: Mapping[str, Answer],
+    identity: str,
+    options: LlmOptions,
+) -> dict[str, float]:
+    """Give each annotated clip's price in US dollars: its own answer's and an even share of all other cost."""
+    model = options.client.chosen
+    paid = {question.key(identity) for question in inquiry.questions} & set(known)
+    total = sum(model.price(known[key].tokens, known[key].output_tokens) for key in sorted(paid))
+    own = {clip: model.price(reply.tokens, reply.output_tokens) for clip, reply in answers.items()}
+    share = (total - sum(own.values())) / len(own)
+    return {clip: round(price + share, 9) for clip, price in own.items()}
 
 
 def class_probabilities(
@@ -107,5 +144,5 @@ def _with_prior(even: NDArray[np.float64], priors: NDArray[np.float64]) -> NDArr
     return joint / joint.sum(axis=1, keepdims=True)
 
 
-def _logprobs(answers: Sequence[Scored]) -> NDArray[np.float64]:
+def _logprobs(answers: Iterable[Scored]) -> NDArray[np.float64]:
     return np.array([one.logprobs for one in answers])

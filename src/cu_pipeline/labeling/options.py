@@ -47,10 +47,11 @@ class LlmOptions(Options):
         client: which model.
         max_clips: per capability; the clips beyond it stay without a label, and a warning counts them.
         max_characters: to which captions are cut.
+        hide_class_names: whether the classes' own names in captions, except in hashtags, are hidden from the model,
+            so that a caption cannot dictate its label.
         content_free: captions that say nothing, to calibrate by.
         contrast: the answer that a class of a multi-label capability is weighed against: what clips show to
             which no class applies.
-        price_per_1000_tokens: US dollars.
     """
 
     enabled: bool = True
@@ -58,9 +59,9 @@ class LlmOptions(Options):
     client: ClientOptions = ClientOptions()
     max_clips: int = Field(default=500, ge=0)
     max_characters: int = Field(default=300, ge=1)
+    hide_class_names: bool = True
     content_free: tuple[str, ...] = Field(default=CONTENT_FREE, min_length=1)
     contrast: str = Field(default="everyday life", min_length=1)
-    price_per_1000_tokens: float = Field(default=0.0002, ge=0)
 
 
 class ChampionOptions(Options):

@@ -1,28 +1,33 @@
 import json
-import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.core.json_lines import append_lines, read_lines
+from cu_pipeline.prompting.client import Answer, Generated, Scored, Unanswered
 
 
 @dataclass(frozen=True)
 class Call:
-    """One answered question.
+    """One question that was paid for.
 
     Attributes:
         key: content key of model and question.
-        scored: the answer.
+        answer: what came back.
     """
 
     key: str
-    scored: Scored
+    answer: Answer
+
+
+KINDS: Final[dict[str, type[Answer]]] = {"logprobs": Scored, "text": Generated, "reason": Unanswered}
+"""The field by which the kind of a line's answer is known -> the kind."""
 
 
 class CallLog:
-    """Every answer that was ever paid for: an append-only file of JSON lines.
+    """All that was ever paid for: an append-only file of JSON lines.
 
     A line that a crash left unfinished is ignored and cut off by the next `append`. When nothing is
     added, the bytes stay as they are.
@@ -34,42 +39,45 @@ class CallLog:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> dict[str, Scored]:
-        """Give all answers by key.
+    def read(self) -> dict[str, Answer]:
+        """Give the last answer by key, billed for what was paid for earlier ones too.
 
         Raises:
             StoreError: a finished line is not an answer.
         """
-        if not self._path.exists():
-            return {}
-        *lines, _unfinished = self._path.read_bytes().split(b"\n")
-        return dict(self._parse(number, line) for number, line in enumerate(lines, 1))
+        answers: dict[str, Answer] = {}
+        for number, line in enumerate(read_lines(self._path), 1):
+            key, answer = self._parse(number, line)
+            answers[key] = _with_bill_of(answers.get(key), answer)
+        return answers
 
     def append(self, calls: Iterable[Call]) -> None:
         """Add answers and put them on the disk; no calls make an empty file."""
-        lines = "".join(
-            json.dumps({"key": call.key, "logprobs": call.scored.logprobs, "tokens": call.scored.tokens}) + "\n"
-            for call in calls
-        )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if not lines and self._path.exists():
-            return
-        self._cut_unfinished()
-        with self._path.open("ab") as stream:
-            stream.write(lines.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        append_lines(self._path, [json.dumps({"key": call.key, **asdict(call.answer)}) for call in calls])
 
-    def _parse(self, number: int, line: bytes) -> tuple[str, Scored]:
+    def _parse(self, number: int, line: bytes) -> tuple[str, Answer]:
         try:
             record = json.loads(line)
-            return record["key"], Scored(tuple(record["logprobs"]), record["tokens"])
-        except (ValueError, KeyError, TypeError) as error:
+            return record.pop("key"), _answer(record)
+        except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
             raise StoreError(
                 f"{self._path} line {number} is damaged: delete the line, which costs one call, or get the file "
                 "back with `dvc checkout`"
             ) from error
 
-    def _cut_unfinished(self) -> None:
-        if self._path.exists() and (content := self._path.read_bytes()) and not content.endswith(b"\n"):
-            os.truncate(self._path, content.rfind(b"\n") + 1)
+
+def _answer(record: dict[str, Any]) -> Answer:
+    kind = next(kind for field, kind in KINDS.items() if field in record)
+    if kind is Scored:
+        record["logprobs"] = tuple(record["logprobs"])
+    return kind(**record)
+
+
+def _with_bill_of(earlier: Answer | None, answer: Answer) -> Answer:
+    if earlier is None:
+        return answer
+    return replace(
+        answer,
+        tokens=answer.tokens + earlier.tokens,
+        output_tokens=answer.output_tokens + earlier.output_tokens,
+    )

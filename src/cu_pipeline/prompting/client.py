@@ -2,6 +2,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cu_pipeline.core.errors import CuPipelineError
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -9,11 +11,60 @@ class Scored:
 
     Attributes:
         logprobs: natural logarithm of each continuation's probability, in the order they were asked.
-        tokens: tokens of the prompt and of all continuations: what the call is billed for.
+        tokens: all that the call is billed for: prompt, continuations, and earlier tries of no use.
+        output_tokens: those of them that are billed as written by the model.
     """
 
     logprobs: tuple[float, ...]
     tokens: int
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a language model wrote after one prompt.
+
+    Attributes:
+        text: without white space around it; one of the choices if there were any.
+        tokens: all that the call is billed for: prompt, text, and earlier tries of no use.
+        output_tokens: those of them that the model wrote.
+    """
+
+    text: str
+    tokens: int
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """A question that got no usable answer; it is asked again by the next run.
+
+    Attributes:
+        reason: in words.
+        tokens: all that was billed nevertheless.
+        output_tokens: those of them that the model wrote.
+    """
+
+    reason: str
+    tokens: int = 0
+    output_tokens: int = 0
+
+
+Answer = Scored | Generated | Unanswered
+
+
+class UnansweredError(CuPipelineError):
+    """A client gave up on one question; others may do better.
+
+    Args:
+        outcome: why, and what was paid.
+        asked: False if the model was not even asked, say because the budget is spent.
+    """
+
+    def __init__(self, outcome: Unanswered, *, asked: bool = True) -> None:
+        self.outcome = outcome
+        self.asked = asked
+        super().__init__(outcome.reason)
 
 
 class Client(Protocol):
@@ -23,6 +74,10 @@ class Client(Protocol):
     def identity(self) -> str:
         """Model, weights and engine: equal identities give equal answers."""
 
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be under way at the same time, each in a thread of its own."""
+
     def score(self, prompt: str, continuations: Sequence[str], *, shared: str = "") -> Scored:
         """Score `continuations` of `prompt`.
 
@@ -31,6 +86,33 @@ class Client(Protocol):
             continuations: each starts with the space that separates it from the prompt.
             shared: the beginning that this prompt has in common with the calls around it; a hint for
                 speed that never changes the answer.
+
+        Raises:
+            UnansweredError: this question got no usable answer.
+            ConfigurationError: no question will.
+        """
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        shared: str = "",
+        choices: Sequence[str] = (),
+        images: Sequence[bytes] = (),
+    ) -> Generated:
+        """Let the model write, always taking the likeliest token.
+
+        Args:
+            prompt: the text before the answer, without trailing space.
+            max_tokens: after which the answer is cut; with `choices` there is always room for one of them.
+            shared: as in `score`.
+            choices: if given, the answer is one of them.
+            images: encoded pictures (JPEG, PNG, WebP or GIF), for a model that sees.
+
+        Raises:
+            UnansweredError: this question got no usable answer.
+            ConfigurationError: no question will.
         """
 
     def close(self) -> None:

@@ -2,8 +2,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.prompting.client import Client
+from cu_pipeline.prompting.openai_client import OpenAIClient, openai_identity
 from cu_pipeline.prompting.options import ClientOptions
 from cu_pipeline.prompting.packaged import PackagedClient, packaged_identity
 
@@ -21,15 +21,12 @@ class ClientKind:
     open: Callable[[ClientOptions], Client]
 
 
-CLIENTS: Final[dict[str, ClientKind]] = {"packaged": ClientKind(packaged_identity, PackagedClient)}
+CLIENTS: Final[dict[str, ClientKind]] = {
+    "packaged": ClientKind(packaged_identity, PackagedClient),
+    "openai": ClientKind(openai_identity, OpenAIClient),
+}
 
 
 def client_kind(options: ClientOptions) -> ClientKind:
-    """Find the client that `options` name.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if options.name not in CLIENTS:
-        raise ConfigurationError(f"client {options.name!r} is unknown; clients: {', '.join(CLIENTS)}")
+    """Find the client that `options` name."""
     return CLIENTS[options.name]

@@ -6,10 +6,12 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-from cu_pipeline.compute.cores import usable_cores
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.weights import MODELS, weights_path
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.core.weights import MODELS
+from cu_pipeline.prompting.chat import answer_format, chat_request
+from cu_pipeline.prompting.choices import pick, room_for, token_grammar
+from cu_pipeline.prompting.client import Generated, Scored, Unanswered, UnansweredError
+from cu_pipeline.prompting.engine import start_engine
 from cu_pipeline.prompting.options import ClientOptions
 
 _FORCE = 100.0
@@ -29,28 +31,15 @@ class PackagedClient:
         MissingWeightsError: the model's package is absent or damaged.
     """
 
-    def __init__(self, options: ClientOptions) -> None:
-        import xllamacpp
+    concurrency = 1
 
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(weights_path(options.model))
-        parameters.n_ctx = options.context
-        parameters.cpuparams.n_threads = options.threads or usable_cores()
-        parameters.cpuparams_batch.n_threads = parameters.cpuparams.n_threads
-        parameters.cache_ram_mib = 0
-        parameters.warmup = False
-        parameters.ui = False
-        parameters.verbosity = -1
-        self._options = options
-        self._server: Any = xllamacpp.Server(parameters)
+    def __init__(self, options: ClientOptions) -> None:
+        self.identity = packaged_identity(options)
+        self._options = options.packaged
+        self._server: Any = start_engine(options.packaged)
         self._address = urlsplit(self._server.listening_address).netloc
         self._start: list[int] = []
         self._shared: list[int] = []
-
-    @property
-    def identity(self) -> str:
-        """Model, weights' hash and engine."""
-        return packaged_identity(self._options)
 
     def close(self) -> None:
         """Stop the engine's threads and free its memory."""
@@ -64,11 +53,55 @@ class PackagedClient:
         """
         start = self._tokens(prompt)
         ends = [self._tokens(continuation) for continuation in continuations]
-        self._check_length(start, ends)
+        self._check_length(start, max(map(len, ends)))
         self._read(start, self._tokens(shared))
         first = self._first(start, sorted({end[0] for end in ends}))
         logprobs = tuple(first[end[0]] + self._rest(start, end) for end in ends)
         return Scored(logprobs, len(start) + sum(map(len, ends)))
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        shared: str = "",
+        choices: Sequence[str] = (),
+        images: Sequence[bytes] = (),
+    ) -> Generated:
+        """Write the likeliest continuation, or the likeliest answer in the chat form.
+
+        Raises:
+            ConfigurationError: the prompt is longer than the model's context, or there are images.
+        """
+        if images:
+            raise ConfigurationError(f"model {self._options.model!r} reads no images: use the client `openai`")
+        write = {"completion": self._continue, "chat": self._reply}[self._options.form]
+        text, usage = write(prompt, shared, max_tokens, choices)
+        written = usage["completion_tokens"]
+        tokens = usage["prompt_tokens"] + written
+        try:
+            return Generated(pick(text, choices) if choices else text.strip(), tokens, written)
+        except ValueError as error:
+            raise UnansweredError(Unanswered(str(error), tokens, written)) from error
+
+    def _continue(
+        self, prompt: str, shared: str, max_tokens: int, choices: Sequence[str]
+    ) -> tuple[str, dict[str, int]]:
+        start = self._tokens(prompt)
+        ends = [self._tokens(f" {choice}") for choice in choices]
+        longest = max(map(len, ends), default=max_tokens)
+        self._check_length(start, longest)
+        self._read(start, self._tokens(shared))
+        held = {"grammar": token_grammar(ends)} if choices else {}
+        answer = self._request(start, max_tokens=longest, **held)
+        return answer["choices"][0]["text"], answer["usage"]
+
+    def _reply(self, prompt: str, _shared: str, max_tokens: int, choices: Sequence[str]) -> tuple[str, dict[str, int]]:
+        self._check_length(self._tokens(prompt), room_for(choices, max_tokens))
+        self._start, self._shared = [], []
+        request = chat_request(prompt, room_for(choices, max_tokens)) | (answer_format(choices) if choices else {})
+        answer = _answered(self._server.handle_chat_completions({**request, "cache_prompt": False}))
+        return answer["choices"][0]["message"]["content"], answer["usage"]
 
     def _first(self, start: list[int], candidates: list[int]) -> dict[int, float]:
         """Give the log-probability of each candidate for the token after `start`.
@@ -88,8 +121,8 @@ class PackagedClient:
         """Give the log-probability of all tokens of `end` but the first, after `start` and that first one."""
         if len(end) == 1:
             return 0.0
-        grammar = "root ::= " + " ".join(f"<[{token}]>" for token in end[1:])
-        steps = self._complete([*start, end[0]], logprobs=1, grammar=grammar, max_tokens=len(end) - 1)
+        held = token_grammar([end[1:]])
+        steps = self._complete([*start, end[0]], logprobs=1, grammar=held, max_tokens=len(end) - 1)
         return math.fsum(step["logprob"] for step in steps)
 
     def _read(self, start: list[int], shared: list[int]) -> None:
@@ -104,12 +137,12 @@ class PackagedClient:
         self._start, self._shared = start, shared
 
     def _complete(self, prompt: list[int], **request: object) -> list[dict[str, Any]]:
-        defaults = {"max_tokens": 1, "temperature": 0, "cache_prompt": True}
-        answer = self._server.handle_completions({"prompt": prompt, **defaults, **request})
-        if "choices" not in answer:
-            raise RuntimeError(f"llama.cpp refused a request of {len(prompt)} tokens: {answer}")
-        logprobs = answer["choices"][0]["logprobs"]
+        logprobs = self._request(prompt, **request)["choices"][0]["logprobs"]
         return logprobs["content"] if logprobs else []
+
+    def _request(self, prompt: list[int], **request: object) -> dict[str, Any]:
+        defaults = {"max_tokens": 1, "temperature": 0, "cache_prompt": True}
+        return _answered(self._server.handle_completions({"prompt": prompt, **defaults, **request}))
 
     def _tokens(self, text: str) -> list[int]:
         if not text:
@@ -121,13 +154,19 @@ class PackagedClient:
         finally:
             connection.close()
 
-    def _check_length(self, start: list[int], ends: list[list[int]]) -> None:
-        needed = len(start) + max(map(len, ends))
+    def _check_length(self, start: list[int], answer: int) -> None:
+        needed = len(start) + answer
         if needed > self._options.context:
             raise ConfigurationError(
                 f"a prompt has {needed} tokens with its answer, the model's context {self._options.context}: "
                 "shorten the prompt, lower `max_characters` or raise `context`"
             )
+
+
+def _answered(answer: dict[str, Any]) -> dict[str, Any]:
+    if "choices" not in answer:
+        raise RuntimeError(f"llama.cpp refused a request: {answer}")
+    return answer
 
 
 def packaged_identity(options: ClientOptions) -> str:
@@ -136,6 +175,8 @@ def packaged_identity(options: ClientOptions) -> str:
     Raises:
         ConfigurationError: no packaged model has this name.
     """
-    if options.model not in MODELS:
-        raise ConfigurationError(f"model {options.model!r} is unknown; packaged models: {', '.join(MODELS)}")
-    return f"{options.model}@{MODELS[options.model].sha256[:12]} xllamacpp@{version('xllamacpp')}"
+    mine = options.packaged
+    if mine.model not in MODELS:
+        raise ConfigurationError(f"model {mine.model!r} is unknown; packaged models: {', '.join(MODELS)}")
+    form = "" if mine.form == "completion" else f" {mine.form}"
+    return f"{mine.model}@{MODELS[mine.model].sha256[:12]} xllamacpp@{version('xllamacpp')}{form}"

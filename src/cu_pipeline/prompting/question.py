@@ -1,6 +1,8 @@
 from dataclasses import dataclass
+from hashlib import sha256
 
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.prompting.client import Client, Generated, Scored
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,44 @@ class Question:
     def key(self, identity: str) -> str:
         """Give the content key of this question to the model `identity`: SHA-256 in hex."""
         return json_sha256([identity, self.prompt, self.continuations])
+
+    def ask(self, client: Client) -> Scored:
+        """Have `client` score the answers."""
+        return client.score(self.prompt, self.continuations, shared=self.shared)
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """A prompt that a model answers by writing.
+
+    Attributes:
+        prompt: the text before the answer.
+        max_tokens: after which the answer is cut.
+        choices: if given, the answer is one of them.
+        images: encoded pictures, for a model that sees.
+        shared: the beginning that neighbouring questions have in common.
+    """
+
+    prompt: str
+    max_tokens: int
+    choices: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()
+    shared: str = ""
+
+    def key(self, identity: str) -> str:
+        """Give the content key of this question to the model `identity`: SHA-256 in hex."""
+        pictures = [sha256(image).hexdigest() for image in self.images]
+        return json_sha256([identity, "generate", self.prompt, self.max_tokens, self.choices, pictures])
+
+    def ask(self, client: Client) -> Generated:
+        """Have `client` write."""
+        return client.generate(
+            self.prompt,
+            max_tokens=self.max_tokens,
+            shared=self.shared,
+            choices=self.choices,
+            images=self.images,
+        )
+
+
+AnyQuestion = Question | OpenQuestion

@@ -8,6 +8,7 @@ from cu_pipeline.reports.cards import Cards, spread
 
 MEANINGS: Final[dict[str, str]] = {
     Reason.MISSING: "the file is not there",
+    Reason.UNREACHABLE: "its store did not give the file",
     Reason.EMPTY: "the file has no bytes, and there is no caption",
     Reason.NOT_MEDIA: "the file is no media file",
     Reason.NO_VIDEO: "there is no video in it",

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from pydantic import BaseModel, ValidationError
 
+from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
 
 
@@ -96,7 +97,7 @@ def _describe(name: str, model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "missing":
         return f"parameter {path!r} is missing: give it in conf/base or with --params"
     message = fault["msg"].removeprefix("Value error, ")
-    return f"parameter {path!r} = {fault['input']!r}: {message[:1].lower() + message[1:]}"
+    return f"parameter {path!r} = {hide_passwords(repr(fault['input']))}: {message[:1].lower() + message[1:]}"
 
 
 def _unknown(path: str, key: str, allowed: list[str]) -> str:

@@ -38,8 +38,13 @@ def end_facts() -> dict[str, str]:
     return facts | {f"decoder.{name}": value for name, value in decoder_identity().items()}
 
 
+def git_commit(root: Path) -> str | None:
+    """Give the commit that is checked out; None outside git."""
+    return _ask_git(root, "rev-parse", "HEAD")
+
+
 def _git(root: Path) -> dict[str, str]:
-    commit = _ask_git(root, "rev-parse", "HEAD")
+    commit = git_commit(root)
     if commit is None:
         return {}
     changes = _ask_git(root, "status", "--porcelain")

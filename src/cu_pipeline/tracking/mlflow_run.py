@@ -4,11 +4,14 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
+
+from cu_pipeline.core.errors import NoSpaceError
 
 EXPERIMENT: Final = "cu-pipeline"
 _MAX_VALUE: Final = 6000
@@ -38,6 +41,7 @@ def configure(root: Path) -> None:
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what it raises, traceback and all
 
     uri, folder = tracking_uri(root), root.resolve() / "mlruns"
     local = uri.startswith("sqlite:") and str(folder) in uri
@@ -68,6 +72,22 @@ def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
     configure(root)
     nested = mlflow.active_run() is not None
     return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
+
+
+@contextmanager
+def no_space_told(root: Path) -> Iterator[None]:
+    """Turn MLflow's word that the disk is full into an error that names its database.
+
+    Raises:
+        NoSpaceError: the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        if "disk is full" not in str(error):
+            raise
+        remedy = "the tables that were written are whole. Free space on its disk, then run again"
+        raise NoSpaceError(f"no space left to write {tracking_uri(root)}: {remedy}") from error
 
 
 def log_params(parameters: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
-from cu_pipeline.pipelines.collect.sources.table import read_source
+from cu_pipeline.pipelines.collect.sources.table import read_sources
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def fill(root, *names):
 
 
 def read(place):
-    return read_source(CollectOptions(manifest=f"folder:{place}"), workers=1)
+    return read_sources(CollectOptions(manifest=f"folder:{place}"), workers=1)
 
 
 def test_folders_are_classes_and_paths_are_names(root):

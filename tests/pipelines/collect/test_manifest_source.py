@@ -8,7 +8,7 @@ import pytest
 
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
-from cu_pipeline.pipelines.collect.sources.table import read_source
+from cu_pipeline.pipelines.collect.sources.table import read_sources
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch):
 
 
 def read(manifest):
-    return read_source(CollectOptions(manifest=str(manifest)), workers=1)
+    return read_sources(CollectOptions(manifest=str(manifest)), workers=1)
 
 
 def write(path, content):
@@ -28,7 +28,7 @@ def write(path, content):
 
 
 def rows(manifest):
-    return read(manifest).drop(columns="_problem").to_dict("records")
+    return read(manifest).drop(columns=["_problem", "_source"]).to_dict("records")
 
 
 EXPECTED = [{"clip_id": "1", "text": "grüße, 🎬", "path": ""}, {"clip_id": "2", "text": "", "path": "in/a.mp4"}]

@@ -19,6 +19,7 @@ from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe_log import ProbeLog
+from cu_pipeline.pipelines.collect.fetching.options import FetchOptions
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
@@ -245,12 +246,31 @@ def test_clips_posted_since_a_date_are_for_testing_with_their_creators(project):
     assert project.report("leakage")["creators"]["shared"] == 0
 
 
-def test_media_behind_an_address_are_refused(project):
-    project.feed({"clip_id": "1", "path": "http://127.0.0.1:9/a.mp4"}, {"clip_id": "2", "text": "x"})
-    project.run()
-    assert project.rejects[["clip_id", "path", "reason"]].to_numpy().tolist() == [
-        ["1", "http://127.0.0.1:9/a.mp4", "missing"]
+def test_media_behind_addresses_become_clips_and_are_tried_again(project, web):
+    film = clip(web.folder / "a.mp4")
+    project.options = project.options.model_copy(update={"fetch": FetchOptions(backoff_s=0)})
+    project.feed(
+        {"clip_id": "1", "path": f"{web.address}/tagged/a.mp4"},
+        {"clip_id": "2", "path": f"{web.address}/tagged/later.mp4"},
+        {"clip_id": "3", "path": f"{web.address}/broken"},
+        {"clip_id": "4", "path": film.as_uri()},
+    )
+    counts = project.run()
+    refused = project.rejects[["clip_id", "path", "reason"]].to_numpy().tolist()
+    assert refused == [
+        ["2", f"{web.address}/tagged/later.mp4", "missing"],
+        ["3", f"{web.address}/broken", "unreachable"],
     ]
+    assert project.clips["clip_id"].tolist() == ["1", "4"]
+    first = project.clips.iloc[0]
+    assert first["path"] == f"data/01_raw/media/{first['media_sha256'][:2]}/{first['media_sha256']}.mp4"
+    assert json.loads(first["metadata"]) == {"media_address": f"{web.address}/tagged/a.mp4"}
+    assert (counts["media_fetched"], counts["media_fetch_failed"]) == (1, 2)
+
+    clip(web.folder / "later.mp4", frames=7)
+    counts = project.run()
+    assert project.clips["clip_id"].tolist() == ["1", "2", "4"]
+    assert (counts["media_fetched"], counts["media_fetch_cached"], counts["clips_probed"]) == (1, 1, 1)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not here")

@@ -52,7 +52,7 @@ def feed() -> dict[str, pd.DataFrame]:
 
 def _labels(run: Run, feed: dict[str, pd.DataFrame], **llm: object) -> tuple[pd.DataFrame, dict[str, int]]:
     capabilities = {"topic": {}, "safety": {"kind": "multi"}}
-    catalog, counts = run(feed, capabilities, llm={"client": {"threads": 1}, **llm})
+    catalog, counts = run(feed, capabilities, llm=llm)
     return catalog.load("labels"), counts
 
 
@@ -79,7 +79,7 @@ def test_captions_are_labelled_once_and_survive_a_crash(
     written = _bytes(tmp_path)
 
     _, counts = _labels(run_label, feed)
-    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0} | NO_WORK
+    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0} | NO_WORK
     assert _bytes(tmp_path) == written
 
     log = tmp_path / "data" / "05_model_input" / "llm_calls.jsonl"

@@ -14,6 +14,12 @@ Record = dict[str, Any]
 PROBLEM: Final = "_problem"
 """Key that says what is wrong with a row that could not be read."""
 
+REASON: Final = "_reason"
+"""Key with the code of a row's problem where that is not `bad_row`."""
+
+SOURCE: Final = "_source"
+"""Key that says which source a row comes from."""
+
 
 def read_csv(stream: IO[bytes]) -> Iterator[Record]:
     """Read comma-, semicolon- or tab-separated text with a header; byte order marks are understood."""

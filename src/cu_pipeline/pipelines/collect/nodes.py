@@ -11,11 +11,13 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
 from cu_pipeline.pipelines.collect.data_checks import data_checks, rare_in_words
 from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
+from cu_pipeline.pipelines.collect.fetching.fetch import fetch_files
 from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
 from cu_pipeline.pipelines.collect.language import name_languages
 from cu_pipeline.pipelines.collect.language_tags import odd_tags
@@ -24,44 +26,72 @@ from cu_pipeline.pipelines.collect.leakage import find_leakage
 from cu_pipeline.pipelines.collect.ledger import assign, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.opinions import foreign_columns
 from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.placing import addresses, place
 from cu_pipeline.pipelines.collect.probing import probe_files
 from cu_pipeline.pipelines.collect.rows import CHECKED
-from cu_pipeline.pipelines.collect.sources.table import read_source
+from cu_pipeline.pipelines.collect.sources.table import read_sources
 from cu_pipeline.pipelines.collect.units import unit_keys, unit_names
 
 _log = logging.getLogger(__name__)
 
 
 def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
-    """Read the feed's rows as text, after generating the sample if that is the feed.
+    """Read the rows of all sources as text, after generating the sample if that is among them.
 
     Args:
         options: of the collect pipeline.
         workers: processes for what takes long; 0: one per core.
     """
-    return read_source(options, workers)
+    return read_sources(options, workers)
+
+
+def fetch_media(
+    raw_manifest: pd.DataFrame, fetch_cache: dict[str, Fetched], options: CollectOptions
+) -> Iterator[list[Fetched]]:
+    """Fetch the media behind addresses that were not fetched before or have changed, and yield what is done.
+
+    Args:
+        raw_manifest: the feed's rows as text.
+        fetch_cache: what earlier runs fetched.
+        options: of the collect pipeline.
+    """
+    yield []
+    yield from fetch_files(addresses(raw_manifest), fetch_cache, options.fetch, options.limits)
+
+
+def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give rows whose media lie behind addresses the copies on this machine.
+
+    Args:
+        raw_manifest: the feed's rows as text.
+        fetched: what was fetched, by address.
+
+    Returns:
+        Rows with local media, and rejects.
+    """
+    return place(raw_manifest, fetched)
 
 
 def check_feed(
-    raw_manifest: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+    placed_rows: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the feed's rows into those that make sense and those that do not.
 
     Args:
-        raw_manifest: the feed's rows as text.
+        placed_rows: the feed's rows as text, with local media.
         capabilities: what to recognise.
         options: of the collect pipeline.
 
     Returns:
         Checked rows, and rejects.
     """
-    if foreign := foreign_columns(raw_manifest.columns, capabilities):
+    if foreign := foreign_columns(placed_rows.columns, capabilities):
         known = ", ".join(capabilities.root)
         _log.warning("columns %s belong to no capability and are kept as metadata; capabilities: %s", foreign, known)
-    if odd := odd_tags(raw_manifest.get("lang", ())):
+    if odd := odd_tags(placed_rows.get("lang", ())):
         shown = ", ".join(f"{tag!r} {number}" for tag, number in odd.most_common(5))
         _log.warning("%d rows have a `lang` that is no BCP 47 tag, kept as metadata: %s", odd.total(), shown)
-    checked, refused = check_rows(_rows(raw_manifest), capabilities, options.limits)
+    checked, refused = check_rows(_rows(placed_rows), capabilities, options.limits)
     rows = name_languages(records.table(checked, CHECKED), options.language)
     return rows, records.table(refused, records.REJECTS)
 
@@ -101,9 +131,11 @@ def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[
     return records.table(admitted, columns), records.table(refused, records.REJECTS)
 
 
-def list_rejects(row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.DataFrame:
+def list_rejects(fetch_rejects: pd.DataFrame, row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.DataFrame:
     """Give all refused rows, sorted."""
-    rejects = pd.concat([row_rejects, media_rejects]).sort_values(["clip_id", "path", "reason", "detail"])
+    rejects = pd.concat([fetch_rejects, row_rejects, media_rejects]).sort_values(
+        ["clip_id", "path", "reason", "detail"]
+    )
     count("clips_rejected", len(rejects))
     for reason, number in rejects["reason"].value_counts().sort_index().items():
         _log.warning("%d refused: %s", number, reason)
@@ -167,7 +199,7 @@ def split_clips(
         reasons = rejects["reason"].value_counts().sort_index()
         refused = ", ".join(f"{reason} {number}" for reason, number in reasons.items()) or "none"
         remedy = "Remedy: data/08_reporting/rejects.csv says why each row was refused"
-        raise ManifestError(f"{options.manifest!r} holds no usable clip; refused: {refused}. {remedy}")
+        raise ManifestError(f"{'; '.join(options.manifest)!r} holds no usable clip; refused: {refused}. {remedy}")
     keys = unit_keys(admitted_rows, duplicates, options.split.common_caption)
     units = unit_names(keys)
     ledger = records.table(earlier_splits, records.SPLITS)

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from cu_pipeline.core.addresses import has_password
 from cu_pipeline.core.options import Options
 from cu_pipeline.media.options import Limits
+from cu_pipeline.pipelines.collect.fetching.options import FetchOptions
 from cu_pipeline.sample.options import SampleOptions
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -91,12 +93,30 @@ class CheckOptions(Options):
     rare_class: int = Field(default=5, ge=0)
 
 
+def _listed(value: object) -> object:
+    """Give sources that stand in one text, with semicolons between them, as a list."""
+    return [part.strip() for part in value.split(";") if part.strip()] if isinstance(value, str) else value
+
+
+def _without_password(place: str) -> str:
+    if has_password(place):
+        remedy = "Remedy: write {NAME} in its place, and the password into the environment variable NAME"
+        raise ValueError(f"a password must not stand in a parameter, since parameters are recorded. {remedy}")
+    return place
+
+
+Place = Annotated[str, Field(min_length=1), AfterValidator(_without_password)]
+
+
 class CollectOptions(Options):
     """Parameters of the collect pipeline.
 
     Attributes:
-        manifest: `sample` for the generated feed, `folder:PLACE` for a folder of CLASS/clip.mp4, else the path or URI
-            of a manifest (CSV, TSV, JSON Lines, Parquet).
+        manifest: where clips come from, one or several sources (a list, or one text with `;` between them) that add up:
+            `sample` for the generated feed, `folder:PLACE` for a folder of CLASS/clip.mp4, `webdataset:PLACE` for tar
+            shards, `huggingface:PLACE` for a dataset saved on disk, `sql:URL#TABLE` for a database, else the path or
+            address of a manifest (CSV, TSV, JSON Lines, Parquet).
+        fetch: how media behind addresses are fetched.
         limits: what a media file may cost; one beyond is refused.
         duplicates: when two clips are copies of one another.
         language: of captions.
@@ -105,7 +125,8 @@ class CollectOptions(Options):
         sample: of the generated feed.
     """
 
-    manifest: str = "sample"
+    manifest: Annotated[tuple[Place, ...], BeforeValidator(_listed), Field(min_length=1)] = ("sample",)
+    fetch: FetchOptions = FetchOptions()
     limits: Limits = Limits()
     duplicates: DuplicateOptions = DuplicateOptions()
     language: LanguageOptions = LanguageOptions()

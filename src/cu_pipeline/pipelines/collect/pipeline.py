@@ -6,9 +6,11 @@ from cu_pipeline.pipelines.collect.nodes import (
     check_feed,
     check_leakage,
     collect_annotations,
+    fetch_media,
     find_duplicates,
     hash_media,
     list_rejects,
+    place_media,
     probe_media,
     read_feed,
     split_clips,
@@ -20,9 +22,11 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(read_feed, ["params:collect", "params:workers"], "raw_manifest", name="read_feed"),
+            Node(fetch_media, ["raw_manifest", "fetch_cache", "params:collect"], "fetched", name="fetch_media"),
+            Node(place_media, ["raw_manifest", "fetched"], ["placed_rows", "fetch_rejects"], name="place_media"),
             Node(
                 check_feed,
-                ["raw_manifest", "params:capabilities", "params:collect"],
+                ["placed_rows", "params:capabilities", "params:collect"],
                 ["checked_rows", "row_rejects"],
                 name="check_feed",
             ),
@@ -33,7 +37,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="probe_media",
             ),
             Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
-            Node(list_rejects, ["row_rejects", "media_rejects"], "rejects", name="list_rejects"),
+            Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
             Node(
                 hash_media,
                 ["admitted_rows", "hash_cache", "params:collect", "params:workers"],

@@ -28,8 +28,6 @@ def probe_key(stored: str, limits: Limits) -> str:
     Raises:
         BadClipError: `missing`.
     """
-    if "://" in stored:
-        raise BadClipError(Reason.MISSING, "media behind an address is not fetched: give a local file")
     try:
         path = from_stored(stored)
         status = path.stat()

@@ -9,7 +9,7 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.records import TEXT
-from cu_pipeline.pipelines.collect.formats import PROBLEM
+from cu_pipeline.pipelines.collect.formats import PROBLEM, SOURCE
 from cu_pipeline.pipelines.collect.language_tags import language_tag
 from cu_pipeline.pipelines.collect.opinions import read_opinions, used_columns
 
@@ -49,7 +49,7 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
         opinions = read_opinions(record, capabilities)
     except ValueError as error:
         raise BadClipError(Reason.BAD_ROW, str(error)) from error
-    known = {*COLUMNS, PROBLEM, *used_columns(capabilities)}
+    known = {*COLUMNS, PROBLEM, SOURCE, *used_columns(capabilities)}
     others = {name: value for name, value in record.items() if name not in known and value}
     tag = language_tag(values["lang"])
     if values["lang"] and not tag:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.capability import Capabilities, Capability
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import ANNOTATIONS, table
@@ -32,7 +32,7 @@ from cu_pipeline.labeling.summary import Books, summarise
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Answer
 from cu_pipeline.prompting.clients import client_kind
 from cu_pipeline.prompting.prompt import Prompt
 
@@ -86,7 +86,7 @@ def plan_llm_questions(
     return plan_inquiries(without_copies(clips), labelled, active_capabilities(resolved), Prompt(prompt), options.llm)
 
 
-def ask_llm(inquiries: list[Inquiry], known: dict[str, Scored], options: LabelOptions) -> Iterator[list[Call]]:
+def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
     questions = [question for inquiry in inquiries for question in inquiry.questions]
@@ -95,7 +95,7 @@ def ask_llm(inquiries: list[Inquiry], known: dict[str, Scored], options: LabelOp
 
 def annotate_with_llm(
     inquiries: list[Inquiry],
-    answers: dict[str, Scored],
+    answers: dict[str, Answer],
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
@@ -126,15 +126,10 @@ def certify_labels(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
     active = active_capabilities(resolved)
-    known = prior_knowledge(opinions, calibration) if options.llm.enabled else opinions[:0]
+    rules = all_rules(options, functions)
+    llm = _llm_version(clips, prior_knowledge(opinions, calibration), active, options)
     versions = {
-        name: json_sha256(
-            [
-                [rule.version for rule in all_rules(options, functions) if rule.capability == name],
-                class_priors(clips, known, name, capability).tolist(),
-            ]
-        )
-        for name, capability in active.items()
+        name: json_sha256([[rule.version for rule in rules if rule.capability == name], llm[name]]) for name in active
     }
     made, guarantee = keep_promise(
         Opinions(clips, opinions, calibration, versions),
@@ -167,7 +162,7 @@ def write_ledger(
     clips: pd.DataFrame,
     opinions: pd.DataFrame,
     inquiries: list[Inquiry],
-    answers: dict[str, Scored],
+    answers: dict[str, Answer],
     ledger: pd.DataFrame,
     options: LabelOptions,
 ) -> pd.DataFrame:
@@ -219,3 +214,13 @@ def measure_agreement(
 def all_rules(options: LabelOptions, functions: Path) -> list[Rule]:
     """Give the rules of the parameters and of the rules file."""
     return [*options.rules, *load_rules(functions)]
+
+
+def _llm_version(
+    clips: pd.DataFrame, known: pd.DataFrame, active: dict[str, Capability], options: LabelOptions
+) -> dict[str, list[Any]]:
+    """Give, by capability, what decides the language model's answers besides model and prompt."""
+    if not options.llm.enabled:
+        return {name: [] for name in active}
+    asked = options.llm.model_dump(mode="json", exclude={"client", "max_clips"})
+    return {name: [asked, class_priors(clips, known, name, one).tolist()] for name, one in active.items()}

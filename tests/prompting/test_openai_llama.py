@@ -1,0 +1,78 @@
+"""The client of OpenAI's API against a real server: llama.cpp with the packaged model, in a process of its own."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cu_pipeline.core import counters
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.prompting.answer import answer
+from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.openai_client import OpenAIClient
+from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
+from cu_pipeline.prompting.packaged import PackagedClient
+from cu_pipeline.prompting.question import OpenQuestion, Question
+
+CAPTIONS = ("how to bake bread", "what a goal!! #football", "kitten meets dog for the first time")
+TOPICS = ("cooking", "football", "pets", "Science & Technology")
+PROMPTS = [f'Caption: "{caption}"\nTopic:' for caption in CAPTIONS]
+
+
+@pytest.fixture(scope="module")
+def url(project_root: Path, project_environment: dict[str, str]) -> Iterator[str]:
+    """Start the server as a user does."""
+    command = [sys.executable, "-m", "cu_pipeline", "llm-server", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=project_root, env=project_environment, stdout=subprocess.PIPE, text=True
+    ) as server:
+        line = server.stdout.readline()
+        assert "listens on http://127.0.0.1:" in line
+        yield line.split()[-1]
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Iterator[PackagedClient]:
+    client = PackagedClient(ClientOptions())
+    yield client
+    client.close()
+
+
+def _options(url: str, **openai: object) -> ClientOptions:
+    given = {"base_url": url, "model": "smollm2", "score_by": "grammar", "concurrency": 2, **openai}
+    return ClientOptions.model_validate({"name": "openai", "openai": given})
+
+
+def test_scores_agree_with_those_of_the_model_in_this_process(url: str, packaged: PackagedClient) -> None:
+    questions = [Question(prompt, tuple(f" {topic}" for topic in TOPICS)) for prompt in PROMPTS]
+    options = _options(url)
+    counters.reset()
+    far = {call.key: call.answer for batch in answer(questions, {}, options) for call in batch}
+    identity = client_kind(options).identity(options)
+    for question in questions:
+        here, there = question.ask(packaged), far[question.key(identity)]
+        assert isinstance(there, Scored)
+        assert there.logprobs == pytest.approx(here.logprobs, abs=0.05)
+        assert max(zip(there.logprobs, TOPICS, strict=True))[1] == max(zip(here.logprobs, TOPICS, strict=True))[1]
+    assert counters.counts()["llm_calls"] == len(PROMPTS)
+
+
+@pytest.mark.parametrize(("form", "constrain"), [("completion", "grammar"), ("chat", "json_schema")])
+def test_written_answers_agree_with_those_of_the_model_in_this_process(url: str, form: str, constrain: str) -> None:
+    here = PackagedClient(ClientOptions(packaged=PackagedOptions(form=form)))
+    there = OpenAIClient(_options(url, form=form, constrain=constrain))
+    for question in (OpenQuestion(PROMPTS[1], 6), OpenQuestion(PROMPTS[2], 6, TOPICS)):
+        assert question.ask(there) == question.ask(here)
+    here.close()
+    there.close()
+
+
+def test_what_the_server_does_not_offer_is_said(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"no log-probabilities of a prompt \(echo\): choose another"):
+        OpenAIClient(_options(url, score_by="echo", backoff_s=0.01)).score(PROMPTS[0], [" cooking", " pets"])
