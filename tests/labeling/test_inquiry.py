@@ -3,18 +3,25 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.inquiry import plan_inquiries
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.prompting.prompt import Prompt
+from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.recipe import Example, Recipe
 
 CAPABILITIES = {
     "topic": Capability(classes=("home_made", "pets")),
     "safety": Capability(kind=Kind.MULTI, classes=("advert", "violence")),
 }
-PROMPT = Prompt('{{ classes | join(", ") }}; {{ description }}. "{{ text }}":')
+RECIPE = Recipe(prompt="test", template='{{ classes | join(", ") }}; {{ description }}. "{{ text }}":')
+POOL = Pool((Example(text="a cat", label="pets"), Example(text="a cake", label="home_made")))
 
 
-def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, **options: object):
+def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, recipe: Recipe = RECIPE, **options: object):
     return plan_inquiries(
-        clips, annotations, CAPABILITIES, PROMPT, LlmOptions.model_validate({"kinds": ["single", "multi"], **options})
+        clips,
+        annotations,
+        CAPABILITIES,
+        dict.fromkeys(CAPABILITIES, recipe),
+        lambda _: POOL,
+        LlmOptions.model_validate(options),
     )
 
 
@@ -31,7 +38,7 @@ def test_questions_offer_the_classes_as_people_write_them(clips, votes) -> None:
     assert question.prompt == "home made, pets; topic. \"say 'hi' now\":"
     assert question.continuations == (" home made", " pets")
     assert question.prompt.startswith(question.shared)
-    assert [one.prompt for one in topic.content_free] == ['home made, pets; topic. "N/A":']
+    assert [one.prompt for one in topic.plan.content_free] == ['home made, pets; topic. "N/A":']
     assert safety.clips["1"].continuations == (" advert", " violence", " a calm day")
 
 
@@ -45,11 +52,19 @@ def test_the_budget_takes_a_fixed_sample_and_says_what_is_left_out(clips, votes,
     assert kept <= set(_plan(clips(fewer), votes(), max_clips=10)[0].clips)
 
 
-def test_nothing_is_asked_when_switched_off_or_out_of_budget(clips, votes) -> None:
-    assert _plan(clips({"1": "x"}), votes(), enabled=False) == []
+def test_nothing_is_asked_out_of_budget(clips, votes) -> None:
     assert _plan(clips({"1": "x"}), votes(), max_clips=0) == []
 
 
 def test_long_captions_are_cut(clips, votes) -> None:
     question = _plan(clips({"1": "long " * 100}), votes(), max_characters=20)[0].clips["1"]
     assert '"long long long long…":' in question.prompt
+
+
+def test_nearest_examples_come_from_the_pool(clips, votes) -> None:
+    template = "{% for one in examples %}{{ one.text }}={{ one.answer }};{% endfor %}{{ text }}"
+    recipe = Recipe(prompt="near", template=template, method="nearest", shots=1)
+    inquiries = plan_inquiries(
+        clips({"1": "my cat", "2": "cakes"}), votes(), CAPABILITIES, {"topic": recipe}, lambda _: POOL, LlmOptions()
+    )
+    assert [one.prompt for one in inquiries[0].questions] == ["a cat=pets;my cat", "a cake=home made;cakes"]

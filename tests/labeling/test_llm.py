@@ -6,17 +6,25 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.inquiry import plan_inquiries
-from cu_pipeline.labeling.llm import annotate, class_probabilities
+from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.prompting.client import Scored, Unanswered
+from cu_pipeline.prompting.client import Generated, Scored, Unanswered
 from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
-from cu_pipeline.prompting.prompt import Prompt
+from cu_pipeline.prompting.reading import class_probabilities
+from cu_pipeline.prompting.recipe import Recipe
 
 TOPIC = Capability(classes=("a", "b"))
 CLIENT = ClientOptions(packaged=PackagedOptions(price_per_1000_prompt_tokens=2.0, price_per_1000_output_tokens=8.0))
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
+
+RECIPE = Recipe(prompt="test", template="{{ text }}:")
+
+
+def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, options: LlmOptions, recipe: Recipe = RECIPE):
+    return plan_inquiries(clips, annotations, {"topic": TOPIC}, {"topic": recipe}, lambda _: Pool(), options)
 
 
 def test_single_probabilities_follow_bayes_rule() -> None:
@@ -48,8 +56,7 @@ def test_annotations_carry_label_price_and_version(clips, votes) -> None:
     people = votes(("1", "ann", "a"))
     options = LlmOptions(content_free=("N/A",), client=CLIENT)
     capabilities = {"topic": TOPIC}
-    prompt = Prompt("{{ text }}:")
-    (inquiry,) = plan_inquiries(table, people, capabilities, prompt, options)
+    (inquiry,) = _plan(table, people, options)
     identity = client_kind(options.client).identity(options.client)
     answers = [Scored((-1.0, -1.0), 10), Scored((-0.5, -3.0), 20), Scored((-3.0, -0.5), 30)]
     known = {question.key(identity): one for question, one in zip(inquiry.questions, answers, strict=True)}
@@ -62,13 +69,13 @@ def test_annotations_carry_label_price_and_version(clips, votes) -> None:
     assert json.loads(result["probabilities"][0])["a"] == pytest.approx(odds / (1 + odds), abs=1e-6)
     assert result["price"].tolist() == pytest.approx([0.05, 0.07])
     assert result["price"].sum() == pytest.approx(sum(one.tokens for one in answers) * 2.0 / 1000)
-    assert set(result["version"]) == {f"prompt@{prompt.version} {identity}"}
+    assert set(result["version"]) == {f"prompt@{RECIPE.version} {identity}"}
 
 
 def test_a_clip_without_an_answer_gets_no_annotation_and_the_others_bear_its_cost(clips, votes, caplog) -> None:
     table = clips({"1": "first", "2": "second", "3": "third"}).assign(split="train")
     options = LlmOptions(content_free=("N/A", ""), client=CLIENT)
-    (inquiry,) = plan_inquiries(table, votes(), {"topic": TOPIC}, Prompt("{{ text }}:"), options)
+    (inquiry,) = _plan(table, votes(), options)
     identity = client_kind(options.client).identity(options.client)
     outcomes = [Scored((-1.0, -1.0), 10), Unanswered("no"), Scored((-1.0, -2.0), 30, 5), Unanswered("no", 20, 1)]
     known = {one.key(identity): outcome for one, outcome in zip(inquiry.questions, outcomes, strict=False)}
@@ -76,7 +83,7 @@ def test_a_clip_without_an_answer_gets_no_annotation_and_the_others_bear_its_cos
     result = annotate([inquiry], known, table, votes(), {"topic": TOPIC}, options)
     assert result["clip_id"].tolist() == ["1"]
     assert result["price"].tolist() == pytest.approx([((60 - 6) * 2 + 6 * 8) / 1000])
-    assert "topic: 2 clips got no answer" in caplog.text
+    assert "topic: 2 of 3 clips got no usable answer" in caplog.text
 
     uncalibrated = {key: one for key, one in known.items() if one != outcomes[0]}
     assert annotate([inquiry], uncalibrated, table, votes(), {"topic": TOPIC}, options).empty
@@ -86,3 +93,16 @@ def test_nothing_asked_gives_an_empty_table(clips, votes) -> None:
     result = annotate([], {}, clips({}), votes(), {}, LlmOptions())
     assert isinstance(result, pd.DataFrame)
     assert result.empty
+
+
+def test_what_the_model_wrote_is_a_label_if_it_names_a_class(clips, votes, caplog) -> None:
+    table = clips({"1": "first", "2": "second"}).assign(split="train")
+    options = LlmOptions(client=CLIENT)
+    (inquiry,) = _plan(table, votes(), options, RECIPE.model_copy(update={"method": "generate"}))
+    identity = client_kind(options.client).identity(options.client)
+    written = [Generated("it is B, surely", 10, 4), Generated("no idea", 10, 2)]
+    known = {one.key(identity): text for one, text in zip(inquiry.questions, written, strict=True)}
+
+    result = annotate([inquiry], known, table, votes(), {"topic": TOPIC}, options)
+    assert result[["clip_id", "label", "probability"]].to_numpy().tolist() == [["1", "b", 1.0]]
+    assert "topic: 1 of 2 clips got no usable answer of the language model (1 named no class)" in caplog.text

@@ -33,10 +33,10 @@ def _cases() -> list[tuple[str, str, str]]:
 
 @pytest.mark.slow
 def test_injections_move_no_more_answers_than_stated(project_root: Path) -> None:
-    prompt = Prompt((project_root / "conf" / "base" / "prompts" / "topic.j2").read_text())
+    prompt = Prompt((project_root / "conf" / "base" / "prompts" / "bare.j2").read_text())
     client = PackagedClient(ClientOptions())
     answers = tuple(f" {topic}" for topic in TOPICS)
-    context = {"name": "topic", "description": "topic", "classes": TOPICS}
+    context = {"name": "topic", "description": "topic", "classes": TOPICS, "examples": []}
     shared = prompt.shared(**context)
 
     def logprobs(caption: str) -> tuple[float, ...]:

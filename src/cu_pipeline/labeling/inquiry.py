@@ -1,15 +1,18 @@
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.prompting.prompt import Prompt, as_data
-from cu_pipeline.prompting.question import Question
+from cu_pipeline.labeling.recipes import task_of
+from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.plan import Caption, Plan, plan
+from cu_pipeline.prompting.question import AnyQuestion
+from cu_pipeline.prompting.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -18,31 +21,33 @@ _log = logging.getLogger(__name__)
 class Inquiry:
     """What a language model is asked about the clips of one capability.
 
-    The answers are the capability's classes; for a multi-label capability the contrast comes last.
-
     Attributes:
         capability: its name.
-        prompt_version: of the template.
-        content_free: the question about captions that say nothing.
-        clips: clip id -> the question about its caption.
+        clip_ids: of the clips asked about.
+        plan: the questions, one a clip.
     """
 
     capability: str
-    prompt_version: str
-    content_free: tuple[Question, ...]
-    clips: Mapping[str, Question]
+    clip_ids: tuple[str, ...]
+    plan: Plan
 
     @property
-    def questions(self) -> tuple[Question, ...]:
+    def questions(self) -> tuple[AnyQuestion, ...]:
         """All questions, the content-free ones first."""
-        return (*self.content_free, *self.clips.values())
+        return self.plan.everything
+
+    @property
+    def clips(self) -> dict[str, AnyQuestion]:
+        """Clip id -> the question about it."""
+        return dict(zip(self.clip_ids, self.plan.questions, strict=True))
 
 
 def plan_inquiries(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     capabilities: Mapping[str, Capability],
-    prompt: Prompt,
+    recipes: Mapping[str, Recipe],
+    pool_of: Callable[[str], Pool],
     options: LlmOptions,
 ) -> list[Inquiry]:
     """Decide what to ask about the clips that no person has labelled.
@@ -51,19 +56,22 @@ def plan_inquiries(
         clips: the table of usable clips.
         annotations: opinions from the feed.
         capabilities: the active ones.
-        prompt: may name `text`, `name`, `description` and `classes`.
+        recipes: prompt and method of each capability that is labelled.
+        pool_of: gives a capability's labelled training captions.
         options: budget, cut and calibration.
     """
-    if not options.enabled:
-        return []
     text = clips.set_index("clip_id")["text"]
-    asked = [name for name, capability in capabilities.items() if capability.kind in options.kinds]
-    chosen = {name: _chosen(text, annotations, name, options.max_clips) for name in asked}
-    return [
-        _inquiry(name, capabilities[name], prompt, captions, options)
-        for name, captions in chosen.items()
-        if not captions.empty
-    ]
+    lang = dict(zip(clips["clip_id"], clips["lang"].fillna(""), strict=True))
+    inquiries = []
+    for name, recipe in recipes.items():
+        chosen = _chosen(text, annotations, name, options.max_clips)
+        if chosen.empty:
+            continue
+        captions = [Caption(caption, lang[clip]) for clip, caption in chosen.items()]
+        pool = pool_of(name) if recipe.how.examples == "nearest" else Pool()
+        task = task_of(name, capabilities[name], options)
+        inquiries.append(Inquiry(name, tuple(map(str, chosen.index)), plan(recipe, task, captions, pool)))
+    return inquiries
 
 
 def _chosen(text: "pd.Series[str]", annotations: pd.DataFrame, name: str, limit: int) -> "pd.Series[str]":
@@ -86,35 +94,3 @@ def _chosen(text: "pd.Series[str]", annotations: pd.DataFrame, name: str, limit:
     )
     order = sorted(waiting.index, key=unit_interval)
     return waiting[waiting.index.isin(order[:limit])]
-
-
-def _inquiry(
-    name: str, capability: Capability, prompt: Prompt, captions: "pd.Series[str]", options: LlmOptions
-) -> Inquiry:
-    classes = [spoken(one) for one in capability.classes]
-    context = {"name": spoken(name), "description": capability.description or spoken(name), "classes": classes}
-    contrast = [options.contrast] if capability.kind is Kind.MULTI else []
-    answers = tuple(f" {one}" for one in classes + contrast)
-    shared = prompt.shared(**context)
-
-    hidden = classes if options.hide_class_names else []
-
-    def ask(caption: str) -> Question:
-        data = as_data(caption, options.max_characters, hidden)
-        return Question(prompt.render(data, **context), answers, shared)
-
-    return Inquiry(
-        capability=name,
-        prompt_version=prompt.version,
-        content_free=tuple(ask(caption) for caption in options.content_free),
-        clips={str(clip): ask(caption) for clip, caption in captions.items()},
-    )
-
-
-def spoken(name: str) -> str:
-    """Give a class's name as people write it.
-
-    >>> spoken("science_and_technology")
-    'science and technology'
-    """
-    return " ".join(name.replace("_", " ").split())

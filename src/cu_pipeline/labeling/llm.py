@@ -1,21 +1,20 @@
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.inquiry import Inquiry
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.prompting.calibration import calibrated
-from cu_pipeline.prompting.client import Answer, Scored
+from cu_pipeline.prompting.client import Answer
 from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.question import Question
+from cu_pipeline.prompting.reading import read
 
 _log = logging.getLogger(__name__)
 
@@ -48,16 +47,14 @@ def annotate(
     rows: list[dict[str, object]] = []
     for inquiry in inquiries:
         name, capability = inquiry.capability, capabilities[inquiry.capability]
-        nothing = _scored({str(place): one for place, one in enumerate(inquiry.content_free)}, known, identity)
-        answers = _scored(inquiry.clips, known, identity)
-        _report_unanswered(name, len(inquiry.clips) - len(answers), bool(nothing))
-        if not answers or not nothing:
-            continue
         priors = class_priors(clips, annotations, name, capability)
-        probabilities = class_probabilities(
-            _logprobs(answers.values()), _logprobs(nothing.values()), priors, capability.kind
-        )
-        labels, certainty = decide(probabilities, capability, list(answers))
+        reading = read(inquiry.plan, known, identity, priors)
+        answered = [clip for clip, is_answered in zip(inquiry.clip_ids, reading.answered, strict=True) if is_answered]
+        _report_unanswered(name, len(inquiry.clip_ids) - len(answered), len(inquiry.clip_ids), reading.unparsed)
+        if not answered:
+            continue
+        probabilities = reading.probabilities[reading.answered]
+        labels, certainty = decide(probabilities, capability, answered)
         rows += [
             {
                 "clip_id": clip_id,
@@ -68,29 +65,28 @@ def annotate(
                 "probability": round(float(certainty[row]), 6),
                 "probabilities": as_json(probabilities[row], capability.classes),
                 "price": price,
-                "version": f"prompt@{inquiry.prompt_version} {identity}",
+                "version": f"prompt@{inquiry.plan.recipe.version} {identity}",
                 "draw": "",
             }
-            for row, (clip_id, price) in enumerate(_prices(inquiry, answers, known, identity, options).items())
+            for row, (clip_id, price) in enumerate(_prices(inquiry, answered, known, identity, options).items())
         ]
     return table(rows, ANNOTATIONS)
 
 
-def _scored(questions: Mapping[str, Question], known: Mapping[str, Answer], identity: str) -> dict[str, Scored]:
-    replies = {name: known.get(question.key(identity)) for name, question in questions.items()}
-    return {name: reply for name, reply in replies.items() if isinstance(reply, Scored)}
-
-
-def _report_unanswered(capability: str, clips: int, calibrated_by_any: bool) -> None:
-    if clips:
-        _log.warning("%s: %d clips got no answer of the language model and no annotation by it", capability, clips)
-    if not calibrated_by_any:
-        _log.warning("%s: no caption that says nothing got an answer, so nothing is labelled", capability)
+def _report_unanswered(capability: str, missing: int, clips: int, unparsed: int) -> None:
+    if missing:
+        _log.warning(
+            "%s: %d of %d clips got no usable answer of the language model (%d named no class) and no annotation by it",
+            capability,
+            missing,
+            clips,
+            unparsed,
+        )
 
 
 def _prices(
     inquiry: Inquiry,
-    answers: Mapping[str, Scored],
+    answered: Sequence[str],
     known: Mapping[str, Answer],
     identity: str,
     options: LlmOptions,
@@ -99,50 +95,13 @@ def _prices(
     model = options.client.chosen
     paid = {question.key(identity) for question in inquiry.questions} & set(known)
     total = sum(model.price(known[key].tokens, known[key].output_tokens) for key in sorted(paid))
-    own = {clip: model.price(reply.tokens, reply.output_tokens) for clip, reply in answers.items()}
+    replies = {clip: known[inquiry.clips[clip].key(identity)] for clip in answered}
+    own = {clip: model.price(reply.tokens, reply.output_tokens) for clip, reply in replies.items()}
     share = (total - sum(own.values())) / len(own)
     return {clip: round(price + share, 9) for clip, price in own.items()}
-
-
-def class_probabilities(
-    clips: NDArray[np.float64], content_free: NDArray[np.float64], priors: NDArray[np.float64], kind: Kind
-) -> NDArray[np.float64]:
-    """Give the probability of each class for each clip.
-
-    Calibration by content-free captions makes all answers equally likely beforehand; the prior says how
-    common they are. A class of a multi-label capability is weighed against the contrast alone.
-
-    Args:
-        clips: (n, answers) log-probabilities: of the classes, then of the contrast if `kind` is multi.
-        content_free: (m, answers) likewise.
-        priors: (classes,) in (0, 1).
-        kind: of the capability.
-
-    Returns:
-        (n, classes).
-    """
-    if kind is Kind.SINGLE:
-        return _with_prior(calibrated(clips, content_free), priors)
-    contrast = len(priors)
-    against = [
-        _with_prior(
-            calibrated(clips[:, [place, contrast]], content_free[:, [place, contrast]]), np.array([prior, 1 - prior])
-        )[:, 0]
-        for place, prior in enumerate(priors)
-    ]
-    return np.column_stack(against)
 
 
 def as_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
     """Write the probabilities of one clip, (classes,), for a table."""
     rounded = {name: round(float(value), 6) for name, value in zip(classes, probabilities, strict=True)}
     return json.dumps(rounded, ensure_ascii=False)
-
-
-def _with_prior(even: NDArray[np.float64], priors: NDArray[np.float64]) -> NDArray[np.float64]:
-    joint = even * priors
-    return joint / joint.sum(axis=1, keepdims=True)
-
-
-def _logprobs(answers: Iterable[Scored]) -> NDArray[np.float64]:
-    return np.array([one.logprobs for one in answers])

@@ -45,6 +45,9 @@ class LlmOptions(Options):
         kinds: of capabilities that it labels. The packaged model is left out of multi-label ones, where its
             answers were measured to be worse than the base rate.
         client: which model.
+        prompt: name of a file in `conf/base/prompts`, or `champion`: what the prompt lab found best, method included.
+        method: a key of `prompting.methods.METHODS`.
+        shots: examples that a method shows which shows any.
         max_clips: per capability; the clips beyond it stay without a label, and a warning counts them.
         max_characters: to which captions are cut.
         hide_class_names: whether the classes' own names in captions, except in hashtags, are hidden from the model,
@@ -57,6 +60,9 @@ class LlmOptions(Options):
     enabled: bool = True
     kinds: tuple[Kind, ...] = (Kind.SINGLE,)
     client: ClientOptions = ClientOptions()
+    prompt: str = "bare"
+    method: str = "score_content_free"
+    shots: int = Field(default=6, ge=1)
     max_clips: int = Field(default=500, ge=0)
     max_characters: int = Field(default=300, ge=1)
     hide_class_names: bool = True

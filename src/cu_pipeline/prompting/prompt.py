@@ -15,7 +15,8 @@ class Prompt:
     """A Jinja template that ends where the model's answer begins.
 
     Args:
-        source: the template. `text` stands for the clip's caption, which is escaped before it is put in.
+        source: the template. `text` stands for the clip's caption, `lang` for its language; they are escaped before
+            they are put in.
 
     Raises:
         ConfigurationError: the template cannot be parsed.
@@ -24,7 +25,12 @@ class Prompt:
     def __init__(self, source: str) -> None:
         self.source = source
         try:
-            environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - text
+            environment = jinja2.Environment(
+                undefined=jinja2.StrictUndefined,
+                autoescape=False,  # noqa: S701 - text, not HTML
+                trim_blocks=True,
+                lstrip_blocks=True,
+            )
             self._template = environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"prompt line {error.lineno}: {error.message}") from error
@@ -52,7 +58,7 @@ class Prompt:
         >>> Prompt("Caption: {{ text }}").shared()
         'Caption:'
         """
-        return self.render(_MARK, **context).split(_MARK)[0].rstrip()
+        return self.render(_MARK, lang=_MARK, **context).split(_MARK)[0].rstrip()
 
 
 def as_data(text: str, limit: int, hidden: Iterable[str] = ()) -> str:

@@ -124,6 +124,29 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
     return figure
 
 
+def pareto_figure(trials: Sequence[Mapping[str, Any]], front: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Draw quality against cost, with a line through what is best at its price.
+
+    Args:
+        trials: with `name`, `accuracy`, `ci95` and `usd_per_1000_clips`.
+        front: those of them that are the best at their price, the cheapest first.
+    """
+    figure, axes = _canvas(7.6, 4.4)
+    for row in trials:
+        cost, best = row["usd_per_1000_clips"], row in front
+        axes.plot([cost, cost], row["ci95"], color=ACCENT if best else GREY, linewidth=1.4, alpha=0.45)
+        axes.scatter([cost], [row["accuracy"]], color=ACCENT if best else GREY, s=46 if best else 26, zorder=3)
+    points = [(row["usd_per_1000_clips"], row["accuracy"]) for row in front]
+    axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1, linestyle=(0, (4, 3)))
+    for row, point in zip(front, points, strict=True):
+        axes.annotate(row["name"], point, (6, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="US dollars per 1,000 clips", ylabel="accuracy, 95 % interval", ylim=(-0.02, 1.05))
+    if min(cost for cost, _ in points) > 0:
+        axes.set_xscale("log")
+    axes.grid(color=LINE, linewidth=0.6)
+    return figure
+
+
 def svg(figure: "Figure") -> bytes:
     """Give a figure as SVG; equal figures give equal bytes."""
     return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,17 +1,15 @@
 """Versions of each capability's bundle in MLflow's registry, under the aliases challenger and champion."""
 
-import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking.mlflow_run import configure
+from cu_pipeline.tracking.promotions import append_to_ledger
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,15 +78,8 @@ def promote(capability: str, registry_version: str, reason: str) -> None:
     current = champion(capability)
     if current and current.version == str(registry_version):
         return
-    _append_to_ledger(
-        {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "capability": capability,
-            "from": current.version if current else None,
-            "to": str(registry_version),
-            "reason": reason,
-        }
-    )
+    before = current.version if current else None
+    append_to_ledger(LEDGER, capability, before, str(registry_version), reason)
     _client().set_registered_model_alias(model_name(capability), CHAMPION, str(registry_version))
 
 
@@ -182,12 +173,3 @@ def _store(bundle_dir: Path, place: str, run_id: str | None) -> tuple[str, str]:
 
 def _folder(capability: str) -> str:
     return quote(capability, safe="").replace("%", "_")
-
-
-def _append_to_ledger(entry: dict[str, str | None]) -> None:
-    path = project_root() / LEDGER
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())

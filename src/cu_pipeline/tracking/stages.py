@@ -27,15 +27,19 @@ class Stage:
 
 
 def project_stages(metadata: Any, env: str) -> tuple[Stage, ...]:
-    """Give the registered pipelines of a bootstrapped Kedro project, but for `__default__`."""
+    """Give the registered pipelines of a bootstrapped Kedro project that are part of `__default__`.
+
+    The others run on demand, so `dvc repro` leaves them alone.
+    """
     from kedro.inspection import get_project_snapshot
 
     snapshot = get_project_snapshot(metadata=metadata, env=env)
+    lifecycle = {node.name for found in snapshot.pipelines if found.name == "__default__" for node in found.nodes}
     source = PurePosixPath(metadata.source_dir.relative_to(metadata.project_path).as_posix())
     return tuple(
         _stage(pipeline, source, f"{metadata.package_name}.pipelines.{pipeline.name}")
         for pipeline in snapshot.pipelines
-        if pipeline.name != "__default__" and pipeline.nodes
+        if pipeline.name != "__default__" and pipeline.nodes and {node.name for node in pipeline.nodes} <= lifecycle
     )
 
 

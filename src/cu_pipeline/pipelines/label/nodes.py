@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.labeling import resolve
+from cu_pipeline.labeling import recipes, resolve
 from cu_pipeline.labeling.aggregate import aggregate
 from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
+from cu_pipeline.labeling.examples import people_captions, training_pool
 from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
@@ -26,6 +28,7 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
 from cu_pipeline.labeling.summary import Books, summarise
@@ -34,7 +37,8 @@ from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
 from cu_pipeline.prompting.client import Answer
 from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.prompt import Prompt
+from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.recipe import Recipe
 
 _log = logging.getLogger(__name__)
 
@@ -73,17 +77,34 @@ def annotate_with_champions(
     )
 
 
+def resolve_recipes(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
+    resolved: dict[str, Any],
+    prompts: dict[str, str],
+    champion_of: ChampionOf,
+    options: LabelOptions,
+) -> dict[str, Any]:
+    """Decide with which prompt and method the language model labels each capability."""
+    pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
+    found = recipes.resolve_recipes(active_capabilities(resolved), prompts, champion_of, pool_of, options.llm)
+    return {name: recipe.model_dump(mode="json") for name, recipe in found.items()}
+
+
 def plan_llm_questions(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
     resolved: dict[str, Any],
-    prompt: str,
+    label_recipes: dict[str, Any],
     options: LabelOptions,
 ) -> list[Inquiry]:
     """Write the questions to the language model: about clips that no person has labelled, and calibration clips."""
     labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
-    return plan_inquiries(without_copies(clips), labelled, active_capabilities(resolved), Prompt(prompt), options.llm)
+    given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
+    pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
+    return plan_inquiries(without_copies(clips), labelled, active_capabilities(resolved), given, pool_of, options.llm)
 
 
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
@@ -224,3 +245,12 @@ def _llm_version(
         return {name: [] for name in active}
     asked = options.llm.model_dump(mode="json", exclude={"client", "max_clips"})
     return {name: [asked, class_priors(clips, known, name, one).tolist()] for name, one in active.items()}
+
+
+def _pool(
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, name: str
+) -> Pool:
+    """Give a capability's labelled training captions."""
+    capability = active_capabilities(resolved)[name]
+    captions = people_captions(clips, annotations, name, capability, options.people)
+    return training_pool(captions, recipes.task_of(name, capability, options.llm), len(captions))

@@ -35,8 +35,22 @@ def _sources() -> list[Node]:
             name="annotate_with_champions",
         ),
         Node(
+            nodes.resolve_recipes,
+            [
+                "clips",
+                "annotations",
+                "calibration_clips",
+                "capabilities_resolved",
+                "prompts",
+                "champion_prompts",
+                "params:label",
+            ],
+            "label_recipes",
+            name="resolve_recipes",
+        ),
+        Node(
             nodes.plan_llm_questions,
-            ["clips", "annotations", "calibration_clips", "capabilities_resolved", "label_prompt", "params:label"],
+            ["clips", "annotations", "calibration_clips", "capabilities_resolved", "label_recipes", "params:label"],
             "llm_questions",
             name="plan_llm_questions",
         ),

@@ -1,0 +1,165 @@
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
+from cu_pipeline.labeling.recipes import ChampionOf, resolve_recipes
+from cu_pipeline.pipelines.prompts import development as clips_of
+from cu_pipeline.pipelines.prompts.choose import choose
+from cu_pipeline.pipelines.prompts.development import Development
+from cu_pipeline.pipelines.prompts.measure import Measured, measure
+from cu_pipeline.pipelines.prompts.options import PromptsOptions
+from cu_pipeline.pipelines.prompts.seek import ask_search, conclude_search, search_steps
+from cu_pipeline.pipelines.prompts.trials import Trial, blocks, build_trials
+from cu_pipeline.prompting.clients import client_kind
+from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.prompting.search import Found
+from cu_pipeline.prompting.timed import Known, TimedCall, answer_timed
+from cu_pipeline.reports.figures import png
+from cu_pipeline.reports.prompt_figures import quality_and_cost
+from cu_pipeline.reports.prompts_page import in_words, prompts_page
+
+_log = logging.getLogger(__name__)
+
+
+def select_development(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    resolved: dict[str, Any],
+    options: PromptsOptions,
+    label: LabelOptions,
+) -> Development:
+    """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
+    active = active_capabilities(resolved)
+    known = prior_knowledge(annotations, calibration_clips(clips, annotations, active, label.guarantee, label.people))
+    found = clips_of.select_development(clips, known, active, options, label)
+    _log.info(
+        "%s: measured on %d validation clips; %d training clips give examples, %d serve the search",
+        options.capability,
+        len(found.measured),
+        len(found.pool),
+        len(found.searched),
+    )
+    return found
+
+
+def ask_for_search(
+    development: Development,
+    prompts: dict[str, str],
+    known: Known,
+    options: PromptsOptions,
+    label: LabelOptions,
+    seed: int,
+) -> Iterator[list[TimedCall]]:
+    """Ask what the search for a better prompt wants to know."""
+    yield []
+    if steps := search_steps(development, prompts, options.search, options.shots, label.llm, seed):
+        yield from ask_search(steps, known, label.llm)
+
+
+def find_prompt(
+    development: Development,
+    prompts: dict[str, str],
+    known: Known,
+    options: PromptsOptions,
+    label: LabelOptions,
+    seed: int,
+) -> list[Found]:
+    """Give the prompt that the search found; none without a search."""
+    steps = search_steps(development, prompts, options.search, options.shots, label.llm, seed)
+    return [conclude_search(steps, known.answers)] if steps else []
+
+
+def plan_trials(
+    development: Development,
+    prompts: dict[str, str],
+    champion_of: ChampionOf,
+    found: list[Found],
+    options: PromptsOptions,
+    label: LabelOptions,
+) -> list[Trial]:
+    """Plan all that is measured; the first is what labels now."""
+    present = _present(development, prompts, champion_of, label)
+    others = [one.recipe.model_copy(update={"prompt": "searched"}) for one in found]
+    return build_trials(development, prompts, present, others, options)
+
+
+def ask_trials(trials: list[Trial], known: Known, label: LabelOptions) -> Iterator[list[TimedCall]]:
+    """Get the answers that are not stored yet, a few at a time."""
+    yield []
+    yield from answer_timed(blocks(trials), known.answers, label.llm.client)
+
+
+def measure_trials(
+    trials: list[Trial],
+    development: Development,
+    known: Known,
+    options: PromptsOptions,
+    label: LabelOptions,
+    seed: int,
+) -> list[Measured]:
+    """Compare the answers with people's labels."""
+    return [measure(trial, development, known, label.llm.client, options, seed) for trial in trials]
+
+
+def choose_prompt(
+    measured: list[Measured], development: Development, found: list[Found], options: PromptsOptions, label: LabelOptions
+) -> tuple[Recipe, dict[str, Any]]:
+    """Choose by a paired test, and put all results together."""
+    chosen, decision, rows = choose(measured, options.alpha)
+    results = {
+        "capability": options.capability,
+        "client": client_kind(label.llm.client).identity(label.llm.client),
+        "clips": {
+            "measured": len(development.measured),
+            "examples": len(development.pool),
+            "searched": len(development.searched),
+        },
+        "classes": list(development.task.capability.classes),
+        "decision": decision,
+        "trials": rows,
+        "search": [asdict(turn) for one in found for turn in one.rounds],
+    }
+    for line in in_words(results):
+        _log.info(line)
+    return chosen.recipe, results
+
+
+def render_prompts_page(results: dict[str, Any]) -> str:
+    """Write the page about the prompt lab."""
+    return prompts_page(results)
+
+
+def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts: dict[str, str]) -> dict[str, str]:
+    """Track each trial as a nested run, put all prompts into the registry, and name the champion.
+
+    Returns:
+        Name of a prompt -> its version in the registry; `champion` is the champion's.
+    """
+    from cu_pipeline.tracking import prompt_registry, prompt_runs
+
+    prompt_runs.track(results, png(quality_and_cost(results)), page)
+    capability, used = results["capability"], {row["prompt"] for row in results["trials"]}
+    versions = {
+        name: prompt_registry.register_template(capability, name, template)
+        for name, template in prompts.items()
+        if name in used
+    }
+    reason = results["decision"]["reason"]
+    return versions | {"champion": prompt_registry.promote(capability, recipe, results["client"], reason)}
+
+
+def _present(development: Development, prompts: dict[str, str], champion_of: ChampionOf, label: LabelOptions) -> Recipe:
+    """Give the champion, or where there is none what the parameters of label say."""
+    task, llm = development.task, label.llm
+    champion = champion_of(task.name)
+    if champion and champion.client == client_kind(llm.client).identity(llm.client):
+        return champion.recipe
+    wanted = llm.model_copy(update={"enabled": True, "kinds": (task.capability.kind,)})
+    recipes = resolve_recipes({task.name: task.capability}, prompts, lambda _: None, lambda _: development.pool, wanted)
+    return recipes[task.name]

@@ -1,0 +1,71 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cu_pipeline.labeling.recipes import recipe_with
+from cu_pipeline.pipelines.prompts.development import Development
+from cu_pipeline.pipelines.prompts.options import PromptsOptions
+from cu_pipeline.prompting.plan import Plan, plan
+from cu_pipeline.prompting.question import AnyQuestion
+from cu_pipeline.prompting.recipe import Recipe, prompt_named
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One prompt with one method, and what it asks.
+
+    Attributes:
+        recipe: prompt and method.
+        plans: one for each order of the examples; one alone without examples.
+    """
+
+    recipe: Recipe
+    plans: tuple[Plan, ...]
+
+
+def build_trials(
+    development: Development,
+    prompts: dict[str, str],
+    present: Recipe,
+    others: Sequence[Recipe],
+    options: PromptsOptions,
+) -> list[Trial]:
+    """Plan all that is measured: the present recipe first, then each prompt with each method, then the others.
+
+    Args:
+        development: the clips.
+        prompts: templates by name.
+        present: what labels now.
+        others: further recipes, such as one that a search found.
+        options: the grid.
+
+    Raises:
+        ConfigurationError: a prompt of the grid is unknown or names what it is not given.
+    """
+    grid = [
+        recipe_with(name, prompt_named(prompts, name), method, development.pool, options.shots)
+        for name in options.prompts
+        for method in options.methods
+    ]
+    distinct: dict[str, Recipe] = {}
+    for recipe in (present, *grid, *others):
+        distinct.setdefault(_content(recipe), recipe)
+    return [_trial(recipe, development, options.orders) for recipe in distinct.values()]
+
+
+def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[AnyQuestion]]:
+    """Give the questions of all trials, those of one plan together."""
+    for trial in trials:
+        for one in trial.plans:
+            yield one.everything
+
+
+def _trial(recipe: Recipe, development: Development, orders: int) -> Trial:
+    captions = development.measured.captions
+    number = orders if recipe.how.examples != "none" else 1
+    return Trial(
+        recipe, tuple(plan(recipe, development.task, captions, development.pool, order) for order in range(number))
+    )
+
+
+def _content(recipe: Recipe) -> str:
+    return recipe.model_copy(update={"prompt": "", "bias": ()}).version

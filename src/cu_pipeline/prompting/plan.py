@@ -1,0 +1,144 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.prompting.few_shot import Pool, examples_for
+from cu_pipeline.prompting.forms import spoken, worded
+from cu_pipeline.prompting.prompt import Prompt, as_data
+from cu_pipeline.prompting.question import AnyQuestion, OpenQuestion, Question
+from cu_pipeline.prompting.recipe import Example, Recipe
+
+GENERATED_TOKENS = 16
+"""After which what a model writes is cut: longer than any class's name."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a prompt is given of one clip.
+
+    Attributes:
+        text: its caption.
+        lang: its language, "" when unknown.
+    """
+
+    text: str
+    lang: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of each caption.
+
+    Attributes:
+        name: of the capability.
+        capability: with its classes.
+        contrast: the answer that a class of a multi-label capability is weighed against.
+        content_free: captions that say nothing, to calibrate by.
+        max_characters: to which captions are cut.
+        hide_class_names: whether the classes' names in captions are hidden from the model, so that a caption cannot
+            dictate its label.
+    """
+
+    name: str
+    capability: Capability
+    contrast: str
+    content_free: tuple[str, ...]
+    max_characters: int
+    hide_class_names: bool = False
+
+    def answers(self, form: str) -> tuple[str, ...]:
+        """Give the words of all classes, and of the contrast if several classes may hold."""
+        contrast = (self.contrast,) if self.capability.kind is Kind.MULTI else ()
+        return (*(worded(name, form) for name in self.capability.classes), *contrast)
+
+    def data(self, text: str) -> str:
+        """Make a caption safe to stand in a prompt."""
+        hidden = map(spoken, self.capability.classes) if self.hide_class_names else ()
+        return as_data(text, self.max_characters, hidden)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe asks about some captions.
+
+    Attributes:
+        recipe: how.
+        task: what.
+        questions: one a caption.
+        content_free: about captions that say nothing; none if the method does not need them.
+    """
+
+    recipe: Recipe
+    task: Task
+    questions: tuple[AnyQuestion, ...]
+    content_free: tuple[AnyQuestion, ...] = ()
+
+    @property
+    def everything(self) -> tuple[AnyQuestion, ...]:
+        """All questions, the content-free ones first."""
+        return (*self.content_free, *self.questions)
+
+
+def plan(recipe: Recipe, task: Task, captions: Sequence[Caption], pool: Pool, order: int = 0) -> Plan:
+    """Write the questions that a recipe asks about captions.
+
+    Args:
+        recipe: prompt and method.
+        task: what is asked.
+        captions: as the clips have them.
+        pool: where nearest examples come from.
+        order: of the examples.
+
+    Raises:
+        ConfigurationError: the method cannot do what the task asks, or the prompt names what it is not given.
+    """
+    method = recipe.how
+    if task.capability.kind is Kind.MULTI and (method.answer != "score" or method.examples != "none"):
+        raise ConfigurationError(
+            f"method {recipe.method!r} labels capabilities of kind single; {task.name} is of kind multi. Allowed for "
+            "it: score, score_content_free, score_batch"
+        )
+    prompt = Prompt(recipe.template)
+    writer = _Writer(prompt, recipe, task)
+    data = [task.data(caption.text) for caption in captions]
+    examples = examples_for(recipe, data, pool, order)
+    nothing = [task.data(text) for text in task.content_free] if method.calibration == "content_free" else []
+    return Plan(
+        recipe,
+        task,
+        tuple(
+            writer.question(text, task.data(caption.lang), shown)
+            for text, caption, shown in zip(data, captions, examples, strict=True)
+        ),
+        tuple(
+            writer.question(text, "", shown)
+            for text, shown in zip(nothing, examples_for(recipe, nothing, pool, order), strict=True)
+        ),
+    )
+
+
+class _Writer:
+    """Writes a recipe's questions one by one."""
+
+    def __init__(self, prompt: Prompt, recipe: Recipe, task: Task) -> None:
+        self._prompt, self._recipe, self._task = prompt, recipe, task
+        self._answers = task.answers(recipe.form)
+        classes = [worded(name, recipe.form) for name in task.capability.classes]
+        name = spoken(task.name)
+        self._context = {"name": name, "description": task.capability.description or name, "classes": classes}
+        self._shared: dict[tuple[Example, ...], str] = {}
+
+    def question(self, text: str, lang: str, examples: tuple[Example, ...]) -> AnyQuestion:
+        context = self._context | {"examples": [self._shown(one) for one in examples]}
+        prompt = self._prompt.render(text, lang=lang, **context)
+        if examples not in self._shared:
+            self._shared[examples] = self._prompt.shared(**context)
+        shared = self._shared[examples] if prompt.startswith(self._shared[examples]) else ""
+        if self._recipe.how.answer == "score":
+            return Question(prompt, tuple(f" {answer}" for answer in self._answers), shared)
+        choices = self._answers if self._recipe.how.answer == "choose" else ()
+        return OpenQuestion(prompt, GENERATED_TOKENS, choices, shared=shared)
+
+    def _shown(self, example: Example) -> dict[str, str]:
+        return {"text": example.text, "answer": worded(example.label, self._recipe.form)}

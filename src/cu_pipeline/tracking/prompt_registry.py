@@ -1,0 +1,100 @@
+"""Versions of prompts in MLflow's registry; the one that labels best has the alias champion."""
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.paths import project_root
+from cu_pipeline.labeling.recipes import Champion
+from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.tracking.mlflow_run import configure
+from cu_pipeline.tracking.promotions import append_to_ledger
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION: Final = "champion"
+LEDGER: Final = "data/06_models/prompt_promotions.jsonl"
+
+_KEY: Final = "sha256"
+_RECIPE: Final = "recipe"
+_CLIENT: Final = "client"
+
+
+def prompt_name(capability: str) -> str:
+    """Give the registered prompt's name of a capability; MLflow allows letters, digits, `_`, `.` and `-`.
+
+    >>> prompt_name("topic"), prompt_name("is it safe?")
+    ('cu-pipeline.label.topic', 'cu-pipeline.label.is-it-safe--1b916e')
+    """
+    plain = re.sub(r"[^\w.-]", "-", capability, flags=re.ASCII)
+    same = plain == capability
+    return f"cu-pipeline.label.{plain}" if same else f"cu-pipeline.label.{plain}-{text_sha256(capability)[:6]}"
+
+
+def register_template(capability: str, prompt: str, template: str) -> str:
+    """Register a prompt's file, once for each content, and give the registry's version."""
+    tags = {"prompt": prompt, _KEY: text_sha256(template)}
+    return _register(capability, template, tags, f"prompt {prompt}")
+
+
+def promote(capability: str, recipe: Recipe, client: str, reason: str) -> str:
+    """Make a recipe the champion, registering it if need be, and append a change to the ledger.
+
+    Args:
+        capability: whose champion it becomes.
+        recipe: prompt and method.
+        client: identity of the model with which it was found.
+        reason: for people who read the ledger.
+
+    Returns:
+        The registry's version.
+    """
+    tags = {
+        "prompt": recipe.prompt,
+        "method": recipe.method,
+        _CLIENT: client,
+        _RECIPE: recipe.model_dump_json(),
+        _KEY: text_sha256(client + recipe.version),
+    }
+    version = _register(capability, recipe.template, tags, recipe.name)
+    before = _by_alias(capability)
+    if before is None or str(before.version) != version:
+        append_to_ledger(LEDGER, capability, None if before is None else str(before.version), version, reason)
+        _client().set_prompt_alias(prompt_name(capability), CHAMPION, int(version))
+    return version
+
+
+def champion(capability: str) -> Champion | None:
+    """Give what the alias champion marks; None where it marks nothing, or a prompt without a method."""
+    found = _by_alias(capability)
+    if found is None or _RECIPE not in found.tags:
+        return None
+    return Champion(Recipe.model_validate_json(found.tags[_RECIPE]), found.tags[_CLIENT])
+
+
+def _register(capability: str, template: str, tags: dict[str, str], message: str) -> str:
+    client, name = _client(), prompt_name(capability)
+    if client.get_prompt(name) is not None:
+        for known in client.search_prompt_versions(name, max_results=1000):
+            if known.tags.get(_KEY) == tags[_KEY]:
+                return str(known.version)
+    return str(client.register_prompt(name, template, commit_message=message, tags=tags).version)
+
+
+def _by_alias(capability: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _client().get_prompt_version_by_alias(prompt_name(capability), CHAMPION)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _client() -> "MlflowClient":
+    configure(project_root())
+    import mlflow
+
+    return mlflow.MlflowClient()

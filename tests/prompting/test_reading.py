@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.prompting.client import Answer, Generated, Scored, Unanswered
+from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.parse import parse_answer
+from cu_pipeline.prompting.plan import Caption, Plan, Task, plan
+from cu_pipeline.prompting.reading import Reading, read
+from cu_pipeline.prompting.recipe import Recipe
+
+TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
+EVEN = np.array([0.5, 0.5])
+
+
+def _plan(method: str, captions: int, bias: tuple[float, ...] = ()) -> Plan:
+    recipe = Recipe(prompt="p", template="{{ text }}:", method=method, bias=bias)
+    return plan(recipe, TASK, [Caption(f"caption {number}") for number in range(captions)], Pool())
+
+
+def _read(asked: Plan, answers: list[Answer], priors: np.ndarray = EVEN) -> Reading:
+    known = {one.key("model"): answer for one, answer in zip(asked.everything, answers, strict=False)}
+    return read(asked, known, "model", priors)
+
+
+def _scored(*shares: float) -> Scored:
+    return Scored(tuple(np.log(shares)), 10)
+
+
+def test_raw_scores_are_taken_as_they_come() -> None:
+    reading = _read(_plan("score", 1), [_scored(0.6, 0.2)], np.array([0.1, 0.9]))
+    assert np.allclose(reading.probabilities, [[0.75, 0.25]])
+
+
+def test_batch_calibration_divides_by_the_mean_answer() -> None:
+    reading = _read(_plan("score_batch", 2), [_scored(0.9, 0.1), _scored(0.7, 0.3)])
+    mean = np.array([0.8, 0.2])
+    expected = np.array([[0.9, 0.1], [0.7, 0.3]]) / mean
+    assert np.allclose(reading.probabilities, expected / expected.sum(axis=1, keepdims=True))
+    assert np.allclose(np.exp(reading.bias), mean)
+
+
+def test_a_recorded_bias_makes_batch_calibration_independent_of_the_batch() -> None:
+    bias = tuple(np.log([0.8, 0.2]))
+    together = _read(_plan("score_batch", 2, bias), [_scored(0.9, 0.1), _scored(0.7, 0.3)])
+    alone = _read(_plan("score_batch", 1, bias), [_scored(0.9, 0.1)])
+    assert np.allclose(alone.probabilities, together.probabilities[:1])
+    joint = np.array([[0.9 / 0.8, 0.1 / 0.2]])
+    assert np.allclose(alone.probabilities, joint / joint.sum())
+
+
+def test_content_free_calibration_needs_its_answer() -> None:
+    asked = _plan("score_content_free", 1)
+    found = _read(asked, [_scored(0.8, 0.2), _scored(0.8, 0.2)], np.array([0.3, 0.7]))
+    assert np.allclose(found.probabilities, [[0.3, 0.7]])
+    assert not _read(asked, [Unanswered("no"), _scored(0.8, 0.2)]).answered.any()
+
+
+def test_a_caption_without_an_answer_has_none_and_moves_no_other() -> None:
+    reading = _read(_plan("score_batch", 3), [_scored(0.9, 0.1), Unanswered("no"), _scored(0.7, 0.3)])
+    assert reading.answered.tolist() == [True, False, True]
+    both = _read(_plan("score_batch", 2), [_scored(0.9, 0.1), _scored(0.7, 0.3)])
+    assert np.allclose(reading.probabilities[[0, 2]], both.probabilities)
+
+
+def test_written_answers_are_parsed_and_failures_counted() -> None:
+    words = [Generated("Cooking!", 5, 2), Generated("weather", 5, 1)]
+    reading = _read(_plan("generate", 3), [*words, Unanswered("no")])
+    assert reading.probabilities.tolist() == [[1, 0], [0.5, 0.5], [0.5, 0.5]]
+    assert reading.answered.tolist() == [True, False, False]
+    assert reading.unparsed == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("pets", 1),
+        ("\n\n  PETS and cooking", 1),
+        ("Answer: cooking.", 0),
+        ("precooking", None),
+        ("", None),
+        ("no\npets", None),
+        ("pets and vets are fun", 2),
+    ],
+)
+def test_the_first_class_named_in_the_first_line_counts(text: str, place: int | None) -> None:
+    assert parse_answer(text, ("cooking", "pets", "pets and vets")) == place
