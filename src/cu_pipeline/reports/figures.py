@@ -141,8 +141,8 @@ def pareto_figure(trials: Sequence[Mapping[str, Any]], front: Sequence[Mapping[s
     for row, point in zip(front, points, strict=True):
         axes.annotate(row["name"], point, (6, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="US dollars per 1,000 clips", ylabel="accuracy, 95 % interval", ylim=(-0.02, 1.05))
-    if min(cost for cost, _ in points) > 0:
-        axes.set_xscale("log")
+    axes.set_xlim(0, 1.3 * max(row["usd_per_1000_clips"] for row in trials) or 1.0)
+    axes.xaxis.set_major_formatter(lambda value, _: money(value))
     axes.grid(color=LINE, linewidth=0.6)
     return figure
 
