@@ -1,0 +1,224 @@
+"""How fast 8 frames at 224×224 are read from short clips: cu-pipeline beside its peers and decoding everything.
+
+    make bench-decode
+    python benchmarks/decode.py [--peers PYTHON] [--folder CLIPS] [--rounds 4] [--b-frames 3] [--output decode.json]
+
+Clips: H.264 by x264 (veryfast, crf 23, 3 B-frames), 8 to 15 s at 25 or 30 frames a second, of moving textures under
+film grain (`decoding/clips.py`): 320×568 and 720×1280, with a key frame at least every 12 and every 250 frames.
+
+Contenders (`decoding/contenders.py`): what `featurize` runs, in its isolated worker processes; PyAV decoding to the last
+wanted frame; decord, torchcodec and OpenCV from another environment (requirements-decode.txt); and, as a limit,
+everything decoded and thrown away by the ffmpeg program or PyAV, whichever is faster. The frames wanted are those at
+the centres of 8 equal segments, for all alike. Where a library lets one choose (seeking, where to resize, threads or
+processes), every setting is tried in each case on as many clips as there are cores, and the best goes into the rounds,
+with the second if it is within 15 % of the best.
+
+A round reads all clips of a case once with each setting in turn, so that what else the machine does hits all alike. A
+clock runs from the first clip's handing out until all frames are numpy arrays in the process that asked; workers have
+been started and have decoded before. Clips come from the operating system's cache. A library's result is that of its
+setting with the best median; reported are the best and the median of the rounds, in clips a second.
+
+Frames are compared with those of decoding each clip in order: `equal` counts frames equal in every byte, `right` those
+more like the wanted frame than like the ones before and after it (libraries scale and convert colours differently).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from decoding.clips import CASES, make_clips
+from decoding.contenders import COUNT, LIBRARIES, SIDE, centres, settings
+from tqdm import tqdm
+
+from cu_pipeline.media.frames import decoder_identity, upright
+from cu_pipeline.media.sequential import decode_in_order
+
+OURS = "cu-pipeline"
+LIMIT = "decoding all to null"
+ELSEWHERE = {"decord", "torchcodec", "OpenCV"}
+"""Libraries that run in the peers' environment."""
+
+CLOSE = 1.15
+RUNNER = Path(__file__).parent / "decoding" / "runner.py"
+
+
+class Runner:
+    """A `runner.py` in one environment."""
+
+    def __init__(self, python, side):
+        # peers see neither this project's packages nor its path
+        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable}
+        self._process = subprocess.Popen(
+            [python, RUNNER, side], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
+        )
+
+    def decode(self, paths, setting, save=None):
+        """Give the seconds until all clips' frames are there."""
+        print(json.dumps({"paths": paths, "setting": setting, "save": save}), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def runners_of(peers):
+    ours, here = Runner(sys.executable, "ours"), Runner(sys.executable, "peers")
+    there = Runner(peers, "peers") if peers else None
+    runners = {OURS: ours} | {name: there if name in ELSEWHERE else here for name in LIBRARIES}
+    return {name: runner for name, runner in runners.items() if runner}
+
+
+def finalists(runner, library, clips):
+    """Try a library's settings and give the best, and the second if it is close."""
+    if library == OURS:
+        return [None]
+    tried = []
+    for setting in settings(library):
+        tried.append((runner.decode(clips, setting), len(tried), setting))
+    best, *others = sorted(tried)  # the number in the middle keeps settings from being compared
+    return [best[2], *(other[2] for other in others[:1] if other[0] <= CLOSE * best[0])]
+
+
+def warm_up(runners, clips):
+    """Start all workers and load all libraries."""
+    for library, runner in runners.items():
+        for setting in [None] if library == OURS else settings(library):
+            runner.decode(clips, setting)
+
+
+def measure(case, clips, runners, rounds, bar):
+    cores = len(os.sched_getaffinity(0))
+    batch = clips * max(1, -(-2 * cores // len(clips)))
+    chosen = {name: finalists(runner, name, batch[:cores]) for name, runner in runners.items()}
+    turns = [(name, setting) for name, found in chosen.items() for setting in found]
+    seconds = [[] for _ in turns]
+    for _ in range(rounds):
+        for (name, setting), taken in zip(turns, seconds, strict=True):
+            taken.append(runners[name].decode(batch, setting))
+            bar.update(1 / (rounds * len(turns)))
+    reference = Reference(clips)
+    results = {}
+    for (name, setting), taken in zip(turns, seconds, strict=True):
+        rates = sorted(len(batch) / second for second in taken)
+        result = {"setting": setting, "best": rates[-1], "median": statistics.median(rates), "rounds": rates}
+        if name not in results or result["median"] > results[name]["median"]:
+            results[name] = result
+    for name, result in results.items():
+        if name != LIMIT:
+            result |= reference.compare(runners[name], clips, result["setting"])
+    return {"case": case.name, "results": results} | ratios(results)
+
+
+def ratios(results):
+    """Divide our median by the others'."""
+    medians = {name: result["median"] for name, result in results.items()}
+    peers = {name: median for name, median in medians.items() if name not in {OURS, LIMIT}}
+    best = max(peers, key=peers.get)
+    ours = medians[OURS]
+    return {
+        "best_peer": best,
+        "to_best_peer": ours / peers[best],
+        "to_straight_through": ours / peers["PyAV straight through"],
+        "to_limit": ours / medians[LIMIT],
+    }
+
+
+class Reference:
+    """The frames of decoding clips in order: the wanted ones, and those before and after them."""
+
+    def __init__(self, clips):
+        self._around = [_around(clip) for clip in clips]
+
+    def compare(self, runner, clips, setting):
+        with tempfile.TemporaryDirectory() as folder:
+            place = f"{folder}/frames.npy"
+            runner.decode(clips, setting, save=place)
+            found = np.load(place)
+        pairs = [
+            (frame, around)
+            for frames, places in zip(found, self._around, strict=True)
+            for frame, around in zip(frames, places, strict=True)
+        ]
+        return {
+            "frames": len(pairs),
+            "equal": sum(np.array_equal(frame, around[1]) for frame, around in pairs),
+            "right": sum(
+                np.abs(around.astype(int) - frame).mean((1, 2, 3)).argmin() == 1 for frame, around in pairs
+            ),
+        }
+
+
+def _around(clip):
+    """Give the frames before, at and after each wanted place; shape (COUNT, 3, SIDE, SIDE, 3)."""
+    every = decode_in_order(Path(clip), _length(clip), lambda frame: upright(frame, SIDE, SIDE))
+    return [np.stack(every[place - 1 : place + 2]) for place in centres(len(every))]
+
+
+def _length(clip):
+    import av
+
+    with av.open(clip) as container:
+        return sum(1 for packet in container.demux(video=0) if packet.size)
+
+
+def table(report):
+    lines = []
+    for case in report["cases"]:
+        lines.append(f"\n{case['case']}")
+        lines.append(f"{'':24}{'best':>8}{'median':>8}  clips/s  equal  right  setting")
+        for name, result in sorted(case["results"].items(), key=lambda item: -item[1]["median"]):
+            setting = result["setting"] or {"function": "", "arguments": {}, "spread": "a process a core"}
+            words = ", ".join([*setting["arguments"].values(), setting["spread"]])
+            words = f"{setting['function']}: {words}" if name == LIMIT else words
+            frames = [f"{result[key]}/{result['frames']}" if key in result else "" for key in ("equal", "right")]
+            lines.append(
+                f"{name:24}{result['best']:8.2f}{result['median']:8.2f}{frames[0]:>16}{frames[1]:>7}  {words}"
+            )
+        lines.append(
+            f"ours to the best peer ({case['best_peer']}) {case['to_best_peer']:.2f}, "
+            f"to PyAV straight through {case['to_straight_through']:.2f}, to the limit {case['to_limit']:.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", help="python of the environment with the peers; without it PyAV alone is measured")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "cu-pipeline-clips")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--b-frames", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    runners = runners_of(arguments.peers)
+    report = {
+        "machine": {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0], "platform": platform.platform()},
+        "decoder": decoder_identity(),
+        "rounds": arguments.rounds,
+        "frames": COUNT,
+        "side": SIDE,
+        "b_frames": arguments.b_frames,
+        "cases": [],
+    }
+    with tqdm(total=len(CASES), desc="cases", disable=None) as bar:
+        for case in CASES:
+            clips = make_clips(arguments.folder, case, arguments.b_frames)
+            if case == CASES[0]:
+                warm_up(runners, clips[:1] * len(os.sched_getaffinity(0)))
+            report["cases"].append(measure(case, clips, runners, arguments.rounds, bar))
+    for runner in set(runners.values()):
+        runner.close()
+    if arguments.output:
+        arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(table(report))
+
+
+if __name__ == "__main__":
+    main()
