@@ -6,8 +6,8 @@
 Clips: H.264 by x264 (veryfast, crf 23, 3 B-frames), 8 to 15 s at 25 or 30 frames a second, of moving textures under
 film grain (`decoding/clips.py`): 320×568 and 720×1280, with a key frame at least every 12 and every 250 frames.
 
-Contenders (`decoding/contenders.py`): what `featurize` runs, in its isolated worker processes; PyAV decoding to the last
-wanted frame; decord, torchcodec and OpenCV from another environment (requirements-decode.txt); and, as a limit,
+Contenders (`decoding/contenders.py`): what `featurize` runs, in its isolated worker processes; PyAV decoding to the
+last wanted frame; decord, torchcodec and OpenCV from another environment (requirements-decode.txt); and, as a limit,
 everything decoded and thrown away by the ffmpeg program or PyAV, whichever is faster. The frames wanted are those at
 the centres of 8 equal segments, for all alike. Where a library lets one choose (seeking, where to resize, threads or
 processes), every setting is tried in each case on as many clips as there are cores, and the best goes into the rounds,
@@ -32,13 +32,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-from decoding.clips import CASES, make_clips
-from decoding.contenders import COUNT, LIBRARIES, SIDE, centres, settings
 from tqdm import tqdm
 
-from cu_pipeline.media.frames import decoder_identity, upright
-from cu_pipeline.media.sequential import decode_in_order
+from cu_pipeline.media.frames import decoder_identity
+from decoding.clips import CASES, make_clips
+from decoding.contenders import COUNT, LIBRARIES, SIDE, settings
+from decoding.reference import Reference
 
 OURS = "cu-pipeline"
 LIMIT = "decoding all to null"
@@ -56,7 +55,12 @@ class Runner:
         # peers see neither this project's packages nor its path
         env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH" or python == sys.executable}
         self._process = subprocess.Popen(
-            [python, RUNNER, side], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
+            [python, RUNNER, side],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=env,
         )
 
     def decode(self, paths, setting, save=None):
@@ -113,7 +117,7 @@ def measure(case, clips, runners, rounds, bar):
             results[name] = result
     for name, result in results.items():
         if name != LIMIT:
-            result |= reference.compare(runners[name], clips, result["setting"])
+            result.update(reference.compare(runners[name], clips, result["setting"]))
     return {"case": case.name, "results": results} | ratios(results)
 
 
@@ -131,44 +135,6 @@ def ratios(results):
     }
 
 
-class Reference:
-    """The frames of decoding clips in order: the wanted ones, and those before and after them."""
-
-    def __init__(self, clips):
-        self._around = [_around(clip) for clip in clips]
-
-    def compare(self, runner, clips, setting):
-        with tempfile.TemporaryDirectory() as folder:
-            place = f"{folder}/frames.npy"
-            runner.decode(clips, setting, save=place)
-            found = np.load(place)
-        pairs = [
-            (frame, around)
-            for frames, places in zip(found, self._around, strict=True)
-            for frame, around in zip(frames, places, strict=True)
-        ]
-        return {
-            "frames": len(pairs),
-            "equal": sum(np.array_equal(frame, around[1]) for frame, around in pairs),
-            "right": sum(
-                np.abs(around.astype(int) - frame).mean((1, 2, 3)).argmin() == 1 for frame, around in pairs
-            ),
-        }
-
-
-def _around(clip):
-    """Give the frames before, at and after each wanted place; shape (COUNT, 3, SIDE, SIDE, 3)."""
-    every = decode_in_order(Path(clip), _length(clip), lambda frame: upright(frame, SIDE, SIDE))
-    return [np.stack(every[place - 1 : place + 2]) for place in centres(len(every))]
-
-
-def _length(clip):
-    import av
-
-    with av.open(clip) as container:
-        return sum(1 for packet in container.demux(video=0) if packet.size)
-
-
 def table(report):
     lines = []
     for case in report["cases"]:
@@ -179,9 +145,7 @@ def table(report):
             words = ", ".join([*setting["arguments"].values(), setting["spread"]])
             words = f"{setting['function']}: {words}" if name == LIMIT else words
             frames = [f"{result[key]}/{result['frames']}" if key in result else "" for key in ("equal", "right")]
-            lines.append(
-                f"{name:24}{result['best']:8.2f}{result['median']:8.2f}{frames[0]:>16}{frames[1]:>7}  {words}"
-            )
+            lines.append(f"{name:24}{result['best']:8.2f}{result['median']:8.2f}{frames[0]:>16}{frames[1]:>7}  {words}")
         lines.append(
             f"ours to the best peer ({case['best_peer']}) {case['to_best_peer']:.2f}, "
             f"to PyAV straight through {case['to_straight_through']:.2f}, to the limit {case['to_limit']:.2f}"
@@ -215,9 +179,9 @@ def main():
             report["cases"].append(measure(case, clips, runners, arguments.rounds, bar))
     for runner in set(runners.values()):
         runner.close()
+    print(table(report))
     if arguments.output:
         arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(table(report))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ limit's give nothing.
 """
 
 import subprocess
+from itertools import islice
 
 import numpy as np
 
@@ -27,12 +28,11 @@ def pyav(path, threads):
         stream.thread_type = "NONE" if threads == 1 else "AUTO"
         wanted = centres(stream.frames)
         found = []
-        for number, frame in enumerate(container.decode(stream)):
+        for number, frame in enumerate(islice(container.decode(stream), wanted[-1] + 1)):
             if number in wanted:
                 small = frame.reformat(SIDE, SIDE, format="rgb24", interpolation="BILINEAR", threads=threads)
                 found.append(small.to_ndarray())
-            if number == wanted[-1]:
-                return np.stack(found)
+        return np.stack(found)
 
 
 def decord(path, threads, resize):

@@ -1,7 +1,7 @@
 """A process that decodes batches of clips in one environment: answers a line of JSON with a line of JSON.
 
-`python runner.py ours` or `python runner.py peers`. A request names clips and a setting; the answer is the seconds until
-all frames have arrived in this process. Workers are started and have decoded before a clock runs.
+`python runner.py ours` or `python runner.py peers`. A request names clips and a setting; the answer is the seconds
+until all frames have arrived in this process. Workers are started and have decoded before a clock runs.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 
@@ -21,10 +22,8 @@ CORES = len(os.sched_getaffinity(0))
 def one_thread():
     """Keep libraries from starting threads of their own for what is not decoding."""
     for name, call in (("torch", "set_num_threads"), ("cv2", "setNumThreads")):
-        try:
+        with suppress(ImportError):
             getattr(__import__(name), call)(1)
-        except ImportError:
-            pass
 
 
 class Peers:
@@ -54,9 +53,7 @@ class Ours:
 
         limits = Limits()
         encoder = FrameEncoder(contenders.COUNT, contenders.SIDE)
-        self._crew = IsolatedCrew(
-            encoder.prepare, size=CORES, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb
-        )
+        self._crew = IsolatedCrew(encoder.prepare, size=CORES, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
         self._threads = ThreadPoolExecutor(CORES)
 
     def decode(self, paths, _):
