@@ -1,7 +1,7 @@
 """How fast 8 frames at 224×224 are read from short clips: cu-pipeline beside its peers and decoding everything.
 
-    make bench-decode
-    python benchmarks/decode.py [--peers PYTHON] [--folder CLIPS] [--rounds 4] [--b-frames 3] [--output decode.json]
+    make bench-decode      # also makes the environment of the peers; writes benchmarks/decode.json
+    python benchmarks/decode.py [--peers PYTHON] [--folder CLIPS] [--rounds 4] [--b-frames 3]
 
 Clips: H.264 by x264 (veryfast, crf 23, 3 B-frames), 8 to 15 s at 25 or 30 frames a second, of moving textures under
 film grain (`decoding/clips.py`): 320×568 and 720×1280, with a key frame at least every 12 and every 250 frames.
@@ -16,7 +16,8 @@ with the second if it is within 15 % of the best.
 A round reads all clips of a case once with each setting in turn, so that what else the machine does hits all alike. A
 clock runs from the first clip's handing out until all frames are numpy arrays in the process that asked; workers have
 been started and have decoded before. Clips come from the operating system's cache. A library's result is that of its
-setting with the best median; reported are the best and the median of the rounds, in clips a second.
+setting with the best median; reported are the best and the median of the rounds, in clips a second, and the processors'
+milliseconds a clip, which tell who does least work where others use the machine too.
 
 Frames are compared with those of decoding each clip in order: `equal` counts frames equal in every byte, `right` those
 more like the wanted frame than like the ones before and after it (libraries scale and convert colours differently).
@@ -32,6 +33,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 from cu_pipeline.media.frames import decoder_identity
@@ -62,11 +64,19 @@ class Runner:
             text=True,
             env=env,
         )
+        self._watched = psutil.Process(self._process.pid)
 
     def decode(self, paths, setting, save=None):
-        """Give the seconds until all clips' frames are there."""
+        """Give the seconds until all clips' frames are there, and the processors' seconds that it took."""
+        before = self._cpu_seconds()
         print(json.dumps({"paths": paths, "setting": setting, "save": save}), file=self._process.stdin, flush=True)
-        return json.loads(self._process.stdout.readline())
+        seconds = json.loads(self._process.stdout.readline())
+        return seconds, self._cpu_seconds() - before
+
+    def _cpu_seconds(self):
+        """Give what it and its workers have used, with programs that have ended."""
+        members = [self._watched, *self._watched.children(recursive=True)]
+        return sum(sum(member.cpu_times()[:4]) for member in members)
 
     def close(self):
         self._process.stdin.close()
@@ -86,7 +96,7 @@ def finalists(runner, library, clips):
         return [None]
     tried = []
     for setting in settings(library):
-        tried.append((runner.decode(clips, setting), len(tried), setting))
+        tried.append((runner.decode(clips, setting)[0], len(tried), setting))
     best, *others = sorted(tried)  # the number in the middle keeps settings from being compared
     return [best[2], *(other[2] for other in others[:1] if other[0] <= CLOSE * best[0])]
 
@@ -103,16 +113,17 @@ def measure(case, clips, runners, rounds, bar):
     batch = clips * max(1, -(-2 * cores // len(clips)))
     chosen = {name: finalists(runner, name, batch[:cores]) for name, runner in runners.items()}
     turns = [(name, setting) for name, found in chosen.items() for setting in found]
-    seconds = [[] for _ in turns]
+    measured = [[] for _ in turns]
     for _ in range(rounds):
-        for (name, setting), taken in zip(turns, seconds, strict=True):
+        for (name, setting), taken in zip(turns, measured, strict=True):
             taken.append(runners[name].decode(batch, setting))
             bar.update(1 / (rounds * len(turns)))
     reference = Reference(clips)
     results = {}
-    for (name, setting), taken in zip(turns, seconds, strict=True):
-        rates = sorted(len(batch) / second for second in taken)
+    for (name, setting), taken in zip(turns, measured, strict=True):
+        rates = sorted(len(batch) / seconds for seconds, _ in taken)
         result = {"setting": setting, "best": rates[-1], "median": statistics.median(rates), "rounds": rates}
+        result["cpu_ms"] = 1000 * statistics.median(cpu for _, cpu in taken) / len(batch)
         if name not in results or result["median"] > results[name]["median"]:
             results[name] = result
     for name, result in results.items():
@@ -139,7 +150,7 @@ def table(report):
     lines = []
     for case in report["cases"]:
         lines.append(f"\n{case['case']}")
-        lines.append(f"{'':24}{'best':>8}{'median':>8}  clips/s  equal  right  setting")
+        lines.append(f"{'clips/s':24}{'best':>8}{'median':>8}{'cpu ms':>8}  equal  right  setting")
         for name, result in sorted(case["results"].items(), key=lambda item: -item[1]["median"]):
             setting = result["setting"] or {"function": "", "arguments": {}, "spread": "a process a core"}
             words = ", ".join([*setting["arguments"].values(), setting["spread"]])
