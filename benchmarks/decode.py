@@ -156,7 +156,8 @@ def table(report):
             words = ", ".join([*setting["arguments"].values(), setting["spread"]])
             words = f"{setting['function']}: {words}" if name == LIMIT else words
             frames = [f"{result[key]}/{result['frames']}" if key in result else "" for key in ("equal", "right")]
-            lines.append(f"{name:24}{result['best']:8.2f}{result['median']:8.2f}{frames[0]:>16}{frames[1]:>7}  {words}")
+            numbers = f"{result['best']:8.2f}{result['median']:8.2f}{result['cpu_ms']:8.0f}"
+            lines.append(f"{name:24}{numbers}{frames[0]:>7}{frames[1]:>7}  {words}")
         lines.append(
             f"ours to the best peer ({case['best_peer']}) {case['to_best_peer']:.2f}, "
             f"to PyAV straight through {case['to_straight_through']:.2f}, to the limit {case['to_limit']:.2f}"
