@@ -25,10 +25,10 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test lint ui serve viz clean clean-all
+.PHONY: help install run repro test lint ui serve viz bench-decode bench-collect clean clean-all
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
@@ -59,12 +59,18 @@ serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
 	@$(VENV)-viz/bin/kedro viz run --host 127.0.0.1
 
+bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding beside PyAV, decord, torchcodec and OpenCV
+	@$(BIN)/python benchmarks/decode.py --peers $(VENV)-peers/bin/python --output benchmarks/decode.json
+
+bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to a million rows
+	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
+
 clean: ## remove caches; keep data, runs and the environment
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .viz build dist
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 clean-all: clean ## remove all that git ignores but data, runs and personal settings
-	rm -rf $(VENV) $(VENV)-viz src/*.egg-info
+	rm -rf $(VENV) $(VENV)-viz $(VENV)-peers src/*.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -86,4 +92,10 @@ $(VENV)-viz/.installed: pyproject.toml constraints.txt
 	$(VENV)-viz/bin/python -m pip install --quiet -c constraints.txt $(VIZ)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 		> "$$($(VENV)-viz/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@touch $@
+
+# torchcodec needs FFmpeg's libraries, which it takes from the system (Debian: apt-get install ffmpeg).
+$(VENV)-peers/.installed: benchmarks/requirements-decode.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet -r benchmarks/requirements-decode.txt
 	@touch $@

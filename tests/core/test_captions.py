@@ -24,6 +24,7 @@ tricky = st.text(
         ("twice &amp;amp;quot;escaped&amp;amp;quot;", 'twice "escaped"'),
         ("AT&T, R&D; &nosuch; &#55555555; &#xd800;", "AT&T, R&D; &nosuch;"),
         ("&am\u200bp;", "&"),
+        ("a\u3164b\u034fc\uffa0d", "abcd"),
         ("  \u200b ", ""),
     ],
 )

@@ -7,7 +7,7 @@ _SPACED: Final = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 _AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
 _ENTITY: Final = re.compile(r"&(#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{0,40});")
 _JOINERS: Final = "\u200c\u200d"
-_INVISIBLE: Final = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 
 
@@ -30,10 +30,14 @@ def clean_caption(text: str) -> str:
 def _clean(text: str) -> str:
     text = _ENTITY.sub(_meaning, _AMPERSANDS.sub("&", text))
     text = unicodedata.normalize("NFC", _SPACED.sub("\n", text))
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and _INVISIBLE.isdisjoint(text):
         return text.strip()
     flags = {place for flag in _FLAG.finditer(text) for place in range(*flag.span())}
-    return "".join(_kept(text, place, place in flags) for place in range(len(text))).strip()
+    kept = (
+        character if character.isprintable() and character not in _INVISIBLE else _kept(text, place, place in flags)
+        for place, character in enumerate(text)
+    )
+    return "".join(kept).strip()
 
 
 def _meaning(entity: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _MARKS_UNREFERENCED: Final = frozenset({"h264", "mpeg2video", "mpeg4"})
 """Codecs in which no frame ever needs one that is marked as not for reference."""
 
-_CHANGES: Final = ("new_extradata", "param_change", "palette")
+_CHANGES: Final = frozenset({"new_extradata", "param_change", "palette"})
 """Side data on which later packets depend, so that none may be left out."""
 
 
@@ -66,7 +66,7 @@ def decode_needed(
 
 
 def _changes(packet: "Packet[VideoStream]") -> bool:
-    return any(packet.has_sidedata(kind) for kind in _CHANGES)
+    return any(data.data_type in _CHANGES for data in packet.iter_sidedata())
 
 
 def plan_runs(packets: "Sequence[Packet[VideoStream]]", clocks: Sequence[int], chosen: Sequence[int]) -> list[Run]:

@@ -1,16 +1,22 @@
 """Which rows become clips, and why the others do not."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.records import CLIPS, REJECTS
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.probing import probe_key
-from cu_pipeline.pipelines.collect.rows import check_row
+from cu_pipeline.pipelines.collect.rows import CHECKED, check_row
+from cu_pipeline.pipelines.collect.table_builder import TableBuilder
 
-Rows = list[dict[str, object]]
+ADMITTED: Final = {**CHECKED, **{name: column for name, column in CLIPS.items() if name not in {"group", "split"}}}
+"""Columns of a table of rows that are usable clips."""
 
 TEXT_ONLY: Mapping[str, object] = {
     "media_sha256": "",
@@ -25,14 +31,16 @@ TEXT_ONLY: Mapping[str, object] = {
 """What a clip without media has in place of a file's facts."""
 
 
-def check_rows(manifest: Iterable[Mapping[str, str]], capabilities: Capabilities, limits: Limits) -> tuple[Rows, Rows]:
+def check_rows(
+    manifest: Iterable[Mapping[str, str]], capabilities: Capabilities, limits: Limits
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide a manifest's rows into those that may become clips and those that cannot.
 
     Returns:
-        Rows with the columns of `CHECKED`, and refused ones with those of `REJECTS`, both in the manifest's order.
+        Tables of the columns `CHECKED` and, of refused rows, `REJECTS`, both in the manifest's order.
     """
-    checked: Rows = []
-    refused: Rows = []
+    checked = TableBuilder(CHECKED)
+    refused = TableBuilder(REJECTS)
     seen: set[str] = set()
     for record in manifest:
         try:
@@ -43,19 +51,19 @@ def check_rows(manifest: Iterable[Mapping[str, str]], capabilities: Capabilities
             checked.append(dict(row))
         except BadClipError as error:
             refused.append(_refusal(record, error))
-    return checked, refused
+    return checked.table(), refused.table()
 
 
-def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[Rows, Rows]:
+def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give checked rows what probing found, and names to those that have none.
 
     A clip without a name is called by the SHA-256 of its media, else of its text.
 
     Returns:
-        Rows with a clip's facts and hashes added, and refused ones with the columns of `REJECTS`.
+        Tables of the columns `ADMITTED` and, of refused rows, `REJECTS`.
     """
-    admitted: Rows = []
-    refused: Rows = []
+    admitted = TableBuilder(ADMITTED)
+    refused = TableBuilder(REJECTS)
     seen: set[str] = set()
     for row in checked:
         try:
@@ -66,7 +74,7 @@ def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed
             admitted.append(clip)
         except BadClipError as error:
             refused.append(_refusal(row, error))
-    return admitted, refused
+    return admitted.table(), refused.table()
 
 
 def _check_unseen(clip_id: str, seen: set[str]) -> None:

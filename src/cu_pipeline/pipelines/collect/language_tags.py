@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 UNDETERMINED: Final = "und"
@@ -16,6 +17,7 @@ _TAG: Final = re.compile(
 )
 
 
+@lru_cache
 def language_tag(value: str) -> str:
     """Give a feed's tag in BCP 47's usual spelling; "" for what is no tag or says nothing.
 

@@ -28,7 +28,6 @@ from cu_pipeline.pipelines.collect.opinions import foreign_columns
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.placing import addresses, place
 from cu_pipeline.pipelines.collect.probing import probe_files
-from cu_pipeline.pipelines.collect.rows import CHECKED
 from cu_pipeline.pipelines.collect.sources.table import read_sources
 from cu_pipeline.pipelines.collect.units import unit_keys, unit_names
 
@@ -92,8 +91,7 @@ def check_feed(
         shown = ", ".join(f"{tag!r} {number}" for tag, number in odd.most_common(5))
         _log.warning("%d rows have a `lang` that is no BCP 47 tag, kept as metadata: %s", odd.total(), shown)
     checked, refused = check_rows(_rows(placed_rows), capabilities, options.limits)
-    rows = name_languages(records.table(checked, CHECKED), options.language)
-    return rows, records.table(refused, records.REJECTS)
+    return name_languages(checked, options.language), refused
 
 
 def probe_media(
@@ -126,9 +124,7 @@ def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[
     Returns:
         Rows of usable clips, and rejects.
     """
-    admitted, refused = admit_rows(_rows(checked_rows), probes)
-    columns = {**CHECKED, **{name: records.CLIPS[name] for name in records.CLIPS if name not in {"group", "split"}}}
-    return records.table(admitted, columns), records.table(refused, records.REJECTS)
+    return admit_rows(_rows(checked_rows), probes)
 
 
 def list_rejects(fetch_rejects: pd.DataFrame, row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.DataFrame:

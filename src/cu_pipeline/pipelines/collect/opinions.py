@@ -32,16 +32,17 @@ def read_opinions(row: Mapping[str, str], capabilities: Capabilities) -> Opinion
     return opinions
 
 
-def used_columns(capabilities: Capabilities) -> Iterator[str]:
-    """Give the columns that `read_opinions` reads."""
+def used_columns(capabilities: Iterable[str]) -> Iterator[str]:
+    """Give the columns that `read_opinions` reads, by the capabilities' names."""
+    names = list(capabilities)
     for column in (LABEL, ANNOTATIONS):
         yield column
-        yield from (f"{column}_{name}" for name in capabilities.root)
+        yield from (f"{column}_{name}" for name in names)
 
 
 def foreign_columns(columns: Iterable[str], capabilities: Capabilities) -> list[str]:
     """Give the columns that look like labels of a capability that is not configured."""
-    used = set(used_columns(capabilities))
+    used = set(used_columns(capabilities.root))
     return [name for name in columns if name.startswith((f"{LABEL}_", f"{ANNOTATIONS}_")) and name not in used]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from cu_pipeline.core.capability import Capabilities
@@ -22,6 +23,8 @@ CHECKED: Final = dict.fromkeys((*COLUMNS, "lang_source", "raw_text", "metadata",
 `text` is cleaned, `raw_text` is not. `metadata` and `opinions` are JSON objects: of the other columns, and
 capability -> annotator -> label. `probe_key` is the key of what probing the media finds; "" for text only.
 """
+
+_JSON: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 
 
 def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str, str]:
@@ -49,14 +52,15 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
         opinions = read_opinions(record, capabilities)
     except ValueError as error:
         raise BadClipError(Reason.BAD_ROW, str(error)) from error
-    known = {*COLUMNS, PROBLEM, SOURCE, *used_columns(capabilities)}
-    others = {name: value for name, value in record.items() if name not in known and value}
+    known = _known(tuple(capabilities.root))
+    others = {name: value for name, value in record.items() if value and name not in known}
     tag = language_tag(values["lang"])
     if values["lang"] and not tag:
         others["lang"] = values["lang"]
     values |= {"lang": tag, "lang_source": "feed" if tag else ""}
-    return values | {"metadata": _json(others), "opinions": _json(opinions), "probe_key": ""}
+    return values | {"metadata": _JSON.encode(others), "opinions": _JSON.encode(opinions), "probe_key": ""}
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+@cache
+def _known(capabilities: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({*COLUMNS, PROBLEM, SOURCE, *used_columns(capabilities)})

@@ -80,15 +80,19 @@ def _read(address: str) -> list[Record]:
 
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Give records as a table of text, absent values "", with a column for what is wrong with a row."""
-    rows = [{str(name).strip(): _text(value) for name, value in record.items()} for record in records]
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pd.DataFrame({name: [row.get(name, "") for row in rows] for name in (*names, PROBLEM)}, dtype="object")
+    rows = list(records)
+    names = {name: str(name).strip() for row in rows for name in row}
+    columns = {name: [""] * len(rows) for name in (*names.values(), PROBLEM)}
+    for place, row in enumerate(rows):
+        for name, value in row.items():
+            columns[names[name]][place] = _text(value)
+    return pd.DataFrame(columns, dtype="object")
 
 
 def _text(value: Any) -> str:
     """Give a manifest's value as text that UTF-8 can hold; nested values as JSON."""
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
     if isinstance(value, float) and value.is_integer():
