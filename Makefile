@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 UI_PORT ?= 5000
 VIZ := kedro-viz==12.5.0
+LABEL_STUDIO := label-studio==1.23.2
+LABEL_PORT ?= 8080
+MEDIA ?= $(CURDIR)/data
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,10 +28,10 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test lint ui serve viz clean clean-all
+.PHONY: help install run repro test lint ui serve viz label-studio clean clean-all
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
@@ -59,12 +62,19 @@ serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
 	@$(VENV)-viz/bin/kedro viz run --host 127.0.0.1
 
+label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## label clips on http://127.0.0.1:8080 [LABEL_PORT=8080] [MEDIA=data]
+	@mkdir -p .label-studio
+	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
+		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \
+		$(VENV)-label-studio/bin/label-studio start --no-browser --internal-host 127.0.0.1 --port $(LABEL_PORT) \
+		--data-dir .label-studio
+
 clean: ## remove caches; keep data, runs and the environment
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .viz build dist
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 clean-all: clean ## remove all that git ignores but data, runs and personal settings
-	rm -rf $(VENV) $(VENV)-viz src/*.egg-info
+	rm -rf $(VENV) $(VENV)-viz $(VENV)-label-studio src/*.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -86,4 +96,15 @@ $(VENV)-viz/.installed: pyproject.toml constraints.txt
 	$(VENV)-viz/bin/python -m pip install --quiet -c constraints.txt $(VIZ)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 		> "$$($(VENV)-viz/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@touch $@
+
+# So does Label Studio, a server with demands of its own; only its SDK goes into the project's environment.
+$(VENV)-label-studio/.installed: | $(VENV)/bin/python
+	@echo "Installing Label Studio into $(VENV)-label-studio: some minutes, once, about 1 GB"
+	@$(PYTHON) -m venv $(VENV)-label-studio
+	@$(VENV)-label-studio/bin/python -m pip install --quiet $(LABEL_STUDIO)
+	@touch $@
+
+$(VENV)/.installed-labelstudio: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[labelstudio]'
 	@touch $@

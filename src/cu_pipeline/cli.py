@@ -156,11 +156,12 @@ _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 @click.pass_obj
 def push(metadata: Any, /, *, env: str | None) -> None:
     """Send the queue to a Label Studio server."""
-    with _desk(metadata, env) as (desk, credentials):
-        from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.labeling.studio.words import push_words
+    from cu_pipeline.pipelines.label.desk import connect
 
+    with _desk(metadata, env) as (desk, credentials):
         server = connect(desk, credentials)
-        click.echo(f"{desk.push(server)} clips sent to {server.place}")
+        click.echo(push_words(desk.push(server), server.place, desk.reviews()))
 
 
 @labels.command("pull")
@@ -168,9 +169,9 @@ def push(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def pull(metadata: Any, /, *, env: str | None) -> None:
     """Take people's answers from a Label Studio server."""
-    with _desk(metadata, env) as (desk, credentials):
-        from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.pipelines.label.desk import connect
 
+    with _desk(metadata, env) as (desk, credentials):
         _tell_harvest(desk.take(connect(desk, credentials).tasks()))
 
 
@@ -193,9 +194,9 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
     """Take people's answers from FILE, an export in the form JSON of Label Studio."""
-    with _desk(metadata, env) as (desk, _):
-        from cu_pipeline.pipelines.label.desk import read_tasks
+    from cu_pipeline.pipelines.label.desk import read_tasks
 
+    with _desk(metadata, env) as (desk, _):
         _tell_harvest(desk.take(read_tasks(file)))
 
 
@@ -206,7 +207,7 @@ def status(metadata: Any, /, *, env: str | None) -> None:
     """Show the batches: state, answers, accuracy on gold clips, agreement, money."""
     from cu_pipeline.labeling.studio.words import status_table
 
-    with _desk(metadata, env) as (desk, _):
+    with _desk(metadata, env, writes=False) as (desk, _):
         click.echo(status_table(desk.reviews()))
 
 
@@ -233,11 +234,11 @@ def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> 
 
 
 @contextmanager
-def _desk(metadata: Any, env: str | None) -> Iterator[tuple[Any, dict[str, str]]]:
+def _desk(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
     from cu_pipeline.pipelines.label.desk import open_desk
 
     try:
-        with open_desk(Path(metadata.project_path), env) as opened:
+        with open_desk(Path(metadata.project_path), env, writes=writes) as opened:
             yield opened
     except CuPipelineError as error:
         raise click.ClickException(str(error)) from error

@@ -1,7 +1,9 @@
 """Sending the queue to people, with or without a server, and taking their answers."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tqdm import tqdm
@@ -127,9 +129,13 @@ class Desk:
         return [one for one in self.reviews() if one.state is State.OPEN and one.batch.place == place]
 
     def _open(self, queue: Sequence[Task], place: str) -> None:
-        size, number = self.options.queue.batch_clips, len(self.reviews())
-        cut = [queue[start : start + size] for start in range(0, len(queue), size)]
-        self.batches.append(self._opened(part, place, number + turn) for turn, part in enumerate(cut, start=1))
+        number = len(self.reviews())
+        parts = math.ceil(len(queue) / self.options.queue.batch_clips)
+        cut = [len(queue) * part // parts for part in range(parts + 1)] if parts else []
+        self.batches.append(
+            self._opened(queue[start:end], place, number + turn)
+            for turn, (start, end) in enumerate(pairwise(cut), start=1)
+        )
 
     def _opened(self, tasks: Sequence[Task], place: str, number: int) -> Opened:
         queue = self.options.queue

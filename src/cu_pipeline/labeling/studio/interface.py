@@ -6,6 +6,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from cu_pipeline.core.capability import NONE, Capability, Kind
+from cu_pipeline.core.errors import ConfigurationError
 
 CAPTION: Final = "caption"
 """Name of the part that shows the caption; every question is about it."""
@@ -17,22 +18,23 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
     A single-label capability takes exactly one class. A multi-label one takes any number of classes, or `none`.
 
     Raises:
-        ValueError: a class cannot be written in XML.
+        ConfigurationError: a class cannot be shown.
     """
-    view = ET.Element("View")
-    ET.SubElement(view, "Video", name="video", value="$video", sync=CAPTION)
-    ET.SubElement(view, "Text", name=CAPTION, value="$text")
+    view = ET.Element("View", style="display: flex; gap: 24px")
+    clip, questions = (ET.SubElement(view, "View", style="flex: 1; min-width: 0") for _ in range(2))
+    ET.SubElement(clip, "Video", name="video", value="$video", height="440")
+    ET.SubElement(clip, "Text", name=CAPTION, value="$text")
     for name, capability in capabilities.items():
         meaning = f"{name}: {capability.description}" if capability.description else name
-        ET.SubElement(view, "Header", value=_readable(" ".join(meaning.split())), size="4")
+        ET.SubElement(questions, "Header", value=_readable(" ".join(meaning.split())), size="4")
         single = capability.kind is Kind.SINGLE
         choices = ET.SubElement(
-            view,
+            questions,
             "Choices",
             name=control(name),
             toName=CAPTION,
             choice="single-radio" if single else "multiple",
-            showInline="true",
+            showInline="false",
             required="true",
             requiredMessage=_readable(f"Answer {name!r}"),
         )
@@ -53,5 +55,5 @@ def control(capability: str) -> str:
 
 def _readable(text: str) -> str:
     if wrong := [character for character in text if unicodedata.category(character) in {"Cc", "Cs"}]:
-        raise ValueError(f"{text!r} has {wrong[0]!r}, which Label Studio cannot show: leave that character out")
+        raise ConfigurationError(f"{text!r} has {wrong[0]!r}, which Label Studio cannot show: leave that character out")
     return text

@@ -1,8 +1,9 @@
 """What `kedro labels` says."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from cu_pipeline.labeling.queue.batches import Review
+from cu_pipeline.labeling.queue.batches import Review, State
 from cu_pipeline.labeling.queue.records import AnswerState
 from cu_pipeline.labeling.studio.answers import Harvest
 
@@ -31,6 +32,17 @@ def status_table(reviews: Sequence[Review]) -> str:
     ]
     reasons = [f"{one.batch.batch}: {one.reason}" for one in reviews]
     return "\n".join([*lines, "", *reasons])
+
+
+def push_words(sent: int, place: str, reviews: Sequence[Review]) -> str:
+    """Say what was sent, and which clips wait for answers where."""
+    waiting: Counter[str] = Counter()
+    for one in reviews:
+        if one.state is State.OPEN:
+            waiting[one.batch.place] += len(one.batch.items) - one.complete
+    lines = [f"{sent} clips sent to {place}"]
+    lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
+    return "\n".join(lines)
 
 
 def harvest_words(found: Harvest) -> str:

@@ -24,12 +24,13 @@ _DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 
 @contextmanager
-def open_desk(root: Path, env: str | None) -> Iterator[tuple[Desk, dict[str, str]]]:
-    """Open a project's desk while no run and no other command writes to the project.
+def open_desk(root: Path, env: str | None, *, writes: bool = True) -> Iterator[tuple[Desk, dict[str, str]]]:
+    """Open a project's desk, for writing only while no run and no other command writes to the project.
 
     Args:
         root: the project's folder.
         env: Kedro environment; None: the default.
+        writes: whether the logs may grow; only reading disturbs no run.
 
     Yields:
         The desk, and `url` and `token` of the server, as far as they are given.
@@ -37,7 +38,8 @@ def open_desk(root: Path, env: str | None) -> Iterator[tuple[Desk, dict[str, str
     from kedro.framework.session import KedroSession
 
     lock = RunLock(root)
-    lock.acquire()
+    if writes:
+        lock.acquire()
     try:
         with KedroSession.create(root, env=env, save_on_close=False) as session:
             context = session.load_context()
