@@ -36,7 +36,9 @@ class Studio:
     url: str
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
-        return httpx.get(self.url + path, params=parameters or None, headers={"Authorization": f"Token {TOKEN}"}, timeout=60)
+        return httpx.get(
+            self.url + path, params=parameters or None, headers={"Authorization": f"Token {TOKEN}"}, timeout=60
+        )
 
     def tasks(self) -> list[dict[str, Any]]:
         (project,) = self.get("/api/projects").json()["results"]
