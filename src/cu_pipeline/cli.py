@@ -162,6 +162,7 @@ def push(metadata: Any, /, *, env: str | None) -> None:
     with _desk(metadata, env) as (desk, credentials):
         server = connect(desk, credentials)
         click.echo(push_words(desk.push(server), server.place, desk.reviews()))
+        _tell_not_played(desk)
 
 
 @labels.command("pull")
@@ -186,6 +187,7 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
         write_text(file, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
         write_text(file.with_suffix(".xml"), interface + "\n")
         click.echo(f"{len(tasks)} clips written to {file}, the labelling interface to {file.with_suffix('.xml')}")
+        _tell_not_played(desk)
 
 
 @labels.command("import")
@@ -242,6 +244,13 @@ def _desk(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tu
             yield opened
     except CuPipelineError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _tell_not_played(desk: Any) -> None:
+    from cu_pipeline.labeling.studio.words import not_played_words
+
+    if clips := desk.not_played():
+        click.echo(not_played_words(clips), err=True)
 
 
 def _tell_harvest(found: Any) -> None:

@@ -25,7 +25,7 @@ def corpus(size: int) -> pd.DataFrame:
             "path": f"data/c{place:03}.mp4",
             "media_sha256": f"m{place}",
         }
-        | {"text_sha256": f"t{place}", "has_audio": False, "bytes": 0}
+        | {"text_sha256": f"t{place}", "has_audio": False, "bytes": 0, "codec": "h264"}
         for place in range(size)
     ]
     return table(rows, CLIPS)

@@ -1,5 +1,6 @@
 """Clips go out to people and answers come in: to a server that is imitated here, and by files."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from cu_pipeline.labeling.queue.answers import people_annotations
 from cu_pipeline.labeling.queue.batches import State
 from cu_pipeline.labeling.queue.log import answer_log, batch_log
 from cu_pipeline.labeling.studio.desk import Desk
-from cu_pipeline.labeling.studio.words import harvest_words, push_words, status_table
+from cu_pipeline.labeling.studio.words import harvest_words, not_played_words, push_words, status_table
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets")),
@@ -76,7 +77,7 @@ def results(choices: dict[str, list[str]]) -> list[dict[str, Any]]:
 
 def task(number: int, draw: str = "value", **meta: Any) -> dict[str, Any]:
     data = {"clip_id": f"c{number:03}", "video": f"data/clips/{number}.mp4", "text": f"caption {number}"}
-    return {"data": data, "meta": {"draw": draw, **meta}, "predictions": []}
+    return {"data": data, "meta": {"draw": draw, "codec": "h264", **meta}, "predictions": []}
 
 
 def desk_at(folder: Path, clips: int = 5, **queue: Any) -> Desk:
@@ -287,3 +288,10 @@ def test_an_unknown_batch_is_refused_with_those_there_are(desk: Desk, server: La
     desk.push(server)
     with pytest.raises(StudioError, match=r"no batch 'x'; batches: 0001-"):
         desk.decide("x", accepted=True, reason="")
+
+
+def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, desk: Desk) -> None:
+    assert desk.not_played() == {}
+    other = dataclasses.replace(desk, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
+    assert other.not_played() == {"hevc": 2}
+    assert "browsers do not play 2 hevc" in not_played_words(other.not_played())

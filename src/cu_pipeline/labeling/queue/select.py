@@ -147,8 +147,9 @@ def _gold_truth(
 
 def _slots(waiting: int, gold: int, affordable: int, options: QueueOptions) -> _Slots:
     room = max(min(options.max_clips, affordable), 0)
-    asked = min(waiting, room - math.floor(room * options.gold_share))
-    golden = min(gold, room - asked, round(asked * options.gold_share / (1 - options.gold_share)))
+    most_golden = min(gold, math.floor(room * options.gold_share))
+    asked = min(waiting, room - most_golden)
+    golden = min(most_golden, round(asked * options.gold_share / (1 - options.gold_share)))
     random = min(math.ceil(asked * options.random_share), asked)
     return _Slots(random=random, value=asked - random, gold=golden)
 

@@ -1,6 +1,7 @@
 """Sending the queue to people, with or without a server, and taking their answers."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,7 @@ from cu_pipeline.labeling.queue.log import RecordLog
 from cu_pipeline.labeling.queue.records import Answer, Decided, Draw, Item, Opened, Terms
 from cu_pipeline.labeling.studio.answers import Harvest, harvest
 from cu_pipeline.labeling.studio.interface import labelling_interface
-from cu_pipeline.labeling.studio.media import media_address, media_folders
+from cu_pipeline.labeling.studio.media import PLAYED, media_address, media_folders
 from cu_pipeline.labeling.studio.server import Server
 from cu_pipeline.labeling.studio.tasks import Task
 
@@ -87,6 +88,11 @@ class Desk:
             if not _answered(review, item)
         ]
         return tasks, labelling_interface(self.capabilities)
+
+    def not_played(self) -> dict[str, int]:
+        """Count the clips of the queue that browsers cannot play, by codec."""
+        codecs = Counter(task["meta"]["codec"] for task in self.queue if task["data"]["video"])
+        return {codec: number for codec, number in sorted(codecs.items()) if codec not in PLAYED}
 
     def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
         """Keep what is new in the annotations of Label Studio's tasks."""

@@ -28,7 +28,7 @@ def queue_task(
     Returns:
         A task, whose video is still a stored path.
     """
-    meta: dict[str, Any] = {"draw": draw.value}
+    meta: dict[str, Any] = {"draw": draw.value, "codec": clip["codec"]}
     if "uncertainty" in clip:
         meta["uncertainty"] = round(float(clip["uncertainty"]), 6)
     if gold:

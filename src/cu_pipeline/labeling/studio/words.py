@@ -1,7 +1,7 @@
 """What `kedro labels` says."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cu_pipeline.labeling.queue.batches import Review, State
 from cu_pipeline.labeling.queue.records import AnswerState
@@ -43,6 +43,12 @@ def push_words(sent: int, place: str, reviews: Sequence[Review]) -> str:
     lines = [f"{sent} clips sent to {place}"]
     lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
     return "\n".join(lines)
+
+
+def not_played_words(clips: Mapping[str, int]) -> str:
+    """Warn of clips that people cannot see."""
+    codecs = ", ".join(f"{number} {codec}" for codec, number in clips.items())
+    return f"browsers do not play {codecs}: people must skip these clips, or convert them to H.264 in the feed"
 
 
 def harvest_words(found: Harvest) -> str:
