@@ -7,7 +7,7 @@ PORT ?= 3000
 UI_PORT ?= 5000
 VIZ := kedro-viz==12.5.0
 LABEL_STUDIO := label-studio==1.23.2
-LABEL_PORT ?= 8080
+LABEL_PORT ?= 8090
 MEDIA ?= $(CURDIR)/data
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -62,7 +62,7 @@ serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
 	@$(VENV)-viz/bin/kedro viz run --host 127.0.0.1
 
-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## label clips on http://127.0.0.1:8080 [LABEL_PORT=8080] [MEDIA=data]
+label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
 	@mkdir -p .label-studio
 	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
 		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \

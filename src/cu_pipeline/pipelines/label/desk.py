@@ -20,7 +20,7 @@ URL: Final = "LABEL_STUDIO_URL"
 TOKEN: Final = "LABEL_STUDIO_API_KEY"  # noqa: S105 - the name of a variable
 CREDENTIALS: Final = "label_studio"
 
-_DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_DEFAULT_URL: Final = "http://127.0.0.1:8090"
 
 
 @contextmanager
