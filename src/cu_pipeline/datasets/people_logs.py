@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.labeling.queue.log import answer_log, batch_log
-from cu_pipeline.labeling.queue.records import Answer, Decided, Opened
+from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
 
 
 class BatchLogDataset(LocalDataset[Iterable[Opened | Decided], list[Opened | Decided]]):
@@ -15,11 +15,11 @@ class BatchLogDataset(LocalDataset[Iterable[Opened | Decided], list[Opened | Dec
         batch_log(self._filepath).append(data)
 
 
-class AnswerLogDataset(LocalDataset[Iterable[Answer], list[Answer]]):
+class AnswerLogDataset(LocalDataset[Iterable[PersonAnswer], list[PersonAnswer]]):
     """People's answers: saving appends, loading gives all in order."""
 
-    def load(self) -> list[Answer]:
+    def load(self) -> list[PersonAnswer]:
         return answer_log(self._filepath).read()
 
-    def save(self, data: Iterable[Answer]) -> None:
+    def save(self, data: Iterable[PersonAnswer]) -> None:
         answer_log(self._filepath).append(data)

@@ -5,7 +5,7 @@ from cu_pipeline.core.errors import StoreError
 from cu_pipeline.labeling.queue.answers import people_annotations
 from cu_pipeline.labeling.queue.batches import State, review_batches
 from cu_pipeline.labeling.queue.log import answer_log, batch_log
-from cu_pipeline.labeling.queue.records import Answer, AnswerState, Decided, Draw, Item, Opened, Terms
+from cu_pipeline.labeling.queue.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
 
 
 def batch(ordinary: int = 2, gold: int = 0, redundancy: int = 1) -> Opened:
@@ -16,17 +16,19 @@ def batch(ordinary: int = 2, gold: int = 0, redundancy: int = 1) -> Opened:
     return Opened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=tuple(items))
 
 
-def answer(clip: str, label: str = "pets", who: str = "ana", number: int = 1, time: str = "1", **changes) -> Answer:
-    return Answer(
+def answer(
+    clip: str, label: str = "pets", who: str = "ana", number: int = 1, time: str = "1", **changes
+) -> PersonAnswer:
+    return PersonAnswer(
         batch="b", clip_id=clip, annotation=number, annotator=who, time=time, labels={"topic": label}, **changes
     )
 
 
-def gold_answers(right: int, wrong: int) -> list[Answer]:
+def gold_answers(right: int, wrong: int) -> list[PersonAnswer]:
     return [answer(f"g{place}", "pets" if place < right else "cooking") for place in range(right + wrong)]
 
 
-def review(opened: Opened, answers: list[Answer], *decisions: Decided):
+def review(opened: Opened, answers: list[PersonAnswer], *decisions: Decided):
     (found,) = review_batches([opened, *decisions], answers)
     return found
 

@@ -10,7 +10,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, DUPLICATES, LABELS, table
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Answer, Decided, Draw, Item, Opened, Terms
+from cu_pipeline.labeling.queue.records import Decided, Draw, Item, Opened, PersonAnswer, Terms
 from cu_pipeline.labeling.queue.select import plan_queue
 
 TOPIC = {"topic": Capability(classes=("cooking", "pets"))}
@@ -165,7 +165,9 @@ def test_neither_the_budget_nor_the_number_of_clips_is_exceeded(budget, most, sh
 def test_clips_that_are_out_in_a_batch_wait_and_come_back_when_it_is_sent_back(nobody) -> None:
     batch = opened("c000", "c001")
     assert queued(plan(corpus(3), nobody, reviews=review_batches([batch], []))) == ["c002"]
-    answers = [Answer(batch="b", clip_id="c000", annotation=1, annotator="ana", time="1", labels={"topic": "pets"})]
+    answers = [
+        PersonAnswer(batch="b", clip_id="c000", annotation=1, annotator="ana", time="1", labels={"topic": "pets"})
+    ]
     accepted = Decided(batch="b", time="t", accepted=True, reason="")
     assert sorted(queued(plan(corpus(3), nobody, reviews=review_batches([batch, accepted], answers)))) == [
         "c001",

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.queue.records import Answer, Draw, Item, Opened, Terms
+from cu_pipeline.labeling.queue.records import Draw, Item, Opened, PersonAnswer, Terms
 from cu_pipeline.pipelines.collect.nodes import collect_annotations, keep_people_work
 
 ROWS = pd.DataFrame(
@@ -21,11 +21,11 @@ def batch(*clips: str) -> Opened:
     return Opened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=items)
 
 
-def answer(clip: str, label: str) -> Answer:
-    return Answer(batch="b", clip_id=clip, annotation=1, annotator="ana", time="1", labels={"topic": label})
+def answer(clip: str, label: str) -> PersonAnswer:
+    return PersonAnswer(batch="b", clip_id=clip, annotation=1, annotator="ana", time="1", labels={"topic": label})
 
 
-def said(batches: list[Opened], answers: list[Answer]) -> list[list[object]]:
+def said(batches: list[Opened], answers: list[PersonAnswer]) -> list[list[object]]:
     table = collect_annotations(ROWS, batches, answers)
     return table[["clip_id", "annotator", "label", "price", "draw"]].to_numpy().tolist()
 

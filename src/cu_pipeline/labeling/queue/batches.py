@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import combinations
 
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.labeling.queue.records import Answer, AnswerState, Decided, Draw, Item, Opened, latest
+from cu_pipeline.labeling.queue.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, latest
 
 
 class State(StrEnum):
@@ -33,7 +33,7 @@ class Review:
     """
 
     batch: Opened
-    answers: Mapping[str, tuple[Answer, ...]]
+    answers: Mapping[str, tuple[PersonAnswer, ...]]
     state: State
     accepted: bool
     reason: str
@@ -69,7 +69,7 @@ class Review:
         return sum(pairs) / len(pairs) if pairs else None
 
 
-def review_batches(events: Iterable[Opened | Decided], answers: Sequence[Answer]) -> list[Review]:
+def review_batches(events: Iterable[Opened | Decided], answers: Sequence[PersonAnswer]) -> list[Review]:
     """Say where each batch stands, in the order in which they were opened.
 
     A person counts once for a clip, with the last answer. Once each clip of a batch has its answers, those to gold
@@ -86,18 +86,18 @@ def review_batches(events: Iterable[Opened | Decided], answers: Sequence[Answer]
             decisions[event.batch] = event
     if unknown := decisions.keys() - opened.keys():
         raise StoreError(f"decisions on batches that were never opened: {', '.join(sorted(unknown))}")
-    by_batch: dict[str, list[Answer]] = defaultdict(list)
+    by_batch: dict[str, list[PersonAnswer]] = defaultdict(list)
     for answer in latest(list(answers)).values():
         by_batch[answer.batch].append(answer)
     return [_review(batch, by_batch[name], decisions.get(name)) for name, batch in opened.items()]
 
 
-def is_complete(answers: Sequence[Answer], batch: Opened) -> bool:
+def is_complete(answers: Sequence[PersonAnswer], batch: Opened) -> bool:
     """Say whether a clip of a batch has all its answers."""
     return len(answers) >= batch.terms.redundancy
 
 
-def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, Answer]]:
+def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, PersonAnswer]]:
     """Give the answers that count."""
     for review in reviews:
         if review.accepted:
@@ -107,7 +107,7 @@ def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, 
                         yield review.batch, item, answer
 
 
-def _review(batch: Opened, answers: Iterable[Answer], decision: Decided | None) -> Review:
+def _review(batch: Opened, answers: Iterable[PersonAnswer], decision: Decided | None) -> Review:
     standing = _standing(answers)
     right, asked = _gold(batch, standing)
     complete = all(is_complete(standing.get(item.clip_id, ()), batch) for item in batch.items)
@@ -115,16 +115,16 @@ def _review(batch: Opened, answers: Iterable[Answer], decision: Decided | None) 
     return Review(batch, standing, state, accepted, reason, right, asked)
 
 
-def _standing(answers: Iterable[Answer]) -> dict[str, tuple[Answer, ...]]:
+def _standing(answers: Iterable[PersonAnswer]) -> dict[str, tuple[PersonAnswer, ...]]:
     """Give each clip's answers, the last one of each person, those that were deleted left out."""
-    by_clip: dict[str, dict[str, Answer]] = defaultdict(dict)
+    by_clip: dict[str, dict[str, PersonAnswer]] = defaultdict(dict)
     for answer in sorted(answers, key=lambda one: (one.time, one.annotation)):
         if answer.state is not AnswerState.DELETED:
             by_clip[answer.clip_id][answer.annotator] = answer
     return {clip: tuple(people.values()) for clip, people in by_clip.items()}
 
 
-def _gold(batch: Opened, standing: Mapping[str, tuple[Answer, ...]]) -> tuple[int, int]:
+def _gold(batch: Opened, standing: Mapping[str, tuple[PersonAnswer, ...]]) -> tuple[int, int]:
     marks = [
         answer.labels[name] == truth
         for item in batch.items

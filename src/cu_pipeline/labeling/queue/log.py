@@ -6,7 +6,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
-from cu_pipeline.labeling.queue.records import Answer, BatchEvent
+from cu_pipeline.labeling.queue.records import BatchEvent, PersonAnswer
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -51,6 +51,6 @@ def batch_log(path: Path) -> RecordLog[Any]:
     return RecordLog(path, BatchEvent)
 
 
-def answer_log(path: Path) -> RecordLog[Answer]:
+def answer_log(path: Path) -> RecordLog[PersonAnswer]:
     """Open the log of people's answers."""
-    return RecordLog(path, Answer)
+    return RecordLog(path, PersonAnswer)

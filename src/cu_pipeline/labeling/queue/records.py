@@ -88,7 +88,7 @@ class Decided(Options):
 BatchEvent = Annotated[Opened | Decided, Field(discriminator="event")]
 
 
-class Answer(Options):
+class PersonAnswer(Options):
     """What one person said about one clip; a later one with the same key replaces it.
 
     Attributes:
@@ -117,6 +117,6 @@ class Answer(Options):
         return (self.batch, self.clip_id, self.annotation)
 
 
-def latest(answers: list[Answer]) -> dict[tuple[str, str, int], Answer]:
+def latest(answers: list[PersonAnswer]) -> dict[tuple[str, str, int], PersonAnswer]:
     """Give what is now known of each answer."""
     return {answer.key: answer for answer in answers}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
-from cu_pipeline.labeling.queue.records import Answer, AnswerState, Opened, latest
+from cu_pipeline.labeling.queue.records import AnswerState, Opened, PersonAnswer, latest
 from cu_pipeline.labeling.studio.interface import control
 
 Key = tuple[str, str, int]
@@ -25,12 +25,12 @@ class Harvest:
         foreign: tasks that belong to no batch.
     """
 
-    fresh: list[Answer] = field(default_factory=list)
+    fresh: list[PersonAnswer] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     foreign: int = 0
 
 
-def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known: Sequence[Answer]) -> Harvest:
+def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known: Sequence[PersonAnswer]) -> Harvest:
     """Find what is new in Label Studio's tasks.
 
     An answer that stood in a task and no longer does was deleted, unless the task was read before the answer was
@@ -42,7 +42,7 @@ def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known
         known: answers so far.
     """
     found, opened, before = Harvest(), {batch.batch: batch for batch in batches}, latest(list(known))
-    by_clip: dict[tuple[str, str], list[Answer]] = {}
+    by_clip: dict[tuple[str, str], list[PersonAnswer]] = {}
     for answer in before.values():
         by_clip.setdefault((answer.batch, answer.clip_id), []).append(answer)
     seen: set[Key] = set()
@@ -68,7 +68,7 @@ def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known
 
 
 def _take(
-    found: Harvest, before: Mapping[Key, Answer], annotation: Mapping[str, Any], batch: Opened, clip: str
+    found: Harvest, before: Mapping[Key, PersonAnswer], annotation: Mapping[str, Any], batch: Opened, clip: str
 ) -> None:
     try:
         answer = read_answer(annotation, batch, clip)
@@ -85,14 +85,14 @@ def _take(
         found.fresh.append(answer)
 
 
-def read_answer(annotation: Mapping[str, Any], batch: Opened, clip: str) -> Answer:
+def read_answer(annotation: Mapping[str, Any], batch: Opened, clip: str) -> PersonAnswer:
     """Read an annotation.
 
     Raises:
         ValueError: it names a class or a question that the batch does not have, or contradicts itself.
     """
     skipped = bool(annotation.get("was_cancelled"))
-    return Answer(
+    return PersonAnswer(
         batch=batch.batch,
         clip_id=clip,
         annotation=int(annotation["id"]),

@@ -15,7 +15,7 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.queue.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.queue.log import RecordLog
-from cu_pipeline.labeling.queue.records import Answer, Decided, Draw, Item, Opened, Terms
+from cu_pipeline.labeling.queue.records import Decided, Draw, Item, Opened, PersonAnswer, Terms
 from cu_pipeline.labeling.studio.answers import Harvest, harvest
 from cu_pipeline.labeling.studio.interface import labelling_interface
 from cu_pipeline.labeling.studio.media import PLAYED, media_address, media_folders
@@ -45,7 +45,7 @@ class Desk:
     capabilities: Mapping[str, Capability]
     options: LabelOptions
     batches: RecordLog[Any]
-    answers: RecordLog[Answer]
+    answers: RecordLog[PersonAnswer]
     now: Callable[[], str]
 
     def reviews(self) -> list[Review]:

@@ -11,10 +11,10 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.labeling.queue.answers import answered_clips
 from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Answer, Decided, Opened
+from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
+from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
@@ -235,13 +235,13 @@ def check_data(
     return found
 
 
-def keep_people_work() -> tuple[list[Opened | Decided], list[Answer]]:
+def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
     """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
     return [], []
 
 
 def collect_annotations(
-    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[Answer]
+    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
 ) -> pd.DataFrame:
     """Give one row for each thing that a person said about a usable clip, in the feed or in an accepted batch.
 

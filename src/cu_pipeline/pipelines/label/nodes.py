@@ -28,7 +28,7 @@ from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.queue.asked import asked_capabilities
 from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Answer as PersonAnswer, Decided, Opened
+from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
 from cu_pipeline.labeling.queue.select import plan_queue
 from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
