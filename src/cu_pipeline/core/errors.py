@@ -93,6 +93,8 @@ class SnapshotError(CuPipelineError):
 
 class NoSpaceError(CuPipelineError):
     """A file that does not fit on the disk."""
+
+
 class StudioError(CuPipelineError):
     """A Label Studio server or file that does not do what is asked of it."""
 
