@@ -5,8 +5,8 @@ from pydantic import Field
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.promise.options import GuaranteeOptions
-from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
 from cu_pipeline.labeling.queue.options import QueueOptions, StudioOptions
+from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
 from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.options import ClientOptions
 

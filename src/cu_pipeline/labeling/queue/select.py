@@ -12,6 +12,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.copies import originals
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.queue.answers import people_annotations
 from cu_pipeline.labeling.queue.batches import Review, State
@@ -99,7 +100,7 @@ def _waiting(
     redundancy: int,
 ) -> pd.DataFrame:
     """Give the clips that people may be asked about, one of each content, in the order of their hashes."""
-    content = pd.Series((clips["media_sha256"] + "/" + clips["text_sha256"]).to_numpy(), index=clips["clip_id"])
+    content = originals(clips)
     people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
     people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
     people = people.assign(content=people["clip_id"].map(content)).dropna(subset=["content"])
