@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 UI_PORT ?= 5000
 VIZ := kedro-viz==12.5.0
+LABEL_STUDIO := label-studio==1.23.2
+LABEL_PORT ?= 8090
+MEDIA ?= $(CURDIR)/data
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -25,7 +28,7 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test lint ui serve viz bench-decode bench-collect clean clean-all
+.PHONY: help install run repro test lint ui serve viz label-studio bench-decode bench-collect clean clean-all
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,12 +68,19 @@ bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding be
 bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to a million rows
 	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
 
+label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
+	@mkdir -p .label-studio
+	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
+		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \
+		$(VENV)-label-studio/bin/label-studio start --no-browser --internal-host 127.0.0.1 --port $(LABEL_PORT) \
+		--data-dir .label-studio
+
 clean: ## remove caches; keep data, runs and the environment
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .viz build dist
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 clean-all: clean ## remove all that git ignores but data, runs and personal settings
-	rm -rf $(VENV) $(VENV)-viz $(VENV)-peers src/*.egg-info
+	rm -rf $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio src/*.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -98,4 +108,15 @@ $(VENV)-viz/.installed: pyproject.toml constraints.txt
 $(VENV)-peers/.installed: benchmarks/requirements-decode.txt
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --quiet -r benchmarks/requirements-decode.txt
+	@touch $@
+
+# Label Studio is a server with demands of its own; only its SDK goes into the project's environment.
+$(VENV)-label-studio/.installed: | $(VENV)/bin/python
+	@echo "Installing Label Studio into $(VENV)-label-studio: some minutes, once, about 1 GB"
+	@$(PYTHON) -m venv $(VENV)-label-studio
+	@$(VENV)-label-studio/bin/python -m pip install --quiet $(LABEL_STUDIO)
+	@touch $@
+
+$(VENV)/.installed-labelstudio: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[labelstudio]'
 	@touch $@

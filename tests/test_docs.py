@@ -103,7 +103,9 @@ def test_make_targets_exist(page):
 @each_page
 def test_kedro_commands_and_pipelines_exist(page):
     text = page.read_text(encoding="utf-8")
-    named = {"".join(words) for words in re.findall(PROMPT + r"kedro ([a-z][a-z-]*)( [a-z]+)?", text, re.MULTILINE)}
+    named = {
+        "".join(words) for words in re.findall(PROMPT + r"kedro ([a-z][a-z-]*)( [a-z][a-z-]*)?", text, re.MULTILINE)
+    }
     assert named - kedro_commands() - MISSED_COMMANDS == set()
     run = {name for names in re.findall(r"(?:--pipelines|PIPELINES)[= ]([a-z_,]+)", text) for name in names.split(",")}
     assert run - pipelines() == set()

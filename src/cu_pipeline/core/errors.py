@@ -9,6 +9,7 @@ CuPipelineError
 ├── StoreError             a feature store or table that is damaged
 ├── SnapshotError          a version of the data that is not known or not at hand
 ├── NoSpaceError           a file that does not fit on the disk
+├── StudioError            a Label Studio server or file that does not do what is asked of it
 ├── RunInProgressError     another run holds the project's lock
 └── DeliveryError          a service that does not start or does not answer as it must
 """
@@ -92,6 +93,10 @@ class SnapshotError(CuPipelineError):
 
 class NoSpaceError(CuPipelineError):
     """A file that does not fit on the disk."""
+
+
+class StudioError(CuPipelineError):
+    """A Label Studio server or file that does not do what is asked of it."""
 
 
 class RunInProgressError(CuPipelineError):

@@ -5,6 +5,7 @@ from pydantic import Field
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.promise.options import GuaranteeOptions
+from cu_pipeline.labeling.queue.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
 from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.options import ClientOptions
@@ -108,6 +109,8 @@ class LabelOptions(Options):
         llm: a language model as a source.
         guarantee: what is promised of labels that no person looks at.
         errors: how suspect labels are found.
+        queue: which clips people are asked about.
+        studio: how these come to Label Studio.
     """
 
     people: PeopleOptions = PeopleOptions()
@@ -116,3 +119,5 @@ class LabelOptions(Options):
     llm: LlmOptions = LlmOptions()
     guarantee: GuaranteeOptions = GuaranteeOptions()
     errors: ErrorOptions = ErrorOptions()
+    queue: QueueOptions = QueueOptions()
+    studio: StudioOptions = StudioOptions()

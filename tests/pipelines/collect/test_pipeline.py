@@ -134,6 +134,7 @@ def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
         "clips_probe_cached": 0,
         "clips_probed": 3,
         "clips_rejected": 5,
+        "people_annotations": 0,
     }
 
 

@@ -10,6 +10,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.records import DUPLICATES, table
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.pipelines.label import create_pipeline
 
@@ -31,7 +32,8 @@ def run_label(tmp_path: Path) -> Run:
             path = Path(entry["filepath"])
             entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
         catalog = DataCatalog.from_config(config)
-        for name, frame in feed.items():
+        nobody_was_asked = {"duplicates": table([], DUPLICATES), "people_batches": [], "people_annotations": []}
+        for name, frame in (nobody_was_asked | feed).items():
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
         catalog["params:seed"] = 17

@@ -30,7 +30,7 @@ class Feed:
         names = [f"c{number:05}" for number in range(clips)]
         rows = [
             {"clip_id": name, "text": f"a clip of {TOPICS[one]} {name}", "text_sha256": name, "media_sha256": ""}
-            | {"has_audio": False, "bytes": 0, "split": "train"}
+            | {"has_audio": False, "bytes": 0, "split": "train", "path": "", "codec": ""}
             for name, one in zip(names, told, strict=True)
         ]
         chosen = sorted(random.permutation(clips)[:labelled])

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,9 @@ OBVIOUS = {
 def feed() -> dict[str, pd.DataFrame]:
     captions = [*LABELLED, *OBVIOUS, ""]
     clips = [
-        {"clip_id": f"c{place}", "text": text, "has_audio": False, "bytes": 0} for place, text in enumerate(captions)
+        {"clip_id": f"c{place}", "text": text, "text_sha256": f"t{place}", "path": "", "media_sha256": "", "codec": ""}
+        | {"has_audio": False, "bytes": 0}
+        for place, text in enumerate(captions)
     ]
     human = [
         {"clip_id": f"c{place}", "capability": "topic", "annotator": "label", "kind": "human", "label": label}
@@ -79,7 +82,9 @@ def test_captions_are_labelled_once_and_survive_a_crash(
     written = _bytes(tmp_path)
 
     _, counts = _labels(run_label, feed)
-    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0} | NO_WORK
+    assert counts == {"llm_cache_hits": asked, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0} | NO_WORK | {
+        "clips_queued": len(OBVIOUS) + 1
+    }
     assert _bytes(tmp_path) == written
 
     log = tmp_path / "data" / "05_model_input" / "llm_calls.jsonl"
@@ -96,3 +101,13 @@ def test_without_the_language_model_only_people_count(
     assert labels["label"].tolist() == list(LABELLED.values())
     assert counts["llm_calls"] == 0
     assert (tmp_path / "data" / "05_model_input" / "llm_calls.jsonl").read_bytes() == b""
+
+
+def test_clips_without_a_label_by_a_person_are_queued(
+    tmp_path: Path, feed: dict[str, pd.DataFrame], run_label: Run
+) -> None:
+    _, counts = _labels(run_label, feed, enabled=False)
+    queue = json.loads((tmp_path / "data" / "05_model_input" / "label_queue.json").read_text())
+    waiting = {task["data"]["clip_id"] for task in queue if task["meta"]["draw"] != "gold"}
+    assert waiting == set(feed["clips"]["clip_id"][len(LABELLED) :])
+    assert counts["clips_queued"] == len(waiting)

@@ -11,6 +11,9 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.labeling.queue.answers import answered_clips
+from cu_pipeline.labeling.queue.batches import review_batches
+from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
 from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
@@ -228,8 +231,21 @@ def check_data(
     return found
 
 
-def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
-    """Give one row for each thing that a person said about a usable clip."""
+def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
+    """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
+    return [], []
+
+
+def collect_annotations(
+    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
+) -> pd.DataFrame:
+    """Give one row for each thing that a person said about a usable clip, in the feed or in an accepted batch.
+
+    Args:
+        admitted_rows: rows of usable clips.
+        people_batches: batches of clips that people got, and decisions on them.
+        people_annotations: people's answers.
+    """
     rows: list[dict[str, object]] = [
         {
             "clip_id": clip_id,
@@ -247,7 +263,9 @@ def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
         for capability, labels in json.loads(opinions).items()
         for annotator, label in labels.items()
     ]
-    annotations = records.table(rows, records.ANNOTATIONS)
+    answered = answered_clips(review_batches(people_batches, people_annotations), admitted_rows["clip_id"])
+    annotations = pd.concat([records.table(rows, records.ANNOTATIONS), answered], ignore_index=True)
+    annotations = annotations.drop_duplicates(["clip_id", "capability", "annotator"], keep="last")
     return annotations.sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
 
 

@@ -9,6 +9,7 @@ from cu_pipeline.pipelines.collect.nodes import (
     fetch_media,
     find_duplicates,
     hash_media,
+    keep_people_work,
     list_rejects,
     place_media,
     probe_media,
@@ -57,12 +58,18 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="split_clips",
             ),
             Node(check_leakage, ["clips", "duplicates", "params:collect"], "leakage", name="check_leakage"),
-            Node(collect_annotations, "admitted_rows", "annotations", name="collect_annotations"),
             Node(
                 check_data,
                 ["clips", "annotations", "params:capabilities", "params:collect"],
                 "data_checks",
                 name="check_data",
+            ),
+            Node(keep_people_work, None, ["people_batches", "people_annotations"], name="keep_people_work"),
+            Node(
+                collect_annotations,
+                ["admitted_rows", "people_batches", "people_annotations"],
+                "annotations",
+                name="collect_annotations",
             ),
         ]
     )

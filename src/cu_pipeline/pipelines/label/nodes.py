@@ -28,9 +28,14 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.queue.asked import asked_capabilities
+from cu_pipeline.labeling.queue.batches import review_batches
+from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
+from cu_pipeline.labeling.queue.select import plan_queue
 from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
+from cu_pipeline.labeling.studio.tasks import Task
 from cu_pipeline.labeling.summary import Books, summarise
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
@@ -198,6 +203,23 @@ def write_ledger(
     entries = new_entries(opinions, clips, tokens, ledger["key"], datetime.now(UTC))
     count("ledger_entries_added", len(entries))
     return entries
+
+
+def queue_clips(
+    clips: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    opinions: pd.DataFrame,
+    labels: pd.DataFrame,
+    resolved: dict[str, Any],
+    people_batches: list[Opened | Decided],
+    people_annotations: list[PersonAnswer],
+    capabilities: Capabilities,
+    options: LabelOptions,
+) -> list[Task]:
+    """Choose the clips that people should label next, most useful first."""
+    reviews = review_batches(people_batches, people_annotations)
+    asked = asked_capabilities(resolved, capabilities.root)
+    return plan_queue(clips, duplicates, opinions, labels, asked, reviews, options)
 
 
 def find_label_errors(

@@ -5,7 +5,7 @@ from cu_pipeline.pipelines.label import nodes
 
 def create_pipeline(**_: object) -> Pipeline:
     """What people, rules, models and a language model say of clips, to labels with a price and a guarantee."""
-    return Pipeline([*_sources(), *_labels(), *_evidence()])
+    return Pipeline([*_sources(), *_labels(), *_people(), *_evidence()])
 
 
 def _sources() -> list[Node]:
@@ -105,6 +105,27 @@ def _labels() -> list[Node]:
             ["clips", "opinions", "llm_questions", "llm_calls", "earlier_ledger", "params:label"],
             "ledger",
             name="write_ledger",
+        ),
+    ]
+
+
+def _people() -> list[Node]:
+    return [
+        Node(
+            nodes.queue_clips,
+            [
+                "clips",
+                "duplicates",
+                "opinions",
+                "labels",
+                "capabilities_resolved",
+                "people_batches",
+                "people_annotations",
+                "params:capabilities",
+                "params:label",
+            ],
+            "label_queue",
+            name="queue_clips",
         ),
     ]
 

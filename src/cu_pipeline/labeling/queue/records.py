@@ -1,0 +1,122 @@
+"""What is kept of people's work: batches of clips that were sent out, what was decided on them, and answers."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.options import Options
+
+
+class Draw(StrEnum):
+    """How a clip came into the queue."""
+
+    RANDOM = "random"
+    VALUE = "value"
+    GOLD = "gold"
+
+
+class AnswerState(StrEnum):
+    """What a person did with a clip."""
+
+    ANSWERED = "answered"
+    SKIPPED = "skipped"
+    DELETED = "deleted"
+
+
+class Terms(Options):
+    """What was agreed when a batch was opened; see `QueueOptions` for the meaning.
+
+    Attributes:
+        price: US dollars for one label by one person.
+    """
+
+    price: float
+    redundancy: int
+    gold_accuracy: float
+    alpha: float
+
+
+class Item(Options):
+    """One clip of a batch.
+
+    Attributes:
+        clip_id: of the clip.
+        draw: how it was chosen.
+        gold: capability -> right label; empty where it is not known.
+        task: as Label Studio gets it.
+    """
+
+    clip_id: str
+    draw: Draw
+    gold: dict[str, str] = Field(default_factory=dict)
+    task: dict[str, Any]
+
+
+class Opened(Options):
+    """A batch that was opened.
+
+    Attributes:
+        batch: its name.
+        time: ISO 8601, UTC.
+        place: where it went: a server's address, or `file`.
+        terms: agreed.
+        capabilities: that are asked about.
+        items: its clips in order.
+    """
+
+    event: Literal["opened"] = "opened"
+    batch: str
+    time: str
+    place: str
+    terms: Terms
+    capabilities: dict[str, Capability]
+    items: tuple[Item, ...]
+
+
+class Decided(Options):
+    """A person's decision on a batch, which overrules the gold clips."""
+
+    event: Literal["decided"] = "decided"
+    batch: str
+    time: str
+    accepted: bool
+    reason: str
+
+
+BatchEvent = Annotated[Opened | Decided, Field(discriminator="event")]
+
+
+class PersonAnswer(Options):
+    """What one person said about one clip; a later one with the same key replaces it.
+
+    Attributes:
+        batch: that the clip was sent in.
+        clip_id: of the clip.
+        annotation: its number in Label Studio.
+        annotator: who.
+        time: of the last change, ISO 8601.
+        seconds: that it took; None when not told.
+        state: answered, skipped or deleted.
+        labels: capability -> label; empty unless answered.
+    """
+
+    batch: str
+    clip_id: str
+    annotation: int
+    annotator: str
+    time: str
+    seconds: float | None = None
+    state: AnswerState = AnswerState.ANSWERED
+    labels: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Give what tells this answer from others."""
+        return (self.batch, self.clip_id, self.annotation)
+
+
+def latest(answers: list[PersonAnswer]) -> dict[tuple[str, str, int], PersonAnswer]:
+    """Give what is now known of each answer."""
+    return {answer.key: answer for answer in answers}
