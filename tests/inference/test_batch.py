@@ -1,9 +1,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.features.batch import ClipFeatures
 from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.score import Scorer
@@ -21,7 +22,7 @@ def features():
 @pytest.fixture
 def clips():
     rows = [{"clip_id": name, "split": split} for name, split in [("z", "train"), ("a", "test"), ("m", "validation")]]
-    return table(rows, dict.fromkeys(CLIPS, "object"))
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
 def test_every_capability_of_every_clip_has_a_row_in_the_clips_order(clips, features, bundles):

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
-from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.core.records import CLIPS
 from cu_pipeline.features.batch import CONTENT, read_features
 from cu_pipeline.features.extract import extract
 from cu_pipeline.features.store import FeatureStore
@@ -72,7 +73,7 @@ def test_batch_prediction_of_stored_features_equals_the_predictor(predictor, bun
         keys = {"media_sha256": file_sha256(tmp_path / f"{number}.mp4") if path else "", "split": "test"}
         rows.append({"clip_id": f"c{number}", "path": path, "text": text, **keys})
         rows[-1]["text_sha256"] = text_sha256(text) if text else ""
-    clips = table(rows, dict.fromkeys(CLIPS, "object"))
+    clips = pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
     extractors, store = build_all(extracted), FeatureStore(tmp_path / "store")
     for extractor in extractors.values():
         used = clips[clips[CONTENT[extractor.source]] != ""]

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
@@ -13,7 +14,7 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
@@ -53,7 +54,7 @@ def clips():
         | {"media_sha256": ""}
         for number, text in enumerate(texts)
     ]
-    return table(rows, dict.fromkeys(CLIPS, "object"))
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
 def predict(bundles, clips):
@@ -66,7 +67,7 @@ def predict(bundles, clips):
                 {"clip_id": clip, "capability": name, "split": "test", "label": prediction.labels[name]}
                 | {"probabilities": json.dumps(probabilities), "model_version": bundles[name].version}
             )
-    return table(rows, dict.fromkeys(PREDICTIONS, "object"))
+    return pd.DataFrame(rows, columns=list(PREDICTIONS), dtype="object")
 
 
 def gate(bundles, decision="promote"):

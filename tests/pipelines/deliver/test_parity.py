@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.errors import DeliveryError
-from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.pipelines.deliver import parity
 from cu_pipeline.pipelines.deliver.parity import check_parity, choose, expected
 
@@ -75,16 +75,17 @@ def clips():
         for split in ("train", "test")
         for number in range(20)
     ]
-    return pd.DataFrame(table(rows, dict.fromkeys(CLIPS, "object")))
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
 def predictions(clip_ids, version="t1"):
-    return table(
+    return pd.DataFrame(
         [
             {"clip_id": clip, "capability": "topic", "probabilities": json.dumps({"a": 0.5}), "model_version": version}
             for clip in clip_ids
         ],
-        dict.fromkeys(PREDICTIONS, "object"),
+        columns=list(PREDICTIONS),
+        dtype="object",
     )
 
 

@@ -4,11 +4,12 @@ import json
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import DeliveryError
-from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.pipelines.deliver import verify as module
 from cu_pipeline.pipelines.deliver.bento import Bento
 from cu_pipeline.pipelines.deliver.options import DeliverOptions
@@ -24,7 +25,7 @@ def clips(count=8):
         {"clip_id": f"c{number}", "split": "test", "path": "", "text": "x", "media_sha256": "", "text_sha256": "h"}
         for number in range(count)
     ]
-    return table(rows, dict.fromkeys(CLIPS, "object"))
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
 def predictions():
@@ -32,7 +33,7 @@ def predictions():
         {"clip_id": clip, "capability": "topic", "probabilities": json.dumps({"a": 0.5}), "model_version": "t1"}
         for clip in clips()["clip_id"]
     ]
-    return table(rows, dict.fromkeys(PREDICTIONS, "object"))
+    return pd.DataFrame(rows, columns=list(PREDICTIONS), dtype="object")
 
 
 @pytest.fixture

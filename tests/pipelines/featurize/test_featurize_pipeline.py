@@ -2,13 +2,14 @@
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import file_sha256, text_sha256
-from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.core.records import CLIPS
 from cu_pipeline.datasets.feature_store import FeatureStoreDataset
 from cu_pipeline.features import extract
 from cu_pipeline.features.batch import read_features
@@ -70,7 +71,7 @@ def feed(contents):
         }
         for number, (path, text) in enumerate(contents)
     ]
-    return table(rows, dict.fromkeys(CLIPS, "object"))
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
 def run(folder, clips, options=OPTIONS):

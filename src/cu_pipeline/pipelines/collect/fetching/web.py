@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from cu_pipeline.core.errors import BadClipError, Reason
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _VERSION: Final = ("ETag", "Last-Modified", "Content-Length")
 _CONDITIONS: Final = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
 _BUSY: Final = {408, 425, 429}
+_MAKING: Final = Lock()
 
 
 @contextmanager
@@ -41,8 +43,14 @@ def open_web(address: str, known: str, wait_s: float) -> Iterator[Body | None]:
         response.close()
 
 
-@cache
 def _client() -> "httpx.Client":
+    """Give the one client of all threads: its connections are used again."""
+    with _MAKING:
+        return _made_client()
+
+
+@cache
+def _made_client() -> "httpx.Client":
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
