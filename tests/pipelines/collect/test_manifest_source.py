@@ -41,7 +41,7 @@ EXPECTED = [{"clip_id": "1", "text": "grüße, 🎬", "path": ""}, {"clip_id": "
         ("excel.csv", '\ufeffclip_id;text;path\r\n1;"grüße, 🎬";\r\n2;;a.mp4\r\n'.encode()),
         ("unicode.csv", 'clip_id\ttext\tpath\r\n1\t"grüße, 🎬"\t\r\n2\t\ta.mp4\r\n'.encode("utf-16")),
         ("a.tsv", "clip_id\ttext\tpath\n1\tgrüße, 🎬\t\n2\t\ta.mp4\n".encode()),
-        ("a.CSV.gz", gzip.compress('clip_id,text,path\n1,"grüße, 🎬",\n2,,a.mp4\n'.encode())),
+        ("a.CSV.gz", gzip.compress('clip_id,text,path\n1,"grüße, 🎬",\n2,,a.mp4\n'.encode(), mtime=0)),
         (
             "a.jsonl",
             '{"clip_id": 1, "text": "grüße, 🎬"}\n\n{"clip_id": "2", "text": null, "path": "a.mp4"}\n'.encode(),
