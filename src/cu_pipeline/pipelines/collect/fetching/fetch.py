@@ -21,7 +21,7 @@ from cu_pipeline.pipelines.collect.fetching.hosts import PATIENCE, Hosts
 from cu_pipeline.pipelines.collect.fetching.options import FetchOptions
 from cu_pipeline.pipelines.collect.fetching.stores import open_stored
 from cu_pipeline.pipelines.collect.fetching.transport import Body, TemporaryError, Transport
-from cu_pipeline.pipelines.collect.fetching.web import open_web
+from cu_pipeline.pipelines.collect.fetching.web import hang_up, open_web
 from cu_pipeline.pipelines.collect.media_store import keep, sweep
 
 TRANSPORTS: Final[dict[str, Transport]] = {"http": open_web, "https": open_web}
@@ -150,3 +150,4 @@ def _in_threads(
             yield [future.result() for future in done]
     finally:
         pool.shutdown(cancel_futures=True)
+        hang_up()

@@ -43,6 +43,14 @@ def open_web(address: str, known: str, wait_s: float) -> Iterator[Body | None]:
         response.close()
 
 
+def hang_up() -> None:
+    """Close all connections; whoever fetches next opens new ones."""
+    with _MAKING:
+        if _made_client.cache_info().currsize:
+            _made_client().close()
+            _made_client.cache_clear()
+
+
 def _client() -> "httpx.Client":
     """Give the one client of all threads: its connections are used again."""
     with _MAKING:
