@@ -8,8 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.evaluation.baselines import FACTS as MEDIA_FACTS
+from cu_pipeline.evaluation.baselines import facts_of
 
-FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "has_audio", "codec", "text_length", "hour")
+FACTS: Final = (*MEDIA_FACTS, "codec", "text_length", "hour")
 """What the metadata say; `hour` is that of posting in UTC, `text_length` counts the caption's characters."""
 
 _FOLDS: Final = 5
@@ -56,7 +58,7 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
     groups = known["group"].to_numpy(dtype=str)
     if len(truth) < 20 or len(set(truth)) < 2 or len(set(groups)) < _FOLDS:
         return None
-    right, usual, losses = _cross_validated(facts_of(known), truth, groups, seed)
+    right, usual, losses = _cross_validated(_metadata(known), truth, groups, seed)
     order = np.argsort(-losses, kind="stable")
     return Shortcut(
         n=len(truth),
@@ -67,13 +69,11 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
     )
 
 
-def facts_of(clips: pd.DataFrame) -> NDArray[np.float64]:
+def _metadata(clips: pd.DataFrame) -> NDArray[np.float64]:
     """Give clips' metadata as numbers: (n, facts), -1 where unknown."""
-    facts = clips[["duration_s", "width", "height", "fps", "bytes", "has_audio"]].astype("float64")
-    facts["codec"] = pd.factorize(clips["codec"], sort=True)[0]
-    facts["text_length"] = clips["text"].str.len()
-    facts["hour"] = pd.to_datetime(clips["posted_at"], errors="coerce", utc=True, format="ISO8601").dt.hour
-    return facts[list(FACTS)].fillna(-1.0).to_numpy(dtype=np.float64)
+    codec = pd.factorize(clips["codec"], sort=True)[0]
+    hour = pd.to_datetime(clips["posted_at"], errors="coerce", utc=True, format="ISO8601").dt.hour
+    return np.nan_to_num(np.column_stack([facts_of(clips), codec, clips["text"].str.len(), hour]), nan=-1.0)
 
 
 def _cross_validated(
