@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -54,3 +56,55 @@ def new_project(project_environment: dict[str, str]) -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+def picture(number: int, width: int, height: int) -> np.ndarray:
+    """A smooth picture with a bright bar whose place tells the frame's number."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    image = np.stack([rows % 256, columns % 256, np.full_like(rows, 40)], axis=-1).astype(np.uint8)
+    start = (7 * number) % (width - 8)
+    image[:, start : start + 8] = 255
+    return image
+
+
+@pytest.fixture
+def encode(tmp_path: Path) -> Callable[..., Path]:
+    """Write a clip of numbered pictures."""
+
+    def write(
+        name="clip.mp4", *, codec="libx264", frames=50, fps=25, width=64, height=48, audio=False, **options: str
+    ) -> Path:
+        target = tmp_path / name
+        movflags = {"movflags": options.pop("movflags")} if "movflags" in options else {}
+        with av.open(str(target), "w", options=movflags) as container:
+            stream = container.add_stream(codec, rate=fps, options=options)
+            stream.width, stream.height = width, height
+            stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+            sound = container.add_stream("aac", rate=16000) if audio else None
+            for number in range(frames):
+                frame = av.VideoFrame.from_ndarray(picture(number, width, height))
+                container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+            container.mux(stream.encode(None))
+            if sound is not None:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+                silence.sample_rate = 16000
+                container.mux(sound.encode(silence))
+                container.mux(sound.encode(None))
+        return target
+
+    return write
+
+
+@pytest.fixture
+def turned() -> Callable[[Path], Path]:
+    """Give an mp4 the display matrix of a phone held upright: to be turned by 90° clockwise."""
+
+    def turn(clip: Path) -> Path:
+        data = bytearray(clip.read_bytes())
+        matrix = data.index((0x10000).to_bytes(4, "big") + bytes(12), data.index(b"tkhd"))
+        numbers = (0, 0x10000, 0, 0xFFFF0000, 0, 0, 48 << 16, 0, 0x40000000)
+        data[matrix : matrix + 36] = b"".join(number.to_bytes(4, "big") for number in numbers)
+        clip.write_bytes(data)
+        return clip
+
+    return turn

@@ -1,9 +1,18 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.labeling.inputs import Extracted, clip_inputs
+from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
+from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.recipe import Recipe
 
 Opinion = tuple[str, str, str]
 
@@ -13,8 +22,8 @@ def clips() -> Callable[[dict[str, str]], pd.DataFrame]:
     """Give a function from clip id -> caption to a clips table."""
 
     def build(captions: dict[str, str]) -> pd.DataFrame:
-        rows = [{"clip_id": name, "text": text, "has_audio": False, "bytes": 0} for name, text in captions.items()]
-        return table(rows, CLIPS)
+        blank = dict.fromkeys(("path", "media_sha256", "metadata"), "") | {"has_audio": False, "bytes": 0}
+        return table([blank | {"clip_id": name, "text": text} for name, text in captions.items()], CLIPS)
 
     return build
 
@@ -31,3 +40,30 @@ def votes() -> Callable[..., pd.DataFrame]:
         return table(rows, ANNOTATIONS)
 
     return build
+
+
+@pytest.fixture
+def inquire() -> Callable[..., list[Inquiry]]:
+    """Give a function that writes the questions about the clips that wait for a label."""
+    nobody = Pool()
+    nothing = Extracted({}, FeatureStore(Path("nowhere")), Identity("frames", 1, (2, 1280), ""))
+
+    def plan(
+        clips: pd.DataFrame,
+        annotations: pd.DataFrame,
+        capabilities: Mapping[str, Capability],
+        recipe: Recipe,
+        options: LlmOptions,
+        *,
+        pool: Pool = nobody,
+        extracted: Extracted = nothing,
+    ) -> list[Inquiry]:
+        recipes = dict.fromkeys(capabilities, recipe)
+        chosen = {name: choose_clips(clips, annotations, name, recipe, options.max_clips) for name in capabilities}
+
+        def inputs_of(rows: pd.DataFrame, one: Recipe):
+            return clip_inputs(rows, one, extracted, options)
+
+        return plan_inquiries(chosen, capabilities, recipes, lambda _: pool, inputs_of, options)
+
+    return plan

@@ -1,7 +1,12 @@
+import numpy as np
 import pandas as pd
+import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.inquiry import plan_inquiries
+from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.text_log import text_key
+from cu_pipeline.labeling.inputs import Extracted, screen_reader
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.recipe import Example, Recipe
@@ -14,26 +19,26 @@ RECIPE = Recipe(prompt="test", template='{{ classes | join(", ") }}; {{ descript
 POOL = Pool((Example(text="a cat", label="pets"), Example(text="a cake", label="home_made")))
 
 
-def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, recipe: Recipe = RECIPE, **options: object):
-    return plan_inquiries(
-        clips,
-        annotations,
-        CAPABILITIES,
-        dict.fromkeys(CAPABILITIES, recipe),
-        lambda _: POOL,
-        LlmOptions.model_validate(options),
-    )
+@pytest.fixture
+def ask(inquire):
+    """Give a function from clips, annotations and options to the questions with `RECIPE`."""
+
+    def plan(clips, annotations, recipe=RECIPE, extracted=None, **options):
+        more = {"extracted": extracted} if extracted else {}
+        return inquire(clips, annotations, CAPABILITIES, recipe, LlmOptions.model_validate(options), pool=POOL, **more)
+
+    return plan
 
 
-def test_only_clips_with_a_caption_and_without_a_persons_label_are_asked_about(clips, votes) -> None:
+def test_only_clips_with_a_caption_and_without_a_persons_label_are_asked_about(clips, votes, ask) -> None:
     table = clips({"seen": "x", "open": "y", "mute": "  "})
     annotations = pd.concat([votes(("seen", "ann", "pets")), votes(("open", "ann", "none"), capability="safety")])
-    asked = {one.capability: list(one.clips) for one in _plan(table, annotations)}
+    asked = {one.capability: list(one.clips) for one in ask(table, annotations)}
     assert asked == {"topic": ["open"], "safety": ["seen"]}
 
 
-def test_questions_offer_the_classes_as_people_write_them(clips, votes) -> None:
-    topic, safety = _plan(clips({"1": 'say "hi"\nnow'}), votes(), content_free=["N/A"], contrast="a calm day")
+def test_questions_offer_the_classes_as_people_write_them(clips, votes, ask) -> None:
+    topic, safety = ask(clips({"1": 'say "hi"\nnow'}), votes(), content_free=["N/A"], contrast="a calm day")
     question = topic.clips["1"]
     assert question.prompt == "home made, pets; topic. \"say 'hi' now\":"
     assert question.continuations == (" home made", " pets")
@@ -42,29 +47,57 @@ def test_questions_offer_the_classes_as_people_write_them(clips, votes) -> None:
     assert safety.clips["1"].continuations == (" advert", " violence", " a calm day")
 
 
-def test_the_budget_takes_a_fixed_sample_and_says_what_is_left_out(clips, votes, caplog) -> None:
+def test_the_budget_takes_a_fixed_sample_and_says_what_is_left_out(clips, votes, ask, caplog) -> None:
     captions = {str(number): f"clip {number}" for number in range(30)}
-    chosen = set(_plan(clips(captions), votes(), max_clips=10)[0].clips)
+    chosen = set(ask(clips(captions), votes(), max_clips=10)[0].clips)
     assert len(chosen) == 10
-    assert "topic: 30 clips have a caption but no label; the language model labels 10 of them" in caplog.text
+    assert "topic: 30 clips wait for a label that a language model could give; it labels 10 of them" in caplog.text
     fewer = dict(list(captions.items())[5:])
     kept = chosen & set(fewer)
-    assert kept <= set(_plan(clips(fewer), votes(), max_clips=10)[0].clips)
+    assert kept <= set(ask(clips(fewer), votes(), max_clips=10)[0].clips)
 
 
-def test_nothing_is_asked_out_of_budget(clips, votes) -> None:
-    assert _plan(clips({"1": "x"}), votes(), max_clips=0) == []
+def test_nothing_is_asked_out_of_budget(clips, votes, ask) -> None:
+    assert ask(clips({"1": "x"}), votes(), max_clips=0) == []
 
 
-def test_long_captions_are_cut(clips, votes) -> None:
-    question = _plan(clips({"1": "long " * 100}), votes(), max_characters=20)[0].clips["1"]
+def test_long_captions_are_cut(clips, votes, ask) -> None:
+    question = ask(clips({"1": "long " * 100}), votes(), max_characters=20)[0].clips["1"]
     assert '"long long long long…":' in question.prompt
 
 
-def test_nearest_examples_come_from_the_pool(clips, votes) -> None:
+def test_nearest_examples_come_from_the_pool(clips, votes, ask) -> None:
     template = "{% for one in examples %}{{ one.text }}={{ one.answer }};{% endfor %}{{ text }}"
     recipe = Recipe(prompt="near", template=template, method="nearest", shots=1)
-    inquiries = plan_inquiries(
-        clips({"1": "my cat", "2": "cakes"}), votes(), CAPABILITIES, {"topic": recipe}, lambda _: POOL, LlmOptions()
-    )
-    assert [one.prompt for one in inquiries[0].questions] == ["a cat=pets;my cat", "a cake=home made;cakes"]
+    inquiry = ask(clips({"1": "my cat", "2": "cakes"}), votes(), recipe)[0]
+    assert [one.prompt for one in inquiry.questions] == ["a cat=pets;my cat", "a cake=home made;cakes"]
+
+
+def test_a_prompt_is_told_what_it_names_and_no_more(clips, votes, ask, tmp_path) -> None:
+    table = clips({"both": "look", "mute": "", "silent": "", "plain": "words"})
+    table["media_sha256"] = ["m1", "m2", "m3", ""]
+    table["metadata"] = ['{"transcript": "he says pets"}', "", "", ""]
+    options = LlmOptions()
+    key = text_key(screen_reader(options).identity, "m1")
+    other = text_key(screen_reader(options).identity, "m2")
+    frames = Identity("frames", 1, (2, 1280), "")
+    store = FeatureStore(tmp_path)
+    store.append(frames, ["m1", "m2", "m3"], np.zeros((3, 2, 1280), np.float32))
+    extracted = Extracted({key: "SALE on pets", other: "MENU"}, store, frames)
+
+    def asked(template: str) -> dict[str, str]:
+        topic = ask(table, votes(), Recipe(prompt="test", template=template), extracted)[0]
+        return {clip: question.prompt for clip, question in topic.clips.items()}
+
+    assert asked("{{ text }}:") == {"both": "look:", "plain": "words:"}
+    assert asked("{{ text }}|{{ screen_text }}:") == {"both": "look|SALE on …:", "mute": "|MENU:", "plain": "words|:"}
+    assert asked("{{ text }}|{{ transcript }}:") == {"both": "look|he says …:", "plain": "words|:"}
+
+
+def test_pictures_are_shown_of_clips_with_media_also_without_a_caption(clips, votes, inquire) -> None:
+    table = clips({"1": "", "2": ""}).assign(media_sha256=["m1", ""])
+    recipe = Recipe(prompt="test", template="{{ text }}:", method="generate", pictures=3)
+    topic = {"topic": CAPABILITIES["topic"]}
+    (inquiry,) = inquire(table, votes(), topic, recipe, LlmOptions())
+    assert list(inquiry.clips) == ["1"]
+    assert inquiry.clips["1"].pictures.count == 3

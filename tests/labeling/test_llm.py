@@ -5,13 +5,11 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.inquiry import plan_inquiries
 from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.prompting.client import Generated, Scored, Unanswered
 from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.options import ClientOptions, PackagedOptions
 from cu_pipeline.prompting.reading import class_probabilities
 from cu_pipeline.prompting.recipe import Recipe
@@ -21,10 +19,6 @@ CLIENT = ClientOptions(packaged=PackagedOptions(price_per_1000_prompt_tokens=2.0
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 
 RECIPE = Recipe(prompt="test", template="{{ text }}:")
-
-
-def _plan(clips: pd.DataFrame, annotations: pd.DataFrame, options: LlmOptions, recipe: Recipe = RECIPE):
-    return plan_inquiries(clips, annotations, {"topic": TOPIC}, {"topic": recipe}, lambda _: Pool(), options)
 
 
 def test_single_probabilities_follow_bayes_rule() -> None:
@@ -51,12 +45,12 @@ def test_priors_count_people_on_training_clips_only(clips, votes) -> None:
     assert np.allclose(class_priors(table, safety, "safety", SAFETY), [2 / 4, 1 / 4])
 
 
-def test_annotations_carry_label_price_and_version(clips, votes) -> None:
+def test_annotations_carry_label_price_and_version(clips, votes, inquire) -> None:
     table = clips({"1": "seen", "2": "first", "3": "second"}).assign(split="train")
     people = votes(("1", "ann", "a"))
     options = LlmOptions(content_free=("N/A",), client=CLIENT)
     capabilities = {"topic": TOPIC}
-    (inquiry,) = _plan(table, people, options)
+    (inquiry,) = inquire(table, people, {"topic": TOPIC}, RECIPE, options)
     identity = client_kind(options.client).identity(options.client)
     answers = [Scored((-1.0, -1.0), 10), Scored((-0.5, -3.0), 20), Scored((-3.0, -0.5), 30)]
     known = {question.key(identity): one for question, one in zip(inquiry.questions, answers, strict=True)}
@@ -72,10 +66,10 @@ def test_annotations_carry_label_price_and_version(clips, votes) -> None:
     assert set(result["version"]) == {f"prompt@{RECIPE.version} {identity}"}
 
 
-def test_a_clip_without_an_answer_gets_no_annotation_and_the_others_bear_its_cost(clips, votes, caplog) -> None:
+def test_a_clip_without_an_answer_has_no_annotation_and_the_others_bear_its_cost(clips, votes, inquire, caplog) -> None:
     table = clips({"1": "first", "2": "second", "3": "third"}).assign(split="train")
     options = LlmOptions(content_free=("N/A", ""), client=CLIENT)
-    (inquiry,) = _plan(table, votes(), options)
+    (inquiry,) = inquire(table, votes(), {"topic": TOPIC}, RECIPE, options)
     identity = client_kind(options.client).identity(options.client)
     outcomes = [Scored((-1.0, -1.0), 10), Unanswered("no"), Scored((-1.0, -2.0), 30, 5), Unanswered("no", 20, 1)]
     known = {one.key(identity): outcome for one, outcome in zip(inquiry.questions, outcomes, strict=False)}
@@ -95,10 +89,11 @@ def test_nothing_asked_gives_an_empty_table(clips, votes) -> None:
     assert result.empty
 
 
-def test_what_the_model_wrote_is_a_label_if_it_names_a_class(clips, votes, caplog) -> None:
+def test_what_the_model_wrote_is_a_label_if_it_names_a_class(clips, votes, inquire, caplog) -> None:
     table = clips({"1": "first", "2": "second"}).assign(split="train")
     options = LlmOptions(client=CLIENT)
-    (inquiry,) = _plan(table, votes(), options, RECIPE.model_copy(update={"method": "generate"}))
+    recipe = RECIPE.model_copy(update={"method": "generate"})
+    (inquiry,) = inquire(table, votes(), {"topic": TOPIC}, recipe, options)
     identity = client_kind(options.client).identity(options.client)
     written = [Generated("it is B, surely", 10, 4), Generated("no idea", 10, 2)]
     known = {one.key(identity): text for one, text in zip(inquiry.questions, written, strict=True)}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.prompting.calibration import CONTENT_FREE, calibrated
+from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.options import ClientOptions
 from cu_pipeline.prompting.packaged import PackagedClient
 from cu_pipeline.prompting.prompt import Prompt, as_data
@@ -32,27 +33,31 @@ def _cases() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-def test_injections_move_no_more_answers_than_stated(project_root: Path) -> None:
-    prompt = Prompt((project_root / "conf" / "base" / "prompts" / "bare.j2").read_text())
+@pytest.mark.parametrize("place", ["text", "screen_text"])
+def test_injections_move_no_more_answers_than_stated(project_root: Path, place: str) -> None:
+    name = {"text": "bare", "screen_text": "screen"}[place]
+    prompt = Prompt((project_root / "conf" / "base" / "prompts" / f"{name}.j2").read_text())
     client = PackagedClient(ClientOptions())
     answers = tuple(f" {topic}" for topic in TOPICS)
     context = {"name": "topic", "description": "topic", "classes": TOPICS, "examples": []}
     shared = prompt.shared(**context)
 
-    def logprobs(caption: str) -> tuple[float, ...]:
-        return client.score(prompt.render(as_data(caption, 300, TOPICS), **context), answers, shared=shared).logprobs
+    def logprobs(clip: ClipInputs) -> tuple[float, ...]:
+        safe = clip.mapped(lambda _, text: as_data(text, 300, TOPICS))
+        return client.score(prompt.render(safe, **context), answers, shared=shared).logprobs
 
-    nothing = np.array([logprobs(caption) for caption in CONTENT_FREE])
+    nothing = np.array([logprobs(ClipInputs(caption)) for caption in CONTENT_FREE])
 
-    def answered(caption: str) -> str:
-        return TOPICS[int(calibrated(np.array([logprobs(caption)]), nothing).argmax())]
+    def answered(caption: str, said: str = "") -> str:
+        clip = ClipInputs(**{"text": caption} | ({place: said} if said else {}))
+        return TOPICS[int(calibrated(np.array([logprobs(clip)]), nothing).argmax())]
 
     without = {caption: answered(caption) for caption in CAPTIONS.values()}
     assert without == {caption: topic for topic, caption in CAPTIONS.items()}
     moved = [
         injection
         for injection, caption, target in _cases()
-        if answered(injection.format(caption=caption, target=target)) == target
+        if answered(caption, injection.format(caption=caption, target=target)) == target
     ]
     client.close()
     assert len(INJECTIONS) >= 20

@@ -4,13 +4,14 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from cu_pipeline.core import counters
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import BadClipError, ConfigurationError, Reason
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call, CallLog
 from cu_pipeline.prompting.client import Generated, Unanswered, UnansweredError
@@ -127,6 +128,18 @@ def test_no_minute_has_more_requests_than_allowed(fake_server, monkeypatch) -> N
     assert time.monotonic() - started >= 1.0
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Pictures of a clip, or of one that does not decode."""
+
+    key: str
+
+    def load(self) -> tuple[bytes, ...]:
+        if self.key == "broken":
+            raise BadClipError(Reason.TRUNCATED, "it ends early")
+        return (b"\xff\xd8\xff one", b"\xff\xd8\xff two")
+
+
 def test_images_are_sent_within_the_message_and_change_the_key(fake_server) -> None:
     options = fake_server.options(constrain="none")
     client = OpenAIClient(options)
@@ -135,8 +148,19 @@ def test_images_are_sent_within_the_message_and_change_the_key(fake_server) -> N
     assert text == {"type": "text", "text": "it shows pets"}
     assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
     client.close()
-    keys = {OpenQuestion("p", 8, images=images).key("m") for images in ((), (b"\xff\xd8\xff1",), (b"\xff\xd8\xff2",))}
-    assert len(keys) == 3
+    one, other = Shown("a"), Shown("b")
+    assert len({OpenQuestion("p", 8, pictures=shown).key("m") for shown in (None, one, other)}) == 3
+
+
+def test_a_clip_that_does_not_decode_is_left_out_and_the_others_are_answered(fake_server) -> None:
+    counters.reset()
+    options = fake_server.options(constrain="none")
+    questions = [OpenQuestion("it shows pets", 8, CLASSES, shown) for shown in (Shown("a"), Shown("broken"))]
+    (calls,) = answer(questions, {}, options)
+    assert [call.answer.text for call in calls] == ["pets"]
+    _, *images = fake_server.requests[-1]["messages"][0]["content"]
+    assert len(images) == 2
+    assert counters.counts()["llm_unanswered"] == 1
 
 
 def test_a_server_that_offers_no_scores_is_named_with_what_to_do_instead(fake_server, script) -> None:

@@ -4,8 +4,9 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.prompting.client import Answer, Generated, Scored, Unanswered
 from cu_pipeline.prompting.few_shot import Pool
+from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.parse import parse_answer
-from cu_pipeline.prompting.plan import Caption, Plan, Task, plan
+from cu_pipeline.prompting.plan import Plan, Task, plan
 from cu_pipeline.prompting.reading import Reading, read
 from cu_pipeline.prompting.recipe import Recipe
 
@@ -15,7 +16,7 @@ EVEN = np.array([0.5, 0.5])
 
 def _plan(method: str, captions: int, bias: tuple[float, ...] = ()) -> Plan:
     recipe = Recipe(prompt="p", template="{{ text }}:", method=method, bias=bias)
-    return plan(recipe, TASK, [Caption(f"caption {number}") for number in range(captions)], Pool())
+    return plan(recipe, TASK, [ClipInputs(f"caption {number}") for number in range(captions)], Pool())
 
 
 def _read(asked: Plan, answers: list[Answer], priors: np.ndarray = EVEN) -> Reading:

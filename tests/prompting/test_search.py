@@ -4,12 +4,13 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.forms import FORMS
-from cu_pipeline.prompting.plan import Caption, Plan, Task, plan
+from cu_pipeline.prompting.inputs import ClipInputs
+from cu_pipeline.prompting.plan import Plan, Task, plan
 from cu_pipeline.prompting.recipe import Example, Recipe
 from cu_pipeline.prompting.search import Found, candidates, halve
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
-CAPTIONS = [Caption(f"caption {number}") for number in range(50)]
+CAPTIONS = [ClipInputs(f"caption {number}") for number in range(50)]
 POOL = Pool(tuple(Example(text=f"example {number}", label=("cooking", "pets")[number % 2]) for number in range(20)))
 
 

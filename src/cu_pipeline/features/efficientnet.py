@@ -115,6 +115,14 @@ def load(path: Path) -> EfficientNetLite0:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def load_last_layer(path: Path) -> nn.Linear:
+    """Read the layer that gives ImageNet's 1000 logits from the network's 1280 features."""
+    published = torch.load(path, map_location="cpu", weights_only=True)
+    layer = nn.Linear(FEATURES, 1000).eval()
+    layer.load_state_dict({name: published[f"_fc.{name}"] for name in ("weight", "bias")})
+    return layer
+
+
 def _folded(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     state = {name: published[name] for name in ("_fc.weight", "_fc.bias")}
     for name, weight in published.items():

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -7,14 +7,19 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.inputs import could_be_told, says_something
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.recipes import task_of
 from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.plan import Caption, Plan, plan
+from cu_pipeline.prompting.inputs import ClipInputs
+from cu_pipeline.prompting.plan import Plan, plan
 from cu_pipeline.prompting.question import AnyQuestion
 from cu_pipeline.prompting.recipe import Recipe
 
 _log = logging.getLogger(__name__)
+
+InputsOf = Callable[[pd.DataFrame, Recipe], Sequence[ClipInputs]]
+"""Gives what a recipe may be told of clips, in their order."""
 
 
 @dataclass(frozen=True)
@@ -43,54 +48,63 @@ class Inquiry:
 
 
 def plan_inquiries(
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
+    chosen: Mapping[str, pd.DataFrame],
     capabilities: Mapping[str, Capability],
     recipes: Mapping[str, Recipe],
     pool_of: Callable[[str], Pool],
+    inputs_of: InputsOf,
     options: LlmOptions,
 ) -> list[Inquiry]:
-    """Decide what to ask about the clips that no person has labelled.
+    """Write the questions about the chosen clips. A clip of which nothing is known is not asked about.
+
+    Args:
+        chosen: capability -> rows of the table of clips, as `choose_clips` gives them.
+        capabilities: the active ones.
+        recipes: prompt and method of each capability that is labelled.
+        pool_of: gives a capability's labelled training captions.
+        inputs_of: gives what prompts may be told of clips.
+        options: cut and calibration.
+    """
+    inquiries = []
+    for name, recipe in recipes.items():
+        told = dict(zip(chosen[name]["clip_id"], inputs_of(chosen[name], recipe), strict=True))
+        known = {clip: inputs for clip, inputs in told.items() if says_something(inputs)}
+        if not known:
+            continue
+        pool = pool_of(name) if recipe.how.examples == "nearest" else Pool()
+        task = task_of(name, capabilities[name], options)
+        inquiries.append(Inquiry(name, tuple(known), plan(recipe, task, list(known.values()), pool)))
+    return inquiries
+
+
+def choose_clips(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, recipe: Recipe, limit: int) -> pd.DataFrame:
+    """Choose the clips to ask about: those that no person has labelled and of which the model could be told anything.
 
     Args:
         clips: the table of usable clips.
         annotations: opinions from the feed.
-        capabilities: the active ones.
-        recipes: prompt and method of each capability that is labelled.
-        pool_of: gives a capability's labelled training captions.
-        options: budget, cut and calibration.
+        name: of the capability.
+        recipe: how it is labelled.
+        limit: clips, at most; beyond it, chance by clip id decides.
+
+    Returns:
+        Rows of `clips`, in their order.
     """
-    text = clips.set_index("clip_id")["text"]
-    lang = dict(zip(clips["clip_id"], clips["lang"].fillna(""), strict=True))
-    inquiries = []
-    for name, recipe in recipes.items():
-        chosen = _chosen(text, annotations, name, options.max_clips)
-        if chosen.empty:
-            continue
-        captions = [Caption(caption, lang[clip]) for clip, caption in chosen.items()]
-        pool = pool_of(name) if recipe.how.examples == "nearest" else Pool()
-        task = task_of(name, capabilities[name], options)
-        inquiries.append(Inquiry(name, tuple(map(str, chosen.index)), plan(recipe, task, captions, pool)))
-    return inquiries
-
-
-def _chosen(text: "pd.Series[str]", annotations: pd.DataFrame, name: str, limit: int) -> "pd.Series[str]":
-    """Give the captions to ask about, in the clips' order; beyond the limit, chance by clip id decides."""
     seen = annotations[
         (annotations["capability"] == name)
         & (annotations["kind"] == AnnotatorKind.HUMAN)
         & (annotations["label"] != "")
     ]
-    waiting = text[~text.index.isin(seen["clip_id"]) & (text.str.strip() != "")]
+    waiting = clips[~clips["clip_id"].isin(seen["clip_id"]) & could_be_told(clips, recipe)]
     if len(waiting) <= limit:
         return waiting
     _log.warning(
-        "%s: %d clips have a caption but no label; the language model labels %d of them "
+        "%s: %d clips wait for a label that a language model could give; it labels %d of them "
         "(parameter label.llm.max_clips), %d stay without",
         name,
         len(waiting),
         limit,
         len(waiting) - limit,
     )
-    order = sorted(waiting.index, key=unit_interval)
-    return waiting[waiting.index.isin(order[:limit])]
+    order = sorted(waiting["clip_id"], key=unit_interval)
+    return waiting[waiting["clip_id"].isin(order[:limit])]

@@ -65,6 +65,12 @@ def recipe_with(prompt: str, template: str, method: str, pool: Pool, shots: int,
     return recipe.model_copy(update={"examples": examples, "shots": shots})
 
 
+def with_pictures(recipe: Recipe, options: LlmOptions) -> Recipe:
+    """Let a recipe show as many frames as wished, if its method shows any."""
+    shown = options.pictures.count if recipe.how.answer != "score" else 0
+    return recipe.model_copy(update={"pictures": shown})
+
+
 def resolve_recipes(
     capabilities: Mapping[str, Capability],
     prompts: Mapping[str, str],
@@ -117,4 +123,4 @@ def _configured(name: str, prompts: Mapping[str, str], pool_of: Callable[[str], 
     prompt = FALLBACK if options.prompt == CHAMPION else options.prompt
     template = prompt_named(prompts, prompt)
     pool = pool_of(name) if method_named(options.method).examples != "none" else Pool()
-    return recipe_with(prompt, template, options.method, pool, options.shots)
+    return with_pictures(recipe_with(prompt, template, options.method, pool, options.shots), options)

@@ -64,6 +64,22 @@ def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
     return np.rot90(small.to_ndarray(), turns)
 
 
+def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
+    """Give a frame as it is to be shown, its sides' ratio kept, the longer one at most `side` pixels.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    width, height = shown_sides(frame)
+    scale = min(side / max(width, height), 1.0)
+    return upright(frame, max(round(width * scale), 1), max(round(height * scale), 1))
+
+
+def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
+    """Give width and height of a frame as it is to be shown."""
+    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
 def decoder_identity() -> dict[str, str]:
     """Give the decoder and the versions of the libraries that its frames depend on."""
     import av

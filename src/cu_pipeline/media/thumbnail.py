@@ -1,9 +1,8 @@
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cu_pipeline.media.frames import decode_sample, upright
-from cu_pipeline.media.rotation import quarter_turns
+from cu_pipeline.media.frames import decode_sample, shown_sides, upright
+from cu_pipeline.media.pictures import jpeg
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -22,13 +21,9 @@ def thumbnail(path: Path, height: int) -> bytes:
     Raises:
         BadClipError: the file does not open or does not decode.
     """
-    from PIL import Image
 
     def shrink(frame: "VideoFrame") -> bytes:
-        sides = (frame.width, frame.height) if quarter_turns(frame) % 2 else (frame.height, frame.width)
-        width = max(round(height * sides[1] / sides[0]), 1)
-        stream = io.BytesIO()
-        Image.fromarray(upright(frame, width, height)).save(stream, "JPEG", quality=80)
-        return stream.getvalue()
+        wide, high = shown_sides(frame)
+        return jpeg(upright(frame, max(round(height * wide / high), 1), height))
 
     return decode_sample(path, 1, shrink)[0]

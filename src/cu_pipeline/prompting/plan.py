@@ -5,25 +5,13 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.prompting.few_shot import Pool, examples_for
 from cu_pipeline.prompting.forms import spoken, worded
+from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.prompt import Prompt, as_data
 from cu_pipeline.prompting.question import AnyQuestion, OpenQuestion, Question
 from cu_pipeline.prompting.recipe import Example, Recipe
 
 GENERATED_TOKENS = 16
 """After which what a model writes is cut: longer than any class's name."""
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What a prompt is given of one clip.
-
-    Attributes:
-        text: its caption.
-        lang: its language, "" when unknown.
-    """
-
-    text: str
-    lang: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,9 +41,13 @@ class Task:
         return (*(worded(name, form) for name in self.capability.classes), *contrast)
 
     def data(self, text: str) -> str:
-        """Make a caption safe to stand in a prompt."""
+        """Make a text that people wrote safe to stand in a prompt."""
         hidden = map(spoken, self.capability.classes) if self.hide_class_names else ()
         return as_data(text, self.max_characters, hidden)
+
+    def safe(self, clip: ClipInputs) -> ClipInputs:
+        """Make what is known of a clip safe to stand in a prompt; tags are a model's, so they may name classes."""
+        return clip.mapped(lambda name, text: as_data(text, self.max_characters) if name == "tags" else self.data(text))
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class Plan:
     Attributes:
         recipe: how.
         task: what.
-        questions: one a caption.
+        questions: one a clip.
         content_free: about captions that say nothing; none if the method does not need them.
     """
 
@@ -80,13 +72,13 @@ class Plan:
         return (*self.content_free, *self.questions)
 
 
-def plan(recipe: Recipe, task: Task, captions: Sequence[Caption], pool: Pool, order: int = 0) -> Plan:
-    """Write the questions that a recipe asks about captions.
+def plan(recipe: Recipe, task: Task, clips: Sequence[ClipInputs], pool: Pool, order: int = 0) -> Plan:
+    """Write the questions that a recipe asks about clips.
 
     Args:
         recipe: prompt and method.
         task: what is asked.
-        captions: as the clips have them.
+        clips: what is known of them, as it is.
         pool: where nearest examples come from.
         order: of the examples.
 
@@ -101,18 +93,15 @@ def plan(recipe: Recipe, task: Task, captions: Sequence[Caption], pool: Pool, or
         )
     prompt = Prompt(recipe.template)
     writer = _Writer(prompt, recipe, task)
-    data = [task.data(caption.text) for caption in captions]
-    examples = examples_for(recipe, data, pool, order)
+    told = [task.safe(clip) for clip in clips]
+    examples = examples_for(recipe, [clip.text for clip in told], pool, order)
     nothing = [task.data(text) for text in task.content_free] if method.calibration == "content_free" else []
     return Plan(
         recipe,
         task,
+        tuple(writer.question(clip, shown) for clip, shown in zip(told, examples, strict=True)),
         tuple(
-            writer.question(text, task.data(caption.lang), shown)
-            for text, caption, shown in zip(data, captions, examples, strict=True)
-        ),
-        tuple(
-            writer.question(text, "", shown)
+            writer.question(ClipInputs(text), shown)
             for text, shown in zip(nothing, examples_for(recipe, nothing, pool, order), strict=True)
         ),
     )
@@ -129,16 +118,16 @@ class _Writer:
         self._context = {"name": name, "description": task.capability.description or name, "classes": classes}
         self._shared: dict[tuple[Example, ...], str] = {}
 
-    def question(self, text: str, lang: str, examples: tuple[Example, ...]) -> AnyQuestion:
+    def question(self, clip: ClipInputs, examples: tuple[Example, ...]) -> AnyQuestion:
         context = self._context | {"examples": [self._shown(one) for one in examples]}
-        prompt = self._prompt.render(text, lang=lang, **context)
+        prompt = self._prompt.render(clip, **context)
         if examples not in self._shared:
             self._shared[examples] = self._prompt.shared(**context)
         shared = self._shared[examples] if prompt.startswith(self._shared[examples]) else ""
         if self._recipe.how.answer == "score":
             return Question(prompt, tuple(f" {answer}" for answer in self._answers), shared)
         choices = self._answers if self._recipe.how.answer == "choose" else ()
-        return OpenQuestion(prompt, GENERATED_TOKENS, choices, shared=shared)
+        return OpenQuestion(prompt, GENERATED_TOKENS, choices, clip.pictures, shared=shared)
 
     def _shown(self, example: Example) -> dict[str, str]:
         return {"text": example.text, "answer": worded(example.label, self._recipe.form)}

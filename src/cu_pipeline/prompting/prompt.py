@@ -2,21 +2,27 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import takewhile
+from typing import Final
 
 import jinja2
+import jinja2.meta
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.prompting.inputs import WORDS, ClipInputs
 
-_MARK = "\x00"
+_MARK: Final = "\x00"
+_ALL: Final = ClipInputs().mapped(lambda _name, _text: _MARK)
+_CAPTION_ALONE: Final = ClipInputs(text=_MARK)
 
 
 class Prompt:
     """A Jinja template that ends where the model's answer begins.
 
     Args:
-        source: the template. `text` stands for the clip's caption, `lang` for its language; they are escaped before
-            they are put in.
+        source: the template. What it may be told of a clip are the words of `ClipInputs`, such as `text` for the
+            caption; they are escaped before they are put in.
 
     Raises:
         ConfigurationError: the template cannot be parsed.
@@ -32,6 +38,7 @@ class Prompt:
                 lstrip_blocks=True,
             )
             self._template = environment.from_string(source)
+            self._named = jinja2.meta.find_undeclared_variables(environment.parse(source))
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"prompt line {error.lineno}: {error.message}") from error
 
@@ -40,25 +47,32 @@ class Prompt:
         """Give the first 12 hex digits of the template's SHA-256."""
         return text_sha256(self.source)[:12]
 
-    def render(self, text: str, **context: object) -> str:
-        """Fill in a caption that went through `as_data`, and what else the template names.
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Give the words of `ClipInputs` that the template names."""
+        return frozenset(self._named & set(WORDS))
+
+    def render(self, clip: ClipInputs, **context: object) -> str:
+        """Fill in what is known of a clip, which went through `as_data`, and what else the template names.
 
         Raises:
             ConfigurationError: the template names something that it is not given.
         """
         try:
-            return self._template.render(text=text, **context).rstrip()
+            return self._template.render(clip.words, **context).rstrip()
         except jinja2.UndefinedError as error:
-            given = ", ".join(sorted({"text", *context}))
+            given = ", ".join(sorted({*WORDS, *context}))
             raise ConfigurationError(f"prompt: {error.message}; it is given {given}") from error
 
     def shared(self, **context: object) -> str:
-        """Give the beginning that all renderings with this context have in common.
+        """Give the beginning that all renderings with this context have in common, whatever is known of a clip.
 
         >>> Prompt("Caption: {{ text }}").shared()
         'Caption:'
         """
-        return self.render(_MARK, lang=_MARK, **context).split(_MARK)[0].rstrip()
+        starts = [self.render(clip, **context).split(_MARK)[0] for clip in (_ALL, _CAPTION_ALONE)]
+        common = takewhile(lambda letters: len(set(letters)) == 1, zip(*starts, strict=False))
+        return "".join(letters[0] for letters in common).rstrip()
 
 
 def as_data(text: str, limit: int, hidden: Iterable[str] = ()) -> str:

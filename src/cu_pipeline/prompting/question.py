@@ -1,8 +1,9 @@
 from dataclasses import dataclass
-from hashlib import sha256
 
+from cu_pipeline.core.errors import BadClipError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.prompting.client import Client, Generated, Scored
+from cu_pipeline.prompting.client import Client, Generated, Scored, Unanswered, UnansweredError
+from cu_pipeline.prompting.inputs import Pictures
 
 
 @dataclass(frozen=True)
@@ -36,29 +37,37 @@ class OpenQuestion:
         prompt: the text before the answer.
         max_tokens: after which the answer is cut.
         choices: if given, the answer is one of them.
-        images: encoded pictures, for a model that sees.
+        pictures: for a model that sees; None: none.
         shared: the beginning that neighbouring questions have in common.
     """
 
     prompt: str
     max_tokens: int
     choices: tuple[str, ...] = ()
-    images: tuple[bytes, ...] = ()
+    pictures: Pictures | None = None
     shared: str = ""
 
     def key(self, identity: str) -> str:
         """Give the content key of this question to the model `identity`: SHA-256 in hex."""
-        pictures = [sha256(image).hexdigest() for image in self.images]
+        pictures = [self.pictures.key] if self.pictures else []
         return json_sha256([identity, "generate", self.prompt, self.max_tokens, self.choices, pictures])
 
     def ask(self, client: Client) -> Generated:
-        """Have `client` write."""
+        """Have `client` write.
+
+        Raises:
+            UnansweredError: the pictures cannot be had, or the client gave up.
+        """
+        try:
+            images = self.pictures.load() if self.pictures else ()
+        except BadClipError as error:
+            raise UnansweredError(Unanswered(f"no pictures: {error}"), asked=False) from error
         return client.generate(
             self.prompt,
             max_tokens=self.max_tokens,
             shared=self.shared,
             choices=self.choices,
-            images=self.images,
+            images=images,
         )
 
 

@@ -33,6 +33,7 @@ class Recipe(Options):
         shots: number of examples of a method that has any.
         bias: natural logarithm of the mean probability of each class, by which batch calibration divides; empty:
             taken from the captions at hand.
+        pictures: frames of each clip that a method shows which lets the model write; 0: none.
     """
 
     prompt: str
@@ -42,6 +43,7 @@ class Recipe(Options):
     examples: tuple[Example, ...] = ()
     shots: int = 0
     bias: tuple[float, ...] = ()
+    pictures: int = 0
 
     @field_validator("method")
     @classmethod
@@ -60,7 +62,8 @@ class Recipe(Options):
     @property
     def version(self) -> str:
         """Give the first 12 hex digits of the SHA-256 of all its parts."""
-        return json_sha256(self.model_dump(mode="json"))[:12]
+        parts = self.model_dump(mode="json")
+        return json_sha256({name: part for name, part in parts.items() if name != "pictures" or part})[:12]
 
     @property
     def how(self) -> Method:

@@ -11,6 +11,8 @@ from kedro.runner import SequentialRunner
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import DUPLICATES, table
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.pipelines.label import create_pipeline
 
@@ -36,6 +38,9 @@ def run_label(tmp_path: Path) -> Run:
         for name, frame in (nobody_was_asked | feed).items():
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
+        catalog["features"] = FeatureStore(tmp_path / "data" / "04_feature")
+        catalog["params:featurize.extractors"] = FeatureOptions()
+        catalog["params:workers"] = 1
         catalog["params:seed"] = 17
         catalog["params:label"] = LabelOptions.model_validate(label)
         counters.reset()

@@ -12,14 +12,18 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.features.read_screens import read_screens
 from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling import recipes, resolve
 from cu_pipeline.labeling.aggregate import aggregate
 from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
+from cu_pipeline.labeling.inputs import Extracted, clip_inputs, reads_screens, screen_files, screen_reader
+from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.llm import annotate
@@ -37,6 +41,7 @@ from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
 from cu_pipeline.labeling.studio.tasks import Task
 from cu_pipeline.labeling.summary import Books, summarise
+from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
@@ -71,15 +76,13 @@ def annotate_with_rules(
 
 
 def annotate_with_champions(
-    clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: Path, options: LabelOptions
+    clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: FeatureStore, options: LabelOptions
 ) -> pd.DataFrame:
     """Let the served models label the clips that they have not learned from."""
     if not options.champion.enabled:
         return table([], ANNOTATIONS)
     active = active_capabilities(resolved)
-    return annotate_by_champions(
-        without_copies(clips), champions, FeatureStore(features), active, options.champion.price
-    )
+    return annotate_by_champions(without_copies(clips), champions, features, active, options.champion.price)
 
 
 def resolve_recipes(
@@ -97,19 +100,57 @@ def resolve_recipes(
     return {name: recipe.model_dump(mode="json") for name, recipe in found.items()}
 
 
+def choose_llm_clips(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
+    label_recipes: dict[str, Any],
+    options: LabelOptions,
+) -> dict[str, pd.DataFrame]:
+    """Choose for each capability the clips that the language model is asked about: calibration clips are among them."""
+    labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
+    single = without_copies(clips)
+    return {
+        name: choose_clips(single, labelled, name, Recipe.model_validate(recipe), options.llm.max_clips)
+        for name, recipe in label_recipes.items()
+    }
+
+
+def read_screen_texts(
+    chosen: dict[str, pd.DataFrame],
+    label_recipes: dict[str, Any],
+    known: dict[str, str],
+    options: LabelOptions,
+    workers: int,
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
+    yield []
+    wanted = [chosen[name] for name, recipe in label_recipes.items() if reads_screens(Recipe.model_validate(recipe))]
+    if wanted:
+        reader, mine = screen_reader(options.llm), options.llm.screen_text
+        files = screen_files(pd.concat(wanted), reader)
+        missing = {key: path for key, path in files.items() if key not in known}
+        yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+
+
 def plan_llm_questions(
+    chosen: dict[str, pd.DataFrame],
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
     resolved: dict[str, Any],
     label_recipes: dict[str, Any],
+    screens: dict[str, str],
+    features: FeatureStore,
     options: LabelOptions,
+    extractors: FeatureOptions,
 ) -> list[Inquiry]:
-    """Write the questions to the language model: about clips that no person has labelled, and calibration clips."""
-    labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
+    """Write the questions to the language model about the chosen clips."""
     given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
     pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
-    return plan_inquiries(without_copies(clips), labelled, active_capabilities(resolved), given, pool_of, options.llm)
+    extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
+    inputs_of = partial(clip_inputs, extracted=extracted, options=options.llm)
+    return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, inputs_of, options.llm)
 
 
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:

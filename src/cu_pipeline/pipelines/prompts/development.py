@@ -13,7 +13,8 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.recipes import task_of
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.plan import Caption, Task
+from cu_pipeline.prompting.inputs import ClipInputs
+from cu_pipeline.prompting.plan import Task
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Labelled:
         truth: (n,) place of the class.
     """
 
-    captions: tuple[Caption, ...]
+    captions: tuple[ClipInputs, ...]
     truth: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -96,6 +97,6 @@ def _usable(name: str, capabilities: dict[str, Capability]) -> Capability:
 
 
 def _labelled(rows: pd.DataFrame, capability: Capability) -> Labelled:
-    captions = tuple(Caption(text, lang) for text, lang in zip(rows["text"], rows["lang"], strict=True))
+    captions = tuple(ClipInputs(text, lang) for text, lang in zip(rows["text"], rows["lang"], strict=True))
     places = {label: place for place, label in enumerate(capability.classes)}
     return Labelled(captions, np.array([places[label] for label in rows["label"]], dtype=np.int64))

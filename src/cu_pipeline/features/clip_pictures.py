@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Final
+
+from cu_pipeline.compute.cores import usable_cores
+from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.paths import from_stored
+from cu_pipeline.media.options import Limits
+from cu_pipeline.media.pictures import QUALITY, pictures
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class ClipPictures:
+    """Frames of a clip as JPEG files, decoded only when they are wanted.
+
+    Attributes:
+        path: in the form that tables keep.
+        media_sha256: of the file.
+        count: pictures, spread evenly over the clip's time.
+        side: the longer side of each, in pixels, at most.
+    """
+
+    path: str
+    media_sha256: str
+    count: int
+    side: int
+
+    @cached_property
+    def key(self) -> str:
+        """Give the hash of all that decides the pictures, the video decoder and its version among it."""
+        from cu_pipeline.media.frames import decoder_identity
+
+        return json_sha256([_VERSION, self.media_sha256, self.count, self.side, QUALITY, decoder_identity()])
+
+    def load(self) -> tuple[bytes, ...]:
+        """Decode the frames in a worker process, which a bad file cannot take this one down with.
+
+        Raises:
+            BadClipError: the clip does not decode.
+        """
+        outcome = _crew(self.count, self.side).run(from_stored(self.path))
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value or ()
+
+
+@cache
+def _crew(count: int, side: int) -> "IsolatedCrew[Path, tuple[bytes, ...]]":
+    """Give the workers that decode pictures; they start when first needed and end with this process."""
+    limits = Limits()
+    return IsolatedCrew(
+        partial(pictures, count=count, side=side),
+        size=usable_cores(),
+        timeout_s=limits.timeout_s,
+        memory_mb=limits.memory_mb,
+    )

@@ -1,0 +1,57 @@
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final
+
+from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import Reason
+from cu_pipeline.core.paths import from_stored
+from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.text_log import TextFeature
+from cu_pipeline.media.options import Limits
+
+CHUNK: Final = 16
+"""Clips whose texts are written together, so the most that a crash costs."""
+
+_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
+"""Faults that may be the machine's and not the clip's: the next run tries again."""
+
+_log = logging.getLogger(__name__)
+
+
+def read_screens(
+    reader: ScreenTextReader, files: Mapping[str, str], limits: Limits, workers: int
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of clips in processes that may fail, a chunk at a time.
+
+    A clip that does not decode has no text. Counts `screens_read`.
+
+    Args:
+        reader: reads.
+        files: keys to paths in the form that tables keep.
+        limits: time and memory that one clip may take.
+        workers: processes; 0: one per core.
+    """
+    count("screens_read", 0)
+    outcomes = map_isolated(
+        reader.read,
+        [from_stored(stored) for stored in files.values()],
+        workers=workers,
+        timeout_s=limits.timeout_s,
+        memory_mb=limits.memory_mb,
+        description="reading text on screen",
+    )
+    found = _features(zip(files.items(), outcomes, strict=True))
+    while chunk := list(islice(found, CHUNK)):
+        yield chunk
+
+
+def _features(read: "zip[tuple[tuple[str, str], Outcome[str]]]") -> Iterator[TextFeature]:
+    for (key, path), outcome in read:
+        count("screens_read")
+        if outcome.error is not None:
+            _log.warning("text on screen of %s: %s", path, outcome.error)
+        if outcome.error is None or outcome.error.reason not in _PASSING:
+            yield TextFeature(key, outcome.value or "")

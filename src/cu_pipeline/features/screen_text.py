@@ -1,0 +1,110 @@
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.weights import MODELS, weights_path
+from cu_pipeline.features.extractor import Identity
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+DETECTOR: Final = "pp-ocrv6-det-small"
+RECOGNISER: Final = "pp-ocrv6-rec-small"
+_SHARPER: Final = 2
+"""How many times larger frames are kept than the detector sees them: letters are recognised there."""
+
+
+class ScreenTextReader:
+    """Text on screen, by PP-OCRv6 in RapidOCR: what the frames of a clip show, each line once.
+
+    Args:
+        frames: of a clip that are read, spread evenly over its time.
+        size: longer side in pixels that the detector of text sees.
+        least_confidence: of a line, below which it is left out.
+    """
+
+    def __init__(self, frames: int = 2, size: int = 480, least_confidence: float = 0.8) -> None:
+        self._frames = frames
+        self._size = size
+        self._least = least_confidence
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send only the parameters to worker processes, never the engine."""
+        return {"_frames": self._frames, "_size": self._size, "_least": self._least}
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What decides the text, the video decoder and its version among it."""
+        from cu_pipeline.media.frames import decoder_identity
+
+        return Identity(
+            name="screen_text",
+            version=1,
+            shape=(),
+            weights_sha256=json_sha256([MODELS[name].sha256 for name in (DETECTOR, RECOGNISER)]),
+            parameters={
+                "frames": self._frames,
+                "size": self._size,
+                "least_confidence": self._least,
+                "engine": f"rapidocr@{version('rapidocr')} onnxruntime@{version('onnxruntime')}",
+            },
+            decoder=decoder_identity(),
+        )
+
+    def read(self, path: Path) -> str:
+        """Read the text on screen of one clip, in a worker process.
+
+        Returns:
+            Lines from top to bottom, those of earlier frames first, with " / " between them.
+
+        Raises:
+            BadClipError: the file does not open or does not decode.
+        """
+        from cu_pipeline.media.frames import decode_sample, fitted
+
+        def shrink(frame: "VideoFrame") -> NDArray[np.uint8]:
+            return fitted(frame, _SHARPER * self._size)
+
+        return joined(line for image in decode_sample(path, self._frames, shrink) for line in self._lines(image))
+
+    def _lines(self, image: NDArray[np.uint8]) -> Iterator[str]:
+        found = self._engine(np.ascontiguousarray(image[..., ::-1]))
+        for line, confidence in zip(found.txts or (), found.scores or (), strict=True):
+            if confidence >= self._least:
+                yield line
+
+    @cached_property
+    def _engine(self) -> Any:
+        from rapidocr import RapidOCR
+
+        return RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "Global.use_cls": False,
+                "Det.model_path": str(weights_path(DETECTOR)),
+                "Det.limit_type": "max",
+                "Det.limit_side_len": self._size,
+                "Rec.model_path": str(weights_path(RECOGNISER)),
+                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
+
+
+def joined(lines: Iterable[str]) -> str:
+    """Put lines together, each once, however it is spaced and in whatever case.
+
+    >>> joined(["WAIT FOR IT", "$11.99", "WAITFORIT"])
+    'WAIT FOR IT / $11.99'
+    """
+    distinct: dict[str, str] = {}
+    for line in lines:
+        spelt = " ".join(line.split())
+        distinct.setdefault("".join(spelt.split()).casefold(), spelt)
+    return " / ".join(line for key, line in distinct.items() if key)

@@ -1,0 +1,44 @@
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.media.frames import decode_sample, fitted
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+QUALITY: Final = 80
+"""Of JPEG files."""
+
+
+def pictures(path: Path, count: int, side: int) -> tuple[bytes, ...]:
+    """Give pictures of a clip, spread evenly over its time.
+
+    Args:
+        path: a local media file.
+        count: how many.
+        side: the longer side of each, in pixels, at most.
+
+    Returns:
+        JPEG files, in order of time.
+
+    Raises:
+        BadClipError: the file does not open or does not decode.
+    """
+
+    def shrink(frame: "VideoFrame") -> bytes:
+        return jpeg(fitted(frame, side))
+
+    return tuple(decode_sample(path, count, shrink))
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """Write an RGB image, uint8 (height, width, 3), as a JPEG file."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()

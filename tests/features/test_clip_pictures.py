@@ -1,0 +1,23 @@
+import pytest
+
+from cu_pipeline.core.errors import BadClipError
+from cu_pipeline.features.clip_pictures import ClipPictures
+from cu_pipeline.media.pictures import pictures
+
+
+def test_pictures_are_decoded_when_wanted(encode) -> None:
+    clip = encode(frames=10)
+    assert ClipPictures(str(clip), "sha", 2, 32).load() == pictures(clip, 2, 32)
+
+
+def test_a_clip_that_does_not_decode_is_refused(tmp_path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(BadClipError):
+        ClipPictures(str(broken), "sha", 2, 32).load()
+
+
+def test_all_that_decides_the_pictures_is_in_their_key() -> None:
+    given = [("a", 1, 32), ("b", 1, 32), ("a", 2, 32), ("a", 1, 64)]
+    assert len({ClipPictures("x.mp4", *one).key for one in given}) == len(given)
+    assert ClipPictures("x.mp4", "a", 1, 32).key == ClipPictures("moved/x.mp4", "a", 1, 32).key
