@@ -66,10 +66,11 @@ def test_long_captions_are_cut(clips, votes, ask) -> None:
     assert '"long long long long…":' in question.prompt
 
 
-def test_nearest_examples_come_from_the_pool(clips, votes, ask) -> None:
+def test_nearest_examples_come_from_the_pool(clips, votes, inquire) -> None:
     template = "{% for one in examples %}{{ one.text }}={{ one.answer }};{% endfor %}{{ text }}"
     recipe = Recipe(prompt="near", template=template, method="nearest", shots=1)
-    inquiry = ask(clips({"1": "my cat", "2": "cakes"}), votes(), recipe)[0]
+    topic = {"topic": CAPABILITIES["topic"]}
+    (inquiry,) = inquire(clips({"1": "my cat", "2": "cakes"}), votes(), topic, recipe, LlmOptions(), pool=POOL)
     assert [one.prompt for one in inquiry.questions] == ["a cat=pets;my cat", "a cake=home made;cakes"]
 
 
