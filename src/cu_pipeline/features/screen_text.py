@@ -98,13 +98,13 @@ class ScreenTextReader:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """Put lines together, each once, however it is spaced and in whatever case.
+    """Put lines together, each once, however it is spaced and in whatever case; a lone letter or sign is noise.
 
-    >>> joined(["WAIT FOR IT", "$11.99", "WAITFORIT"])
+    >>> joined(["WAIT FOR IT", "$11.99", "·", "WAITFORIT"])
     'WAIT FOR IT / $11.99'
     """
     distinct: dict[str, str] = {}
     for line in lines:
         spelt = " ".join(line.split())
         distinct.setdefault("".join(spelt.split()).casefold(), spelt)
-    return " / ".join(line for key, line in distinct.items() if key)
+    return " / ".join(line for key, line in distinct.items() if sum(map(str.isalnum, key)) > 1)
