@@ -224,6 +224,6 @@ def test_a_capability_that_waits_for_people_is_shown_with_its_labels_and_without
     Page(page)
     labels, models = (page.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("labels", "models"))
     assert '<span class="badge wait">waits for people</span>' in labels
-    assert "No person has labelled it yet. It is labelled, but no model is trained." in labels
+    assert "No person has labelled it yet. No model is trained until then." in labels
     assert '<h3>topic <span class="badge wait">no model</span></h3>' in models
     assert '<h3>safety <span class="badge wait">no model</span></h3>' not in models
