@@ -15,6 +15,7 @@ from kedro.pipeline.node import Node
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.core.resolved import waiting
 from cu_pipeline.reports.model_figures import metrics_pictures
 from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file, snapshot
 from cu_pipeline.tracking.catalog_files import catalog_files
@@ -22,7 +23,7 @@ from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_hash import dvc_md5
 from cu_pipeline.tracking.run_lock import RunLock
 from cu_pipeline.tracking.strays import tidy
-from cu_pipeline.tracking.summary import summary
+from cu_pipeline.tracking.summary import next_steps, summary
 
 _logger = logging.getLogger(__name__)
 
@@ -151,9 +152,10 @@ class ProjectHooks:
             seconds = dict(run.seconds) | {"total": time.perf_counter() - run.started}
             mlflow_run.log_metrics({f"seconds/{name}": value for name, value in seconds.items()})
             mlflow_run.finish("FINISHED")
+        steps = _next_steps(run, catalog)
         run.lock.release()
         self._run = None
-        _logger.info("%s", summary(seconds, counters.counts(), _report(run), run.run_id))
+        _logger.info("%s", summary(seconds, counters.counts(), _report(run), run.run_id, steps))
 
     def abandon(self, status: mlflow_run.Status, error: str = "") -> None:
         """End a run that did not come to its end; without effect when none is under way."""
@@ -229,6 +231,13 @@ def _record_results(run: _Run, catalog: Any) -> None:
         mlflow_run.log_curves(catalog.load("training_history"))
     names = [name for name in _ARTIFACTS if name in written and name in files]
     mlflow_run.log_files(run.root / files[name].path for name in names)
+
+
+def _next_steps(run: _Run, catalog: Any) -> dict[str, str]:
+    written = run.written()
+    resolved = catalog.load("capabilities_resolved") if "capabilities_resolved" in written else {}
+    served = "delivery" not in written or bool(catalog.load("delivery")["capabilities"])
+    return next_steps(waiting(resolved), served=served)
 
 
 def _parameter_keys(run: _Run) -> set[str]:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from cu_pipeline.core.records import DUPLICATES, table
+from cu_pipeline.core.records import DUPLICATES, LEDGER, TABLES, table
 from cu_pipeline.datasets.parts import JSONLog, ParquetParts
 
 
@@ -22,6 +22,17 @@ def test_a_growing_table_keeps_its_rows_in_order_and_no_rows_add_no_part(tmp_pat
     with pytest.raises(DatasetError, match="It was not added to"):
         parts.save(_rows("d").assign(bits=-1.0))
     assert len(parts.load()) == 3
+
+
+def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_path: Path) -> None:
+    row = dict.fromkeys(LEDGER, "") | {"key": "k1", "clip_id": "1", "capability": "topic", "label": "a"}
+    row |= {"kind": "human", "probability": 0.9, "price": 0.04, "tokens": 0, "entered_at": "2026-03-02T08:00:00+00:00"}
+    older = table([row], LEDGER).drop(columns="batch")
+    older.to_parquet(tmp_path / "part-000000-abc.parquet", index=False)
+    ledger = ParquetParts(filepath=str(tmp_path), schema="ledger")
+    ledger.save(table([row | {"key": "k2", "batch": "b"}], LEDGER))
+    assert ledger.load()[["key", "batch"]].to_numpy().tolist() == [["k1", ""], ["k2", "b"]]
+    assert list(ledger.load()) == list(TABLES["ledger"].columns)
 
 
 def test_a_log_keeps_whole_records_and_its_bytes(tmp_path: Path) -> None:

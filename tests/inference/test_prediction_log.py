@@ -79,6 +79,7 @@ def test_filters_leave_out_older_records_and_other_models(tmp_path):
     log = read_log(tmp_path, versions={"topic": "v1"}, since=NOON)
     assert [item.request_id for item in log.records] == ["wanted"]
     assert log.other == 2
+    assert read_log(tmp_path, versions={}).records == []
 
 
 def test_since_needs_a_time_zone(tmp_path):

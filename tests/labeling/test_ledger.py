@@ -1,11 +1,22 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cu_pipeline.core.records import ANNOTATIONS, LEDGER, table
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
 from cu_pipeline.labeling.bill import priced
 from cu_pipeline.labeling.ledger import new_entries
+from cu_pipeline.labeling.queue.answers import paid_answers, people_annotations, unused_batches
+from cu_pipeline.labeling.queue.batches import review_batches
+from cu_pipeline.labeling.queue.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
 
+Log = tuple[Sequence[Opened | Decided], Sequence[PersonAnswer]]
+
+TERMS = Terms(price=0.05, redundancy=1, gold_accuracy=0.8, alpha=0.05)
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
@@ -14,11 +25,32 @@ def _llm(clip: str, label: str, price: float, version: str = "p1") -> pd.DataFra
     return table([row | {"probability": 0.7, "price": price, "version": version, "draw": ""}], ANNOTATIONS)
 
 
-def _enter(feed: pd.DataFrame, annotations: pd.DataFrame, ledger: pd.DataFrame | None = None) -> pd.DataFrame:
+def _enter(
+    feed: pd.DataFrame,
+    annotations: pd.DataFrame,
+    ledger: pd.DataFrame | None = None,
+    log: Log = ((), ()),
+) -> pd.DataFrame:
     before = table([], LEDGER) if ledger is None else ledger
-    new = new_entries(annotations, feed, {("topic", "2"): 31}, before["key"], NOW)
+    answered = pd.concat([annotations, people_annotations(review_batches(*log))], ignore_index=True)
+    new = new_entries(answered, paid_answers(*log), feed, {("topic", "2"): 31}, before["key"], NOW)
     assert list(new) == list(LEDGER)
     return pd.concat([before, new], ignore_index=True)
+
+
+def _batch(name: str, clips: str) -> Opened:
+    items = tuple(Item(clip_id=clip, draw=Draw.RANDOM, task={}) for clip in clips)
+    topic = {"topic": Capability(classes=("a", "b"))}
+    return Opened(batch=name, time="t", place="file", terms=TERMS, capabilities=topic, items=items)
+
+
+def _answer(batch: str, clip: str, label: str = "a", time: str = "1", **changes: object) -> PersonAnswer:
+    given = {"batch": batch, "clip_id": clip, "annotation": 1, "annotator": "ana", "time": time}
+    return PersonAnswer.model_validate(given | {"labels": {"topic": label}} | changes)
+
+
+def _decided(batch: str, *, accepted: bool) -> Decided:
+    return Decided(batch=batch, time="t", accepted=accepted, reason="looked at")
 
 
 def test_every_annotation_is_entered_once(clips, votes) -> None:
@@ -44,3 +76,98 @@ def test_a_changed_answer_of_a_person_is_paid_again_and_a_reweighed_one_of_a_mod
 
 def test_no_annotations_make_no_entries(clips, votes) -> None:
     assert _enter(clips({"1": "x"}), votes()).empty
+
+
+def test_answers_are_entered_when_they_come_in_and_not_again_when_their_batch_is_accepted(clips, votes) -> None:
+    feed = clips({"1": "x", "2": "y"})
+    batch, answers = _batch("b", "12"), [_answer("b", "1")]
+    ledger = _enter(feed, votes(), log=([batch], answers))
+    assert ledger[["clip_id", "label", "price", "draw", "batch"]].to_numpy().tolist() == [
+        ["1", "a", 0.05, "random", "b"]
+    ]
+    answers.append(_answer("b", "2"))
+    ledger = _enter(feed, votes(), ledger, ([batch], answers))
+    assert people_annotations(review_batches([batch], answers))["clip_id"].tolist() == ["1", "2"]
+    assert ledger["clip_id"].tolist() == ["1", "2"]
+    assert len(_enter(feed, votes(), ledger, ([batch], answers))) == 2
+
+
+def test_answers_that_were_sent_back_are_paid_and_can_be_told_apart(clips, votes) -> None:
+    events = [_batch("b", "1"), _decided("b", accepted=False), _batch("c", "1"), _batch("d", "2")]
+    log = (events, [_answer("b", "1"), _answer("c", "1")])
+    ledger = _enter(clips({"1": "x", "2": "y"}), votes(), log=log)
+    assert ledger["batch"].tolist() == ["b", "c"]
+    reviews = review_batches(*log)
+    assert ledger["price"].sum() == pytest.approx(sum(one.spent for one in reviews))
+    assert unused_batches(reviews) == {"b": "sent back", "d": "not accepted yet"}
+
+
+def test_a_changed_or_deleted_answer_to_a_batch_is_paid_once(clips, votes) -> None:
+    feed, batch = clips({"1": "x"}), _batch("b", "1")
+    answers = [_answer("b", "1")]
+    ledger = _enter(feed, votes(), log=([batch], answers))
+    for change in ({"label": "b", "time": "2"}, {"time": "3", "state": AnswerState.DELETED, "labels": {}}):
+        answers.append(_answer("b", "1", **change))
+        assert len(_enter(feed, votes(), ledger, ([batch], answers))) == 1
+    assert len(_enter(feed, votes(), log=([batch], answers))) == 1
+    skipped = _answer("b", "1", state=AnswerState.SKIPPED, labels={})
+    assert _enter(feed, votes(), log=([batch], [skipped])).empty
+
+
+def test_answers_to_clips_that_left_the_feed_are_paid_too(clips, votes) -> None:
+    ledger = _enter(clips({"1": "x"}), votes(), log=([_batch("b", "19")], [_answer("b", "9")]))
+    assert ledger["clip_id"].tolist() == ["9"]
+
+
+def test_what_an_earlier_version_entered_without_its_batch_is_not_entered_again(clips, votes) -> None:
+    feed, batch = clips({"1": "x", "2": "y"}), _batch("b", "12")
+    answers = [_answer("b", "1"), _answer("b", "1", "b", time="2"), _answer("b", "2")]
+    accepted = people_annotations(review_batches([batch], answers))
+    earlier = new_entries(accepted, paid_answers([], []), feed, {}, pd.Series(dtype=object), NOW)
+    assert earlier["batch"].tolist() == ["", ""]
+    assert len(_enter(feed, votes(), earlier, ([batch], answers))) == 2
+
+
+def test_a_person_of_the_feed_is_not_taken_for_one_of_a_batch(clips, votes) -> None:
+    feed = clips({"1": "x", "2": "y"})
+    spoke = priced(votes(("1", "ben", "a"), ("2", "ana", "b")), 0.04)
+    ledger = _enter(feed, spoke, log=([_batch("b", "1")], [_answer("b", "1")]))
+    assert sorted(zip(ledger["clip_id"], ledger["annotator"], ledger["batch"], strict=True)) == [
+        ("1", "ana", "b"), ("1", "ben", ""), ("2", "ana", ""),
+    ]  # fmt: skip
+
+
+_EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["answer", "accept", "send back"]),
+        st.sampled_from("bc"),
+        st.sampled_from("12"),
+        st.sampled_from("ab"),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@given(_EVENTS)
+@settings(max_examples=60, deadline=None)
+def test_the_ledger_only_grows_and_holds_each_answer_once_whatever_happens(events) -> None:
+    """Runs in between see answers come in, change, be accepted and be sent back; the last run alone sees the same."""
+    feed = table([{"clip_id": clip, "has_audio": False, "bytes": 0} for clip in "12"], CLIPS)
+    nobody = table([], ANNOTATIONS)
+    log: list[Opened | Decided] = [_batch("b", "12"), _batch("c", "12")]
+    answers: list[PersonAnswer] = []
+    ledger = table([], LEDGER)
+    for turn, (what, batch, clip, label, run) in enumerate(events):
+        if what == "answer":
+            answers.append(_answer(batch, clip, label, time=f"{turn:02}"))
+        else:
+            log.append(_decided(batch, accepted=what == "accept"))
+        if run:
+            grown = _enter(feed, nobody, ledger, (log, answers))
+            pd.testing.assert_frame_equal(grown.iloc[: len(ledger)], ledger)
+            ledger = grown
+    ledger = _enter(feed, nobody, ledger, (log, answers))
+    assert ledger["key"].is_unique
+    assert set(ledger["key"]) == set(_enter(feed, nobody, log=(log, answers))["key"])
+    assert ledger["price"].sum() == pytest.approx(sum(one.spent for one in review_batches(log, answers)))

@@ -43,6 +43,8 @@ def test_priors_count_people_on_training_clips_only(clips, votes) -> None:
     assert np.allclose(class_priors(table, topics, "topic", TOPIC), [3 / 5, 2 / 5])
     safety = votes(("1", "ann", "advert"), ("2", "ann", "none"), ("4", "ann", "violence"), capability="safety")
     assert np.allclose(class_priors(table, safety, "safety", SAFETY), [2 / 4, 1 / 4])
+    assert np.allclose(class_priors(table, topics.iloc[:0], "topic", TOPIC), [1 / 2, 1 / 2])
+    assert np.allclose(class_priors(table, safety.iloc[:0], "safety", SAFETY), [1 / 2, 1 / 2])
 
 
 def test_annotations_carry_label_price_and_version(clips, votes, inquire) -> None:

@@ -3,7 +3,12 @@ import pytest
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.resolved import active_capabilities, trained_capabilities
 from cu_pipeline.labeling.resolve import resolve_capabilities
+
+
+def _remedy(name: str) -> str:
+    return f"Name the classes in capabilities.{name}.classes, and machines and people are asked about them"
 
 
 def _configured(**capabilities: dict[str, object]) -> Capabilities:
@@ -20,6 +25,7 @@ def test_classes_come_sorted_from_the_data(votes) -> None:
             "topic": {"kind": "single", "classes": ["cooking", "pets"], "description": "what it is about"},
             "safety": {"kind": "multi", "classes": ["advert", "violence"], "description": ""},
         },
+        "waiting": {},
         "skipped": {},
     }
 
@@ -38,14 +44,17 @@ def test_capabilities_that_cannot_be_learned_are_skipped_with_a_reason(votes, ca
             votes(("1", "ann", "none"), capability="safety"),
         ]
     )
-    configured = _configured(topic={}, language={}, safety={"kind": "multi"}, mood={})
+    configured = _configured(topic={}, language={}, safety={"kind": "multi"}, mood={}, pace={"classes": ["slow"]})
     resolved = resolve_capabilities(annotations, configured)
     assert list(resolved["active"]) == ["topic"]
     assert resolved["skipped"] == {
-        "language": "all labels are 'de'; at least two classes are needed",
-        "safety": "every label is 'none'; at least one class must occur",
-        "mood": "no clip has a human label for it; give some in the feed's column label_mood",
+        "language": f"its only class is 'de'; at least two are needed. {_remedy('language')}",
+        "safety": f"every label is 'none'; at least one class must occur. {_remedy('safety')}",
+        "mood": f"no person has labelled it and its classes are not known. {_remedy('mood')}; or give labels in "
+        "label_mood",
+        "pace": f"its only class is 'slow'; at least two are needed. {_remedy('pace')}",
     }
+    assert resolved["waiting"] == {}
     assert "capability mood is skipped" in caplog.text
 
 
@@ -68,6 +77,36 @@ def test_labels_outside_the_configured_classes_are_all_listed(votes) -> None:
     assert "'fire' (1 times)" in safety
 
 
-def test_a_feed_without_any_label_stops_the_run_in_words(votes) -> None:
-    with pytest.raises(ConfigurationError, match=r"nothing to learn from\. topic: no clip has a human label"):
+def test_without_labels_and_classes_the_run_stops_and_names_the_remedy(votes) -> None:
+    remedy = r"nothing to learn from\. topic: .* Name the classes in capabilities\.topic\.classes"
+    with pytest.raises(ConfigurationError, match=remedy):
         resolve_capabilities(votes(), _configured(topic={}))
+
+
+def test_a_capability_with_classes_is_labelled_without_any_label_by_a_person(votes, caplog) -> None:
+    configured = _configured(topic={"classes": ["a", "b"]}, safety={"kind": "multi", "classes": ["advert"]}, mood={})
+    resolved = resolve_capabilities(votes(), configured)
+    assert list(active_capabilities(resolved)) == ["topic", "safety"]
+    assert resolved["waiting"] == dict.fromkeys(["topic", "safety"], "no person has labelled it yet")
+    assert trained_capabilities(resolved) == {}
+    assert list(resolved["skipped"]) == ["mood"]
+    assert "capability topic is labelled but not trained: no person has labelled it yet" in caplog.text
+
+
+def test_labels_of_one_class_teach_nothing_yet(votes) -> None:
+    annotations = pd.concat(
+        [
+            votes(("1", "ann", "a"), ("2", "ann", "a")),
+            votes(("1", "ann", "none"), capability="safety"),
+            votes(("1", "ann", "x"), ("2", "ann", "y"), capability="mood"),
+        ]
+    )
+    configured = _configured(
+        topic={"classes": ["a", "b"]}, safety={"kind": "multi", "classes": ["advert"]}, mood={"classes": ["x", "y"]}
+    )
+    resolved = resolve_capabilities(annotations, configured)
+    assert resolved["waiting"] == {
+        "topic": "people have named no class but 'a' yet",
+        "safety": "people have said nothing but 'none' yet",
+    }
+    assert list(trained_capabilities(resolved)) == ["mood"]

@@ -6,7 +6,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
 from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.summary import Books, summarise
+from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
 
 TOPIC = {"topic": Capability(classes=("a", "b"))}
 
@@ -31,8 +31,8 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
     )
     found = summarise(books, TOPIC, PeopleOptions())["topic"]
     assert found["money"] == [
-        {"source": "human", "annotations": 2, "usd": 0.08, "tokens": 0},
-        {"source": "llm", "annotations": 1, "usd": 0.001, "tokens": 30},
+        {"source": "human", "annotations": 2, "usd": 0.08, "tokens": 0, "unused": {}},
+        {"source": "llm", "annotations": 1, "usd": 0.001, "tokens": 30, "unused": {}},
     ]
     assert (found["labels"], found["coverage"], found["certified"]) == (4, 0.8, 1)
     (pair,) = found["agreement"]
@@ -41,6 +41,26 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
     assert cost["value"] == pytest.approx((3 * 0.041 + 0.001) / (3 * 0.8 + 0.5))
     assert cost["ci95"][0] <= cost["value"] <= cost["ci95"][1]
     assert cost["right_by"] == {"human": "stated", "llm": "calibration"}
+
+
+def test_money_for_answers_that_are_not_used_is_told_apart(clips) -> None:
+    entries = [
+        {"kind": "human", "capability": "topic", "price": 0.04, "tokens": 0, "batch": batch}
+        for batch in ("", "b1", "b2", "b2", "b3")
+    ]
+    nothing = table([], ANNOTATIONS)
+    unused = {"b2": "sent back", "b3": "not accepted yet"}
+    books = Books(clips({"1": "x"}), nothing, table([], LABELS), table(entries, LEDGER), {}, unused)
+    summary = summarise(books, TOPIC, PeopleOptions())
+    (money,) = summary["topic"]["money"]
+    assert (money["annotations"], money["usd"]) == (5, 0.2)
+    assert money["unused"] == {
+        "sent back": {"annotations": 2, "usd": 0.08},
+        "not accepted yet": {"annotations": 1, "usd": 0.04},
+    }
+    assert ledger_in_words(summary) == [
+        "topic: paid people $0.20 so far, of which $0.04 for answers not accepted yet and $0.08 for answers sent back"
+    ]
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

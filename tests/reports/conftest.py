@@ -62,7 +62,11 @@ def _evidence(frame, capabilities):
     found = {"sources": [machine | {"accuracy": 0.9, "accuracy_ci95": [0.82, 0.95]}], "error_bound": None}
     suspect = {"clip_id": frame["clip_id"].iloc[0], "label": "cooking", "suggested": "comedy", "score": 0.125}
     summary = {
-        "money": [{"source": "human", "annotations": 240, "usd": 9.6, "tokens": 0}],
+        "money": [
+            {"source": "human", "annotations": 240, "usd": 9.6, "tokens": 0}
+            | {"unused": {"sent back": {"annotations": 27, "usd": 1.08}}},
+            {"source": "llm", "annotations": 30, "usd": 0.012, "tokens": 900, "unused": {}},
+        ],
         "coverage": 1.0,
         "cost_per_correct": {"value": 0.084, "ci95": [0.08, 0.088]},
         "agreement": [{"sources": ["human", "llm"], "clips": 90, "agreement": 0.9, "ci95": [0.82, 0.95]}],
@@ -71,6 +75,7 @@ def _evidence(frame, capabilities):
         {name: found | {"words": f"{name}: no machine label is certified"} for name in capabilities},
         {name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
         dict.fromkeys(capabilities, summary),
+        [{"meta": {"draw": draw}} for draw in ("random", "value", "value", "gold")],
     )
 
 

@@ -145,6 +145,8 @@ def test_nothing_delivered_and_too_little_traffic(make_results, tmp_path):
     html = render_page(results, tmp_path, OPTIONS, 1)
     Page(html)
     assert "no champion" in html
+    assert "Nothing is served" in html
+    assert "make serve" not in html
     assert "not enough data" in html
 
 
@@ -189,6 +191,39 @@ def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_r
     assert "US dollars paid to each source" in labels
     assert "pairs agree. " in labels.replace("\n", " ")
     assert "A right label has cost $0.084, 95 % interval $0.08 to $0.088." in labels
-    assert "human and llm agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
+    assert "people and the language model agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
     assert "cooking? Rather comedy" in labels
     assert "12% likely to be right" in labels
+
+
+def test_sources_have_the_names_that_people_use(make_results, tmp_path):
+    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    labels = page.split('<section id="labels">')[1].split("</section>")[0]
+    for name in ("people", "language model", "rules"):
+        assert f'<th scope="row">{name}</th>' in labels
+    for name in ("human", "llm", "rule"):
+        assert f'<th scope="row">{name}</th>' not in labels
+
+
+def test_money_for_answers_that_were_sent_back_is_shown(make_results, tmp_path):
+    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    assert '$19.20<span class="interval">of which $2.16 for answers sent back</span>' in page
+
+
+def test_clips_in_the_queue_are_shown_with_the_commands_that_send_them(make_results, tmp_path):
+    page = " ".join(render_page(make_results(), tmp_path, ReportOptions(), 1).split())
+    assert "4 clips are in the queue: 1 drawn at random, 2 by value, 1 with a known answer." in page
+    assert "kedro labels push" in page
+
+
+def test_a_capability_that_waits_for_people_is_shown_with_its_labels_and_without_a_model(make_results, tmp_path):
+    results = make_results()
+    results.capabilities["waiting"] = {"topic": "no person has labelled it yet"}
+    del results.metrics["topic"], results.gate["topic"]
+    page = render_page(results, tmp_path, ReportOptions(), 1)
+    Page(page)
+    labels, models = (page.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("labels", "models"))
+    assert '<span class="badge wait">waits for people</span>' in labels
+    assert "No person has labelled it yet. No model is trained until then." in labels
+    assert '<h3>topic <span class="badge wait">no model</span></h3>' in models
+    assert '<h3>safety <span class="badge wait">no model</span></h3>' not in models

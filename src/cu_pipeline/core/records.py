@@ -46,6 +46,7 @@ class Column:
         least: of a number; None: any.
         most: of a number; None: any.
         form: what a text is written in.
+        absent: what the column holds in a table of an earlier version, which lacks it; None: it is no such column.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Column:
     least: float | None = None
     most: float | None = None
     form: Form | None = None
+    absent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ LEDGER: Final[dict[str, Column]] = {
     "price": DOLLARS,
     "tokens": COUNT,  # of a language model's call; 0 for others
     "draw": TEXT,
+    # that a person's answer came in; it tells whether the answer is used. "" for the feed's labels and for machines
+    "batch": Column("str", absent=""),
 }
 
 LABELS: Final[dict[str, Column]] = {
@@ -220,6 +224,16 @@ def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Colum
     """
     frame = pd.DataFrame(rows, columns=list(columns))
     return frame.astype({name: dtype(column) for name, column in columns.items()})
+
+
+def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
+    """Give a table of an earlier version the columns that have come since.
+
+    >>> completed(pd.DataFrame({"key": ["k"]}), {"key": NAME, "batch": LEDGER["batch"]}).to_dict("records")
+    [{'key': 'k', 'batch': ''}]
+    """
+    since = {name: one.absent for name, one in columns.items() if one.absent is not None and name not in frame}
+    return frame.assign(**since)
 
 
 def dtype(column: Column) -> str:

@@ -6,13 +6,15 @@ import pandas as pd
 from cu_pipeline.core.atomic import atomic_path
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import append_lines, read_lines
-from cu_pipeline.core.records import TABLES, table
+from cu_pipeline.core.records import TABLES, completed, table
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.schema import check_table
 
 
 class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """A table that grows: saving checks and adds one Parquet part, loading gives all rows; no rows add no part.
+
+    Parts of earlier versions are read too: they get the columns that have come since.
 
     Args:
         filepath: folder of the parts.
@@ -25,8 +27,9 @@ class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
         self._schema = schema
 
     def load(self) -> pd.DataFrame:
-        parts = [pd.read_parquet(path) for path in sorted(self._filepath.glob("part-*.parquet"))]
-        return pd.concat(parts, ignore_index=True) if parts else table([], TABLES[self._schema].columns)
+        columns = TABLES[self._schema].columns
+        parts = [completed(pd.read_parquet(path), columns) for path in sorted(self._filepath.glob("part-*.parquet"))]
+        return pd.concat(parts, ignore_index=True) if parts else table([], columns)
 
     def save(self, data: pd.DataFrame) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,12 @@ def same_model(version: str) -> Decision:
     return Decision("keep", "", None, None, ["the challenger is the champion: nothing changed"], version, version)
 
 
+def not_measured(challenger: str, champion: str | None) -> Decision:
+    """Promote nothing that was never measured on people's labels."""
+    reason = "no clip of the test split has a label by people, so the model cannot be measured"
+    return Decision("keep", "", None, None, [reason], challenger, champion)
+
+
 def compare(
     challenger: str, champion: str, right: tuple[NDArray[np.bool_], NDArray[np.bool_]], alpha: float
 ) -> Decision:

@@ -131,7 +131,7 @@ def read_log(folder: Path, *, versions: Mapping[str, str] | None = None, since: 
     Args:
         folder: of the log; a folder that is absent holds no record.
         versions: keep only records that these models answered: capability -> version. A record must name
-            every one of them; None keeps all.
+            every one of them, so that without any model no record is kept; None keeps all.
         since: keep only records of this moment or later; must have a time zone.
 
     Returns:
@@ -174,4 +174,6 @@ def _parse(line: bytes) -> PredictionRecord | None:
 
 
 def _answered_by(record: PredictionRecord, versions: Mapping[str, str] | None) -> bool:
-    return versions is None or all(record.versions.get(name) == wanted for name, wanted in versions.items())
+    if versions is None:
+        return True
+    return bool(versions) and all(record.versions.get(name) == wanted for name, wanted in versions.items())

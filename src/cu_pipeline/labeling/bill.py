@@ -3,13 +3,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cu_pipeline.core.records import AnnotatorKind
-
-_NAMES = {
-    AnnotatorKind.HUMAN.value: "people",
-    AnnotatorKind.RULE.value: "rules",
-    AnnotatorKind.MODEL.value: "the champion",
-    AnnotatorKind.LLM.value: "the language model",
-}
+from cu_pipeline.labeling.sources import SOURCES
 
 
 def priced(annotations: pd.DataFrame, human_price: float) -> pd.DataFrame:
@@ -31,10 +25,20 @@ def bill(labels: pd.DataFrame, annotations: pd.DataFrame, clips: int, capabiliti
     lines = []
     for name in capabilities:
         sources = labels.loc[labels["capability"] == name, "source"].value_counts()
-        by_source = ", ".join(f"{number} by {_NAMES[str(source)]}" for source, number in sources.items())
+        by_source = ", ".join(f"{number} by {SOURCES[str(source)]}" for source, number in sources.items())
         lines.append(f"{name}: {sources.sum()} of {clips} clips have a label ({by_source or 'none'})")
     paid = annotations[annotations["capability"].isin(list(capabilities))]
     for source, group in paid.groupby("kind"):
         spent = group["price"].sum()
-        lines.append(f"paid {_NAMES.get(str(source), source)}: ${spent:.4f} for {len(group)} opinions")
+        lines.append(f"paid {SOURCES[str(source)]}: ${spent:.4f} for {len(group)} opinions")
     return lines
+
+
+def unused_words(unused: Mapping[str, float]) -> str:
+    """Say what part of the money went to answers that are not used.
+
+    >>> unused_words({"sent back": 2.16})
+    'of which $2.16 for answers sent back'
+    """
+    parts = [f"${usd:.2f} for answers {state}" for state, usd in unused.items()]
+    return f"of which {' and '.join(parts)}"

@@ -11,9 +11,12 @@ from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 
 _PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
 
+_PLACE: Final = ["clip_id", "capability", "annotator"]
+
 
 def new_entries(
     annotations: pd.DataFrame,
+    answers: pd.DataFrame,
     clips: pd.DataFrame,
     tokens: Mapping[tuple[str, str], int],
     known: "pd.Series[str]",
@@ -21,11 +24,14 @@ def new_entries(
 ) -> pd.DataFrame:
     """Give the entries that the ledger lacks.
 
-    A person who changes an answer is paid again. A language model is paid for a question, so its opinion on the same
-    caption is entered once for each version, whatever the class priors later make of it.
+    An answer to a clip of a batch is entered when it came in, once, whether the batch is accepted or not. A label of
+    the feed that changes is paid again. A language model is paid for a question, so its opinion on the same caption
+    is entered once for each version, whatever the class priors later make of it.
 
     Args:
         annotations: of all sources, with a price each.
+        answers: of people to clips of batches, as `queue.answers.paid_answers` gives them. Those of them that are in
+            `annotations` too are not entered twice.
         clips: the table of clips.
         tokens: (capability, clip) -> tokens that the language model's answer took.
         known: keys that are in the ledger.
@@ -36,7 +42,10 @@ def new_entries(
     """
     contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
     content_of = dict(zip(contents["index"], contents["data"], strict=True))
-    entries = annotations.assign(key=[_key(row, content_of) for row in annotations.to_dict("records")])
+    others = _without(annotations, answers)
+    others = others.assign(batch="", key=[_key(row, content_of) for row in others.to_dict("records")])
+    before = set(known) - set(others["key"])
+    entries = pd.concat([others, _keyed(answers, before)], ignore_index=True)
     entries = entries[~entries["key"].isin(set(known))].drop_duplicates("key")
     machine = entries["kind"] == AnnotatorKind.LLM
     places = zip(entries["capability"], entries["clip_id"], strict=True)
@@ -47,6 +56,20 @@ def new_entries(
         ),
     )
     return table(entries, LEDGER).reset_index(drop=True)
+
+
+def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the annotations that are people's answers to clips of batches."""
+    answered = pd.MultiIndex.from_frame(annotations[_PLACE]).isin(pd.MultiIndex.from_frame(answers[_PLACE]))
+    return annotations[~(answered & (annotations["kind"] == AnnotatorKind.HUMAN).to_numpy())]
+
+
+def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
+    """Give answers their keys, without those that an earlier version entered, which named no batch."""
+    places = answers[["batch", *_PLACE]].to_numpy().tolist()
+    keyed = answers.assign(key=[json_sha256(["answer", *place])[:32] for place in places])
+    entered = [_key(row, {}) in before for row in answers.to_dict("records")]
+    return keyed[~keyed["key"].isin(keyed.loc[entered, "key"])]
 
 
 def _key(row: Mapping[object, object], content_of: Mapping[str, list[str]]) -> str:

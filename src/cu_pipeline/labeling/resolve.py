@@ -1,31 +1,36 @@
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.core.capability import Capabilities, Capability, Kind, split_label
+from cu_pipeline.core.capability import NONE, Capabilities, Capability, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.copies import by_people
 
 _log = logging.getLogger(__name__)
 
 
 def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, Any]:
-    """Decide which capabilities the feed can teach, and with which classes.
+    """Decide which capabilities are labelled, with which classes, and which of them can be learned.
+
+    A capability with configured classes needs no person's label to begin with: machines label it and people are asked
+    about it. It is trained only when people have labelled it, since nothing else can tell how good a model is.
 
     Args:
         annotations: opinions from the feed.
         capabilities: as configured.
 
     Returns:
-        `active`: capability -> kind, classes and description; `skipped`: capability -> reason in words.
+        `active`: capability -> kind, classes and description; `waiting`: those of them that are not trained yet, with
+        the reason in words; `skipped`: capability -> reason in words.
 
     Raises:
         ConfigurationError: labels outside the configured classes, or no capability is left.
     """
-    people = annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["label"] != "")]
-    active, skipped, problems = {}, {}, []
+    people = by_people(annotations)
+    active, waiting, skipped, problems = {}, {}, {}, []
     for name, capability in capabilities.root.items():
         labels = people.loc[people["capability"] == name, "label"]
         used = Counter(one for label in labels for one in split_label(label, capability.kind))
@@ -41,22 +46,36 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
                 "classes": list(classes),
                 "description": capability.description,
             }
+            if reason := _unlearnable(len(labels), used, capability.kind):
+                waiting[name] = reason
+                _log.warning("capability %s is labelled but not trained: %s", name, reason)
     if problems:
         raise ConfigurationError(problems)
     if not active:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigurationError(f"the feed has nothing to learn from. {reasons}")
-    return {"active": active, "skipped": skipped}
+    return {"active": active, "waiting": waiting, "skipped": skipped}
 
 
 def _unusable(name: str, labels: int, classes: tuple[str, ...], kind: Kind) -> str:
-    if not labels:
-        return f"no clip has a human label for it; give some in the feed's column label_{name}"
-    if kind is Kind.SINGLE and len(classes) < 2:
-        return f"all labels are {classes[0]!r}; at least two classes are needed"
+    """Say why neither machines nor people can be asked about a capability; "" where they can."""
+    remedy = f"Name the classes in capabilities.{name}.classes, and machines and people are asked about them"
+    if not classes and not labels:
+        return f"no person has labelled it and its classes are not known. {remedy}; or give labels in label_{name}"
     if not classes:
-        return "every label is 'none'; at least one class must occur"
+        return f"every label is {NONE!r}; at least one class must occur. {remedy}"
+    if kind is Kind.SINGLE and len(classes) < 2:
+        return f"its only class is {classes[0]!r}; at least two are needed. {remedy}"
     return ""
+
+
+def _unlearnable(labels: int, used: Mapping[str, int], kind: Kind) -> str:
+    """Say why people's labels cannot teach a model yet; "" where they can."""
+    if not labels:
+        return "no person has labelled it yet"
+    if kind is Kind.SINGLE and len(used) < 2:
+        return f"people have named no class but {next(iter(used))!r} yet"
+    return "" if used else f"people have said nothing but {NONE!r} yet"
 
 
 def _foreign(name: str, foreign: dict[str, int], capability: Capability) -> str:

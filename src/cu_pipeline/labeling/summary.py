@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -8,12 +8,14 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.bill import unused_words
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.promise.machines import machines_say
+from cu_pipeline.labeling.sources import SOURCES
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Books:
         labels: what they add up to.
         ledger: all that was ever paid for.
         guarantee: capability -> how good machines were on calibration clips.
+        unused: batch -> what became of it, for those whose answers are not used.
     """
 
     clips: pd.DataFrame
@@ -33,6 +36,7 @@ class Books:
     labels: pd.DataFrame
     ledger: pd.DataFrame
     guarantee: Mapping[str, Any]
+    unused: Mapping[str, str] = field(default_factory=dict)
 
 
 def summarise(books: Books, capabilities: Mapping[str, Capability], people: PeopleOptions) -> dict[str, Any]:
@@ -44,7 +48,8 @@ def summarise(books: Books, capabilities: Mapping[str, Capability], people: Peop
         people: how people's answers add up.
 
     Returns:
-        Capability -> `money` by source, `coverage`, `cost_per_correct` and `agreement` between sources.
+        Capability -> `money` by source, with `unused`: what became of batches -> the part of it for their answers;
+        `coverage`, `cost_per_correct` and `agreement` between sources.
     """
     original_of = originals(books.clips)
     said = on_originals(books.annotations, original_of)
@@ -52,7 +57,7 @@ def summarise(books: Books, capabilities: Mapping[str, Capability], people: Peop
     for name, capability in capabilities.items():
         mine = books.labels[books.labels["capability"] == name]
         result[name] = {
-            "money": _money(books.ledger[books.ledger["capability"] == name]),
+            "money": _money(books.ledger[books.ledger["capability"] == name], books.unused),
             "clips": len(books.clips),
             "labels": len(mine),
             "coverage": round(len(mine) / max(len(books.clips), 1), 4),
@@ -63,17 +68,32 @@ def summarise(books: Books, capabilities: Mapping[str, Capability], people: Peop
     return result
 
 
-def _money(ledger: pd.DataFrame) -> list[dict[str, Any]]:
-    sums = ledger.groupby("kind").agg(annotations=("key", "size"), usd=("price", "sum"), tokens=("tokens", "sum"))
+def ledger_in_words(summary: Mapping[str, Any]) -> list[str]:
+    """Say, for the log, what people were paid for answers that are not used; nothing where all are."""
+    return [
+        f"{name}: paid {SOURCES[row['source']]} ${row['usd']:.2f} so far, "
+        f"{unused_words({state: some['usd'] for state, some in row['unused'].items()})}"
+        for name, one in summary.items()
+        for row in one["money"]
+        if row["unused"]
+    ]
+
+
+def _money(ledger: pd.DataFrame, unused: Mapping[str, str]) -> list[dict[str, Any]]:
+    became = ledger["batch"].map(unused)
     return [
         {
             "source": str(kind),
-            "annotations": int(row["annotations"]),
-            "usd": round(float(row["usd"]), 9),
-            "tokens": int(row["tokens"]),
+            **_sums(rows),
+            "tokens": int(rows["tokens"].sum()),
+            "unused": {str(state): _sums(some) for state, some in rows.groupby(became.loc[rows.index])},
         }
-        for kind, row in sums.iterrows()
+        for kind, rows in ledger.groupby("kind")
     ]
+
+
+def _sums(ledger: pd.DataFrame) -> dict[str, Any]:
+    return {"annotations": len(ledger), "usd": round(float(ledger["price"].sum()), 9)}
 
 
 def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

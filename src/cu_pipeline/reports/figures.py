@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cu_pipeline.labeling.sources import source_name
 from cu_pipeline.reports.templating import money
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
     """Draw what was ever paid to each source.
 
     Args:
-        rows: source and US dollars.
+        rows: kind of annotator and US dollars.
     """
     figure, axes = _canvas(5.4, 0.7 + 0.36 * len(rows))
     names, sums = [name for name, _ in rows], [value for _, value in rows]
@@ -116,7 +117,7 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
         axes.annotate(
             money(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK
         )
-    axes.set_yticks(range(len(rows)), names)
+    axes.set_yticks(range(len(rows)), [source_name(name) for name in names])
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.18 * max([*sums, 1e-9])), xlabel="US dollars paid")
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)

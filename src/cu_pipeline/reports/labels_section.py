@@ -4,6 +4,10 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cu_pipeline.core.resolved import waiting
+from cu_pipeline.labeling.bill import unused_words
+from cu_pipeline.labeling.queue.records import Draw
+from cu_pipeline.labeling.sources import SOURCES
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 
@@ -19,11 +23,13 @@ class LabelEvidence:
         guarantee: capability -> which machine labels are certified, and why.
         label_errors: capability -> people's labels that are most likely wrong.
         label_summary: capability -> money by source, cost of a right label, agreement between sources.
+        label_queue: the tasks that wait for people.
     """
 
     guarantee: dict[str, Any]
     label_errors: dict[str, Any]
     label_summary: dict[str, Any]
+    label_queue: list[dict[str, Any]]
 
 
 def labels_section(
@@ -34,7 +40,7 @@ def labels_section(
     Args:
         annotations: the feed's opinions.
         labels: what all opinions add up to.
-        resolved: the capabilities that are learned, and those that are not and why.
+        resolved: the capabilities that are labelled, and those that are not learned and why.
         evidence: what is known besides.
         cards: makes the cards.
     """
@@ -49,8 +55,15 @@ def labels_section(
         "n": len(labels),
         "certified": int(labels["certified"].sum()),
         "capabilities": capabilities,
+        "queue": _queue(evidence.label_queue),
+        "waiting": waiting(resolved),
         "skipped": resolved["skipped"],
     }
+
+
+def _queue(tasks: list[dict[str, Any]]) -> dict[str, int]:
+    """Give the numbers of clips that wait for people, in all and by how they were drawn."""
+    return {"n": len(tasks)} | {draw.value: sum(task["meta"]["draw"] == draw for task in tasks) for draw in Draw}
 
 
 def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any]:
@@ -59,7 +72,9 @@ def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any
         "guarantee": evidence.guarantee.get(name),
         "share": summary.get("coverage", 0.0),
         "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
-        "between": summary.get("agreement", []),
+        "between": [
+            pair | {"sources": [SOURCES[one] for one in pair["sources"]]} for pair in summary.get("agreement", [])
+        ],
         "looked_at": errors.get("clips", 0),
         "suspects": [_suspect(one, cards) for one in errors.get("suspects", [])[:SUSPECTS]],
     }
@@ -72,17 +87,25 @@ def _suspect(found: dict[str, Any], cards: Cards) -> Card:
 
 def _spent(summary: dict[str, Any]) -> dict[str, Any] | None:
     """Give the money that was ever paid, over all capabilities, as a picture and as rows."""
-    rows: dict[str, dict[str, float]] = {}
-    for one in summary.values():
-        for paid in one["money"]:
-            row = rows.setdefault(paid["source"], {"annotations": 0, "usd": 0.0, "tokens": 0})
-            for key in row:
-                row[key] += paid[key]
-    if not rows:
+    paid = [row for one in summary.values() for row in one["money"]]
+    if not paid:
         return None
-    order = sorted(rows, key=lambda source: -rows[source]["usd"])
+    rows = {
+        source: _added([row for row in paid if row["source"] == source]) for source in {row["source"] for row in paid}
+    }
+    order = sorted(rows, key=lambda source: (-rows[source]["usd"], source))
     figure = money_figure([(source, rows[source]["usd"]) for source in order])
     return {"rows": [(source, rows[source]) for source in order], "figure": data_uri(svg(figure), "image/svg+xml")}
+
+
+def _added(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add up one source's rows, and in words the part of the money whose answers are not used."""
+    unused: dict[str, float] = {}
+    for row in rows:
+        for state, some in row["unused"].items():
+            unused[state] = unused.get(state, 0.0) + some["usd"]
+    sums = {key: sum(row[key] for row in rows) for key in ("annotations", "usd", "tokens")}
+    return sums | {"unused": unused_words(unused) if unused else ""}
 
 
 def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, cards: Cards) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS)):
     datasets = {
         "clips": world.clips,
         "labels": world.labels,
-        "bundles": {"topic": challenger},
+        "bundles": {} if challenger is None else {"topic": challenger},
         "champion_bundles": {} if champion is None else {"topic": champion},
         "features": world.store,
         "params:featurize.extractors": world.extracted,
@@ -118,6 +118,21 @@ def test_the_first_model_is_promoted(world, contrary):
     decision = decide(world, contrary, None)
     assert (decision["decision"], decision["p_value"]) == ("promote", None)
     assert decision["reasons"] == ["there is no champion yet"]
+
+
+def test_a_model_that_was_never_measured_is_not_promoted(world, caption_reader):
+    decision = decide(world.relabel("test", source="llm"), caption_reader, None)
+    assert decision["decision"] == "keep"
+    assert "no clip of the test split has a label by people" in decision["reasons"][0]
+
+
+def test_without_a_model_nothing_is_predicted_measured_or_judged(world):
+    found = run(world, None)
+    assert found["predictions"].empty
+    assert (found["metrics"], found["gate"]) == ({}, {})
+    reference = found["reference"]
+    assert len(reference) == 16
+    assert set(reference["predictions"]) == set(reference["labels"]) == {"{}"}
 
 
 def test_the_same_model_stays(world, caption_reader):

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,38 @@ def test_clips_without_a_label_by_a_person_are_queued(
     waiting = {task["data"]["clip_id"] for task in queue if task["meta"]["draw"] != "gold"}
     assert waiting == set(feed["clips"]["clip_id"][len(LABELLED) :])
     assert counts["clips_queued"] == len(waiting)
+
+
+@pytest.mark.slow
+def test_without_any_label_machines_label_and_people_are_asked(
+    tmp_path: Path, feed: dict[str, pd.DataFrame], run_label: Run
+) -> None:
+    cold = feed | {"annotations": table([], ANNOTATIONS)}
+    capabilities = {
+        "topic": {"classes": sorted(set(LABELLED.values()))},
+        "safety": {"kind": "multi", "classes": ["advert", "violence"]},
+    }
+    rules = [{"name": "ads", "kind": "keywords", "capability": "safety", "label": "advert", "words": ["unboxed"]}]
+    catalog, counts = run_label(cold, capabilities, rules=rules)
+    resolved = catalog.load("capabilities_resolved")
+    assert list(resolved["active"]) == list(resolved["waiting"]) == ["topic", "safety"]
+    sources = catalog.load("labels").groupby("capability")["source"].value_counts().to_dict()
+    assert sources == {("topic", "llm"): len(LABELLED) + len(OBVIOUS), ("safety", "rule"): 1}
+    queue = json.loads((tmp_path / "data" / "05_model_input" / "label_queue.json").read_text())
+    assert {task["data"]["clip_id"] for task in queue} == set(feed["clips"]["clip_id"])
+    draws = [task["meta"]["draw"] for task in queue]
+    assert draws.count("random") == math.ceil(0.3 * len(queue))
+    assert draws.count("gold") == 0
+    assert counts["ledger_entries_added"] == len(LABELLED) + len(OBVIOUS) + 1
+    assert "too few" in catalog.load("guarantee")["topic"]["words"]
+    assert catalog.load("agreement")["topic"]["topic"]["alpha"] is None
+    assert catalog.load("label_errors")["topic"] == {"clips": 0, "suspects": []}
+
+
+def test_without_any_source_that_speaks_everything_is_asked_of_people(
+    tmp_path: Path, feed: dict[str, pd.DataFrame], run_label: Run
+) -> None:
+    cold = {"clips": feed["clips"].iloc[-1:], "annotations": table([], ANNOTATIONS)}
+    catalog, counts = run_label(cold, {"topic": {"classes": ["a", "b"]}}, llm={"enabled": False})
+    assert catalog.load("labels").empty
+    assert counts["clips_queued"] == 1

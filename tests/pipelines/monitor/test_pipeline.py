@@ -133,14 +133,14 @@ def test_unfit_options_are_refused(tmp_path):
         monitor(tmp_path, OPTIONS.model_copy(update={"embedding_parts": {"frames": 3}}))
 
 
-def catalog(folder, options=OPTIONS):
+def catalog(folder, options=OPTIONS, delivery=DELIVERY, predictions=PREDICTIONS):
     page = str(folder / "drift.html")
     return DataCatalog(
         {
             "reference": MemoryDataset(reference()),
             "prediction_log": Folder(filepath=str(folder / "log")),
-            "predictions": MemoryDataset(PREDICTIONS),
-            "delivery": MemoryDataset(DELIVERY),
+            "predictions": MemoryDataset(predictions),
+            "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),
             "params:monitor": MemoryDataset(options),
             "params:seed": MemoryDataset(7),
@@ -160,6 +160,15 @@ def run(folder):
 def test_too_little_traffic_still_gives_a_page(tmp_path):
     page, _ = run(tmp_path)
     assert "20 more will do" in page
+
+
+def test_where_nothing_is_served_there_is_a_page_that_decides_nothing(tmp_path):
+    serve(tmp_path / "log")
+    nothing = {"bento": None, "capabilities": {}}
+    SequentialRunner().run(create_pipeline(), catalog(tmp_path, delivery=nothing, predictions=PREDICTIONS.iloc[:0]))
+    drift = json.loads((tmp_path / "drift.json").read_text())
+    assert (drift["decision"], drift["current"]["n"], drift["skipped"]) == ("not_enough_data", 0, {})
+    assert "Not enough data" in (tmp_path / "drift.html").read_text()
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import CaptionOptions, build_all
 from cu_pipeline.pipelines.train import create_pipeline
@@ -22,6 +21,13 @@ OPTIONS = TrainOptions(epochs=2, batch_size=6, width=8, threads=1)
 
 def run(world, folder, options=OPTIONS, seed=7):
     """Run the pipeline with bundles in `folder`; give topic's bundle and what the run counted."""
+    bundles, histories, counts = run_all(world, folder, options, seed)
+    assert histories == {"topic": bundles["topic"].history}
+    return bundles["topic"], counts
+
+
+def run_all(world, folder, options=OPTIONS, seed=7):
+    """Run the pipeline; give the bundles, their histories and what the run counted."""
     bundles = BundlesDataset(filepath=str(folder))
     datasets = {
         "clips": world.clips,
@@ -39,9 +45,7 @@ def run(world, folder, options=OPTIONS, seed=7):
     )
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog)
-    bundle = bundles.load()["topic"]
-    assert catalog.load("training_history") == {"topic": bundle.history}
-    return bundle, counters.counts()
+    return bundles.load(), catalog.load("training_history"), counters.counts()
 
 
 @pytest.fixture
@@ -159,7 +163,16 @@ def test_validation_clips_choose_the_epoch_but_teach_nothing(learnable, tmp_path
     np.testing.assert_array_equal(seen["first"], [-1, 1, 0] + [1, -1] * 4 + [1])
 
 
-def test_without_a_training_clip_the_remedy_is_named(world, tmp_path):
+def test_without_a_training_clip_no_model_is_trained_and_the_remedy_is_named(world, tmp_path, caplog):
     world.labels = world.labels.iloc[12:]
-    with pytest.raises(ConfigurationError, match=r"'topic': none of its 12 labelled clips .*Label more clips"):
-        run(world, tmp_path / "bundles")
+    assert run_all(world, tmp_path / "bundles")[0] == {}
+    assert "'topic': none of its 12 labelled clips is in the training split. Label more clips" in caplog.text
+
+
+def test_a_capability_that_waits_for_peoples_labels_is_not_trained(learnable, tmp_path, caplog):
+    caplog.set_level("INFO")
+    learnable.resolved["waiting"] = {"topic": "no person has labelled it yet"}
+    bundles, histories, counts = run_all(learnable, tmp_path / "bundles")
+    assert (bundles, histories) == ({}, {})
+    assert counts == {"models_reused": 0, "models_trained": 0}
+    assert "topic: no model is trained, since no person has labelled it yet" in caplog.text

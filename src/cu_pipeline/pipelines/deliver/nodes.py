@@ -67,6 +67,8 @@ def report_delivery(
     from cu_pipeline.tracking import registry
 
     versions = {name: registry.champion(name) for name in champions}
+    if not bentos:
+        _log.info("nothing is served: no capability has a champion yet")
     for bento in bentos:
         _log.info("checked the service %s in %s", bento.tag, options.bentoml_home)
     return checks | {

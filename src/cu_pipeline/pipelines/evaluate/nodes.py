@@ -1,6 +1,6 @@
 import json
 import logging
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
-from cu_pipeline.evaluation.gate import Decision, compare, first_model, same_model
+from cu_pipeline.evaluation.gate import Decision, compare, first_model, not_measured, same_model
 from cu_pipeline.evaluation.metrics import Answers
 from cu_pipeline.evaluation.options import EvaluateOptions
 from cu_pipeline.evaluation.report import baseline_report, model_report
@@ -20,6 +20,9 @@ from cu_pipeline.modeling.bundle import Bundle
 from cu_pipeline.training.targets import hard_targets
 
 _log = logging.getLogger(__name__)
+
+_NOTHING: Final = ("{}", "{}")
+"""Predictions and labels of a clip where there is no model."""
 
 
 def predict_clips(
@@ -111,8 +114,8 @@ def describe_reference(
         )
         for clip_id, rows in said
     }
-    table["predictions"] = [by_clip[clip_id][0] for clip_id in table["clip_id"]]
-    table["labels"] = [by_clip[clip_id][1] for clip_id in table["clip_id"]]
+    table["predictions"] = [by_clip.get(clip_id, _NOTHING)[0] for clip_id in table["clip_id"]]
+    table["labels"] = [by_clip.get(clip_id, _NOTHING)[1] for clip_id in table["clip_id"]]
     return table[clips["split"] != Split.TEST.value].reset_index(drop=True)
 
 
@@ -150,19 +153,18 @@ def _baseline_data(rows: pd.DataFrame, features: ClipFeatures, bundle: Bundle) -
 def _gate(
     challenger: Bundle, champion: Bundle | None, test: pd.DataFrame, features: ClipFeatures, alpha: float
 ) -> Decision:
+    if champion is not None and champion.version == challenger.version:
+        return same_model(champion.version)
+    if test.empty:
+        return not_measured(challenger.version, champion.version if champion else None)
     if champion is None:
         return first_model(challenger.version, "there is no champion yet")
-    if champion.version == challenger.version:
-        return same_model(champion.version)
     if champion.classes != challenger.classes or champion.kind != challenger.kind:
         reason = "the classes changed, so the champion can no longer answer"
         return first_model(challenger.version, reason, champion.version)
     if champion.extractors != challenger.extractors:
         reason = "the features changed, so the champion can no longer read them"
         return first_model(challenger.version, reason, champion.version)
-    if test.empty:
-        reasons = ["no clip of the test split has a label by people, so nothing can be compared"]
-        return Decision("keep", "", None, None, reasons, challenger.version, champion.version)
     own = features.take(test["row"].to_numpy())
     right = [
         _answers_of(test, predict_table(test, own, {bundle.capability: bundle}), bundle).correct()

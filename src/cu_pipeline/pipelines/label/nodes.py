@@ -32,6 +32,7 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.queue.answers import paid_answers, unused_batches
 from cu_pipeline.labeling.queue.asked import asked_capabilities
 from cu_pipeline.labeling.queue.batches import review_batches
 from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
@@ -40,7 +41,7 @@ from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
 from cu_pipeline.labeling.studio.tasks import Task
-from cu_pipeline.labeling.summary import Books, summarise
+from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
 from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
@@ -230,10 +231,12 @@ def write_ledger(
     opinions: pd.DataFrame,
     inquiries: list[Inquiry],
     answers: dict[str, Answer],
+    people_batches: list[Opened | Decided],
+    people_annotations: list[PersonAnswer],
     ledger: pd.DataFrame,
     options: LabelOptions,
 ) -> pd.DataFrame:
-    """Give the ledger entries of annotations that are not in it yet."""
+    """Give the ledger entries of annotations, and of people's answers used or not, that are not in it yet."""
     identity = client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
     tokens = {
         (inquiry.capability, clip): answers[question.key(identity)].tokens
@@ -241,7 +244,8 @@ def write_ledger(
         for clip, question in inquiry.clips.items()
         if question.key(identity) in answers
     }
-    entries = new_entries(opinions, clips, tokens, ledger["key"], datetime.now(UTC))
+    paid = paid_answers(people_batches, people_annotations)
+    entries = new_entries(opinions, paid, clips, tokens, ledger["key"], datetime.now(UTC))
     count("ledger_entries_added", len(entries))
     return entries
 
@@ -277,12 +281,18 @@ def summarise_labels(
     labels: pd.DataFrame,
     ledger: pd.DataFrame,
     guarantee: dict[str, Any],
+    people_batches: list[Opened | Decided],
+    people_annotations: list[PersonAnswer],
     resolved: dict[str, Any],
     options: LabelOptions,
 ) -> dict[str, Any]:
-    """Say what labels cost by source, and how far sources agree."""
-    books = Books(clips, opinions, labels, ledger, guarantee)
-    return summarise(books, active_capabilities(resolved), options.people)
+    """Say what labels cost by source, what of it is not used, and how far sources agree."""
+    unused = unused_batches(review_batches(people_batches, people_annotations))
+    books = Books(clips, opinions, labels, ledger, guarantee, unused)
+    summary = summarise(books, active_capabilities(resolved), options.people)
+    for line in ledger_in_words(summary):
+        _log.info(line)
+    return summary
 
 
 def measure_agreement(

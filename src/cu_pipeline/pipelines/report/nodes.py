@@ -51,10 +51,13 @@ def gather_data(
 
 
 def gather_label_evidence(
-    guarantee: dict[str, Any], label_errors: dict[str, Any], label_summary: dict[str, Any]
+    guarantee: dict[str, Any],
+    label_errors: dict[str, Any],
+    label_summary: dict[str, Any],
+    label_queue: list[dict[str, Any]],
 ) -> LabelEvidence:
     """Bring together what is known of labels besides them."""
-    return LabelEvidence(guarantee, label_errors, label_summary)
+    return LabelEvidence(guarantee, label_errors, label_summary, label_queue)
 
 
 def gather_models(

@@ -44,7 +44,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 gather_label_evidence,
-                ["guarantee", "label_errors", "label_summary"],
+                ["guarantee", "label_errors", "label_summary", "label_queue"],
                 "report_label_evidence",
                 name="gather_label_evidence",
             ),

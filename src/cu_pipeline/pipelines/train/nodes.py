@@ -4,7 +4,8 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.resolved import trained_capabilities, waiting
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.modeling.bundle import Bundle
@@ -24,12 +25,14 @@ def train_heads(
     extracted: FeatureOptions,
     seed: int,
 ) -> tuple[dict[str, Bundle], dict[str, list[dict[str, float]]]]:
-    """Train a head for each capability, but keep the one whose every input is as before.
+    """Train a head for each capability that people have labelled, but keep the one whose every input is as before.
+
+    One whose labelled clips are all outside the training split is left out with a warning.
 
     Args:
         clips: the table of usable clips.
         labels: the table of labels.
-        resolved: the capabilities with their classes.
+        resolved: the capabilities with their classes, and those that wait for people's labels.
         store: features of the clips.
         trained: what the last run left, by capability.
         options: of training.
@@ -43,8 +46,14 @@ def train_heads(
     bundles: dict[str, Bundle] = {}
     for counter in ("models_trained", "models_reused"):
         count(counter, 0)
-    for name, capability in active_capabilities(resolved).items():
-        data = training_data(name, capability, clips, labels)
+    for name, reason in waiting(resolved).items():
+        _log.info("%s: no model is trained, since %s", name, reason)
+    for name, capability in trained_capabilities(resolved).items():
+        try:
+            data = training_data(name, capability, clips, labels)
+        except ConfigurationError as error:
+            _log.warning("%s No model of it is trained", error)
+            continue
         before = trained.get(name)
         if before and before.trained_on == fingerprint(data, extractors, options, seed):
             _log.info("%s: nothing changed, bundle %s is kept", name, before.version)

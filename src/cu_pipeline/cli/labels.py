@@ -1,0 +1,129 @@
+"""`kedro labels`: clips go out to people, and their answers come in."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cu_pipeline.cli.words import told_in_words
+from cu_pipeline.core.atomic import write_text
+
+
+@click.group("labels")
+def labels() -> None:
+    """Send clips to people for labelling, and take their answers."""
+
+
+_ENV = click.option("--env", "-e", default=None, help="Kedro environment.")
+_REASON = click.option("--reason", required=True, help="Why; it is kept.")
+
+
+@labels.command("push")
+@_ENV
+@click.pass_obj
+def push(metadata: Any, /, *, env: str | None) -> None:
+    """Send the queue to a Label Studio server."""
+    from cu_pipeline.labeling.studio.words import push_words
+    from cu_pipeline.pipelines.label.desk import connect
+
+    with _desk(metadata, env) as (desk, credentials):
+        server = connect(desk, credentials)
+        click.echo(push_words(desk.push(server), server.place, desk.reviews()))
+        _tell_not_played(desk)
+
+
+@labels.command("pull")
+@_ENV
+@click.pass_obj
+def pull(metadata: Any, /, *, env: str | None) -> None:
+    """Take people's answers from a Label Studio server."""
+    from cu_pipeline.pipelines.label.desk import connect
+
+    with _desk(metadata, env) as (desk, credentials):
+        _tell_harvest(desk.take(connect(desk, credentials).tasks()))
+
+
+@labels.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_ENV
+@click.pass_obj
+def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
+    """Write the queue to FILE for import in Label Studio, and the labelling interface beside it."""
+    with _desk(metadata, env) as (desk, _):
+        tasks, interface = desk.export()
+        write_text(file, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
+        write_text(file.with_suffix(".xml"), interface + "\n")
+        click.echo(f"{len(tasks)} clips written to {file}, the labelling interface to {file.with_suffix('.xml')}")
+        _tell_not_played(desk)
+
+
+@labels.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@_ENV
+@click.pass_obj
+def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
+    """Take people's answers from FILE, an export in the form JSON of Label Studio."""
+    from cu_pipeline.pipelines.label.desk import read_tasks
+
+    with _desk(metadata, env) as (desk, _):
+        _tell_harvest(desk.take(read_tasks(file)))
+
+
+@labels.command("status")
+@_ENV
+@click.pass_obj
+def status(metadata: Any, /, *, env: str | None) -> None:
+    """Show the batches: state, answers, accuracy on gold clips, agreement, money."""
+    from cu_pipeline.labeling.studio.words import status_table
+
+    with _desk(metadata, env, writes=False) as (desk, _):
+        click.echo(status_table(desk.reviews()))
+
+
+@labels.command("accept")
+@click.argument("batch")
+@_REASON
+@_ENV
+@click.pass_obj
+def accept(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> None:
+    """Use the answers of BATCH, whatever its gold clips say; clips without an answer may be asked about again."""
+    with _desk(metadata, env) as (desk, _):
+        desk.decide(batch, accepted=True, reason=reason)
+
+
+@labels.command("send-back")
+@click.argument("batch")
+@_REASON
+@_ENV
+@click.pass_obj
+def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> None:
+    """Do not use the answers of BATCH; they are kept, and its clips may be asked about again."""
+    with _desk(metadata, env) as (desk, _):
+        desk.decide(batch, accepted=False, reason=reason)
+
+
+@contextmanager
+def _desk(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
+    from cu_pipeline.pipelines.label.desk import open_desk
+
+    with told_in_words(), open_desk(Path(metadata.project_path), env, writes=writes) as opened:
+        yield opened
+
+
+def _tell_not_played(desk: Any) -> None:
+    from cu_pipeline.labeling.studio.words import not_played_words
+
+    if clips := desk.not_played():
+        click.echo(not_played_words(clips), err=True)
+
+
+def _tell_harvest(found: Any) -> None:
+    from cu_pipeline.labeling.studio.words import harvest_words
+
+    click.echo(harvest_words(found))
+    if found.problems:
+        advice = f"{len(found.problems)} answers are refused; the others are kept"
+        raise click.ClickException("\n  ".join([advice, *found.problems]))

@@ -1,0 +1,15 @@
+import click
+
+from cu_pipeline.cli.data import dvc_yaml, snapshots
+from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.run import run
+from cu_pipeline.cli.servers import llm_server, traffic
+
+
+@click.group(name="cu-pipeline")
+def cli() -> None:
+    """Commands of this project."""
+
+
+for command in (run, dvc_yaml, snapshots, traffic, llm_server, labels):
+    cli.add_command(command)

@@ -1,0 +1,46 @@
+"""Commands that serve the packaged language model, and send clips to a running service."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cu_pipeline.cli.words import told_in_words
+
+_SHARE = click.FloatRange(0, 1)
+
+
+@click.command("traffic")
+@click.option("--clips", default=40, show_default=True, type=click.IntRange(1), help="How many clips to send.")
+@click.option("--url", default="http://127.0.0.1:3000", show_default=True, help="Address of the service.")
+@click.option("--new-topic", default=0.0, type=_SHARE, help="Share of clips about a topic the models do not know.")
+@click.option("--new-style", default=0.0, type=_SHARE, help="Share of clips in a new visual style.")
+@click.option("--new-slang", default=0.0, type=_SHARE, help="Share of clips with new words.")
+@click.option("--mix", default=0.0, type=_SHARE, help="Share of clips in other proportions of topics.")
+@click.pass_obj
+def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
+    """Send generated clips to a running service, to see what the monitor makes of them."""
+    from cu_pipeline.pipelines.deliver.traffic import send_sample
+    from cu_pipeline.sample.options import Drift, SampleOptions
+
+    options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))
+    with told_in_words():
+        answered, refused = send_sample(Path(metadata.project_path) / "data/01_raw/traffic", options, url)
+    click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
+
+
+@click.command("llm-server")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(0), help="0: one per core.")
+def llm_server(*, port: int, threads: int) -> None:
+    """Serve the packaged language model on this machine as OpenAI's API, until interrupted."""
+    import signal
+
+    from cu_pipeline.prompting.engine import start_engine
+    from cu_pipeline.prompting.options import PackagedOptions
+
+    options = PackagedOptions(threads=threads)
+    with told_in_words():
+        server = start_engine(options, port=port)
+    click.echo(f"{options.model} listens on {server.listening_address}/v1")
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
