@@ -1,11 +1,13 @@
 """The client of OpenAI's API against a real server: llama.cpp with the packaged model, in a process of its own."""
 
+import math
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cu_pipeline.core import counters
@@ -71,6 +73,23 @@ def test_written_answers_agree_with_those_of_the_model_in_this_process(url: str,
         assert question.ask(there) == question.ask(here)
     here.close()
     there.close()
+
+
+def test_likeliest_first_tokens_are_read_as_the_server_tells_them(url: str) -> None:
+    prompt = f"Topic of a video, in one word: {', '.join(TOPICS[:3])}. {PROMPTS[0]}"
+    client = OpenAIClient(_options(url, score_by="top_logprobs"))
+    found = client.score(prompt, [f" {topic}" for topic in TOPICS[:3]])
+    client.close()
+    body = {"messages": [{"role": "user", "content": prompt}], "max_tokens": 1, "temperature": 0}
+    reply = httpx.post(
+        f"{url}/chat/completions", json={**body, "logprobs": True, "top_logprobs": 20}, timeout=60
+    ).json()
+    top = reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    for topic, logprob in zip(TOPICS, found.logprobs, strict=False):
+        begun = [one for one in top if one["token"].strip() and topic.startswith(one["token"].strip().casefold())]
+        chance = sum(math.exp(one["logprob"]) for one in begun) or math.exp(min(one["logprob"] for one in top))
+        assert logprob == pytest.approx(math.log(chance), abs=0.02)
+    assert found.tokens == reply["usage"]["total_tokens"]
 
 
 def test_what_the_server_does_not_offer_is_said(url: str) -> None:
