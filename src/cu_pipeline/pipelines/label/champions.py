@@ -58,7 +58,7 @@ def _usable(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> pd.Data
         ready &= ~keys.isin(store.missing(extractor.identity, [key for key in keys if key]))
     if not ready.all():
         _log.info(
-            "%s: %d clips have no stored features yet; the champion labels them in the next run",
+            "%s: %d clips have no stored features, so the champion does not label them: run featurize",
             bundle.capability,
             int((~ready).sum()),
         )
