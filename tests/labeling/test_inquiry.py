@@ -68,3 +68,13 @@ def test_nearest_examples_come_from_the_pool(clips, votes) -> None:
         clips({"1": "my cat", "2": "cakes"}), votes(), CAPABILITIES, {"topic": recipe}, lambda _: POOL, LlmOptions()
     )
     assert [one.prompt for one in inquiries[0].questions] == ["a cat=pets;my cat", "a cake=home made;cakes"]
+
+
+def test_several_classes_are_asked_for_after_examples(clips, votes) -> None:
+    template = "{% for one in examples %}{{ one.text }}={{ one.answer }};{% endfor %}{{ text }}"
+    shown = (Example(text="sale", label="advert|violence"), Example(text="a walk", label="none"))
+    recipe = Recipe(prompt="few", template=template, method="few_shot_generate", examples=shown, shots=2)
+    (safety,) = plan_inquiries(
+        clips({"1": "x"}), votes(), CAPABILITIES, {"safety": recipe}, lambda _: Pool(), LlmOptions()
+    )
+    assert safety.clips["1"].prompt == "sale=advert, violence;a walk=everyday life;x"

@@ -50,4 +50,6 @@ def training_pool(captions: pd.DataFrame, task: Task, limit: int) -> Pool:
     texts: Mapping[str, str] = {
         task.data(text): label for text, label in zip(training["text"], training["label"], strict=True)
     }
-    return Pool(tuple(Example(text=text, label=label) for text, label in list(texts.items())[:limit]))
+    return Pool(
+        tuple(Example(text=text, label=label) for text, label in list(texts.items())[:limit]), task.capability.kind
+    )
