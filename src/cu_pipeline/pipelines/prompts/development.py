@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability, split_label
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import Split
 from cu_pipeline.labeling.examples import people_captions, training_pool
@@ -18,15 +18,15 @@ from cu_pipeline.prompting.plan import Caption, Task
 
 @dataclass(frozen=True)
 class Labelled:
-    """Captions with the class that people gave each.
+    """Captions with the classes that people gave each.
 
     Attributes:
         captions: n.
-        truth: (n,) place of the class.
+        truth: bool (n, classes).
     """
 
     captions: tuple[Caption, ...]
-    truth: NDArray[np.int64]
+    truth: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -42,6 +42,7 @@ class Development:
         searched: training clips, on which a better prompt is looked for.
         pool: training clips that examples are taken from; none of `searched`.
         priors: (classes,) how common each class is.
+        usual: the commonest label of training clips.
     """
 
     task: Task
@@ -49,6 +50,7 @@ class Development:
     searched: Labelled
     pool: Pool
     priors: NDArray[np.float64]
+    usual: str
 
 
 def select_development(
@@ -82,20 +84,25 @@ def select_development(
         _labelled(training.iloc[shown:], capability),
         training_pool(training, task, shown),
         class_priors(clips, annotations, name, capability),
+        str((training if len(training) else labelled)["label"].mode()[0]),
     )
 
 
 def _usable(name: str, capabilities: dict[str, Capability]) -> Capability:
-    single = [one for one, capability in capabilities.items() if capability.kind is Kind.SINGLE]
-    if name not in single:
-        allowed = ", ".join(single) or "none in this feed"
+    if name not in capabilities:
+        allowed = ", ".join(capabilities) or "none in this feed"
         raise ConfigurationError(
-            f"parameter 'prompts.capability' = {name!r}: not an active capability of kind single. Allowed: {allowed}"
+            f"parameter 'prompts.capability' = {name!r}: not an active capability. Allowed: {allowed}"
         )
     return capabilities[name]
 
 
+def classes_of(label: str, capability: Capability) -> NDArray[np.bool_]:
+    """Tell which classes a label names, bool (classes,)."""
+    return np.isin(np.array(capability.classes, dtype=str), split_label(label, capability.kind))
+
+
 def _labelled(rows: pd.DataFrame, capability: Capability) -> Labelled:
     captions = tuple(Caption(text, lang) for text, lang in zip(rows["text"], rows["lang"], strict=True))
-    places = {label: place for place, label in enumerate(capability.classes)}
-    return Labelled(captions, np.array([places[label] for label in rows["label"]], dtype=np.int64))
+    truth = [classes_of(label, capability) for label in rows["label"]]
+    return Labelled(captions, np.array(truth, dtype=bool).reshape(len(captions), len(capability.classes)))

@@ -10,6 +10,7 @@ from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.recipes import ChampionOf, resolve_recipes
 from cu_pipeline.pipelines.prompts import development as clips_of
+from cu_pipeline.pipelines.prompts.base_rate import against_base_rate
 from cu_pipeline.pipelines.prompts.choose import choose
 from cu_pipeline.pipelines.prompts.development import Development
 from cu_pipeline.pipelines.prompts.measure import Measured, measure
@@ -17,7 +18,7 @@ from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.pipelines.prompts.seek import ask_search, conclude_search, search_steps
 from cu_pipeline.pipelines.prompts.trials import Trial, blocks, build_trials
 from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.prompting.recipe import Recipe, misfit
 from cu_pipeline.prompting.search import Found
 from cu_pipeline.prompting.timed import Known, TimedCall, answer_timed
 from cu_pipeline.reports.figures import png
@@ -108,12 +109,19 @@ def measure_trials(
 
 
 def choose_prompt(
-    measured: list[Measured], development: Development, found: list[Found], options: PromptsOptions, label: LabelOptions
+    measured: list[Measured],
+    development: Development,
+    found: list[Found],
+    options: PromptsOptions,
+    label: LabelOptions,
+    seed: int,
 ) -> tuple[Recipe, dict[str, Any]]:
     """Choose by a paired test, and put all results together."""
-    chosen, decision, rows = choose(measured, options.alpha)
+    base_rate, compared = against_base_rate(measured, development, options, seed)
+    chosen, decision, rows = choose(compared, options.alpha)
     results = {
         "capability": options.capability,
+        "kind": development.task.capability.kind.value,
         "client": client_kind(label.llm.client).identity(label.llm.client),
         "clips": {
             "measured": len(development.measured),
@@ -121,6 +129,7 @@ def choose_prompt(
             "searched": len(development.searched),
         },
         "classes": list(development.task.capability.classes),
+        "base_rate": base_rate,
         "decision": decision,
         "trials": rows,
         "search": [asdict(turn) for one in found for turn in one.rounds],
@@ -155,11 +164,14 @@ def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts
 
 
 def _present(development: Development, prompts: dict[str, str], champion_of: ChampionOf, label: LabelOptions) -> Recipe:
-    """Give the champion, or where there is none what the parameters of label say."""
+    """Give the champion, or where there is none that fits what the parameters of label say."""
     task, llm = development.task, label.llm
     champion = champion_of(task.name)
     if champion and champion.client == client_kind(llm.client).identity(llm.client):
-        return champion.recipe
+        why = misfit(champion.recipe, task.capability)
+        if not why:
+            return champion.recipe
+        _log.warning("%s: the champion is left out: %s", task.name, why)
     wanted = llm.model_copy(update={"enabled": True, "kinds": (task.capability.kind,)})
     recipes = resolve_recipes({task.name: task.capability}, prompts, lambda _: None, lambda _: development.pool, wanted)
     return recipes[task.name]

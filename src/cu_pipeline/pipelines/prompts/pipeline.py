@@ -56,7 +56,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 choose_prompt,
-                ["measured_prompts", "prompt_development", "found_prompts", lab, label],
+                ["measured_prompts", "prompt_development", "found_prompts", lab, label, "params:seed"],
                 ["chosen_prompt", "prompt_results"],
                 name="choose_prompt",
             ),

@@ -1,12 +1,16 @@
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cu_pipeline.labeling.recipes import recipe_with
 from cu_pipeline.pipelines.prompts.development import Development
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
+from cu_pipeline.prompting.methods import unfit
 from cu_pipeline.prompting.plan import Plan, plan
 from cu_pipeline.prompting.question import AnyQuestion
 from cu_pipeline.prompting.recipe import Recipe, prompt_named
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def build_trials(
     grid = [
         recipe_with(name, prompt_named(prompts, name), method, development.pool, options.shots)
         for name in options.prompts
-        for method in options.methods
+        for method in _able(options.methods, development)
     ]
     distinct: dict[str, Recipe] = {}
     for recipe in (present, *grid, *others):
@@ -57,6 +61,15 @@ def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[AnyQuestion]]:
     for trial in trials:
         for one in trial.plans:
             yield one.everything
+
+
+def _able(methods: Sequence[str], development: Development) -> list[str]:
+    """Leave out the methods that cannot label the capability, and say so."""
+    reasons = {method: unfit(method, development.task.capability) for method in methods}
+    for method, reason in reasons.items():
+        if reason:
+            _log.info("%s: %s is left out: %s", development.task.name, method, reason)
+    return [method for method, reason in reasons.items() if not reason]
 
 
 def _trial(recipe: Recipe, development: Development, orders: int) -> Trial:
