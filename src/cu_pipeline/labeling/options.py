@@ -54,8 +54,8 @@ class LlmOptions(Options):
         hide_class_names: whether the classes' own names in captions, except in hashtags, are hidden from the model,
             so that a caption cannot dictate its label.
         content_free: captions that say nothing, to calibrate by.
-        contrast: the answer that a class of a multi-label capability is weighed against: what clips show to
-            which no class applies.
+        contrast: the answer that a class of a multi-label capability is weighed against, and that says in examples
+            and in writing that none holds: what clips show to which no class applies.
     """
 
     enabled: bool = True
