@@ -6,8 +6,9 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.text_log import text_key
-from cu_pipeline.labeling.inputs import Extracted, screen_reader
+from cu_pipeline.labeling.inputs import Extracted
 from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.labeling.screens import screen_reader
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.recipe import Example, Recipe
 
@@ -102,3 +103,12 @@ def test_pictures_are_shown_of_clips_with_media_also_without_a_caption(clips, vo
     (inquiry,) = inquire(table, votes(), topic, recipe, LlmOptions())
     assert list(inquiry.clips) == ["1"]
     assert inquiry.clips["1"].pictures.count == 3
+
+
+def test_several_classes_are_asked_for_after_examples(clips, votes, inquire) -> None:
+    template = "{% for one in examples %}{{ one.text }}={{ one.answer }};{% endfor %}{{ text }}"
+    shown = (Example(text="sale", label="advert|violence"), Example(text="a walk", label="none"))
+    recipe = Recipe(prompt="few", template=template, method="few_shot_generate", examples=shown, shots=2)
+    several = {"safety": CAPABILITIES["safety"]}
+    (safety,) = inquire(clips({"1": "x"}), votes(), several, recipe, LlmOptions())
+    assert safety.clips["1"].prompt == "sale=advert, violence;a walk=everyday life;x"

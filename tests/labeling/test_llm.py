@@ -103,3 +103,16 @@ def test_what_the_model_wrote_is_a_label_if_it_names_a_class(clips, votes, inqui
     result = annotate([inquiry], known, table, votes(), {"topic": TOPIC}, options)
     assert result[["clip_id", "label", "probability"]].to_numpy().tolist() == [["1", "b", 1.0]]
     assert "topic: 1 of 2 clips got no usable answer of the language model (1 named no class)" in caplog.text
+
+
+def test_several_classes_that_the_model_wrote_are_one_label(clips, votes, inquire) -> None:
+    table = clips({"1": "first", "2": "second", "3": "third"}).assign(split="train")
+    options, capabilities = LlmOptions(client=CLIENT), {"safety": SAFETY}
+    recipe = RECIPE.model_copy(update={"method": "few_shot_generate"})
+    (inquiry,) = inquire(table, votes(), capabilities, recipe, options)
+    identity = client_kind(options.client).identity(options.client)
+    written = [Generated("violence, advert", 10, 4), Generated("everyday life", 10, 2), Generated("hm", 10, 2)]
+    known = {one.key(identity): text for one, text in zip(inquiry.questions, written, strict=True)}
+
+    result = annotate([inquiry], known, table, votes(), capabilities, options)
+    assert dict(zip(result["clip_id"], result["label"], strict=True)) == {"1": "advert|violence", "2": "none"}

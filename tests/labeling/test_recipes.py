@@ -33,10 +33,9 @@ def test_without_a_lab_run_the_prompt_is_the_configured_one() -> None:
     assert (topic.prompt, topic.method, topic.template) == ("bare", "score_content_free", "{{ text }}:")
 
 
-def test_the_champion_comes_with_its_method_for_single_label_capabilities_only() -> None:
+def test_the_champion_comes_with_its_method_for_both_kinds_of_capability() -> None:
     found = _resolve(Champion(BEST, _identity()), prompt="champion", kinds=["single", "multi"])
-    assert found["topic"] == BEST
-    assert (found["safety"].prompt, found["safety"].method) == ("bare", "score_content_free")
+    assert found == {"topic": BEST, "safety": BEST}
 
 
 def test_where_there_is_no_champion_yet_the_bare_prompt_is_used(caplog: pytest.LogCaptureFixture) -> None:

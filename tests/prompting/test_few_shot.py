@@ -3,6 +3,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.prompting.few_shot import Pool, examples_for, fixed_examples, nearest_examples
 from cu_pipeline.prompting.recipe import Example, Recipe
 
@@ -54,3 +55,17 @@ def test_orders_are_permutations_and_the_first_is_the_recipes_own() -> None:
 def test_methods_without_examples_show_none() -> None:
     recipe = Recipe(prompt="p", template="", method="score_batch", examples=fixed_examples(POOL, 2))
     assert examples_for(recipe, ["x"], POOL) == [()]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.text(max_size=3))
+def test_examples_of_several_classes_count_for_each_and_none_is_one_more(shots: int, salt: str) -> None:
+    labels = ["none"] * 30 + ["advert"] * 20 + ["advert|violence"] * 4 + ["violence"] * 4
+    pool = Pool(tuple(Example(text=f"{place}", label=label) for place, label in enumerate(labels)), Kind.MULTI)
+    chosen = fixed_examples(pool, shots, salt)
+    assert len(chosen) == len(set(chosen)) == shots
+    counts = Counter(name for one in chosen for name in split_label(one.label, Kind.MULTI) or ("none",))
+    shown = [counts[name] for name in ("none", "advert", "violence")]
+    assert max(shown) - min(shown) <= 2
+    if shots >= 3:
+        assert min(shown) >= 1

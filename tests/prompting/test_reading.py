@@ -1,22 +1,23 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.prompting.client import Answer, Generated, Scored, Unanswered
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.inputs import ClipInputs
-from cu_pipeline.prompting.parse import parse_answer
+from cu_pipeline.prompting.parse import parse_answer, parse_answers
 from cu_pipeline.prompting.plan import Plan, Task, plan
 from cu_pipeline.prompting.reading import Reading, read
 from cu_pipeline.prompting.recipe import Recipe
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
+MULTI = Task("safety", Capability(kind=Kind.MULTI, classes=("advert", "violence")), "everyday life", ("N/A",), 100)
 EVEN = np.array([0.5, 0.5])
 
 
-def _plan(method: str, captions: int, bias: tuple[float, ...] = ()) -> Plan:
+def _plan(method: str, captions: int, bias: tuple[float, ...] = (), task: Task = TASK) -> Plan:
     recipe = Recipe(prompt="p", template="{{ text }}:", method=method, bias=bias)
-    return plan(recipe, TASK, [ClipInputs(f"caption {number}") for number in range(captions)], Pool())
+    return plan(recipe, task, [ClipInputs(f"caption {number}") for number in range(captions)], Pool())
 
 
 def _read(asked: Plan, answers: list[Answer], priors: np.ndarray = EVEN) -> Reading:
@@ -86,3 +87,67 @@ def test_written_answers_are_parsed_and_failures_counted() -> None:
 )
 def test_the_first_class_named_in_the_first_line_counts(text: str, place: int | None) -> None:
     assert parse_answer(text, ("cooking", "pets", "pets and vets")) == place
+
+
+def test_each_class_of_several_is_weighed_against_the_contrast_and_its_mean_answer() -> None:
+    reading = _read(_plan("score_batch", 2, task=MULTI), [_scored(0.6, 0.1, 0.2), _scored(0.1, 0.1, 0.3)])
+    against = np.array([[0.6 / 0.8, 0.1 / 0.3], [0.1 / 0.4, 0.1 / 0.4]])
+    odds = (against / (1 - against)) / (against.mean(axis=0) / (1 - against.mean(axis=0)))
+    assert np.allclose(reading.probabilities, odds / (1 + odds))
+
+
+def test_the_recorded_bias_of_several_classes_gives_the_same_answers_without_the_batch() -> None:
+    answers = [_scored(0.6, 0.1, 0.2), _scored(0.1, 0.1, 0.3)]
+    together = _read(_plan("score_batch", 2, task=MULTI), list(answers), np.array([0.4, 0.1]))
+    alone = _read(_plan("score_batch", 1, together.bias, MULTI), [answers[0]], np.array([0.4, 0.1]))
+    assert np.allclose(alone.probabilities, together.probabilities[:1])
+    assert alone.bias == pytest.approx(together.bias)
+
+
+def test_several_classes_are_read_from_what_was_written() -> None:
+    words = [Generated("Violence, advert!", 5, 2), Generated("nothing at all", 5, 2), Generated("weather", 5, 1)]
+    reading = _read(_plan("generate", 4, task=MULTI), [*words, Unanswered("no")], np.array([0.3, 0.1]))
+    assert reading.probabilities.tolist() == [[1, 1], [0, 0], [0.3, 0.1], [0.3, 0.1]]
+    assert reading.answered.tolist() == [True, True, False, False]
+    assert reading.unparsed == 1
+
+
+def test_every_combination_that_can_be_chosen_is_read_back() -> None:
+    task = Task("x", Capability(kind=Kind.MULTI, classes=("news", "good news", "ad")), "no news", ("N/A",), 100)
+    asked = _plan("choose", 8, task=task)
+    choices = task.choices("plain")
+    reading = _read(asked, [Generated(choice, 5, 2) for choice in choices], np.full(3, 0.5))
+    assert [task.words(label, "plain") for label in _labels(reading, task)] == list(choices)
+
+
+def _labels(reading: Reading, task: Task) -> list[str]:
+    named = np.array(task.capability.classes, dtype=object)
+    return [join_label(list(named[row > 0.5]), task.capability.kind) for row in reading.probabilities]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("advert", (0,)),
+        ("\n\n VIOLENCE and Advert.", (0, 1)),
+        ("violence, violence", (1,)),
+        ("everyday life", ()),
+        ("None. No advert.", ()),
+        ("none, though some say advert", ()),
+        ("advert, and nothing else", (0,)),
+        ("no advert, no violence", ()),
+        ("advert but not violence", (0,)),
+        ("adverts", None),
+        ("a sunny day\nadvert", None),
+        ("", None),
+        ("no", None),
+    ],
+)
+def test_all_classes_named_in_the_first_line_count(text: str, places: tuple[int, ...] | None) -> None:
+    assert parse_answers(text, ("advert", "violence"), ("everyday life", "none", "nothing")) == places
+
+
+def test_the_longest_of_overlapping_classes_is_meant_even_after_a_no() -> None:
+    assert parse_answers("no smoking", ("smoking", "no smoking"), ("none",)) == (1,)
+    assert parse_answers("fake news, news", ("news", "fake news"), ("none",)) == (0, 1)
+    assert parse_answers("fake news", ("news", "fake news"), ("none",)) == (1,)

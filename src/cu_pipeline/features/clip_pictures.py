@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,10 @@ class ClipPictures:
         from cu_pipeline.media.frames import decoder_identity
 
         return json_sha256([_VERSION, self.media_sha256, self.count, self.side, QUALITY, decoder_identity()])
+
+    def take(self, count: int) -> "ClipPictures":
+        """Give so many pictures of the same clip instead."""
+        return replace(self, count=count)
 
     def load(self) -> tuple[bytes, ...]:
         """Decode the frames in a worker process, which a bad file cannot take this one down with.

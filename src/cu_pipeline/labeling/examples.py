@@ -28,9 +28,9 @@ def people_captions(
         options: how people's answers are weighed.
 
     Returns:
-        The columns clip_id, text, lang, split and label, in an order that is fixed by chance.
+        Their rows, with `label` besides, in an order that is fixed by chance.
     """
-    found = clips.loc[clips["text"].str.strip() != "", ["clip_id", "text", "lang", "split"]].fillna({"lang": ""})
+    found = clips[clips["text"].str.strip() != ""].fillna({"lang": ""})
     mine = annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["capability"] == name)]
     said = people_say(mine, pd.Index(found["clip_id"]), capability, options)
     labels, _ = decide(said.probabilities, capability, list(found["clip_id"]))
@@ -50,4 +50,6 @@ def training_pool(captions: pd.DataFrame, task: Task, limit: int) -> Pool:
     texts: Mapping[str, str] = {
         task.data(text): label for text, label in zip(training["text"], training["label"], strict=True)
     }
-    return Pool(tuple(Example(text=text, label=label) for text, label in list(texts.items())[:limit]))
+    return Pool(
+        tuple(Example(text=text, label=label) for text, label in list(texts.items())[:limit]), task.capability.kind
+    )

@@ -1,7 +1,7 @@
 """What a prompt is told of clips: the caption, and what extractors found in the media."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,10 +10,10 @@ import pandas as pd
 from cu_pipeline.features.clip_pictures import ClipPictures
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.frame_tags import frame_tags
-from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.text_log import text_key
 from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.labeling.screens import screen_reader
 from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.prompt import Prompt
 from cu_pipeline.prompting.recipe import Recipe
@@ -34,25 +34,33 @@ class Extracted:
     frames: Identity
 
 
-def clip_inputs(clips: pd.DataFrame, recipe: Recipe, extracted: Extracted, options: LlmOptions) -> list[ClipInputs]:
-    """Give what a recipe may be told of clips, in their order.
+def clip_inputs(
+    clips: pd.DataFrame, wanted: Collection[str], extracted: Extracted, options: LlmOptions, *, pictures: bool
+) -> list[ClipInputs]:
+    """Give what prompts may be told of clips, in their order.
 
     Args:
         clips: rows of the table of clips.
-        recipe: whose prompt names what it wants to be told.
+        wanted: names of `prompting.inputs.WORDS`; the caption is always given.
         extracted: what extractors found.
         options: of tags and pictures.
+        pictures: whether frames can be shown.
 
     Raises:
-        StoreError: the prompt names tags, and no clip's frames were encoded yet.
+        StoreError: tags are wanted, and no clip's frames were encoded yet.
     """
-    wanted = {"text", *Prompt(recipe.template).inputs}
-    told = {name: _SOURCES[name](clips, extracted, options) for name in sorted(wanted)}
-    shown = _pictures(clips, recipe, options)
+    told = {name: _SOURCES[name](clips, extracted, options) for name in sorted({"text", *wanted})}
+    shown = _pictures(clips, options) if pictures else [None] * len(clips)
     return [
         ClipInputs(**{name: texts[place] for name, texts in told.items()}, pictures=shown[place])
         for place in range(len(clips))
     ]
+
+
+def inputs_for(clips: pd.DataFrame, recipe: Recipe, extracted: Extracted, options: LlmOptions) -> list[ClipInputs]:
+    """Give what one recipe wants to be told of clips, in their order."""
+    wanted = Prompt(recipe.template).inputs
+    return clip_inputs(clips, wanted, extracted, options, pictures=recipe.pictures > 0)
 
 
 def could_be_told(clips: pd.DataFrame, recipe: Recipe) -> "pd.Series[bool]":
@@ -69,19 +77,6 @@ def could_be_told(clips: pd.DataFrame, recipe: Recipe) -> "pd.Series[bool]":
 def says_something(clip: ClipInputs) -> bool:
     """Say whether anything but the language is known of a clip."""
     return clip.pictures is not None or any(text.strip() for name, text in clip.words.items() if name != "lang")
-
-
-def screen_files(clips: pd.DataFrame, reader: ScreenTextReader) -> dict[str, str]:
-    """Give the key of each clip's text on screen, once, and the path of its media."""
-    seen = clips[clips["media_sha256"] != ""]
-    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
-    return dict(zip(keys, seen["path"], strict=True))
-
-
-def screen_reader(options: LlmOptions) -> ScreenTextReader:
-    """Give the reader of text on screen."""
-    mine = options.screen_text
-    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
 
 
 def reads_screens(recipe: Recipe) -> bool:
@@ -115,11 +110,9 @@ def _transcripts(clips: pd.DataFrame, *_: object) -> list[str]:
     return [str(json.loads(one).get("transcript") or "") if one else "" for one in clips["metadata"].fillna("")]
 
 
-def _pictures(clips: pd.DataFrame, recipe: Recipe, options: LlmOptions) -> list[ClipPictures | None]:
-    if not recipe.pictures:
-        return [None] * len(clips)
+def _pictures(clips: pd.DataFrame, options: LlmOptions) -> list[ClipPictures | None]:
     places = zip(clips["path"], clips["media_sha256"], strict=True)
-    return [ClipPictures(path, one, recipe.pictures, options.pictures.side) if one else None for path, one in places]
+    return [ClipPictures(path, one, 1, options.pictures.side) if one else None for path, one in places]
 
 
 _SOURCES: Final[dict[str, Callable[[pd.DataFrame, Extracted, LlmOptions], list[str]]]] = {

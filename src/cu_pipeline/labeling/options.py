@@ -101,8 +101,8 @@ class LlmOptions(Options):
         tags: how many tags a clip has.
         pictures: frames that are shown to the model.
         content_free: captions that say nothing, to calibrate by.
-        contrast: the answer that a class of a multi-label capability is weighed against: what clips show to
-            which no class applies.
+        contrast: the answer that a class of a multi-label capability is weighed against, and that says in examples
+            and in writing that none holds: what clips show to which no class applies.
     """
 
     enabled: bool = True

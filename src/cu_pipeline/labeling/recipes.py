@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.clients import client_kind
@@ -92,7 +92,7 @@ def resolve_recipes(
     """
     return {
         name: _champion(name, prompts, champion_of, pool_of, options)
-        if options.prompt == CHAMPION and capability.kind is Kind.SINGLE
+        if options.prompt == CHAMPION
         else _configured(name, prompts, pool_of, options)
         for name, capability in capabilities.items()
         if options.enabled and capability.kind in options.kinds

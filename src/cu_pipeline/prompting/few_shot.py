@@ -1,20 +1,27 @@
 """Which labelled captions are shown to a language model, and in which order."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cu_pipeline.core.capability import NONE, Kind, split_label
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.prompting.recipe import Example, Recipe
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Labelled captions of the training split that examples are taken from."""
+    """Labelled captions of the training split that examples are taken from.
+
+    Attributes:
+        examples: each caption once.
+        kind: of the capability, which says what a label names.
+    """
 
     examples: tuple[Example, ...] = ()
+    kind: Kind = Kind.SINGLE
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -23,19 +30,24 @@ class Pool:
 def fixed_examples(pool: Pool, shots: int, salt: str = "") -> tuple[Example, ...]:
     """Draw examples, of each class about as many as of any other.
 
+    An example with several classes counts for each of them; one with none counts for the class "none".
+
     Args:
         pool: to draw from.
         shots: how many.
         salt: another one gives another draw.
     """
-    by_class: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in sorted(pool.examples, key=lambda one: _chance(salt, one.text)):
-        by_class[example.label].append(example)
-    classes = sorted(by_class, key=lambda label: _chance(salt, label))
-    turns = max((len(found) for found in by_class.values()), default=0)
-    return tuple(by_class[label][turn] for turn in range(turns) for label in classes if turn < len(by_class[label]))[
-        :shots
-    ]
+    waiting = sorted(pool.examples, key=lambda one: _chance(salt, one.text))
+    classes = {one: split_label(one.label, pool.kind) or (NONE,) for one in waiting}
+    turn = {name: _chance(salt, name) for names in classes.values() for name in names}
+    shown: Counter[str] = Counter()
+    chosen: list[Example] = []
+    while waiting and len(chosen) < shots:
+        scarcest = min(waiting, key=lambda one: min((shown[name], turn[name]) for name in classes[one]))
+        waiting.remove(scarcest)
+        shown.update(classes[scarcest])
+        chosen.append(scarcest)
+    return tuple(chosen)
 
 
 def nearest_examples(pool: Pool, captions: Sequence[str], shots: int) -> list[tuple[Example, ...]]:

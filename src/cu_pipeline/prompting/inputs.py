@@ -10,6 +10,9 @@ class Pictures(Protocol):
     def key(self) -> str:
         """Equal keys stand for equal pictures."""
 
+    def take(self, count: int) -> "Pictures":
+        """Give so many pictures of the same clip instead."""
+
     def load(self) -> tuple[bytes, ...]:
         """Give encoded pictures (JPEG, PNG, WebP or GIF), in order of time.
 
@@ -28,7 +31,7 @@ class ClipInputs:
         screen_text: what is written in its frames.
         tags: what its frames show.
         transcript: what is said in it.
-        pictures: frames; None: none are shown.
+        pictures: frames; None: there are none.
     """
 
     text: str = ""

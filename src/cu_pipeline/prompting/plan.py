@@ -3,15 +3,19 @@ from dataclasses import dataclass
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.prompting.answers import class_words, dictated, label_choices, label_words
 from cu_pipeline.prompting.few_shot import Pool, examples_for
 from cu_pipeline.prompting.forms import spoken, worded
 from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.prompt import Prompt, as_data
 from cu_pipeline.prompting.question import AnyQuestion, OpenQuestion, Question
-from cu_pipeline.prompting.recipe import Example, Recipe
+from cu_pipeline.prompting.recipe import Example, Recipe, misfit
 
 GENERATED_TOKENS = 16
 """After which what a model writes is cut: longer than any class's name."""
+
+MOST_GENERATED_TOKENS = 64
+"""The same where several classes may be named."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,11 @@ class Task:
     Attributes:
         name: of the capability.
         capability: with its classes.
-        contrast: the answer that a class of a multi-label capability is weighed against.
+        contrast: the answer that a class of a multi-label capability is weighed against; stands for no class.
         content_free: captions that say nothing, to calibrate by.
         max_characters: to which captions are cut.
-        hide_class_names: whether the classes' names in captions are hidden from the model, so that a caption cannot
-            dictate its label.
+        hide_class_names: whether the classes' names in captions, and words that say that no class holds, are hidden
+            from the model, so that a caption cannot dictate its label.
     """
 
     name: str
@@ -37,12 +41,26 @@ class Task:
 
     def answers(self, form: str) -> tuple[str, ...]:
         """Give the words of all classes, and of the contrast if several classes may hold."""
-        contrast = (self.contrast,) if self.capability.kind is Kind.MULTI else ()
-        return (*(worded(name, form) for name in self.capability.classes), *contrast)
+        contrast = (worded(self.contrast, form),) if self.capability.kind is Kind.MULTI else ()
+        return (*class_words(self.capability, form), *contrast)
+
+    def words(self, label: str, form: str) -> str:
+        """Give the words for a label."""
+        return label_words(label, self.capability, self.contrast, form)
+
+    def choices(self, form: str) -> tuple[str, ...]:
+        """Give the words for every label there can be."""
+        return label_choices(self.capability, self.contrast, form)
+
+    @property
+    def longest(self) -> int:
+        """Give after how many tokens what a model writes is cut."""
+        named = len(self.capability.classes) if self.capability.kind is Kind.MULTI else 1
+        return min(GENERATED_TOKENS * named, MOST_GENERATED_TOKENS)
 
     def data(self, text: str) -> str:
         """Make a text that people wrote safe to stand in a prompt."""
-        hidden = map(spoken, self.capability.classes) if self.hide_class_names else ()
+        hidden = dictated(self.capability, self.contrast) if self.hide_class_names else ()
         return as_data(text, self.max_characters, hidden)
 
     def safe(self, clip: ClipInputs) -> ClipInputs:
@@ -85,12 +103,9 @@ def plan(recipe: Recipe, task: Task, clips: Sequence[ClipInputs], pool: Pool, or
     Raises:
         ConfigurationError: the method cannot do what the task asks, or the prompt names what it is not given.
     """
+    if why := misfit(recipe, task.capability):
+        raise ConfigurationError(f"{task.name}: {why}")
     method = recipe.how
-    if task.capability.kind is Kind.MULTI and (method.answer != "score" or method.examples != "none"):
-        raise ConfigurationError(
-            f"method {recipe.method!r} labels capabilities of kind single; {task.name} is of kind multi. Allowed for "
-            "it: score, score_content_free, score_batch"
-        )
     prompt = Prompt(recipe.template)
     writer = _Writer(prompt, recipe, task)
     told = [task.safe(clip) for clip in clips]
@@ -113,9 +128,14 @@ class _Writer:
     def __init__(self, prompt: Prompt, recipe: Recipe, task: Task) -> None:
         self._prompt, self._recipe, self._task = prompt, recipe, task
         self._answers = task.answers(recipe.form)
-        classes = [worded(name, recipe.form) for name in task.capability.classes]
+        contrast = worded(task.contrast, recipe.form) if task.capability.kind is Kind.MULTI else ""
         name = spoken(task.name)
-        self._context = {"name": name, "description": task.capability.description or name, "classes": classes}
+        self._context = {
+            "name": name,
+            "description": task.capability.description or name,
+            "classes": list(class_words(task.capability, recipe.form)),
+            "contrast": contrast,
+        }
         self._shared: dict[tuple[Example, ...], str] = {}
 
     def question(self, clip: ClipInputs, examples: tuple[Example, ...]) -> AnyQuestion:
@@ -126,8 +146,10 @@ class _Writer:
         shared = self._shared[examples] if prompt.startswith(self._shared[examples]) else ""
         if self._recipe.how.answer == "score":
             return Question(prompt, tuple(f" {answer}" for answer in self._answers), shared)
-        choices = self._answers if self._recipe.how.answer == "choose" else ()
-        return OpenQuestion(prompt, GENERATED_TOKENS, choices, clip.pictures, shared=shared)
+        choices = self._task.choices(self._recipe.form) if self._recipe.how.answer == "choose" else ()
+        count = self._recipe.pictures
+        pictures = clip.pictures.take(count) if clip.pictures and count else None
+        return OpenQuestion(prompt, self._task.longest, choices, pictures, shared=shared)
 
     def _shown(self, example: Example) -> dict[str, str]:
-        return {"text": example.text, "answer": worded(example.label, self._recipe.form)}
+        return {"text": example.text, "answer": self._task.words(example.label, self._recipe.form)}

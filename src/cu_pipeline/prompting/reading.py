@@ -5,9 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.prompting.answers import NOTHING
 from cu_pipeline.prompting.calibration import calibrated, probabilities
 from cu_pipeline.prompting.client import Answer, Generated, Scored
-from cu_pipeline.prompting.parse import parse_answer
+from cu_pipeline.prompting.parse import parse_answer, parse_answers
 from cu_pipeline.prompting.plan import Plan
 
 Logprobs = NDArray[np.float64]
@@ -21,7 +22,7 @@ class Reading:
         probabilities: (n, classes); the prior where there is no answer.
         answered: bool (n): whether there is an answer that names a class.
         unparsed: captions to which the model wrote something that names no class.
-        bias: natural logarithm of the mean probability of each answer; what batch calibration divided by.
+        bias: what batch calibration divided by, as `Recipe.bias`.
     """
 
     probabilities: NDArray[np.float64]
@@ -54,8 +55,9 @@ def read(plan: Plan, known: Mapping[str, Answer], identity: str, priors: NDArray
     if reference is None and plan.recipe.how.calibration != "none":
         answered[:] = False
     elif len(logprobs):
-        bias = _log_mean(reference) if plan.recipe.how.calibration == "batch" and reference is not None else ()
-        result[answered] = class_probabilities(logprobs, reference, priors, plan.task.capability.kind)
+        kind = plan.task.capability.kind
+        bias = _bias(reference, kind) if plan.recipe.how.calibration == "batch" and reference is not None else ()
+        result[answered] = class_probabilities(logprobs, reference, priors, kind)
     return Reading(result, answered, 0, bias)
 
 
@@ -78,15 +80,13 @@ def class_probabilities(
     """
     if kind is Kind.SINGLE:
         return _weighed(logprobs, reference, priors)
-    contrast = len(priors)
-    pairs = [[place, contrast] for place in range(contrast)]
     against = [
         _weighed(
             logprobs[:, pair],
             None if reference is None else reference[:, pair],
             np.array([prior, 1 - prior]),
         )[:, 0]
-        for pair, prior in zip(pairs, priors, strict=True)
+        for pair, prior in zip(_pairs(logprobs), priors, strict=True)
     ]
     return np.column_stack(against)
 
@@ -110,18 +110,40 @@ def _reference(plan: Plan, logprobs: Logprobs, known: Mapping[str, Answer], iden
     return np.array(found) if found else None
 
 
+def _bias(logprobs: Logprobs, kind: Kind) -> tuple[float, ...]:
+    if kind is Kind.SINGLE:
+        return _log_mean(logprobs)
+    means = [_log_mean(logprobs[:, pair]) for pair in _pairs(logprobs)]
+    return (*(mine - contrast for mine, contrast in means), 0.0)
+
+
 def _log_mean(logprobs: Logprobs) -> tuple[float, ...]:
     return tuple(float(value) for value in np.log(probabilities(logprobs).mean(axis=0)))
 
 
+def _pairs(logprobs: Logprobs) -> list[list[int]]:
+    """Give the columns of each class and of the contrast, which is the last."""
+    contrast = logprobs.shape[1] - 1
+    return [[place, contrast] for place in range(contrast)]
+
+
 def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.float64]) -> Reading:
-    words = plan.task.answers(plan.recipe.form)
     texts = [answer.text if isinstance(answer, Generated) else None for answer in answers]
-    places = [None if text is None else parse_answer(text, words) for text in texts]
+    named = [None if text is None else _named(plan, text) for text in texts]
     result = np.tile(priors, (len(answers), 1))
-    for row, place in enumerate(places):
-        if place is not None:
-            result[row] = np.arange(len(priors)) == place
-    answered = np.array([place is not None for place in places], dtype=bool)
-    unparsed = sum(text is not None and place is None for text, place in zip(texts, places, strict=True))
+    for row, places in enumerate(named):
+        if places is not None:
+            result[row] = np.isin(np.arange(len(priors)), places)
+    answered = np.array([places is not None for places in named], dtype=bool)
+    unparsed = sum(text is not None and places is None for text, places in zip(texts, named, strict=True))
     return Reading(result, answered, unparsed)
+
+
+def _named(plan: Plan, text: str) -> tuple[int, ...] | None:
+    """Give the places of the classes that a text names; None if it names none and does not say that none holds."""
+    words = plan.task.answers(plan.recipe.form)
+    if plan.task.capability.kind is Kind.MULTI:
+        *classes, contrast = words
+        return parse_answers(text, classes, (contrast, *NOTHING))
+    place = parse_answer(text, words)
+    return None if place is None else (place,)

@@ -2,11 +2,12 @@ from collections.abc import Mapping
 
 from pydantic import field_validator
 
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.options import Options
 from cu_pipeline.prompting.forms import FORMS
-from cu_pipeline.prompting.methods import METHODS, Method
+from cu_pipeline.prompting.methods import METHODS, Method, unfit
 
 
 class Example(Options):
@@ -14,7 +15,7 @@ class Example(Options):
 
     Attributes:
         text: the caption, which went through `as_data`.
-        label: a class of the capability.
+        label: as tables have it: a class of the capability, or several.
     """
 
     text: str
@@ -31,8 +32,9 @@ class Recipe(Options):
         form: how classes are put into words, a key of `forms.FORMS`.
         examples: those of a method with fixed examples, in order.
         shots: number of examples of a method that has any.
-        bias: natural logarithm of the mean probability of each class, by which batch calibration divides; empty:
-            taken from the captions at hand.
+        bias: natural logarithm of the mean probability of each class, by which batch calibration divides. Of a
+            multi-label capability: of the odds of each class's mean probability against the contrast, and 0 for the
+            contrast. Empty: taken from the captions at hand.
         pictures: frames of each clip that a method shows which lets the model write; 0: none.
     """
 
@@ -78,6 +80,17 @@ class Recipe(Options):
         'bare × score (hashtag)'
         """
         return f"{self.prompt} × {self.method}" + (f" ({self.form})" if self.form != "plain" else "")
+
+
+def misfit(recipe: Recipe, capability: Capability) -> str:
+    """Say why a recipe cannot label a capability; nothing if it can."""
+    answers = len(capability.classes) + (capability.kind is Kind.MULTI)
+    if recipe.bias and len(recipe.bias) != answers:
+        return (
+            f"{recipe.name} was calibrated for {len(recipe.bias)} answers, and now there are {answers}. Run "
+            "`kedro run --pipelines=prompts` again, or name a prompt: label.llm.prompt=bare"
+        )
+    return unfit(recipe.method, capability)
 
 
 def prompt_named(prompts: Mapping[str, str], name: str) -> str:

@@ -14,7 +14,11 @@ def prompts_page(results: dict[str, Any]) -> str:
         results: the `prompt_results` dataset.
     """
     figure = data_uri(svg(quality_and_cost(results)), "image/svg+xml")
-    return environment().get_template("prompts.html.j2").render(results=results, figure=figure)
+    return (
+        environment()
+        .get_template("prompts.html.j2")
+        .render(results=results, figure=figure, base_rate=base_rate_in_words(results))
+    )
 
 
 def in_words(results: dict[str, Any]) -> Iterator[str]:
@@ -30,4 +34,16 @@ def in_words(results: dict[str, Any]) -> Iterator[str]:
             f"{row['name']:<{width}}  {row['accuracy']:8.3f}  {low:.3f} to {high:.3f}  {row['ece']:.2f}  "
             f"{row['usd_per_1000_clips']:7.4f}  {seconds:>6}  {row['unparsed']:8.0%}  {p:>10}{' *' * row['chosen']}"
         )
+    yield base_rate_in_words(results)
+    if results["kind"] == "multi":
+        yield "accuracy: the share of clips all of whose classes are right, and no other is named"
     yield results["decision"]["reason"]
+
+
+def base_rate_in_words(results: dict[str, Any]) -> str:
+    """Say how often the commonest label is right, and how many trials are better."""
+    usual, (low, high) = results["base_rate"], results["base_rate"]["ci95"]
+    return (
+        f"base rate: always saying {usual['label']!r} is right on {usual['accuracy']:.3f} of the clips ({low:.3f} to "
+        f"{high:.3f}); {usual['better']} of {len(results['trials'])} prompts and methods are shown to be better"
+    )

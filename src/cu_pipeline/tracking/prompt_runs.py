@@ -15,6 +15,7 @@ _METRICS: Final = (
     "seconds_per_clip",
     "p_value",
     "p_adjusted",
+    "p_base_rate",
 )
 
 

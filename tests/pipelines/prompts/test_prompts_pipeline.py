@@ -2,26 +2,21 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
-from kedro.io import DataCatalog
-from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.pipelines.prompts import create_pipeline
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.prompting.client import Generated, Scored
 from cu_pipeline.prompting.clients import CLIENTS, ClientKind
-from cu_pipeline.tracking import mlflow_run
 
 BASE = Path(__file__).parents[3] / "conf" / "base"
 CLASSES = ("cooking", "pets", "travel")
@@ -60,18 +55,11 @@ class _Biased:
         """Hold nothing."""
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a project's folder with a tracking database of its own."""
+@pytest.fixture(scope="module", autouse=True)
+def _biased() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("project")
-        patch.setenv(ROOT_VARIABLE, str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setitem(CLIENTS, "packaged", ClientKind(lambda _: _Biased.identity, _Biased))
-        yield folder
-        import mlflow
-
-        mlflow.set_tracking_uri(None)
+        yield
 
 
 def _feed(validation: int = 36) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,37 +74,25 @@ def _feed(validation: int = 36) -> tuple[pd.DataFrame, pd.DataFrame]:
         | {"label": CLASSES[row % 3], "draw": ""}
         for row in range(len(splits))
     ]
-    facts = {"has_audio": False, "bytes": 0}
+    facts = {"path": "", "media_sha256": "", "metadata": "", "has_audio": False, "bytes": 0}
     return table([one | facts for one in clips], CLIPS), table(labels, ANNOTATIONS)
 
 
-def _run(root: Path, *, validation: int = 36, **options: object) -> dict[str, Any]:
-    """Run the pipeline with the project's own catalog moved to `root`; give the results."""
-    config: dict[str, dict[str, Any]] = {}
-    for name in ("label", "prompts"):
-        config |= yaml.safe_load((BASE / f"catalog_{name}.yml").read_text())
-    for entry in config.values():
-        path = Path(entry["filepath"])
-        entry["filepath"] = str(root / path if path.parts[0] == "data" else BASE.parents[1] / path)
-    catalog = DataCatalog.from_config(config)
-    catalog["clips"], catalog["annotations"] = _feed(validation)
-    catalog["capabilities_resolved"] = RESOLVED
-    catalog["params:prompts"] = PromptsOptions.model_validate(OPTIONS | options)
-    catalog["params:label"] = LabelOptions.model_validate({"llm": {"method": "score"}})
-    catalog["params:seed"] = 17
-    counters.reset()
-    mlflow_run.start(root, "prompts", {})
-    try:
-        SequentialRunner().run(create_pipeline(), catalog)
-    finally:
-        mlflow_run.finish("FINISHED")
-    return json.loads((root / "data/08_reporting/prompts.json").read_text())
+@pytest.fixture(scope="module")
+def run(run_lab: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Give a function that runs the lab with some options changed."""
+
+    def run_with(*, validation: int = 36, **options: object) -> dict[str, Any]:
+        lab = PromptsOptions.model_validate(OPTIONS | options)
+        return run_lab(*_feed(validation), RESOLVED, lab, LabelOptions.model_validate({"llm": {"method": "score"}}))
+
+    return run_with
 
 
 @pytest.fixture(scope="module")
-def results(root: Path) -> dict[str, Any]:
+def results(run: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Give the results of a first run."""
-    return _run(root)
+    return run()
 
 
 def _trial(results: dict[str, Any], name: str) -> dict[str, Any]:
@@ -186,8 +162,10 @@ def test_the_search_never_sees_a_clip_on_which_its_result_is_measured(results: d
     assert any(row["prompt"] == "searched" for row in results["trials"])
 
 
-def test_a_second_run_asks_nothing_and_keeps_the_champion(root: Path, results: dict[str, Any]) -> None:
-    again = _run(root)
+def test_a_second_run_asks_nothing_and_keeps_the_champion(
+    run: Callable[..., dict[str, Any]], results: dict[str, Any]
+) -> None:
+    again = run()
     assert counters.counts()["llm_calls"] == 0
     assert again["decision"]["decision"] == "keep"
     assert again["decision"]["present"] == results["decision"]["chosen"]
@@ -195,11 +173,11 @@ def test_a_second_run_asks_nothing_and_keeps_the_champion(root: Path, results: d
     assert {row["name"]: row["seconds_per_clip"] for row in again["trials"]}.items() <= timed.items()
 
 
-def test_too_few_labelled_clips_are_refused_in_words(root: Path) -> None:
+def test_too_few_labelled_clips_are_refused_in_words(run: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(ConfigurationError, match=r"labelled 9 validation clips .* at least 20 are needed"):
-        _run(root, validation=9)
+        run(validation=9)
 
 
-def test_an_unknown_capability_is_refused_in_words(root: Path) -> None:
+def test_an_unknown_capability_is_refused_in_words(run: Callable[..., dict[str, Any]]) -> None:
     with pytest.raises(ConfigurationError, match=r"'prompts.capability' = 'mood': .* Allowed: topic"):
-        _run(root, capability="mood")
+        run(capability="mood")

@@ -12,7 +12,6 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import active_capabilities
-from cu_pipeline.features.read_screens import read_screens
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
@@ -22,7 +21,7 @@ from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.inputs import Extracted, clip_inputs, reads_screens, screen_files, screen_reader
+from cu_pipeline.labeling.inputs import Extracted, inputs_for, reads_screens
 from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
@@ -40,9 +39,9 @@ from cu_pipeline.labeling.queue.select import plan_queue
 from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
 from cu_pipeline.labeling.rules.function import load_rules
+from cu_pipeline.labeling.screens import read_missing_screens
 from cu_pipeline.labeling.studio.tasks import Task
 from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
-from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
@@ -128,10 +127,7 @@ def read_screen_texts(
     yield []
     wanted = [chosen[name] for name, recipe in label_recipes.items() if reads_screens(Recipe.model_validate(recipe))]
     if wanted:
-        reader, mine = screen_reader(options.llm), options.llm.screen_text
-        files = screen_files(pd.concat(wanted), reader)
-        missing = {key: path for key, path in files.items() if key not in known}
-        yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+        yield from read_missing_screens(pd.concat(wanted), known, options.llm, workers)
 
 
 def plan_llm_questions(
@@ -150,7 +146,7 @@ def plan_llm_questions(
     given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
     pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
     extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
-    inputs_of = partial(clip_inputs, extracted=extracted, options=options.llm)
+    inputs_of = partial(inputs_for, extracted=extracted, options=options.llm)
     return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, inputs_of, options.llm)
 
 

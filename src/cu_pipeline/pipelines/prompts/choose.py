@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.evaluation.gate import mcnemar
@@ -25,7 +26,7 @@ def choose(measured: Sequence[Measured], alpha: float) -> tuple[Measured, dict[s
         The choice, the decision in words, and all results with their p-values, the most accurate first.
     """
     present, *others = measured
-    p_values = [_p_value(one, present) for one in others]
+    p_values = [p_value(one.right, present.right) for one in others]
     adjusted = holm(p_values)
     better = [one for one, p in zip(others, adjusted, strict=True) if p <= alpha]
     chosen = min(better, key=lambda one: (-one.result["accuracy"], one.result["usd_per_1000_clips"]), default=present)
@@ -47,11 +48,15 @@ def choose(measured: Sequence[Measured], alpha: float) -> tuple[Measured, dict[s
     return chosen, decision, sorted(rows, key=lambda row: (-row["accuracy"], row["usd_per_1000_clips"]))
 
 
-def _p_value(one: Measured, present: Measured) -> float:
-    orders = max(len(one.right), len(present.right))
-    p_values = [
-        mcnemar(one.right[order % len(one.right)], present.right[order % len(present.right)]) for order in range(orders)
-    ]
+def p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Test whether one trial is right more often than another.
+
+    Args:
+        one: bool (orders, clips): where it is right.
+        other: likewise, on the same clips.
+    """
+    orders = max(len(one), len(other))
+    p_values = [mcnemar(one[order % len(one)], other[order % len(other)]) for order in range(orders)]
     return p_values[0] if orders == 1 else min(1.0, 2 * float(np.median(p_values)))
 
 

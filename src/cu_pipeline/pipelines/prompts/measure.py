@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
-from cu_pipeline.pipelines.prompts.development import Development, Labelled
+from cu_pipeline.pipelines.prompts.development import Development
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.pipelines.prompts.trials import Trial
 from cu_pipeline.prompting.clients import client_kind
@@ -24,7 +25,7 @@ class Measured:
 
     Attributes:
         recipe: with the bias that batch calibration found, so that it can be used on other captions.
-        right: bool (orders, clips).
+        right: bool (orders, clips): whether all classes of the clip are right.
         result: what people compare, as JSON.
     """
 
@@ -48,8 +49,9 @@ def measure(
     """
     identity = client_kind(client).identity(client)
     readings = [read(one, known.answers, identity, development.priors) for one in trial.plans]
-    answers = [_answers(reading, development.measured, one) for reading, one in zip(readings, trial.plans, strict=True)]
-    right = np.array([one.correct() for one in answers])
+    truth, kind = development.measured.truth, development.task.capability.kind
+    answers = [Answers(kind, truth, one.probabilities, decided(one, kind)) for one in readings]
+    right = np.array([right_of(one, truth, kind) for one in readings])
     recipe, seconds = trial.recipe, _seconds(trial, known, identity)
     return Measured(
         recipe if recipe.bias else recipe.model_copy(update={"bias": readings[0].bias}),
@@ -63,7 +65,7 @@ def measure(
             "version": recipe.version,
             "template": recipe.template,
             "accuracy": float(right.mean()),
-            "ci95": _interval(right, seed, options.draws),
+            "ci95": interval(right, seed, options.draws),
             "orders": [float(accuracy) for accuracy in right.mean(axis=1)],
             "macro_f1": float(np.mean([macro_f1(one) for one in answers])),
             "ece": float(np.mean([expected_calibration_error(one) for one in answers])),
@@ -76,18 +78,34 @@ def measure(
     )
 
 
-def right_of(plan: Plan, truth: NDArray[np.int64], reading: Reading) -> NDArray[np.bool_]:
-    """Tell for each caption whether the likeliest class is right; a caption without an answer is wrong."""
-    return reading.answered & (reading.probabilities.argmax(axis=1) == truth[: len(plan.questions)])
+def decided(reading: Reading, kind: Kind) -> NDArray[np.bool_]:
+    """Name the likeliest class, or every class that is likelier than not; nothing for a caption without an answer.
+
+    Returns:
+        bool (n, classes).
+    """
+    probabilities = reading.probabilities
+    likeliest = probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
+    named = probabilities > 0.5 if kind is Kind.MULTI else likeliest
+    return named & reading.answered[:, None]
 
 
-def _answers(reading: Reading, measured: Labelled, plan: Plan) -> Answers:
-    classes = np.arange(reading.probabilities.shape[1])
-    decided = (reading.probabilities.argmax(axis=1)[:, None] == classes) & reading.answered[:, None]
-    return Answers(plan.task.capability.kind, measured.truth[:, None] == classes, reading.probabilities, decided)
+def right_of(reading: Reading, truth: NDArray[np.bool_], kind: Kind) -> NDArray[np.bool_]:
+    """Tell for each caption whether all its classes and no other are named; without an answer none is right.
+
+    Args:
+        reading: of n captions.
+        truth: bool (n or more, classes).
+        kind: of the capability.
+
+    Returns:
+        bool (n,).
+    """
+    right: NDArray[np.bool_] = (decided(reading, kind) == truth[: len(reading.answered)]).all(axis=1)
+    return right & reading.answered
 
 
-def _interval(right: NDArray[np.bool_], seed: int, draws: int) -> list[float]:
+def interval(right: NDArray[np.bool_], seed: int, draws: int) -> list[float]:
     """Give the 95 % percentile bootstrap interval of the accuracy, clips being drawn with replacement."""
     of_clip, random = right.mean(axis=0), np.random.default_rng(seed)
     means = of_clip[random.integers(0, len(of_clip), (draws, len(of_clip)))].mean(axis=1)

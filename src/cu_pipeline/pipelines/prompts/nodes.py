@@ -1,23 +1,31 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.features.text_log import TextFeature
+from cu_pipeline.labeling.inputs import Extracted, clip_inputs
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.recipes import ChampionOf, resolve_recipes
-from cu_pipeline.pipelines.prompts import development as clips_of
+from cu_pipeline.labeling.screens import read_missing_screens
+from cu_pipeline.pipelines.prompts.base_rate import against_base_rate
 from cu_pipeline.pipelines.prompts.choose import choose
-from cu_pipeline.pipelines.prompts.development import Development
+from cu_pipeline.pipelines.prompts.development import Development, Use, build_development, choose_labelled
 from cu_pipeline.pipelines.prompts.measure import Measured, measure
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.pipelines.prompts.seek import ask_search, conclude_search, search_steps
+from cu_pipeline.pipelines.prompts.told import wanted_inputs
 from cu_pipeline.pipelines.prompts.trials import Trial, blocks, build_trials
 from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.prompting.recipe import Recipe, misfit
 from cu_pipeline.prompting.search import Found
 from cu_pipeline.prompting.timed import Known, TimedCall, answer_timed
 from cu_pipeline.reports.figures import png
@@ -27,25 +35,66 @@ from cu_pipeline.reports.prompts_page import in_words, prompts_page
 _log = logging.getLogger(__name__)
 
 
-def select_development(
+def choose_labelled_clips(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     resolved: dict[str, Any],
     options: PromptsOptions,
     label: LabelOptions,
-) -> Development:
+) -> pd.DataFrame:
     """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
-    active = active_capabilities(resolved)
-    known = prior_knowledge(annotations, calibration_clips(clips, annotations, active, label.guarantee, label.people))
-    found = clips_of.select_development(clips, known, active, options, label)
+    chosen = choose_labelled(
+        clips, _knowledge(clips, annotations, resolved, label), active_capabilities(resolved), options, label
+    )
+    used = chosen["use"].value_counts()
     _log.info(
         "%s: measured on %d validation clips; %d training clips give examples, %d serve the search",
         options.capability,
-        len(found.measured),
-        len(found.pool),
-        len(found.searched),
+        *(used.get(use.value, 0) for use in (Use.MEASURED, Use.SHOWN, Use.SEARCHED)),
     )
-    return found
+    return chosen
+
+
+def read_labelled_screens(
+    chosen: pd.DataFrame,
+    prompts: dict[str, str],
+    champion_of: ChampionOf,
+    known: dict[str, str],
+    options: PromptsOptions,
+    label: LabelOptions,
+    workers: int,
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of the clips that are asked about, where a prompt names it and it is not known yet."""
+    yield []
+    if "screen_text" in wanted_inputs(prompts, champion_of, options, label):
+        asked = chosen[chosen["use"] != Use.SHOWN]
+        yield from read_missing_screens(asked, known, label.llm, workers)
+
+
+def prepare_development(
+    chosen: pd.DataFrame,
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    resolved: dict[str, Any],
+    prompts: dict[str, str],
+    champion_of: ChampionOf,
+    screens: dict[str, str],
+    features: FeatureStore,
+    options: PromptsOptions,
+    label: LabelOptions,
+    extractors: FeatureOptions,
+) -> Development:
+    """Put together what the lab works on, with all that any of its prompts wants to be told of a clip."""
+    name, capability = options.capability, active_capabilities(resolved)[options.capability]
+    priors = class_priors(clips, _knowledge(clips, annotations, resolved, label), name, capability)
+    inputs_of = partial(
+        clip_inputs,
+        wanted=wanted_inputs(prompts, champion_of, options, label),
+        extracted=Extracted(screens, features, build_all(extractors)["frames"].identity),
+        options=label.llm,
+        pictures=True,
+    )
+    return build_development(chosen, priors, capability, inputs_of, options, label)
 
 
 def ask_for_search(
@@ -86,7 +135,7 @@ def plan_trials(
     """Plan all that is measured; the first is what labels now."""
     present = _present(development, prompts, champion_of, label)
     others = [one.recipe.model_copy(update={"prompt": "searched"}) for one in found]
-    return build_trials(development, prompts, present, others, options)
+    return build_trials(development, prompts, present, others, options, label.llm)
 
 
 def ask_trials(trials: list[Trial], known: Known, label: LabelOptions) -> Iterator[list[TimedCall]]:
@@ -108,12 +157,19 @@ def measure_trials(
 
 
 def choose_prompt(
-    measured: list[Measured], development: Development, found: list[Found], options: PromptsOptions, label: LabelOptions
+    measured: list[Measured],
+    development: Development,
+    found: list[Found],
+    options: PromptsOptions,
+    label: LabelOptions,
+    seed: int,
 ) -> tuple[Recipe, dict[str, Any]]:
     """Choose by a paired test, and put all results together."""
-    chosen, decision, rows = choose(measured, options.alpha)
+    base_rate, compared = against_base_rate(measured, development, options, seed)
+    chosen, decision, rows = choose(compared, options.alpha)
     results = {
         "capability": options.capability,
+        "kind": development.task.capability.kind.value,
         "client": client_kind(label.llm.client).identity(label.llm.client),
         "clips": {
             "measured": len(development.measured),
@@ -121,6 +177,7 @@ def choose_prompt(
             "searched": len(development.searched),
         },
         "classes": list(development.task.capability.classes),
+        "base_rate": base_rate,
         "decision": decision,
         "trials": rows,
         "search": [asdict(turn) for one in found for turn in one.rounds],
@@ -154,12 +211,23 @@ def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts
     return versions | {"champion": prompt_registry.promote(capability, recipe, results["client"], reason)}
 
 
+def _knowledge(
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], label: LabelOptions
+) -> pd.DataFrame:
+    """Give what people said of all clips but those on which machine labels are certified."""
+    active = active_capabilities(resolved)
+    return prior_knowledge(annotations, calibration_clips(clips, annotations, active, label.guarantee, label.people))
+
+
 def _present(development: Development, prompts: dict[str, str], champion_of: ChampionOf, label: LabelOptions) -> Recipe:
-    """Give the champion, or where there is none what the parameters of label say."""
+    """Give the champion, or where there is none that fits what the parameters of label say."""
     task, llm = development.task, label.llm
     champion = champion_of(task.name)
     if champion and champion.client == client_kind(llm.client).identity(llm.client):
-        return champion.recipe
+        why = misfit(champion.recipe, task.capability)
+        if not why:
+            return champion.recipe
+        _log.warning("%s: the champion is left out: %s", task.name, why)
     wanted = llm.model_copy(update={"enabled": True, "kinds": (task.capability.kind,)})
     recipes = resolve_recipes({task.name: task.capability}, prompts, lambda _: None, lambda _: development.pool, wanted)
     return recipes[task.name]

@@ -26,9 +26,9 @@ class PromptsOptions(Options):
     """Parameters of the prompt lab.
 
     Attributes:
-        capability: which one; of kind single.
+        capability: which one.
         prompts: files of `conf/base/prompts`; each is tried with each method.
-        methods: keys of `prompting.methods.METHODS`.
+        methods: keys of `prompting.methods.METHODS`; those that cannot label the capability are left out.
         clips: validation clips with a person's label on which all is measured, at most.
         min_clips: fewer are refused.
         pool: labelled training clips that examples are taken from, at most.

@@ -3,13 +3,15 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.pipelines.prompts.nodes import (
     ask_for_search,
     ask_trials,
+    choose_labelled_clips,
     choose_prompt,
     find_prompt,
     measure_trials,
     plan_trials,
+    prepare_development,
+    read_labelled_screens,
     register_prompts,
     render_prompts_page,
-    select_development,
 )
 
 
@@ -19,10 +21,42 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                select_development,
+                choose_labelled_clips,
                 ["clips", "annotations", "capabilities_resolved", lab, label],
+                "labelled_clips",
+                name="choose_labelled_clips",
+            ),
+            Node(
+                read_labelled_screens,
+                [
+                    "labelled_clips",
+                    "prompts",
+                    "champion_prompts",
+                    "labelled_screen_cache",
+                    lab,
+                    label,
+                    "params:workers",
+                ],
+                "labelled_screens",
+                name="read_labelled_screens",
+            ),
+            Node(
+                prepare_development,
+                [
+                    "labelled_clips",
+                    "clips",
+                    "annotations",
+                    "capabilities_resolved",
+                    "prompts",
+                    "champion_prompts",
+                    "labelled_screens",
+                    "features",
+                    lab,
+                    label,
+                    "params:featurize.extractors",
+                ],
                 "prompt_development",
-                name="select_development",
+                name="prepare_development",
             ),
             Node(
                 ask_for_search,
@@ -56,7 +90,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 choose_prompt,
-                ["measured_prompts", "prompt_development", "found_prompts", lab, label],
+                ["measured_prompts", "prompt_development", "found_prompts", lab, label, "params:seed"],
                 ["chosen_prompt", "prompt_results"],
                 name="choose_prompt",
             ),

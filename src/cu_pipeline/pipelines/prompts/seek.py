@@ -65,9 +65,10 @@ def search_steps(
     recipes = candidates(template, options.instructions, development.pool, shots, options.candidates, seed)
 
     def plan_first(recipe: Recipe, clips: int) -> Plan:
-        return plan(recipe, development.task, searched.captions[:clips], development.pool)
+        return plan(recipe, development.task, searched.clips[:clips], development.pool)
 
     def right(asked: Plan, answers: Mapping[str, Answer]) -> NDArray[np.bool_]:
-        return right_of(asked, searched.truth, read(asked, answers, identity, development.priors))
+        reading = read(asked, answers, identity, development.priors)
+        return right_of(reading, searched.truth, development.task.capability.kind)
 
     return halve(recipes, len(searched), options.calls, plan_first, right)

@@ -1,12 +1,17 @@
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cu_pipeline.labeling.recipes import recipe_with
+from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.labeling.recipes import recipe_with, with_pictures
 from cu_pipeline.pipelines.prompts.development import Development
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
+from cu_pipeline.prompting.methods import unfit
 from cu_pipeline.prompting.plan import Plan, plan
 from cu_pipeline.prompting.question import AnyQuestion
 from cu_pipeline.prompting.recipe import Recipe, prompt_named
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ def build_trials(
     present: Recipe,
     others: Sequence[Recipe],
     options: PromptsOptions,
+    llm: LlmOptions,
 ) -> list[Trial]:
     """Plan all that is measured: the present recipe first, then each prompt with each method, then the others.
 
@@ -37,14 +43,15 @@ def build_trials(
         present: what labels now.
         others: further recipes, such as one that a search found.
         options: the grid.
+        llm: how many frames are shown by methods that show any.
 
     Raises:
         ConfigurationError: a prompt of the grid is unknown or names what it is not given.
     """
     grid = [
-        recipe_with(name, prompt_named(prompts, name), method, development.pool, options.shots)
+        with_pictures(recipe_with(name, prompt_named(prompts, name), method, development.pool, options.shots), llm)
         for name in options.prompts
-        for method in options.methods
+        for method in _able(options.methods, development)
     ]
     distinct: dict[str, Recipe] = {}
     for recipe in (present, *grid, *others):
@@ -59,11 +66,20 @@ def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[AnyQuestion]]:
             yield one.everything
 
 
+def _able(methods: Sequence[str], development: Development) -> list[str]:
+    """Leave out the methods that cannot label the capability, and say so."""
+    reasons = {method: unfit(method, development.task.capability) for method in methods}
+    for method, reason in reasons.items():
+        if reason:
+            _log.info("%s: %s is left out: %s", development.task.name, method, reason)
+    return [method for method, reason in reasons.items() if not reason]
+
+
 def _trial(recipe: Recipe, development: Development, orders: int) -> Trial:
-    captions = development.measured.captions
+    clips = development.measured.clips
     number = orders if recipe.how.examples != "none" else 1
     return Trial(
-        recipe, tuple(plan(recipe, development.task, captions, development.pool, order) for order in range(number))
+        recipe, tuple(plan(recipe, development.task, clips, development.pool, order) for order in range(number))
     )
 
 
