@@ -30,7 +30,13 @@ def _kept(found: Mapping[str, Any]) -> str:
         f"{', of each answer,' if found['per_class'] else ''} are wrong. Of {accepted} calibration clips with one, "
         f"{wrong} were. A correct label is expected to cost ${cost['value']:.2g}{interval}, by people alone "
         f"${found['human_price']:.2g}"
+        f"{_spared(found['llm_clips_spared'])}"
     )
+
+
+def _spared(clips: int) -> str:
+    told = "The language model was not asked about {} clips, whose label was certified before its turn"
+    return ". " + told.format(clips) if clips else ""
 
 
 def _lacking(found: Mapping[str, Any]) -> str:
