@@ -1,6 +1,6 @@
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.in_turn import spare
+from cu_pipeline.labeling.in_turn import Asked, asked, spare
 from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.client import Scored, Unanswered
@@ -36,3 +36,12 @@ def test_nothing_is_spared_where_each_answer_hangs_on_all_captions(clips, votes)
     assert spare([batch], {"topic": {"1"}}, {}, "m") == [batch]
     fixed = _inquiry(clips, votes, "score_batch", (-0.7, -0.7))
     assert list(spare([fixed], {"topic": {"1"}}, {}, "m")[0].clips) == ["2", "3", "4"]
+
+
+def test_who_answered_nothing_usable_counts_as_unanswered(clips, votes) -> None:
+    inquiry = _inquiry(clips, votes)
+    key = {clip: question.key("m") for clip, question in inquiry.clips.items()}
+    known = {key["1"]: Scored((-1.0, -1.0), 3), key["2"]: Unanswered("late", 3)}
+    assert asked([inquiry], known, "m") == {"topic": Asked(clips=4, unanswered=3)}
+    assert not asked([inquiry], known, "m")["topic"].is_complete
+    assert Asked(clips=300, unanswered=3, spared=5).is_complete

@@ -9,6 +9,7 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.guarantee import binomial_p_values
+from cu_pipeline.labeling.in_turn import Asked
 from cu_pipeline.labeling.promise.case import Case
 from cu_pipeline.labeling.promise.certify import Question, accepted_by
 from cu_pipeline.labeling.promise.evidence import evidence
@@ -107,7 +108,7 @@ def test_sources_asked_in_turn_keep_the_promise_and_cost_what_was_foretold() -> 
             assert (routed == accepted_by(pool.machines(), settled.trial.verdicts, len(spared))).all()
             errors.append(float(1 - _taken(pool, routed).mean()) if (routed >= 0).any() else 0.0)
             if settled.trial.certified and not is_due:
-                foretold = evidence(case, settled, account(project.trials, DELTA), 0)["cost_per_correct"]["value"]
+                foretold = evidence(case, settled, account(project.trials, DELTA), Asked())["cost_per_correct"]["value"]
                 costs.append((_cost(pool, routed, spared), _cost(pool, routed, np.zeros_like(spared)), foretold))
         broken += max(errors) > ALPHA
     in_turn, at_once, foretold = np.mean(costs, axis=0)

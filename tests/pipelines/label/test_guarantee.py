@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.prompting.client import Scored
+from cu_pipeline.prompting.client import Scored, Unanswered, UnansweredError
 from cu_pipeline.prompting.clients import CLIENTS, ClientKind
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
@@ -151,10 +151,12 @@ class Oracle:
 
     identity, concurrency = "oracle@1", 1
 
-    def __init__(self, truth: pd.Series) -> None:
-        self._truth = truth
+    def __init__(self, truth: pd.Series, *, is_down: bool) -> None:
+        self._truth, self._is_down = truth, is_down
 
     def score(self, prompt: str, continuations: Sequence[str], *, shared: str = "") -> Scored:
+        if self._is_down:
+            raise UnansweredError(Unanswered("out of reach"))
         found = re.search(r"c\d{5}", prompt)
         if not found:
             return Scored((math.log(1 / 3),) * 3, 10)
@@ -169,8 +171,10 @@ class Oracle:
 def ask_in_turn(run_label: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Give a function that runs the pipeline with a rule about cooking and the oracle about everything."""
 
-    def run(feed: Feed, *, words: Sequence[str] = ("cooking",), **guarantee: Any) -> tuple[Any, dict[str, int]]:
-        kind = ClientKind(lambda _: Oracle.identity, lambda _: Oracle(feed.truth))
+    def run(
+        feed: Feed, *, words: Sequence[str] = ("cooking",), is_down: bool = False, **guarantee: Any
+    ) -> tuple[Any, dict[str, int]]:
+        kind = ClientKind(lambda _: Oracle.identity, lambda _: Oracle(feed.truth, is_down=is_down))
         monkeypatch.setitem(CLIENTS, "packaged", kind)
         llm = {"max_clips": 5000, "client": {"packaged": {"price_per_1000_prompt_tokens": 0.1}}}
         rules = [{**RULES[0], "words": list(words), "probability": 0.9}]
@@ -219,12 +223,16 @@ def test_the_language_model_is_spared_what_a_rule_has_certified(ask_in_turn: Run
     assert _bytes(tmp_path) == written
 
 
-def test_all_is_asked_before_a_new_test(ask_in_turn: Run) -> None:
+def test_a_new_test_waits_until_all_is_asked(ask_in_turn: Run) -> None:
     before, after = _grown(clips=1400, labelled=900, extra=150)
     ask_in_turn(before)
     _, counts = ask_in_turn(after)
     spared = counts["llm_clips_spared"]
     assert spared > 30
+    catalog, counts = ask_in_turn(after, words=("cooking", "food"), is_down=True)
+    assert (counts["calibration_tests"], counts["llm_clips_spared"], counts["llm_unanswered"]) == (0, 0, spared)
+    assert not catalog.load("labels")["certified"].any()
+    assert f"{spared} questions to the language model have no answer yet" in catalog.load("guarantee")["topic"]["words"]
     catalog, counts = ask_in_turn(after, words=("cooking", "food"))
     assert (counts["calibration_tests"], counts["llm_clips_spared"], counts["llm_calls"]) == (1, 0, spared)
     (llm,) = (one for one in catalog.load("guarantee")["topic"]["sources"] if one["source"] == "llm")

@@ -4,6 +4,7 @@ import numpy as np
 
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.allowance import Allowance
+from cu_pipeline.labeling.in_turn import Asked
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
 from cu_pipeline.labeling.promise.case import Case
 from cu_pipeline.labeling.promise.certify import Question, accepted_by
@@ -13,14 +14,14 @@ from cu_pipeline.labeling.promise.turns import accepted_before
 from cu_pipeline.labeling.promise.words import in_words
 
 
-def evidence(case: Case, settled: Settled, spent: Allowance, spared: int) -> dict[str, Any]:
+def evidence(case: Case, settled: Settled, spent: Allowance, asked: Asked) -> dict[str, Any]:
     """Say what holds for one capability, in numbers and in words.
 
     Args:
         case: what was asked.
         settled: where it stands.
         spent: the account of delta after it.
-        spared: clips that the language model was not asked about.
+        asked: how far the language model was asked.
     """
     question, terms, trial = case.question, case.wanted.terms, settled.trial
     routed = accepted_by(question.pool, trial.verdicts, len(case.pool))
@@ -44,7 +45,8 @@ def evidence(case: Case, settled: Settled, spent: Allowance, spared: int) -> dic
         "delta_spent": terms["delta"] - left,
         "delta_left": left,
         "labels_needed": settled.labels_needed,
-        "llm_clips_spared": spared,
+        "llm_clips_spared": asked.spared,
+        "answers_awaited": asked.unanswered if settled.due and not settled.made else 0,
         "human_price": question.human_price,
         "cost_per_correct": _cost(question, trial),
     }

@@ -3,6 +3,7 @@ from typing import Any
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
+from cu_pipeline.labeling.in_turn import Asked
 from cu_pipeline.labeling.promise.case import Opinions, case_of
 from cu_pipeline.labeling.promise.evidence import evidence
 from cu_pipeline.labeling.promise.options import GuaranteeOptions
@@ -16,7 +17,7 @@ def keep_promise(
     earlier: Sequence[Trial],
     options: GuaranteeOptions,
     human_price: float,
-    spared: Mapping[str, int],
+    asked: Mapping[str, Asked],
 ) -> tuple[list[Trial], dict[str, Any]]:
     """Decide for each capability which machine labels are accepted without a person.
 
@@ -26,7 +27,8 @@ def keep_promise(
         earlier: tests that were made before, in order.
         options: what is promised.
         human_price: US dollars for a person's label.
-        spared: capability -> clips that the language model was not asked about, as nothing hung on it.
+        asked: capability -> how far the language model was asked. Once it was spared clips, a test waits until it has
+            answered about all: what is missing would follow from what came out before.
 
     Returns:
         Tests that were made now, and the `guarantee` dataset: capability -> what holds and why.
@@ -37,10 +39,13 @@ def keep_promise(
     for name, capability in capabilities.items() if options.enabled else ():
         case = case_of(name, capability, opinions, options, human_price)
         mine = [trial for trial in earlier if trial.capability == name]
-        settled = settle(case.wanted, mine, case.put)
+        far = asked.get(name, Asked())
+        settled = settle(
+            case.wanted, mine, case.put, may_test=far.is_complete or not any(trial.certified for trial in mine)
+        )
         # without a clip to route nothing was tested
         made += settled.made if len(case.pool) else []
         count("calibration_tests", len(settled.made))
         spent = account([*mine, *settled.made], options.delta)
-        found[name] = evidence(case, settled, spent, spared.get(name, 0))
+        found[name] = evidence(case, settled, spent, far)
     return made, found

@@ -85,17 +85,22 @@ def standing(wanted: Trial, earlier: Sequence[Trial]) -> Settled:
     return Settled(certified[-1]) if certified else Settled(blank, labels_needed=lacking)
 
 
-def settle(wanted: Trial, earlier: Sequence[Trial], run: Callable[[Trial], list[Verdict]]) -> Settled:
+def settle(
+    wanted: Trial, earlier: Sequence[Trial], run: Callable[[Trial], list[Verdict]], *, may_test: bool = True
+) -> Settled:
     """Answer a question to the calibration set from what was tested before, or make the test that is due.
 
     Args:
         wanted: as in `standing`.
         earlier: likewise.
         run: makes the test of the trial that it is given, on its labels and at its delta.
+        may_test: whether all that the test needs is there; else it stays due.
     """
     found = standing(wanted, earlier)
     if found.due is None:
         return found
+    if not may_test:
+        return found if found.trial.certified else replace(found, trial=replace(found.due, delta=0.0))
     made = replace(found.due, verdicts=run(found.due))
     held = found.trial if found.trial.certified and not made.certified else made
     book = _Account.of(wanted, earlier)

@@ -46,6 +46,11 @@ def _lacking(found: Mapping[str, Any]) -> str:
         return "nothing to certify: people have looked at every clip"
     if not found["sources"]:
         return "nothing to certify: no machine has labelled a clip"
+    if found["answers_awaited"]:
+        return (
+            f"no machine label is certified: {found['answers_awaited']} questions to the language model have no answer "
+            "yet, and the test of the machines waits for it. The next run asks again"
+        )
     if found["labels_needed"] is None:
         return (
             f"no machine label is certified: on {clips} {sample}, the machines are wrong too often or too dear for "

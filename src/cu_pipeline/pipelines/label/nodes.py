@@ -18,7 +18,7 @@ from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.in_turn import spare
+from cu_pipeline.labeling.in_turn import asked, spare
 from cu_pipeline.labeling.inquiry import Inquiry, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
@@ -133,7 +133,7 @@ def spare_llm_questions(
 ) -> list[Inquiry]:
     """Leave out the questions about clips whose label cheaper machines have certified already."""
     active = active_capabilities(resolved)
-    identity = client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
+    identity = _identity(inquiries, options)
     opinions = Opinions(
         clips,
         pd.concat([annotations, rules, champions], ignore_index=True),
@@ -179,6 +179,7 @@ def certify_labels(
     opinions: pd.DataFrame,
     calibration: pd.DataFrame,
     inquiries: list[Inquiry],
+    answers: dict[str, Answer],
     resolved: dict[str, Any],
     functions: Path,
     tests: list[dict[str, Any]],
@@ -193,7 +194,7 @@ def certify_labels(
         [Trial.from_json(record) for record in tests],
         options.guarantee,
         options.people.price,
-        {inquiry.capability: inquiry.spared for inquiry in inquiries},
+        asked(inquiries, answers, _identity(inquiries, options)),
     )
     for found in guarantee.values():
         _log.info(found["words"])
@@ -224,7 +225,7 @@ def write_ledger(
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Give the ledger entries of annotations that are not in it yet."""
-    identity = client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
+    identity = _identity(inquiries, options)
     tokens = {
         (inquiry.capability, clip): answers[question.key(identity)].tokens
         for inquiry in inquiries
@@ -283,6 +284,11 @@ def measure_agreement(
     for line in in_words(tables):
         _log.info(line)
     return tables
+
+
+def _identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
+    """Give the language model's identity; "" where nothing is asked."""
+    return client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
 
 
 def _pool(

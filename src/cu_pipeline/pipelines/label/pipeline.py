@@ -105,6 +105,7 @@ def _labels() -> list[Node]:
                 "opinions",
                 "calibration_clips",
                 "llm_questions",
+                "llm_calls",
                 "capabilities_resolved",
                 "label_rules",
                 "earlier_calibration_tests",
