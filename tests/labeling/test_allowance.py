@@ -26,17 +26,18 @@ def test_one_shared_clip_makes_a_test_pay_for_earlier_ones_and_new_clips_are_fre
 
 def test_repeating_a_test_is_free() -> None:
     allowance = Allowance(0.05).spend("llm@1", CLIPS, 0.025)
-    assert allowance.share("llm@1", CLIPS) == 0.025
+    assert allowance.share("llm@1", CLIPS, 7) == 0.025
     assert allowance.spend("llm@1", CLIPS, 0.025) is allowance
 
 
 def test_shares_never_run_out_and_add_up_to_the_total() -> None:
     allowance = Allowance(0.06)
-    for turn in range(50):
-        delta = allowance.share(f"prompt {turn}", CLIPS)
-        assert delta > 0
-        allowance = allowance.spend(f"prompt {turn}", CLIPS, delta)
-    assert allowance.spent(CLIPS) == pytest.approx(0.06 * 50 / 51)
+    for turn in range(1, 31):
+        for test in range(turn):
+            delta = allowance.share(f"test {test} of turn {turn}", CLIPS, turn)
+            assert delta > 0
+            allowance = allowance.spend(f"test {test} of turn {turn}", CLIPS, delta)
+    assert allowance.spent(CLIPS) == pytest.approx(0.06 * 30 / 31)
 
 
 def test_the_record_survives_a_file() -> None:

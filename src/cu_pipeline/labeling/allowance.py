@@ -39,17 +39,23 @@ class Allowance:
         """Give the sum of the deltas of all tests that used any of `clips`."""
         return sum(use.delta for use in self.uses if use.clips & frozenset(clips))
 
-    def share(self, test: str, clips: Collection[str]) -> float:
-        """Give the delta for a test: for the k-th on these clips total / (k (k + 1)), which adds up to the total.
+    def share(self, test: str, clips: Collection[str], turn: int) -> float:
+        """Give the delta for a test.
 
-        >>> Allowance(0.06).share("a", ["1"])
+        Turn k has total / (k (k + 1)), which adds up to the total, shared evenly by the k tests that may be made in it.
+
+        Args:
+            test: all that decides its outcome.
+            clips: the calibration clips.
+            turn: k, from 1.
+
+        >>> Allowance(0.06).share("a", ["1"], 1)
         0.03
         """
         known = self._known(test, clips)
         if known is not None:
             return known.delta
-        turn = 1 + sum(bool(use.clips & frozenset(clips)) for use in self.uses)
-        return min(self.total / (turn * (turn + 1)), max(self.total - self.spent(clips), 0.0))
+        return min(self.total / (turn * turn * (turn + 1)), max(self.total - self.spent(clips), 0.0))
 
     def spend(self, test: str, clips: Collection[str], delta: float) -> "Allowance":
         """Charge a test to its clips.

@@ -30,11 +30,13 @@ class Inquiry:
         capability: its name.
         clip_ids: of the clips asked about.
         plan: the questions, one a clip.
+        spared: number of clips not asked about, since their label is certain without.
     """
 
     capability: str
     clip_ids: tuple[str, ...]
     plan: Plan
+    spared: int = 0
 
     @property
     def questions(self) -> tuple[AnyQuestion, ...]:

@@ -1,11 +1,14 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.promise.certify import SUREST, Question, accepted_by
+from cu_pipeline.labeling.promise.certify import Question, accepted_by
 from cu_pipeline.labeling.promise.machines import Machine, machines_say, most_confident
-from cu_pipeline.labeling.promise.trial import Trial, Verdict
+from cu_pipeline.labeling.promise.trial import SUREST, Trial, Verdict
 from cu_pipeline.labeling.thresholds import threshold_paths
 
 TOPIC = Capability(classes=("a", "b"))
@@ -36,6 +39,17 @@ def test_the_cheapest_machine_that_is_sure_enough_is_taken() -> None:
     assert most_confident([rule, llm], 3).tolist() == [0, 1, 1]
     each = [Verdict("a", {SUREST: 0.95}, 1, 0, 0.0, 0), Verdict("b", {SUREST: 0.5}, 1, 0, 0.0, 0)]
     assert accepted_by([rule, llm], each, 3).tolist() == [-1, 1, -1]
+
+
+def test_machines_accept_in_the_order_of_their_test_whatever_they_cost_now() -> None:
+    rule, llm = _machine("rule", ["a", "a"], [0.9, 0.9], 0.02), _machine("llm", ["b", "b"], [0.9, 0.1], 0.01)
+    tested = Verdict("", {"llm": 0.5, "rule": 0.5}, 1, 0, 0.0, 0, ["rule", "llm"])
+    assert accepted_by([llm, rule], [tested], 2).tolist() == [1, 1]
+    assert accepted_by([llm, rule], [replace(tested, sequence=["llm", "rule"])], 2).tolist() == [0, 1]
+    assert accepted_by([llm], [tested], 2).tolist() == [0, -1]
+    assert accepted_by([llm], [tested.before("llm")], 2).tolist() == [-1, -1]
+    kept = Trial.from_json(json.loads(json.dumps(Trial("t", {}, {}, 0.1, [tested]).as_json(), sort_keys=True)))
+    assert kept.verdicts[0].order == ["rule", "llm"]
 
 
 def test_annotators_of_one_kind_speak_with_one_voice() -> None:

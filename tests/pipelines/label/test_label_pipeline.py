@@ -13,7 +13,7 @@ from cu_pipeline.labeling.options import LabelOptions
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
 
-NO_WORK = {"calibration_tests": 0, "ledger_entries_added": 0}
+NO_WORK = {"calibration_tests": 0, "ledger_entries_added": 0, "llm_clips_spared": 0}
 BASE = Path(__file__).parents[3] / "conf" / "base"
 
 LABELLED = {

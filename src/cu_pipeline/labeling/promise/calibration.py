@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pandas as pd
@@ -23,6 +23,7 @@ def calibration_clips(
     capabilities: Mapping[str, Capability],
     options: GuaranteeOptions,
     people: PeopleOptions,
+    arrived: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Choose the clips that machines are tested on: a random sample, labelled by people.
 
@@ -32,15 +33,20 @@ def calibration_clips(
         capabilities: the active ones.
         options: which clips are such a sample.
         people: how people's answers add up.
+        arrived: ids of the clips that people were sent, in the order of their answers.
 
     Returns:
-        A table with the columns of `CALIBRATION`, copies left out.
+        A table with the columns of `CALIBRATION`, copies left out: of each capability first the clips that came
+        labelled, then the others as they arrived.
     """
     rows: list[dict[str, object]] = []
-    said = by_people(on_originals(annotations, originals(clips)))
+    original_of = originals(clips)
+    said = by_people(on_originals(annotations, original_of))
+    place = {original_of.get(clip, clip): -number for number, clip in enumerate(reversed(arrived))}
     for name, capability in capabilities.items() if options.enabled else ():
         mine = said[said["capability"] == name]
-        chosen = pd.Index(sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"])))
+        drawn = sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"]))
+        chosen = pd.Index(sorted(drawn, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
         truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
         labels, _ = decide(truth.probabilities, capability, list(chosen))
         rows += [

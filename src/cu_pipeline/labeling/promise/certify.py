@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,11 +7,8 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.certificate import Certificate, Terms
 from cu_pipeline.labeling.promise.machines import Machine, most_confident
-from cu_pipeline.labeling.promise.trial import Trial, Verdict
+from cu_pipeline.labeling.promise.trial import SUREST, Trial, Verdict
 from cu_pipeline.labeling.routing import certify, certify_each_class, route
-
-SUREST = "surest"
-"""Stands in verdicts on single answers for whichever machine is surest of a clip."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,10 @@ class Question:
     truth: NDArray[np.object_]
     pool: Sequence[Machine]
     human_price: float
+
+    def on(self, rows: NDArray[np.int64]) -> "Question":
+        """Give the same about the calibration clips at the positions `rows` only."""
+        return replace(self, calibration=[one.take(rows) for one in self.calibration], truth=self.truth[rows])
 
     def put(self, trial: Trial) -> list[Verdict]:
         """Test the machines at the trial's delta."""
@@ -60,7 +61,10 @@ class Question:
 
 
 def accepted_by(machines: Sequence[Machine], verdicts: Sequence[Verdict], clips: int) -> NDArray[np.int64]:
-    """Give for each clip the machine whose answer is certified, (clips,); -1 where none is."""
+    """Give for each clip the machine whose answer is certified, (clips,); -1 where none is.
+
+    Machines are taken in the order in which they were tested, whatever they cost now.
+    """
     chosen: NDArray[np.int64] = np.full(clips, -1, dtype=np.int64)
     if not machines:
         return chosen
@@ -70,9 +74,12 @@ def accepted_by(machines: Sequence[Machine], verdicts: Sequence[Verdict], clips:
             holds = (said == verdict.answer) & (sure >= verdict.thresholds[SUREST])
             chosen[holds] = most_confident(list(machines), clips)[holds]
         elif verdict.thresholds:
-            thresholds = np.array([verdict.thresholds.get(machine.kind.value, np.inf) for machine in machines])
-            destination = route(_confidence(machines), thresholds)
-            chosen = np.where(destination < len(machines), destination, -1)
+            place = {machine.kind.value: number for number, machine in enumerate(machines)}
+            kinds = [kind for kind in verdict.order if kind in place]
+            if kinds:
+                turns = [place[kind] for kind in kinds]
+                thresholds = np.array([verdict.thresholds[kind] for kind in kinds])
+                chosen = np.array([*turns, -1])[route(_confidence(machines)[:, turns], thresholds)]
     return chosen
 
 
@@ -95,5 +102,6 @@ def _codes(answers: NDArray[np.object_], codes: dict[str, int]) -> NDArray[np.in
 
 
 def _verdict(answer: str, found: Certificate, kinds: Sequence[str]) -> Verdict:
-    thresholds = {kind: value for kind, value in zip(kinds, found.thresholds, strict=True) if np.isfinite(value)}
-    return Verdict(answer, thresholds, found.accepted, found.wrong, found.p_value, found.more_labels)
+    found_at = {kind: value for kind, value in zip(kinds, found.thresholds, strict=True) if np.isfinite(value)}
+    numbers = (found.accepted, found.wrong, found.p_value, found.more_labels)
+    return Verdict(answer, dict(sorted(found_at.items())), *numbers, sequence=list(found_at))

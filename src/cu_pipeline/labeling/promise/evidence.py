@@ -1,43 +1,29 @@
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.allowance import Allowance
+from cu_pipeline.labeling.in_turn import Asked
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
+from cu_pipeline.labeling.promise.case import Case
 from cu_pipeline.labeling.promise.certify import Question, accepted_by
-from cu_pipeline.labeling.promise.options import Sample
+from cu_pipeline.labeling.promise.settle import Settled
 from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.promise.turns import accepted_before
 from cu_pipeline.labeling.promise.words import in_words
 
 
-@dataclass(frozen=True)
-class Case:
-    """A question about one capability.
-
-    Attributes:
-        wanted: the test that is asked for.
-        question: what machines say of the calibration clips and of the pool.
-        pool: ids of the clips that are to be routed.
-        sample: which clips the calibration clips are.
-    """
-
-    wanted: Trial
-    question: Question
-    pool: "pd.Index[str]"
-    sample: Sample
-
-
-def evidence(case: Case, trial: Trial, spent: Allowance) -> dict[str, Any]:
+def evidence(case: Case, settled: Settled, spent: Allowance, asked: Asked) -> dict[str, Any]:
     """Say what holds for one capability, in numbers and in words.
 
     Args:
         case: what was asked.
-        trial: the test that holds.
+        settled: where it stands.
         spent: the account of delta after it.
+        asked: how far the language model was asked.
     """
-    question, terms = case.question, case.wanted.terms
+    question, terms, trial = case.question, case.wanted.terms, settled.trial
     routed = accepted_by(question.pool, trial.verdicts, len(case.pool))
     accepted = int((routed >= 0).sum())
     clips = case.wanted.labels
@@ -58,7 +44,9 @@ def evidence(case: Case, trial: Trial, spent: Allowance) -> dict[str, Any]:
         "delta_of_this_test": trial.delta,
         "delta_spent": terms["delta"] - left,
         "delta_left": left,
-        "labels_needed": trial.more_labels,
+        "labels_needed": settled.labels_needed,
+        "llm_clips_spared": asked.spared,
+        "answers_awaited": asked.unanswered if settled.due and not settled.made else 0,
         "human_price": question.human_price,
         "cost_per_correct": _cost(question, trial),
     }
@@ -81,13 +69,19 @@ def _source(machine: Any, on_calibration: Any, question: Question) -> dict[str, 
 
 
 def _cost(question: Question, trial: Trial) -> dict[str, Any]:
-    """Give US dollars for a correct label, as seen on the calibration clips and without the price of these."""
+    """Give US dollars for a correct label of a new clip, as seen on the calibration clips, whose price is left out.
+
+    All machines are asked, but for the language model where a label is certified before its turn.
+    """
     if not trial.certified or not len(question.truth):
         return {"value": question.human_price, "ci95": None}
     routed = accepted_by(question.calibration, trial.verdicts, len(question.truth))
     machines = question.calibration
-    asked = sum((np.isfinite(one.confidence) * pool.price for one, pool in zip(machines, question.pool, strict=True)))
-    paid = np.asarray(asked + np.where(routed < 0, question.human_price, 0.0))
+    certain = accepted_before(machines, trial.verdicts, len(question.truth))
+    paid = np.where(routed < 0, question.human_price, 0.0)
+    for machine, pool in zip(machines, question.pool, strict=True):
+        spared = certain & (machine.kind is AnnotatorKind.LLM)
+        paid += np.where(np.isfinite(machine.confidence) & ~spared, pool.price, 0.0)
     answers = np.column_stack([machine.answers for machine in machines])
     taken = answers[np.arange(len(routed)), np.maximum(routed, 0)]
     right = ((routed < 0) | (taken == question.truth)).astype(float)

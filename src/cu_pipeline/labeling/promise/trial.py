@@ -1,9 +1,14 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
+from typing import Any, Final
 
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.labeling.allowance import Allowance, Use
+from cu_pipeline.labeling.promise.machines import KINDS
+
+SUREST: Final = "surest"
+"""Stands in verdicts on single answers for whichever machine is surest of a clip."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class Verdict:
         wrong: of these.
         p_value: of the test.
         more_labels: calibration labels that are lacking, if the machines go on as seen; None: no number helps.
+        sequence: kinds of machines with a threshold, in the order in which they are asked.
     """
 
     answer: str
@@ -25,6 +31,17 @@ class Verdict:
     wrong: int
     p_value: float
     more_labels: int | None
+    sequence: list[str] = field(default_factory=list)
+
+    @property
+    def order(self) -> list[str]:
+        """The sequence; where none was kept, that of prices as they were by default."""
+        return self.sequence or sorted(self.thresholds, key=[SUREST, *KINDS].index)
+
+    def before(self, kind: str) -> "Verdict":
+        """Give what is accepted before a kind of machine is asked."""
+        earlier = list(takewhile(lambda one: one != kind, self.order))
+        return replace(self, thresholds={one: self.thresholds[one] for one in earlier}, sequence=earlier)
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,11 @@ class Trial:
     def certified(self) -> bool:
         """Whether any answer is accepted."""
         return any(verdict.thresholds for verdict in self.verdicts)
+
+    def answers(self, wanted: "Trial") -> bool:
+        """Say whether it asked the same, and people still say what they said then."""
+        agrees = all(wanted.labels.get(clip, label) == label for clip, label in self.labels.items())
+        return self.terms == wanted.terms and agrees
 
     @property
     def more_labels(self) -> int | None:

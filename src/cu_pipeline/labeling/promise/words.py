@@ -30,7 +30,13 @@ def _kept(found: Mapping[str, Any]) -> str:
         f"{', of each answer,' if found['per_class'] else ''} are wrong. Of {accepted} calibration clips with one, "
         f"{wrong} were. A correct label is expected to cost ${cost['value']:.2g}{interval}, by people alone "
         f"${found['human_price']:.2g}"
+        f"{_spared(found['llm_clips_spared'])}"
     )
+
+
+def _spared(clips: int) -> str:
+    told = "The language model was not asked about {} clips, whose label was certified before its turn"
+    return ". " + told.format(clips) if clips else ""
 
 
 def _lacking(found: Mapping[str, Any]) -> str:
@@ -40,6 +46,11 @@ def _lacking(found: Mapping[str, Any]) -> str:
         return "nothing to certify: people have looked at every clip"
     if not found["sources"]:
         return "nothing to certify: no machine has labelled a clip"
+    if found["answers_awaited"]:
+        return (
+            f"no machine label is certified: {found['answers_awaited']} questions to the language model have no answer "
+            "yet, and the test of the machines waits for it. The next run asks again"
+        )
     if found["labels_needed"] is None:
         return (
             f"no machine label is certified: on {clips} {sample}, the machines are wrong too often or too dear for "

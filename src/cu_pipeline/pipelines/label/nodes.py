@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.core.capability import Capabilities, Capability
+from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
@@ -21,28 +20,30 @@ from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
+from cu_pipeline.labeling.in_turn import asked, spare
 from cu_pipeline.labeling.inputs import Extracted, inputs_for, reads_screens
 from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
-from cu_pipeline.labeling.promise.keep import Opinions, keep_promise
+from cu_pipeline.labeling.promise.case import Opinions
+from cu_pipeline.labeling.promise.keep import keep_promise
 from cu_pipeline.labeling.promise.trial import Trial
+from cu_pipeline.labeling.promise.turns import certified_unasked
 from cu_pipeline.labeling.queue.answers import paid_answers, unused_batches
 from cu_pipeline.labeling.queue.asked import asked_capabilities
 from cu_pipeline.labeling.queue.batches import review_batches
 from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
 from cu_pipeline.labeling.queue.select import plan_queue
 from cu_pipeline.labeling.recipes import ChampionOf
-from cu_pipeline.labeling.rules.annotate import Rule, annotate_by_rules
-from cu_pipeline.labeling.rules.function import load_rules
+from cu_pipeline.labeling.rules.annotate import annotate_by_rules
 from cu_pipeline.labeling.screens import read_missing_screens
 from cu_pipeline.labeling.studio.tasks import Task
 from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
+from cu_pipeline.pipelines.label.versions import all_rules, machine_versions
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
 from cu_pipeline.prompting.client import Answer
@@ -59,11 +60,16 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
 
 
 def choose_calibration(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    people_annotations: list[PersonAnswer],
+    resolved: dict[str, Any],
+    options: LabelOptions,
 ) -> pd.DataFrame:
     """Choose the clips, labelled by people, on which machines are tested."""
     active = active_capabilities(resolved)
-    return calibration_clips(clips, annotations, active, options.guarantee, options.people)
+    arrived = [answer.clip_id for answer in people_annotations]
+    return calibration_clips(clips, annotations, active, options.guarantee, options.people, arrived)
 
 
 def annotate_with_rules(
@@ -150,6 +156,33 @@ def plan_llm_questions(
     return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, inputs_of, options.llm)
 
 
+def spare_llm_questions(
+    inquiries: list[Inquiry],
+    known: dict[str, Answer],
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    rules: pd.DataFrame,
+    champions: pd.DataFrame,
+    calibration: pd.DataFrame,
+    resolved: dict[str, Any],
+    functions: Path,
+    tests: list[dict[str, Any]],
+    options: LabelOptions,
+) -> list[Inquiry]:
+    """Leave out the questions about clips whose label cheaper machines have certified already."""
+    active = active_capabilities(resolved)
+    identity = _identity(inquiries, options)
+    opinions = Opinions(
+        clips,
+        pd.concat([annotations, rules, champions], ignore_index=True),
+        calibration,
+        machine_versions(clips, annotations, calibration, active, functions, options),
+        {one.capability: recipes.answers_version(one.plan.recipe, identity) for one in inquiries},
+    )
+    earlier = [Trial.from_json(record) for record in tests]
+    return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
+
+
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
@@ -183,6 +216,8 @@ def certify_labels(
     clips: pd.DataFrame,
     opinions: pd.DataFrame,
     calibration: pd.DataFrame,
+    inquiries: list[Inquiry],
+    answers: dict[str, Answer],
     resolved: dict[str, Any],
     functions: Path,
     tests: list[dict[str, Any]],
@@ -190,17 +225,14 @@ def certify_labels(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
     active = active_capabilities(resolved)
-    rules = all_rules(options, functions)
-    llm = _llm_version(clips, prior_knowledge(opinions, calibration), active, options)
-    versions = {
-        name: json_sha256([[rule.version for rule in rules if rule.capability == name], llm[name]]) for name in active
-    }
+    versions = machine_versions(clips, opinions, calibration, active, functions, options)
     made, guarantee = keep_promise(
         Opinions(clips, opinions, calibration, versions),
         active,
         [Trial.from_json(record) for record in tests],
         options.guarantee,
         options.people.price,
+        asked(inquiries, answers, _identity(inquiries, options)),
     )
     for found in guarantee.values():
         _log.info(found["words"])
@@ -233,7 +265,7 @@ def write_ledger(
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Give the ledger entries of annotations, and of people's answers used or not, that are not in it yet."""
-    identity = client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
+    identity = _identity(inquiries, options)
     tokens = {
         (inquiry.capability, clip): answers[question.key(identity)].tokens
         for inquiry in inquiries
@@ -301,19 +333,9 @@ def measure_agreement(
     return tables
 
 
-def all_rules(options: LabelOptions, functions: Path) -> list[Rule]:
-    """Give the rules of the parameters and of the rules file."""
-    return [*options.rules, *load_rules(functions)]
-
-
-def _llm_version(
-    clips: pd.DataFrame, known: pd.DataFrame, active: dict[str, Capability], options: LabelOptions
-) -> dict[str, list[Any]]:
-    """Give, by capability, what decides the language model's answers besides model and prompt."""
-    if not options.llm.enabled:
-        return {name: [] for name in active}
-    asked = options.llm.model_dump(mode="json", exclude={"client", "max_clips"})
-    return {name: [asked, class_priors(clips, known, name, one).tolist()] for name, one in active.items()}
+def _identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
+    """Give the language model's identity; "" where nothing is asked."""
+    return client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
 
 
 def _pool(

@@ -1,0 +1,105 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.copies import by_people, on_originals, originals
+from cu_pipeline.labeling.promise.certify import Question
+from cu_pipeline.labeling.promise.machines import Machine, machines_say
+from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample
+from cu_pipeline.labeling.promise.trial import Trial, Verdict
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """All that is needed to certify labels.
+
+    Attributes:
+        clips: the table of usable clips.
+        annotations: of all sources, with a price each.
+        calibration: table of clips that machines are tested on, with people's labels.
+        versions: capability -> what, besides the annotators' versions, decides what machines answer.
+        awaited: capability -> version of the language model's answers that are still to come.
+    """
+
+    clips: pd.DataFrame
+    annotations: pd.DataFrame
+    calibration: pd.DataFrame
+    versions: Mapping[str, str]
+    awaited: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question about one capability.
+
+    Attributes:
+        wanted: the test that is asked for.
+        question: what machines say of the calibration clips and of the pool.
+        pool: ids of the clips that are to be routed.
+        sample: which clips the calibration clips are.
+    """
+
+    wanted: Trial
+    question: Question
+    pool: "pd.Index[str]"
+    sample: Sample
+
+    def put(self, trial: Trial) -> list[Verdict]:
+        """Make a test on its calibration clips."""
+        if not len(self.pool):
+            return [Verdict("", {}, 0, 0, 1.0, None)]
+        place = {clip: row for row, clip in enumerate(self.wanted.labels)}
+        return self.question.on(np.array([place[clip] for clip in trial.labels], dtype=np.int64)).put(trial)
+
+
+def case_of(
+    name: str, capability: Capability, opinions: Opinions, options: GuaranteeOptions, human_price: float
+) -> Case:
+    """Put the question whether a capability's machines keep the promise.
+
+    What is asked for is known before the language model answers: its answers may still be awaited.
+
+    Args:
+        name: of the capability.
+        capability: with its classes.
+        opinions: what everybody says.
+        options: what is promised.
+        human_price: US dollars for a person's label.
+    """
+    original_of = originals(opinions.clips)
+    mine = opinions.annotations[opinions.annotations["capability"] == name]
+    said = on_originals(mine, original_of)
+    clip_ids = pd.Index(sorted(set(original_of)))
+    machines = machines_say(said, clip_ids, capability)
+    calibration = opinions.calibration[opinions.calibration["capability"] == name]
+    calibrating = clip_ids.get_indexer(pd.Index(calibration["clip_id"]))
+    pool = (~clip_ids.isin(by_people(said)["clip_id"])).nonzero()[0]
+    question = Question(
+        capability,
+        [machine.take(calibrating) for machine in machines],
+        calibration["label"].to_numpy(dtype=object),
+        [machine.take(pool) for machine in machines],
+        human_price,
+    )
+    labels = dict(zip(calibration["clip_id"], calibration["label"], strict=True))
+    return Case(
+        Trial(name, _terms(name, machines, opinions, options), labels, 0.0),
+        question,
+        clip_ids[pool],
+        options.calibration,
+    )
+
+
+def _terms(name: str, machines: list[Machine], opinions: Opinions, options: GuaranteeOptions) -> dict[str, Any]:
+    """Give all that decides a test's outcome, but for the clips and for people's labels."""
+    # which rules spoke depends on the clips, so `versions` names all that there are
+    kinds = {one.kind.value: list(one.versions) if one.kind is not AnnotatorKind.RULE else [] for one in machines}
+    if name in opinions.awaited:
+        kinds[AnnotatorKind.LLM.value] = [opinions.awaited[name]]
+    promised = {"alpha": options.alpha, "delta": options.delta, "per_class": options.per_class}
+    return {**promised, "machines": kinds, "version": opinions.versions.get(name, "")}
