@@ -8,7 +8,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.labeling.inputs import Extracted, inputs_for
+from cu_pipeline.labeling.inputs import Extracted
 from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.few_shot import Pool
@@ -61,9 +61,6 @@ def inquire() -> Callable[..., list[Inquiry]]:
         recipes = dict.fromkeys(capabilities, recipe)
         chosen = {name: choose_clips(clips, annotations, name, recipe, options.max_clips) for name in capabilities}
 
-        def inputs_of(rows: pd.DataFrame, one: Recipe):
-            return inputs_for(rows, one, extracted, options)
-
-        return plan_inquiries(chosen, capabilities, recipes, lambda _: pool, inputs_of, options)
+        return plan_inquiries(chosen, capabilities, recipes, lambda _: pool, extracted, options)
 
     return plan

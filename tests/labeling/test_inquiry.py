@@ -112,3 +112,24 @@ def test_several_classes_are_asked_for_after_examples(clips, votes, inquire) -> 
     several = {"safety": CAPABILITIES["safety"]}
     (safety,) = inquire(clips({"1": "x"}), votes(), several, recipe, LlmOptions())
     assert safety.clips["1"].prompt == "sale=advert, violence;a walk=everyday life;x"
+
+
+def test_what_extractors_found_is_part_of_the_answers_version(clips, votes, inquire) -> None:
+    table, topic = clips({"1": "x"}), {"topic": CAPABILITIES["topic"]}
+
+    def version(template: str, **options: object) -> str:
+        recipe = Recipe(prompt="test", template=template)
+        (inquiry,) = inquire(table, votes(), topic, recipe, LlmOptions.model_validate(options))
+        return inquiry.version("model")
+
+    finer = {"screen_text": {"frames": 4}}
+    assert version("{{ text }}:") == version("{{ text }}:", **finer)
+    assert version("{{ text }}{{ screen_text }}:") != version("{{ text }}{{ screen_text }}:", **finer)
+
+
+def test_the_pool_of_nearest_examples_is_part_of_the_answers_version(clips, votes, inquire) -> None:
+    table, topic = clips({"1": "x"}), {"topic": CAPABILITIES["topic"]}
+    recipe = Recipe(prompt="test", template="{{ text }}:", method="nearest", shots=1)
+    pools = [POOL, Pool(POOL.examples[:1])]
+    versions = {inquire(table, votes(), topic, recipe, LlmOptions(), pool=pool)[0].version("m") for pool in pools}
+    assert len(versions) == 2

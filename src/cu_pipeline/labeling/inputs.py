@@ -63,6 +63,14 @@ def inputs_for(clips: pd.DataFrame, recipe: Recipe, extracted: Extracted, option
     return clip_inputs(clips, wanted, extracted, options, pictures=recipe.pictures > 0)
 
 
+def sources_of(recipe: Recipe, extracted: Extracted, options: LlmOptions) -> list[str]:
+    """Give the fingerprints of the extractors whose findings a recipe wants to be told."""
+    wanted = Prompt(recipe.template).inputs
+    screens = [screen_reader(options).identity] if "screen_text" in wanted else []
+    frames = [extracted.frames] if "tags" in wanted else []
+    return [identity.fingerprint for identity in (*screens, *frames)]
+
+
 def could_be_told(clips: pd.DataFrame, recipe: Recipe) -> "pd.Series[bool]":
     """Say of which clips a recipe could be told anything: the caption, a transcript, or what it looks for in media."""
     wanted = Prompt(recipe.template).inputs

@@ -1,25 +1,21 @@
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.inputs import could_be_told, says_something
+from cu_pipeline.labeling.inputs import Extracted, could_be_told, inputs_for, says_something, sources_of
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.recipes import task_of
 from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.inputs import ClipInputs
 from cu_pipeline.prompting.plan import Plan, plan
 from cu_pipeline.prompting.question import AnyQuestion
 from cu_pipeline.prompting.recipe import Recipe
 
 _log = logging.getLogger(__name__)
-
-InputsOf = Callable[[pd.DataFrame, Recipe], Sequence[ClipInputs]]
-"""Gives what a recipe may be told of clips, in their order."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +26,14 @@ class Inquiry:
         capability: its name.
         clip_ids: of the clips asked about.
         plan: the questions, one a clip.
+        beside: hash of what decides the questions beside the recipe: extractors, nearest examples; "" for nothing.
         spared: number of clips not asked about, since their label is certain without.
     """
 
     capability: str
     clip_ids: tuple[str, ...]
     plan: Plan
+    beside: str = ""
     spared: int = 0
 
     @property
@@ -48,13 +46,17 @@ class Inquiry:
         """Clip id -> the question about it."""
         return dict(zip(self.clip_ids, self.plan.questions, strict=True))
 
+    def version(self, identity: str) -> str:
+        """Give the version of the answers that the model `identity` gives."""
+        return f"prompt@{self.plan.recipe.version}{self.beside and f'+{self.beside}'} {identity}"
+
 
 def plan_inquiries(
     chosen: Mapping[str, pd.DataFrame],
     capabilities: Mapping[str, Capability],
     recipes: Mapping[str, Recipe],
     pool_of: Callable[[str], Pool],
-    inputs_of: InputsOf,
+    extracted: Extracted,
     options: LlmOptions,
 ) -> list[Inquiry]:
     """Write the questions about the chosen clips. A clip of which nothing is known is not asked about.
@@ -64,18 +66,21 @@ def plan_inquiries(
         capabilities: the active ones.
         recipes: prompt and method of each capability that is labelled.
         pool_of: gives a capability's labelled training captions.
-        inputs_of: gives what prompts may be told of clips.
-        options: cut and calibration.
+        extracted: what extractors found in clips.
+        options: cut, calibration and what prompts are told.
     """
     inquiries = []
     for name, recipe in recipes.items():
-        told = dict(zip(chosen[name]["clip_id"], inputs_of(chosen[name], recipe), strict=True))
-        known = {clip: inputs for clip, inputs in told.items() if says_something(inputs)}
+        inputs = inputs_for(chosen[name], recipe, extracted, options)
+        told = dict(zip(chosen[name]["clip_id"], inputs, strict=True))
+        known = {clip: one for clip, one in told.items() if says_something(one)}
         if not known:
             continue
         pool = pool_of(name) if recipe.how.examples == "nearest" else Pool()
         task = task_of(name, capabilities[name], options)
-        inquiries.append(Inquiry(name, tuple(known), plan(recipe, task, list(known.values()), pool)))
+        beside = [*sources_of(recipe, extracted, options), *(one.model_dump() for one in pool.examples)]
+        planned = plan(recipe, task, list(known.values()), pool)
+        inquiries.append(Inquiry(name, tuple(known), planned, json_sha256(beside)[:8] if beside else ""))
     return inquiries
 
 

@@ -12,7 +12,6 @@ from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.inquiry import Inquiry
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.labeling.recipes import answers_version
 from cu_pipeline.prompting.client import Answer
 from cu_pipeline.prompting.clients import client_kind
 from cu_pipeline.prompting.reading import read
@@ -66,7 +65,7 @@ def annotate(
                 "probability": round(float(certainty[row]), 6),
                 "probabilities": as_json(probabilities[row], capability.classes),
                 "price": price,
-                "version": answers_version(inquiry.plan.recipe, identity),
+                "version": inquiry.version(identity),
                 "draw": "",
             }
             for row, (clip_id, price) in enumerate(_prices(inquiry, answered, known, identity, options).items())

@@ -47,11 +47,6 @@ def task_of(name: str, capability: Capability, options: LlmOptions) -> Task:
     )
 
 
-def answers_version(recipe: Recipe, identity: str) -> str:
-    """Give the version of the answers that the model `identity` gives to a recipe's questions."""
-    return f"prompt@{recipe.version} {identity}"
-
-
 def recipe_with(prompt: str, template: str, method: str, pool: Pool, shots: int, form: str = "plain") -> Recipe:
     """Put a recipe together, with the examples that its method shows.
 

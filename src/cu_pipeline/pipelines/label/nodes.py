@@ -21,7 +21,7 @@ from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
 from cu_pipeline.labeling.in_turn import asked, spare
-from cu_pipeline.labeling.inputs import Extracted, inputs_for, reads_screens
+from cu_pipeline.labeling.inputs import Extracted, reads_screens
 from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
@@ -152,8 +152,7 @@ def plan_llm_questions(
     given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
     pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
     extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
-    inputs_of = partial(inputs_for, extracted=extracted, options=options.llm)
-    return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, inputs_of, options.llm)
+    return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, extracted, options.llm)
 
 
 def spare_llm_questions(
@@ -177,7 +176,7 @@ def spare_llm_questions(
         pd.concat([annotations, rules, champions], ignore_index=True),
         calibration,
         machine_versions(clips, annotations, calibration, active, functions, options),
-        {one.capability: recipes.answers_version(one.plan.recipe, identity) for one in inquiries},
+        {one.capability: one.version(identity) for one in inquiries},
     )
     earlier = [Trial.from_json(record) for record in tests]
     return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
