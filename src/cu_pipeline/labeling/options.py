@@ -87,8 +87,8 @@ class LlmOptions(Options):
 
     Attributes:
         enabled: whether it does so at all.
-        kinds: of capabilities that it labels. The packaged model is left out of multi-label ones, where its
-            answers were measured to be worse than the base rate.
+        kinds: of capabilities that it labels. The packaged model is left out of multi-label ones, where none of its
+            answers was shown to be better than the base rate.
         client: which model.
         prompt: name of a file in `conf/base/prompts`, or `champion`: what the prompt lab found best, method included.
         method: a key of `prompting.methods.METHODS`.
