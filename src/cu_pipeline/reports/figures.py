@@ -53,7 +53,7 @@ def reliability_figure(points: Sequence[Mapping[str, float]], ece: float) -> "Fi
         points: with `confidence`, `accuracy` and `n`; a dot's area grows with n.
         ece: expected calibration error, for the title.
     """
-    figure, axes = _canvas(4.2, 3.8)
+    figure, axes = canvas(4.2, 3.8)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     x, y, n = (np.array([point[key] for point in points]) for key in ("confidence", "accuracy", "n"))
     axes.vlines(x, x, y, color=WARM, linewidth=1.2, alpha=0.8)
@@ -71,7 +71,7 @@ def interval_figure(rows: Sequence[tuple[str, float, float, float]], metric: str
         rows: name, value, lower and upper end.
         metric: what the values are.
     """
-    figure, axes = _canvas(5.4, 0.6 + 0.34 * (len(rows) + 1))
+    figure, axes = canvas(5.4, 0.6 + 0.34 * (len(rows) + 1))
     for place, (_, value, low, high) in enumerate(rows):
         colour = GREY if place else ACCENT
         axes.plot([low, high], [place, place], color=colour, linewidth=2.4 if place else 4, solid_capstyle="round")
@@ -94,7 +94,7 @@ def quantile_figure(quantiles: Sequence[float], label: str) -> "Figure":
         quantiles: at evenly spaced shares from 0 to 1, finite.
         label: of the axis, with its unit.
     """
-    figure, axes = _canvas(5.4, 2.4)
+    figure, axes = canvas(5.4, 2.4)
     shares = np.linspace(0, 1, len(quantiles))
     axes.plot(quantiles, shares, color=ACCENT, linewidth=1.8)
     axes.fill_between(quantiles, shares, color=ACCENT, alpha=0.12, linewidth=0)
@@ -110,7 +110,7 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
     Args:
         rows: kind of annotator and US dollars.
     """
-    figure, axes = _canvas(5.4, 0.7 + 0.36 * len(rows))
+    figure, axes = canvas(5.4, 0.7 + 0.36 * len(rows))
     names, sums = [name for name, _ in rows], [value for _, value in rows]
     axes.barh(range(len(rows)), sums, color=[WARM if name == "llm" else ACCENT for name in names], height=0.6)
     for place, value in enumerate(sums):
@@ -122,29 +122,6 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
-    return figure
-
-
-def pareto_figure(trials: Sequence[Mapping[str, Any]], front: Sequence[Mapping[str, Any]]) -> "Figure":
-    """Draw quality against cost, with a line through what is best at its price.
-
-    Args:
-        trials: with `name`, `accuracy`, `ci95` and `usd_per_1000_clips`.
-        front: those of them that are the best at their price, the cheapest first.
-    """
-    figure, axes = _canvas(7.6, 4.4)
-    for row in trials:
-        cost, best = row["usd_per_1000_clips"], row in front
-        axes.plot([cost, cost], row["ci95"], color=ACCENT if best else GREY, linewidth=1.4, alpha=0.45)
-        axes.scatter([cost], [row["accuracy"]], color=ACCENT if best else GREY, s=46 if best else 26, zorder=3)
-    points = [(row["usd_per_1000_clips"], row["accuracy"]) for row in front]
-    axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1, linestyle=(0, (4, 3)))
-    for row, point in zip(front, points, strict=True):
-        axes.annotate(row["name"], point, (6, 4), textcoords="offset points", fontsize=8)
-    axes.set(xlabel="US dollars per 1,000 clips", ylabel="accuracy, 95 % interval", ylim=(-0.02, 1.05))
-    axes.set_xlim(0, 1.3 * max(row["usd_per_1000_clips"] for row in trials) or 1.0)
-    axes.xaxis.set_major_formatter(lambda value, _: money(value))
-    axes.grid(color=LINE, linewidth=0.6)
     return figure
 
 
@@ -167,7 +144,8 @@ def _saved(figure: "Figure", **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+def canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """Make an empty plot of so many inches, without a window."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -183,7 +161,7 @@ def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
 
 def _matrix(counts: "np.ndarray[Any, Any]", classes: Sequence[str]) -> "Figure":
     side = 1.6 + 0.42 * len(classes)
-    figure, axes = _canvas(min(side + 0.6, 9), min(side, 8.4))
+    figure, axes = canvas(min(side + 0.6, 9), min(side, 8.4))
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shares = counts / totals
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -202,7 +180,7 @@ def _matrix(counts: "np.ndarray[Any, Any]", classes: Sequence[str]) -> "Figure":
 
 
 def _presence(confusion: Mapping[str, Any]) -> "Figure":
-    figure, axes = _canvas(5.4, 0.9 + 0.42 * len(confusion))
+    figure, axes = canvas(5.4, 0.9 + 0.42 * len(confusion))
     names = list(confusion)
     found, missed, wrong = (
         np.array([confusion[name][row][column] for name in names]) for row, column in ((1, 1), (1, 0), (0, 1))
