@@ -40,7 +40,7 @@ class PromptsOptions(Options):
     """
 
     capability: str = "topic"
-    prompts: tuple[str, ...] = Field(default=("bare", "instruction"), min_length=1)
+    prompts: tuple[str, ...] = Field(default=("bare", "instruction", "screen"), min_length=1)
     methods: tuple[str, ...] = Field(default=tuple(METHODS), min_length=1)
     clips: int = Field(default=80, ge=1)
     min_clips: int = Field(default=20, ge=2)
