@@ -42,3 +42,10 @@ def test_a_project_needs_a_capability_and_keeps_their_order() -> None:
     with pytest.raises(ValidationError):
         Capabilities({})
     assert list(Capabilities.model_validate({"z": {}, "a": {"kind": "multi"}}).root) == ["z", "a"]
+
+
+def test_descriptions_are_of_classes_that_there_are() -> None:
+    Capability(classes=("pets", "cars"), class_descriptions={"pets": "animals at home"})
+    Capability(class_descriptions={"pets": "classes may still come from the feed"})
+    with pytest.raises(ValidationError, match="class_descriptions name 'dogs'; classes are pets, cars"):
+        Capability(classes=("pets", "cars"), class_descriptions={"dogs": "x"})

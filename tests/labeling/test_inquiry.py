@@ -133,3 +133,16 @@ def test_the_pool_of_nearest_examples_is_part_of_the_answers_version(clips, vote
     pools = [POOL, Pool(POOL.examples[:1])]
     versions = {inquire(table, votes(), topic, recipe, LlmOptions(), pool=pool)[0].version("m") for pool in pools}
     assert len(versions) == 2
+
+
+def test_descriptions_that_a_prompt_names_are_part_of_the_answers_version(clips, votes, inquire) -> None:
+    def version(template: str, **words: object) -> str:
+        topic = {"topic": Capability(classes=("a", "b"), **words)}
+        recipe = Recipe(prompt="test", template=template)
+        return inquire(clips({"1": "x"}), votes(), topic, recipe, LlmOptions())[0].version("m")
+
+    told = {"class_descriptions": {"a": "first"}, "description": "letters"}
+    assert version("{{ text }}:") == version("{{ text }}:", **told)
+    for name in told:
+        template = f"{{{{ {name} }}}}{{{{ text }}}}:"
+        assert version(template) != version(template, **told)

@@ -18,12 +18,19 @@ def _configured(**capabilities: dict[str, object]) -> Capabilities:
 def test_classes_come_sorted_from_the_data(votes) -> None:
     topics = votes(("1", "ann", "pets"), ("2", "bob", "cooking"), ("3", "ann", "pets"))
     safety = votes(("1", "ann", "violence|advert"), ("2", "ann", "none"), capability="safety")
-    configured = _configured(topic={"description": "what it is about"}, safety={"kind": "multi"})
+    configured = _configured(
+        topic={"description": "what it is about", "class_descriptions": {}}, safety={"kind": "multi"}
+    )
     resolved = resolve_capabilities(pd.concat([topics, safety]), configured)
     assert resolved == {
         "active": {
-            "topic": {"kind": "single", "classes": ["cooking", "pets"], "description": "what it is about"},
-            "safety": {"kind": "multi", "classes": ["advert", "violence"], "description": ""},
+            "topic": {
+                "kind": "single",
+                "classes": ["cooking", "pets"],
+                "description": "what it is about",
+                "class_descriptions": {},
+            },
+            "safety": {"kind": "multi", "classes": ["advert", "violence"], "description": "", "class_descriptions": {}},
         },
         "waiting": {},
         "skipped": {},
@@ -110,3 +117,11 @@ def test_labels_of_one_class_teach_nothing_yet(votes) -> None:
         "safety": "people have said nothing but 'none' yet",
     }
     assert list(trained_capabilities(resolved)) == ["mood"]
+
+
+def test_descriptions_of_classes_that_no_label_has_are_named(votes, caplog) -> None:
+    topics = votes(("1", "ann", "pets"), ("2", "ann", "cars"))
+    described = {"pets": "animals at home", "dogs": "pets that bark"}
+    resolved = resolve_capabilities(topics, _configured(topic={"class_descriptions": described}))
+    assert resolved["active"]["topic"]["class_descriptions"] == {"pets": "animals at home"}
+    assert "class_descriptions name 'dogs', which no label has; classes are cars, pets" in caplog.text

@@ -117,3 +117,12 @@ def test_a_recipe_that_was_calibrated_for_other_classes_is_refused_in_words() ->
     assert plan(recipe, TASK, CAPTIONS, POOL).questions
     with pytest.raises(ConfigurationError, match=r"safety: bare × score_batch was calibrated for 2 answers.* are 3"):
         plan(recipe, MULTI, CAPTIONS, POOL)
+
+
+def test_the_instruction_says_what_belongs_to_the_classes_that_are_described() -> None:
+    template = (PROMPTS / "instruction.j2").read_text()
+    described = Capability(classes=("pets", "home_made"), class_descriptions={"home_made": "things made by hand"})
+    (told,) = plan(_recipe("score", template), replace(TASK, capability=described), [ClipInputs("x")], POOL).questions
+    assert "they say.\n\nHome made: things made by hand\n\nCaption:" in told.prompt
+    (untold,) = plan(_recipe("score", template), TASK, [ClipInputs("x")], POOL).questions
+    assert "they say.\n\nCaption:" in untold.prompt

@@ -1,6 +1,7 @@
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field, RootModel, field_validator
+from pydantic import Field, RootModel, field_validator, model_validator
 
 from cu_pipeline.core.options import Options
 
@@ -25,11 +26,13 @@ class Capability(Options):
         kind: `single`: exactly one class holds; `multi`: any number of them, or none.
         classes: the class names in the order of every probability vector. Empty: taken from the data.
         description: what the capability means, in words for people and for prompts.
+        class_descriptions: class -> what belongs to it, likewise.
     """
 
     kind: Kind = Kind.SINGLE
     classes: tuple[str, ...] = ()
     description: str = ""
+    class_descriptions: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("classes")
     @classmethod
@@ -41,6 +44,16 @@ class Capability(Options):
         if len(set(classes)) != len(classes):
             raise ValueError(f"classes {list(classes)} repeat a name: give each class once")
         return classes
+
+    @model_validator(mode="after")
+    def _describes_its_classes(self) -> Self:
+        unknown = sorted(set(self.class_descriptions) - set(self.classes))
+        if self.classes and unknown:
+            raise ValueError(
+                f"class_descriptions name {', '.join(map(repr, unknown))}; classes are {', '.join(self.classes)}. "
+                "Describe these, or add the class"
+            )
+        return self
 
 
 class Capabilities(RootModel[dict[str, Capability]]):

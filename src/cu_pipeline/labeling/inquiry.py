@@ -12,6 +12,7 @@ from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.recipes import task_of
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.plan import Plan, plan
+from cu_pipeline.prompting.prompt import Prompt
 from cu_pipeline.prompting.question import AnyQuestion
 from cu_pipeline.prompting.recipe import Recipe
 
@@ -26,7 +27,8 @@ class Inquiry:
         capability: its name.
         clip_ids: of the clips asked about.
         plan: the questions, one a clip.
-        beside: hash of what decides the questions beside the recipe: extractors, nearest examples; "" for nothing.
+        beside: hash of what decides the questions beside the recipe: extractors, nearest examples, descriptions; ""
+            for nothing.
         spared: number of clips not asked about, since their label is certain without.
     """
 
@@ -78,10 +80,17 @@ def plan_inquiries(
             continue
         pool = pool_of(name) if recipe.how.examples == "nearest" else Pool()
         task = task_of(name, capabilities[name], options)
-        beside = [*sources_of(recipe, extracted, options), *(one.model_dump() for one in pool.examples)]
+        shown = [one.model_dump() for one in pool.examples]
+        beside = [*sources_of(recipe, extracted, options), *shown, *_descriptions(recipe, capabilities[name])]
         planned = plan(recipe, task, list(known.values()), pool)
         inquiries.append(Inquiry(name, tuple(known), planned, json_sha256(beside)[:8] if beside else ""))
     return inquiries
+
+
+def _descriptions(recipe: Recipe, capability: Capability) -> list[object]:
+    """Give the descriptions that a recipe's prompt names and that there are."""
+    named = Prompt(recipe.template).names & {"description", "class_descriptions"}
+    return [value for name in sorted(named) if (value := getattr(capability, name))]
 
 
 def choose_clips(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, recipe: Recipe, limit: int) -> pd.DataFrame:

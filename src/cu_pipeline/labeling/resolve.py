@@ -45,6 +45,7 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
                 "kind": capability.kind.value,
                 "classes": list(classes),
                 "description": capability.description,
+                "class_descriptions": _described(name, classes, capability.class_descriptions),
             }
             if reason := _unlearnable(len(labels), used, capability.kind):
                 waiting[name] = reason
@@ -55,6 +56,16 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigurationError(f"the feed has nothing to learn from. {reasons}")
     return {"active": active, "waiting": waiting, "skipped": skipped}
+
+
+def _described(name: str, classes: tuple[str, ...], descriptions: Mapping[str, str]) -> dict[str, str]:
+    """Give the descriptions of the classes that there are, and warn of others."""
+    if unknown := sorted(set(descriptions) - set(classes)):
+        _log.warning(
+            "capability %s: class_descriptions name %s, which no label has; classes are %s",
+            name, ", ".join(map(repr, unknown)), ", ".join(classes),
+        )  # fmt: skip
+    return {one: descriptions[one] for one in classes if one in descriptions}
 
 
 def _unusable(name: str, labels: int, classes: tuple[str, ...], kind: Kind) -> str:

@@ -134,6 +134,9 @@ class _Writer:
             "name": name,
             "description": task.capability.description or name,
             "classes": list(class_words(task.capability, recipe.form)),
+            "class_descriptions": {
+                worded(name, recipe.form): text for name, text in task.capability.class_descriptions.items()
+            },
             "contrast": contrast,
         }
         self._shared: dict[tuple[Example, ...], str] = {}

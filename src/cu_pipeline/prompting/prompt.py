@@ -38,7 +38,7 @@ class Prompt:
                 lstrip_blocks=True,
             )
             self._template = environment.from_string(source)
-            self._named = jinja2.meta.find_undeclared_variables(environment.parse(source))
+            self.names = frozenset(jinja2.meta.find_undeclared_variables(environment.parse(source)))
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"prompt line {error.lineno}: {error.message}") from error
 
@@ -50,7 +50,7 @@ class Prompt:
     @property
     def inputs(self) -> frozenset[str]:
         """Give the words of `ClipInputs` that the template names."""
-        return frozenset(self._named & set(WORDS))
+        return self.names & set(WORDS)
 
     def render(self, clip: ClipInputs, **context: object) -> str:
         """Fill in what is known of a clip, which went through `as_data`, and what else the template names.

@@ -34,3 +34,9 @@ def test_the_clip_and_its_caption_are_shown() -> None:
 def test_a_class_with_a_control_character_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"'a\\x00b' has '\\x00'"):
         labelling_interface({"topic": Capability(classes=("a\0b", "c"))})
+
+
+def test_a_class_shows_its_description() -> None:
+    described = Capability(classes=("pets", "cars"), class_descriptions={"pets": "animals\nat home"})
+    root = ET.fromstring(labelling_interface({"topic": described}))
+    assert [one.get("hint") for one in root.iter("Choice")] == ["animals at home", None]

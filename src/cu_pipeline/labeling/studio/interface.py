@@ -15,7 +15,8 @@ CAPTION: Final = "caption"
 def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
     """Give the interface in which a person sees the clip and its caption and answers for each capability.
 
-    A single-label capability takes exactly one class. A multi-label one takes any number of classes, or `none`.
+    A class's description shows where the mouse rests on it. A single-label capability takes exactly one class, a
+    multi-label one any number of classes, or `none`.
 
     Raises:
         ConfigurationError: a class cannot be shown.
@@ -39,7 +40,9 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
             requiredMessage=_readable(f"Answer {name!r}"),
         )
         for one in capability.classes if single else (*capability.classes, NONE):
-            ET.SubElement(choices, "Choice", value=_readable(one))
+            described = capability.class_descriptions.get(one)
+            hint = {"hint": _readable(" ".join(described.split()))} if described else {}
+            ET.SubElement(choices, "Choice", {"value": _readable(one), **hint})
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
