@@ -44,8 +44,9 @@ def keep_promise(
             case.wanted, mine, case.put, may_test=far.is_complete or not any(trial.certified for trial in mine)
         )
         # without a clip to route nothing was tested
-        made += settled.made if len(case.pool) else []
-        count("calibration_tests", len(settled.made))
-        spent = account([*mine, *settled.made], options.delta)
+        now = settled.made if len(case.pool) else []
+        made += now
+        count("calibration_tests", len(now))
+        spent = account([*mine, *now], options.delta)
         found[name] = evidence(case, settled, spent, far)
     return made, found
