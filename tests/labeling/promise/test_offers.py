@@ -138,19 +138,25 @@ def test_a_label_that_was_not_offered_to_all_is_kept_and_not_certified() -> None
     }
 
 
-def test_without_an_offered_clip_nothing_is_tested_and_nothing_spent() -> None:
+def test_with_few_offered_clips_nothing_is_tested_and_nothing_spent() -> None:
     opinions = _corpus(0, offers_are_told=True)
-    rest = opinions.clips["clip_id"][1600:]
+    rest = opinions.clips["clip_id"][1639:]
     passed = pd.concat([opinions.not_offered, not_offered("topic", {Omission.FEATURES: rest})], ignore_index=True)
     made, found = keep_promise(replace(opinions, not_offered=passed), TOPIC, [], OPTIONS, 0.04, {})
     assert (made, found["topic"]["delta_spent"], found["topic"]["accepted"]) == ([], 0.0, 0)
-    told = "nothing to certify: labels of 800 clips cannot be, since what the served model reads of them is not stored"
-    assert found["topic"]["words"] == f"topic: {told}"
+    assert found["topic"]["words"] == (
+        "topic: no machine label is certified: thresholds are chosen on 40 clips at least, that no person has seen and "
+        "that may be certified, and 1 are lacking. Others may not be: 761, since what the served model reads of them "
+        "is not stored"
+    )
+    one_more = pd.concat([opinions.not_offered, not_offered("topic", {Omission.FEATURES: rest[1:]})], ignore_index=True)
+    made, found = keep_promise(replace(opinions, not_offered=one_more), TOPIC, [], OPTIONS, 0.04, {})
+    assert (len(made), found["topic"]["pool_awaited"]) == (1, 0)
 
 
 def _words(**left_out: int) -> str:
     calibration = {"sample": "random_draws", "clips": 36, "tested": 0, "left_out": left_out}
-    found: dict[str, Any] = {"error_bound": None, "pool": 9, "pool_left_out": {}, "sources": [{}], "answers_awaited": 0}
+    found: dict[str, Any] = {"error_bound": None, "pool": 9, "pool_awaited": 0, "sources": [{}], "answers_awaited": 0}
     terms = {"alpha": 0.05, "delta": 0.05, "delta_of_this_test": 0.0, "labels_needed": 36}
     return in_words("topic", found | terms | {"calibration": calibration})
 
@@ -161,7 +167,7 @@ def test_words_say_which_calibration_clips_do_not_count_and_why() -> None:
         "for at most 5% wrong at 95% confidence. At least 36 more are needed"
     )
     assert _words(learned=84) == _words() + (
-        ". Another 84 clips do not count, since the served model has learned from them or might have; those of the "
-        "test split do, and those that are newer than it"
+        ". Other calibration clips do not count: 84, since the served model has learned from them or might have. Those "
+        "of the test split count, and those that are newer than it"
     )
     assert _words(limit=5).endswith("since the language model is asked about label.llm.max_clips only")

@@ -260,10 +260,7 @@ def test_clips_beyond_the_limit_of_the_language_model_are_neither_tested_nor_cer
     found = catalog.load("guarantee")["topic"]
     assert (found["calibration"]["tested"], found["calibration"]["left_out"]) == (500, {})
     assert (found["pool"], found["pool_left_out"], found["accepted"]) == (900, {"limit": 600}, 300)
-    assert (
-        "600 clips are not certified, since the language model is asked about label.llm.max_clips only"
-        in found["words"]
-    )
+    assert "cannot be certified: 600, since the language model is asked about label.llm.max_clips" in found["words"]
     labels = catalog.load("labels").set_index("clip_id")
     asked = set(catalog.load("llm_annotations")["clip_id"])
     assert set(labels.index[labels["certified"]]) == asked & set(labels.index[labels["source"] != "human"])

@@ -90,7 +90,7 @@ def test_only_clips_that_are_no_part_of_training_are_tested_and_certified(label,
     assert set(labels.index[labels["certified"]]) == set(feed.names[is_free & ~feed.is_drawn])
     barred = labels.loc[feed.names[~is_free & ~feed.is_drawn]]
     assert set(barred["source"]) == {"model"}
-    assert f"{len(barred)} clips are not certified, since the served model has learned from them" in found["words"]
+    assert f"cannot be certified: {len(barred)}, since the served model has learned from them" in found["words"]
 
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     _, counts, _ = label()

@@ -10,7 +10,7 @@ from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.promise.certify import Question
 from cu_pipeline.labeling.promise.machines import Machine, machines_say
-from cu_pipeline.labeling.promise.offers import LeftOut, everything_offered, omitted, reasons
+from cu_pipeline.labeling.promise.offers import FEWEST_OFFERED, LeftOut, everything_offered, omitted, reasons
 from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample
 from cu_pipeline.labeling.promise.trial import Trial, Verdict
 
@@ -53,6 +53,14 @@ class Case:
     pool: "pd.Index[str]"
     sample: Sample
     left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def pool_awaited(self) -> int:
+        """How many clips to be routed are lacking for a test, where some were not offered.
+
+        After training these are few, and thresholds chosen by them would hold until the calibration set has doubled.
+        """
+        return max(FEWEST_OFFERED - len(self.pool), 0) if self.left_out.pool else 0
 
     def put(self, trial: Trial) -> list[Verdict]:
         """Make a test on its calibration clips."""

@@ -45,6 +45,7 @@ def evidence(case: Case, settled: Settled, spent: Allowance, asked: Asked) -> di
         "verdicts": [vars(verdict) for verdict in trial.verdicts],
         "pool": pool,
         "pool_left_out": case.left_out.pool,
+        "pool_awaited": case.pool_awaited if settled.due and not settled.made else 0,
         "accepted": accepted,
         "coverage": accepted / pool if pool else None,
         "error_bound": terms["alpha"] if trial.certified else None,

@@ -13,6 +13,9 @@ from cu_pipeline.core.records import NAME, AnnotatorKind, table
 NOT_OFFERED: Final = {"capability": NAME, "clip_id": NAME, "reason": NAME}
 """Columns of the table of clips that a machine was not offered; `reason` is an `Omission`."""
 
+FEWEST_OFFERED: Final = 40
+"""Clips to be routed with which a test is made where others were not offered; it would choose thresholds by too few."""
+
 
 class Omission(StrEnum):
     """Why a machine was not offered a clip."""

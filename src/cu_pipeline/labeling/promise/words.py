@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cu_pipeline.labeling.promise.offers import Omission
+from cu_pipeline.labeling.promise.offers import FEWEST_OFFERED, Omission
 from cu_pipeline.labeling.promise.options import Sample
 
 _SAMPLES = {
@@ -48,21 +48,19 @@ def _spared(clips: int) -> str:
 
 
 def _barred(left_out: Mapping[str, int]) -> str:
-    return f". Labels of {because(left_out, 'are not certified')}" if left_out else ""
+    return f". Labels of other clips cannot be certified: {because(left_out)}" if left_out else ""
 
 
-def because(left_out: Mapping[str, int], what: str) -> str:
-    """Say how many clips are left out of something, and why.
+def because(left_out: Mapping[str, int]) -> str:
+    """Say how many clips are left out, and why.
 
     Args:
         left_out: clips by `Omission`.
-        what: becomes of them.
 
-    >>> because({"limit": 5}, "do not count")
-    '5 clips do not count, since the language model is asked about label.llm.max_clips only'
+    >>> because({"limit": 5})
+    '5, since the language model is asked about label.llm.max_clips only'
     """
-    told = [f"{clips} clips {what}, since {_REASONS[Omission(reason)]}" for reason, clips in left_out.items()]
-    return ", and ".join(told)
+    return ", and ".join(f"{clips}, since {_REASONS[Omission(reason)]}" for reason, clips in left_out.items())
 
 
 def _lacking(found: Mapping[str, Any]) -> str:
@@ -70,8 +68,12 @@ def _lacking(found: Mapping[str, Any]) -> str:
         return "nothing to certify: people have looked at every clip"
     if not found["sources"]:
         return "nothing to certify: no machine has labelled a clip"
-    if found["pool"] == sum(found["pool_left_out"].values()):
-        return f"nothing to certify: labels of {because(found['pool_left_out'], 'cannot be')}"
+    if found["pool_awaited"]:
+        return (
+            f"no machine label is certified: thresholds are chosen on {FEWEST_OFFERED} clips at least, that no person "
+            f"has seen and that may be certified, and {found['pool_awaited']} are lacking. Others may not be: "
+            f"{because(found['pool_left_out'])}"
+        )
     if found["answers_awaited"]:
         return (
             f"no machine label is certified: {found['answers_awaited']} questions to the language model have no answer "
@@ -97,5 +99,5 @@ def _uncounted(left_out: Mapping[str, int]) -> str:
     """Say which calibration clips do not count, and which would."""
     if not left_out:
         return ""
-    remedy = "; those of the test split do, and those that are newer than it" if Omission.LEARNED in left_out else ""
-    return f". Another {because(left_out, 'do not count')}{remedy}"
+    remedy = ". Those of the test split count, and those that are newer than it" if Omission.LEARNED in left_out else ""
+    return f". Other calibration clips do not count: {because(left_out)}{remedy}"
