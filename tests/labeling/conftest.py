@@ -9,7 +9,7 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling.inputs import Extracted
-from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
+from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.recipe import Recipe
@@ -59,7 +59,8 @@ def inquire() -> Callable[..., list[Inquiry]]:
         extracted: Extracted = nothing,
     ) -> list[Inquiry]:
         recipes = dict.fromkeys(capabilities, recipe)
-        chosen = {name: choose_clips(clips, annotations, name, recipe, options.max_clips) for name in capabilities}
+        waiting = {name: askable(clips, annotations, name, recipe) for name in capabilities}
+        chosen = {name: choose_clips(waiting[name], name, options.max_clips) for name in capabilities}
 
         return plan_inquiries(chosen, capabilities, recipes, lambda _: pool, extracted, options)
 

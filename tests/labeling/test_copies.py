@@ -6,6 +6,7 @@ from cu_pipeline.labeling.aggregate import aggregate
 from cu_pipeline.labeling.bill import priced
 from cu_pipeline.labeling.copies import originals, without_copies
 from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.promise.offers import everything_offered
 
 
 def _clips(contents: dict[str, tuple[str, str]]) -> pd.DataFrame:
@@ -26,6 +27,6 @@ def test_a_copy_has_the_same_media_and_the_same_caption() -> None:
 def test_a_persons_label_of_one_copy_counts_for_all_and_is_paid_once(votes) -> None:
     clips = _clips({"a": ("m", "t"), "b": ("m", "t"), "c": ("n", "t")})
     topic = {"topic": Capability(classes=("x", "y"))}
-    labels = aggregate(clips, priced(votes(("b", "ann", "y")), 0.04), topic, {}, PeopleOptions())
+    labels = aggregate(clips, priced(votes(("b", "ann", "y")), 0.04), topic, {}, PeopleOptions(), everything_offered())
     assert labels[["clip_id", "label", "source"]].to_numpy().tolist() == [["a", "y", "human"], ["b", "y", "human"]]
     assert labels["price"].tolist() == [0.0, 0.04]

@@ -7,6 +7,7 @@ from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.text_log import text_key
 from cu_pipeline.labeling.inputs import Extracted
+from cu_pipeline.labeling.inquiry import choose_clips
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.screens import screen_reader
 from cu_pipeline.prompting.few_shot import Pool
@@ -56,6 +57,17 @@ def test_the_budget_takes_a_fixed_sample_and_says_what_is_left_out(clips, votes,
     fewer = dict(list(captions.items())[5:])
     kept = chosen & set(fewer)
     assert kept <= set(ask(clips(fewer), votes(), max_clips=10)[0].clips)
+
+
+def test_clips_on_which_machines_are_tested_come_first(clips) -> None:
+    waiting = clips({str(number): f"clip {number}" for number in range(30)})
+    alone = set(choose_clips(waiting, "topic", 10)["clip_id"])
+    tested = set(waiting["clip_id"][:6]) - alone
+    assert tested
+    chosen = set(choose_clips(waiting, "topic", 10, tested)["clip_id"])
+    assert len(chosen) == 10
+    assert tested < chosen
+    assert chosen - tested < alone
 
 
 def test_nothing_is_asked_out_of_budget(clips, votes, ask) -> None:

@@ -16,6 +16,14 @@ def test_a_bundle_comes_back_as_it_was(bundle, tmp_path):
     assert all(torch.equal(loaded.weights[name], value) for name, value in bundle.weights.items())
 
 
+@pytest.mark.parametrize("unlabelled", [None, (), ("k1", "k2")])
+def test_what_had_no_label_is_kept_and_changes_no_version(bundle, tmp_path, unlabelled):
+    told = replace(bundle, unlabelled=unlabelled)
+    told.save(tmp_path)
+    loaded = Bundle.load(tmp_path)
+    assert (loaded.unlabelled, loaded.version) == (unlabelled, bundle.version)
+
+
 def test_equal_bundles_have_equal_bytes(bundle, tmp_path):
     for name in ("one", "two"):
         bundle.save(tmp_path / name)

@@ -14,6 +14,7 @@ from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.promise.certify import accepted_by
 from cu_pipeline.labeling.promise.machines import Machine, machines_say, most_confident
+from cu_pipeline.labeling.promise.offers import omitted
 from cu_pipeline.labeling.promise.trial import Verdict
 
 
@@ -23,6 +24,7 @@ def aggregate(
     capabilities: Mapping[str, Capability],
     guarantee: Mapping[str, Any],
     options: PeopleOptions,
+    not_offered: pd.DataFrame,
 ) -> pd.DataFrame:
     """Add annotations up to labels: people's where there are any, else a certified machine's, else the surest one's.
 
@@ -34,6 +36,7 @@ def aggregate(
         capabilities: the active ones.
         guarantee: capability -> which machine labels are certified.
         options: how people's answers are weighed.
+        not_offered: clips that a machine was not offered: their labels are not certified.
 
     Returns:
         A table with the columns of `records.LABELS`: a row for each clip and capability with an annotation.
@@ -43,7 +46,8 @@ def aggregate(
     for name, capability in capabilities.items():
         mine = annotations[annotations["capability"] == name]
         verdicts = [Verdict(**verdict) for verdict in guarantee.get(name, {}).get("verdicts", ())]
-        labels = _labels(on_originals(mine, original_of), original_of, capability, verdicts, options)
+        passed = not_offered[not_offered["capability"] == name]
+        labels = _labels(on_originals(mine, original_of), original_of, capability, verdicts, options, passed)
         price = mine.groupby("clip_id")["price"].sum().reindex(labels["clip_id"], fill_value=0.0).round(9)
         tables.append(labels.assign(capability=name, price=price.to_numpy()))
     return table(pd.concat(tables, ignore_index=True), LABELS)
@@ -55,12 +59,14 @@ def _labels(
     capability: Capability,
     verdicts: list[Verdict],
     options: PeopleOptions,
+    passed: pd.DataFrame,
 ) -> pd.DataFrame:
     clip_ids = pd.Index(original_of.unique())
     people = people_say(by_people(annotations), clip_ids, capability, options)
     machines = machines_say(annotations, clip_ids, capability)
     human = people.voters > 0
-    accepted = np.where(human, -1, accepted_by(machines, verdicts, len(clip_ids)))
+    barred = human | clip_ids.isin(omitted(passed, [machine.kind for machine in machines]))
+    accepted = np.where(barred, -1, accepted_by(machines, verdicts, len(clip_ids)))
     chosen = np.where(accepted >= 0, accepted, most_confident(machines, len(clip_ids)))
     probabilities, voters, kinds = _chosen(machines, chosen, people.probabilities.shape)
     probabilities = np.where(human[:, None], people.probabilities, probabilities)

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -93,15 +93,14 @@ def _descriptions(recipe: Recipe, capability: Capability) -> list[object]:
     return [value for name in sorted(named) if (value := getattr(capability, name))]
 
 
-def choose_clips(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, recipe: Recipe, limit: int) -> pd.DataFrame:
-    """Choose the clips to ask about: those that no person has labelled and of which the model could be told anything.
+def askable(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, recipe: Recipe) -> pd.DataFrame:
+    """Give the clips that could be asked about: no person has labelled them, and the model could be told something.
 
     Args:
         clips: the table of usable clips.
         annotations: opinions from the feed.
         name: of the capability.
         recipe: how it is labelled.
-        limit: clips, at most; beyond it, chance by clip id decides.
 
     Returns:
         Rows of `clips`, in their order.
@@ -111,7 +110,21 @@ def choose_clips(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, reci
         & (annotations["kind"] == AnnotatorKind.HUMAN)
         & (annotations["label"] != "")
     ]
-    waiting = clips[~clips["clip_id"].isin(seen["clip_id"]) & could_be_told(clips, recipe)]
+    return clips[~clips["clip_id"].isin(seen["clip_id"]) & could_be_told(clips, recipe)]
+
+
+def choose_clips(waiting: pd.DataFrame, name: str, limit: int, first: Collection[str] = ()) -> pd.DataFrame:
+    """Choose the clips to ask about.
+
+    Args:
+        waiting: rows of the table of clips, as `askable` gives them.
+        name: of the capability.
+        limit: clips, at most; beyond it, chance by clip id decides.
+        first: ids of clips that are chosen before others: where machines are tested on them.
+
+    Returns:
+        Rows of `waiting`, in their order.
+    """
     if len(waiting) <= limit:
         return waiting
     _log.warning(
@@ -122,5 +135,5 @@ def choose_clips(clips: pd.DataFrame, annotations: pd.DataFrame, name: str, reci
         limit,
         len(waiting) - limit,
     )
-    order = sorted(waiting["clip_id"], key=unit_interval)
+    order = sorted(waiting["clip_id"], key=lambda clip: (clip not in first, unit_interval(clip)))
     return waiting[waiting["clip_id"].isin(order[:limit])]

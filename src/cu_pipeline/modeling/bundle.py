@@ -39,6 +39,8 @@ class Bundle:
         trained_on: hash of everything that decided the weights.
         history: of the fit, a record an epoch: epoch, loss, val_loss, learning_rate.
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
+        unlabelled: likewise of the clips that it would have learned from, had they had a label; None: not known. It
+            is no part of the version.
     """
 
     capability: str
@@ -52,6 +54,7 @@ class Bundle:
     trained_on: str = ""
     history: list[dict[str, float]] = field(default_factory=list)
     learned_from: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] | None = None
 
     @cached_property
     def version(self) -> str:
@@ -98,7 +101,8 @@ class Bundle:
 
         with atomic_path(folder / _WEIGHTS) as temporary:
             save_file(dict(self.weights), temporary)
-        text = json.dumps(self.config | {"version": self.version}, indent=2, sort_keys=True)
+        beside = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
+        text = json.dumps(self.config | beside | {"version": self.version}, indent=2, sort_keys=True)
         write_text(folder / _CONFIG, text + "\n")
 
     @classmethod
@@ -121,6 +125,7 @@ class Bundle:
             raise BundleError(f"{folder}: bundle format {form!r} is not {FORMAT}. Train the model again.")
         config["kind"], config["classes"] = Kind(config["kind"]), tuple(config["classes"])
         config["learned_from"] = tuple(config.get("learned_from", ()))
+        config["unlabelled"] = tuple(config["unlabelled"]) if "unlabelled" in config else None
         bundle = cls(weights=weights, **config)
         if bundle.version != written:
             raise BundleError(f"{folder}: content hash is {bundle.version}, not {written}: a file was changed.")

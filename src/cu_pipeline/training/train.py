@@ -34,11 +34,13 @@ class TrainingData:
         name: of the capability.
         capability: with its classes.
         clips: labelled clips outside the test split, joined with their labels, in the order of clip_id.
+        unlabelled: sorted `content_keys` of the other clips outside the test split.
     """
 
     name: str
     capability: Capability
     clips: pd.DataFrame
+    unlabelled: tuple[str, ...] = ()
 
 
 def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels: pd.DataFrame) -> TrainingData:
@@ -55,7 +57,9 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
             f"capability {name!r}: none of its {len(joined)} labelled clips is in the training split. Label more "
             "clips, or raise the share of `train` in conf/base/parameters_collect.yml."
         )
-    return TrainingData(name, capability, usable.reset_index(drop=True))
+    others = clips[(clips["split"] != Split.TEST.value) & ~clips["clip_id"].isin(usable["clip_id"])]
+    unlabelled = set(content_keys(others)) - set(content_keys(usable))
+    return TrainingData(name, capability, usable.reset_index(drop=True), tuple(sorted(unlabelled)))
 
 
 def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
@@ -118,6 +122,7 @@ def train(
         trained_on=fingerprint(data, extractors, options, seed),
         history=fitted.history,
         learned_from=tuple(sorted(set(content_keys(data.clips)))),
+        unlabelled=data.unlabelled,
     )
 
 

@@ -110,3 +110,14 @@ def test_a_set_that_cannot_certify_anything_is_not_tested() -> None:
     refused = account_.ask(_wanted(70, "v2"), PASSED)
     assert (len(account_.trials), refused.labels_needed) == (1, 70)
     assert account_.ask(_wanted(140, "v2"), PASSED).trial.certified
+
+
+def test_every_served_model_is_a_question_though_its_calibration_clips_come_and_go() -> None:
+    """Test clips stay among them; what people labelled since a model was trained is left out with the next model."""
+    account_ = Account()
+    for number, size in enumerate((150, 120, 200, 140, 320)):
+        fresh = {f"n{number}-{place}": "a" for place in range(30)}
+        account_.ask(_wanted(size - 30, machine=f"v{number}", **fresh), FAILED)
+    assert [trial.terms["machines"]["rule"] for trial in account_.trials] == [["v0"], ["v1"], ["v2"], ["v4"]]
+    assert [len(trial.labels) for trial in account_.trials] == [150, 120, 150, 300]
+    assert account_.spent == [round(0.06 / turn, 6) for turn in (2, 12, 36, 150)]

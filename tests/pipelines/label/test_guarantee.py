@@ -172,11 +172,16 @@ def ask_in_turn(run_label: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Give a function that runs the pipeline with a rule about cooking and the oracle about everything."""
 
     def run(
-        feed: Feed, *, words: Sequence[str] = ("cooking",), is_down: bool = False, **guarantee: Any
+        feed: Feed,
+        *,
+        words: Sequence[str] = ("cooking",),
+        is_down: bool = False,
+        most: int = 5000,
+        **guarantee: Any,
     ) -> tuple[Any, dict[str, int]]:
         kind = ClientKind(lambda _: Oracle.identity, lambda _: Oracle(feed.truth, is_down=is_down))
         monkeypatch.setitem(CLIENTS, "packaged", kind)
-        llm = {"max_clips": 5000, "client": {"packaged": {"price_per_1000_prompt_tokens": 0.1}}}
+        llm = {"max_clips": most, "client": {"packaged": {"price_per_1000_prompt_tokens": 0.1}}}
         rules = [{**RULES[0], "words": list(words), "probability": 0.9}]
         return run_label(feed.tables, TOPIC, llm=llm, errors={"most": 0}, rules=rules, guarantee=guarantee)
 
@@ -245,3 +250,24 @@ def test_all_is_asked_where_the_surest_machine_is_taken(ask_in_turn: Run) -> Non
     assert catalog.load("labels")["certified"].any()
     _, counts = ask_in_turn(after, per_class=True)
     assert (counts["llm_clips_spared"], counts["llm_calls"]) == (0, 150)
+
+
+def test_clips_beyond_the_limit_of_the_language_model_are_neither_tested_nor_certified(
+    ask_in_turn: Run, tmp_path: Path
+) -> None:
+    feed = Feed(clips=1400, labelled=500)
+    catalog, _ = ask_in_turn(feed, most=800)
+    found = catalog.load("guarantee")["topic"]
+    assert (found["calibration"]["tested"], found["calibration"]["left_out"]) == (500, {})
+    assert (found["pool"], found["pool_left_out"], found["accepted"]) == (900, {"limit": 600}, 300)
+    assert "cannot be certified: 600, since the language model is asked about label.llm.max_clips" in found["words"]
+    labels = catalog.load("labels").set_index("clip_id")
+    asked = set(catalog.load("llm_annotations")["clip_id"])
+    assert set(labels.index[labels["certified"]]) == asked & set(labels.index[labels["source"] != "human"])
+    beyond = labels.index[(labels["source"] == "rule") & ~labels.index.isin(asked)]
+    assert len(beyond) > 150
+
+    written = _bytes(tmp_path)
+    _, counts = ask_in_turn(feed, most=800)
+    assert (counts["llm_calls"], counts["calibration_tests"]) == (0, 0)
+    assert _bytes(tmp_path) == written

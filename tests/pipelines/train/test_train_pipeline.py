@@ -11,6 +11,7 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import CaptionOptions, build_all
+from cu_pipeline.modeling.bundle import content_keys
 from cu_pipeline.pipelines.train import create_pipeline
 from cu_pipeline.training.fit import fit
 from cu_pipeline.training.options import TrainOptions
@@ -53,6 +54,15 @@ def learnable(world):
     """The world with features for all but the test clips."""
     world.store_features(world.clips[world.clips["split"] != "test"])
     return world
+
+
+def test_a_bundle_tells_what_it_learned_from_and_what_had_no_label(world):
+    bare = world.clips["clip_id"].iloc[::5]
+    labels = world.labels[~world.labels["clip_id"].isin(bare)]
+    data = training_data("topic", Capability(classes=("cooking", "sport")), world.clips, labels)
+    others = world.clips[world.clips["clip_id"].isin(bare) & (world.clips["split"] != "test")]
+    assert data.unlabelled == tuple(sorted(content_keys(others)))
+    assert len(data.clips) + len(others) == (world.clips["split"] != "test").sum()
 
 
 TRAINED, REUSED = {"models_reused": 0, "models_trained": 1}, {"models_reused": 1, "models_trained": 0}

@@ -10,6 +10,7 @@ from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.promise.certify import Question
 from cu_pipeline.labeling.promise.machines import Machine, machines_say
+from cu_pipeline.labeling.promise.offers import FEWEST_OFFERED, LeftOut, everything_offered, omitted, reasons
 from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample
 from cu_pipeline.labeling.promise.trial import Trial, Verdict
 
@@ -24,6 +25,7 @@ class Opinions:
         calibration: table of clips that machines are tested on, with people's labels.
         versions: capability -> what, besides the annotators' versions, decides what machines answer.
         awaited: capability -> version of the language model's answers that are still to come.
+        not_offered: table of the clips that a machine was not offered.
     """
 
     clips: pd.DataFrame
@@ -31,6 +33,7 @@ class Opinions:
     calibration: pd.DataFrame
     versions: Mapping[str, str]
     awaited: Mapping[str, str] = field(default_factory=dict)
+    not_offered: pd.DataFrame = field(default_factory=everything_offered)
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,24 @@ class Case:
     Attributes:
         wanted: the test that is asked for.
         question: what machines say of the calibration clips and of the pool.
-        pool: ids of the clips that are to be routed.
+        pool: ids of the clips that are to be routed: all machines in use were offered these and the calibration clips.
         sample: which clips the calibration clips are.
+        left_out: the others.
     """
 
     wanted: Trial
     question: Question
     pool: "pd.Index[str]"
     sample: Sample
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def pool_awaited(self) -> int:
+        """How many clips to be routed are lacking for a test, where some were not offered.
+
+        After training these are few, and thresholds chosen by them would hold until the calibration set has doubled.
+        """
+        return max(FEWEST_OFFERED - len(self.pool), 0) if self.left_out.pool else 0
 
     def put(self, trial: Trial) -> list[Verdict]:
         """Make a test on its calibration clips."""
@@ -62,7 +75,8 @@ def case_of(
 ) -> Case:
     """Put the question whether a capability's machines keep the promise.
 
-    What is asked for is known before the language model answers: its answers may still be awaited.
+    What is asked for is known before the language model answers: its answers may still be awaited. Clips that a
+    machine in use was not offered take no part, so that the mix of sources that is tested is the one that is routed.
 
     Args:
         name: of the capability.
@@ -76,9 +90,14 @@ def case_of(
     said = on_originals(mine, original_of)
     clip_ids = pd.Index(sorted(set(original_of)))
     machines = machines_say(said, clip_ids, capability)
-    calibration = opinions.calibration[opinions.calibration["capability"] == name]
+    kinds = _versions(name, machines, opinions)
+    passed = opinions.not_offered[opinions.not_offered["capability"] == name]
+    left_out = omitted(passed, [AnnotatorKind(kind) for kind in kinds])
+    drawn = opinions.calibration[opinions.calibration["capability"] == name]
+    calibration = drawn[~drawn["clip_id"].isin(left_out)]
     calibrating = clip_ids.get_indexer(pd.Index(calibration["clip_id"]))
-    pool = (~clip_ids.isin(by_people(said)["clip_id"])).nonzero()[0]
+    unseen = ~clip_ids.isin(by_people(said)["clip_id"])
+    pool = (unseen & ~clip_ids.isin(left_out)).nonzero()[0]
     question = Question(
         capability,
         [machine.take(calibrating) for machine in machines],
@@ -88,18 +107,26 @@ def case_of(
     )
     labels = dict(zip(calibration["clip_id"], calibration["label"], strict=True))
     return Case(
-        Trial(name, _terms(name, machines, opinions, options), labels, 0.0),
+        Trial(name, _terms(kinds, opinions.versions.get(name, ""), options), labels, 0.0),
         question,
         clip_ids[pool],
         options.calibration,
+        LeftOut(reasons(left_out, drawn["clip_id"]), reasons(left_out, clip_ids[unseen])),
     )
 
 
-def _terms(name: str, machines: list[Machine], opinions: Opinions, options: GuaranteeOptions) -> dict[str, Any]:
-    """Give all that decides a test's outcome, but for the clips and for people's labels."""
+def _versions(name: str, machines: list[Machine], opinions: Opinions) -> dict[str, list[str]]:
+    """Give the machines in use, kind -> versions of its annotators."""
     # which rules spoke depends on the clips, so `versions` names all that there are
     kinds = {one.kind.value: list(one.versions) if one.kind is not AnnotatorKind.RULE else [] for one in machines}
     if name in opinions.awaited:
         kinds[AnnotatorKind.LLM.value] = [opinions.awaited[name]]
+    return kinds
+
+
+def _terms(kinds: dict[str, list[str]], version: str, options: GuaranteeOptions) -> dict[str, Any]:
+    """Give all that decides a test's outcome, but for the clips and for people's labels."""
     promised = {"alpha": options.alpha, "delta": options.delta, "per_class": options.per_class}
-    return {**promised, "machines": kinds, "version": opinions.versions.get(name, "")}
+    # tests of earlier versions counted clips that the served model had learned from: they answer nothing
+    sample = {"offered": True} if AnnotatorKind.MODEL in kinds else {}
+    return {**promised, "machines": kinds, "version": version, **sample}

@@ -27,19 +27,27 @@ def evidence(case: Case, settled: Settled, spent: Allowance, asked: Asked) -> di
     routed = accepted_by(question.pool, trial.verdicts, len(case.pool))
     accepted = int((routed >= 0).sum())
     clips = case.wanted.labels
+    pool = len(case.pool) + sum(case.left_out.pool.values())
     left = max(terms["delta"] - spent.spent(clips), 0.0)
     record = {
         "alpha": terms["alpha"],
         "delta": terms["delta"],
         "per_class": terms["per_class"],
-        "calibration": {"sample": case.sample.value, "clips": len(clips), "tested": len(trial.labels)},
+        "calibration": {
+            "sample": case.sample.value,
+            "clips": len(clips),
+            "tested": len(trial.labels),
+            "left_out": case.left_out.calibration,
+        },
         "sources": [
             _source(machine, mine, question) for machine, mine in zip(question.pool, question.calibration, strict=True)
         ],
         "verdicts": [vars(verdict) for verdict in trial.verdicts],
-        "pool": len(case.pool),
+        "pool": pool,
+        "pool_left_out": case.left_out.pool,
+        "pool_awaited": case.pool_awaited if settled.due and not settled.made else 0,
         "accepted": accepted,
-        "coverage": accepted / len(case.pool) if len(case.pool) else None,
+        "coverage": accepted / pool if pool else None,
         "error_bound": terms["alpha"] if trial.certified else None,
         "delta_of_this_test": trial.delta,
         "delta_spent": terms["delta"] - left,

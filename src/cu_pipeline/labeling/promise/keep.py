@@ -40,12 +40,12 @@ def keep_promise(
         case = case_of(name, capability, opinions, options, human_price)
         mine = [trial for trial in earlier if trial.capability == name]
         far = asked.get(name, Asked())
-        settled = settle(
-            case.wanted, mine, case.put, may_test=far.is_complete or not any(trial.certified for trial in mine)
-        )
+        is_asked = far.is_complete or not any(trial.certified for trial in mine)
+        settled = settle(case.wanted, mine, case.put, may_test=is_asked and not case.pool_awaited)
         # without a clip to route nothing was tested
-        made += settled.made if len(case.pool) else []
-        count("calibration_tests", len(settled.made))
-        spent = account([*mine, *settled.made], options.delta)
+        now = settled.made if len(case.pool) else []
+        made += now
+        count("calibration_tests", len(now))
+        spent = account([*mine, *now], options.delta)
         found[name] = evidence(case, settled, spent, far)
     return made, found

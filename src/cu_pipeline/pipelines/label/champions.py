@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
 from cu_pipeline.features.batch import CONTENT, read_features
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
@@ -15,6 +16,7 @@ from cu_pipeline.features.table import build
 from cu_pipeline.inference.score import Scorer
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.llm import as_json
+from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.modeling.bundle import Bundle, content_keys
 
 _log = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ ANNOTATOR = "champion"
 
 def annotate_by_champions(
     clips: pd.DataFrame, folder: Path, store: FeatureStore, capabilities: Mapping[str, Capability], price: float
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let each served model label the clips that are new to it and whose features are stored.
 
     A model is surer of clips that it has learned from than of others, so its confidence there would prove nothing.
@@ -37,21 +39,49 @@ def annotate_by_champions(
         price: US dollars for one clip.
 
     Returns:
-        A table with the columns of `records.ANNOTATIONS`.
+        A table with the columns of `records.ANNOTATIONS`, and one with those of `offers.NOT_OFFERED`: clips to which
+        answers, or silence, prove nothing of other clips.
     """
     rows: list[dict[str, object]] = []
+    passed = [everything_offered()]
     for path in sorted(folder.glob("*/bundle.json")):
         bundle = Bundle.load(path.parent)
         capability = capabilities.get(bundle.capability)
         if capability is None or capability.classes != bundle.classes or not bundle.learned_from:
             _log.warning("%s: the served model does not tell what it learned, or from which clips", bundle.capability)
             continue
-        rows += _opinions(_usable(clips, bundle, store), bundle, store, price)
-    return table(rows, ANNOTATIONS)
+        offer = _offer(clips, bundle, store)
+        rows += _opinions(offer.usable, bundle, store, price)
+        passed.append(not_offered(bundle.capability, offer.passed))
+    return table(rows, ANNOTATIONS), pd.concat(passed, ignore_index=True)
 
 
-def _usable(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> pd.DataFrame:
-    new = clips[~content_keys(clips).isin(set(bundle.learned_from))]
+@dataclass(frozen=True)
+class _Offer:
+    """What a model can label, and the ids of the clips that it was not offered, by reason."""
+
+    usable: pd.DataFrame
+    passed: dict[Omission, "pd.Series[str]"]
+
+
+def _offer(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> _Offer:
+    keys = content_keys(clips)
+    learned = keys.isin(set(bundle.learned_from))
+    new = clips[~learned]
+    usable = new[_ready(new, bundle, store)]
+    lacking = new.loc[~new.index.isin(usable.index), "clip_id"]
+    passed = {Omission.LEARNED: clips.loc[learned | _might_be_learned(clips, bundle), "clip_id"]}
+    return _Offer(usable, passed | {Omission.FEATURES: lacking})
+
+
+def _might_be_learned(clips: pd.DataFrame, bundle: Bundle) -> "pd.Series[bool]":
+    """Say which clips a model would have learned from with a label: that they had none is no chance."""
+    if bundle.unlabelled is None:
+        return clips["split"] != Split.TEST.value
+    return content_keys(clips).isin(set(bundle.unlabelled))
+
+
+def _ready(new: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> "pd.Series[bool]":
     ready = pd.Series(True, index=new.index)
     for extractor in _extractors(bundle).values():
         keys = new[CONTENT[extractor.source]]
@@ -62,7 +92,7 @@ def _usable(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> pd.Data
             bundle.capability,
             int((~ready).sum()),
         )
-    return new[ready]
+    return ready
 
 
 def _opinions(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: float) -> Iterator[dict[str, object]]:

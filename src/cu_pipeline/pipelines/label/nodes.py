@@ -22,7 +22,7 @@ from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
 from cu_pipeline.labeling.in_turn import asked, spare
 from cu_pipeline.labeling.inputs import Extracted, reads_screens
-from cu_pipeline.labeling.inquiry import Inquiry, choose_clips, plan_inquiries
+from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.llm import annotate
@@ -30,6 +30,7 @@ from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.case import Opinions
 from cu_pipeline.labeling.promise.keep import keep_promise
+from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.promise.turns import certified_unasked
 from cu_pipeline.labeling.queue.answers import paid_answers, unused_batches
@@ -83,10 +84,10 @@ def annotate_with_rules(
 
 def annotate_with_champions(
     clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: FeatureStore, options: LabelOptions
-) -> pd.DataFrame:
-    """Let the served models label the clips that they have not learned from."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Let the served models label the clips that they have not learned from; give also what they were not offered."""
     if not options.champion.enabled:
-        return table([], ANNOTATIONS)
+        return table([], ANNOTATIONS), everything_offered()
     active = active_capabilities(resolved)
     return annotate_by_champions(without_copies(clips), champions, features, active, options.champion.price)
 
@@ -112,14 +113,26 @@ def choose_llm_clips(
     calibration: pd.DataFrame,
     label_recipes: dict[str, Any],
     options: LabelOptions,
-) -> dict[str, pd.DataFrame]:
-    """Choose for each capability the clips that the language model is asked about: calibration clips are among them."""
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Choose for each capability the clips that the language model is asked about, calibration clips before all others.
+
+    Besides, give those that are left out beyond the limit.
+    """
     labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
     single = without_copies(clips)
-    return {
-        name: choose_clips(single, labelled, name, Recipe.model_validate(recipe), options.llm.max_clips)
-        for name, recipe in label_recipes.items()
-    }
+    chosen, beyond = {}, [everything_offered()]
+    for name, recipe in label_recipes.items():
+        waiting = askable(single, labelled, name, Recipe.model_validate(recipe))
+        first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
+        chosen[name] = choose_clips(waiting, name, options.llm.max_clips, first)
+        rest = waiting.loc[~waiting.index.isin(chosen[name].index), "clip_id"]
+        beyond.append(not_offered(name, {Omission.LIMIT: rest}))
+    return chosen, pd.concat(beyond, ignore_index=True)
+
+
+def gather_omissions(champions: pd.DataFrame, llm: pd.DataFrame) -> pd.DataFrame:
+    """Give the clips that any machine was not offered."""
+    return pd.concat([champions, llm], ignore_index=True)
 
 
 def read_screen_texts(
@@ -162,6 +175,7 @@ def spare_llm_questions(
     annotations: pd.DataFrame,
     rules: pd.DataFrame,
     champions: pd.DataFrame,
+    passed: pd.DataFrame,
     calibration: pd.DataFrame,
     resolved: dict[str, Any],
     functions: Path,
@@ -177,6 +191,7 @@ def spare_llm_questions(
         calibration,
         machine_versions(clips, annotations, calibration, active, functions, options),
         {one.capability: one.version(identity) for one in inquiries},
+        passed,
     )
     earlier = [Trial.from_json(record) for record in tests]
     return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
@@ -214,6 +229,7 @@ def gather_opinions(
 def certify_labels(
     clips: pd.DataFrame,
     opinions: pd.DataFrame,
+    passed: pd.DataFrame,
     calibration: pd.DataFrame,
     inquiries: list[Inquiry],
     answers: dict[str, Answer],
@@ -226,7 +242,7 @@ def certify_labels(
     active = active_capabilities(resolved)
     versions = machine_versions(clips, opinions, calibration, active, functions, options)
     made, guarantee = keep_promise(
-        Opinions(clips, opinions, calibration, versions),
+        Opinions(clips, opinions, calibration, versions, not_offered=passed),
         active,
         [Trial.from_json(record) for record in tests],
         options.guarantee,
@@ -241,13 +257,14 @@ def certify_labels(
 def aggregate_labels(
     clips: pd.DataFrame,
     opinions: pd.DataFrame,
+    passed: pd.DataFrame,
     guarantee: dict[str, Any],
     resolved: dict[str, Any],
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Add all annotations up to labels and say what they cost."""
     capabilities = active_capabilities(resolved)
-    labels = aggregate(clips, opinions, capabilities, guarantee, options.people)
+    labels = aggregate(clips, opinions, capabilities, guarantee, options.people, passed)
     for line in bill(labels, opinions, len(clips), capabilities):
         _log.info(line)
     return labels

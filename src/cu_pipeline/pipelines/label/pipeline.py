@@ -31,7 +31,7 @@ def _sources() -> list[Node]:
         Node(
             nodes.annotate_with_champions,
             ["clips", "capabilities_resolved", "served_champions", "features", "params:label"],
-            "champion_annotations",
+            ["champion_annotations", "champion_omissions"],
             name="annotate_with_champions",
         ),
         Node(
@@ -51,9 +51,10 @@ def _sources() -> list[Node]:
         Node(
             nodes.choose_llm_clips,
             ["clips", "annotations", "calibration_clips", "label_recipes", "params:label"],
-            "llm_clips",
+            ["llm_clips", "llm_omissions"],
             name="choose_llm_clips",
         ),
+        Node(nodes.gather_omissions, ["champion_omissions", "llm_omissions"], "omissions", name="gather_omissions"),
         Node(
             nodes.read_screen_texts,
             ["llm_clips", "label_recipes", "screen_text_cache", "params:label", "params:workers"],
@@ -86,6 +87,7 @@ def _sources() -> list[Node]:
                 "annotations",
                 "rule_annotations",
                 "champion_annotations",
+                "omissions",
                 "calibration_clips",
                 "capabilities_resolved",
                 "label_rules",
@@ -126,6 +128,7 @@ def _labels() -> list[Node]:
             [
                 "clips",
                 "opinions",
+                "omissions",
                 "calibration_clips",
                 "llm_questions",
                 "llm_calls",
@@ -139,7 +142,7 @@ def _labels() -> list[Node]:
         ),
         Node(
             nodes.aggregate_labels,
-            ["clips", "opinions", "guarantee", "capabilities_resolved", "params:label"],
+            ["clips", "opinions", "omissions", "guarantee", "capabilities_resolved", "params:label"],
             "labels",
             name="aggregate_labels",
         ),
