@@ -13,7 +13,7 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.pipelines.label import nodes as label
+from cu_pipeline.pipelines.label import questions as label
 from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.prompting.client import Answer, Generated, Scored
 from cu_pipeline.prompting.clients import CLIENTS, ClientKind
@@ -158,7 +158,7 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], r
     nobody = table([], ANNOTATIONS)
     recipes = label.resolve_recipes(clips, known, nobody, RESOLVED, prompts, prompt_registry.champion, options)
     assert recipes == {"safety": champion.recipe.model_dump(mode="json")}
-    chosen = label.choose_llm_clips(clips, known, nobody, recipes, options)
+    chosen, _ = label.choose_llm_clips(clips, known, nobody, recipes, options)
     store = FeatureStore(root / "features")
     inquiries = label.plan_llm_questions(
         chosen, clips, known, nobody, RESOLVED, recipes, {}, store, options, FeatureOptions()

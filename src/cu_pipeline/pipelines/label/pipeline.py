@@ -1,6 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.label import nodes
+from cu_pipeline.pipelines.label import nodes, questions
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -35,7 +35,7 @@ def _sources() -> list[Node]:
             name="annotate_with_champions",
         ),
         Node(
-            nodes.resolve_recipes,
+            questions.resolve_recipes,
             [
                 "clips",
                 "annotations",
@@ -49,20 +49,20 @@ def _sources() -> list[Node]:
             name="resolve_recipes",
         ),
         Node(
-            nodes.choose_llm_clips,
+            questions.choose_llm_clips,
             ["clips", "annotations", "calibration_clips", "label_recipes", "params:label"],
             ["llm_clips", "llm_omissions"],
             name="choose_llm_clips",
         ),
         Node(nodes.gather_omissions, ["champion_omissions", "llm_omissions"], "omissions", name="gather_omissions"),
         Node(
-            nodes.read_screen_texts,
+            questions.read_screen_texts,
             ["llm_clips", "label_recipes", "screen_text_cache", "params:label", "params:workers"],
             "screen_texts",
             name="read_screen_texts",
         ),
         Node(
-            nodes.plan_llm_questions,
+            questions.plan_llm_questions,
             [
                 "llm_clips",
                 "clips",
@@ -79,7 +79,7 @@ def _sources() -> list[Node]:
             name="plan_llm_questions",
         ),
         Node(
-            nodes.spare_llm_questions,
+            questions.spare_llm_questions,
             [
                 "all_llm_questions",
                 "llm_call_cache",
@@ -97,9 +97,9 @@ def _sources() -> list[Node]:
             "llm_questions",
             name="spare_llm_questions",
         ),
-        Node(nodes.ask_llm, ["llm_questions", "llm_call_cache", "params:label"], "llm_calls", name="ask_llm"),
+        Node(questions.ask_llm, ["llm_questions", "llm_call_cache", "params:label"], "llm_calls", name="ask_llm"),
         Node(
-            nodes.annotate_with_llm,
+            questions.annotate_with_llm,
             [
                 "llm_questions",
                 "llm_calls",
