@@ -40,9 +40,9 @@ def size_limit(clips: int, share: float) -> float:
 def form_units(ties: Sequence[Ties], copies: Mapping[str, str], placed: Mapping[str, Split], limit: float) -> Units:
     """Put what shares clips into one unit, as long as it stays within a limit and in one split.
 
-    Without the limit units percolate: once there are about as many copies by other creators as half the creators, these
-    tie most of the feed together (Erdős & Rényi 1960). Creators and copies are joined first, those with most clips in
-    common before others, then equal captions. The order depends on the keys alone, not on that of the clips.
+    Without the limit units percolate: with more than half as many copies by other creators as creators, a giant unit
+    forms (Erdős & Rényi 1960). Creators and copies are joined first, those with most clips in common before others,
+    then equal captions. The order depends on the keys alone, not on that of the clips.
 
     Args:
         ties: of each clip.
