@@ -31,6 +31,8 @@ def alarming(card, **changes):
 
 def test_each_warning_names_its_numbers(card):
     assert "3 creators are in more than one split" in alarming(card, leakage={"creators": 3, "common_captions": 9})
+    assert "2 captions are in more than one split, so clips" in alarming(card, leakage={"captions": 2})
+    assert "40 of 120 clips are copies of one another" in alarming(card, duplicates={"largest": 40})
     telling = {"n": 90, "accuracy": 0.8, "majority": 0.4, "p_value": 1e-5, "telling": {"text_length": 0.3}}
     shortcut = alarming(card, shortcuts={"topic": telling})
     assert "metadata alone (text length) tell 80% of 90 labels" in shortcut

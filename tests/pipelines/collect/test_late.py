@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from cu_pipeline.core.records import SPLITS, Split, table
 from cu_pipeline.pipelines.collect.late import late_units
-from cu_pipeline.pipelines.collect.ledger import assign, division, read_ledger, write_ledger
+from cu_pipeline.pipelines.collect.ledger import assign, division, entries, placed_splits, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.options import SplitOptions
 from cu_pipeline.pipelines.collect.split import split_of
-from cu_pipeline.pipelines.collect.units import unit_names
+from cu_pipeline.pipelines.collect.ties import Ties, sets_of_copies
+from cu_pipeline.pipelines.collect.units import form_units
 
 FROM = datetime(2026, 3, 1, tzinfo=UTC)
 OPTIONS = SplitOptions(test_from="2026-03-01")
@@ -22,11 +23,13 @@ feeds = st.lists(st.lists(clips, max_size=6), min_size=1, max_size=4)
 
 
 def collect(feed, ledger, options=OPTIONS):
-    keys = [[f"content:{content}", *([f"creator:{creator}"] * bool(creator))] for creator, content, _ in feed]
-    units = unit_names(keys)
-    late = late_units(units, [posted_at for *_, posted_at in feed], options.test_from)
-    assigned = assign(keys, units, read_ledger(ledger, options), options, late)
-    return units, [assigned[unit].split for unit in units], write_ledger(ledger, keys, units, assigned, options)
+    ties = [Ties(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content, _ in feed]
+    copies, given = sets_of_copies(ties), read_ledger(ledger, options)
+    units = form_units(ties, copies, placed_splits(copies, given), limit=1000)
+    late = late_units(units.names, [posted_at for *_, posted_at in feed], options.test_from)
+    assigned = assign(units, given, options, late)
+    now = entries(units, assigned, given, late)
+    return units.names, [assigned[unit].split for unit in units.names], write_ledger(ledger, now, options)
 
 
 @settings(max_examples=60, deadline=None)

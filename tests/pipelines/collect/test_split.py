@@ -8,14 +8,16 @@ from pydantic import ValidationError
 from cu_pipeline.core.records import Split
 from cu_pipeline.pipelines.collect.options import SplitOptions
 from cu_pipeline.pipelines.collect.split import split_of
-from cu_pipeline.pipelines.collect.units import unit_names
+from cu_pipeline.pipelines.collect.ties import Ties, sets_of_copies
+from cu_pipeline.pipelines.collect.units import form_units
 
 clip = st.tuples(st.sampled_from(["", "a", "b", "c", "d", "e"]), st.sampled_from("stuvwxyz"))
 feeds = st.lists(clip, max_size=30)
 
 
 def units(feed):
-    return unit_names([[f"content:{content}", *([f"creator:{creator}"] * bool(creator))] for creator, content in feed])
+    ties = [Ties(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content in feed]
+    return form_units(ties, sets_of_copies(ties), {}, limit=1000).names
 
 
 def splits(feed):

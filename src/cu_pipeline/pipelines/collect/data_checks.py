@@ -9,21 +9,27 @@ import pandas as pd
 from cu_pipeline.core.capability import Capabilities, Kind, split_label
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.sizes import large_in_words, large_parts, uneven_in_words, uneven_splits
 
 SHOWN: Final = 8
-"""Rare classes that a warning names."""
+"""Rare classes, or large creators, that warnings name."""
 
 ClassCounts = dict[str, dict[str, dict[str, int]]]
 """Capability to class to split to labelled clips."""
 
 
 def data_checks(
-    clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+    clips: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    annotations: pd.DataFrame,
+    capabilities: Capabilities,
+    options: CollectOptions,
 ) -> dict[str, Any]:
     """Describe the splits, languages and classes of the data.
 
     Args:
         clips: the table of clips.
+        duplicates: `clip_id` and `duplicate_group`.
         annotations: opinions from the feed.
         capabilities: what to recognise.
         options: of the collect pipeline.
@@ -31,17 +37,28 @@ def data_checks(
     Returns:
         `splits`: split -> clips, units, their share and the share asked for (null where a date tells);
         `languages`: tag -> clips, "" for unknown; `language_sources` likewise; `classes`: capability -> class ->
-        split -> clips that people labelled; `rare_classes`: those with too few in a split, and `least`.
+        split -> clips that people labelled; `rare_classes`: those with too few in a split, and `least`; `large_parts`:
+        creators and groups of copies too large to be divided well; `uneven_splits`: those far from their share.
     """
     classes = class_counts(clips, annotations, capabilities)
     return {
         "splits": _splits(clips, options),
+        "large_parts": large_parts(clips, duplicates, options.split),
+        "uneven_splits": uneven_splits(clips, options.split),
         "languages": _counts(clips["lang"]),
         "language_sources": _counts(clips["lang_source"]),
         "classes": classes,
         "rare_classes": rare_classes(classes, options.checks.rare_class),
         "least": options.checks.rare_class,
     }
+
+
+def checks_in_words(found: Mapping[str, Any], clips: int, options: CollectOptions) -> list[str]:
+    """Say what of the checks a person should look at, and what to do."""
+    large = [large_in_words(one, clips, options.split) for one in found["large_parts"][:SHOWN]]
+    uneven = [uneven_in_words(one, clips) for one in found["uneven_splits"]]
+    rare = [rare_in_words(found["rare_classes"], found["least"])] if found["rare_classes"] else []
+    return large + uneven + rare
 
 
 def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:

@@ -1,10 +1,13 @@
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.pipelines.collect.units import caption_key
+from cu_pipeline.core.records import Split
+from cu_pipeline.pipelines.collect.options import SplitOptions
+from cu_pipeline.pipelines.collect.ties import caption_key
+from cu_pipeline.pipelines.collect.units import size_limit
 
 SHOWN: Final = 20
 """Examples of each kind in the report."""
@@ -20,7 +23,8 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
 
     Returns:
         `creators`, `duplicate_groups`, `captions` and `common_captions` that stand in more than one split, each with
-        `shared`, how many, and `examples`; and `clips` by split.
+        `shared`, how many, `examples`, and `clips`, how many clips of validation and test have one of training; and
+        `clips` by split.
     """
     group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
     keys = pd.Series([caption_key(text) for text in clips["text"]], dtype="object")
@@ -38,12 +42,34 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
     }
 
 
+def let_go_in_words(shared: Mapping[str, Any], refused: int, clips: int, options: SplitOptions) -> str:
+    """Say what could not be kept together, why, and what to do; "" where all could.
+
+    Args:
+        shared: captions in more than one split.
+        refused: clips that no split could take.
+        clips: in the feed, refused ones not counted.
+        options: how clips are divided.
+    """
+    if not (shared["shared"] or refused):
+        return ""
+    limit = size_limit(clips + refused, options.largest_unit)
+    return (
+        f"{refused} clips were refused since their creator and their copies are in different splits, and "
+        f"{shared['shared']} captions are in more than one split ({shared['clips']} clips of validation and test have "
+        f"one of training): what is tied together has at most {limit:.0f} of {clips + refused} clips "
+        f"(collect.split.largest_unit: {options.largest_unit:g}), and no clip moves. Remedy: none is needed; a larger "
+        "largest_unit with another salt ties more together, and meets the shares of the splits less"
+    )
+
+
 def _shared(keys: Sequence[str], shown: Sequence[str], splits: Sequence[str]) -> dict[str, object]:
-    found: dict[str, set[str]] = {}
+    found: dict[str, Counter[str]] = {}
     names: dict[str, str] = {}
     for key, name, split in zip(keys, shown, splits, strict=True):
         if key:
-            found.setdefault(key, set()).add(split)
+            found.setdefault(key, Counter())[split] += 1
             names.setdefault(key, name)
     shared = sorted(names[key] for key, places in found.items() if len(places) > 1)
-    return {"shared": len(shared), "examples": shared[:SHOWN]}
+    held_out = sum(places.total() - places[Split.TRAIN] for places in found.values() if places[Split.TRAIN])
+    return {"shared": len(shared), "clips": held_out, "examples": shared[:SHOWN]}

@@ -18,21 +18,23 @@ from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
 from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
-from cu_pipeline.pipelines.collect.data_checks import data_checks, rare_in_words
+from cu_pipeline.pipelines.collect.data_checks import checks_in_words, data_checks
 from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
 from cu_pipeline.pipelines.collect.fetching.fetch import fetch_files
 from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
 from cu_pipeline.pipelines.collect.language import name_languages
 from cu_pipeline.pipelines.collect.language_tags import odd_tags
 from cu_pipeline.pipelines.collect.late import late_units
-from cu_pipeline.pipelines.collect.leakage import find_leakage
-from cu_pipeline.pipelines.collect.ledger import assign, read_ledger, write_ledger
+from cu_pipeline.pipelines.collect.leakage import find_leakage, let_go_in_words
+from cu_pipeline.pipelines.collect.ledger import assign, entries, placed_splits, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.opinions import foreign_columns
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.placing import addresses, place
 from cu_pipeline.pipelines.collect.probing import probe_files
 from cu_pipeline.pipelines.collect.sources.table import read_sources
-from cu_pipeline.pipelines.collect.units import unit_keys, unit_names
+from cu_pipeline.pipelines.collect.straddling import refuse_straddled, straddled
+from cu_pipeline.pipelines.collect.ties import find_ties, sets_of_copies
+from cu_pipeline.pipelines.collect.units import form_units, size_limit
 
 _log = logging.getLogger(__name__)
 
@@ -130,11 +132,9 @@ def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[
     return admit_rows(_rows(checked_rows), probes)
 
 
-def list_rejects(fetch_rejects: pd.DataFrame, row_rejects: pd.DataFrame, media_rejects: pd.DataFrame) -> pd.DataFrame:
+def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
     """Give all refused rows, sorted."""
-    rejects = pd.concat([fetch_rejects, row_rejects, media_rejects]).sort_values(
-        ["clip_id", "path", "reason", "detail"]
-    )
+    rejects = pd.concat(refused).sort_values(["clip_id", "path", "reason", "detail"])
     count("clips_rejected", len(rejects))
     for reason, number in rejects["reason"].value_counts().sort_index().items():
         _log.warning("%d refused: %s", number, reason)
@@ -173,61 +173,79 @@ def find_duplicates(
 
 
 def split_clips(
-    admitted_rows: pd.DataFrame,
-    rejects: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    earlier_splits: pd.DataFrame,
-    options: CollectOptions,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide clips so that neither a creator, a duplicate nor a telling caption is in two splits, and no clip moves.
+    admitted_rows: pd.DataFrame, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: CollectOptions
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Divide clips so that neither a creator nor a duplicate is in two splits, and no clip moves.
 
     Args:
         admitted_rows: rows of usable clips.
-        rejects: refused rows.
         duplicates: groups of clips that show the same.
         earlier_splits: what earlier runs gave; may be empty.
         options: of the collect pipeline.
 
     Returns:
-        Clips, and what was given so far.
+        Rows with their splits, what was given so far, and rejects.
+    """
+    ledger = records.table(earlier_splits, records.SPLITS)
+    given = read_ledger(ledger, options.split)
+    ties = find_ties(admitted_rows, duplicates, options.split.common_caption)
+    copies = sets_of_copies(ties)
+    limit = size_limit(len(admitted_rows), options.split.largest_unit)
+    units = form_units(ties, copies, placed_splits(copies, given), limit)
+    late = late_units(units.names, admitted_rows["posted_at"], options.split.test_from)
+    assigned = assign(units, given, options.split, late)
+    now = entries(units, assigned, given, late)
+    rows = admitted_rows.assign(group=units.names, split=[assigned[unit].split.value for unit in units.names])
+    kept, refused = refuse_straddled(rows, straddled(ties, units, assigned, now))
+    return kept, write_ledger(ledger, now, options.split), refused
+
+
+def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
+    """Give the table of clips.
+
+    Args:
+        split_rows: rows of usable clips with their splits.
+        rejects: refused rows.
+        options: of the collect pipeline.
 
     Raises:
         ManifestError: there is no usable clip.
     """
-    if admitted_rows.empty:
+    if split_rows.empty:
         reasons = rejects["reason"].value_counts().sort_index()
         refused = ", ".join(f"{reason} {number}" for reason, number in reasons.items()) or "none"
         remedy = "Remedy: data/08_reporting/rejects.csv says why each row was refused"
         raise ManifestError(f"{'; '.join(options.manifest)!r} holds no usable clip; refused: {refused}. {remedy}")
-    keys = unit_keys(admitted_rows, duplicates, options.split.common_caption)
-    units = unit_names(keys)
-    ledger = records.table(earlier_splits, records.SPLITS)
-    late = late_units(units, admitted_rows["posted_at"], options.split.test_from)
-    assigned = assign(keys, units, read_ledger(ledger, options.split), options.split, late)
-    clips = admitted_rows.assign(group=units, split=[assigned[unit].split.value for unit in units])
-    count("clips_collected", len(clips))
-    _tell_sizes(Counter(clips["split"]))
-    table = records.table(clips, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
-    return table, write_ledger(ledger, keys, units, assigned, options.split)
+    count("clips_collected", len(split_rows))
+    _tell_sizes(Counter(split_rows["split"]))
+    return records.table(split_rows, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
 
 
-def check_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, options: CollectOptions) -> dict[str, Any]:
-    """Count the creators, duplicates and captions that stand in more than one split."""
+def check_leakage(
+    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rejects: pd.DataFrame, options: CollectOptions
+) -> dict[str, Any]:
+    """Count the creators, duplicates and captions that stand in more than one split, and what was refused for them."""
     leakage = find_leakage(clips, duplicates, options.split.common_caption)
     shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions", "common_captions")}
-    leaks = any(number for kind, number in shared.items() if kind != "common_captions")
     told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
+    leaks = shared["creators"] or shared["duplicate_groups"]
     _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
-    return leakage
+    if let_go := let_go_in_words(leakage["captions"], len(split_rejects), len(clips), options.split):
+        _log.warning(let_go)
+    return leakage | {"refused": {"clips": len(split_rejects)}}
 
 
 def check_data(
-    clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+    clips: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    annotations: pd.DataFrame,
+    capabilities: Capabilities,
+    options: CollectOptions,
 ) -> dict[str, Any]:
-    """Describe the splits, languages and classes, and warn about classes with few labelled clips."""
-    found = data_checks(clips, annotations, capabilities, options)
-    if rare := found["rare_classes"]:
-        _log.warning(rare_in_words(rare, found["least"]))
+    """Describe the splits, languages and classes, and warn of what keeps them from being good."""
+    found = data_checks(clips, duplicates, annotations, capabilities, options)
+    for warning in checks_in_words(found, len(clips), options):
+        _log.warning(warning)
     return found
 
 
@@ -237,12 +255,12 @@ def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
 
 
 def collect_annotations(
-    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
+    split_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
 ) -> pd.DataFrame:
     """Give one row for each thing that a person said about a usable clip, in the feed or in an accepted batch.
 
     Args:
-        admitted_rows: rows of usable clips.
+        split_rows: rows of usable clips.
         people_batches: batches of clips that people got, and decisions on them.
         people_annotations: people's answers.
     """
@@ -259,11 +277,11 @@ def collect_annotations(
             "version": "",
             "draw": "",
         }
-        for clip_id, opinions in zip(admitted_rows["clip_id"], admitted_rows["opinions"], strict=True)
+        for clip_id, opinions in zip(split_rows["clip_id"], split_rows["opinions"], strict=True)
         for capability, labels in json.loads(opinions).items()
         for annotator, label in labels.items()
     ]
-    answered = answered_clips(review_batches(people_batches, people_annotations), admitted_rows["clip_id"])
+    answered = answered_clips(review_batches(people_batches, people_annotations), split_rows["clip_id"])
     annotations = pd.concat([records.table(rows, records.ANNOTATIONS), answered], ignore_index=True)
     annotations = annotations.drop_duplicates(["clip_id", "capability", "annotator"], keep="last")
     return annotations.sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)

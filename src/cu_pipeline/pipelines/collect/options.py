@@ -33,6 +33,7 @@ class SplitOptions(Options):
         test: share of units for measuring.
         salt: another one gives another division.
         common_caption: how many clips have a caption that says nothing about them; a rarer one ties its clips together.
+        largest_unit: share of the clips beyond which nothing more is tied to a unit; 20 clips are never too many.
         test_from: units with a clip posted at or after this moment (UTC if it has no zone) are for testing, and all
             others for training and validation in the proportion of their shares. None: `test` is a share too.
     """
@@ -42,6 +43,7 @@ class SplitOptions(Options):
     test: Share = 0.15
     salt: str = "17"
     common_caption: int = Field(default=10, ge=2)
+    largest_unit: float = Field(default=0.02, gt=0, le=1)
     test_from: Annotated[datetime, BeforeValidator(in_utc)] | None = None
 
     @model_validator(mode="after")
@@ -55,6 +57,11 @@ class SplitOptions(Options):
                 f"with test_from {self.test_from} the share of train is 0: nothing would be left to learn from"
             )
         return self
+
+    @property
+    def least_share(self) -> float:
+        """The smaller share of validation and test, of those that are not 0."""
+        return min((share for share in (self.validation, self.test) if share), default=1.0)
 
 
 class DuplicateOptions(Options):

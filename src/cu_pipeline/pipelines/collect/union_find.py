@@ -1,13 +1,16 @@
 from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
 
 
-class UnionFind:
+class UnionFind(Generic[Item]):
     """Sets that grow together (Tarjan 1975, with path halving)."""
 
     def __init__(self) -> None:
-        self._parents: dict[Hashable, Hashable] = {}
+        self._parents: dict[Item, Item] = {}
 
-    def find(self, item: Hashable) -> Hashable:
+    def find(self, item: Item) -> Item:
         """Give the representative of an item's set."""
         parents = self._parents
         parents.setdefault(item, item)
@@ -16,6 +19,6 @@ class UnionFind:
             item = parents[item]
         return item
 
-    def join(self, one: Hashable, other: Hashable) -> None:
+    def join(self, one: Item, other: Item) -> None:
         """Make the sets of two items one."""
         self._parents[self.find(one)] = self.find(other)

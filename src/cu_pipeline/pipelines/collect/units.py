@@ -1,69 +1,79 @@
-"""What must stay together when clips are divided."""
+"""Which clips are placed together."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import pandas as pd
+from cu_pipeline.core.records import Split
+from cu_pipeline.pipelines.collect.bounded_sets import BoundedSets
+from cu_pipeline.pipelines.collect.ties import CAPTION, CREATOR, Ties
 
-from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.pipelines.collect.union_find import UnionFind
-
-CREATOR: Final = "creator:"
-CONTENT: Final = "content:"
-CAPTION: Final = "caption:"
+ALWAYS_SMALL: Final = 20
+"""Clips that a unit may have in any feed."""
 
 
-def unit_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> list[list[str]]:
-    """Give what ties each clip to others: its content, creator, caption and duplicates.
+@dataclass(frozen=True)
+class Units:
+    """What is placed together.
+
+    Attributes:
+        names: the unit of each clip: its creator's, else its content's.
+        of: the unit of each key.
+        undivided: clips of a unit's largest creator, or largest set of copies: the least that it can have.
+    """
+
+    names: list[str]
+    of: dict[str, str]
+    undivided: dict[str, int]
+
+
+def size_limit(clips: int, share: float) -> float:
+    """Give how many clips a share of a feed is, at least as many as are never too many.
+
+    >>> size_limit(240, 0.02), size_limit(10_000, 0.02)
+    (20, 200.0)
+    """
+    return max(ALWAYS_SMALL, share * clips)
+
+
+def form_units(ties: Sequence[Ties], copies: Mapping[str, str], placed: Mapping[str, Split], limit: float) -> Units:
+    """Put what shares clips into one unit, as long as it stays within a limit and in one split.
+
+    Without the limit units percolate: with more than half as many copies by other creators as creators, a giant unit
+    forms (Erdős & Rényi 1960). Creators and copies are joined first, those with most clips in common before others,
+    then equal captions. The order depends on the keys alone, not on that of the clips.
 
     Args:
-        clips: with `clip_id`, `creator`, `text`, `media_sha256` and `text_sha256`.
-        duplicates: `clip_id` and `duplicate_group`.
-        common_caption: how many clips have a caption that says nothing, which ties nothing.
-
-    Returns:
-        A clip's keys; the one of its own content stands first.
+        ties: of each clip.
+        copies: content -> its copies, as `sets_of_copies` names them.
+        placed: creator, copies or caption -> its split, if it has one.
+        limit: clips of a unit; only a creator, or the copies of one clip, may have more.
     """
-    contents = clips["media_sha256"].where(clips["media_sha256"] != "", clips["text_sha256"])
-    content_of = dict(zip(clips["clip_id"], contents, strict=True))
-    group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
-    captions = [caption_key(text) for text in clips["text"]]
-    uses = Counter(captions)
-    keys = []
-    for clip_id, creator, caption in zip(clips["clip_id"], clips["creator"], captions, strict=True):
-        mine = [CONTENT + content_of[clip_id]]
-        if creator:
-            mine.append(CREATOR + creator)
-        if caption and 1 < uses[caption] < common_caption:
-            mine.append(caption)
-        if clip_id in group_of:
-            mine.append(CONTENT + content_of[group_of[clip_id]])
-        keys.append(mine)
-    return keys
+    homes = [clip.creator or copies[clip.content] for clip in ties]
+    sizes = Counter(homes)
+    sets = BoundedSets(sizes, placed, limit)
+    shared = Counter((copies[clip.content], clip.creator) for clip in ties if clip.creator)
+    for content, creator in sorted(shared, key=lambda pair: (-shared[pair], pair)):
+        sets.join(content, creator)
+    for caption, home in sorted({(clip.caption, home) for clip, home in zip(ties, homes, strict=True) if clip.caption}):
+        sets.join(caption, home)
+    set_of = {key: sets.find(copies.get(key, key)) for clip in ties for key in clip}
+    name_of = _names(set_of)
+    of = {key: name_of[root] for key, root in set_of.items() if root in name_of}
+    undivided = dict.fromkeys(of.values(), 0)
+    for key, n in (sizes | Counter(copies[clip.content] for clip in ties)).items():
+        undivided[of[key]] = max(undivided[of[key]], n)
+    return Units([of[clip.creator or clip.content] for clip in ties], of, undivided)
 
 
-def caption_key(text: str) -> str:
-    """Give what captions that read the same share; "" for no caption."""
-    folded = " ".join(text.casefold().split())
-    return CAPTION + text_sha256(folded) if folded else ""
+def _names(set_of: Mapping[str, str]) -> dict[str, str]:
+    """Name each set by the first of its creators, else of its contents; one of a caption alone has no name.
 
-
-def unit_names(keys: Sequence[Sequence[str]]) -> list[str]:
-    """Give each clip the name of its unit: clips that share a key, also through others, share it.
-
-    The name is the first of the unit's creators, else of its contents, so it changes only when clips that connect two
-    units arrive.
-
-    >>> unit_names([["content:x", "creator:ann"], ["content:x", "creator:bob"], ["content:x"], ["content:y"]])
-    ['creator:ann', 'creator:ann', 'creator:ann', 'content:y']
+    So a name changes only when clips that connect two units arrive.
     """
-    sets = UnionFind()
-    for mine in keys:
-        for key in mine[1:]:
-            sets.join(mine[0], key)
-    names: dict[Hashable, str] = {}
-    for key in sorted({key for mine in keys for key in mine}, key=lambda key: (not key.startswith(CREATOR), key)):
+    names: dict[str, str] = {}
+    for key in sorted(set_of, key=lambda key: (not key.startswith(CREATOR), key)):
         if not key.startswith(CAPTION):
-            names.setdefault(sets.find(key), key)
-    return [names[sets.find(mine[0])] for mine in keys]
+            names.setdefault(set_of[key], key)
+    return names

@@ -28,7 +28,8 @@ def duplicate_groups(clips: pd.DataFrame, hashes: Mapping[str, Hashed], options:
     keyed = [hashes.get(hash_key(sha)) for sha in firsts["media_sha256"]]
     shown = [place for place, found in enumerate(keyed) if found is not None and found.hashes is not None]
     files = firsts.iloc[shown]
-    sets, bits = UnionFind(), dict.fromkeys(media.loc[media.duplicated("media_sha256"), "media_sha256"], 0.0)
+    sets: UnionFind[str] = UnionFind()
+    bits = dict.fromkeys(media.loc[media.duplicated("media_sha256"), "media_sha256"], 0.0)
     if len(shown) > 1:
         stacked = np.stack([found.hashes for place in shown if (found := keyed[place]) and found.hashes is not None])
         names = files["media_sha256"].tolist()
