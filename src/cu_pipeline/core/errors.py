@@ -35,7 +35,6 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     DUPLICATE_ID = "duplicate_id"
     BAD_ROW = "bad_row"
-    BETWEEN_SPLITS = "between_splits"
 
 
 class CuPipelineError(Exception):

@@ -78,7 +78,10 @@ TEXT: Final = Column("str")
 NAME: Final = Column("str", filled=True)
 SHA256: Final = Column("str", form=Form.SHA256)
 JSON_OBJECT: Final = Column("str", form=Form.JSON_OBJECT)
-SPLIT: Final = Column("str", allowed=tuple(Split))
+LEFT_OUT: Final = "left_out"
+"""Of a clip that belongs to two splits: it is labelled and predicted, but neither learned from nor measured on."""
+
+SPLIT: Final = Column("str", allowed=(*Split, LEFT_OUT))
 KIND: Final = Column("str", allowed=tuple(AnnotatorKind))
 FACT: Final = Column("float64", missing=True, least=0)
 PROBABILITY: Final = Column("float64", least=0, most=1)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.errors import Reason
-from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.core.records import LEFT_OUT, AnnotatorKind, Split
 from cu_pipeline.evaluation.shortcut import find_shortcut
 from cu_pipeline.reports.data_warnings import data_warnings
 
@@ -60,7 +60,7 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
             "median_s": float(durations.median()) if len(durations) else None,
             "posted": _span(clips["posted_at"]),
         },
-        "splits": [(split.value, int((clips["split"] == split).sum())) for split in Split],
+        "splits": _split_sizes(clips["split"]),
         "classes": {name: _classes(checks, name, capability) for name, capability in resolved["active"].items()},
         "rare_classes": checks["rare_classes"],
         "least": checks["least"],
@@ -89,6 +89,12 @@ def top(values: "pd.Series[Any]", most: int = _LISTED) -> Counts:
     """Give the commonest values with their counts; equal counts in the order of the values."""
     counts = values[values != ""].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     return [(str(name), int(n)) for name, n in counts.head(most).items()]
+
+
+def _split_sizes(splits: "pd.Series[str]") -> list[tuple[str, int]]:
+    sizes = [(split.value, int((splits == split).sum())) for split in Split]
+    left_out = int((splits == LEFT_OUT).sum())
+    return sizes + ([("left out", left_out)] if left_out else [])
 
 
 def _answers(people: pd.DataFrame, capability: str) -> "pd.Series[str]":

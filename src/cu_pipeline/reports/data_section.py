@@ -21,7 +21,6 @@ MEANINGS: Final[dict[str, str]] = {
     Reason.CRASHED: "the decoder crashed",
     Reason.DUPLICATE_ID: "the id occurs twice",
     Reason.BAD_ROW: "the row cannot be read",
-    Reason.BETWEEN_SPLITS: "its creator and its copies are in different splits",
 }
 
 

@@ -51,7 +51,7 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
     """
     own = labels.loc[labels["capability"] == name, ["clip_id", "label", "probabilities"]]
     joined = clips.merge(own, on="clip_id", validate="one_to_one").sort_values("clip_id", ignore_index=True)
-    usable = joined[joined["split"] != Split.TEST.value]
+    usable = joined[joined["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])]
     if not (usable["split"] == Split.TRAIN.value).any():
         raise ConfigurationError(
             f"capability {name!r}: none of its {len(joined)} labelled clips is in the training split. Label more "

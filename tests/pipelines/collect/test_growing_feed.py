@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.records import DUPLICATES, SPLITS, table
+from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, table
 from cu_pipeline.pipelines.collect.leakage import find_leakage
 from cu_pipeline.pipelines.collect.nodes import split_clips
 from cu_pipeline.pipelines.collect.options import CollectOptions, SplitOptions
@@ -31,7 +31,9 @@ def feed(clips):
 def divide(clips, ledger=None, **split):
     rows, duplicates = feed(clips)
     earlier = table([], SPLITS) if ledger is None else ledger
-    return split_clips(rows, duplicates, earlier, CollectOptions(split=SplitOptions(**split)))
+    rows, given = split_clips(rows, duplicates, earlier, CollectOptions(split=SplitOptions(**split)))
+    left_out = rows["split"] == LEFT_OUT
+    return rows[~left_out], given, rows[left_out]
 
 
 def shares(kept):
@@ -39,17 +41,17 @@ def shares(kept):
 
 
 def test_without_a_limit_copies_tie_the_feed_together():
-    kept, _, refused = divide(3000, largest_unit=1)
+    kept, _, left_out = divide(3000, largest_unit=1)
     assert kept["group"].value_counts().max() > 0.9 * len(kept)
-    assert refused.empty
+    assert left_out.empty
 
 
 @pytest.mark.parametrize("clips", [720, 1440, 3000])
 def test_splits_are_near_what_was_asked_and_few_clips_are_lost(clips):
-    kept, _, refused = divide(clips)
+    kept, _, left_out = divide(clips)
     found = shares(kept)
     assert all(abs(found[split] - share) < 0.06 for split, share in ASKED.items())
-    assert len(refused) < 0.02 * (len(kept) + len(refused))
+    assert len(left_out) < 0.02 * (len(kept) + len(left_out))
     leakage = find_leakage(kept, feed(clips)[1], common_caption=10)
     assert (leakage["creators"]["shared"], leakage["duplicate_groups"]["shared"]) == (0, 0)
     assert leakage["captions"]["shared"] < 0.01 * len(kept)
@@ -58,10 +60,10 @@ def test_splits_are_near_what_was_asked_and_few_clips_are_lost(clips):
 def test_a_feed_that_grows_keeps_its_placements_and_its_shares():
     ledger, before = None, {}
     for clips in (240, 720, 1440, 3000):
-        kept, ledger, refused = divide(clips, ledger)
+        kept, ledger, left_out = divide(clips, ledger)
         now = dict(zip(kept["clip_id"], kept["split"], strict=True))
         assert before.items() <= now.items()
-        assert len(refused) < 0.02 * (len(kept) + len(refused))
+        assert len(left_out) < 0.02 * (len(kept) + len(left_out))
         before = now
     found = shares(kept)
     assert all(abs(found[split] - share) < 0.06 for split, share in ASKED.items())
@@ -75,8 +77,8 @@ def test_a_limit_that_grows_with_the_feed_joins_no_units_that_were_placed_apart(
 
 
 def test_the_default_feed_needs_no_limit():
-    kept, _, refused = divide(240)
+    kept, _, left_out = divide(240)
     free, _, _ = divide(240, largest_unit=1)
     pd.testing.assert_frame_equal(kept, free)
     assert Counter(kept["split"]) == {"train": 196, "validation": 29, "test": 27}
-    assert refused.empty
+    assert left_out.empty

@@ -40,8 +40,8 @@ def test_common_captions_are_counted_apart():
 
 
 def test_what_was_let_go_is_told_with_numbers_limit_and_remedy():
-    told = let_go_in_words({"shared": 3, "clips": 2}, 28, 1484, SplitOptions())
-    assert told.startswith("28 clips were refused since their creator and their copies are in different splits, and 3 ")
+    told = let_go_in_words({"shared": 3, "clips": 2}, 28, 1512, SplitOptions())
+    assert told.startswith("28 clips are labelled but neither learned from nor measured on, since their creator and ")
     assert "captions are in more than one split (2 clips of validation and test have one of training)" in told
     assert "at most 30 of 1512 clips (collect.split.largest_unit: 0.02)" in told
     assert "Remedy: " in told

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cu_pipeline.core.records import DUPLICATES, SPLITS, Split, table
+from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
 from cu_pipeline.pipelines.collect import units
 from cu_pipeline.pipelines.collect.leakage import find_leakage
 from cu_pipeline.pipelines.collect.ledger import Given, assign, settle
@@ -50,7 +50,9 @@ def collect(feed, ledger, grouped=(), limit=3, **changes):
     duplicates = duplicates_of(clips, grouped)
     share = min(limit / max(len(feed), 1), 1)
     split = OPTIONS.model_copy(update={"largest_unit": share} | changes)
-    return *split_clips(clips, duplicates, ledger, CollectOptions(split=split)), duplicates
+    rows, given = split_clips(clips, duplicates, ledger, CollectOptions(split=split))
+    left_out = rows["split"] == LEFT_OUT
+    return rows[~left_out], given, rows[left_out], duplicates
 
 
 def grown(parts):
@@ -69,10 +71,10 @@ def splits_of(clips):
 def test_neither_creators_nor_copies_are_in_two_splits_however_the_feed_grows(parts, grouped, limit):
     ledger = EMPTY
     for feed in grown(parts):
-        clips, ledger, refused, duplicates = collect(feed, ledger, grouped, limit)
+        clips, ledger, left_out, duplicates = collect(feed, ledger, grouped, limit)
         leakage = find_leakage(clips, duplicates, common_caption=10)
         assert [leakage[kind]["shared"] for kind in ("creators", "duplicate_groups")] == [0, 0]
-        assert sorted([*clips["clip_id"], *refused["clip_id"]]) == sorted(map(str, range(len(feed))))
+        assert sorted([*clips["clip_id"], *left_out["clip_id"]]) == sorted(map(str, range(len(feed))))
 
 
 @settings(max_examples=25, deadline=None)
@@ -101,11 +103,11 @@ def test_without_near_duplicates_that_come_later_no_clip_is_lost_once_it_is_plac
 def test_collecting_again_changes_nothing(parts, grouped, limit):
     ledger = EMPTY
     for feed in grown(parts):
-        clips, ledger, refused, _ = collect(feed, ledger, grouped, limit)
+        clips, ledger, left_out, _ = collect(feed, ledger, grouped, limit)
         again, same, too, _ = collect(feed, ledger, grouped, limit)
         pd.testing.assert_frame_equal(again, clips)
         pd.testing.assert_frame_equal(same, ledger)
-        pd.testing.assert_frame_equal(too, refused)
+        pd.testing.assert_frame_equal(too, left_out)
 
 
 @settings(max_examples=25, deadline=None)
@@ -140,29 +142,29 @@ def test_what_was_placed_apart_keeps_the_older_split_and_is_not_for_training_if_
     assert settle([train, Given(Split.VALIDATION, 2, True)]) == Given(Split.TEST, 1, True)
 
 
-def test_a_clip_that_copies_what_is_in_another_split_is_refused_and_moves_none():
+def test_a_clip_that_copies_what_is_in_another_split_is_left_out_and_moves_none():
     feed = [(creator, creator, "") for creator in "abcdefghijkl"]
     clips, ledger, *_ = collect(feed, EMPTY)
     split = splits_of(clips)
     test = next(name for name in split if split[name] == "test")
     train = next(name for name in split if split[name] == "train")
     new = (feed[int(test)][0], feed[int(train)][1], "")
-    later, _, refused, _ = collect([*feed, new], ledger)
+    later, _, left_out, _ = collect([*feed, new], ledger)
     assert splits_of(later) == split
-    assert refused[["clip_id", "reason", "detail"]].to_numpy().tolist() == [
-        ["12", "between_splits", f"creator {new[0]!r}: test, its copies: train"]
+    assert left_out[["clip_id", "apart"]].to_numpy().tolist() == [
+        ["12", f"creator {new[0]!r}: test, its copies: train"]
     ]
 
 
-def test_a_clip_that_turns_out_to_copy_a_test_clip_is_refused_and_not_moved():
+def test_a_clip_that_turns_out_to_copy_a_test_clip_is_left_out_and_not_moved():
     feed = [("", content, "") for content in "stuvwxyz"]
     clips, ledger, *_ = collect(feed, EMPTY)
     split = splits_of(clips)
     test = next(name for name in split if split[name] == "test")
     train = next(name for name in split if split[name] == "train")
-    later, ledger, refused, _ = collect(feed, ledger, [{feed[int(test)][1], feed[int(train)][1]}])
-    assert refused["clip_id"].tolist() == [train]
-    assert refused["detail"].tolist() == ["the clip until now: train, its copies: test"]
+    later, ledger, left_out, _ = collect(feed, ledger, [{feed[int(test)][1], feed[int(train)][1]}])
+    assert left_out["clip_id"].tolist() == [train]
+    assert left_out["apart"].tolist() == ["the clip until now: train, its copies: test"]
     assert splits_of(later) == {name: one for name, one in split.items() if name != train}
 
 

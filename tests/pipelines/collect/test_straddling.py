@@ -1,8 +1,6 @@
-import pandas as pd
-
-from cu_pipeline.core.records import REJECTS, Split
+from cu_pipeline.core.records import LEFT_OUT, Split
 from cu_pipeline.pipelines.collect.ledger import Given
-from cu_pipeline.pipelines.collect.straddling import refuse_straddled, straddled
+from cu_pipeline.pipelines.collect.straddling import leave_out, straddled
 from cu_pipeline.pipelines.collect.ties import Ties
 from cu_pipeline.pipelines.collect.units import Units
 
@@ -29,10 +27,5 @@ def test_what_keeps_a_clip_from_a_split_is_named():
     ]
 
 
-def test_refused_rows_have_a_reason_and_the_others_stay_as_they_are():
-    rows = pd.DataFrame({"clip_id": ["1", "2"], "path": ["a.mp4", ""], "text": ["one", "two"]}, index=[7, 8])
-    kept, refused = refuse_straddled(rows, ["", "creator 'ann': test, its copies: train"])
-    pd.testing.assert_frame_equal(kept, rows.iloc[:1])
-    assert list(refused) == list(REJECTS)
-    assert refused.to_numpy().tolist() == [["2", "", "between_splits", "creator 'ann': test, its copies: train"]]
-    assert refuse_straddled(rows, ["", ""])[1].empty
+def test_a_clip_with_a_reason_is_left_out_and_the_others_keep_their_split():
+    assert leave_out(["test", "train"], ["", "creator 'ann': test, its copies: train"]) == ["test", LEFT_OUT]

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.core.records import Split
+from cu_pipeline.core.records import LEFT_OUT, Split
 from cu_pipeline.pipelines.collect.options import SplitOptions
 from cu_pipeline.pipelines.collect.ties import caption_key
 from cu_pipeline.pipelines.collect.units import size_limit
@@ -26,6 +26,7 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
         `shared`, how many, `examples`, and `clips`, how many clips of validation and test have one of training; and
         `clips` by split.
     """
+    clips = clips[clips["split"] != LEFT_OUT]
     group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
     keys = pd.Series([caption_key(text) for text in clips["text"]], dtype="object")
     uses = Counter(keys)
@@ -42,22 +43,22 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
     }
 
 
-def let_go_in_words(shared: Mapping[str, Any], refused: int, clips: int, options: SplitOptions) -> str:
+def let_go_in_words(shared: Mapping[str, Any], left_out: int, clips: int, options: SplitOptions) -> str:
     """Say what could not be kept together, why, and what to do; "" where all could.
 
     Args:
         shared: captions in more than one split.
-        refused: clips that no split could take.
-        clips: in the feed, refused ones not counted.
+        left_out: clips that no split could take.
+        clips: in the feed.
         options: how clips are divided.
     """
-    if not (shared["shared"] or refused):
+    if not (shared["shared"] or left_out):
         return ""
-    limit = size_limit(clips + refused, options.largest_unit)
+    limit = size_limit(clips, options.largest_unit)
     return (
-        f"{refused} clips were refused since their creator and their copies are in different splits, and "
-        f"{shared['shared']} captions are in more than one split ({shared['clips']} clips of validation and test have "
-        f"one of training): what is tied together has at most {limit:.0f} of {clips + refused} clips "
+        f"{left_out} clips are labelled but neither learned from nor measured on, since their creator and their copies "
+        f"are in different splits, and {shared['shared']} captions are in more than one split ({shared['clips']} clips "
+        f"of validation and test have one of training): what is tied together has at most {limit:.0f} of {clips} clips "
         f"(collect.split.largest_unit: {options.largest_unit:g}), and no clip moves. Remedy: none is needed; a larger "
         "largest_unit with another salt ties more together, and meets the shares of the splits less"
     )

@@ -25,14 +25,14 @@ from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
 from cu_pipeline.pipelines.collect.language import name_languages
 from cu_pipeline.pipelines.collect.language_tags import odd_tags
 from cu_pipeline.pipelines.collect.late import late_units
-from cu_pipeline.pipelines.collect.leakage import find_leakage, let_go_in_words
+from cu_pipeline.pipelines.collect.leakage import SHOWN, find_leakage, let_go_in_words
 from cu_pipeline.pipelines.collect.ledger import assign, entries, placed_splits, read_ledger, write_ledger
 from cu_pipeline.pipelines.collect.opinions import foreign_columns
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.placing import addresses, place
 from cu_pipeline.pipelines.collect.probing import probe_files
 from cu_pipeline.pipelines.collect.sources.table import read_sources
-from cu_pipeline.pipelines.collect.straddling import refuse_straddled, straddled
+from cu_pipeline.pipelines.collect.straddling import leave_out, straddled
 from cu_pipeline.pipelines.collect.ties import find_ties, sets_of_copies
 from cu_pipeline.pipelines.collect.units import form_units, size_limit
 
@@ -174,7 +174,7 @@ def find_duplicates(
 
 def split_clips(
     admitted_rows: pd.DataFrame, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: CollectOptions
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide clips so that neither a creator nor a duplicate is in two splits, and no clip moves.
 
     Args:
@@ -184,7 +184,7 @@ def split_clips(
         options: of the collect pipeline.
 
     Returns:
-        Rows with their splits, what was given so far, and rejects.
+        Rows with `split`, and why it is `left_out` in `apart`; and what was given so far.
     """
     ledger = records.table(earlier_splits, records.SPLITS)
     given = read_ledger(ledger, options.split)
@@ -195,9 +195,10 @@ def split_clips(
     late = late_units(units.names, admitted_rows["posted_at"], options.split.test_from)
     assigned = assign(units, given, options.split, late)
     now = entries(units, assigned, given, late)
-    rows = admitted_rows.assign(group=units.names, split=[assigned[unit].split.value for unit in units.names])
-    kept, refused = refuse_straddled(rows, straddled(ties, units, assigned, now))
-    return kept, write_ledger(ledger, now, options.split), refused
+    apart = straddled(ties, units, assigned, now)
+    splits = leave_out([assigned[unit].split.value for unit in units.names], apart)
+    rows = admitted_rows.assign(group=units.names, split=splits, apart=apart)
+    return rows, write_ledger(ledger, now, options.split)
 
 
 def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
@@ -222,17 +223,18 @@ def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: Collect
 
 
 def check_leakage(
-    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rejects: pd.DataFrame, options: CollectOptions
+    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rows: pd.DataFrame, options: CollectOptions
 ) -> dict[str, Any]:
-    """Count the creators, duplicates and captions that stand in more than one split, and what was refused for them."""
+    """Count the creators, duplicates and captions that stand in more than one split, and what is left out for them."""
     leakage = find_leakage(clips, duplicates, options.split.common_caption)
     shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions", "common_captions")}
     told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
     leaks = shared["creators"] or shared["duplicate_groups"]
     _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
-    if let_go := let_go_in_words(leakage["captions"], len(split_rejects), len(clips), options.split):
+    apart = split_rows.loc[split_rows["apart"] != "", ["clip_id", "apart"]].sort_values("clip_id")
+    if let_go := let_go_in_words(leakage["captions"], len(apart), len(clips), options.split):
         _log.warning(let_go)
-    return leakage | {"refused": {"clips": len(split_rejects)}}
+    return leakage | {"left_out": {"clips": len(apart), "examples": dict(apart.head(SHOWN).to_numpy().tolist())}}
 
 
 def check_data(
@@ -289,7 +291,13 @@ def collect_annotations(
 
 def _tell_sizes(sizes: Counter[str]) -> None:
     shown = ", ".join(f"{split.value} {sizes[split.value]}" for split in Split)
-    _log.log(logging.INFO if len(sizes) == len(Split) else logging.WARNING, "clips by split: %s", shown)
+    left_out = f", left out {sizes[records.LEFT_OUT]}" if sizes[records.LEFT_OUT] else ""
+    _log.log(
+        logging.INFO if all(sizes[one.value] for one in Split) else logging.WARNING,
+        "clips by split: %s%s",
+        shown,
+        left_out,
+    )
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[dict[str, str]]:

@@ -54,19 +54,19 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(
                 split_clips,
                 ["admitted_rows", "duplicates", "earlier_splits", "params:collect"],
-                ["split_rows", "splits", "split_rejects"],
+                ["split_rows", "splits"],
                 name="split_clips",
             ),
             Node(
                 list_rejects,
-                ["fetch_rejects", "row_rejects", "media_rejects", "split_rejects"],
+                ["fetch_rejects", "row_rejects", "media_rejects"],
                 "rejects",
                 name="list_rejects",
             ),
             Node(keep_clips, ["split_rows", "rejects", "params:collect"], "clips", name="keep_clips"),
             Node(
                 check_leakage,
-                ["clips", "duplicates", "split_rejects", "params:collect"],
+                ["clips", "duplicates", "split_rows", "params:collect"],
                 "leakage",
                 name="check_leakage",
             ),

@@ -2,10 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from cu_pipeline.core.errors import Reason
-from cu_pipeline.core.records import REJECTS, Split, table
+from cu_pipeline.core.records import LEFT_OUT, Split
 from cu_pipeline.pipelines.collect.ledger import Given
 from cu_pipeline.pipelines.collect.ties import CREATOR, Ties
 from cu_pipeline.pipelines.collect.units import Units
@@ -26,12 +23,9 @@ def straddled(ties: Sequence[Ties], units: Units, assigned: Mapping[str, Given],
     return [_apart(clip, assigned[units.of[clip.content]].split, now) for clip in ties]
 
 
-def refuse_straddled(rows: pd.DataFrame, reasons: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Divide rows into those that a split can take, and refused ones."""
-    details = pd.Series(reasons, rows.index, dtype=object)
-    refused = rows.loc[details != "", ["clip_id", "path"]]
-    refused = refused.assign(reason=Reason.BETWEEN_SPLITS.value, detail=details[details != ""])
-    return rows[details == ""], table(refused, REJECTS)
+def leave_out(splits: Sequence[str], reasons: Sequence[str]) -> list[str]:
+    """Give each clip's split, which is `left_out` where there is a reason."""
+    return [LEFT_OUT if reason else split for split, reason in zip(splits, reasons, strict=True)]
 
 
 def _apart(clip: Ties, copies: Split, now: Mapping[str, Given]) -> str:

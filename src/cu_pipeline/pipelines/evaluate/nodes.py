@@ -116,7 +116,7 @@ def describe_reference(
     }
     table["predictions"] = [by_clip.get(clip_id, _NOTHING)[0] for clip_id in table["clip_id"]]
     table["labels"] = [by_clip.get(clip_id, _NOTHING)[1] for clip_id in table["clip_id"]]
-    return table[clips["split"] != Split.TEST.value].reset_index(drop=True)
+    return table[clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])].reset_index(drop=True)
 
 
 def _judged(clips: pd.DataFrame, labels: pd.DataFrame, bundle: Bundle) -> dict[str, pd.DataFrame]:
