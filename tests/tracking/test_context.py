@@ -3,6 +3,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options
+from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.tracking.context import model_problems, unknown_keys, with_models
 
 
@@ -72,3 +73,9 @@ def test_a_group_and_a_part_of_it_may_both_be_asked_for() -> None:
 def test_one_problem_is_told_once() -> None:
     raw = {"outer": {"name": "clip", "inner": {"siez": 32}}}
     assert len(list(model_problems(raw, {"outer": Outer, "outer.inner": Inner}))) == 1
+
+
+def test_a_fault_of_a_whole_group_is_told_without_repeating_the_group() -> None:
+    raw = {"label": {"llm": {"pictures": {"count": 2}}}}
+    (problem,) = model_problems(raw, {"label": LabelOptions})
+    assert problem.startswith("parameter 'label.llm': pictures.count = 2 needs a model that sees")

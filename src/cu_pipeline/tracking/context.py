@@ -97,7 +97,10 @@ def _describe(name: str, model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "missing":
         return f"parameter {path!r} is missing: give it in conf/base or with --params"
     message = fault["msg"].removeprefix("Value error, ")
-    return f"parameter {path!r} = {hide_passwords(repr(fault['input']))}: {message[:1].lower() + message[1:]}"
+    said = message[:1].lower() + message[1:]
+    if isinstance(fault["input"], dict):  # a fault of a group as a whole, whose message names what is wrong in it
+        return f"parameter {path!r}: {said}"
+    return f"parameter {path!r} = {hide_passwords(repr(fault['input']))}: {said}"
 
 
 def _unknown(path: str, key: str, allowed: list[str]) -> str:
