@@ -42,3 +42,19 @@ def test_the_champion_comes_first_unless_it_was_made_for_other_classes(caplog: p
     assert _plan("ab", BEST)[0].recipe == BEST
     assert _plan("abc", BEST)[0].recipe.name == "bare × score_content_free"
     assert "safety: the champion is left out: best × score_batch was calibrated for 3 answers" in caplog.text
+
+
+def test_a_prompt_that_asks_the_same_as_an_earlier_one_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    topic = Capability(classes=("a", "b"))
+    prompts = {"bare": "{{ text }}:", "screen": "{{ text }}{% if screen_text %} {{ screen_text }}{% endif %}:"}
+    options = PromptsOptions(prompts=("bare", "screen"), methods=("choose",))
+
+    def names(clip: ClipInputs) -> list[str]:
+        clips = Labelled((clip,), np.zeros((1, 2), dtype=bool))
+        development = Development(Task("topic", topic, "", ("N/A",), 100), clips, clips, Pool(), np.full(2, 0.5), "a")
+        return [one.recipe.name for one in plan_trials(development, prompts, lambda _: None, [], options, LABEL)]
+
+    assert names(ClipInputs("x")) == ["bare × score_content_free", "bare × choose"]
+    assert "screen × choose is left out: it asks the same as bare × choose" in caplog.text
+    assert names(ClipInputs("x", screen_text="y"))[-1] == "screen × choose"

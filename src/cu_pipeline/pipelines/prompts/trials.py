@@ -56,7 +56,7 @@ def build_trials(
     distinct: dict[str, Recipe] = {}
     for recipe in (present, *grid, *others):
         distinct.setdefault(_content(recipe), recipe)
-    return [_trial(recipe, development, options.orders) for recipe in distinct.values()]
+    return _without_repeats([_trial(recipe, development, options.orders) for recipe in distinct.values()])
 
 
 def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[AnyQuestion]]:
@@ -73,6 +73,17 @@ def _able(methods: Sequence[str], development: Development) -> list[str]:
         if reason:
             _log.info("%s: %s is left out: %s", development.task.name, method, reason)
     return [method for method, reason in reasons.items() if not reason]
+
+
+def _without_repeats(trials: Sequence[Trial]) -> list[Trial]:
+    """Leave out trials that ask just what an earlier one asks, as where nothing is known that a prompt would tell."""
+    kept: dict[object, Trial] = {}
+    for trial in trials:
+        asked = tuple(one.everything for one in trial.plans)
+        first = kept.setdefault((trial.recipe.how, trial.recipe.bias, trial.recipe.form, asked), trial)
+        if first is not trial:
+            _log.info("%s is left out: it asks the same as %s", trial.recipe.name, first.recipe.name)
+    return list(kept.values())
 
 
 def _trial(recipe: Recipe, development: Development, orders: int) -> Trial:
