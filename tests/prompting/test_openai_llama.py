@@ -36,7 +36,10 @@ def url(project_root: Path, project_environment: dict[str, str]) -> Iterator[str
         assert "listens on http://127.0.0.1:" in line
         yield line.split()[-1]
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0
+        try:
+            assert server.wait(30) == 0
+        finally:
+            server.kill()
 
 
 @pytest.fixture(scope="module")

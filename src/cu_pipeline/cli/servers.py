@@ -35,6 +35,7 @@ def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
 def llm_server(*, port: int, threads: int) -> None:
     """Serve the packaged language model on this machine as OpenAI's API, until interrupted."""
     import signal
+    import threading
 
     from cu_pipeline.prompting.engine import start_engine
     from cu_pipeline.prompting.options import PackagedOptions
@@ -43,4 +44,7 @@ def llm_server(*, port: int, threads: int) -> None:
     with told_in_words():
         server = start_engine(options, port=port)
     click.echo(f"{options.model} listens on {server.listening_address}/v1")
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    stopped = threading.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):  # a shell lets what it starts in the background ignore SIGINT
+        signal.signal(one, lambda *_: stopped.set())
+    stopped.wait()
