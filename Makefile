@@ -28,10 +28,10 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test lint ui serve viz label-studio bench-decode bench-collect clean clean-all
+.PHONY: help install run repro test test-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
@@ -43,6 +43,9 @@ repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters cha
 
 test: lint ## check style, types, import rules and the pipeline file, then run the tests
 	@$(BIN)/pytest -n 2 --dist loadscope
+
+test-label-studio: $(VENV)/.installed-dev $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## test the way to people and back on a real Label Studio server
+	@$(BIN)/pytest tests/labeling/studio
 
 lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipeline file
 	$(BIN)/ruff check .
