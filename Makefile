@@ -28,10 +28,10 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all
+.PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
@@ -44,8 +44,10 @@ repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters cha
 test: lint ## check style, types, import rules and the pipeline file, then run the tests
 	@$(BIN)/pytest -n 2 --dist loadscope
 
-test-label-studio: $(VENV)/.installed-dev $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## test the way to people and back on a real Label Studio server
+test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
 	@$(BIN)/pytest tests/labeling/studio
+
+install-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## install Label Studio, in an environment of its own
 
 lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipeline file
 	$(BIN)/ruff check .
@@ -71,7 +73,7 @@ bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding be
 bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to a million rows
 	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
 
-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
+label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
 	@mkdir -p .label-studio
 	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
 		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \
