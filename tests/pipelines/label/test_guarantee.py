@@ -53,6 +53,15 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_without_any_machine_nothing_is_tested_however_many_clips_people_labelled(run_label: Run) -> None:
+    catalog, counts = _run(run_label, Feed(clips=300, labelled=200), rules=[])
+    found = catalog.load("guarantee")["topic"]
+    assert counts["calibration_tests"] == 0
+    assert catalog.load("calibration_tests") == []
+    assert (found["delta_spent"], found["error_bound"]) == (0, None)
+    assert found["words"] == "topic: nothing to certify: no machine has labelled a clip"
+
+
 def test_a_good_rule_is_certified_and_the_promise_holds(run_label: Run) -> None:
     feed = Feed(clips=2400, labelled=900)
     catalog, counts = _run(run_label, feed)

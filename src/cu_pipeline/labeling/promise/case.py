@@ -62,9 +62,14 @@ class Case:
         """
         return max(FEWEST_OFFERED - len(self.pool), 0) if self.left_out.pool else 0
 
+    @property
+    def routes(self) -> bool:
+        """Whether there is anything to certify: a clip to be routed, and a machine that could be right about it."""
+        return bool(len(self.pool) and self.question.pool)
+
     def put(self, trial: Trial) -> list[Verdict]:
         """Make a test on its calibration clips."""
-        if not len(self.pool):
+        if not self.routes:
             return [Verdict("", {}, 0, 0, 1.0, None)]
         place = {clip: row for row, clip in enumerate(self.wanted.labels)}
         return self.question.on(np.array([place[clip] for clip in trial.labels], dtype=np.int64)).put(trial)

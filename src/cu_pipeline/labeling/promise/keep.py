@@ -42,8 +42,7 @@ def keep_promise(
         far = asked.get(name, Asked())
         is_asked = far.is_complete or not any(trial.certified for trial in mine)
         settled = settle(case.wanted, mine, case.put, may_test=is_asked and not case.pool_awaited)
-        # without a clip to route nothing was tested
-        now = settled.made if len(case.pool) else []
+        now = settled.made if case.routes else []  # else nothing was tested
         made += now
         count("calibration_tests", len(now))
         spent = account([*mine, *now], options.delta)
