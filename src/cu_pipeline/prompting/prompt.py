@@ -37,8 +37,9 @@ class Prompt:
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
-            self._template = environment.from_string(source)
-            self.names = frozenset(jinja2.meta.find_undeclared_variables(environment.parse(source)))
+            tree = environment.parse(source)
+            self.names = frozenset(jinja2.meta.find_undeclared_variables(tree))
+            self._template = environment.from_string(tree)
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"prompt line {error.lineno}: {error.message}") from error
 
