@@ -149,3 +149,9 @@ def test_a_function_that_cannot_be_sent_is_a_configuration_error():
 
 def test_an_outcome_without_error_gives_its_value():
     assert Outcome(value=3).get() == 3
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_an_outcome_is_settled_unless_the_machine_may_be_to_blame(reason):
+    assert Outcome(value=3).is_settled
+    assert Outcome(error=BadClipError(reason, "")).is_settled == (reason not in {Reason.TIMEOUT, Reason.CRASHED})

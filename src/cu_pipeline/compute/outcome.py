@@ -1,9 +1,11 @@
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from cu_pipeline.core.errors import BadClipError
+from cu_pipeline.core.errors import BadClipError, Reason
 
 T = TypeVar("T")
+
+_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,11 @@ class Outcome(Generic[T]):
 
     value: T | None = None
     error: BadClipError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether another try would end alike. Too slow or crashed may be the machine's fault, not the item's."""
+        return self.error is None or self.error.reason not in _PASSING
 
     def get(self) -> T:
         """Give the value.

@@ -6,14 +6,11 @@ import numpy as np
 
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.errors import Reason
 from cu_pipeline.features.chunk import FeatureChunk
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.media.options import Limits
 
 _CHUNK = 32
-_PASSING = {Reason.TIMEOUT, Reason.CRASHED}
-"""Faults that may be the machine's and not the clip's: they are not stored, so that the next run tries again."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +61,7 @@ def _prepare(
         count("clips_decoded")
         if outcome.error is not None:
             _log.warning("%s: %s", path, outcome.error)
-        if outcome.error is None or outcome.error.reason not in _PASSING:
+        if outcome.is_settled:
             yield key, outcome.value
 
 

@@ -1,12 +1,11 @@
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
 from cu_pipeline.compute.outcome import Outcome
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.text_log import TextFeature
@@ -14,9 +13,6 @@ from cu_pipeline.media.options import Limits
 
 CHUNK: Final = 16
 """Clips whose texts are written together, so the most that a crash costs."""
-
-_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
-"""Faults that may be the machine's and not the clip's: the next run tries again."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +22,8 @@ def read_screens(
 ) -> Iterator[list[TextFeature]]:
     """Read the text on screen of clips in processes that may fail, a chunk at a time.
 
-    A clip that does not decode has no text. Counts `screens_read`.
+    A clip that does not decode has no text; one that was too slow or crashed its process is left to the next run.
+    Counts `screens_read`.
 
     Args:
         reader: reads.
@@ -48,10 +45,10 @@ def read_screens(
         yield chunk
 
 
-def _features(read: "zip[tuple[tuple[str, str], Outcome[str]]]") -> Iterator[TextFeature]:
+def _features(read: Iterable[tuple[tuple[str, str], Outcome[str]]]) -> Iterator[TextFeature]:
     for (key, path), outcome in read:
         count("screens_read")
         if outcome.error is not None:
             _log.warning("text on screen of %s: %s", path, outcome.error)
-        if outcome.error is None or outcome.error.reason not in _PASSING:
+        if outcome.is_settled:
             yield TextFeature(key, outcome.value or "")
