@@ -257,12 +257,12 @@ def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
 
 
 def collect_annotations(
-    split_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
+    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
 ) -> pd.DataFrame:
     """Give one row for each thing that a person said about a usable clip, in the feed or in an accepted batch.
 
     Args:
-        split_rows: rows of usable clips.
+        admitted_rows: rows of usable clips.
         people_batches: batches of clips that people got, and decisions on them.
         people_annotations: people's answers.
     """
@@ -279,11 +279,11 @@ def collect_annotations(
             "version": "",
             "draw": "",
         }
-        for clip_id, opinions in zip(split_rows["clip_id"], split_rows["opinions"], strict=True)
+        for clip_id, opinions in zip(admitted_rows["clip_id"], admitted_rows["opinions"], strict=True)
         for capability, labels in json.loads(opinions).items()
         for annotator, label in labels.items()
     ]
-    answered = answered_clips(review_batches(people_batches, people_annotations), split_rows["clip_id"])
+    answered = answered_clips(review_batches(people_batches, people_annotations), admitted_rows["clip_id"])
     annotations = pd.concat([records.table(rows, records.ANNOTATIONS), answered], ignore_index=True)
     annotations = annotations.drop_duplicates(["clip_id", "capability", "annotator"], keep="last")
     return annotations.sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)

@@ -39,6 +39,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="probe_media",
             ),
             Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
+            Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
             Node(
                 hash_media,
                 ["admitted_rows", "hash_cache", "params:collect", "params:workers"],
@@ -57,12 +58,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["split_rows", "splits"],
                 name="split_clips",
             ),
-            Node(
-                list_rejects,
-                ["fetch_rejects", "row_rejects", "media_rejects"],
-                "rejects",
-                name="list_rejects",
-            ),
             Node(keep_clips, ["split_rows", "rejects", "params:collect"], "clips", name="keep_clips"),
             Node(
                 check_leakage,
@@ -79,7 +74,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(keep_people_work, None, ["people_batches", "people_annotations"], name="keep_people_work"),
             Node(
                 collect_annotations,
-                ["split_rows", "people_batches", "people_annotations"],
+                ["admitted_rows", "people_batches", "people_annotations"],
                 "annotations",
                 name="collect_annotations",
             ),
