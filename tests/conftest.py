@@ -2,12 +2,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+from cu_pipeline.core.paths import ROOT_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +58,19 @@ def new_project(project_environment: dict[str, str]) -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def tracked_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a project's folder with a tracking database of its own, which a module's tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("tracked")
+        patch.setenv(ROOT_VARIABLE, str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield folder
+        import mlflow
+
+        mlflow.set_tracking_uri(None)
 
 
 def picture(number: int, width: int, height: int) -> np.ndarray:

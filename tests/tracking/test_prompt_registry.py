@@ -1,10 +1,8 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.prompting.recipe import Example, Recipe
 from cu_pipeline.tracking import prompt_registry, registry
 
@@ -18,20 +16,7 @@ RECIPE = Recipe(
 )
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a project's folder whose database is shared by this module's tests, which use a capability each."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("registry")
-        patch.setenv(ROOT_VARIABLE, str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield folder
-        import mlflow
-
-        mlflow.set_tracking_uri(None)
-
-
-@pytest.mark.usefixtures("root")
+@pytest.mark.usefixtures("tracked_root")
 def test_a_champion_comes_back_whole() -> None:
     assert prompt_registry.champion("topic") is None
     prompt_registry.promote("topic", RECIPE, "model@1", "best")
@@ -41,7 +26,7 @@ def test_a_champion_comes_back_whole() -> None:
     assert champion.recipe.version == RECIPE.version
 
 
-@pytest.mark.usefixtures("root")
+@pytest.mark.usefixtures("tracked_root")
 def test_a_prompt_is_registered_once_for_each_content() -> None:
     first = prompt_registry.register_template("mood", "bare", "{{ text }}")
     assert prompt_registry.register_template("mood", "bare", "{{ text }}") == first
@@ -49,23 +34,23 @@ def test_a_prompt_is_registered_once_for_each_content() -> None:
     assert prompt_registry.champion("mood") is None
 
 
-def test_each_change_of_champion_is_in_the_ledger_once(root: Path) -> None:
+def test_each_change_of_champion_is_in_the_ledger_once(tracked_root: Path) -> None:
     other = RECIPE.model_copy(update={"method": "few_shot"})
     for recipe, client in ((RECIPE, "a"), (RECIPE, "a"), (other, "a"), (other, "b"), (RECIPE, "a")):
         prompt_registry.promote("place", recipe, client, "why")
-    lines = map(json.loads, (root / prompt_registry.LEDGER).read_text().splitlines())
+    lines = map(json.loads, (tracked_root / prompt_registry.LEDGER).read_text().splitlines())
     changes = [(line["from"], line["to"]) for line in lines if line["capability"] == "place"]
     assert changes == [(None, "1"), ("1", "2"), ("2", "3"), ("3", "1")]
 
 
-@pytest.mark.usefixtures("root")
+@pytest.mark.usefixtures("tracked_root")
 def test_prompts_are_no_models_to_deliver() -> None:
     prompt_registry.promote("served", RECIPE, "model@1", "best")
     assert "served" not in registry.champions()
     assert registry.champions() == {}
 
 
-@pytest.mark.usefixtures("root")
+@pytest.mark.usefixtures("tracked_root")
 def test_any_name_of_a_capability_will_do() -> None:
     for name in ("is it safe?", "is it safe!", "wie schön"):
         prompt_registry.promote(name, RECIPE.model_copy(update={"prompt": name}), "model@1", "best")

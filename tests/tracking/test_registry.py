@@ -1,37 +1,22 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
 
-from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.tracking import mlflow_run, registry
 from cu_pipeline.tracking.champions import ChampionBundles
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a project's folder whose database is shared by this module's tests, which use a capability each."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("registry")
-        patch.setenv(ROOT_VARIABLE, str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield folder
-        import mlflow
-
-        mlflow.set_tracking_uri(None)
-
-
 @pytest.fixture
-def bundle(root: Path, tmp_path: Path) -> Path:
+def bundle(tracked_root: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "bundle.json").write_text("{}")
     return folder
 
 
-@pytest.mark.usefixtures("root")
+@pytest.mark.usefixtures("tracked_root")
 def test_without_a_champion_there_is_none_and_nothing_to_fetch(tmp_path: Path) -> None:
     assert registry.champion("nothing") is None
     assert registry.fetch("nothing", registry.CHAMPION, tmp_path / "target") is None
@@ -55,13 +40,13 @@ def test_an_identical_bundle_is_not_registered_again(bundle: Path) -> None:
     assert registry.register(bundle, "safety", "aaa", None) == "1"
 
 
-def test_promotion_sets_the_champion_and_is_written_down_once(bundle: Path, root: Path) -> None:
+def test_promotion_sets_the_champion_and_is_written_down_once(bundle: Path, tracked_root: Path) -> None:
     first = registry.register(bundle, "mood", "aaa", None)
     registry.promote("mood", first, "first model")
     registry.promote("mood", first, "again")
     second = registry.register(bundle, "mood", "bbb", None)
     registry.promote("mood", second, "better by 3 points")
-    lines = [json.loads(line) for line in (root / registry.LEDGER).read_text().splitlines()]
+    lines = [json.loads(line) for line in (tracked_root / registry.LEDGER).read_text().splitlines()]
     mine = [(line["from"], line["to"], line["reason"]) for line in lines if line["capability"] == "mood"]
     assert mine == [(None, "1", "first model"), ("1", "2", "better by 3 points")]
     champion = registry.champion("mood")
@@ -70,8 +55,8 @@ def test_promotion_sets_the_champion_and_is_written_down_once(bundle: Path, root
     assert registry.champions()["mood"] == champion
 
 
-def test_files_go_to_the_run_that_is_active(bundle: Path, root: Path) -> None:
-    run_id = mlflow_run.start(root, "deliver", {})
+def test_files_go_to_the_run_that_is_active(bundle: Path, tracked_root: Path) -> None:
+    run_id = mlflow_run.start(tracked_root, "deliver", {})
     registry.register(bundle, "language", "aaa", None)
     mlflow_run.finish("FINISHED")
     registry.promote("language", "1", "first")
@@ -89,10 +74,10 @@ def test_a_capability_may_have_any_name(bundle: Path, tmp_path: Path) -> None:
     assert registry.fetch(name, registry.CHAMPION, tmp_path / "target") is not None
 
 
-def test_runs_and_files_lie_in_the_project(root: Path, bundle: Path) -> None:
+def test_runs_and_files_lie_in_the_project(tracked_root: Path, bundle: Path) -> None:
     registry.register(bundle, "place", "aaa", None)
-    assert (root / "mlruns" / "mlflow.db").is_file()
-    assert list((root / "mlruns" / "artifacts").rglob("place/aaa/bundle.json"))
+    assert (tracked_root / "mlruns" / "mlflow.db").is_file()
+    assert list((tracked_root / "mlruns" / "artifacts").rglob("place/aaa/bundle.json"))
 
 
 def test_a_tracking_server_that_is_given_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

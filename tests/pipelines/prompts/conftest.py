@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
-from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
@@ -22,21 +21,8 @@ BASE = Path(__file__).parents[3] / "conf" / "base"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a project's folder with a tracking database of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("project")
-        patch.setenv(ROOT_VARIABLE, str(folder))
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield folder
-        import mlflow
-
-        mlflow.set_tracking_uri(None)
-
-
-@pytest.fixture(scope="module")
-def run_lab(root: Path) -> Callable[..., dict[str, Any]]:
-    """Give a function that runs the pipeline with the project's own catalog moved to `root`, and gives the results."""
+def run_lab(tracked_root: Path) -> Callable[..., dict[str, Any]]:
+    """Give a function that runs the pipeline with the project's own catalog moved, and gives the results."""
 
     def run(
         clips: pd.DataFrame,
@@ -45,19 +31,20 @@ def run_lab(root: Path) -> Callable[..., dict[str, Any]]:
         lab: PromptsOptions,
         label: LabelOptions,
     ) -> dict[str, Any]:
-        catalog = DataCatalog.from_config(_catalog(root))
+        catalog = DataCatalog.from_config(_catalog(tracked_root))
         catalog["clips"], catalog["annotations"] = clips, annotations
         catalog["capabilities_resolved"] = resolved
         catalog["params:prompts"], catalog["params:label"] = lab, label
         catalog["params:seed"], catalog["params:workers"] = 17, 1
-        catalog["features"], catalog["params:featurize.extractors"] = FeatureStore(root / "features"), FeatureOptions()
+        catalog["features"] = FeatureStore(tracked_root / "features")
+        catalog["params:featurize.extractors"] = FeatureOptions()
         counters.reset()
-        mlflow_run.start(root, "prompts", {})
+        mlflow_run.start(tracked_root, "prompts", {})
         try:
             SequentialRunner().run(create_pipeline(), catalog)
         finally:
             mlflow_run.finish("FINISHED")
-        return json.loads((root / "data/08_reporting/prompts.json").read_text())
+        return json.loads((tracked_root / "data/08_reporting/prompts.json").read_text())
 
     return run
 

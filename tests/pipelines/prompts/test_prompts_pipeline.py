@@ -129,7 +129,7 @@ def test_every_result_has_an_interval_a_price_and_a_time(results: dict[str, Any]
     assert few["usd_per_1000_clips"] > bare["usd_per_1000_clips"]
 
 
-def test_the_winner_becomes_champion_with_its_bias(root: Path, results: dict[str, Any]) -> None:
+def test_the_winner_becomes_champion_with_its_bias(tracked_root: Path, results: dict[str, Any]) -> None:
     from cu_pipeline.tracking import prompt_registry
 
     champion = prompt_registry.champion("topic")
@@ -138,11 +138,11 @@ def test_the_winner_becomes_champion_with_its_bias(root: Path, results: dict[str
     assert champion.recipe.name == results["decision"]["chosen"]
     assert champion.client == "biased@1"
     assert bool(champion.recipe.bias) == champion.recipe.method.endswith("batch")
-    (change,) = (root / prompt_registry.LEDGER).read_text().splitlines()
+    (change,) = (tracked_root / prompt_registry.LEDGER).read_text().splitlines()
     assert json.loads(change)["reason"] == results["decision"]["reason"]
 
 
-def test_each_trial_is_a_nested_run_that_the_ui_can_compare(root: Path, results: dict[str, Any]) -> None:
+def test_each_trial_is_a_nested_run_that_the_ui_can_compare(tracked_root: Path, results: dict[str, Any]) -> None:
     import mlflow
 
     runs = mlflow.search_runs(experiment_names=["cu-pipeline"], filter_string="params.method != ''")
@@ -150,8 +150,8 @@ def test_each_trial_is_a_nested_run_that_the_ui_can_compare(root: Path, results:
     assert runs[["metrics.accuracy", "metrics.usd_per_1000_clips", "metrics.ece"]].notna().all(axis=None)
 
 
-def test_the_page_shows_every_trial(root: Path, results: dict[str, Any]) -> None:
-    page = (root / "data/08_reporting/prompts.html").read_text()
+def test_the_page_shows_every_trial(tracked_root: Path, results: dict[str, Any]) -> None:
+    page = (tracked_root / "data/08_reporting/prompts.html").read_text()
     assert all(row["method"] in page for row in results["trials"])
     assert results["decision"]["chosen"] in page
 

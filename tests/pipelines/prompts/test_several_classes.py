@@ -134,8 +134,8 @@ def test_all_is_held_against_the_base_rate(results: dict[str, Any]) -> None:
     assert _trial(results, "score")["p_base_rate"] == 1.0
 
 
-def test_the_page_says_what_accuracy_means(results: dict[str, Any], root: Path) -> None:
-    page = (root / "data/08_reporting/prompts.html").read_text()
+def test_the_page_says_what_accuracy_means(results: dict[str, Any], tracked_root: Path) -> None:
+    page = (tracked_root / "data/08_reporting/prompts.html").read_text()
     assert "Accuracy is the share of clips all of whose classes are right" in page
     assert "always saying &#39;none&#39; is right on 0.500 of the clips" in page
 
@@ -145,7 +145,7 @@ def test_the_search_tries_candidates_on_whole_labels(results: dict[str, Any]) ->
     assert any(row["prompt"] == "searched" for row in results["trials"])
 
 
-def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], root: Path) -> None:
+def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], tracked_root: Path) -> None:
     from cu_pipeline.tracking import prompt_registry
 
     champion = prompt_registry.champion("safety")
@@ -159,7 +159,7 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], r
     recipes = label.resolve_recipes(clips, known, nobody, RESOLVED, prompts, prompt_registry.champion, options)
     assert recipes == {"safety": champion.recipe.model_dump(mode="json")}
     chosen, _ = label.choose_llm_clips(clips, known, nobody, recipes, options)
-    store = FeatureStore(root / "features")
+    store = FeatureStore(tracked_root / "features")
     inquiries = label.plan_llm_questions(
         chosen, clips, known, nobody, RESOLVED, recipes, {}, store, options, FeatureOptions()
     )
