@@ -6,7 +6,7 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.table import CaptionOptions, FeatureOptions, FrameOptions, build_all
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 EXTRACTED = FeatureOptions(frames=FrameOptions(count=2, size=64), captions=CaptionOptions(max_tokens=16))
 
@@ -29,7 +29,7 @@ def bundles() -> dict[str, Bundle]:
 def random_bundle(name: str, kind: Kind, classes: tuple[str, ...], thresholds: dict[str, float]) -> Bundle:
     import torch
 
-    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
     torch.manual_seed(len(name))
     shape = {"classes": len(classes), "frames": 2, "frame_width": 1280, "caption_width": 384, "width": 8}

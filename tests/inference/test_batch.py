@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
-from cu_pipeline.features.batch import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.score import Scorer
 

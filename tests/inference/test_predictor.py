@@ -10,7 +10,7 @@ import pytest
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
-from cu_pipeline.features.batch import CONTENT, read_features
+from cu_pipeline.features.clip_features import CONTENT, read_features
 from cu_pipeline.features.extract import extract
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.batch import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.inference.score import Scorer, decide
 
 

@@ -10,7 +10,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.records import CLIPS, LABELS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import CaptionOptions, FeatureOptions, FrameOptions, build_all
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 SPLITS = ["train"] * 12 + ["validation"] * 4 + ["test"] * 8
 CLASSES = ("cooking", "sport")
@@ -74,7 +74,7 @@ def caption_reader(world: World) -> Bundle:
     """Give a bundle that is always right: it looks at the first dimension of the caption alone."""
     import torch
 
-    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
     shape = {"classes": 2, "frames": 2, "frame_width": 1280, "caption_width": 384, "width": 8}
     weights = {name: value.clone() for name, value in FusionHead(HeadConfig(**shape)).state_dict().items()}

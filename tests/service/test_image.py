@@ -22,8 +22,8 @@ import cu_pipeline.service.app
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.inference.score import Scorer
-from cu_pipeline.modeling.bundle import Bundle
-from cu_pipeline.modeling.head import FusionHead
+from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.fusion_network import FusionHead
 from cu_pipeline.service.warmup import _write_clip
 
 extractors = build_all(FeatureOptions())

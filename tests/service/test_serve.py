@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 def save_bundle(folder: Path) -> None:
     import torch
 
-    from cu_pipeline.modeling.bundle import Bundle
-    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+    from cu_pipeline.models.bundle import Bundle
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
     extractors = {
         name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}

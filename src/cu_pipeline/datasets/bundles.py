@@ -4,7 +4,7 @@ from typing import Any
 
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 
 class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):

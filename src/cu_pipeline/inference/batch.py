@@ -4,9 +4,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cu_pipeline.core.records import PREDICTIONS, table
-from cu_pipeline.features.batch import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.inference.score import Scorer
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 
 def predict_table(clips: pd.DataFrame, features: ClipFeatures, bundles: Mapping[str, Bundle]) -> pd.DataFrame:

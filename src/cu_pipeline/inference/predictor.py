@@ -8,13 +8,13 @@ import numpy as np
 from cu_pipeline.compute.crew import IsolatedCrew
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.features.batch import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor, Vectors
 from cu_pipeline.features.table import build
 from cu_pipeline.inference.decode import Decoded, decode
 from cu_pipeline.inference.score import Scorer
 from cu_pipeline.media.options import Limits
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cu_pipeline.core.capability import Kind, join_label
-from cu_pipeline.features.batch import ClipFeatures
-from cu_pipeline.modeling.bundle import Bundle
-from cu_pipeline.modeling.probabilities import Probabilities, logits_to_probabilities
+from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
 
 
 class Scorer:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 if TYPE_CHECKING:
-    from cu_pipeline.modeling.bundle import Bundle
+    from cu_pipeline.models.bundle import Bundle
 
 
 class ChampionBundles(AbstractDataset[Any, "dict[str, Bundle]"]):
@@ -21,7 +21,7 @@ class ChampionBundles(AbstractDataset[Any, "dict[str, Bundle]"]):
 
     def load(self) -> "dict[str, Bundle]":
         """Give capability -> its champion's bundle."""
-        from cu_pipeline.modeling.bundle import Bundle
+        from cu_pipeline.models.bundle import Bundle
         from cu_pipeline.tracking.registry import CHAMPION, champions, fetch
 
         bundles = {}

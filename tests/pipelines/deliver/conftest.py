@@ -9,8 +9,8 @@ def make_bundle():
     import torch
 
     from cu_pipeline.features.table import FeatureOptions, build_all
-    from cu_pipeline.modeling.bundle import Bundle
-    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+    from cu_pipeline.models.bundle import Bundle
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
     extractors = {
         name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}

@@ -9,7 +9,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
 from cu_pipeline.datasets.bundles import BundlesDataset
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver import create_pipeline
 from cu_pipeline.pipelines.deliver.options import DeliverOptions
 

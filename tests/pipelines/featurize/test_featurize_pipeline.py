@@ -12,13 +12,13 @@ from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
 from cu_pipeline.datasets.feature_store import FeatureStoreDataset
 from cu_pipeline.features import extract
-from cu_pipeline.features.batch import read_features
 from cu_pipeline.features.captions import CaptionEncoder
+from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.options import FeaturizeOptions
 from cu_pipeline.features.table import FeatureOptions, FrameOptions, build_all
 from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.featurize import create_pipeline
-from cu_pipeline.pipelines.featurize.options import FeaturizeOptions
 
 OPTIONS = FeaturizeOptions(extractors=FeatureOptions(frames=FrameOptions(count=2, size=64)))
 NOTHING = {"captions_encoded": 0, "clips_decoded": 0, "frames_encoded": 0}

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.labeling.promise.offers import Omission
-from cu_pipeline.modeling.bundle import content_keys
+from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 
 TOPIC = {"topic": Capability(classes=("cooking", "sport"))}

@@ -12,7 +12,7 @@ import pytest
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build
-from cu_pipeline.modeling.bundle import Bundle, content_keys
+from cu_pipeline.models.bundle import Bundle, content_keys
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
 

@@ -11,11 +11,11 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import CaptionOptions, build_all
-from cu_pipeline.modeling.bundle import content_keys
+from cu_pipeline.models.bundle import content_keys
+from cu_pipeline.models.fusion import fit
+from cu_pipeline.models.options import TrainOptions
+from cu_pipeline.models.training import training_data
 from cu_pipeline.pipelines.train import create_pipeline
-from cu_pipeline.training.fit import fit
-from cu_pipeline.training.options import TrainOptions
-from cu_pipeline.training.train import training_data
 
 OPTIONS = TrainOptions(epochs=2, batch_size=6, width=8, threads=1)
 
@@ -167,7 +167,7 @@ def test_validation_clips_choose_the_epoch_but_teach_nothing(learnable, tmp_path
         seen.update(train=len(train), validation=len(validation), first=train.features.caption[:, 0])
         return fit(train, validation, *others)
 
-    monkeypatch.setattr("cu_pipeline.training.train.fit", spy)
+    monkeypatch.setattr("cu_pipeline.models.training.fit", spy)
     run(learnable, tmp_path / "bundles")
     assert (seen["train"], seen["validation"]) == (12, 4)
     np.testing.assert_array_equal(seen["first"], [-1, 1, 0] + [1, -1] * 4 + [1])

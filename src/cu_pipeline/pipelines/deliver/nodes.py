@@ -4,7 +4,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento, build
 from cu_pipeline.pipelines.deliver.options import DeliverOptions
 from cu_pipeline.pipelines.deliver.promotion import champion_bundle, promote_if_decided, register_challenger

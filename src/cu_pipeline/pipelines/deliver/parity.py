@@ -11,7 +11,7 @@ from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 Probabilities = Mapping[str, float]
 Answers = Mapping[str, Probabilities]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cu_pipeline.core.errors import DeliveryError
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 _log = logging.getLogger(__name__)
 

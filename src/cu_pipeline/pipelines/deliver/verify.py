@@ -11,7 +11,7 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento
 from cu_pipeline.pipelines.deliver.client import classify_all
 from cu_pipeline.pipelines.deliver.options import DeliverOptions

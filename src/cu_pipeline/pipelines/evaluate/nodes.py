@@ -12,12 +12,12 @@ from cu_pipeline.evaluation.gate import Decision, compare, first_model, not_meas
 from cu_pipeline.evaluation.metrics import Answers
 from cu_pipeline.evaluation.options import EvaluateOptions
 from cu_pipeline.evaluation.report import baseline_report, model_report
-from cu_pipeline.features.batch import ClipFeatures, read_features
+from cu_pipeline.features.clip_features import ClipFeatures, read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.batch import predict_table
-from cu_pipeline.modeling.bundle import Bundle
-from cu_pipeline.training.targets import hard_targets
+from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.targets import hard_targets
 
 _log = logging.getLogger(__name__)
 

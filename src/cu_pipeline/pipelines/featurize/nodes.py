@@ -5,12 +5,12 @@ import pandas as pd
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
-from cu_pipeline.features.batch import CONTENT
 from cu_pipeline.features.chunk import FeatureChunk
+from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract
+from cu_pipeline.features.options import FeaturizeOptions
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all
-from cu_pipeline.pipelines.featurize.options import FeaturizeOptions
 
 _log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import LEFT_OUT
-from cu_pipeline.training.train import training_data
+from cu_pipeline.models.training import training_data
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])

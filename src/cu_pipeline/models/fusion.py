@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.batch import ClipFeatures
-from cu_pipeline.training.options import TrainOptions
-from cu_pipeline.training.targets import Targets
+from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.models.options import TrainOptions
+from cu_pipeline.models.targets import Targets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cu_pipeline.modeling.head import FusionHead
+    from cu_pipeline.models.fusion_network import FusionHead
 
 History = list[dict[str, float]]
 
@@ -77,7 +77,7 @@ def fit(train: Examples, validation: Examples, kind: Kind, options: TrainOptions
     """
     import torch
 
-    from cu_pipeline.modeling.head import FusionHead, HeadConfig
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -118,8 +118,8 @@ def _run_trainer(
 ) -> History:
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
-    from cu_pipeline.training.callbacks import EpochBar, KeepBest
-    from cu_pipeline.training.loss import HeadWithLoss
+    from cu_pipeline.models.fusion_trainer import EpochBar, KeepBest
+    from cu_pipeline.models.loss import HeadWithLoss
 
     model = HeadWithLoss(head, kind, options.label_smoothing)
     callbacks = [EpochBar()] + ([KeepBest(model, options.patience)] if len(validation) else [])

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.batch import ClipFeatures
-from cu_pipeline.training.fit import Examples, fit
-from cu_pipeline.training.options import TrainOptions
+from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.models.fusion import Examples, fit
+from cu_pipeline.models.options import TrainOptions
 
 OPTIONS = TrainOptions(epochs=12, width=16, heads=2, learning_rate=3e-3, dropout=0.1)
 

@@ -10,15 +10,15 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import Split
-from cu_pipeline.features.batch import read_features
+from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.modeling.bundle import Bundle, content_keys
-from cu_pipeline.modeling.probabilities import logits_to_probabilities
-from cu_pipeline.training.calibrate import temperature, thresholds
-from cu_pipeline.training.fit import Examples, fit
-from cu_pipeline.training.options import TrainOptions
-from cu_pipeline.training.targets import soft_targets
+from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.calibration import temperature, thresholds
+from cu_pipeline.models.fusion import Examples, fit
+from cu_pipeline.models.options import TrainOptions
+from cu_pipeline.models.probabilities import logits_to_probabilities
+from cu_pipeline.models.targets import soft_targets
 
 CODE_VERSION = 1
 """Raised when a change of the code changes what a training run gives from the same inputs."""

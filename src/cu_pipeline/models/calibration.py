@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.training.targets import Targets
+from cu_pipeline.models.targets import Targets
 
 _LIMITS = (0.2, 5.0)
 _MIN_POSITIVES = 30

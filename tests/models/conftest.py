@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.modeling.bundle import Bundle
-from cu_pipeline.modeling.head import FusionHead, HeadConfig
+from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
 SHAPE = {"classes": 3, "frames": 4, "frame_width": 8, "caption_width": 6, "width": 16}
 

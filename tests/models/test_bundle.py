@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.modeling.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle
 
 
 def test_a_bundle_comes_back_as_it_was(bundle, tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.training.targets import hard_targets, soft_targets
+from cu_pipeline.models.targets import hard_targets, soft_targets
 
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 

@@ -16,7 +16,7 @@ from cu_pipeline.core.hashing import json_sha256, text_sha256
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cu_pipeline.modeling.head import FusionHead
+    from cu_pipeline.models.fusion_network import FusionHead
 
 FORMAT: Final = 1
 _CONFIG: Final = "bundle.json"
@@ -86,7 +86,7 @@ class Bundle:
         Raises:
             BundleError: the weights do not fit the head's shape.
         """
-        from cu_pipeline.modeling.head import FusionHead, HeadConfig
+        from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
         head = FusionHead(HeadConfig(**self.head))
         try:

@@ -6,7 +6,7 @@ from torch.nn import functional
 from cu_pipeline.core.capability import Kind
 
 if TYPE_CHECKING:
-    from cu_pipeline.modeling.head import FusionHead
+    from cu_pipeline.models.fusion_network import FusionHead
 
 
 class HeadWithLoss(nn.Module):
