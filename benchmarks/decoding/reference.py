@@ -7,6 +7,7 @@ import av
 import numpy as np
 
 from cu_pipeline.media.frames import upright
+from cu_pipeline.media.sampling import Sampling
 from cu_pipeline.media.sequential import decode_in_order
 from decoding.contenders import SIDE, centres
 
@@ -38,7 +39,7 @@ class Reference:
 
 def _around(clip):
     """Give the frames before, at and after each wanted place; shape (COUNT, 3, SIDE, SIDE, 3)."""
-    every = decode_in_order(Path(clip), _length(clip), lambda frame: upright(frame, SIDE, SIDE))
+    every = decode_in_order(Path(clip), [Sampling(_length(clip), lambda frame: upright(frame, SIDE, SIDE))])[0]
     return [np.stack(every[place - 1 : place + 2]) for place in centres(len(every))]
 
 

@@ -8,9 +8,10 @@ import pytest
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media import frames as frames_module
 from cu_pipeline.media.container import open_video
-from cu_pipeline.media.frames import decode_sample, decoder_identity, sample_frames, upright
+from cu_pipeline.media.frames import decode_sample, decode_samples, decoder_identity, sample_frames, upright
 from cu_pipeline.media.packets import read_index
 from cu_pipeline.media.selective import plan_runs
+from cu_pipeline.media.sampling import Sampling
 from cu_pipeline.media.sequential import decode_in_order
 
 MALFORMED = Path(__file__).parents[3] / "shared" / "data" / "malformed"
@@ -37,11 +38,15 @@ def small(frame):
     return upright(frame, 32, 32)
 
 
+def tiny(frame):
+    return upright(frame, 16, 16)
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_frames_equal_those_of_decoding_everything(encode, stream):
     clip = encode(**STREAMS[stream])
     for count in (1, 3, 8, 16, 33):
-        assert np.array_equal(sample_frames(clip, count, 32), decode_in_order(clip, count, small))
+        assert np.array_equal(sample_frames(clip, count, 32), decode_in_order(clip, [Sampling(count, small)])[0])
 
 
 @pytest.mark.parametrize("stream", ["short groups of pictures", "open groups of pictures", "hevc", "gif", "vp9"])
@@ -50,6 +55,14 @@ def test_well_made_streams_are_not_decoded_from_end_to_end(encode, stream, monke
     monkeypatch.setattr(frames_module, "decode_in_order", None)
     for count in (4, 33):
         assert sample_frames(clip, count, 16).shape == (count, 16, 16, 3)
+
+
+@pytest.mark.parametrize("stream", ["short groups of pictures", "mpeg4 without clocks", "one frame"])
+def test_several_samplings_of_a_clip_give_what_each_gives_alone(encode, stream):
+    clip = encode(**STREAMS[stream])
+    samplings = [Sampling(count, convert) for count, convert in ((8, small), (3, tiny), (16, small))]
+    for sampling, frames in zip(samplings, decode_samples(clip, samplings), strict=True):
+        assert np.array_equal(frames, decode_sample(clip, sampling.count, sampling.convert))
 
 
 def test_frames_are_those_at_the_centres_of_equal_segments(encode):
@@ -107,4 +120,6 @@ def test_odd_files_give_the_frames_of_decoding_everything():
     with (MALFORMED / "manifest.csv").open(encoding="utf-8") as file:
         decodable = [row["path"] for row in csv.DictReader(file) if row["observed"] == "ok" and "3h" not in row["path"]]
     for path in decodable:
-        assert np.array_equal(sample_frames(MALFORMED / path, 4, 32), decode_in_order(MALFORMED / path, 4, small)), path
+        assert np.array_equal(
+            sample_frames(MALFORMED / path, 4, 32), decode_in_order(MALFORMED / path, [Sampling(4, small)])[0]
+        ), path

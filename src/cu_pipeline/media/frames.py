@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cu_pipeline.media.container import open_video
 from cu_pipeline.media.packets import read_index
 from cu_pipeline.media.rotation import quarter_turns
+from cu_pipeline.media.sampling import Sampling
 from cu_pipeline.media.selective import decode_needed
 from cu_pipeline.media.sequential import decode_in_order
 
@@ -41,15 +42,27 @@ def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
 def decode_sample(path: Path, count: int, convert: "Callable[[VideoFrame], T]") -> list[T]:
     """Decode the frames shown at the centres of `count` equal segments of a clip, and convert each.
 
-    Only what these frames need is decoded. The result equals that of decoding everything in order, which is
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+    return decode_samples(path, [Sampling(count, convert)])[0]
+
+
+def decode_samples(path: Path, samplings: "Sequence[Sampling[T]]") -> list[list[T]]:
+    """Decode a clip once for several samplings of its frames.
+
+    Only what the chosen frames need is decoded. The result equals that of decoding everything in order, which is
     what happens where the packets do not tell enough.
+
+    Returns:
+        For each sampling its converted frames, in order of time.
 
     Raises:
         BadClipError: the file does not open, or a part that is needed does not decode.
     """
     with open_video(path) as (container, stream):
-        frames = decode_needed(read_index(container, stream), stream, count, convert)
-    return frames if frames is not None else decode_in_order(path, count, convert)
+        frames = decode_needed(read_index(container, stream), stream, samplings)
+    return frames if frames is not None else decode_in_order(path, samplings)
 
 
 def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:

@@ -1,12 +1,12 @@
 """Decoding no more of a stream than some of its frames need."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cu_pipeline.media.container import decoding_errors
 from cu_pipeline.media.packets import PacketIndex
-from cu_pipeline.media.sampling import sample_positions
+from cu_pipeline.media.sampling import Chosen, Sampling, sample_positions
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -30,22 +30,19 @@ class Run:
     wanted: set[int]
 
 
-def decode_needed(
-    index: PacketIndex, stream: "VideoStream", count: int, convert: "Callable[[VideoFrame], T]"
-) -> list[T] | None:
-    """Decode the frames at the centres of `count` equal segments, from the key frame before each.
+def decode_needed(index: PacketIndex, stream: "VideoStream", samplings: Sequence[Sampling[T]]) -> list[list[T]] | None:
+    """Decode the frames that samplings choose, from the key frame before each.
 
     Frames that no other refers to are left out on the way (`skip_frame=NONREF`).
 
     Args:
         index: the stream's packets.
         stream: a stream whose decoder has decoded nothing yet.
-        count: how many frames.
-        convert: applied to each chosen frame; frames themselves are not kept.
+        samplings: what is wanted.
 
     Returns:
-        The converted frames in order of time; None when the packets do not tell which frames there are, or a
-        decoder did not give a frame that the packets announced.
+        For each sampling its converted frames in order of time; None when the packets do not tell which frames there
+        are, or a decoder did not give a frame that the packets announced.
     """
     packets = index.packets
     clocks = [packet.pts for packet in packets if packet.pts is not None]
@@ -54,15 +51,15 @@ def decode_needed(
     shown = sorted(clock for clock, packet in zip(clocks, packets, strict=True) if not packet.is_discard)
     if not shown:
         return None
-    chosen = [shown[position] for position in sample_positions(shown, index.end, count)]
-    found: dict[int, T] = {}
+    end = index.end
+    chosen = Chosen(samplings, lambda count: [shown[place] for place in sample_positions(shown, end, count)])
     try:
-        for run in plan_runs(packets, clocks, sorted(set(chosen))):
+        for run in plan_runs(packets, clocks, sorted(chosen.frames)):
             for frame in _decode_run(packets, run, stream):
-                found[frame.pts] = convert(frame)
+                chosen.take(frame.pts, frame)
     except decoding_errors():
         return None
-    return [found[clock] for clock in chosen] if found.keys() == set(chosen) else None
+    return chosen.results() if chosen.complete else None
 
 
 def _changes(packet: "Packet[VideoStream]") -> bool:

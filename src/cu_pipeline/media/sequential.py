@@ -1,13 +1,14 @@
 """Decoding a stream from its beginning: always right, never fast."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media.container import decoding_errors, describe, open_video
-from cu_pipeline.media.sampling import sample_positions
+from cu_pipeline.media.sampling import Chosen, Sampling, sample_positions
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -15,34 +16,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def decode_in_order(path: Path, count: int, convert: "Callable[[VideoFrame], T]") -> list[T]:
+def decode_in_order(path: Path, samplings: Sequence[Sampling[T]]) -> list[list[T]]:
     """Decode every frame, then once more up to the last that is chosen, so that few are in memory.
 
     Args:
         path: a local media file.
-        count: how many frames, at the centres of equal segments of time; of the frames' sequence where they
-            carry no ascending clock.
-        convert: applied to each chosen frame.
+        samplings: which frames are wanted, at the centres of equal segments of time; of the frames' sequence where
+            they carry no ascending clock.
 
     Raises:
         BadClipError: `no_frames` when none decodes, `truncated` when an error ends the decoding.
     """
     clocks = [(frame.pts, frame.duration) for frame in _frames(path)]
-    starts = [clock for clock, _ in clocks if clock is not None]
-    if len(starts) == len(clocks) and starts == sorted(set(starts)):
-        duration = clocks[-1][1] or (starts[-1] - starts[0]) // max(len(starts) - 1, 1)
-        positions = sample_positions(starts, starts[-1] + duration, count)
-    else:
-        positions = sample_positions(range(len(clocks)), len(clocks), count)
-    chosen = set(positions)
-    found: dict[int, T] = {}
+    chosen = Chosen(samplings, partial(_positions, clocks))
     with closing(_frames(path)) as frames:
         for position, frame in enumerate(frames):
-            if position in chosen:
-                found[position] = convert(frame)
-            if len(found) == len(chosen):
+            if position in chosen.frames:
+                chosen.take(position, frame)
+            if chosen.complete:
                 break
-    return [found[position] for position in positions]
+    return chosen.results()
+
+
+def _positions(clocks: Sequence[tuple[int | None, int]], count: int) -> list[int]:
+    starts = [clock for clock, _ in clocks if clock is not None]
+    if len(starts) < len(clocks) or starts != sorted(set(starts)):
+        return sample_positions(range(len(clocks)), len(clocks), count)
+    duration = clocks[-1][1] or (starts[-1] - starts[0]) // max(len(starts) - 1, 1)
+    return sample_positions(starts, starts[-1] + duration, count)
 
 
 def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
