@@ -35,7 +35,7 @@ help: ## list the commands
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
-run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [PARAMS=train.epochs=5] [ENV=gpu] [PIPELINES=train]
+run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [PARAMS=train.fusion.epochs=5] [ENV=gpu] [PIPELINES=train]
 	@$(BIN)/kedro run $(RUN_OPTIONS)
 
 repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded

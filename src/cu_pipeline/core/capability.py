@@ -1,6 +1,9 @@
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, RootModel, field_validator, model_validator
 
 from cu_pipeline.core.options import Options
@@ -88,3 +91,17 @@ def join_label(classes: tuple[str, ...] | list[str], kind: Kind) -> str:
         (only,) = classes
         return only
     return SEPARATOR.join(sorted(set(classes))) or NONE
+
+
+def indicators(labels: Iterable[str], capability: Capability) -> NDArray[np.bool_]:
+    """Tell which classes each of n labels names: bool (n, classes).
+
+    >>> indicators(["b", "none"], Capability(kind=Kind.MULTI, classes=("a", "b"))).tolist()
+    [[False, True], [False, False]]
+    """
+    place = {name: index for index, name in enumerate(capability.classes)}
+    named = [[place[name] for name in split_label(label, capability.kind)] for label in labels]
+    found = np.zeros((len(named), len(place)), dtype=np.bool_)
+    for row, places in enumerate(named):
+        found[row, places] = True
+    return found

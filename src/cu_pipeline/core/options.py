@@ -1,7 +1,23 @@
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model
 
 
 class Options(BaseModel):
     """Base of every group of parameters: frozen, and a misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def table_model(name: str, groups: Mapping[str, type[Options]], base: type[Options] = Options) -> type[Options]:
+    """Make the model of parameters that have an optional group for each row of a table.
+
+    Args:
+        name: of the model.
+        groups: row -> the model of its group; a group that is left out, or null, is None.
+        base: with the fields that stand beside the groups.
+    """
+    fields: dict[str, Any] = {row: (model | None, None) for row, model in groups.items()}
+    made: type[Options] = create_model(name, __base__=base, **fields)
+    return made

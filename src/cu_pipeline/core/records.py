@@ -198,8 +198,10 @@ REFERENCE: Final[dict[str, Column]] = {
     "bytes": COUNT,
     "text_length": Column("float64", least=0),  # characters
     "embedding": VECTOR,
+    "parts": replace(JSON_OBJECT, absent="{}"),  # feature -> how many numbers of the embedding are its, in order
     "predictions": JSON_OBJECT,  # capability -> class -> probability
     "labels": JSON_OBJECT,  # capability -> label
+    "versions": replace(JSON_OBJECT, absent="{}"),  # capability -> version of the model that predicted
 }
 
 TABLES: Final[dict[str, Table]] = {

@@ -4,7 +4,8 @@ from typing import Any
 
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.models.bundle import Bundle, inputs_of
 
 
 class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
@@ -49,3 +50,17 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "lenient": self._lenient}
+
+
+class ServedInputs(LocalDataset[None, list[FeatureInput]]):
+    """The features that the served bundles read, so that they can be computed for new clips too.
+
+    Args:
+        filepath: folder of the bundles; what cannot be read there is left out.
+    """
+
+    def load(self) -> list[FeatureInput]:
+        return inputs_of(BundlesDataset(filepath=str(self._filepath), lenient=True).load().values())
+
+    def save(self, data: None) -> None:
+        raise NotImplementedError("what is served changes by delivery only")

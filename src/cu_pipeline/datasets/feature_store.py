@@ -1,5 +1,5 @@
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.features.chunk import FeatureChunk
+from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 
 
@@ -11,4 +11,4 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
         return FeatureStore(self._filepath)
 
     def save(self, data: FeatureChunk) -> None:
-        FeatureStore(self._filepath).append(data.identity, data.keys, data.vectors)
+        FeatureStore(self._filepath).append(data.identity, data.keys, data.values)

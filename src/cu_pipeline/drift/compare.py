@@ -10,8 +10,8 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.permutation import Mask, p_value, relabellings
-from cu_pipeline.drift.question import Question, input_questions, prediction_questions
-from cu_pipeline.drift.snapshot import Snapshot
+from cu_pipeline.drift.question import Question, input_questions, part_titles, prediction_questions
+from cu_pipeline.drift.snapshot import Snapshot, shared_parts
 
 
 class Decision(StrEnum):
@@ -105,6 +105,9 @@ def compare(
             )
             continue
         answers += _answers(purpose, side, current, capabilities, options, seed)
+    _, apart = shared_parts(reference, current)
+    reason = "the reference and the served models read other features"
+    skipped |= {f"embedding_{shown}": reason for shown in part_titles(apart).values()}
     if not answers:
         return Comparison(Decision.NOT_ENOUGH_DATA, skipped=skipped)
     results = _adjusted(answers, options)
@@ -127,7 +130,7 @@ def _answers(
     pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
     relabelled = relabellings(observed, options.permutations, rng, pooled)
     questions: Iterable[Question] = (
-        input_questions(before, now, options.facts, options.embedding_parts)
+        input_questions(before, now, options.facts, shared_parts(before, now)[0])
         if purpose == "inputs"
         else prediction_questions(before, now, _shared(capabilities, before, now))
     )

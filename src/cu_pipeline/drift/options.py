@@ -1,4 +1,4 @@
-from pydantic import AwareDatetime, Field, PositiveInt
+from pydantic import AwareDatetime, Field
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import Split
@@ -15,7 +15,6 @@ class DriftOptions(Options):
         max_clips: a larger sample is thinned at random to this many clips; bounds time and memory.
         since: ignore predictions made before this moment.
         facts: numeric columns that are tested.
-        embedding_parts: the parts of an embedding, in order, by name and length; each is tested on its own.
         reference_splits: clips that facts and embeddings are compared with: what the model learned from.
         prediction_splits: clips that predictions are compared with. Not `train`: a model is surer of clips it
             has learned from than of equally distributed new ones, which would raise a false alarm.
@@ -28,6 +27,5 @@ class DriftOptions(Options):
     max_clips: int = Field(default=1000, ge=2)
     since: AwareDatetime | None = None
     facts: tuple[str, ...] = ("duration_s", "width", "height", "fps", "bytes", "text_length")
-    embedding_parts: dict[str, PositiveInt] = Field(default={"frames": 1280, "text": 384}, min_length=1)
     reference_splits: tuple[Split, ...] = Field(default=(Split.TRAIN,), min_length=1)
     prediction_splits: tuple[Split, ...] = Field(default=(Split.VALIDATION,), min_length=1)

@@ -1,6 +1,7 @@
 """The questions asked of two snapshots: each is a named statistic over the pool of both."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from cu_pipeline.drift.embedding import MeanDiscrepancy
 from cu_pipeline.drift.mix import ClassMix
 from cu_pipeline.drift.numeric import KolmogorovSmirnov
 from cu_pipeline.drift.permutation import Statistic
-from cu_pipeline.drift.snapshot import Snapshot, embedding_slices
+from cu_pipeline.drift.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,28 @@ class Question:
 def input_questions(
     reference: Snapshot, current: Snapshot, facts: tuple[str, ...], parts: dict[str, int]
 ) -> Iterator[Question]:
-    """Ask whether clips differ in what the model is given: their facts and their embeddings."""
+    """Ask whether clips differ in what the model is given: their facts and the shared parts of their embeddings."""
     for name in facts:
         before, now = reference.fact(name), current.fact(name)
         words = _medians(before, now)
         yield Question(name, "fact", "ks", KolmogorovSmirnov(np.append(before, now)), words)
-    pool = np.concatenate([reference.embedding(), current.embedding()])
-    for name, part in embedding_slices(parts, pool.shape[1]).items():
-        words = f"kernel distance between the two sets of {name} features"
-        yield Question(f"embedding_{name}", "embedding", "mmd", MeanDiscrepancy(pool[:, part]), words)
+    layout = reference.parts() or current.parts()
+    for part, shown in part_titles(parts).items():
+        pool = np.concatenate([side.embedding(part, layout) for side in (reference, current)])
+        words = f"kernel distance between the two sets of {shown} features"
+        yield Question(f"embedding_{shown}", "embedding", "mmd", MeanDiscrepancy(pool), words)
+
+
+def part_titles(parts: Iterable[str]) -> dict[str, str]:
+    """Short titles of an embedding's parts: the extractor's name, with the fingerprint only where two share it.
+
+    >>> part_titles(["frames@1a", "captions@2b"])
+    {'frames@1a': 'frames', 'captions@2b': 'captions'}
+    >>> part_titles(["frames@1a", "frames@3c"])
+    {'frames@1a': 'frames@1a', 'frames@3c': 'frames@3c'}
+    """
+    names = Counter(part.partition("@")[0] for part in parts)
+    return {part: part if names[part.partition("@")[0]] > 1 else part.partition("@")[0] for part in parts}
 
 
 def prediction_questions(reference: Snapshot, current: Snapshot, capabilities: dict[str, Kind]) -> Iterator[Question]:

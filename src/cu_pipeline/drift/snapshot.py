@@ -15,7 +15,8 @@ class Snapshot:
     """Clips as a model saw them: what it was given and what it answered.
 
     Attributes:
-        table: one row a clip, with the columns `embedding` (a list of floats), one a fact, `labels` (JSON object
+        table: one row a clip, with the columns `embedding` (a list of floats), `parts` (JSON object: what made the
+            embedding's parts -> their widths, in order), one a fact, `labels` (JSON object
             capability -> label), `predictions` (JSON object capability -> class -> probability), and possibly
             `group`, the unit that dependent clips share.
     """
@@ -43,11 +44,29 @@ class Snapshot:
             raise ConfigurationError(f"monitor.facts names {name!r}; the reference has the columns {known}")
         return pd.to_numeric(self.table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
-    def embedding(self) -> npt.NDArray[np.float64]:
-        """Give the embeddings at the log's half precision, shape (clips, dimensions)."""
-        stacked = np.stack([np.asarray(row, dtype=np.float32) for row in self.table["embedding"]])
+    def parts(self) -> dict[str, int]:
+        """Widths of the embeddings' parts, by what made them: those that all clips have which tell any.
+
+        Records of earlier versions tell none.
+        """
+        told = [json.loads(layout) for layout in set(self.table.get("parts", ())) if layout != "{}"]
+        first: dict[str, int] = told[0] if told else {}
+        return {name: width for name, width in first.items() if all(name in other for other in told)}
+
+    def embedding(self, part: str, otherwise: dict[str, int]) -> npt.NDArray[np.float64]:
+        """A part of the embeddings at the log's half precision, shape (clips, width).
+
+        Args:
+            part: one of `parts`.
+            otherwise: widths of all parts, in order, of clips that do not tell them.
+        """
+        layouts = self.table.get("parts", pd.Series("{}", index=self.table.index))
+        rows = [
+            np.asarray(row, dtype=np.float32)[_place(json.loads(layout) or otherwise, part)]
+            for row, layout in zip(self.table["embedding"], layouts, strict=True)
+        ]
         limit = float(np.finfo(np.float16).max)
-        return np.clip(stacked, -limit, limit).astype(np.float16).astype(np.float64)
+        return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float64)
 
     def capabilities(self) -> set[str]:
         """Give the capabilities that every clip has a prediction for."""
@@ -83,19 +102,18 @@ class Snapshot:
         return self.table["group"].to_numpy(dtype=object) if "group" in self.table else None
 
 
-def embedding_slices(parts: dict[str, int], dimensions: int) -> dict[str, slice]:
-    """Give where each part of an embedding lies.
+def shared_parts(one: Snapshot, other: Snapshot) -> tuple[dict[str, int], list[str]]:
+    """Which parts of embeddings two snapshots can be compared in.
 
-    Raises:
-        ConfigurationError: the parts do not add up to the embedding.
-
-    >>> embedding_slices({"frames": 2, "text": 1}, 3)
-    {'frames': slice(0, 2, None), 'text': slice(2, 3, None)}
+    Returns:
+        Widths of the parts that both have, and the names of those that only one has.
     """
-    if sum(parts.values()) != dimensions:
-        raise ConfigurationError(
-            f"monitor.embedding_parts {parts} adds up to {sum(parts.values())}, but embeddings have {dimensions} "
-            "dimensions: give the lengths of the encoders' features in order"
-        )
-    ends = np.cumsum(list(parts.values())).tolist()
-    return {name: slice(end - parts[name], end) for name, end in zip(parts, ends, strict=True)}
+    ours, theirs = one.parts() or other.parts(), other.parts() or one.parts()
+    shared = {name: width for name, width in ours.items() if theirs.get(name) == width}
+    return shared, sorted({*ours, *theirs} - set(shared))
+
+
+def _place(layout: dict[str, int], part: str) -> slice:
+    before = list(layout)[: list(layout).index(part)]
+    start = sum(layout[name] for name in before)
+    return slice(start, start + layout[part])

@@ -1,6 +1,6 @@
 """Simple models measured on the same test split, so that a number says whether the model earns its keep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,13 +19,13 @@ class BaselineData:
 
     Attributes:
         texts: captions.
-        frames: float32 (n, 1280): mean frame feature; zeros without video.
+        vectors: extractor -> float32 (n, width): the mean of its feature; zeros where absent.
         facts: float64 (n, facts) of the media; NaN without video.
         truth: bool (n, classes).
     """
 
     texts: list[str]
-    frames: NDArray[np.float32]
+    vectors: Mapping[str, NDArray[np.float32]]
     facts: NDArray[np.float64]
     truth: NDArray[np.bool_]
 
@@ -34,9 +34,6 @@ def facts_of(clips: pd.DataFrame) -> NDArray[np.float64]:
     """Give duration, size and resolution of clips: float64 (n, 6)."""
     values: NDArray[np.float64] = clips[list(FACTS)].to_numpy(dtype=np.float64, na_value=np.nan)
     return values
-
-
-Inputs = Callable[[BaselineData], Any]
 
 
 def _majority() -> Any:
@@ -54,7 +51,7 @@ def _words() -> Any:
     return make_pipeline(vectoriser, LogisticRegression(C=10, max_iter=300))
 
 
-def _frames() -> Any:
+def _vectors() -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -71,33 +68,50 @@ def _facts() -> Any:
     return make_pipeline(known, RandomForestClassifier(min_samples_leaf=2, random_state=0))
 
 
-BASELINES: Final[dict[str, tuple[Callable[[], Any], Inputs]]] = {
-    "majority": (_majority, lambda data: np.zeros((len(data.texts), 1))),
-    "tfidf_logistic": (_words, lambda data: data.texts),
-    "frames_logistic": (_frames, lambda data: data.frames),
-    "metadata_only": (_facts, lambda data: data.facts),
+@dataclass(frozen=True)
+class Baseline:
+    """A simple model.
+
+    Attributes:
+        make: a classifier with scikit-learn's methods.
+        looks_at: its input, of n clips.
+        applies: whether training clips have that input; a feed without media has no frames to look at.
+    """
+
+    make: Callable[[], Any]
+    looks_at: Callable[[BaselineData], Any]
+    applies: Callable[[BaselineData], bool]
+
+
+BASELINES: Final[dict[str, Baseline]] = {
+    "majority": Baseline(_majority, lambda data: np.zeros((len(data.texts), 1)), lambda data: True),  # noqa: ARG005
+    "tfidf_logistic": Baseline(
+        _words, lambda data: data.texts, lambda data: any(any(map(str.isalnum, text)) for text in data.texts)
+    ),
+    "metadata_only": Baseline(_facts, lambda data: data.facts, lambda data: bool(np.isfinite(data.facts[:, 0]).any())),
 }
-"""Every baseline by name: how to make the model, and what it looks at."""
+"""Every baseline by name, beside one for each feature that the model reads."""
 
 
-def applicable(data: BaselineData) -> list[str]:
-    """Name the baselines whose input the training clips have; a feed without media has no frames to look at."""
-    has = {
-        "majority": True,
-        "tfidf_logistic": any(any(character.isalnum() for character in text) for text in data.texts),
-        "frames_logistic": bool(data.frames.any()),
-        "metadata_only": bool(np.isfinite(data.facts[:, 0]).any()),
-    }
-    return [name for name in BASELINES if has[name]]
+def _of_feature(name: str) -> Baseline:
+    return Baseline(_vectors, lambda data: data.vectors[name], lambda data: bool(data.vectors[name].any()))
 
 
-def baseline_probabilities(name: str, train: BaselineData, test: BaselineData, kind: Kind) -> NDArray[np.float64]:
+def baselines_for(data: BaselineData) -> dict[str, Baseline]:
+    """The baselines whose input the training clips have: those of the table, and each vector feature alone."""
+    alone = {f"{name}_logistic": _of_feature(name) for name in data.vectors}
+    return {name: one for name, one in (BASELINES | alone).items() if one.applies(data)}
+
+
+def baseline_probabilities(
+    baseline: Baseline, train: BaselineData, test: BaselineData, kind: Kind
+) -> NDArray[np.float64]:
     """Train a baseline and score the test clips.
 
     Returns:
         float64 (test clips, classes); classes without a training clip get 0.
     """
-    make, inputs = BASELINES[name]
+    make, inputs = baseline.make, baseline.looks_at
     if kind is Kind.SINGLE:
         return _scores(make(), inputs(train), train.truth.argmax(1), inputs(test), train.truth.shape[1])
     columns = [_scores(make(), inputs(train), column.astype(int), inputs(test), 2)[:, 1] for column in train.truth.T]

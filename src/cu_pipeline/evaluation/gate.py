@@ -1,6 +1,6 @@
 """Whether a challenger takes the champion's place."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,20 @@ def first_model(challenger: str, reason: str, champion: str | None = None) -> De
 def same_model(version: str) -> Decision:
     """Keep the champion that the challenger equals."""
     return Decision("keep", "", None, None, ["the challenger is the champion: nothing changed"], version, version)
+
+
+def not_comparable(challenger: str, champion: str) -> Decision:
+    """Keep a champion whose features are stored for no test clip."""
+    reason = (
+        "the features that the champion reads are stored for no test clip, so the models cannot be compared: run "
+        "the featurize pipeline"
+    )
+    return Decision("keep", "", None, None, [reason], challenger, champion)
+
+
+def replace_unusable(tested: Decision, fault: str) -> Decision:
+    """Promote whatever a comparison said, since the champion cannot be served by this installation."""
+    return replace(tested, decision="promote", reasons=[f"the champion cannot be served: it {fault}", *tested.reasons])
 
 
 def not_measured(challenger: str, champion: str | None) -> Decision:

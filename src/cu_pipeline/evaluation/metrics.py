@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision import decide
 
 _BINS = 10
 
@@ -33,11 +34,9 @@ class Answers:
 
     @classmethod
     def decide(cls, kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> "Answers":
-        """Name the likeliest class, or every class at 0.5 or more."""
-        if kind is Kind.MULTI:
-            return cls(kind, truth, probabilities, probabilities >= 0.5)
-        likeliest = probabilities.argmax(1)
-        return cls(kind, truth, probabilities, np.arange(probabilities.shape[1]) == likeliest[:, None])
+        """Name the classes by the rule that all labels follow."""
+        classes = tuple(map(str, range(probabilities.shape[1])))
+        return cls(kind, truth, probabilities, decide(probabilities, Capability(kind=kind, classes=classes)).holds)
 
     def take(self, rows: NDArray[np.int64]) -> "Answers":
         """Give the clips at the positions `rows`."""

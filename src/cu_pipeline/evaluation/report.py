@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cu_pipeline.evaluation.baselines import BaselineData, applicable, baseline_probabilities
+from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
 from cu_pipeline.evaluation.bootstrap import intervals
 from cu_pipeline.evaluation.metrics import METRICS, Answers, confusion, measure, per_class, reliability
 from cu_pipeline.evaluation.options import EvaluateOptions
@@ -52,8 +52,8 @@ def baseline_report(
         options: of the bootstrap.
     """
     report = {}
-    for name in applicable(train):
-        probabilities = baseline_probabilities(name, train, test, answers.kind)
+    for name, baseline in baselines_for(train).items():
+        probabilities = baseline_probabilities(baseline, train, test, answers.kind)
         own = Answers.decide(answers.kind, answers.truth, probabilities)
         report[name] = with_intervals(own, seed, options.bootstrap_draws)
     return report

@@ -1,16 +1,28 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from cu_pipeline.core.options import Options
 from cu_pipeline.core.weights import MODELS, weights_path
-from cu_pipeline.features.extractor import Identity, Vectors
+from cu_pipeline.features.extractor import Identity, Source, Vectors
 
 MODEL: Final = "all-minilm-l6-v2"
 WIDTH: Final = 384
 _BATCH: Final = 32
+
+
+class CaptionOptions(Options):
+    """Parameters of the caption encoder.
+
+    Attributes:
+        max_tokens: a longer caption is cut.
+    """
+
+    max_tokens: int = Field(128, ge=8, le=512)
 
 
 class CaptionEncoder:
@@ -22,7 +34,9 @@ class CaptionEncoder:
         max_tokens: a longer caption is cut.
     """
 
-    source: Literal["text"] = "text"
+    options: ClassVar[type[Options]] = CaptionOptions
+    source: ClassVar[Source] = "text"
+    sampling: None = None
 
     def __init__(self, max_tokens: int = 128) -> None:
         self._max_tokens = max_tokens
@@ -44,7 +58,7 @@ class CaptionEncoder:
         )
 
     def prepare(self, content: str) -> str:
-        """Give the caption as it is."""
+        """The caption as it is."""
         return content
 
     def encode(self, prepared: Sequence[str]) -> Vectors:

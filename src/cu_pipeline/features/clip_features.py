@@ -1,65 +1,168 @@
+"""Features of many clips side by side, as models read them."""
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.features.extractor import Extractor, Identity, Vectors
-from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.extractor import FeatureKey, Source, Values, Vectors
+from cu_pipeline.features.store import FeatureStore, empty_values
+from cu_pipeline.features.table import EXTRACTORS
 
-CONTENT: dict[str, str] = {"media": "media_sha256", "text": "text_sha256"}
+CONTENT: Final[dict[Source, str]] = {"media": "media_sha256", "text": "text_sha256"}
 """The column of `clips` that holds the hash of each kind of content."""
 
 
 @dataclass(frozen=True)
-class ClipFeatures:
-    """Features of n clips, ready for a head; absent ones are zeros.
+class Feature:
+    """What one extractor says of n clips.
 
     Attributes:
-        frames: float32 (n, frames, 1280).
-        has_frames: bool (n).
-        caption: float32 (n, 384).
-        has_caption: bool (n).
+        values: float32 (n, *shape), zeros where absent; or texts (n), "" where absent.
+        present: bool (n).
     """
 
-    frames: Vectors
-    has_frames: NDArray[np.bool_]
-    caption: Vectors
-    has_caption: NDArray[np.bool_]
+    values: Values
+    present: NDArray[np.bool_]
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are texts."""
+        return self.values.dtype == object
+
+    @classmethod
+    def read(cls, values: Values) -> "Feature":
+        """Take what the store or an extractor gave: NaN, None and "" say that there is nothing."""
+        if values.dtype == object:
+            texts = np.array([text or "" for text in values], dtype=object)
+            return cls(texts, np.array([bool(text) for text in texts], dtype=np.bool_))
+        present = np.asarray(~np.isnan(values).reshape(len(values), -1).any(axis=1), dtype=np.bool_)
+        return cls(np.where(present.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(0)), present)
+
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> "Feature":
+        """The clips at the positions `rows`."""
+        return Feature(self.values[rows], self.present[rows])
+
+    def vector(self) -> Vectors:
+        """One vector a clip: the mean over all axes but the last, float32 (n, width)."""
+        vectors: Vectors = self.values.reshape(len(self.values), -1, self.values.shape[-1]).mean(1)
+        return vectors
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """Features of n clips by extractor, in the order in which a model reads them.
+
+    Attributes:
+        features: extractor -> its feature.
+        count: n.
+    """
+
+    features: Mapping[str, Feature]
+    count: int
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return self.count
 
-    def parts(self) -> tuple[Vectors, NDArray[np.bool_], Vectors, NDArray[np.bool_]]:
-        """Give the arrays in the order of a head's arguments."""
-        return self.frames, self.has_frames, self.caption, self.has_caption
+    def __getitem__(self, name: str) -> Feature:
+        return self.features[name]
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "ClipFeatures":
-        """Give the clips at the positions `rows`."""
-        return ClipFeatures(self.frames[rows], self.has_frames[rows], self.caption[rows], self.has_caption[rows])
+    def vectors(self) -> dict[str, Feature]:
+        """Those that are numbers, not texts."""
+        return {name: feature for name, feature in self.features.items() if not feature.is_text}
 
-    def embedding(self) -> Vectors:
-        """Give one vector a clip for drift tests: mean frame, then caption: float32 (n, 1664)."""
-        return np.concatenate([self.frames.mean(1), self.caption], axis=1)
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> "ClipFeatures":
+        """The clips at the positions `rows`."""
+        return ClipFeatures({name: feature.take(rows) for name, feature in self.features.items()}, len(rows))
 
 
-def read_features(clips: pd.DataFrame, store: FeatureStore, extractors: Mapping[str, Extractor]) -> ClipFeatures:
+def read_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> ClipFeatures:
     """Read the stored features of `clips`, in their order; what could not be computed counts as absent.
+
+    Args:
+        clips: n rows of the table of clips.
+        store: of the features.
+        inputs: extractor -> which of its features.
 
     Raises:
         StoreError: no feature of an extractor is stored yet.
     """
-    frames, has_frames = _read(clips["media_sha256"], store, extractors["frames"].identity)
-    caption, has_caption = _read(clips["text_sha256"], store, extractors["captions"].identity)
-    return ClipFeatures(frames, has_frames, caption, has_caption)
+    features = {name: Feature.read(_read(clips[content_column(name)], store, key)) for name, key in inputs.items()}
+    return ClipFeatures(features, len(clips))
 
 
-def _read(keys: "pd.Series[str]", store: FeatureStore, identity: Identity) -> tuple[Vectors, NDArray[np.bool_]]:
-    vectors = np.zeros((len(keys), *identity.shape), dtype=np.float32)
-    present = (keys != "").to_numpy()
-    if present.any():
-        vectors[present] = store.read(identity, keys[present].tolist(), partial=True)
-    refused = np.isnan(vectors).reshape(len(keys), -1).any(1)
-    vectors[refused] = 0
-    return vectors, present & ~refused
+def has_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> NDArray[np.bool_]:
+    """Which clips have all that the extractors make of their contents stored: bool (n)."""
+    ready = np.ones(len(clips), dtype=bool)
+    for name, key in inputs.items():
+        contents = clips[content_column(name)]
+        ready &= ~contents.isin(store.missing(key, [content for content in contents if content])).to_numpy()
+    return ready
+
+
+def content_column(name: str) -> str:
+    """The column of `clips` with the hash of the content that the extractor `name` looks at."""
+    return CONTENT[EXTRACTORS[name].source]
+
+
+@dataclass
+class FeatureReader:
+    """Features of some clips for several models: those that two of them read are read once.
+
+    Attributes:
+        clips: n rows of the table of clips.
+        store: of the features.
+    """
+
+    clips: pd.DataFrame
+    store: FeatureStore
+    _known: dict[tuple[str, str], Feature] = field(default_factory=dict)
+
+    def read(self, inputs: Mapping[str, FeatureKey]) -> ClipFeatures:
+        """The features of all clips that a model reads.
+
+        Raises:
+            StoreError: no feature of an extractor is stored yet.
+        """
+        for name, key in inputs.items():
+            if (name, key.fingerprint) not in self._known:
+                self._known[name, key.fingerprint] = read_features(self.clips, self.store, {name: key})[name]
+        return ClipFeatures({name: self._known[name, key.fingerprint] for name, key in inputs.items()}, len(self.clips))
+
+
+Embedding = tuple[Vectors, dict[str, int]]
+"""One vector a clip, float32 (n, width), and the widths of its parts by `part_name`, in order."""
+
+
+def embedding(features: Mapping[str, Feature], count: int) -> Embedding:
+    """Put the features of n clips into one vector each, for drift tests.
+
+    Args:
+        features: by `part_name`.
+        count: n.
+    """
+    parts = {name: feature.vector() for name, feature in sorted_parts(features).items() if not feature.is_text}
+    whole = np.concatenate([np.empty((count, 0), dtype=np.float32), *parts.values()], axis=1)
+    return whole, {name: part.shape[1] for name, part in parts.items()}
+
+
+def part_name(key: FeatureKey) -> str:
+    """Name a part of an embedding by what made it: `EXTRACTOR@FINGERPRINT`."""
+    return f"{key.name}@{key.fingerprint}"
+
+
+def sorted_parts(features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """The parts in the order of the table of extractors."""
+    order = {name: place for place, name in enumerate(EXTRACTORS)}
+    return dict(sorted(features.items(), key=lambda item: (order[item[0].partition("@")[0]], item[0])))
+
+
+def _read(contents: "pd.Series[str]", store: FeatureStore, key: FeatureKey) -> Values:
+    values = empty_values(key, len(contents))
+    given = (contents != "").to_numpy()
+    if given.any():
+        values[given] = store.read(key, contents[given].tolist(), partial=True)
+    return values

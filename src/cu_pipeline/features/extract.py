@@ -1,78 +1,147 @@
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-import numpy as np
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.counters import count
-from cu_pipeline.features.chunk import FeatureChunk
-from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
+from cu_pipeline.features.store import FeatureStore, empty_values
 from cu_pipeline.media.options import Limits
 
-_CHUNK = 32
+CHUNK: Final = 32
+"""Clips whose features are written together, so the most that a crash costs."""
+
+Key = TypeVar("Key")
 
 _log = logging.getLogger(__name__)
 
 
-def extract(extractor: Extractor, contents: Mapping[str, str], limits: Limits, workers: int) -> Iterator[FeatureChunk]:
-    """Compute the features of contents, a chunk at a time, so that a crash loses one chunk at most.
+def extract_missing(
+    extractors: Sequence[Extractor],
+    contents: Mapping[Source, Mapping[str, str]],
+    store: FeatureStore,
+    limits: Limits,
+    workers: int,
+) -> Iterator[FeatureChunk]:
+    """Compute the features that the store lacks, a chunk at a time, so that a crash loses one chunk at most.
 
-    Media are decoded in isolated worker processes while this process runs the model.
+    Media are decoded in isolated worker processes, each clip once for all extractors that lack it, while this process
+    runs the models.
 
     Args:
-        extractor: what to compute.
-        contents: content key -> media path or text.
+        extractors: what to compute.
+        contents: kind of content -> its hash -> media path or text.
+        store: what is stored already.
         limits: time and memory that decoding one clip may take.
         workers: decoding processes; 0: one per core.
     """
-    done = 0
-    for keys, prepared in _chunks(_prepare(extractor, contents, limits, workers)):
-        usable = [index for index, item in enumerate(prepared) if item is not None]
-        vectors = np.full((len(keys), *extractor.identity.shape), np.nan, dtype=np.float32)
+    lacking = [store.missing(extractor.identity, list(contents[extractor.source])) for extractor in extractors]
+    for extractor, missing in zip(extractors, lacking, strict=True):
+        stored = len(contents[extractor.source]) - len(missing)
+        _log.info("%s: %d to compute, %d stored", _told(extractor, extractors), len(missing), stored)
+        count(f"{extractor.identity.name}_encoded", 0)
+    buffers = [_Buffer(extractor) for extractor in extractors]
+    for place, key, prepared in _prepared(extractors, contents, lacking, limits, workers):
+        yield from buffers[place].add(key, prepared)
+    for buffer, missing in zip(buffers, lacking, strict=True):
+        yield from buffer.rest()
+        buffer.tell(len(missing))
+
+
+def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, Any]:
+    """Decode a media file once and turn it into the inputs of extractors' models, in a worker process.
+
+    Raises:
+        BadClipError: the file cannot be used.
+    """
+    from cu_pipeline.media.frames import decode_samples
+
+    samplings = {key: extractor.sampling for key, extractor in extractors.items()}
+    wanted = {key: sampling for key, sampling in samplings.items() if sampling is not None}
+    frames: dict[Key, Any] = {}
+    if wanted:
+        frames = dict(zip(wanted, decode_samples(Path(path), list(wanted.values())), strict=True))
+    return {key: extractor.prepare(frames.get(key, path)) for key, extractor in extractors.items()}
+
+
+class _Buffer:
+    """Prepared contents of one extractor that wait to be encoded together."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+        self._waiting: list[tuple[str, Any]] = []
+        self._done = 0
+
+    def add(self, key: str, prepared: Any) -> Iterator[FeatureChunk]:
+        self._waiting.append((key, prepared))
+        if len(self._waiting) == CHUNK:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[FeatureChunk]:
+        if not self._waiting:
+            return
+        identity, waiting = self._extractor.identity, self._waiting
+        self._waiting = []
+        values = empty_values(identity, len(waiting))
+        usable = [place for place, (_, prepared) in enumerate(waiting) if prepared is not None]
         if usable:
-            vectors[usable] = extractor.encode([prepared[index] for index in usable])
-        done += len(usable)
-        count(f"{extractor.identity.name}_encoded", len(usable))
-        yield FeatureChunk(extractor.identity, keys, vectors)
-    if done < len(contents):
-        _log.warning(
-            "%s: %d of %d clips could not be used and count as absent; see the warnings above",
-            extractor.identity.name, len(contents) - done, len(contents),
-        )  # fmt: skip
+            values[usable] = self._extractor.encode([waiting[place][1] for place in usable])
+        self._done += len(usable)
+        count(f"{identity.name}_encoded", len(usable))
+        yield FeatureChunk(identity, [key for key, _ in waiting], values)
+
+    def tell(self, wanted: int) -> None:
+        if self._done < wanted:
+            _log.warning(
+                "%s: %d of %d clips could not be used and count as absent; see the warnings above",
+                self._extractor.identity.name, wanted - self._done, wanted,
+            )  # fmt: skip
 
 
-def _prepare(
-    extractor: Extractor, contents: Mapping[str, str], limits: Limits, workers: int
-) -> Iterator[tuple[str, Any]]:
-    if extractor.source == "text":
-        for key, text in contents.items():
-            yield key, extractor.prepare(text)
-        return
+def _told(extractor: Extractor, extractors: Sequence[Extractor]) -> str:
+    """Name an extractor, with its parameters where two of a name are in use."""
+    name = extractor.identity.name
+    if sum(other.identity.name == name for other in extractors) == 1:
+        return name
+    return f"{name} ({', '.join(f'{key} {value}' for key, value in extractor.parameters.items())})"
+
+
+def _prepared(
+    extractors: Sequence[Extractor],
+    contents: Mapping[Source, Mapping[str, str]],
+    lacking: Sequence[Sequence[str]],
+    limits: Limits,
+    workers: int,
+) -> Iterator[tuple[int, str, Any]]:
+    """The place of an extractor, the key of a content, and the content as its model takes it; None: refused."""
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for place, (extractor, missing) in enumerate(zip(extractors, lacking, strict=True)):
+        for key in missing:
+            if extractor.source == "media":
+                wanted[key].append(place)
+            else:
+                yield place, key, extractor.prepare(contents["text"][key])
+    media = dict(enumerate(extractors))
     outcomes = map_isolated(
-        extractor.prepare,
-        list(contents.values()),
+        partial(_prepare_some, extractors={place: media[place] for places in wanted.values() for place in places}),
+        [(contents["media"][key], tuple(places)) for key, places in wanted.items()],
         workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="decode and encode clips",
     )
-    for (key, path), outcome in zip(contents.items(), outcomes, strict=True):
+    for (key, places), outcome in zip(wanted.items(), outcomes, strict=True):
         count("clips_decoded")
         if outcome.error is not None:
-            _log.warning("%s: %s", path, outcome.error)
+            _log.warning("%s: %s", contents["media"][key], outcome.error)
         if outcome.is_settled:
-            yield key, outcome.value
+            for place in places:
+                yield place, key, None if outcome.value is None else outcome.value[place]
 
 
-def _chunks(pairs: Iterable[tuple[str, Any]]) -> Iterator[tuple[list[str], list[Any]]]:
-    keys: list[str] = []
-    items: list[Any] = []
-    for key, item in pairs:
-        keys.append(key)
-        items.append(item)
-        if len(keys) == _CHUNK:
-            yield keys, items
-            keys, items = [], []
-    if keys:
-        yield keys, items
+def _prepare_some(item: tuple[str, tuple[int, ...]], extractors: Mapping[int, Extractor]) -> dict[int, Any]:
+    path, places = item
+    return prepare_media(path, {place: extractors[place] for place in places})

@@ -1,17 +1,34 @@
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from cu_pipeline.core.options import Options
 from cu_pipeline.core.weights import MODELS, weights_path
-from cu_pipeline.features.extractor import Identity, Vectors
+from cu_pipeline.features.extractor import Identity, Source, Vectors
+from cu_pipeline.media.sampling import Sampling
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 MODEL: Final = "efficientnet-lite0"
 WIDTH: Final = 1280
 _BATCH: Final = 16
+
+
+class FrameOptions(Options):
+    """Parameters of the frame encoder.
+
+    Attributes:
+        count: frames a clip.
+        size: side in pixels of the picture that the encoder sees.
+    """
+
+    count: int = Field(8, ge=1, le=64)
+    size: int = Field(224, ge=64, le=512)
 
 
 class FrameEncoder:
@@ -22,7 +39,8 @@ class FrameEncoder:
         size: side in pixels that the decoder scales each frame to; the picture is squeezed, not cropped.
     """
 
-    source: Literal["media"] = "media"
+    options: ClassVar[type[Options]] = FrameOptions
+    source: ClassVar[Source] = "media"
 
     def __init__(self, count: int = 8, size: int = 224) -> None:
         self._count = count
@@ -51,11 +69,19 @@ class FrameEncoder:
             decoder=decoder_identity(),
         )
 
-    def prepare(self, content: str) -> NDArray[np.uint8]:
-        """Decode one clip's frames: uint8 RGB (count, size, size, 3)."""
-        from cu_pipeline.media.frames import sample_frames
+    @property
+    def sampling(self) -> Sampling[NDArray[np.uint8]]:
+        """Pictures as the network sees them, spread evenly over the clip's time."""
+        return Sampling(self._count, self._shrink)
 
-        return sample_frames(Path(content), self._count, self._size)
+    def _shrink(self, frame: "VideoFrame") -> NDArray[np.uint8]:
+        from cu_pipeline.media.frames import upright
+
+        return upright(frame, self._size, self._size)
+
+    def prepare(self, content: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """One clip's frames: uint8 RGB (count, size, size, 3)."""
+        return np.stack(content)
 
     def encode(self, prepared: Sequence[NDArray[np.uint8]]) -> Vectors:
         """Encode clips' frames: float32 (clips, count, 1280)."""

@@ -1,15 +1,18 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.options import Options
 from cu_pipeline.core.weights import MODELS, weights_path
-from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.extractor import Identity, Source, Texts
+from cu_pipeline.media.sampling import Sampling
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -20,6 +23,20 @@ _SHARPER: Final = 2
 """How many times larger frames are kept than the detector sees them: letters are recognised there."""
 
 
+class ScreenTextOptions(Options):
+    """Parameters of the reader of text on screen.
+
+    Attributes:
+        frames: of a clip that are read.
+        size: pixels of the longer side that the detector of text sees.
+        least_confidence: of a line, below which it is left out.
+    """
+
+    frames: int = Field(2, ge=1, le=16)
+    size: int = Field(480, ge=64, le=2048)
+    least_confidence: float = Field(0.8, ge=0, le=1)
+
+
 class ScreenTextReader:
     """Text on screen, by PP-OCRv6 in RapidOCR: what the frames of a clip show, each line once.
 
@@ -28,6 +45,9 @@ class ScreenTextReader:
         size: longer side in pixels that the detector of text sees.
         least_confidence: of a line, below which it is left out.
     """
+
+    options: ClassVar[type[Options]] = ScreenTextOptions
+    source: ClassVar[Source] = "media"
 
     def __init__(self, frames: int = 2, size: int = 480, least_confidence: float = 0.8) -> None:
         self._frames = frames
@@ -57,21 +77,42 @@ class ScreenTextReader:
             decoder=decoder_identity(),
         )
 
-    def read(self, path: Path) -> str:
-        """Read the text on screen of one clip, in a worker process.
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The arguments it was made with."""
+        return {"frames": self._frames, "size": self._size, "least_confidence": self._least}
+
+    @property
+    def sampling(self) -> Sampling[NDArray[np.uint8]]:
+        """Pictures, larger than the detector sees them, spread evenly over the clip's time."""
+        return Sampling(self._frames, self._shrink)
+
+    def _shrink(self, frame: "VideoFrame") -> NDArray[np.uint8]:
+        from cu_pipeline.media.frames import fitted
+
+        return fitted(frame, _SHARPER * self._size)
+
+    def prepare(self, content: Sequence[NDArray[np.uint8]]) -> str:
+        """Read one clip's frames, in a worker process.
 
         Returns:
             Lines from top to bottom, those of earlier frames first, with " / " between them.
+        """
+        return joined(line for image in content for line in self._lines(image))
+
+    def encode(self, prepared: Sequence[str]) -> Texts:
+        """The texts that were read: (clips,)."""
+        return np.array(prepared, dtype=object)
+
+    def read(self, path: Path) -> str:
+        """Read the text on screen of one clip, in a worker process.
 
         Raises:
             BadClipError: the file does not open or does not decode.
         """
-        from cu_pipeline.media.frames import decode_sample, fitted
+        from cu_pipeline.media.frames import decode_sample
 
-        def shrink(frame: "VideoFrame") -> NDArray[np.uint8]:
-            return fitted(frame, _SHARPER * self._size)
-
-        return joined(line for image in decode_sample(path, self._frames, shrink) for line in self._lines(image))
+        return self.prepare(decode_sample(path, self._frames, self._shrink))
 
     def _lines(self, image: NDArray[np.uint8]) -> Iterator[str]:
         found = self._engine(np.ascontiguousarray(image[..., ::-1]))

@@ -10,7 +10,11 @@ import pyarrow.parquet as pq
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.features.extractor import Identity, Vectors
+from cu_pipeline.features.extractor import FeatureKey, Identity, Values
+
+_KEY = "content_key"
+_VECTOR = "vector"
+_TEXT = "text"
 
 
 class FeatureStore:
@@ -19,7 +23,7 @@ class FeatureStore:
     A feature's key is the hash of the content it is made from, within the folder of the extractor's
     fingerprint, which covers its version, parameters, weights and decoder. So nothing is computed twice, and
     two machines that agree on the key may share the store. Each part is written atomically. Content that an
-    extractor refused is kept as a vector of NaN, so that it is not tried again.
+    extractor refused is kept as a vector of NaN, or as a text of null, so that it is not tried again.
 
     Args:
         root: folder of the store; made when first written.
@@ -28,91 +32,104 @@ class FeatureStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def missing(self, identity: Identity, keys: Sequence[str]) -> list[str]:
-        """Give the distinct keys that are not stored yet, in order."""
-        stored = set(self._positions(identity))
+    def missing(self, feature: FeatureKey, keys: Sequence[str]) -> list[str]:
+        """The distinct keys that are not stored yet, in order."""
+        stored = set(self._positions(feature))
         return [key for key in dict.fromkeys(keys) if key not in stored]
 
-    def append(self, identity: Identity, keys: Sequence[str], vectors: Vectors) -> None:
+    def append(self, identity: Identity, keys: Sequence[str], values: Values) -> None:
         """Store features.
 
         Args:
             identity: of the extractor that made them.
             keys: content hashes (n).
-            vectors: float32 (n, *identity.shape).
+            values: float32 (n, *identity.shape), or texts (n).
 
         Raises:
-            StoreError: the vectors do not have the extractor's shape.
+            StoreError: the values do not have the extractor's shape.
         """
-        if vectors.shape != (len(keys), *identity.shape) or vectors.dtype != np.float32:
-            expected = f"float32 {(len(keys), *identity.shape)}"
-            raise StoreError(f"features of {identity.name!r} must be {expected}, not {vectors.dtype} {vectors.shape}")
+        dtype = np.dtype(np.float32) if identity.shape else np.dtype(object)
+        if values.shape != (len(keys), *identity.shape) or values.dtype != dtype:
+            expected = f"{dtype} {(len(keys), *identity.shape)}"
+            raise StoreError(f"features of {identity.name!r} must be {expected}, not {values.dtype} {values.shape}")
         if not keys:
             return
         folder = self._folder(identity)
         record = folder / "extractor.json"
         if not record.exists():
             write_text(record, json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n")
-        width = int(np.prod(identity.shape))
-        column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), width)
-        table = pa.table({"content_key": pa.array(keys, pa.string()), "vector": column})
+        table = pa.table({_KEY: pa.array(keys, pa.string()), **_column_of(identity, values)})
         with atomic_path(folder / f"part-{json_sha256(list(keys))[:16]}.parquet") as temporary:
             pq.write_table(table, temporary, compression="zstd")
 
-    def read(self, identity: Identity, keys: Sequence[str], *, partial: bool = False) -> Vectors:
-        """Give stored features in the order of `keys`.
+    def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False) -> Values:
+        """Stored features in the order of `keys`.
 
         Args:
-            identity: of the extractor that made them.
+            feature: as an extractor's identity, or a bundle that learned from it, names it.
             keys: content hashes.
-            partial: give NaN for a key that is not stored, as long as some are.
+            partial: give NaN or None for a key that is not stored, as long as some are.
 
         Returns:
-            float32 (len(keys), *identity.shape); NaN where the content was refused.
+            float32 (len(keys), *shape), NaN where the content was refused; or texts (len(keys),), None there.
 
         Raises:
             StoreError: a key is not stored, or a part is damaged.
         """
-        positions = self._positions(identity)
+        positions = self._positions(feature)
         absent = [key for key in keys if key not in positions]
         if absent and not (partial and len(absent) < len(keys)):
             raise StoreError(
-                f"{len(absent)} of {len(keys)} features of {identity.name!r} are not stored (first key "
+                f"{len(absent)} of {len(keys)} features of {feature.name!r} are not stored (first key "
                 f"{absent[0]}). Run `kedro run --pipelines=featurize`."
             )
-        result = np.full((len(keys), *identity.shape), np.nan, dtype=np.float32)
+        result = empty_values(feature, len(keys))
         wanted: dict[Path, list[tuple[int, int]]] = {}
         for target, key in enumerate(keys):
             if key in positions:
                 part, row = positions[key]
                 wanted.setdefault(part, []).append((target, row))
         for part, pairs in wanted.items():
-            vectors = _vectors(part, identity)
             targets, rows = zip(*pairs, strict=True)
-            result[list(targets)] = vectors[list(rows)]
+            result[list(targets)] = _values(part, feature)[list(rows)]
         return result
 
-    def _folder(self, identity: Identity) -> Path:
-        return self.root / identity.name / identity.fingerprint
+    def _folder(self, feature: FeatureKey) -> Path:
+        return self.root / feature.name / feature.fingerprint
 
-    def _positions(self, identity: Identity) -> dict[str, tuple[Path, int]]:
+    def _positions(self, feature: FeatureKey) -> dict[str, tuple[Path, int]]:
         positions: dict[str, tuple[Path, int]] = {}
-        for part in sorted(self._folder(identity).glob("part-*.parquet")):
-            for row, key in enumerate(_column(part, "content_key").to_pylist()):
+        for part in sorted(self._folder(feature).glob("part-*.parquet")):
+            for row, key in enumerate(_column(part, _KEY).to_pylist()):
                 positions.setdefault(key, (part, row))
         return positions
+
+
+def empty_values(feature: FeatureKey, count: int) -> Values:
+    """Features of refused content: NaN (count, *shape), or None (count,) for texts."""
+    if feature.shape:
+        return np.full((count, *feature.shape), np.nan, dtype=np.float32)
+    return np.full(count, None, dtype=object)
+
+
+def _column_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
+    if not identity.shape:
+        return {_TEXT: pa.array(values.tolist(), pa.string())}
+    width = int(np.prod(identity.shape))
+    return {_VECTOR: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)}
 
 
 def _column(part: Path, name: str) -> pa.ChunkedArray:
     try:
         return pq.read_table(part, columns=[name]).column(name)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise StoreError(
             f"{part} cannot be read ({error}). Delete this file; the next run computes its features again."
         ) from error
 
 
-def _vectors(part: Path, identity: Identity) -> Vectors:
-    column = _column(part, "vector").combine_chunks()
-    vectors: Vectors = column.values.to_numpy().reshape(-1, *identity.shape)
-    return vectors
+def _values(part: Path, feature: FeatureKey) -> Values:
+    if not feature.shape:
+        return np.array(_column(part, _TEXT).to_pylist(), dtype=object)
+    vectors = _column(part, _VECTOR).combine_chunks()
+    return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)

@@ -1,48 +1,53 @@
-from collections.abc import Callable
+"""The extractors by name, and the parameters of those in use."""
+
+from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import GetJsonSchemaHandler, RootModel, model_validator
+from pydantic_core import CoreSchema, PydanticUndefined
 
-from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.options import Options
+from cu_pipeline.core.errors import BundleError, ConfigurationError
+from cu_pipeline.core.options import Options, table_model
 from cu_pipeline.features.captions import CaptionEncoder
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.screen_text import ScreenTextReader
 
-EXTRACTORS: Final[dict[str, Callable[..., Extractor]]] = {
+EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "frames": FrameEncoder,
     "captions": CaptionEncoder,
+    "screen_text": ScreenTextReader,
 }
 """Every extractor by name. A new one is a new file and a line here."""
 
 
-class FrameOptions(Options):
-    """Parameters of the frame encoder.
-
-    Attributes:
-        count: frames a clip.
-        size: side in pixels of the picture that the encoder sees.
-    """
-
-    count: int = Field(8, ge=1, le=64)
-    size: int = Field(224, ge=64, le=512)
+_USUAL: Final = ("frames", "captions")
+"""The extractors that are in use where nothing is said."""
 
 
-class CaptionOptions(Options):
-    """Parameters of the caption encoder.
+class FeatureOptions(RootModel[dict[str, Any]]):
+    """The extractors in use, in the table's order, each with the group of parameters that its class names."""
 
-    Attributes:
-        max_tokens: a longer caption is cut.
-    """
+    root: dict[str, Any] = {"frames": {}, "captions": {}}
 
-    max_tokens: int = Field(128, ge=8, le=512)
+    @model_validator(mode="before")
+    @classmethod
+    def _by_table(cls, given: Any) -> dict[str, Options]:
+        if given is PydanticUndefined:
+            given = dict.fromkeys(_USUAL, {})
+        if isinstance(given, cls):
+            given = given.root
+        parsed = _model().model_validate(given)
+        return {name: group for name, group in parsed if group is not None}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The parameters that are allowed, for messages about others."""
+        return handler(_model().__pydantic_core_schema__)
 
 
-class FeatureOptions(Options):
-    """Parameters of all extractors."""
-
-    frames: FrameOptions = FrameOptions()
-    captions: CaptionOptions = CaptionOptions()
+def _model() -> type[Options]:
+    return table_model("Extractors", {name: extractor.options for name, extractor in EXTRACTORS.items()})
 
 
 def build(name: str, parameters: dict[str, Any]) -> Extractor:
@@ -57,5 +62,43 @@ def build(name: str, parameters: dict[str, Any]) -> Extractor:
 
 
 def build_all(options: FeatureOptions) -> dict[str, Extractor]:
-    """Make every extractor with its parameters."""
-    return {name: build(name, parameters) for name, parameters in options.model_dump().items()}
+    """Make every extractor in use with its parameters."""
+    return {name: build(name, group.model_dump()) for name, group in options.root.items()}
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """One feature that a model learned from: a key of the feature store, and how to compute it.
+
+    Attributes:
+        name: of the extractor.
+        fingerprint: of its identity.
+        shape: of one clip's feature.
+        parameters: that the extractor was made with.
+    """
+
+    name: str
+    fingerprint: str
+    shape: tuple[int, ...]
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, extractor: Extractor) -> "FeatureInput":
+        """Describe an extractor."""
+        identity = extractor.identity
+        return cls(identity.name, identity.fingerprint, identity.shape, extractor.parameters)
+
+    def extractor(self) -> Extractor:
+        """Make the extractor.
+
+        Raises:
+            BundleError: this installation's extractor gives other features.
+        """
+        extractor = build(self.name, self.parameters)
+        made = extractor.identity.fingerprint
+        if made != self.fingerprint:
+            raise BundleError(
+                f"reads {self.name!r} features {self.fingerprint}, but this installation makes {made}: the weights, "
+                "parameters or decoder differ. Install the versions of constraints.txt, or train the model again."
+            )
+        return extractor

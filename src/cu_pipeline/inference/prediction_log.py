@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from cu_pipeline.core.counters import count
 
@@ -37,6 +37,7 @@ class PredictionRecord(BaseModel):
         probabilities: capability -> class -> probability.
         versions: capability -> version of the model that answered.
         embedding: base64 of the clip's embedding as little-endian float16; `encode_embedding` makes it.
+        parts: widths of the embedding's parts by what made them, in order; empty in records of earlier versions.
         facts: duration_s, width, height, fps, bytes, text_length and the like; None where a clip has none.
     """
 
@@ -48,6 +49,7 @@ class PredictionRecord(BaseModel):
     probabilities: dict[str, dict[str, Probability]]
     versions: dict[str, str]
     embedding: str
+    parts: dict[str, NonNegativeInt] = Field(default_factory=dict)
     facts: dict[str, FiniteFloat | str | None]
 
     def vector(self) -> Vector:

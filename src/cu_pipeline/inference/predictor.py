@@ -1,20 +1,37 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from cu_pipeline.compute.crew import IsolatedCrew
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures, Feature, embedding, part_name
+from cu_pipeline.features.extract import prepare_media
 from cu_pipeline.features.extractor import Extractor, Vectors
-from cu_pipeline.features.table import build
-from cu_pipeline.inference.decode import Decoded, decode
-from cu_pipeline.inference.score import Scorer
+from cu_pipeline.features.store import empty_values
 from cu_pipeline.media.options import Limits
+from cu_pipeline.media.probe import probe
 from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.scorer import Scorer
+
+FACTS: Final = ("duration_s", "width", "height", "fps", "bytes")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What is read from one media file.
+
+    Attributes:
+        facts: duration_s, width, height, fps, bytes.
+        prepared: part of the embedding -> what the extractor's model takes.
+    """
+
+    facts: dict[str, float]
+    prepared: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +42,8 @@ class Prediction:
         probabilities: capability -> class -> probability.
         labels: capability -> label; several classes joined by "|".
         versions: capability -> version of the bundle.
-        embedding: float32 (1664), mean frame feature and caption feature; zeros where there is none.
+        embedding: float32 (width), the mean of each vector feature that any model reads; zeros where there is none.
+        parts: widths of the embedding's parts, by `part_name`, in order.
         facts: duration_s, width, height, fps, bytes, text_length; media facts only with media.
     """
 
@@ -33,14 +51,18 @@ class Prediction:
     labels: dict[str, str]
     versions: dict[str, str]
     embedding: Vectors
+    parts: dict[str, int]
     facts: dict[str, float] = field(default_factory=dict)
 
 
 class Predictor:
     """The one way from a clip to predictions: the service, checks and notebooks all use it.
 
+    Each model gets the features that it was trained on: two may read the same extractor with other parameters. A clip
+    is decoded once for all of them.
+
     Args:
-        bundles: capability -> bundle; all must read the same features.
+        bundles: capability -> bundle.
         limits: of what media is accepted.
         workers: processes that decode media, so that what crashes or hangs a decoder costs that clip alone;
             `close` ends them. 0: media is decoded in this process, without limits on time and memory.
@@ -54,9 +76,12 @@ class Predictor:
             raise BundleError("there is no model bundle to predict with. Run `make run` to train one.")
         self.bundles = bundles
         limits = limits or Limits()
-        self._extractors = _extractors(bundles)
         self._scorers = {name: Scorer(bundle) for name, bundle in bundles.items()}
-        self._decode = partial(decode, prepare=self._extractors["frames"].prepare, limits=limits)
+        self._extractors = {
+            part_name(one.identity): one for bundle in bundles.values() for one in bundle.extractors().values()
+        }
+        media = {name: one for name, one in self._extractors.items() if one.source == "media"}
+        self._decode = partial(decode, extractors=media, limits=limits)
         self._crew: IsolatedCrew[str, Decoded] | None = None
         if workers:
             self._crew = IsolatedCrew(
@@ -85,15 +110,17 @@ class Predictor:
         if decoded is not None:
             facts |= decoded.facts
         features = self._features(None if decoded is None else decoded.prepared, text)
-        answers = {name: scorer.probabilities(features) for name, scorer in self._scorers.items()}
+        vectors, parts = embedding(features, 1)
+        answers = {name: scorer.probabilities(self._inputs(name, features)) for name, scorer in self._scorers.items()}
         return Prediction(
             probabilities={
                 name: dict(zip(self.bundles[name].classes, map(float, rows[0]), strict=True))
                 for name, rows in answers.items()
             },
-            labels={name: self._scorers[name].labels(rows)[0] for name, rows in answers.items()},
+            labels={name: self._scorers[name].decide(rows).labels[0] for name, rows in answers.items()},
             versions={name: bundle.version for name, bundle in self.bundles.items()},
-            embedding=features.embedding()[0],
+            embedding=vectors[0],
+            parts=parts,
             facts=facts,
         )
 
@@ -106,29 +133,35 @@ class Predictor:
         path = str(media.absolute())
         return self._decode(path) if self._crew is None else self._crew.run(path).get()
 
-    def _features(self, prepared: Any | None, text: str) -> ClipFeatures:
-        captions = self._extractors["captions"]
-        frames = _encode(self._extractors["frames"], prepared)
-        caption = _encode(captions, captions.prepare(text) if text else None)
-        return ClipFeatures(frames, np.array([prepared is not None]), caption, np.array([bool(text)]))
+    def _features(self, media: Mapping[str, Any] | None, text: str) -> dict[str, Feature]:
+        """What all extractors say of one clip, by part of the embedding."""
+        prepared = dict(media or {})
+        if text:
+            texts = {name: one for name, one in self._extractors.items() if one.source == "text"}
+            prepared |= {name: one.prepare(text) for name, one in texts.items()}
+        return {name: _encoded(one, prepared.get(name)) for name, one in self._extractors.items()}
+
+    def _inputs(self, capability: str, features: Mapping[str, Feature]) -> ClipFeatures:
+        inputs = self.bundles[capability].inputs
+        return ClipFeatures({name: features[part_name(key)] for name, key in inputs.items()}, 1)
 
 
-def _encode(extractor: Extractor, prepared: Any | None) -> Vectors:
+def decode(path: str, extractors: Mapping[str, Extractor], limits: Limits) -> Decoded:
+    """Check a media file against the limits and read what predictions need of it, decoding it once.
+
+    Args:
+        path: a local file.
+        extractors: part of the embedding -> an extractor that looks at media.
+        limits: its time and memory are for the caller to enforce.
+
+    Raises:
+        BadClipError: the media is refused.
+    """
+    found = probe(Path(path), limits)
+    return Decoded({name: float(getattr(found, name)) for name in FACTS}, prepare_media(path, extractors))
+
+
+def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:
     if prepared is None:
-        return np.zeros((1, *extractor.identity.shape), dtype=np.float32)
-    return extractor.encode([prepared])
-
-
-def _extractors(bundles: dict[str, Bundle]) -> dict[str, Extractor]:
-    """Make the extractors that the bundles were trained on, and check that they give the same features."""
-    extractors: dict[str, Extractor] = {}
-    for bundle in bundles.values():
-        for name, trained in bundle.extractors.items():
-            extractor = extractors.setdefault(name, build(name, trained["parameters"]))
-            if extractor.identity.fingerprint != trained["fingerprint"]:
-                raise BundleError(
-                    f"bundle {bundle.capability!r} reads {name!r} features {trained['fingerprint']}, but this "
-                    f"installation makes {extractor.identity.fingerprint}: the weights, parameters or decoder "
-                    "differ. Install the versions of constraints.txt, or train the model again."
-                )
-    return extractors
+        return Feature.read(empty_values(extractor.identity, 1))
+    return Feature.read(np.asarray(extractor.encode([prepared])))

@@ -1,25 +1,25 @@
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
 from cu_pipeline.core.atomic import atomic_path, write_text
-from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256, text_sha256
+from cu_pipeline.features.clip_features import part_name
+from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.models.family import History, Model, Weights
+from cu_pipeline.models.table import family
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from cu_pipeline.models.fusion_network import FusionHead
-
-FORMAT: Final = 1
-_CONFIG: Final = "bundle.json"
+FORMAT: Final = 2
+CONFIG: Final = "bundle.json"
 _WEIGHTS: Final = "model.safetensors"
 
 
@@ -31,107 +31,143 @@ class Bundle:
         capability: its name.
         kind: one class, or any number of them.
         classes: in the order of the outputs.
-        head: shape of the head, as keyword arguments of `HeadConfig`.
-        weights: the head's state, preprocessing included.
-        extractors: name -> parameters and fingerprint of each feature that the head reads.
+        family: of the model, a name of `table.FAMILIES`.
+        model: what the family keeps beside the weights.
+        weights: name -> array, preprocessing included.
+        inputs: extractor -> the feature that the model reads, in its order.
         temperature: that logits are divided by (Guo et al., "On calibration", 2017).
-        thresholds: class -> probability from which a multi-label class holds.
+        thresholds: class -> probability over which a multi-label class holds.
         trained_on: hash of everything that decided the weights.
-        history: of the fit, a record an epoch: epoch, loss, val_loss, learning_rate.
+        history: of the fit, a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
         unlabelled: likewise of the clips that it would have learned from, had they had a label; None: not known. It
             is no part of the version.
+        known_as: the version that it was given in an earlier format; "": its content alone decides the version.
     """
 
     capability: str
     kind: Kind
     classes: tuple[str, ...]
-    head: dict[str, Any]
-    weights: "Mapping[str, Tensor]"
-    extractors: dict[str, dict[str, Any]]
+    family: str
+    model: dict[str, Any]
+    weights: Weights
+    inputs: Mapping[str, FeatureInput]
     temperature: float = 1.0
     thresholds: dict[str, float] = field(default_factory=dict)
     trained_on: str = ""
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: History = field(default_factory=list)
     learned_from: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] | None = None
-
-    @cached_property
-    def version(self) -> str:
-        """A short hash of the content: equal bundles have equal versions."""
-        from safetensors.torch import save
-
-        weights = hashlib.sha256(save(dict(self.weights))).hexdigest()
-        return json_sha256([self.config, weights])[:12]
+    known_as: str = ""
 
     @property
-    def config(self) -> dict[str, Any]:
-        """The JSON half of the bundle."""
-        return {
-            "format": FORMAT,
-            "capability": self.capability,
-            "kind": self.kind.value,
-            "classes": list(self.classes),
-            "head": self.head,
-            "extractors": self.extractors,
-            "temperature": self.temperature,
-            "thresholds": self.thresholds,
-            "trained_on": self.trained_on,
-            "history": self.history,
-        } | ({"learned_from": list(self.learned_from)} if self.learned_from else {})
+    def version(self) -> str:
+        """A short hash of the content: equal bundles have equal versions."""
+        return self.known_as or self._content[:12]
 
-    def network(self) -> "FusionHead":
-        """Build the head with its weights, ready for inference.
+    @cached_property
+    def _content(self) -> str:
+        from safetensors.numpy import save
+
+        return json_sha256([self._config, hashlib.sha256(save(dict(self.weights))).hexdigest()])
+
+    @property
+    def answers(self) -> Capability:
+        """What it recognises: kind and classes."""
+        return Capability(kind=self.kind, classes=self.classes)
+
+    def load_model(self) -> Model:
+        """Make the model ready.
 
         Raises:
-            BundleError: the weights do not fit the head's shape.
+            BundleError: the weights do not fit.
         """
-        from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
-        head = FusionHead(HeadConfig(**self.head))
         try:
-            head.load_state_dict(dict(self.weights))
-        except RuntimeError as error:
-            raise BundleError(f"bundle {self.capability!r}: weights do not fit the head: {error}") from error
-        return head.eval()
+            return family(self.family).load(self.model, self.weights)
+        except BundleError as error:
+            raise BundleError(f"bundle {self.capability!r}: {error}") from error
+
+    def extractors(self) -> dict[str, Extractor]:
+        """Make the extractors that it reads.
+
+        Raises:
+            BundleError: this installation's extractors give other features.
+        """
+        try:
+            return {name: one.extractor() for name, one in self.inputs.items()}
+        except BundleError as error:
+            raise BundleError(f"bundle {self.capability!r} {error}") from error
+
+    @property
+    def _config(self) -> dict[str, Any]:
+        """The part of the JSON half that decides the version."""
+        kept = {name: getattr(self, name) for name in ("capability", "family", "model", "temperature", "thresholds")}
+        return kept | {
+            "format": FORMAT,
+            "kind": self.kind.value,
+            "classes": list(self.classes),
+            "inputs": [asdict(one) for one in self.inputs.values()],
+            "trained_on": self.trained_on,
+            "history": self.history,
+            "learned_from": list(self.learned_from),
+        }
 
     def save(self, folder: Path) -> None:
         """Write the bundle; the JSON comes last, so that a folder with it is whole."""
-        from safetensors.torch import save_file
+        from safetensors.numpy import save_file
 
         with atomic_path(folder / _WEIGHTS) as temporary:
             save_file(dict(self.weights), temporary)
         beside = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
-        text = json.dumps(self.config | beside | {"version": self.version}, indent=2, sort_keys=True)
-        write_text(folder / _CONFIG, text + "\n")
+        text = json.dumps(self._config | beside | {"version": self.version, "content": self._content}, indent=2)
+        write_text(folder / CONFIG, text + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
-        """Read a bundle and check it against its version.
+        """Read a bundle, also one of an earlier format, and check it against its hash.
 
         Raises:
             BundleError: a file is absent or damaged, or the format is another.
         """
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.numpy import load_file
 
         try:
-            config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             weights = load_file(folder / _WEIGHTS)
         except (OSError, ValueError, SafetensorError) as error:
             raise BundleError(f"{folder} holds no usable bundle ({error}). Run `make run` to make one.") from error
-        written, form = config.pop("version", None), config.pop("format", None)
+        form = config.pop("format", None)
+        if form == 1:
+            from cu_pipeline.models.earlier_bundle import converted
+
+            return cls._parsed(*converted(folder, config, weights))
         if form != FORMAT:
             raise BundleError(f"{folder}: bundle format {form!r} is not {FORMAT}. Train the model again.")
-        config["kind"], config["classes"] = Kind(config["kind"]), tuple(config["classes"])
-        config["learned_from"] = tuple(config.get("learned_from", ()))
-        config["unlabelled"] = tuple(config["unlabelled"]) if "unlabelled" in config else None
-        bundle = cls(weights=weights, **config)
-        if bundle.version != written:
-            raise BundleError(f"{folder}: content hash is {bundle.version}, not {written}: a file was changed.")
-        return bundle
+        version, content = config.pop("version"), config.pop("content")
+        bundle = cls._parsed(config, weights)
+        if bundle._content != content:
+            raise BundleError(f"{folder}: content hash is {bundle._content}, not {content}: a file was changed.")
+        return bundle if bundle.version == version else replace(bundle, known_as=version)
+
+    @classmethod
+    def _parsed(cls, config: dict[str, Any], weights: Weights) -> "Bundle":
+        inputs = [FeatureInput(**one | {"shape": tuple(one["shape"])}) for one in config["inputs"]]
+        typed = {
+            "kind": Kind(config["kind"]),
+            "classes": tuple(config["classes"]),
+            "inputs": {one.name: one for one in inputs},
+            "learned_from": tuple(config["learned_from"]),
+            "unlabelled": tuple(config["unlabelled"]) if "unlabelled" in config else None,
+        }
+        return cls(weights=weights, **config | typed)
 
 
 def content_keys(clips: pd.DataFrame) -> "pd.Series[str]":
-    """Give a short hash of each clip's media and caption: equal contents have equal keys."""
+    """A short hash of each clip's media and caption: equal contents have equal keys."""
     return (clips["media_sha256"] + "/" + clips["text_sha256"]).map(lambda content: text_sha256(content)[:16])
+
+
+def inputs_of(bundles: Iterable[Bundle]) -> list[FeatureInput]:
+    """The distinct features that bundles read."""
+    return list({part_name(one): one for bundle in bundles for one in bundle.inputs.values()}.values())

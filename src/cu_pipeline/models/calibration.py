@@ -1,6 +1,7 @@
-"""What is set after fitting, on the validation split: the temperature, and thresholds of multi-label classes."""
+"""From logits to probabilities, and what is set on the validation split: temperature and thresholds."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +9,33 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.models.targets import Targets
 
-_LIMITS = (0.2, 5.0)
-_MIN_POSITIVES = 30
-_MIN_CLIPS = 20
+Probabilities = NDArray[np.float64]
+
+_LIMITS: Final = (0.2, 5.0)
+_MIN_POSITIVES: Final = 30
+_MIN_CLIPS: Final = 20
 
 
-def temperature(logits: Targets, targets: Targets, kind: Kind) -> float:
+def logits_to_probabilities(logits: NDArray[np.float32], kind: Kind, temperature: float) -> Probabilities:
+    """Turn logits (n, classes) into probabilities: softmax for one class, sigmoid for any number."""
+    from scipy.special import expit, softmax
+
+    scaled = logits.astype(np.float64) / temperature
+    probabilities: Probabilities = softmax(scaled, axis=1) if kind is Kind.SINGLE else expit(scaled)
+    return probabilities
+
+
+def logits_loss(logits: NDArray[np.float32], targets: Targets, kind: Kind, temperature: float = 1.0) -> float:
+    """Mean cross-entropy of logits (n, classes) with class probabilities (n, classes), over all n × classes terms."""
+    from scipy.special import log_expit, log_softmax
+
+    scaled = logits.astype(np.float64) / temperature
+    if kind is Kind.SINGLE:
+        return float(-(targets * log_softmax(scaled, axis=1)).mean())
+    return float(-(targets * log_expit(scaled) + (1 - targets) * log_expit(-scaled)).mean())
+
+
+def temperature(logits: NDArray[np.float32], targets: Targets, kind: Kind) -> float:
     """Find the number to divide logits by that gives the best validation likelihood.
 
     Source: Guo et al., "On calibration of modern neural networks" (ICML 2017).
@@ -29,19 +51,16 @@ def temperature(logits: Targets, targets: Targets, kind: Kind) -> float:
     if len(logits) < _MIN_CLIPS:
         return 1.0
     from scipy.optimize import minimize_scalar
-    from scipy.special import log_expit, log_softmax
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits.astype(np.float64) / np.exp(log_temperature)
-        if kind is Kind.SINGLE:
-            return float(-(targets * log_softmax(scaled, axis=1)).mean())
-        return float(-(targets * log_expit(scaled) + (1 - targets) * log_expit(-scaled)).mean())
-
-    found = minimize_scalar(loss, bounds=tuple(np.log(_LIMITS)), method="bounded")
+    found = minimize_scalar(
+        lambda logarithm: logits_loss(logits, targets, kind, float(np.exp(logarithm))),
+        bounds=tuple(np.log(_LIMITS)),
+        method="bounded",
+    )
     return float(np.exp(found.x))
 
 
-def thresholds(probabilities: NDArray[np.float64], targets: Targets, classes: Sequence[str]) -> dict[str, float]:
+def thresholds(probabilities: Probabilities, targets: Targets, classes: Sequence[str]) -> dict[str, float]:
     """Choose for each class of a multi-label capability the threshold with the best validation F1.
 
     Args:
@@ -59,7 +78,7 @@ def thresholds(probabilities: NDArray[np.float64], targets: Targets, classes: Se
             chosen[name] = 0.5
             continue
         grid = np.round(np.arange(0.1, 0.91, 0.05), 2)
-        scores = [_f1(probabilities[:, column] >= threshold, truth) for threshold in grid]
+        scores = [_f1(probabilities[:, column] > threshold, truth) for threshold in grid]
         best = np.flatnonzero(np.asarray(scores) >= max(scores) - 1e-9)
         chosen[name] = float(grid[best[len(best) // 2]])
     return chosen

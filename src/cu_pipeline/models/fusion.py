@@ -1,125 +1,143 @@
 import tempfile
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.models.options import TrainOptions
-from cu_pipeline.models.targets import Targets
+from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_vectors
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cu_pipeline.models.fusion_network import FusionHead
 
-History = list[dict[str, float]]
+_NAMES: Final = {"loss": "loss", "eval_loss": "val_loss", "learning_rate": "learning_rate"}
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Features with what the head shall answer.
+class FusionOptions(Options):
+    """Parameters of the fusion head and of fitting it.
 
     Attributes:
-        features: of n clips.
-        targets: float32 (n, classes).
+        epochs: passes over the training clips at most; the epoch with the best validation loss is kept.
+        patience: epochs without a better validation loss after which fitting stops.
+        batch_size: clips a step.
+        learning_rate: peak of the schedule.
+        weight_decay: of AdamW.
+        label_smoothing: share of the target that is spread over all classes.
+        width: of the head's tokens.
+        layers: of the head's transformer.
+        heads: of its attention.
+        dropout: share of activations dropped.
+        modality_dropout: chance that a clip with several modalities loses one of them.
     """
 
-    features: ClipFeatures
-    targets: Targets
+    epochs: int = Field(40, ge=1)
+    patience: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    width: int = Field(64, ge=8)
+    layers: int = Field(1, ge=1, le=12)
+    heads: int = Field(4, ge=1)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    modality_dropout: float = Field(0.5, ge=0, lt=1)
+
+
+class FusionModel:
+    """A fitted fusion head."""
+
+    def __init__(self, head: "FusionHead") -> None:
+        self._head = head
+
+    def logits(self, features: ClipFeatures) -> Logits:
+        """Score clips: float32 (n, classes)."""
+        import torch
+
+        from cu_pipeline.models.fusion_network import PRESENT, VALUES
+
+        inputs = {}
+        for name in self._head.config.inputs:
+            inputs[VALUES + name] = torch.from_numpy(features[name].values)
+            inputs[PRESENT + name] = torch.from_numpy(features[name].present)
+        with torch.inference_mode():
+            logits: Logits = self._head(**inputs).numpy()
+        return logits
+
+
+class Fusion:
+    """Linear experts and a small transformer over all vector features: `fusion_network.FusionHead`."""
+
+    options: ClassVar[type[Options]] = FusionOptions
+    revision: ClassVar[int | str] = 1
+
+    def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
+        """All vectors."""
+        return reads_vectors(extractors)
+
+    def fit(self, train: Examples, validation: Examples, kind: Kind, options: FusionOptions, seed: int) -> Fitted:
+        """Fit a head by AdamW; the epoch with the best validation loss is kept, the last one without validation."""
+        import torch
+
+        from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
+
+        torch.manual_seed(seed)
+        shape = options.model_dump(include={"width", "layers", "heads", "dropout", "modality_dropout"})
+        inputs = {name: feature.values.shape[1:] for name, feature in train.features.features.items()}
+        head = FusionHead(HeadConfig(classes=train.targets.shape[1], inputs=inputs, **shape))
+        for name, feature in train.features.features.items():
+            head.standardise(name, torch.from_numpy(feature.values[feature.present]))
+        history = _run_trainer(head, train, validation, kind, options, seed)
+        weights = {name: value.detach().cpu().contiguous().numpy() for name, value in head.state_dict().items()}
+        config = asdict(head.config) | {"inputs": [[name, list(shape)] for name, shape in inputs.items()]}
+        return Fitted(config, weights, history)
+
+    def load(self, config: dict[str, Any], weights: Weights) -> FusionModel:
+        """Build the head with its weights, ready for inference."""
+        import torch
+
+        from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
+
+        inputs = {name: tuple(shape) for name, shape in config["inputs"]}
+        head = FusionHead(HeadConfig(**config | {"inputs": inputs}))
+        try:
+            head.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        except RuntimeError as error:
+            raise BundleError(f"weights do not fit the fusion head: {error}") from error
+        return FusionModel(head.eval())
+
+
+class _Rows:
+    """Examples as the trainer reads them, one at a time."""
+
+    def __init__(self, examples: Examples) -> None:
+        from cu_pipeline.models.fusion_network import PRESENT, VALUES
+
+        self._targets = examples.targets
+        features = examples.features.features
+        self._columns: dict[str, NDArray[Any]] = {VALUES + name: feature.values for name, feature in features.items()}
+        self._columns |= {PRESENT + name: feature.present for name, feature in features.items()}
 
     def __len__(self) -> int:
-        return len(self.targets)
-
-    def take(self, rows: NDArray[np.int64]) -> "Examples":
-        """Give the clips at the positions `rows`."""
-        return Examples(self.features.take(rows), self.targets[rows])
+        return len(self._targets)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        features = self.features
-        return {
-            "frames": features.frames[row],
-            "has_frames": features.has_frames[row],
-            "caption": features.caption[row],
-            "has_caption": features.has_caption[row],
-            "labels": self.targets[row],
-        }
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What fitting gives.
-
-    Attributes:
-        head: shape of the head, as keyword arguments of `HeadConfig`.
-        weights: its state at the best epoch.
-        history: a record an epoch: epoch, loss, val_loss.
-        validation_logits: float32 (validation clips, classes) at the best epoch.
-    """
-
-    head: dict[str, Any]
-    weights: "dict[str, Tensor]"
-    history: History
-    validation_logits: Targets
-
-
-def fit(train: Examples, validation: Examples, kind: Kind, options: TrainOptions, seed: int) -> Fitted:
-    """Fit a head; the same arguments, machine kind and thread count give the same bytes.
-
-    Args:
-        train: clips to learn from.
-        validation: clips that choose the epoch; none: the last epoch is kept.
-        kind: of the capability; decides the loss.
-        options: of the head and of fitting.
-        seed: of every random choice.
-    """
-    import torch
-
-    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(seed)
-    config = HeadConfig(
-        classes=train.targets.shape[1],
-        frames=train.features.frames.shape[1],
-        frame_width=train.features.frames.shape[2],
-        caption_width=train.features.caption.shape[1],
-        width=options.width,
-        layers=options.layers,
-        heads=options.heads,
-        dropout=options.dropout,
-        modality_dropout=options.modality_dropout,
-    )
-    head = FusionHead(config)
-    present = train.features.has_frames, train.features.has_caption
-    head.standardise(
-        torch.from_numpy(train.features.frames[present[0]]), torch.from_numpy(train.features.caption[present[1]])
-    )
-    history = _run_trainer(head, train, validation, kind, options, seed)
-    weights = {name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()}
-    return Fitted(asdict(config), weights, history, head_logits(head, validation.features))
-
-
-def head_logits(head: "FusionHead", features: ClipFeatures) -> Targets:
-    """Score clips with a head: float32 (n, classes)."""
-    import torch
-
-    head.eval().cpu()
-    with torch.inference_mode():
-        logits: Targets = head(*(torch.from_numpy(part) for part in features.parts())).numpy()
-    return logits
+        return {name: column[row] for name, column in self._columns.items()} | {"labels": self._targets[row]}
 
 
 def _run_trainer(
-    head: "FusionHead", train: Examples, validation: Examples, kind: Kind, options: TrainOptions, seed: int
+    head: "FusionHead", train: Examples, validation: Examples, kind: Kind, options: FusionOptions, seed: int
 ) -> History:
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
+    from cu_pipeline.models.fusion_network import HeadWithLoss
     from cu_pipeline.models.fusion_trainer import EpochBar, KeepBest
-    from cu_pipeline.models.loss import HeadWithLoss
 
     model = HeadWithLoss(head, kind, options.label_smoothing)
     callbacks = [EpochBar()] + ([KeepBest(model, options.patience)] if len(validation) else [])
@@ -137,15 +155,19 @@ def _run_trainer(
             logging_strategy="epoch",
             save_strategy="no",
             label_names=["labels"],
+            remove_unused_columns=False,
             dataloader_pin_memory=False,
             disable_tqdm=True,
             report_to=[],
             seed=seed,
             full_determinism=True,
         )
-        trainer = Trainer(model, arguments, train_dataset=train, eval_dataset=validation, callbacks=callbacks)
+        trainer = Trainer(
+            model, arguments, train_dataset=_Rows(train), eval_dataset=_Rows(validation), callbacks=callbacks
+        )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+    head.eval().cpu()
     return _history(trainer.state.log_history)
 
 
@@ -156,6 +178,3 @@ def _history(log: list[dict[str, float]]) -> History:
         row = epochs.setdefault(round(record["epoch"]), {"epoch": round(record["epoch"])})
         row |= {ours: record[name] for name, ours in _NAMES.items() if name in record}
     return [row for row in epochs.values() if "loss" in row]
-
-
-_NAMES = {"loss": "loss", "eval_loss": "val_loss", "learning_rate": "learning_rate"}

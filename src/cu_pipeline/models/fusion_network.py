@@ -1,19 +1,27 @@
 """A fusion head over the features of a clip: linear experts, and a transformer for what they cannot see.
 
-Linear experts on the caption, on the mean frame and on the trend of the frames learn well from few clips; a small
-transformer over the frame and caption tokens adds what depends on order and on both together ("wide and deep",
+Linear experts on each modality, on the mean of sequences and on their trend, learn well from few clips; a small
+transformer over all tokens adds what depends on order and on several modalities together ("wide and deep",
 Cheng et al., 2016; class token as in BERT, Devlin et al., 2019). In training whole modalities are dropped at
-random, so that the head also works for clips with only a video or only a text (Neverova et al., "ModDrop", 2016).
+random, so that the head also works for clips that lack some (Neverova et al., "ModDrop", 2016).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from cu_pipeline.core.capability import Kind
 
 _LINEAR_RATE: Final = 4.0
 """Scales the experts' logits, so that one learning rate moves them faster than the transformer."""
+
+VALUES: Final = "values_"
+PRESENT: Final = "present_"
+"""How the arguments of `FusionHead.forward` begin; the modality's name follows."""
 
 
 @dataclass(frozen=True)
@@ -22,20 +30,16 @@ class HeadConfig:
 
     Attributes:
         classes: number of outputs.
-        frames: frames a clip.
-        frame_width: features a frame.
-        caption_width: features a caption.
+        inputs: modality -> shape of its feature: (width,), or (steps, width) for a sequence.
         width: of the tokens.
         layers: of the transformer.
         heads: of the attention.
         dropout: share of activations dropped in training.
-        modality_dropout: chance that a clip with both modalities loses one of them in training.
+        modality_dropout: chance that a clip with several modalities loses one of them in training.
     """
 
     classes: int
-    frames: int
-    frame_width: int
-    caption_width: int
+    inputs: dict[str, tuple[int, ...]]
     width: int = 64
     layers: int = 1
     heads: int = 4
@@ -46,22 +50,21 @@ class HeadConfig:
 class FusionHead(nn.Module):
     """Features of clips to one logit a class."""
 
-    frame_mean: Tensor
-    frame_scale: Tensor
-    caption_mean: Tensor
-    caption_scale: Tensor
-
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("frame_mean", torch.zeros(config.frame_width))
-        self.register_buffer("frame_scale", torch.ones(config.frame_width))
-        self.register_buffer("caption_mean", torch.zeros(config.caption_width))
-        self.register_buffer("caption_scale", torch.ones(config.caption_width))
-        self.frame_in = nn.Linear(config.frame_width, config.width)
-        self.trend_in = nn.Linear(config.frame_width, config.width)
-        self.caption_in = nn.Linear(config.caption_width, config.width)
-        self.place = nn.Parameter(torch.randn(config.frames + 3, config.width) * 0.02)
+        widths = {name: shape[-1] for name, shape in config.inputs.items()}
+        sequences = [name for name, shape in config.inputs.items() if len(shape) > 1]
+        for name, wide in widths.items():
+            self.register_buffer(f"mean_{name}", torch.zeros(wide))
+            self.register_buffer(f"scale_{name}", torch.ones(wide))
+        self.token_in, self.trend_in = nn.ModuleDict(), nn.ModuleDict()
+        for name, wide in widths.items():
+            self.token_in[name] = nn.Linear(wide, config.width)
+            if name in sequences:
+                self.trend_in[name] = nn.Linear(wide, config.width)
+        tokens = 1 + sum(self._tokens(name) for name in widths)
+        self.place = nn.Parameter(torch.randn(tokens, config.width) * 0.02)
         layer = nn.TransformerEncoderLayer(
             config.width, config.heads, 2 * config.width, config.dropout, batch_first=True, norm_first=True
         )
@@ -69,79 +72,111 @@ class FusionHead(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.drop = nn.Dropout(config.dropout)
         self.out = nn.Linear(config.width, config.classes)
-        self.from_frames = nn.Linear(config.frame_width, config.classes)
-        self.from_trend = nn.Linear(config.frame_width, config.classes)
-        self.from_caption = nn.Linear(config.caption_width, config.classes)
-        for layer_out in (self.out, self.from_frames, self.from_trend, self.from_caption):
-            nn.init.zeros_(layer_out.weight)
-            nn.init.zeros_(layer_out.bias)
+        self.expert, self.trend_expert = nn.ModuleDict(), nn.ModuleDict()
+        for name, wide in widths.items():
+            self.expert[name] = nn.Linear(wide, config.classes)
+            if name in sequences:
+                self.trend_expert[name] = nn.Linear(wide, config.classes)
+        for answering in (self.out, self.expert, self.trend_expert):
+            for parameter in answering.parameters():
+                nn.init.zeros_(parameter)
 
-    def standardise(self, frames: Tensor, caption: Tensor) -> None:
-        """Set the preprocessing from training features: frames (n, t, d) and captions (m, e); either empty."""
-        if len(frames):
-            _fit(frames.flatten(0, 1), self.frame_mean, self.frame_scale)
-        if len(caption):
-            _fit(caption, self.caption_mean, self.caption_scale)
+    def standardise(self, name: str, values: Tensor) -> None:
+        """Set the preprocessing of a modality from training features: (n, *shape); of none it stays as it is."""
+        if len(values):
+            flat = values.flatten(0, -2)
+            self.get_buffer(f"mean_{name}").copy_(flat.mean(0))
+            self.get_buffer(f"scale_{name}").copy_(flat.std(0, correction=0).clamp_min(1e-3))
 
-    def forward(self, frames: Tensor, has_frames: Tensor, caption: Tensor, has_caption: Tensor) -> Tensor:
+    def forward(self, **inputs: Tensor) -> Tensor:
         """Score the classes.
 
         Args:
-            frames: (n, frames, frame_width).
-            has_frames: bool (n).
-            caption: (n, caption_width).
-            has_caption: bool (n).
+            inputs: for each modality `values_NAME` (n, *shape) and `present_NAME` bool (n).
 
         Returns:
             Logits (n, classes).
         """
+        names = list(self.config.inputs)
+        present = {name: inputs[PRESENT + name] for name in names}
         if self.training:
-            has_frames, has_caption = self._drop_modalities(has_frames, has_caption)
-        seen = self.drop((frames - self.frame_mean) / self.frame_scale)
-        said = self.drop((caption - self.caption_mean) / self.caption_scale)
-        trend = _slope(seen)
-        linear = (self.from_frames(seen.mean(1)) + self.from_trend(trend)) * has_frames.unsqueeze(1)
-        linear = linear + self.from_caption(said) * has_caption.unsqueeze(1)
-        mixed = self._mixed(seen, trend, said, has_frames, has_caption)
+            present = self._drop_modalities(present)
+        seen = {name: self.drop(self._standardised(name, inputs[VALUES + name])) for name in names}
+        trends = {name: _slope(seen[name]) for name in self.trend_in}
+        linear: Tensor | int = 0
+        for name in names:
+            said = self.expert[name](seen[name].mean(1) if name in trends else seen[name])
+            if name in trends:
+                said = said + self.trend_expert[name](trends[name])
+            linear = linear + said * present[name].unsqueeze(1)
+        mixed = self._mixed(seen, trends, present)
         logits: Tensor = _LINEAR_RATE * linear + self.out(self.drop(self.norm(mixed)))
         return logits
 
-    def _mixed(self, seen: Tensor, trend: Tensor, said: Tensor, has_frames: Tensor, has_caption: Tensor) -> Tensor:
+    def _standardised(self, name: str, values: Tensor) -> Tensor:
+        return (values - self.get_buffer(f"mean_{name}")) / self.get_buffer(f"scale_{name}")
+
+    def _mixed(self, seen: Mapping[str, Tensor], trends: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Read all tokens into the class token: (n, width)."""
-        tokens = torch.cat(
-            [
-                seen.new_zeros(len(seen), 1, self.config.width),
-                self.frame_in(seen),
-                self.trend_in(trend).unsqueeze(1),
-                self.caption_in(said).unsqueeze(1),
-            ],
-            dim=1,
-        )
-        absent = torch.cat(
-            [
-                torch.zeros_like(has_frames).unsqueeze(1),
-                ~has_frames.unsqueeze(1).expand(-1, self.config.frames + 1),
-                ~has_caption.unsqueeze(1),
-            ],
-            dim=1,
-        )
-        read: Tensor = self.mix(tokens + self.place, src_key_padding_mask=absent)[:, 0]
-        return read
+        first = next(iter(seen.values()))
+        tokens = [first.new_zeros(len(first), 1, self.config.width)]
+        absent = [torch.zeros(len(first), 1, dtype=torch.bool, device=first.device)]
+        for name, values in seen.items():
+            read = self.token_in[name](values)
+            tokens.append(read if name in trends else read.unsqueeze(1))
+            if name in trends:
+                tokens.append(self.trend_in[name](trends[name]).unsqueeze(1))
+            absent.append(~present[name].unsqueeze(1).expand(-1, self._tokens(name)))
+        mixed: Tensor = self.mix(torch.cat(tokens, dim=1) + self.place, src_key_padding_mask=torch.cat(absent, dim=1))
+        return mixed[:, 0]
 
-    def _drop_modalities(self, has_frames: Tensor, has_caption: Tensor) -> tuple[Tensor, Tensor]:
-        both = has_frames & has_caption
-        draw = torch.rand(len(both), device=both.device)
-        half = self.config.modality_dropout / 2
-        return has_frames & ~(both & (draw < half)), has_caption & ~(both & (draw > 1 - half))
+    def _tokens(self, name: str) -> int:
+        """How many tokens a modality has: one, or one a step and one for the trend."""
+        shape = self.config.inputs[name]
+        return shape[0] + 1 if len(shape) > 1 else 1
+
+    def _drop_modalities(self, present: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Take from some clips one of their modalities: each owns an equal, separate part of a uniform draw's range."""
+        if len(present) < 2:
+            return dict(present)
+        several = torch.stack(list(present.values())).sum(0) > 1
+        draw = torch.rand(len(several), device=several.device)
+        share = self.config.modality_dropout / len(present)
+        step = (1 - share) / (len(present) - 1)
+        lost = {
+            name: (draw >= place * step) & (draw < place * step + share) if place else draw < share
+            for place, name in enumerate(present)
+        }
+        return {name: has & ~(several & lost[name]) for name, has in present.items()}
 
 
-def _fit(values: Tensor, mean: Tensor, scale: Tensor) -> None:
-    mean.copy_(values.mean(0))
-    scale.copy_(values.std(0, correction=0).clamp_min(1e-3))
+class HeadWithLoss(nn.Module):
+    """A head in the form that the trainer asks for: it takes `labels` and gives the loss beside the logits.
+
+    Args:
+        head: to be fitted; changed in place.
+        kind: `single`: cross-entropy with class probabilities; `multi`: binary cross-entropy a class.
+        smoothing: share of the target that is spread over all classes; `single` only.
+    """
+
+    def __init__(self, head: FusionHead, kind: Kind, smoothing: float) -> None:
+        super().__init__()
+        self.head = head
+        self._kind = kind
+        self._smoothing = smoothing
+
+    def forward(self, labels: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
+        """Score clips and compare with their targets (n, classes)."""
+        logits = self.head(**inputs)
+        if self._kind is Kind.SINGLE:
+            loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
+        else:
+            loss = functional.binary_cross_entropy_with_logits(logits, labels)
+        return {"loss": loss, "logits": logits}
 
 
-def _slope(frames: Tensor) -> Tensor:
-    """Give the least-squares slope of each feature over the frames: (n, t, d) to (n, d), in units of half a clip."""
-    steps = frames.shape[1]
-    time = torch.linspace(-1, 1, steps, device=frames.device) if steps > 1 else frames.new_zeros(1)
-    return torch.einsum("t,ntd->nd", time / time.square().sum().clamp_min(1), frames)
+def _slope(steps: Tensor) -> Tensor:
+    """The least-squares slope of each feature over a sequence: (n, t, d) to (n, d), in units of half a clip."""
+    count = steps.shape[1]
+    time = torch.linspace(-1, 1, count, device=steps.device) if count > 1 else steps.new_zeros(1)
+    return torch.einsum("t,ntd->nd", time / time.square().sum().clamp_min(1), steps)

@@ -1,7 +1,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,12 @@ from cu_pipeline.core.records import Split
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.models.calibration import temperature, thresholds
-from cu_pipeline.models.fusion import Examples, fit
-from cu_pipeline.models.options import TrainOptions
-from cu_pipeline.models.probabilities import logits_to_probabilities
+from cu_pipeline.models.calibration import logits_to_probabilities, temperature, thresholds
+from cu_pipeline.models.family import Examples
+from cu_pipeline.models.table import TrainOptions, family
 from cu_pipeline.models.targets import soft_targets
-
-CODE_VERSION = 1
-"""Raised when a change of the code changes what a training run gives from the same inputs."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,18 +59,26 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
 
 
 def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
-    """Hash everything that decides a trained bundle: labels, features, options, seed, threads and libraries."""
+    """Hash everything that decides a trained bundle: labels, features, options, seed, threads and libraries.
+
+    Args:
+        data: of one capability.
+        extractors: those in use.
+        options: of training.
+        seed: of every random choice.
+    """
     import torch
     import transformers
 
     rows = data.clips[["media_sha256", "text_sha256", "split", "label", "probabilities"]]
+    learner = family(options.family)
     return json_sha256(
         {
-            "code": CODE_VERSION,
+            "code": learner.revision,
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
             "rows": rows.to_numpy().tolist(),
-            "extractors": {name: extractor.identity.fingerprint for name, extractor in extractors.items()},
-            "options": options.model_dump(),
+            "extractors": {name: extractors[name].identity.fingerprint for name in learner.reads(extractors)},
+            "options": options.chosen.model_dump() | {"threads": options.threads},
             "seed": seed,
             "threads": options.threads or torch.get_num_threads(),
             "libraries": [torch.__version__, transformers.__version__],
@@ -85,26 +89,39 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
 def train(
     data: TrainingData, store: FeatureStore, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int
 ) -> Bundle:
-    """Fit a head and set its temperature and thresholds on the validation split.
+    """Fit a model of the family in use and set its temperature and thresholds on the validation split.
 
     Args:
         data: of one capability.
         store: with the features of its clips.
-        extractors: that made them.
-        options: of the head and of fitting.
+        extractors: those in use.
+        options: of training.
         seed: of every random choice.
+
+    Raises:
+        ConfigurationError: the family reads none of the features in use.
     """
-    capability = data.capability
+    learner, capability = family(options.family), data.capability
+    inputs = {name: FeatureInput.of(extractors[name]) for name in learner.reads(extractors)}
+    if not inputs:
+        raise ConfigurationError(
+            f"model family {options.family!r} reads none of the features in use ({', '.join(extractors) or 'none'}): "
+            "add one in conf/base/parameters_featurize.yml"
+        )
+    _use_threads(options.threads)
     everything = Examples(
-        read_features(data.clips, store, extractors), soft_targets(data.clips, capability).astype(np.float32)
+        read_features(data.clips, store, inputs), soft_targets(data.clips, capability).astype(np.float32)
     )
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     validation = everything.take(np.flatnonzero(~in_training))
-    fitted = fit(everything.take(np.flatnonzero(in_training)), validation, capability.kind, options, seed)
-    scale = temperature(fitted.validation_logits, validation.targets, capability.kind)
+    fitted = learner.fit(
+        everything.take(np.flatnonzero(in_training)), validation, capability.kind, options.chosen, seed
+    )
+    logits = learner.load(fitted.config, fitted.weights).logits(validation.features)
+    scale = temperature(logits, validation.targets, capability.kind)
     bars: dict[str, float] = {}
     if capability.kind is Kind.MULTI:
-        probabilities = logits_to_probabilities(fitted.validation_logits, capability.kind, scale)
+        probabilities = logits_to_probabilities(logits, capability.kind, scale)
         bars = thresholds(probabilities, validation.targets, capability.classes)
     _log.info(
         "%s: %d clips to learn from, %d to choose the epoch; fitted %s epochs, temperature %.2f",
@@ -114,9 +131,10 @@ def train(
         capability=data.name,
         kind=capability.kind,
         classes=capability.classes,
-        head=fitted.head,
+        family=options.family,
+        model=fitted.config,
         weights=fitted.weights,
-        extractors={name: _described(extractor) for name, extractor in extractors.items()},
+        inputs=inputs,
         temperature=scale,
         thresholds=bars,
         trained_on=fingerprint(data, extractors, options, seed),
@@ -126,6 +144,8 @@ def train(
     )
 
 
-def _described(extractor: Extractor) -> dict[str, Any]:
-    identity = extractor.identity
-    return {"parameters": extractor.parameters, "fingerprint": identity.fingerprint}
+def _use_threads(threads: int) -> None:
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -23,6 +23,7 @@ def record(request_id: str, prediction: "Prediction") -> PredictionRecord:
         probabilities=prediction.probabilities,
         versions=dict(prediction.versions),
         embedding=encode_embedding(prediction.embedding),
+        parts=prediction.parts,
         facts=_finite(prediction.facts),
     )
 

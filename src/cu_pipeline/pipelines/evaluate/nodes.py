@@ -2,47 +2,57 @@ import json
 import logging
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.core.capability import indicators
+from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.records import REFERENCE, Split, table
+from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
-from cu_pipeline.evaluation.gate import Decision, compare, first_model, not_measured, same_model
-from cu_pipeline.evaluation.metrics import Answers
 from cu_pipeline.evaluation.options import EvaluateOptions
 from cu_pipeline.evaluation.report import baseline_report, model_report
-from cu_pipeline.features.clip_features import ClipFeatures, read_features
+from cu_pipeline.evaluation.truth import Judged
+from cu_pipeline.features.clip_features import (
+    content_column,
+    embedding,
+    has_features,
+    part_name,
+    read_features,
+)
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference.batch import predict_table
-from cu_pipeline.models.bundle import Bundle
-from cu_pipeline.models.targets import hard_targets
+from cu_pipeline.models.bundle import Bundle, inputs_of
 
 _log = logging.getLogger(__name__)
 
-_NOTHING: Final = ("{}", "{}")
-"""Predictions and labels of a clip where there is no model."""
+_NOTHING: Final = "{}"
+"""Predictions, labels and versions of a clip where there is no model."""
 
 
-def predict_clips(
-    clips: pd.DataFrame, bundles: dict[str, Bundle], store: FeatureStore, extracted: FeatureOptions
-) -> pd.DataFrame:
+def predict_clips(clips: pd.DataFrame, bundles: dict[str, Bundle], store: FeatureStore) -> pd.DataFrame:
     """Predict every capability of every clip from its stored features.
 
     Returns:
         The predictions table.
     """
-    return predict_table(clips, read_features(clips, store, build_all(extracted)), bundles)
+    return predict_table(clips, store, bundles)
+
+
+def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bundle]) -> dict[str, Judged]:
+    """Find the clips that each model can be measured on, since people labelled them.
+
+    Returns:
+        By capability.
+    """
+    return {name: Judged.of(name, bundle.answers, clips, labels) for name, bundle in bundles.items()}
 
 
 def measure_models(
-    clips: pd.DataFrame,
-    labels: pd.DataFrame,
+    judged: dict[str, Judged],
     predictions: pd.DataFrame,
     bundles: dict[str, Bundle],
     store: FeatureStore,
-    extracted: FeatureOptions,
     options: EvaluateOptions,
     seed: int,
 ) -> dict[str, Any]:
@@ -51,126 +61,131 @@ def measure_models(
     Returns:
         The `metrics` dataset: capability -> split -> numbers, and what plots need.
     """
-    features = read_features(clips, store, build_all(extracted))
     report = {}
-    for name, bundle in bundles.items():
-        judged = _judged(clips, labels, bundle)
-        answers = _answers(judged, predictions, bundle)
-        report[name] = model_report(answers, list(bundle.classes), seed, options)
+    for name, truth in judged.items():
+        own = predictions[predictions["capability"] == name]
+        answers = {split: truth.answers(split, own) for split in truth.clips}
+        report[name] = model_report(answers, list(truth.capability.classes), seed, options)
         if not len(answers["test"]):
             _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
             continue
-        data = {split: _baseline_data(judged[split], features, bundle) for split in ("train", "test")}
+        train, test = (_baseline_data(truth, split, bundles[name], store) for split in ("train", "test"))
         report[name]["baselines"] = (
-            baseline_report(data["train"], data["test"], answers["test"], seed, options) if len(judged["train"]) else {}
+            baseline_report(train, test, answers["test"], seed, options) if len(train.texts) else {}
         )
         _log.info("%s: %s", name, _summary(report[name]))
     return report
 
 
 def gate_challengers(
-    clips: pd.DataFrame,
-    labels: pd.DataFrame,
+    judged: dict[str, Judged],
     bundles: dict[str, Bundle],
     champions: dict[str, Bundle],
     store: FeatureStore,
-    extracted: FeatureOptions,
     options: EvaluateOptions,
 ) -> dict[str, Any]:
-    """Compare each challenger with its champion on the same test clips.
+    """Compare each challenger with its champion on the same test clips, each by the features that it reads.
 
     Returns:
         The `gate` dataset: capability -> decision and why.
     """
-    features = read_features(clips, store, build_all(extracted))
     decisions = {}
     for name, challenger in bundles.items():
-        test = _judged(clips, labels, challenger)["test"]
-        decision = _gate(challenger, champions.get(name), test, features, options.gate_alpha)
+        decision = _gate(challenger, champions.get(name), judged[name], store, options.gate_alpha)
         decisions[name] = decision.to_json()
         _log.info("%s: %s: %s", name, decision.decision, "; ".join(decision.reasons))
     return decisions
 
 
 def describe_reference(
-    clips: pd.DataFrame, predictions: pd.DataFrame, store: FeatureStore, extracted: FeatureOptions
+    clips: pd.DataFrame,
+    predictions: pd.DataFrame,
+    bundles: dict[str, Bundle],
+    champions: dict[str, Bundle],
+    store: FeatureStore,
 ) -> pd.DataFrame:
     """Describe training and validation clips as the service's log describes its traffic.
 
     Test clips are left out: they may be replayed as traffic, and would be compared with themselves.
 
     Returns:
-        clip_id, split, embedding (list of 1664), media facts, text_length, and JSON of predictions and labels.
+        clip_id, split, embedding (list) of all features that a model or a champion reads, widths of its parts, media
+        facts, text_length, and JSON of predictions, labels and model versions.
     """
-    features = read_features(clips, store, build_all(extracted))
-    table = clips[["clip_id", "split", "creator", "duration_s", "width", "height", "fps", "bytes"]].copy()
-    table["text_length"] = clips["text"].str.len().astype("float64")
-    table["embedding"] = list(features.embedding())
-    said = predictions.assign(probabilities=predictions["probabilities"].map(json.loads)).groupby("clip_id")
-    by_clip = {
-        clip_id: (
-            json.dumps(dict(zip(rows["capability"], rows["probabilities"], strict=True))),
-            json.dumps(dict(zip(rows["capability"], rows["label"], strict=True))),
-        )
-        for clip_id, rows in said
-    }
-    table["predictions"] = [by_clip.get(clip_id, _NOTHING)[0] for clip_id in table["clip_id"]]
-    table["labels"] = [by_clip.get(clip_id, _NOTHING)[1] for clip_id in table["clip_id"]]
-    return table[clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])].reset_index(drop=True)
+    known = clips[clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])].reset_index(drop=True)
+    inputs = [one for one in inputs_of([*bundles.values(), *champions.values()]) if _is_stored(known, store, one)]
+    features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
+    vectors, parts = embedding(features, len(known))
+    said = dict(iter(predictions.groupby("clip_id")))
+    rows = [said.get(clip_id) for clip_id in known["clip_id"]]
+    reference = known.assign(
+        text_length=known["text"].str.len().astype("float64"),
+        embedding=list(vectors),
+        parts=json.dumps(parts),
+        predictions=[_by_capability(row, "probabilities") for row in rows],
+        labels=[_by_capability(row, "label") for row in rows],
+        versions=[_by_capability(row, "model_version") for row in rows],
+    )
+    return table(reference, REFERENCE)
 
 
-def _judged(clips: pd.DataFrame, labels: pd.DataFrame, bundle: Bundle) -> dict[str, pd.DataFrame]:
-    """Give the clips of each split that people labelled, with `label` and their `row` in `clips`."""
-    own = labels[(labels["capability"] == bundle.capability) & (labels["source"] == AnnotatorKind.HUMAN.value)]
-    numbered = clips.reset_index(drop=True).rename_axis("row").reset_index()
-    joined = numbered.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
-    return {split.value: joined[joined["split"] == split.value] for split in Split}
+def _by_capability(rows: pd.DataFrame | None, column: str) -> str:
+    """A clip's predictions as a JSON object: capability -> value."""
+    if rows is None:
+        return _NOTHING
+    values = rows[column].map(json.loads) if column == "probabilities" else rows[column]
+    return json.dumps(dict(zip(rows["capability"], values, strict=True)))
 
 
-def _answers(judged: dict[str, pd.DataFrame], predictions: pd.DataFrame, bundle: Bundle) -> dict[str, Answers]:
-    own = predictions[predictions["capability"] == bundle.capability].set_index("clip_id")
-    return {split: _answers_of(rows, own.loc[rows["clip_id"]], bundle) for split, rows in judged.items()}
+def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> bool:
+    """Whether a feature is there for any clip that has the content, or no clip has it."""
+    contents = set(clips[content_column(one.name)]) - {""}
+    return not contents or len(store.missing(one, sorted(contents))) < len(contents)
 
 
-def _answers_of(rows: pd.DataFrame, predicted: pd.DataFrame, bundle: Bundle) -> Answers:
-    capability = Capability(kind=bundle.kind, classes=bundle.classes)
-    given = [json.loads(text) for text in predicted["probabilities"]]
-    probabilities = np.array([[values[name] for name in bundle.classes] for values in given], dtype=np.float64)
-    return Answers(
-        bundle.kind,
-        hard_targets(rows["label"], capability).astype(bool),
-        probabilities.reshape(-1, len(bundle.classes)),
-        hard_targets(predicted["label"], capability).astype(bool),
+def _baseline_data(truth: Judged, split: str, bundle: Bundle, store: FeatureStore) -> BaselineData:
+    clips = truth.clips[split]
+    features = read_features(clips, store, bundle.inputs).vectors()
+    return BaselineData(
+        clips["text"].tolist(),
+        {name: feature.vector() for name, feature in features.items()},
+        facts_of(clips),
+        indicators(clips["label"], truth.capability),
     )
 
 
-def _baseline_data(rows: pd.DataFrame, features: ClipFeatures, bundle: Bundle) -> BaselineData:
-    own = features.take(rows["row"].to_numpy())
-    truth = hard_targets(rows["label"], Capability(kind=bundle.kind, classes=bundle.classes))
-    return BaselineData(rows["text"].tolist(), own.frames.mean(1), facts_of(rows), truth.astype(bool))
-
-
 def _gate(
-    challenger: Bundle, champion: Bundle | None, test: pd.DataFrame, features: ClipFeatures, alpha: float
-) -> Decision:
+    challenger: Bundle, champion: Bundle | None, judged: Judged, store: FeatureStore, alpha: float
+) -> gate.Decision:
+    test = judged.clips["test"]
     if champion is not None and champion.version == challenger.version:
-        return same_model(champion.version)
+        return gate.same_model(champion.version)
     if test.empty:
-        return not_measured(challenger.version, champion.version if champion else None)
+        return gate.not_measured(challenger.version, champion.version if champion else None)
     if champion is None:
-        return first_model(challenger.version, "there is no champion yet")
-    if champion.classes != challenger.classes or champion.kind != challenger.kind:
+        return gate.first_model(challenger.version, "there is no champion yet")
+    if champion.answers.classes != challenger.classes or champion.kind != challenger.kind:
         reason = "the classes changed, so the champion can no longer answer"
-        return first_model(challenger.version, reason, champion.version)
-    if champion.extractors != challenger.extractors:
-        reason = "the features changed, so the champion can no longer read them"
-        return first_model(challenger.version, reason, champion.version)
-    own = features.take(test["row"].to_numpy())
-    right = [
-        _answers_of(test, predict_table(test, own, {bundle.capability: bundle}), bundle).correct()
-        for bundle in (challenger, champion)
+        return gate.first_model(challenger.version, reason, champion.version)
+    decision = _compared(challenger, champion, judged, store, alpha)
+    try:
+        champion.extractors()
+    except BundleError as error:
+        return gate.replace_unusable(decision, str(error))
+    return decision
+
+
+def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: FeatureStore, alpha: float) -> gate.Decision:
+    test = judged.clips["test"]
+    both = has_features(test, store, challenger.inputs) & has_features(test, store, champion.inputs)
+    if not both.any():
+        return gate.not_comparable(challenger.version, champion.version)
+    shared = Judged(judged.capability, {"test": test[both]})
+    right: list[Any] = [
+        shared.answers("test", predict_table(test[both], store, {judge.capability: judge})).correct()
+        for judge in (challenger, champion)
     ]
-    return compare(challenger.version, champion.version, (right[0], right[1]), alpha)
+    return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)
 
 
 def _summary(report: dict[str, Any]) -> str:

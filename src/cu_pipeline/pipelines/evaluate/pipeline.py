@@ -1,55 +1,29 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.evaluate.nodes import (
-    describe_reference,
-    gate_challengers,
-    measure_models,
-    predict_clips,
-)
+from cu_pipeline.pipelines.evaluate import nodes
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """Bundles to predictions, metrics and the gate's decisions."""
     return Pipeline(
         [
+            Node(nodes.predict_clips, ["clips", "bundles", "features"], "predictions", name="predict_clips"),
+            Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
             Node(
-                predict_clips,
-                ["clips", "bundles", "features", "params:featurize.extractors"],
-                "predictions",
-                name="predict_clips",
-            ),
-            Node(
-                describe_reference,
-                ["clips", "predictions", "features", "params:featurize.extractors"],
+                nodes.describe_reference,
+                ["clips", "predictions", "bundles", "champion_bundles", "features"],
                 "reference",
                 name="describe_reference",
             ),
             Node(
-                measure_models,
-                [
-                    "clips",
-                    "labels",
-                    "predictions",
-                    "bundles",
-                    "features",
-                    "params:featurize.extractors",
-                    "params:evaluate",
-                    "params:seed",
-                ],
+                nodes.measure_models,
+                ["judged_clips", "predictions", "bundles", "features", "params:evaluate", "params:seed"],
                 "metrics",
                 name="measure_models",
             ),
             Node(
-                gate_challengers,
-                [
-                    "clips",
-                    "labels",
-                    "bundles",
-                    "champion_bundles",
-                    "features",
-                    "params:featurize.extractors",
-                    "params:evaluate",
-                ],
+                nodes.gate_challengers,
+                ["judged_clips", "bundles", "champion_bundles", "features", "params:evaluate"],
                 "gate",
                 name="gate_challengers",
             ),

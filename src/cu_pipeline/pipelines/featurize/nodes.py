@@ -1,47 +1,53 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.paths import from_stored
-from cu_pipeline.features.chunk import FeatureChunk
 from cu_pipeline.features.clip_features import CONTENT
-from cu_pipeline.features.extract import extract
+from cu_pipeline.features.extract import extract_missing
+from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
 from cu_pipeline.features.options import FeaturizeOptions
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import build_all
+from cu_pipeline.features.table import FeatureInput, build_all
 
 _log = logging.getLogger(__name__)
 
 
 def extract_features(
-    clips: pd.DataFrame, store: FeatureStore, options: FeaturizeOptions, workers: int
+    clips: pd.DataFrame, store: FeatureStore, served: list[FeatureInput], options: FeaturizeOptions, workers: int
 ) -> Iterator[FeatureChunk]:
     """Compute the features that the store lacks, a chunk at a time.
 
     Args:
         clips: the table of usable clips.
         store: what is stored already.
+        served: what the served models read: they are compared with new models on the same clips.
         options: of the extractors and of decoding.
         workers: decoding processes; 0: one per core.
     """
-    for name in ("clips_decoded", "frames_encoded", "captions_encoded"):
-        count(name, 0)
-    for extractor in build_all(options.extractors).values():
-        contents = _contents(clips, extractor.source)
-        missing = store.missing(extractor.identity, list(contents))
-        _log.info(
-            "%s: %d to compute, %d stored",
-            extractor.identity.name,
-            len(missing),
-            len(contents) - len(missing),
-        )
-        yield from extract(extractor, {key: contents[key] for key in missing}, options.limits, workers)
+    count("clips_decoded", 0)
+    configured = list(build_all(options.extractors).values())
+    contents: dict[Source, dict[str, str]] = {source: _contents(clips, source) for source in CONTENT}
+    extractors = [*configured, *_others(served, configured)]
+    yield from extract_missing(extractors, contents, store, options.limits, workers)
 
 
-def _contents(clips: pd.DataFrame, source: str) -> dict[str, str]:
-    """Give content hash -> media path or text, once each."""
+def _others(served: Sequence[FeatureInput], configured: Sequence[Extractor]) -> Iterator[Extractor]:
+    """The extractors of served models beyond the configured ones, as far as this installation has them."""
+    known = {extractor.identity.fingerprint for extractor in configured}
+    for one in served:
+        if one.fingerprint not in known:
+            try:
+                yield one.extractor()
+            except BundleError as error:
+                _log.warning("a served model %s", error)
+
+
+def _contents(clips: pd.DataFrame, source: Source) -> dict[str, str]:
+    """Content hash -> media path or text, once each."""
     column = CONTENT[source]
     used = clips[clips[column] != ""].drop_duplicates(column)
     if source == "text":

@@ -9,15 +9,13 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
-from cu_pipeline.features.clip_features import CONTENT, read_features
-from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.clip_features import has_features, read_features
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import build
-from cu_pipeline.inference.score import Scorer
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.llm import as_json
 from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.scorer import Scorer
 
 _log = logging.getLogger(__name__)
 
@@ -82,10 +80,7 @@ def _might_be_learned(clips: pd.DataFrame, bundle: Bundle) -> "pd.Series[bool]":
 
 
 def _ready(new: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> "pd.Series[bool]":
-    ready = pd.Series(True, index=new.index)
-    for extractor in _extractors(bundle).values():
-        keys = new[CONTENT[extractor.source]]
-        ready &= ~keys.isin(store.missing(extractor.identity, [key for key in keys if key]))
+    ready = pd.Series(has_features(new, store, bundle.inputs), index=new.index)
     if not ready.all():
         _log.info(
             "%s: %d clips have no stored features, so the champion does not label them: run featurize",
@@ -98,7 +93,7 @@ def _ready(new: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> "pd.Series
 def _opinions(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: float) -> Iterator[dict[str, object]]:
     if clips.empty:
         return
-    probabilities = Scorer(bundle).probabilities(read_features(clips, store, _extractors(bundle)))
+    probabilities = Scorer(bundle).probabilities(read_features(clips, store, bundle.inputs))
     capability = Capability(kind=bundle.kind, classes=bundle.classes)
     labels, certainty = decide(probabilities, capability, clips["clip_id"].tolist())
     for row, clip_id in enumerate(clips["clip_id"]):
@@ -114,7 +109,3 @@ def _opinions(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: f
             "version": bundle.version,
             "draw": "",
         }
-
-
-def _extractors(bundle: Bundle) -> dict[str, Extractor]:
-    return {name: build(name, spec["parameters"]) for name, spec in bundle.extractors.items()}

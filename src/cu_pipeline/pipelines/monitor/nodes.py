@@ -1,4 +1,5 @@
 import hashlib
+import json
 import logging
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -36,7 +37,6 @@ def read_traffic(prediction_log: Path, delivery: dict[str, Any], options: DriftO
 def compare_with_reference(
     reference: pd.DataFrame,
     traffic: Traffic,
-    predictions: pd.DataFrame,
     delivery: dict[str, Any],
     resolved: dict[str, Any],
     options: DriftOptions,
@@ -48,7 +48,7 @@ def compare_with_reference(
         The `drift` dataset.
     """
     before = _without_media_facts_of_text(reference)
-    capabilities, skipped = _comparable(predictions, delivery, resolved)
+    capabilities, skipped = _comparable(reference, delivery, resolved)
     found = compare(Snapshot(before), Snapshot(traffic.table), capabilities, options, seed)
     found = replace(found, skipped=found.skipped | skipped)
     summary = summarise(found, len(traffic.table), options)
@@ -96,15 +96,15 @@ def _kinds(resolved: dict[str, Any]) -> dict[str, Kind]:
 
 
 def _comparable(
-    predictions: pd.DataFrame, delivery: dict[str, Any], resolved: dict[str, Any]
+    reference: pd.DataFrame, delivery: dict[str, Any], resolved: dict[str, Any]
 ) -> tuple[dict[str, Kind], dict[str, str]]:
     """Split the served capabilities into those whose model also predicted the reference, and the others."""
     kinds = _kinds(resolved)
-    predicted = predictions.groupby("capability")["model_version"].unique().map(set).to_dict()
+    versions = [json.loads(told) for told in set(reference["versions"])]
     comparable: dict[str, Kind] = {}
     skipped: dict[str, str] = {}
     for name, served in _served(delivery).items():
-        if name in kinds and predicted.get(name) == {served}:
+        if name in kinds and {told.get(name) for told in versions} == {served}:
             comparable[name] = kinds[name]
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"

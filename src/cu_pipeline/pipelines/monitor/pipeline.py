@@ -13,7 +13,6 @@ def create_pipeline(**_: object) -> Pipeline:
                 [
                     "reference",
                     "traffic",
-                    "predictions",
                     "delivery",
                     "capabilities_resolved",
                     "params:monitor",

@@ -48,7 +48,7 @@ def distinct_clips(log: ReadLog, facts: Sequence[str]) -> Traffic:
     latest = {_content(record): record for record in log.records}
     records = sorted(latest.values(), key=lambda record: (record.time, record.request_id))
     rows = [_row(record, facts) for record in records]
-    columns = ["time", "embedding", "labels", "predictions", *facts]
+    columns = ["time", "embedding", "parts", "labels", "predictions", *facts]
     return Traffic(pd.DataFrame(rows, columns=columns), len(log.records), log.invalid, log.other)
 
 
@@ -60,6 +60,7 @@ def _row(record: PredictionRecord, facts: Sequence[str]) -> dict[str, object]:
     return {
         "time": record.time,
         "embedding": record.vector(),
+        "parts": json.dumps(record.parts),
         "labels": json.dumps(record.labels),
         "predictions": json.dumps(record.probabilities),
         **{name: record.facts.get(name) for name in facts},

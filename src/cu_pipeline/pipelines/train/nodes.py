@@ -9,7 +9,7 @@ from cu_pipeline.core.resolved import trained_capabilities, waiting
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
-from cu_pipeline.models.options import TrainOptions
+from cu_pipeline.models.table import TrainOptions
 from cu_pipeline.models.training import fingerprint, train, training_data
 
 _log = logging.getLogger(__name__)

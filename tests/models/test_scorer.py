@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cu_pipeline.inference.score import Scorer, decide
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.inference.score import Scorer, decide
 
 
 @pytest.fixture

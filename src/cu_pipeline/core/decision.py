@@ -1,0 +1,72 @@
+"""The one rule by which probabilities become labels: in the service, in predictions, and among labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Capability, Kind, join_label
+from cu_pipeline.core.hashing import unit_interval
+
+THRESHOLD: Final = 0.5
+"""Over which a class of several holds where no other threshold is set."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What probabilities say of n clips.
+
+    Attributes:
+        holds: bool (n, classes): the classes that are named.
+        labels: n labels in the form of the tables.
+        probability: (n,): that the whole label is right; of several classes as if they were independent.
+    """
+
+    holds: NDArray[np.bool_]
+    labels: list[str]
+    probability: NDArray[np.float64]
+
+
+def decide(
+    probabilities: NDArray[np.float64],
+    capability: Capability,
+    thresholds: Mapping[str, float] | None = None,
+    clip_ids: Sequence[str] | None = None,
+) -> Decided:
+    """Choose each clip's label.
+
+    Single label: the likeliest class; of several equally likely ones the first, or, where clips have ids, one that is
+    fixed by the id, even-handedly. Multi-label: every class whose probability is over its threshold.
+
+    Args:
+        probabilities: (n, classes).
+        capability: with its classes.
+        thresholds: class -> threshold of a multi-label class; 0.5 where none is given.
+        clip_ids: n of them.
+
+    >>> decide(np.array([[0.2, 0.8]]), Capability(classes=("a", "b"))).labels
+    ['b']
+    >>> several = Capability(kind=Kind.MULTI, classes=("a", "b"))
+    >>> decide(np.array([[0.6, 0.8], [0.1, 0.2]]), several, {"a": 0.7}).labels
+    ['b', 'none']
+    """
+    names = np.array(capability.classes, dtype=object)
+    if capability.kind is Kind.SINGLE:
+        chosen = probabilities.argmax(axis=1)
+        if clip_ids is not None:
+            _break_ties(chosen, probabilities, clip_ids)
+        holds = np.arange(len(names)) == chosen[:, None]
+        return Decided(holds, list(names[chosen]), probabilities.max(axis=1))
+    bars = np.array([(thresholds or {}).get(name, THRESHOLD) for name in capability.classes])
+    holds = probabilities > bars
+    labels = [join_label(list(names[row]), capability.kind) for row in holds]
+    return Decided(holds, labels, np.where(holds, probabilities, 1 - probabilities).prod(axis=1))
+
+
+def _break_ties(chosen: NDArray[np.int64], probabilities: NDArray[np.float64], clip_ids: Sequence[str]) -> None:
+    tied = np.isclose(probabilities, probabilities.max(axis=1)[:, None], rtol=0, atol=1e-12)
+    for row in np.flatnonzero(tied.sum(axis=1) > 1):
+        among = np.flatnonzero(tied[row])
+        chosen[row] = among[int(unit_interval(f"tie/{clip_ids[row]}") * len(among))]

@@ -1,0 +1,102 @@
+"""What every model family has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.options import Options
+from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.models.targets import Targets
+
+Logits: TypeAlias = NDArray[np.float32]
+Weights: TypeAlias = Mapping[str, NDArray[Any]]
+History: TypeAlias = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features with what a model shall answer.
+
+    Attributes:
+        features: of n clips.
+        targets: float32 (n, classes).
+    """
+
+    features: ClipFeatures
+    targets: Targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Examples":
+        """The clips at the positions `rows`."""
+        return Examples(self.features.take(rows), self.targets[rows])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting gives: all that is needed to load the model again, in the form that bundles keep.
+
+    Attributes:
+        config: JSON.
+        weights: name -> array.
+        history: a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
+    """
+
+    config: dict[str, Any]
+    weights: Weights
+    history: History = field(default_factory=list)
+
+
+class Model(Protocol):
+    """A fitted model, ready to score."""
+
+    def logits(self, features: ClipFeatures) -> Logits:
+        """Score clips.
+
+        Returns:
+            float32 (n, classes), whose softmax or sigmoid are the probabilities before calibration.
+        """
+
+
+class Family(Protocol):
+    """A way to learn from features.
+
+    Attributes:
+        options: the model of its parameters, the group of its name in `train`.
+        revision: of its code; another one when the code gives another model from the same inputs.
+    """
+
+    options: ClassVar[type[Options]]
+    revision: ClassVar[int | str]
+
+    def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
+        """Choose from the extractors in use those whose features it reads, in its order."""
+
+    def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
+        """Learn; the same arguments, machine kind and thread count give the same bytes.
+
+        Args:
+            train: clips to learn from.
+            validation: clips that choose between epochs or strengths; there may be none.
+            kind: of the capability; decides the loss.
+            options: an instance of the family's `options`.
+            seed: of every random choice.
+        """
+
+    def load(self, config: dict[str, Any], weights: Weights) -> Model:
+        """Make the model that was fitted ready.
+
+        Raises:
+            BundleError: the weights do not fit the configuration.
+        """
+
+
+def reads_vectors(extractors: Mapping[str, Extractor]) -> list[str]:
+    """The extractors whose features are vectors: what most families read."""
+    return [name for name, extractor in extractors.items() if extractor.identity.shape]

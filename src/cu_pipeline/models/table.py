@@ -1,0 +1,89 @@
+"""The model families by name, and the parameters of training."""
+
+from typing import Any, Final
+
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_serializer, model_validator
+from pydantic_core import CoreSchema
+
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.options import Options, table_model
+from cu_pipeline.models.family import Family
+from cu_pipeline.models.fusion import Fusion, FusionOptions
+from cu_pipeline.models.linear import Linear
+
+FAMILIES: Final[dict[str, type[Family]]] = {"fusion": Fusion, "linear": Linear}
+"""Every model family by name. A new one is a new file and a line here."""
+
+
+class _Common(Options):
+    """What all families share."""
+
+    family: str = "fusion"
+    threads: int = Field(0, ge=0)
+
+    @field_validator("family")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FAMILIES:
+            raise ValueError(f"there is no such model family; allowed: {', '.join(FAMILIES)}")
+        return name
+
+
+class TrainOptions(_Common):
+    """Parameters of the train pipeline: the family in use, and a group of its name for each family.
+
+    Attributes:
+        family: a name of `FAMILIES`.
+        threads: CPU threads; results repeat only at equal counts. 0: torch's own choice.
+        groups: family -> its parameters.
+    """
+
+    groups: dict[str, Any] = {}  # noqa: RUF012 - Pydantic copies it
+
+    @property
+    def chosen(self) -> Options:
+        """The parameters of the family in use."""
+        group: Options = self.groups.get(self.family) or FAMILIES[self.family].options()
+        return group
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_table(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        parsed = _model().model_validate(_grouped(given))
+        groups = {name: getattr(parsed, name) for name in FAMILIES if getattr(parsed, name) is not None}
+        return parsed.model_dump(include=set(_Common.model_fields)) | {"groups": groups}
+
+    @model_serializer
+    def _as_given(self) -> dict[str, Any]:
+        """The form that parameters files have."""
+        groups = {name: group.model_dump() for name, group in self.groups.items()}
+        return {"family": self.family, "threads": self.threads} | groups
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The parameters that are allowed, for messages about others."""
+        return handler(_model().__pydantic_core_schema__)
+
+
+def family(name: str) -> Family:
+    """Make the family `name`.
+
+    Raises:
+        ConfigurationError: there is no such family.
+    """
+    if name not in FAMILIES:
+        raise ConfigurationError(f"model family {name!r} is unknown; allowed: {', '.join(FAMILIES)}")
+    return FAMILIES[name]()
+
+
+def _model() -> type[Options]:
+    return table_model("Train", {name: one.options for name, one in FAMILIES.items()}, _Common)
+
+
+def _grouped(given: dict[str, Any]) -> dict[str, Any]:
+    """Put the parameters of the fusion head into its group: projects of before had no other family, and no groups."""
+    flat = {name: value for name, value in given.items() if name in FusionOptions.model_fields}
+    rest = {name: value for name, value in given.items() if name not in flat}
+    return rest | {"fusion": dict(rest.get("fusion") or {}) | flat} if flat else rest
