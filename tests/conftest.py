@@ -123,3 +123,28 @@ def turned() -> Callable[[Path], Path]:
         return clip
 
     return turn
+
+
+@pytest.fixture(scope="session")
+def make_bundle():
+    """Give a function that makes a small random bundle which reads the features of `extracted`."""
+    import torch
+
+    from cu_pipeline.core.capability import Kind
+    from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
+    from cu_pipeline.models.bundle import Bundle
+    from cu_pipeline.models.fusion import fitted_head
+    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
+
+    def make(capability="topic", kind=Kind.SINGLE, classes=("cooking", "sport", "travel"), *, extracted=None, seed=1,
+             std=0.05, **fields):  # fmt: skip
+        torch.manual_seed(seed)
+        extractors = build_all(extracted or FeatureOptions())
+        inputs = {name: FeatureInput.of(extractor) for name, extractor in extractors.items()}
+        head = FusionHead(HeadConfig(len(classes), {name: one.shape for name, one in inputs.items()}, width=8))
+        for parameter in head.parameters():
+            torch.nn.init.normal_(parameter, std=std)
+        fitted = fitted_head(head, [])
+        return Bundle(capability, kind, classes, "fusion", fitted.config, fitted.weights, inputs, **fields)
+
+    return make

@@ -15,7 +15,8 @@ from cu_pipeline.drift.summary import summarise
 CAPABILITIES = {"topic": Kind.SINGLE, "safety": Kind.MULTI}
 TOPICS = ("cats", "dogs", "cars")
 FLAGS = ("advert", "violence")
-OPTIONS = DriftOptions(permutations=299, embedding_parts={"frames": 8, "text": 4})
+OPTIONS = DriftOptions(permutations=299)
+PARTS = {"frames@1a": 8, "captions@2b": 4}
 
 
 def clips(n, rng, split="train", shift=0.0, share=0.5, longer=0.0):
@@ -29,6 +30,7 @@ def clips(n, rng, split="train", shift=0.0, share=0.5, longer=0.0):
     flags = ["|".join(name for name, p in q.items() if p > 0.5) or "none" for _, _, q in named]
     table = {
         "embedding": rng.normal(shift, 1, (n, 12)).tolist(),
+        "parts": json.dumps(PARTS),
         "duration_s": np.round(rng.exponential(2, n) + longer, 1),
         "width": rng.choice([720.0, 1080.0, np.nan], n),
         "height": 1280.0,
@@ -114,10 +116,39 @@ def test_too_few_permutations_for_the_level_are_refused():
         run(0, options)
 
 
-def test_parts_that_do_not_add_up_to_the_embedding_are_refused():
-    options = OPTIONS.model_copy(update={"embedding_parts": {"frames": 5}})
-    with pytest.raises(ConfigurationError, match="12 dimensions"):
-        run(0, options)
+def embeddings_tested(reference, current):
+    result = compare(reference, current, CAPABILITIES, OPTIONS, 0)
+    return [item.name for item in result.tests if item.kind == "embedding"], result.skipped
+
+
+def test_only_the_parts_that_both_sides_have_are_compared():
+    reference, current = world(0)
+    current.table["parts"] = json.dumps({"frames@3c": 8, "captions@2b": 4})
+    names, skipped = embeddings_tested(reference, current)
+    assert names == ["embedding_captions"]
+    assert set(skipped) == {"embedding_frames@1a", "embedding_frames@3c"}
+
+
+def test_parts_are_found_wherever_they_lie():
+    reference, current = world(0, shift=1.0)
+    turned = [[*row[8:], *row[:8]] for row in current.table["embedding"]]
+    moved = Snapshot(current.table.assign(embedding=turned, parts=json.dumps({"captions@2b": 4, "frames@1a": 8})))
+    assert compare(reference, moved, CAPABILITIES, OPTIONS, 0) == compare(reference, current, CAPABILITIES, OPTIONS, 0)
+
+
+def test_records_that_do_not_tell_their_parts_have_those_of_the_others():
+    reference, current = world(0)
+    told = current.table["parts"].where(current.table.index % 2 == 0, "{}")
+    for silent in ("{}", told):
+        other = Snapshot(current.table.assign(parts=silent))
+        assert embeddings_tested(reference, other) == (["embedding_frames", "embedding_captions"], {})
+
+
+def test_two_features_of_one_extractor_are_told_apart():
+    reference, current = world(0)
+    for side in (reference, current):
+        side.table["parts"] = json.dumps({"frames@1a": 8, "frames@3c": 4})
+    assert embeddings_tested(reference, current)[0] == ["embedding_frames@1a", "embedding_frames@3c"]
 
 
 def test_an_unknown_fact_is_refused():
@@ -143,6 +174,7 @@ def test_the_default_size_takes_under_three_seconds():
     reference, current = world(0, reference=(170, 36))
     for side in (reference, current):
         side.table["embedding"] = list(rng.normal(size=(len(side), 1664)).astype(np.float32))
+        side.table["parts"] = json.dumps({"frames@1a": 1280, "captions@2b": 384})
     started = time.process_time()
     compare(reference, current, CAPABILITIES, DriftOptions(), 0)
     assert time.process_time() - started < 3

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.table import CaptionOptions, FeatureOptions, FrameOptions, build_all
+from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.models.bundle import Bundle
 
-EXTRACTED = FeatureOptions(frames=FrameOptions(count=2, size=64), captions=CaptionOptions(max_tokens=16))
+EXTRACTED = FeatureOptions(frames={"count": 2, "size": 64}, captions={"max_tokens": 16})
 
 
 @pytest.fixture(scope="session")
@@ -18,30 +18,15 @@ def extracted() -> FeatureOptions:
 
 
 @pytest.fixture(scope="session")
-def bundles() -> dict[str, Bundle]:
+def bundles(make_bundle) -> dict[str, Bundle]:
     """Give random bundles of both kinds that read the features of `extracted`."""
+    thresholds = {"advert": 0.4, "violence": 0.6}
     return {
-        "topic": random_bundle("topic", Kind.SINGLE, ("cooking", "sport", "travel"), {}),
-        "safety": random_bundle("safety", Kind.MULTI, ("advert", "violence"), {"advert": 0.4, "violence": 0.6}),
+        "topic": make_bundle(extracted=EXTRACTED, temperature=1.5),
+        "safety": make_bundle(
+            "safety", Kind.MULTI, ("advert", "violence"), extracted=EXTRACTED, temperature=1.5, thresholds=thresholds
+        ),
     }
-
-
-def random_bundle(name: str, kind: Kind, classes: tuple[str, ...], thresholds: dict[str, float]) -> Bundle:
-    import torch
-
-    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
-    torch.manual_seed(len(name))
-    shape = {"classes": len(classes), "frames": 2, "frame_width": 1280, "caption_width": 384, "width": 8}
-    head = FusionHead(HeadConfig(**shape))
-    for parameter in head.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
-    weights = {key: value.detach().clone() for key, value in head.state_dict().items()}
-    extractors = {
-        key: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}
-        for key, extractor in build_all(EXTRACTED).items()
-    }
-    return Bundle(name, kind, classes, shape, weights, extractors, temperature=1.5, thresholds=thresholds)
 
 
 @pytest.fixture(scope="session")

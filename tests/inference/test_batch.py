@@ -5,28 +5,32 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
-from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.clip_features import read_features
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import build_all
 from cu_pipeline.inference.batch import predict_table
-from cu_pipeline.inference.score import Scorer
-
-
-@pytest.fixture
-def features():
-    random = np.random.default_rng(0)
-    yes = np.array([True] * 3)
-    return ClipFeatures(
-        random.normal(size=(3, 2, 1280)).astype(np.float32), yes, random.normal(size=(3, 384)).astype(np.float32), yes
-    )
+from cu_pipeline.models.scorer import Scorer
 
 
 @pytest.fixture
 def clips():
     rows = [{"clip_id": name, "split": split} for name, split in [("z", "train"), ("a", "test"), ("m", "validation")]]
-    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
+    keys = {"media_sha256": ["m0", "m1", "m2"], "text_sha256": ["t0", "t1", ""]}
+    return pd.DataFrame(rows, columns=list(CLIPS), dtype="object").assign(**keys)
 
 
-def test_every_capability_of_every_clip_has_a_row_in_the_clips_order(clips, features, bundles):
-    predictions = predict_table(clips, features, bundles)
+@pytest.fixture
+def store(tmp_path, extracted, clips):
+    random, store = np.random.default_rng(0), FeatureStore(tmp_path)
+    for name, extractor in build_all(extracted).items():
+        keys = [key for key in clips["media_sha256" if name == "frames" else "text_sha256"] if key]
+        values = random.normal(size=(len(keys), *extractor.identity.shape)).astype(np.float32)
+        store.append(extractor.identity, keys, values)
+    return store
+
+
+def test_every_capability_of_every_clip_has_a_row_in_the_clips_order(clips, store, bundles):
+    predictions = predict_table(clips, store, bundles)
     assert predictions.columns.tolist() == list(PREDICTIONS)
     assert predictions["clip_id"].tolist() == ["z", "a", "m"] * 2
     assert predictions["split"].tolist() == ["train", "test", "validation"] * 2
@@ -35,18 +39,18 @@ def test_every_capability_of_every_clip_has_a_row_in_the_clips_order(clips, feat
     assert versions == {name: [bundle.version] for name, bundle in bundles.items()}
 
 
-def test_rows_hold_what_the_scorer_says(clips, features, bundles):
-    predictions = predict_table(clips, features, bundles)
+def test_rows_hold_what_the_scorer_says(clips, store, bundles):
+    predictions = predict_table(clips, store, bundles)
     for name, bundle in bundles.items():
         own = predictions[predictions["capability"] == name]
-        expected = Scorer(bundle).probabilities(features)
+        expected = Scorer(bundle).probabilities(read_features(clips, store, bundle.inputs))
         given = [json.loads(text) for text in own["probabilities"]]
         np.testing.assert_array_equal([[row[one] for one in bundle.classes] for row in given], expected)
         np.testing.assert_array_equal(own["probability"], expected.max(1))
-        assert own["label"].tolist() == Scorer(bundle).labels(expected)
+        assert own["label"].tolist() == Scorer(bundle).decide(expected).labels
 
 
-def test_no_clips_and_no_bundles_give_an_empty_table(clips, features, bundles):
-    assert predict_table(clips, features, {}).columns.tolist() == list(PREDICTIONS)
-    nothing = predict_table(clips.iloc[:0], features.take([]), bundles)
+def test_no_clips_and_no_bundles_give_an_empty_table(clips, store, bundles):
+    assert predict_table(clips, store, {}).columns.tolist() == list(PREDICTIONS)
+    nothing = predict_table(clips.iloc[:0], store, bundles)
     assert (len(nothing), nothing.columns.tolist()) == (0, list(PREDICTIONS))

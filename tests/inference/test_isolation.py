@@ -13,11 +13,14 @@ from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.features.frames import FrameEncoder
 from cu_pipeline.features.table import EXTRACTORS
 from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.media.frames import sample_frames
 from cu_pipeline.media.options import Limits
 
 
 class Treacherous(FrameEncoder):
-    """A decoder with faults that show by the file's name."""
+    """A decoder with faults that show by the file's name; it reads the file itself."""
+
+    sampling = None
 
     def prepare(self, content):
         match Path(content).stem:
@@ -25,7 +28,7 @@ class Treacherous(FrameEncoder):
                 time.sleep(60)
             case "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
-        return super().prepare(content)
+        return sample_frames(Path(content), self._count, self._size)
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,15 @@ import pytest
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
-from cu_pipeline.features.clip_features import CONTENT, read_features
-from cu_pipeline.features.extract import extract
+from cu_pipeline.features.clip_features import CONTENT
+from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import build_all
+from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.media import frames as frames_module
 from cu_pipeline.media.options import Limits
+from cu_pipeline.media.packets import read_index
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +76,14 @@ def test_batch_prediction_of_stored_features_equals_the_predictor(predictor, bun
         rows.append({"clip_id": f"c{number}", "path": path, "text": text, **keys})
         rows[-1]["text_sha256"] = text_sha256(text) if text else ""
     clips = pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
-    extractors, store = build_all(extracted), FeatureStore(tmp_path / "store")
-    for extractor in extractors.values():
-        used = clips[clips[CONTENT[extractor.source]] != ""]
-        content = used["path" if extractor.source == "media" else "text"]
-        keys = used[CONTENT[extractor.source]]
-        for chunk in extract(extractor, dict(zip(keys, content, strict=True)), Limits(), 1):
-            store.append(chunk.identity, chunk.keys, chunk.vectors)
-    offline = predict_table(clips, read_features(clips, store, extractors), bundles)
+    store = FeatureStore(tmp_path / "store")
+    contents = {
+        source: dict(clips.loc[clips[column] != "", [column, named]].itertuples(index=False))
+        for (source, column), named in zip(CONTENT.items(), ("path", "text"), strict=True)
+    }
+    for chunk in extract_missing(list(build_all(extracted).values()), contents, store, Limits(), 1):
+        store.append(chunk.identity, chunk.keys, chunk.values)
+    offline = predict_table(clips, store, bundles)
     for row in offline.itertuples():
         clip = clips.set_index("clip_id").loc[row.clip_id]
         online = predictor.predict(tmp_path / clip["path"] if clip["path"] else None, clip["text"])
@@ -126,10 +128,23 @@ def test_no_bundle_is_an_error_with_the_remedy(tmp_path):
 
 @pytest.mark.parametrize("name", ["frames", "captions"])
 def test_a_bundle_of_other_features_is_refused_with_the_remedy(bundles, name):
-    extractors = {key: dict(value) for key, value in bundles["topic"].extractors.items()}
-    extractors[name]["fingerprint"] = "0123456789abcdef"
-    strange = replace(bundles["topic"], extractors=extractors)
+    strange = replace(bundles["topic"].inputs[name], fingerprint="0123456789abcdef")
+    strange = replace(bundles["topic"], inputs=bundles["topic"].inputs | {name: strange})
     with pytest.raises(
         BundleError, match=f"'topic' reads '{name}' features 0123456789abcdef, .* train the model again"
     ):
         Predictor(bundles | {"topic": strange})
+
+
+def test_two_models_may_read_the_same_extractor_with_other_parameters(bundles, make_bundle, clip, monkeypatch):
+    more = FeatureOptions(frames={"count": 4, "size": 64}, captions={"max_tokens": 16})
+    other = make_bundle("mood", classes=("calm", "loud"), extracted=more)
+    decoded = []
+    monkeypatch.setattr(frames_module, "read_index", lambda *given: decoded.append(given) or read_index(*given))
+    found = Predictor(bundles | {"mood": other}).predict(clip, "a caption")
+    assert len(decoded) == 1, "the clip is decoded once for both"
+    assert [name.partition("@")[0] for name in found.parts] == ["frames", "frames", "captions"]
+    assert found.embedding.shape == (2 * 1280 + 384,)
+    for name, alone in (("topic", Predictor(bundles)), ("mood", Predictor({"mood": other}))):
+        expected = alone.predict(clip, "a caption").probabilities[name]
+        assert found.probabilities[name] == pytest.approx(expected, abs=1e-6)

@@ -1,19 +1,24 @@
+import hashlib
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
-import torch
+from safetensors.numpy import save, save_file
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.earlier_bundle import _RENAMED
 
 
 def test_a_bundle_comes_back_as_it_was(bundle, tmp_path):
     bundle.save(tmp_path)
     loaded = Bundle.load(tmp_path)
     assert loaded.version == bundle.version
-    assert loaded.config == bundle.config
-    assert all(torch.equal(loaded.weights[name], value) for name, value in bundle.weights.items())
+    assert loaded._config == bundle._config
+    assert all(np.array_equal(loaded.weights[name], value) for name, value in bundle.weights.items())
 
 
 @pytest.mark.parametrize("unlabelled", [None, (), ("k1", "k2")])
@@ -37,9 +42,10 @@ def test_any_change_changes_the_version(bundle):
         bundle.version,
         replace(bundle, weights=changed).version,
         replace(bundle, temperature=2.0).version,
+        replace(bundle, family="linear").version,
         replace(bundle, classes=("a", "c", "b")).version,
     }
-    assert len(versions) == 4
+    assert len(versions) == 5
 
 
 def test_a_folder_without_its_json_is_not_a_bundle(bundle, tmp_path):
@@ -68,4 +74,61 @@ def test_an_edited_bundle_is_an_error(bundle, tmp_path):
 
 def test_weights_of_another_shape_are_an_error(bundle):
     with pytest.raises(BundleError, match="do not fit"):
-        replace(bundle, head=bundle.head | {"width": 32}).network()
+        replace(bundle, model=bundle.model | {"width": 32}).load_model()
+
+
+def earlier_format(bundle, folder):
+    """Write a bundle as format 1 had it; give its version."""
+    names = {now: before for before, now in _RENAMED.items()}
+
+    def earlier(name):
+        found = next((now for now in names if name == now or name.startswith(f"{now}.")), None)
+        return name if found is None else names[found] + name[len(found) :]
+
+    weights = {earlier(name): value for name, value in bundle.weights.items()}
+    shape = {key: bundle.model[key] for key in ("classes", "width", "layers", "heads", "dropout", "modality_dropout")}
+    config = {
+        "format": 1,
+        "capability": "topic",
+        "kind": "single",
+        "classes": ["a", "b", "c"],
+        "head": shape | {"frames": 8, "frame_width": 1280, "caption_width": 384},
+        "extractors": {
+            name: {"fingerprint": one.fingerprint, "parameters": one.parameters} for name, one in bundle.inputs.items()
+        },
+        "temperature": 1.0,
+        "thresholds": {},
+        "trained_on": "these clips",
+        "history": [],
+        "learned_from": ["k"],
+    }
+    save_file(weights, folder / "model.safetensors")
+    version = json_sha256([config, hashlib.sha256(save(weights)).hexdigest()])[:12]
+    written = config | {"version": version, "unlabelled": ["u"]}
+    (folder / "bundle.json").write_text(json.dumps(written, sort_keys=True))
+    return version
+
+
+def test_a_bundle_of_the_earlier_format_answers_alike_and_keeps_its_version(bundle, tmp_path):
+    version = earlier_format(bundle, tmp_path)
+    loaded = Bundle.load(tmp_path)
+    assert (loaded.version, loaded.family, loaded.trained_on) == (version, "fusion", "these clips")
+    assert (loaded.learned_from, loaded.unlabelled) == (("k",), ("u",))
+    assert loaded.inputs == bundle.inputs
+    random = np.random.default_rng(0)
+    yes = np.ones(3, dtype=bool)
+    parts = {"frames": random.normal(size=(3, 8, 1280)), "captions": random.normal(size=(3, 384))}
+    features = ClipFeatures({name: Feature(one.astype(np.float32), yes) for name, one in parts.items()}, 3)
+    np.testing.assert_array_equal(loaded.load_model().logits(features), bundle.load_model().logits(features))
+    loaded.save(tmp_path / "now")
+    again = Bundle.load(tmp_path / "now")
+    assert (again.version, again._config) == (version, loaded._config)
+    assert json.loads((tmp_path / "now" / "bundle.json").read_text())["format"] == 2
+
+
+def test_an_edited_bundle_of_the_earlier_format_is_an_error(bundle, tmp_path):
+    earlier_format(bundle, tmp_path)
+    config = json.loads((tmp_path / "bundle.json").read_text())
+    (tmp_path / "bundle.json").write_text(json.dumps(config | {"temperature": 3.0}))
+    with pytest.raises(BundleError, match="a file was changed"):
+        Bundle.load(tmp_path)

@@ -2,22 +2,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cu_pipeline.inference.score import Scorer, decide
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.models.scorer import Scorer
+
+
+@pytest.fixture
+def bundles(make_bundle):
+    several = make_bundle("safety", Kind.MULTI, ("advert", "violence"), thresholds={"advert": 0.4, "violence": 0.6})
+    return {"topic": make_bundle(), "safety": several}
 
 
 @pytest.fixture
 def features():
     random = np.random.default_rng(0)
     both = np.array([True, True, False, True])
-    return ClipFeatures(
-        random.normal(size=(4, 2, 1280)).astype(np.float32),
-        both,
-        random.normal(size=(4, 384)).astype(np.float32),
-        ~both,
-    )
+    frames = random.normal(size=(4, 8, 1280)).astype(np.float32)
+    caption = random.normal(size=(4, 384)).astype(np.float32)
+    return ClipFeatures({"frames": Feature(frames, both), "captions": Feature(caption, ~both)}, 4)
 
 
 def test_single_probabilities_sum_to_one_and_differ_between_clips(bundles, features):
@@ -53,9 +56,5 @@ def test_no_clips_give_no_scores(bundles, features):
 
 
 def test_labels_use_the_bundles_thresholds(bundles):
-    rows = np.array([[0.5, 0.5], [0.4, 0.6], [0.3, 0.5]])
-    assert Scorer(bundles["safety"]).labels(rows) == ["advert", "advert|violence", "none"]
-
-
-def test_without_a_threshold_half_decides():
-    assert decide(np.array([[0.5, 0.49]]), Kind.MULTI, ["a", "b"], {}) == ["a"]
+    rows = np.array([[0.5, 0.5], [0.41, 0.61], [0.3, 0.5]])
+    assert Scorer(bundles["safety"]).decide(rows).labels == ["advert", "advert|violence", "none"]

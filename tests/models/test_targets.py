@@ -1,15 +1,15 @@
 import numpy as np
 import pandas as pd
 
-from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.models.targets import hard_targets, soft_targets
+from cu_pipeline.core.capability import Capability, Kind, indicators
+from cu_pipeline.models.targets import soft_targets
 
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 
 
 def test_no_class_and_several_classes():
     labels = pd.Series(["none", "advert|violence", "violence"])
-    assert hard_targets(labels, SAFETY).tolist() == [[0, 0], [1, 1], [0, 1]]
+    assert indicators(labels, SAFETY).astype(int).tolist() == [[0, 0], [1, 1], [0, 1]]
 
 
 def test_doubt_is_learnt_as_doubt():

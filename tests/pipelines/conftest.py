@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.records import CLIPS, LABELS, table
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import CaptionOptions, FeatureOptions, FrameOptions, build_all
+from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
 
 SPLITS = ["train"] * 12 + ["validation"] * 4 + ["test"] * 8
@@ -64,23 +63,17 @@ def world(tmp_path: Path) -> World:
         table(clips, CLIPS),
         table(labels, LABELS),
         FeatureStore(tmp_path / "features"),
-        FeatureOptions(frames=FrameOptions(count=2, size=64), captions=CaptionOptions(max_tokens=8)),
+        FeatureOptions(frames={"count": 2, "size": 64}, captions={"max_tokens": 8}),
         {"active": {"topic": {"kind": "single", "classes": list(CLASSES), "description": ""}}, "skipped": {}},
     )
 
 
 @pytest.fixture
-def caption_reader(world: World) -> Bundle:
+def caption_reader(world: World, make_bundle) -> Bundle:
     """Give a bundle that is always right: it looks at the first dimension of the caption alone."""
-    import torch
-
-    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
-    shape = {"classes": 2, "frames": 2, "frame_width": 1280, "caption_width": 384, "width": 8}
-    weights = {name: value.clone() for name, value in FusionHead(HeadConfig(**shape)).state_dict().items()}
-    weights["from_caption.weight"][:, 0] = torch.tensor([-1.0, 1.0])
-    extractors = {
-        name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}
-        for name, extractor in build_all(world.extracted).items()
-    }
-    return Bundle("topic", Kind.SINGLE, CLASSES, shape, weights, extractors)
+    bundle = make_bundle(classes=CLASSES, extracted=world.extracted)
+    nothing = {name: np.zeros_like(value) for name, value in bundle.weights.items()}
+    scales = {name: np.ones_like(value) for name, value in bundle.weights.items() if name.startswith("scale_")}
+    looks = np.zeros_like(bundle.weights["expert.captions.weight"])
+    looks[:, 0] = [-1, 1]
+    return replace(bundle, weights=nothing | scales | {"expert.captions.weight": looks})

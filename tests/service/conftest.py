@@ -34,6 +34,7 @@ class StandInPredictor:
             labels={"topic": "sport"},
             versions={"topic": "abc123abc123"},
             embedding=np.arange(1664, dtype=np.float32),
+            parts={"frames@1a": 1280, "captions@2b": 384},
             facts={"text_length": float(len(text)), "fps": float("nan")},
         )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import cu_pipeline.service.app
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.inference.score import Scorer
+from cu_pipeline.models.scorer import Scorer
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.fusion_network import FusionHead
 from cu_pipeline.service.warmup import _write_clip
@@ -29,7 +29,10 @@ from cu_pipeline.service.warmup import _write_clip
 extractors = build_all(FeatureOptions())
 extractors["captions"].encode([extractors["captions"].prepare("a caption")])
 clip = _write_clip(Path(sys.argv[1]) / "clip.mp4")
-extractors["frames"].encode([extractors["frames"].prepare(str(clip))])
+from cu_pipeline.features.extract import prepare_media
+
+prepared = prepare_media(str(clip), {"frames": extractors["frames"]})
+extractors["frames"].encode([prepared["frames"]])
 
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import httpx
 import psutil
@@ -17,28 +16,11 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.telemetry import SWITCHES
-from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.service.warmup import _write_clip
 
 pytestmark = pytest.mark.slow
-
-
-def save_bundle(folder: Path) -> None:
-    import torch
-
-    from cu_pipeline.models.bundle import Bundle
-    from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
-    extractors = {
-        name: {"parameters": extractor.parameters, "fingerprint": extractor.identity.fingerprint}
-        for name, extractor in build_all(FeatureOptions()).items()
-    }
-    torch.manual_seed(1)
-    shape = {"classes": 2, "frames": 8, "frame_width": 1280, "caption_width": 384, "width": 16}
-    weights = {name: value.contiguous() for name, value in FusionHead(HeadConfig(**shape)).state_dict().items()}
-    Bundle("safety", Kind.MULTI, ("advert", "violence"), shape, weights, extractors).save(folder / "safety")
 
 
 @contextmanager
@@ -76,10 +58,10 @@ def stop(process):
 
 
 @pytest.fixture(scope="module")
-def service(project_root, tmp_path_factory):
+def service(project_root, tmp_path_factory, make_bundle):
     """Give the address of a running service and the folder of its log and its bundles."""
     folder = tmp_path_factory.mktemp("serve")
-    save_bundle(folder / "bundles")
+    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(folder / "bundles" / "safety")
     with serving(project_root, folder, folder / "bundles") as (process, url):
         wait(process, url, folder / "output")
         yield url, folder
@@ -168,8 +150,8 @@ def test_the_models_are_listed(service):
     assert listed == {"safety": {"model_version": version, "kind": "multi", "classes": ["advert", "violence"]}}
 
 
-def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path):
-    save_bundle(tmp_path / "bundles")
+def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path, make_bundle):
+    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
     clip = _write_clip(tmp_path / "clip.mp4").read_bytes()
     with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
         wait(process, url, tmp_path / "output")

@@ -79,7 +79,9 @@ def not_comparable(challenger: str, champion: str) -> Decision:
 
 def replace_unusable(tested: Decision, fault: str) -> Decision:
     """Promote whatever a comparison said, since the champion cannot be served by this installation."""
-    return replace(tested, decision="promote", reasons=[f"the champion cannot be served: it {fault}", *tested.reasons])
+    return replace(
+        tested, decision="promote", reasons=[f"the champion cannot be served here: {fault}", *tested.reasons]
+    )
 
 
 def not_measured(challenger: str, champion: str | None) -> Decision:

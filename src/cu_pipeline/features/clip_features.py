@@ -39,7 +39,7 @@ class Feature:
         if values.dtype == object:
             texts = np.array([text or "" for text in values], dtype=object)
             return cls(texts, np.array([bool(text) for text in texts], dtype=np.bool_))
-        present = np.asarray(~np.isnan(values).reshape(len(values), -1).any(axis=1), dtype=np.bool_)
+        present = np.asarray(~np.isnan(values).any(axis=tuple(range(1, values.ndim))), dtype=np.bool_)
         return cls(np.where(present.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(0)), present)
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> "Feature":
@@ -48,7 +48,7 @@ class Feature:
 
     def vector(self) -> Vectors:
         """One vector a clip: the mean over all axes but the last, float32 (n, width)."""
-        vectors: Vectors = self.values.reshape(len(self.values), -1, self.values.shape[-1]).mean(1)
+        vectors: Vectors = self.values.mean(axis=tuple(range(1, self.values.ndim - 1)))
         return vectors
 
 

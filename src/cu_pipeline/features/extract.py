@@ -117,28 +117,40 @@ def _prepared(
     workers: int,
 ) -> Iterator[tuple[int, str, Any]]:
     """The place of an extractor, the key of a content, and the content as its model takes it; None: refused."""
-    wanted: dict[str, list[int]] = defaultdict(list)
-    for place, (extractor, missing) in enumerate(zip(extractors, lacking, strict=True)):
-        for key in missing:
-            if extractor.source == "media":
-                wanted[key].append(place)
-            else:
-                yield place, key, extractor.prepare(contents["text"][key])
-    media = dict(enumerate(extractors))
+    media: dict[str, list[int]] = defaultdict(list)
+    for place, missing in enumerate(lacking):
+        if extractors[place].source == "media":
+            for key in missing:
+                media[key].append(place)
+    yield from _decoded(extractors, contents["media"], media, limits, workers)
+    for place, missing in enumerate(lacking):
+        if extractors[place].source == "text":
+            for key in missing:
+                yield place, key, extractors[place].prepare(contents["text"][key])
+
+
+def _decoded(
+    extractors: Sequence[Extractor],
+    paths: Mapping[str, str],
+    wanted: Mapping[str, Sequence[int]],
+    limits: Limits,
+    workers: int,
+) -> Iterator[tuple[int, str, Any]]:
+    places = {place for wanting in wanted.values() for place in wanting}
     outcomes = map_isolated(
-        partial(_prepare_some, extractors={place: media[place] for places in wanted.values() for place in places}),
-        [(contents["media"][key], tuple(places)) for key, places in wanted.items()],
+        partial(_prepare_some, extractors={place: extractors[place] for place in sorted(places)}),
+        [(paths[key], tuple(wanting)) for key, wanting in wanted.items()],
         workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="decode and encode clips",
     )
-    for (key, places), outcome in zip(wanted.items(), outcomes, strict=True):
+    for (key, wanting), outcome in zip(wanted.items(), outcomes, strict=True):
         count("clips_decoded")
         if outcome.error is not None:
-            _log.warning("%s: %s", contents["media"][key], outcome.error)
+            _log.warning("%s: %s", paths[key], outcome.error)
         if outcome.is_settled:
-            for place in places:
+            for place in wanting:
                 yield place, key, None if outcome.value is None else outcome.value[place]
 
 

@@ -34,7 +34,7 @@ class FeatureOptions(RootModel[dict[str, Any]]):
     @classmethod
     def _by_table(cls, given: Any) -> dict[str, Options]:
         if given is PydanticUndefined:
-            given = dict.fromkeys(_USUAL, {})
+            given = {name: {} for name in _USUAL}
         if isinstance(given, cls):
             given = given.root
         parsed = _model().model_validate(given)

@@ -94,9 +94,7 @@ class Fusion:
         for name, feature in train.features.features.items():
             head.standardise(name, torch.from_numpy(feature.values[feature.present]))
         history = _run_trainer(head, train, validation, kind, options, seed)
-        weights = {name: value.detach().cpu().contiguous().numpy() for name, value in head.state_dict().items()}
-        config = asdict(head.config) | {"inputs": [[name, list(shape)] for name, shape in inputs.items()]}
-        return Fitted(config, weights, history)
+        return fitted_head(head, history)
 
     def load(self, config: dict[str, Any], weights: Weights) -> FusionModel:
         """Build the head with its weights, ready for inference."""
@@ -111,6 +109,13 @@ class Fusion:
         except RuntimeError as error:
             raise BundleError(f"weights do not fit the fusion head: {error}") from error
         return FusionModel(head.eval())
+
+
+def fitted_head(head: "FusionHead", history: History) -> Fitted:
+    """What a bundle keeps of a head."""
+    weights = {name: value.detach().cpu().contiguous().numpy() for name, value in head.state_dict().items()}
+    inputs = [[name, list(shape)] for name, shape in head.config.inputs.items()]
+    return Fitted(asdict(head.config) | {"inputs": inputs}, weights, history)
 
 
 class _Rows:

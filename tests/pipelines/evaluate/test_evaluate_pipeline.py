@@ -1,17 +1,19 @@
 """The evaluate pipeline on invented features and models whose answers are known."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.datasets.tables import JSONFile, ParquetTable
 from cu_pipeline.evaluation.options import EvaluateOptions
+from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.pipelines.evaluate import create_pipeline
 
 OUTPUTS = {"predictions": ParquetTable, "reference": ParquetTable, "metrics": JSONFile, "gate": JSONFile}
@@ -27,7 +29,7 @@ def world(world):
 @pytest.fixture
 def contrary(caption_reader):
     """A bundle that is always wrong."""
-    name = "from_caption.weight"
+    name = "expert.captions.weight"
     return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
 
 
@@ -39,7 +41,6 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS)):
         "bundles": {} if challenger is None else {"topic": challenger},
         "champion_bundles": {} if champion is None else {"topic": champion},
         "features": world.store,
-        "params:featurize.extractors": world.extracted,
         "params:evaluate": EvaluateOptions(bootstrap_draws=100),
         "params:seed": 1,
     }
@@ -148,11 +149,52 @@ def test_a_champion_of_other_classes_is_replaced(world, caption_reader):
     assert "classes changed" in decision["reasons"][0]
 
 
-def test_a_champion_of_other_features_is_replaced(world, caption_reader):
-    extractors = caption_reader.extractors | {"frames": {"parameters": {"count": 2, "size": 64}, "fingerprint": "old"}}
-    decision = decide(world, caption_reader, replace(caption_reader, extractors=extractors))
+@pytest.fixture
+def earlier_champion(world, contrary, make_bundle):
+    """A champion that is always wrong and reads other frames than the models of now; its features are stored."""
+    extracted = FeatureOptions(frames={"count": 3, "size": 64}, captions={"max_tokens": 8})
+    world.store_features(world.clips, extracted)
+    shape = make_bundle(classes=contrary.classes, extracted=extracted)
+    weights = {name: value for name, value in contrary.weights.items() if name != "place"}
+    return replace(shape, weights=weights | {"place": np.zeros_like(shape.weights["place"])})
+
+
+def test_models_of_other_features_are_compared_each_by_its_own(world, caption_reader, earlier_champion):
+    decision = decide(world, caption_reader, earlier_champion)
+    assert (decision["decision"], decision["effect"]) == ("promote", 1)
+    assert decision["p_value"] == pytest.approx(0.5**8)
+    decision = decide(world, earlier_champion, caption_reader)
+    assert (decision["decision"], decision["effect"], decision["p_value"]) == ("keep", -1, 1)
+
+
+def test_models_of_other_features_are_compared_on_the_clips_that_have_both(world, caption_reader, earlier_champion):
+    identity = build_all(FeatureOptions(frames={"count": 3, "size": 64}))["frames"].identity
+    shutil.rmtree(world.store.root / "frames" / identity.fingerprint)
+    world.store.append(identity, ["m16", "m17"], np.zeros((2, 3, 1280), dtype=np.float32))
+    decision = decide(world, caption_reader, earlier_champion)
+    assert decision["p_value"] == pytest.approx(0.5**2)
+    assert "on 2 test clips" in decision["reasons"][0]
+
+
+def test_a_champion_whose_features_are_stored_for_no_clip_is_kept_with_the_remedy(
+    world, caption_reader, earlier_champion
+):
+    identity = build_all(FeatureOptions(frames={"count": 3, "size": 64}))["frames"].identity
+    shutil.rmtree(world.store.root / "frames" / identity.fingerprint)
+    decision = decide(world, caption_reader, earlier_champion)
+    assert (decision["decision"], decision["p_value"]) == ("keep", None)
+    assert "run the featurize pipeline" in decision["reasons"][0]
+
+
+def test_a_champion_that_cannot_be_served_here_is_replaced_and_the_comparison_is_told(world, caption_reader, contrary):
+    identity = Identity("frames", 0, (2, 1280), "weights of before")
+    world.store.append(identity, [f"m{row}" for row in range(24)], np.zeros((24, 2, 1280), np.float32))
+    frames = replace(caption_reader.inputs["frames"], fingerprint=identity.fingerprint)
+    champion = replace(caption_reader, inputs={"frames": frames, "captions": caption_reader.inputs["captions"]})
+    decision = decide(world, contrary, champion)
     assert decision["decision"] == "promote"
-    assert "features changed" in decision["reasons"][0]
+    assert (decision["effect"], decision["p_value"]) == (-1, 1)
+    assert "cannot be served here: bundle 'topic' reads 'frames' features" in decision["reasons"][0]
 
 
 def test_a_better_model_is_promoted_with_the_evidence(world, caption_reader, contrary):
@@ -179,7 +221,7 @@ def test_a_model_that_is_better_by_luck_is_not_promoted(world, caption_reader, c
 
 
 def test_several_classes_at_once_are_judged_by_their_thresholds(world, caption_reader):
-    weights = caption_reader.weights | {"out.bias": torch.tensor([0.0, -100.0])}
+    weights = caption_reader.weights | {"out.bias": np.array([0.0, -100.0], dtype=np.float32)}
     bundle = replace(caption_reader, kind=Kind.MULTI, weights=weights, thresholds={"cooking": 0.5, "sport": 0.5})
     world.labels["label"] = ["cooking" if row % 2 == 0 else "none" for row in range(24)]
     report = run(world, bundle, outputs=["metrics"])["metrics"]["topic"]

@@ -1,5 +1,7 @@
 """The featurize pipeline on real tiny clips; only the networks are replaced by the mean of what they see."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pandas as pd
@@ -16,11 +18,12 @@ from cu_pipeline.features.captions import CaptionEncoder
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.frames import FrameEncoder
 from cu_pipeline.features.options import FeaturizeOptions
-from cu_pipeline.features.table import FeatureOptions, FrameOptions, build_all
+from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.featurize import create_pipeline
 
-OPTIONS = FeaturizeOptions(extractors=FeatureOptions(frames=FrameOptions(count=2, size=64)))
+OPTIONS = FeaturizeOptions(extractors=FeatureOptions(frames={"count": 2, "size": 64}, captions={}))
 NOTHING = {"captions_encoded": 0, "clips_decoded": 0, "frames_encoded": 0}
 
 
@@ -74,11 +77,12 @@ def feed(contents):
     return pd.DataFrame(rows, columns=list(CLIPS), dtype="object")
 
 
-def run(folder, clips, options=OPTIONS):
+def run(folder, clips, options=OPTIONS, served=()):
     """Run the pipeline over the store in `folder`; give what it counted."""
     catalog = DataCatalog(
         {
             "clips": MemoryDataset(clips),
+            "served_inputs": MemoryDataset(list(served)),
             "params:featurize": MemoryDataset(options),
             "params:workers": MemoryDataset(1),
             "feature_cache": FeatureStoreDataset(filepath=str(folder)),
@@ -91,7 +95,11 @@ def run(folder, clips, options=OPTIONS):
 
 
 def read(folder, clips):
-    return read_features(clips, FeatureStoreDataset(filepath=str(folder)).load(), build_all(OPTIONS.extractors))
+    return read_features(clips, FeatureStoreDataset(filepath=str(folder)).load(), inputs(OPTIONS))
+
+
+def inputs(options):
+    return {name: FeatureInput.of(extractor) for name, extractor in build_all(options.extractors).items()}
 
 
 def parts(folder):
@@ -102,10 +110,10 @@ def test_equal_contents_are_computed_once_and_a_second_run_computes_nothing(tmp_
     store = tmp_path / "store"
     assert run(store, clips) == {"captions_encoded": 3, "clips_decoded": 3, "frames_encoded": 3}
     features = read(store, clips)
-    assert features.has_frames.tolist() == [True, True, True, False, True]
-    assert features.has_caption.tolist() == [True, True, False, True, True]
-    np.testing.assert_allclose(features.frames[[0, 1, 2, 4], 0, 0], [40, 120, 200, 40], atol=5)
-    assert features.caption[:, 0].tolist() == [4, 4, 0, 10, 4]
+    assert features["frames"].present.tolist() == [True, True, True, False, True]
+    assert features["captions"].present.tolist() == [True, True, False, True, True]
+    np.testing.assert_allclose(features["frames"].values[[0, 1, 2, 4], 0, 0], [40, 120, 200, 40], atol=5)
+    assert features["captions"].values[:, 0].tolist() == [4, 4, 0, 10, 4]
     written = parts(store)
     encoded.clear()
     assert run(store, clips) == NOTHING
@@ -120,14 +128,46 @@ def test_a_new_clip_costs_that_clip_alone(tmp_path, clips, encoded):
 
 def test_another_parameter_computes_that_feature_again(tmp_path, clips, encoded):
     run(tmp_path / "store", clips)
-    extractors = OPTIONS.extractors.model_copy(update={"frames": FrameOptions(count=3, size=64)})
+    extractors = FeatureOptions(frames={"count": 3, "size": 64}, captions={})
     counts = run(tmp_path / "store", clips, OPTIONS.model_copy(update={"extractors": extractors}))
     assert counts == {"captions_encoded": 0, "clips_decoded": 3, "frames_encoded": 3}
 
 
+def test_what_served_models_read_is_computed_too_and_a_clip_is_decoded_once_for_all(tmp_path, clips, encoded):
+    more = FeaturizeOptions(extractors=FeatureOptions(frames={"count": 3, "size": 64}, captions={}))
+    served = inputs(more).values()
+    counts = run(tmp_path / "store", clips, served=served)
+    assert counts == {"captions_encoded": 3, "clips_decoded": 3, "frames_encoded": 6}
+    store = FeatureStoreDataset(filepath=str(tmp_path / "store")).load()
+    for options, count in ((OPTIONS, 2), (more, 3)):
+        values = read_features(clips, store, inputs(options))["frames"].values
+        assert values.shape[1] == count
+        np.testing.assert_allclose(values[[0, 1, 2, 4], 0, 0], [40, 120, 200, 40], atol=5)
+    assert run(tmp_path / "store", clips, served=served) == NOTHING
+
+
+def test_features_of_served_models_that_this_installation_cannot_make_are_told(tmp_path, clips, encoded, caplog):
+    strange = replace(inputs(OPTIONS)["frames"], fingerprint="of before")
+    assert run(tmp_path / "store", clips, served=[strange])["frames_encoded"] == 3
+    assert "a served model reads 'frames' features of before" in caplog.text
+
+
+def test_texts_are_stored_beside_vectors(tmp_path, clips, encoded, monkeypatch):
+    monkeypatch.setattr(
+        ScreenTextReader, "encode", lambda self, read: np.array([f"read {one!r}" for one in read], object)
+    )
+    options = FeaturizeOptions(extractors=FeatureOptions(**OPTIONS.extractors.root, screen_text={"frames": 1}))
+    counts = run(tmp_path / "store", clips, options)
+    assert counts == {"captions_encoded": 3, "clips_decoded": 3, "frames_encoded": 3, "screen_text_encoded": 3}
+    store = FeatureStoreDataset(filepath=str(tmp_path / "store")).load()
+    found = read_features(clips, store, inputs(options))["screen_text"]
+    assert found.values.tolist() == ["read ''", "read ''", "read ''", "", "read ''"]
+    assert found.present.tolist() == [True, True, True, False, True]
+
+
 def test_a_crash_between_chunks_keeps_what_was_stored(tmp_path, clips, encoded, monkeypatch):
     store = tmp_path / "store"
-    monkeypatch.setattr(extract, "_CHUNK", 1)
+    monkeypatch.setattr(extract, "CHUNK", 1)
     whole = FrameEncoder.encode
 
     def fail_on_the_third(self, prepared):
@@ -141,7 +181,7 @@ def test_a_crash_between_chunks_keeps_what_was_stored(tmp_path, clips, encoded, 
             run(store, clips)
     assert len(parts(store)) == 2
     assert run(store, clips) == {"captions_encoded": 3, "clips_decoded": 1, "frames_encoded": 1}
-    np.testing.assert_allclose(read(store, clips).frames[[0, 1, 2], 0, 0], [40, 120, 200], atol=5)
+    np.testing.assert_allclose(read(store, clips)["frames"].values[[0, 1, 2], 0, 0], [40, 120, 200], atol=5)
 
 
 def test_media_that_does_not_decode_counts_as_absent_and_is_not_tried_again(tmp_path, clips, encoded, caplog):
@@ -155,9 +195,9 @@ def test_media_that_does_not_decode_counts_as_absent_and_is_not_tried_again(tmp_
     stored = FeatureStoreDataset(filepath=str(store)).load().read(identity, clips["media_sha256"].tolist())
     assert np.isnan(stored).all(axis=(1, 2)).tolist() == [False, True, False]
     features = read(store, clips)
-    assert features.has_frames.tolist() == [True, False, True]
-    assert not features.frames[1].any()
-    np.testing.assert_allclose(features.frames[[0, 2], 0, 0], [40, 200], atol=5)
+    assert features["frames"].present.tolist() == [True, False, True]
+    assert not features["frames"].values[1].any()
+    np.testing.assert_allclose(features["frames"].values[[0, 2], 0, 0], [40, 200], atol=5)
     caplog.clear()
     assert run(store, clips) == NOTHING
     assert "could not be used" not in caplog.text

@@ -11,7 +11,6 @@ import pytest
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import build
 from cu_pipeline.models.bundle import Bundle, content_keys
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
@@ -47,7 +46,7 @@ class Feed:
 
     def _store(self, bundle: Bundle, folder: Path, truth: np.ndarray) -> None:
         store = FeatureStore(folder / "data" / "04_feature")
-        identity = build("captions", bundle.extractors["captions"]["parameters"]).identity
+        identity = bundle.inputs["captions"].extractor().identity
         vectors = np.random.default_rng(6).normal(0, 0.1, (CLIPS_IN_ALL, *identity.shape)).astype(np.float32)
         vectors[..., 0] = np.where(truth == 1, 1, -1).reshape(-1, *([1] * (vectors.ndim - 2)))
         store.append(identity, self.names.tolist(), vectors)

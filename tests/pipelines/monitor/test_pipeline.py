@@ -8,7 +8,6 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.datasets.files import EarlierText, Folder
 from cu_pipeline.datasets.tables import JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
@@ -17,10 +16,10 @@ from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_tra
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-OPTIONS = DriftOptions(permutations=299, embedding_parts={"frames": 4, "text": 2})
+OPTIONS = DriftOptions(permutations=299)
+PARTS = {"frames@1a": 4, "captions@2b": 2}
 DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
 RESOLVED = {"active": {"topic": {"kind": "single", "classes": ["</script><b>", "dogs"]}}, "skipped": {}}
-PREDICTIONS = pd.DataFrame({"capability": ["topic"], "model_version": ["aaa"]})
 
 
 def answer(rng, longer=0.0):
@@ -31,7 +30,7 @@ def answer(rng, longer=0.0):
     return probabilities, facts, rng.normal(size=6)
 
 
-def reference(n=60, seed=1):
+def reference(n=60, seed=1, version="aaa"):
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(2 * n):
@@ -39,7 +38,7 @@ def reference(n=60, seed=1):
         label = max(probabilities, key=probabilities.get)
         row = {"clip_id": str(number), "split": "train" if number < n else "validation", "embedding": vector.tolist()}
         row |= facts | {"predictions": json.dumps({"topic": probabilities}), "labels": json.dumps({"topic": label})}
-        rows.append(row)
+        rows.append(row | {"parts": json.dumps(PARTS), "versions": json.dumps({"topic": version})})
     return pd.DataFrame(rows)
 
 
@@ -56,15 +55,16 @@ def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON):
                 probabilities={"topic": probabilities},
                 versions={"topic": version},
                 embedding=encode_embedding(vector),
+                parts=PARTS,
                 facts=facts,
             ),
         )
 
 
-def monitor(folder, options=OPTIONS, predictions=PREDICTIONS, table=None):
+def monitor(folder, options=OPTIONS, table=None):
     traffic = read_traffic(folder, DELIVERY, options)
     table = reference() if table is None else table
-    return compare_with_reference(table, traffic, predictions, DELIVERY, RESOLVED, options, 7)
+    return compare_with_reference(table, traffic, DELIVERY, RESOLVED, options, 7)
 
 
 def test_traffic_like_the_reference_is_no_drift(tmp_path):
@@ -112,7 +112,7 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
 
 def test_predictions_of_another_model_are_not_compared(tmp_path):
     serve(tmp_path)
-    drift = monitor(tmp_path, predictions=PREDICTIONS.assign(model_version="ccc"))
+    drift = monitor(tmp_path, table=reference(version="ccc"))
     assert {test["kind"] for test in drift["tests"]} == {"fact", "embedding"}
     assert "predictions of topic" in drift["skipped"]
     assert "served model aaa" in drift["summary"]
@@ -127,19 +127,12 @@ def test_text_only_clips_have_no_size_on_either_side(tmp_path):
     assert next(test for test in drift["tests"] if test["name"] == "bytes")["effect"] == 1.0
 
 
-def test_unfit_options_are_refused(tmp_path):
-    serve(tmp_path)
-    with pytest.raises(ConfigurationError, match="embedding_parts"):
-        monitor(tmp_path, OPTIONS.model_copy(update={"embedding_parts": {"frames": 3}}))
-
-
-def catalog(folder, options=OPTIONS, delivery=DELIVERY, predictions=PREDICTIONS):
+def catalog(folder, options=OPTIONS, delivery=DELIVERY):
     page = str(folder / "drift.html")
     return DataCatalog(
         {
             "reference": MemoryDataset(reference()),
             "prediction_log": Folder(filepath=str(folder / "log")),
-            "predictions": MemoryDataset(predictions),
             "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),
             "params:monitor": MemoryDataset(options),
@@ -165,7 +158,7 @@ def test_too_little_traffic_still_gives_a_page(tmp_path):
 def test_where_nothing_is_served_there_is_a_page_that_decides_nothing(tmp_path):
     serve(tmp_path / "log")
     nothing = {"bento": None, "capabilities": {}}
-    SequentialRunner().run(create_pipeline(), catalog(tmp_path, delivery=nothing, predictions=PREDICTIONS.iloc[:0]))
+    SequentialRunner().run(create_pipeline(), catalog(tmp_path, delivery=nothing))
     drift = json.loads((tmp_path / "drift.json").read_text())
     assert (drift["decision"], drift["current"]["n"], drift["skipped"]) == ("not_enough_data", 0, {})
     assert "Not enough data" in (tmp_path / "drift.html").read_text()

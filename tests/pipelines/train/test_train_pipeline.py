@@ -10,14 +10,15 @@ from kedro.runner import SequentialRunner
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.datasets.bundles import BundlesDataset
-from cu_pipeline.features.table import CaptionOptions, build_all
+from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import content_keys
-from cu_pipeline.models.fusion import fit
-from cu_pipeline.models.options import TrainOptions
+from cu_pipeline.models.fusion import Fusion
+from cu_pipeline.models.table import TrainOptions
 from cu_pipeline.models.training import training_data
 from cu_pipeline.pipelines.train import create_pipeline
 
-OPTIONS = TrainOptions(epochs=2, batch_size=6, width=8, threads=1)
+SMALL = {"epochs": 2, "batch_size": 6, "width": 8}
+OPTIONS = TrainOptions(fusion=SMALL, threads=1)
 
 
 def run(world, folder, options=OPTIONS, seed=7):
@@ -93,7 +94,7 @@ def other_certainty(world):
 
 
 def other_features(world):
-    extracted = world.extracted.model_copy(update={"captions": CaptionOptions(max_tokens=9)})
+    extracted = FeatureOptions(frames={"count": 2, "size": 64}, captions={"max_tokens": 9})
     world.store_features(world.clips[world.clips["split"] != "test"], extracted)
     return {"world": replace(world, extracted=extracted)}
 
@@ -111,7 +112,11 @@ def other_split(world):
 
 
 def other_option(world):
-    return {"options": OPTIONS.model_copy(update={"learning_rate": 1e-3})}
+    return {"options": TrainOptions(fusion=SMALL | {"learning_rate": 1e-3}, threads=1)}
+
+
+def other_family(world):
+    return {"options": TrainOptions(family="linear", threads=1)}
 
 
 def other_seed(world):
@@ -120,7 +125,7 @@ def other_seed(world):
 
 @pytest.mark.parametrize(
     "change",
-    [other_label, other_certainty, other_features, other_content, other_split, other_option, other_seed],
+    [other_label, other_certainty, other_features, other_content, other_split, other_option, other_family, other_seed],
     ids=lambda change: change.__name__,
 )
 def test_a_changed_input_trains_again(learnable, tmp_path, change):
@@ -163,11 +168,13 @@ def test_training_data_holds_the_labelled_clips_of_the_other_splits(world):
 def test_validation_clips_choose_the_epoch_but_teach_nothing(learnable, tmp_path, monkeypatch):
     seen = {}
 
-    def spy(train, validation, *others):
-        seen.update(train=len(train), validation=len(validation), first=train.features.caption[:, 0])
-        return fit(train, validation, *others)
+    fit = Fusion.fit
 
-    monkeypatch.setattr("cu_pipeline.models.training.fit", spy)
+    def spy(self, train, validation, *others):
+        seen.update(train=len(train), validation=len(validation), first=train.features["captions"].values[:, 0])
+        return fit(self, train, validation, *others)
+
+    monkeypatch.setattr(Fusion, "fit", spy)
     run(learnable, tmp_path / "bundles")
     assert (seen["train"], seen["validation"]) == (12, 4)
     np.testing.assert_array_equal(seen["first"], [-1, 1, 0] + [1, -1] * 4 + [1])

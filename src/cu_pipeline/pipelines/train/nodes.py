@@ -9,34 +9,50 @@ from cu_pipeline.core.resolved import trained_capabilities, waiting
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.family import History
 from cu_pipeline.models.table import TrainOptions
-from cu_pipeline.models.training import fingerprint, train, training_data
+from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data
 
 _log = logging.getLogger(__name__)
 
 
-def train_heads(
-    clips: pd.DataFrame,
-    labels: pd.DataFrame,
-    resolved: dict[str, Any],
+def gather_training_data(
+    clips: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any]
+) -> dict[str, TrainingData]:
+    """Find the clips to learn from for each capability that people have labelled.
+
+    One whose labelled clips are all outside the training split is left out with a warning.
+
+    Returns:
+        By capability.
+    """
+    for name, reason in waiting(resolved).items():
+        _log.info("%s: no model is trained, since %s", name, reason)
+    found = {}
+    for name, capability in trained_capabilities(resolved).items():
+        try:
+            found[name] = training_data(name, capability, clips, labels)
+        except ConfigurationError as error:
+            _log.warning("%s No model of it is trained", error)
+    return found
+
+
+def train_models(
+    learnable: dict[str, TrainingData],
     store: FeatureStore,
     trained: dict[str, Bundle],
     options: TrainOptions,
     extracted: FeatureOptions,
     seed: int,
-) -> tuple[dict[str, Bundle], dict[str, list[dict[str, float]]]]:
-    """Train a head for each capability that people have labelled, but keep the one whose every input is as before.
-
-    One whose labelled clips are all outside the training split is left out with a warning.
+) -> tuple[dict[str, Bundle], dict[str, History]]:
+    """Train a model for each capability, but keep the one whose every input is as before.
 
     Args:
-        clips: the table of usable clips.
-        labels: the table of labels.
-        resolved: the capabilities with their classes, and those that wait for people's labels.
+        learnable: the clips to learn from, by capability.
         store: features of the clips.
         trained: what the last run left, by capability.
         options: of training.
-        extracted: which features to read.
+        extracted: the features in use.
         seed: of every random choice.
 
     Returns:
@@ -46,14 +62,7 @@ def train_heads(
     bundles: dict[str, Bundle] = {}
     for counter in ("models_trained", "models_reused"):
         count(counter, 0)
-    for name, reason in waiting(resolved).items():
-        _log.info("%s: no model is trained, since %s", name, reason)
-    for name, capability in trained_capabilities(resolved).items():
-        try:
-            data = training_data(name, capability, clips, labels)
-        except ConfigurationError as error:
-            _log.warning("%s No model of it is trained", error)
-            continue
+    for name, data in learnable.items():
         before = trained.get(name)
         if before and before.trained_on == fingerprint(data, extractors, options, seed):
             _log.info("%s: nothing changed, bundle %s is kept", name, before.version)

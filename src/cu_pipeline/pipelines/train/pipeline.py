@@ -1,6 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.train.nodes import train_heads
+from cu_pipeline.pipelines.train.nodes import gather_training_data, train_models
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -8,11 +8,15 @@ def create_pipeline(**_: object) -> Pipeline:
     return Pipeline(
         [
             Node(
-                train_heads,
+                gather_training_data,
+                ["clips", "labels", "capabilities_resolved"],
+                "training_data",
+                name="gather_training_data",
+            ),
+            Node(
+                train_models,
                 [
-                    "clips",
-                    "labels",
-                    "capabilities_resolved",
+                    "training_data",
                     "features",
                     "bundle_cache",
                     "params:train",
@@ -20,7 +24,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:seed",
                 ],
                 ["bundles", "training_history"],
-                name="train_heads",
-            )
+                name="train_models",
+            ),
         ]
     )
