@@ -1,8 +1,8 @@
 from collections.abc import Iterable
 
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.prompting.call_log import Call, CallLog
-from cu_pipeline.prompting.client import Answer
+from cu_pipeline.llm.clients.call_log import Call, CallLog
+from cu_pipeline.llm.clients.protocol import Answer
 
 
 class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Answer]]):

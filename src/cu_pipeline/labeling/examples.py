@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import decide
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.plan import Task
-from cu_pipeline.prompting.recipe import Example
+from cu_pipeline.llm.methods.few_shot import Pool
+from cu_pipeline.llm.methods.plan import Task
+from cu_pipeline.llm.methods.recipe import Example
 
 
 def people_captions(

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cu_pipeline.core.counters import count
-from cu_pipeline.labeling.inquiry import Inquiry
-from cu_pipeline.prompting.client import Answer, Unanswered
-from cu_pipeline.prompting.question import AnyQuestion
+from cu_pipeline.llm.clients.protocol import Answer, Unanswered
+from cu_pipeline.llm.clients.question import AnyQuestion
+from cu_pipeline.llm.labels.questions import Inquiry
 
 MOST_UNANSWERED: Final = 0.01
 """Share of questions without an answer above which the model counts as out of reach, not as silent on a few clips."""

@@ -2,7 +2,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from cu_pipeline.labeling.recipes import ChampionOf
+from cu_pipeline.llm.labels.recipes import ChampionOf
 
 
 class ChampionPrompts(AbstractDataset[Any, ChampionOf]):

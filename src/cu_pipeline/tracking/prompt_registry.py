@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.labeling.recipes import Champion
-from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.llm.labels.recipes import Champion
+from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.tracking.mlflow_run import configure
 from cu_pipeline.tracking.promotions import append_to_ledger
 

@@ -13,8 +13,8 @@ from cu_pipeline.core import counters
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.pipelines.prompts import create_pipeline
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.tracking import mlflow_run
 
 BASE = Path(__file__).parents[3] / "conf" / "base"

@@ -13,11 +13,11 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
+from cu_pipeline.llm.clients.table import CLIENTS, ClientKind
+from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.methods.table import METHODS
 from cu_pipeline.pipelines.label import questions as label
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.prompting.client import Answer, Generated, Scored
-from cu_pipeline.prompting.clients import CLIENTS, ClientKind
-from cu_pipeline.prompting.methods import METHODS
 
 WORDS = {"advert": "sale", "violence": "fight"}
 LABELS = ("none", "advert", "none", "violence", "none", "advert|violence")

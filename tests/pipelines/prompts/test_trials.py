@@ -3,16 +3,16 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.recipes import Champion
-from cu_pipeline.pipelines.prompts.development import Development, Labelled
+from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.lab.development import Development, Labelled
+from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.lab.trials import Trial
+from cu_pipeline.llm.labels.recipes import Champion
+from cu_pipeline.llm.methods.few_shot import Pool
+from cu_pipeline.llm.methods.plan import Task
+from cu_pipeline.llm.methods.recipe import Example, Recipe
+from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
 from cu_pipeline.pipelines.prompts.nodes import plan_trials
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.pipelines.prompts.trials import Trial
-from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.inputs import ClipInputs
-from cu_pipeline.prompting.plan import Task
-from cu_pipeline.prompting.recipe import Example, Recipe
 
 POOL = Pool((Example(text="sale", label="a|b"), Example(text="a walk", label="none")), Kind.MULTI)
 LABEL = LabelOptions()

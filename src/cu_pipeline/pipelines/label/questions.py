@@ -11,28 +11,28 @@ from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
-from cu_pipeline.labeling import recipes
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
 from cu_pipeline.labeling.in_turn import spare
-from cu_pipeline.labeling.inputs import Extracted, reads_screens
-from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
-from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.promise.calibration import prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.case import Opinions
 from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.promise.turns import certified_unasked
-from cu_pipeline.labeling.recipes import ChampionOf
-from cu_pipeline.labeling.screens import read_missing_screens
+from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.dispatch import answer
+from cu_pipeline.llm.clients.protocol import Answer
+from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.labels import recipes
+from cu_pipeline.llm.labels.annotate import annotate
+from cu_pipeline.llm.labels.questions import Inquiry, askable, choose_clips, plan_inquiries
+from cu_pipeline.llm.labels.recipes import ChampionOf
+from cu_pipeline.llm.methods.few_shot import Pool
+from cu_pipeline.llm.methods.recipe import Recipe
+from cu_pipeline.llm.prompts.inputs import Extracted, reads_screens
+from cu_pipeline.llm.prompts.screens import read_missing_screens
 from cu_pipeline.pipelines.label.versions import machine_versions
-from cu_pipeline.prompting.answer import answer
-from cu_pipeline.prompting.call_log import Call
-from cu_pipeline.prompting.client import Answer
-from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.recipe import Recipe
 
 
 def resolve_recipes(

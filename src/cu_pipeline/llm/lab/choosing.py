@@ -1,0 +1,74 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.drift.holm import holm
+from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.llm.lab.measuring import Measured
+
+TEST = "exact McNemar test, one-sided, adjusted by Holm"
+
+
+def choose(measured: Sequence[Measured], alpha: float) -> tuple[Measured, dict[str, Any], list[dict[str, Any]]]:
+    """Choose the best trial that is significantly better than the present one, which comes first; else the present.
+
+    With several orders of the examples a trial's p-value is twice the median of the orders' p-values, which is
+    valid however they depend on each other. Source: Meinshausen, Meier and Bühlmann, "p-Values for
+    High-Dimensional Regression" (JASA 2009); Vovk and Wang, "Combining p-values via averaging" (Biometrika 2020).
+
+    Args:
+        measured: on the same clips.
+        alpha: chance that any trial is chosen where none is better.
+
+    Returns:
+        The choice, the decision in words, and all results with their p-values, the most accurate first.
+    """
+    present, *others = measured
+    p_values = [p_value(one.right, present.right) for one in others]
+    adjusted = holm(p_values)
+    better = [one for one, p in zip(others, adjusted, strict=True) if p <= alpha]
+    chosen = min(better, key=lambda one: (-one.result["accuracy"], one.result["usd_per_1000_clips"]), default=present)
+    tests: list[tuple[float | None, float | None]] = [(None, None), *zip(p_values, adjusted, strict=True)]
+    rows = [
+        one.result | {"p_value": p, "p_adjusted": p_adjusted, "present": one is present, "chosen": one is chosen}
+        for one, (p, p_adjusted) in zip(measured, tests, strict=True)
+    ]
+    decision = {
+        "decision": "keep" if chosen is present else "promote",
+        "present": present.result["name"],
+        "chosen": chosen.result["name"],
+        "compared": len(others),
+        "better": len(better),
+        "test": TEST,
+        "alpha": alpha,
+        "reason": _reason(chosen, present, len(others), len(better), rows),
+    }
+    return chosen, decision, sorted(rows, key=lambda row: (-row["accuracy"], row["usd_per_1000_clips"]))
+
+
+def p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Test whether one trial is right more often than another.
+
+    Args:
+        one: bool (orders, clips): where it is right.
+        other: likewise, on the same clips.
+    """
+    orders = max(len(one), len(other))
+    p_values = [mcnemar(one[order % len(one)], other[order % len(other)]) for order in range(orders)]
+    return p_values[0] if orders == 1 else min(1.0, 2 * float(np.median(p_values)))
+
+
+def _reason(chosen: Measured, present: Measured, compared: int, better: int, rows: list[dict[str, Any]]) -> str:
+    now, clips = present.result["accuracy"], present.right.shape[1]
+    if chosen is present:
+        return (
+            f"{present.result['name']} stays: on {clips} clips its accuracy is {now:.3f}, and none of {compared} "
+            "others is shown to be better"
+        )
+    p = next(row["p_adjusted"] for row in rows if row["chosen"])
+    return (
+        f"{chosen.result['name']} wins: on {clips} clips its accuracy is {chosen.result['accuracy']:.3f}, that of "
+        f"{present.result['name']} {now:.3f} (adjusted p = {p:.2g}; {better} of {compared} are shown to be better)"
+    )

@@ -1,0 +1,149 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
+from cu_pipeline.llm.methods.calibration import calibrated, probabilities
+from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
+from cu_pipeline.llm.methods.plan import Plan
+from cu_pipeline.llm.prompts.task import NOTHING
+
+Logprobs = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model's answers say of n captions.
+
+    Attributes:
+        probabilities: (n, classes); the prior where there is no answer.
+        answered: bool (n): whether there is an answer that names a class.
+        unparsed: captions to which the model wrote something that names no class.
+        bias: what batch calibration divided by, as `Recipe.bias`.
+    """
+
+    probabilities: NDArray[np.float64]
+    answered: NDArray[np.bool_]
+    unparsed: int = 0
+    bias: tuple[float, ...] = ()
+
+
+def read(plan: Plan, known: Mapping[str, Answer], identity: str, priors: NDArray[np.float64]) -> Reading:
+    """Turn answers into class probabilities.
+
+    Calibration makes all classes equally likely beforehand; then the prior says how common they are. Scores
+    without calibration and written answers are taken as they come.
+
+    Args:
+        plan: what was asked.
+        known: answers by key; some may be missing.
+        identity: of the model that was asked.
+        priors: (classes,) in (0, 1).
+    """
+    answers = [known.get(question.key(identity)) for question in plan.questions]
+    if plan.recipe.how.answer != "score":
+        return _written(plan, answers, priors)
+    scored = [answer if isinstance(answer, Scored) else None for answer in answers]
+    answered = np.array([answer is not None for answer in scored], dtype=bool)
+    result = np.tile(priors, (len(answers), 1))
+    logprobs = np.array([answer.logprobs for answer in scored if answer])
+    bias: tuple[float, ...] = ()
+    reference = _reference(plan, logprobs, known, identity)
+    if reference is None and plan.recipe.how.calibration != "none":
+        answered[:] = False
+    elif len(logprobs):
+        kind = plan.task.capability.kind
+        bias = _bias(reference, kind) if plan.recipe.how.calibration == "batch" and reference is not None else ()
+        result[answered] = class_probabilities(logprobs, reference, priors, kind)
+    return Reading(result, answered, 0, bias)
+
+
+def class_probabilities(
+    logprobs: Logprobs, reference: Logprobs | None, priors: NDArray[np.float64], kind: Kind
+) -> NDArray[np.float64]:
+    """Give the probability of each class for each caption.
+
+    A class of a multi-label capability is weighed against the contrast alone.
+
+    Args:
+        logprobs: (n, answers) log-probabilities: of the classes, then of the contrast if `kind` is multi.
+        reference: (m, answers) likewise, of captions that say what the model prefers anyway; None: no calibration,
+            and no prior.
+        priors: (classes,) in (0, 1).
+        kind: of the capability.
+
+    Returns:
+        (n, classes).
+    """
+    if kind is Kind.SINGLE:
+        return _weighed(logprobs, reference, priors)
+    against = [
+        _weighed(
+            logprobs[:, pair],
+            None if reference is None else reference[:, pair],
+            np.array([prior, 1 - prior]),
+        )[:, 0]
+        for pair, prior in zip(_pairs(logprobs), priors, strict=True)
+    ]
+    return np.column_stack(against)
+
+
+def _weighed(logprobs: Logprobs, reference: Logprobs | None, priors: NDArray[np.float64]) -> NDArray[np.float64]:
+    if reference is None:
+        return probabilities(logprobs)
+    joint = calibrated(logprobs, reference) * priors
+    return joint / joint.sum(axis=1, keepdims=True)
+
+
+def _reference(plan: Plan, logprobs: Logprobs, known: Mapping[str, Answer], identity: str) -> Logprobs | None:
+    """Give the answers that show what the model prefers anyway, (m, answers); None where there are none."""
+    calibration = plan.recipe.how.calibration
+    if calibration == "none":
+        return None
+    if calibration == "batch":
+        return np.array([plan.recipe.bias]) if plan.recipe.bias else logprobs
+    answers = [known.get(question.key(identity)) for question in plan.content_free]
+    found = [answer.logprobs for answer in answers if isinstance(answer, Scored)]
+    return np.array(found) if found else None
+
+
+def _bias(logprobs: Logprobs, kind: Kind) -> tuple[float, ...]:
+    if kind is Kind.SINGLE:
+        return _log_mean(logprobs)
+    means = [_log_mean(logprobs[:, pair]) for pair in _pairs(logprobs)]
+    return (*(mine - contrast for mine, contrast in means), 0.0)
+
+
+def _log_mean(logprobs: Logprobs) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.log(probabilities(logprobs).mean(axis=0)))
+
+
+def _pairs(logprobs: Logprobs) -> list[list[int]]:
+    """Give the columns of each class and of the contrast, which is the last."""
+    contrast = logprobs.shape[1] - 1
+    return [[place, contrast] for place in range(contrast)]
+
+
+def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.float64]) -> Reading:
+    texts = [answer.text if isinstance(answer, Generated) else None for answer in answers]
+    named = [None if text is None else _named(plan, text) for text in texts]
+    result = np.tile(priors, (len(answers), 1))
+    for row, places in enumerate(named):
+        if places is not None:
+            result[row] = np.isin(np.arange(len(priors)), places)
+    answered = np.array([places is not None for places in named], dtype=bool)
+    unparsed = sum(text is not None and places is None for text, places in zip(texts, named, strict=True))
+    return Reading(result, answered, unparsed)
+
+
+def _named(plan: Plan, text: str) -> tuple[int, ...] | None:
+    """Give the places of the classes that a text names; None if it names none and does not say that none holds."""
+    words = plan.task.answers(plan.recipe.form)
+    if plan.task.capability.kind is Kind.MULTI:
+        *classes, contrast = words
+        return parse_answers(text, classes, (contrast, *NOTHING))
+    place = parse_answer(text, words)
+    return None if place is None else (place,)

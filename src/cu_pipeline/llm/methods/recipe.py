@@ -1,0 +1,107 @@
+from collections.abc import Mapping
+
+from pydantic import field_validator
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.options import Options
+from cu_pipeline.llm.methods.table import METHODS, Method, unfit
+from cu_pipeline.llm.prompts.forms import FORMS
+
+
+class Example(Options):
+    """A labelled caption that is shown to a language model.
+
+    Attributes:
+        text: the caption, which went through `as_data`.
+        label: as tables have it: a class of the capability, or several.
+    """
+
+    text: str
+    label: str
+
+
+class Recipe(Options):
+    """All that decides how captions are labelled, but for the model itself.
+
+    Attributes:
+        prompt: name of the prompt's file, or of where it comes from.
+        template: the prompt.
+        method: a key of `methods.METHODS`.
+        form: how classes are put into words, a key of `forms.FORMS`.
+        examples: those of a method with fixed examples, in order.
+        shots: number of examples of a method that has any.
+        bias: natural logarithm of the mean probability of each class, by which batch calibration divides. Of a
+            multi-label capability: of the odds of each class's mean probability against the contrast, and 0 for the
+            contrast. Empty: taken from the captions at hand.
+        pictures: frames of each clip that a method shows which lets the model write; 0: none.
+    """
+
+    prompt: str
+    template: str
+    method: str = "score_content_free"
+    form: str = "plain"
+    examples: tuple[Example, ...] = ()
+    shots: int = 0
+    bias: tuple[float, ...] = ()
+    pictures: int = 0
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, method: str) -> str:
+        if method not in METHODS:
+            raise ValueError(f"method {method!r} is unknown. Allowed: {', '.join(METHODS)}")
+        return method
+
+    @field_validator("form")
+    @classmethod
+    def _known_form(cls, form: str) -> str:
+        if form not in FORMS:
+            raise ValueError(f"form {form!r} is unknown. Allowed: {', '.join(FORMS)}")
+        return form
+
+    @property
+    def version(self) -> str:
+        """Give the first 12 hex digits of the SHA-256 of all its parts."""
+        parts = self.model_dump(mode="json")
+        return json_sha256({name: part for name, part in parts.items() if name != "pictures" or part})[:12]
+
+    @property
+    def how(self) -> Method:
+        """What the method's name stands for."""
+        return METHODS[self.method]
+
+    @property
+    def name(self) -> str:
+        """Give a name for people.
+
+        >>> Recipe(prompt="bare", template="", method="score", form="hashtag").name
+        'bare × score (hashtag)'
+        """
+        return f"{self.prompt} × {self.method}" + (f" ({self.form})" if self.form != "plain" else "")
+
+
+def misfit(recipe: Recipe, capability: Capability) -> str:
+    """Say why a recipe cannot label a capability; nothing if it can."""
+    answers = len(capability.classes) + (capability.kind is Kind.MULTI)
+    if recipe.bias and len(recipe.bias) != answers:
+        return (
+            f"{recipe.name} was calibrated for {len(recipe.bias)} answers, and now there are {answers}. Run "
+            "`kedro run --pipelines=prompts` again, or name a prompt: label.llm.prompt=bare"
+        )
+    return unfit(recipe.method, capability)
+
+
+def prompt_named(prompts: Mapping[str, str], name: str) -> str:
+    """Give the template of a prompt.
+
+    Raises:
+        ConfigurationError: there is no file of this name.
+    """
+    if name not in prompts:
+        raise ConfigurationError(
+            f"prompt {name!r} is unknown. Allowed: {', '.join(sorted(prompts))}. A file NAME.j2 in conf/base/prompts "
+            "makes another"
+        )
+    return prompts[name]

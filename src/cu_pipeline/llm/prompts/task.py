@@ -1,0 +1,58 @@
+"""How labels are put into words for a language model: the answers that it scores, sees in examples, or chooses from."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Final
+
+from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
+from cu_pipeline.llm.prompts.forms import spoken, worded
+
+NOTHING: Final = (NONE, "nothing")
+"""What a model may write besides the contrast to say that no class of a multi-label capability holds."""
+
+BETWEEN: Final = ", "
+"""Stands between the words of the classes that hold at once."""
+
+
+def class_words(capability: Capability, form: str) -> tuple[str, ...]:
+    """Give the words for each class."""
+    return tuple(worded(name, form) for name in capability.classes)
+
+
+def label_words(label: str, capability: Capability, contrast: str, form: str) -> str:
+    """Give the words for a label.
+
+    Args:
+        label: as tables have it.
+        capability: whose label it is.
+        contrast: stands for no class of a multi-label capability.
+        form: how a class is put into words, a key of `forms.FORMS`.
+
+    >>> safety = Capability(kind=Kind.MULTI, classes=("violence", "advert"))
+    >>> label_words("advert|violence", safety, "everyday life", "hashtag")
+    '#advert, #violence'
+    >>> label_words("none", safety, "everyday life", "plain")
+    'everyday life'
+    """
+    named = split_label(label, capability.kind)
+    return BETWEEN.join(worded(name, form) for name in named) or worded(contrast, form)
+
+
+def label_choices(capability: Capability, contrast: str, form: str) -> tuple[str, ...]:
+    """Give the words for every label there can be: of a multi-label capability all combinations of classes, and none.
+
+    >>> label_choices(Capability(kind=Kind.MULTI, classes=("violence", "advert")), "everyday life", "plain")
+    ('everyday life', 'advert', 'violence', 'advert, violence')
+    """
+    if capability.kind is Kind.SINGLE:
+        return class_words(capability, form)
+    names = sorted(capability.classes)
+    chosen = (some for size in range(len(names) + 1) for some in combinations(names, size))
+    return tuple(BETWEEN.join(worded(name, form) for name in some) or worded(contrast, form) for some in chosen)
+
+
+def dictated(capability: Capability, contrast: str) -> Iterator[str]:
+    """Give what a caption must not put into a model's mouth: the classes' names, and all that says that none holds."""
+    yield from map(spoken, capability.classes)
+    if capability.kind is Kind.MULTI:
+        yield from (spoken(contrast), *NOTHING)
