@@ -8,7 +8,7 @@ from cu_pipeline.llm.labels.questions import Inquiry
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Task, plan
 from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 
 CAPTIONS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 

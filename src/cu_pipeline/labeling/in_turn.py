@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cu_pipeline.core.counters import count
-from cu_pipeline.llm.clients.protocol import Answer, Unanswered
-from cu_pipeline.llm.clients.question import AnyQuestion
+from cu_pipeline.llm.clients.protocol import Answer, AnyQuestion, Unanswered
 from cu_pipeline.llm.labels.questions import Inquiry
 
 MOST_UNANSWERED: Final = 0.01

@@ -9,8 +9,8 @@ from cu_pipeline.labeling.promise.options import GuaranteeOptions
 from cu_pipeline.labeling.queue.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.methods.calibration import CONTENT_FREE
-from cu_pipeline.llm.methods.table import METHODS
+from cu_pipeline.llm.methods.interpret import CONTENT_FREE
+from cu_pipeline.llm.methods.recipe import METHODS
 
 
 class Method(StrEnum):

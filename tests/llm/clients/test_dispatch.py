@@ -3,11 +3,9 @@ from pydantic import ValidationError
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.dispatch import BATCH, answer
+from cu_pipeline.llm.clients.dispatch import BATCH, CLIENTS, ClientKind, answer
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
-from cu_pipeline.llm.clients.protocol import Scored
-from cu_pipeline.llm.clients.question import Question
-from cu_pipeline.llm.clients.table import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.protocol import Question, Scored
 
 OPTIONS = ClientOptions()
 

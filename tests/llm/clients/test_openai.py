@@ -13,12 +13,10 @@ from pydantic import ValidationError
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import BadClipError, ConfigurationError, Reason
 from cu_pipeline.llm.clients.call_log import Call, CallLog
-from cu_pipeline.llm.clients.dispatch import answer
+from cu_pipeline.llm.clients.dispatch import answer, client_kind
 from cu_pipeline.llm.clients.openai import OpenAIClient
 from cu_pipeline.llm.clients.options import ClientOptions, OpenAIOptions
-from cu_pipeline.llm.clients.protocol import Generated, Unanswered, UnansweredError
-from cu_pipeline.llm.clients.question import OpenQuestion
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion, Unanswered, UnansweredError
 
 CLASSES = ("cooking", "pets", "football")
 FAULTS = ("429", "500", "hang", "broken", "truncated", "rubbish", "schema", "no_class", "list", "drip")
@@ -207,7 +205,7 @@ KILLED = """
     from cu_pipeline.llm.clients.dispatch import answer
     from cu_pipeline.llm.clients.call_log import CallLog
     from cu_pipeline.llm.clients.options import ClientOptions
-    from cu_pipeline.llm.clients.question import OpenQuestion
+    from cu_pipeline.llm.clients.protocol import OpenQuestion
 
     options = ClientOptions.model_validate_json(sys.argv[1])
     log = CallLog(Path(sys.argv[2]))

@@ -12,13 +12,11 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.dispatch import answer
+from cu_pipeline.llm.clients.dispatch import answer, client_kind
 from cu_pipeline.llm.clients.openai import OpenAIClient
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.clients.protocol import Scored
-from cu_pipeline.llm.clients.question import OpenQuestion, Question
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.protocol import OpenQuestion, Question, Scored
 
 CAPTIONS = ("how to bake bread", "what a goal!! #football", "kitten meets dog for the first time")
 TOPICS = ("cooking", "football", "pets", "Science & Technology")

@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 
 from cu_pipeline.features.clip_pictures import ClipPictures
-from cu_pipeline.llm.clients.dispatch import answer
+from cu_pipeline.llm.clients.dispatch import answer, client_kind
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Generated
-from cu_pipeline.llm.clients.question import OpenQuestion
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion
 
 PATCHES = 16
 """Tokens that the model makes of one picture: 32 x 32 pixels in patches of 8 x 8."""

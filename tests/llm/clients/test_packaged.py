@@ -8,7 +8,7 @@ import pytest
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.clients.question import OpenQuestion
+from cu_pipeline.llm.clients.protocol import OpenQuestion
 
 PROMPT = 'Video caption: "how to bake bread"\nTopic:'
 TOPICS = (" cooking", " football", " Science & Technology")

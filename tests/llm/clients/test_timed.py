@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Generated, Scored
-from cu_pipeline.llm.clients.question import OpenQuestion, Question
-from cu_pipeline.llm.clients.table import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion, Question, Scored
 from cu_pipeline.llm.clients.timed import Known, TimedCall, TimedLog, answer_timed
 
 CALLS = [

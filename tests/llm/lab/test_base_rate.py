@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.llm.lab.base_rate import against_base_rate
+from cu_pipeline.llm.lab.choosing import against_base_rate
 from cu_pipeline.llm.lab.development import Development, Labelled
 from cu_pipeline.llm.lab.measuring import Measured, right_of
 from cu_pipeline.llm.lab.options import PromptsOptions
@@ -10,7 +10,7 @@ from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.interpret import Reading
 from cu_pipeline.llm.methods.plan import Task
 from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 

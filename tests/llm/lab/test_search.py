@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.llm.lab.halving import Found, candidates, halve
+from cu_pipeline.llm.lab.search import Found, candidates, halve
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Plan, Task, plan
 from cu_pipeline.llm.methods.recipe import Example, Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
-from cu_pipeline.llm.prompts.forms import FORMS
+from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import FORMS
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
 CAPTIONS = [ClipInputs(f"caption {number}") for number in range(50)]

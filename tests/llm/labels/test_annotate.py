@@ -7,9 +7,9 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Generated, Scored, Unanswered
-from cu_pipeline.llm.clients.table import client_kind
 from cu_pipeline.llm.labels.annotate import annotate
 from cu_pipeline.llm.methods.interpret import class_probabilities
 from cu_pipeline.llm.methods.recipe import Recipe

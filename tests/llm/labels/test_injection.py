@@ -8,9 +8,8 @@ import pytest
 
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.methods.calibration import CONTENT_FREE, calibrated
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
-from cu_pipeline.llm.prompts.prompt import Prompt, as_data
+from cu_pipeline.llm.methods.interpret import CONTENT_FREE, calibrated
+from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt, as_data
 
 INJECTIONS = json.loads((Path(__file__).parent / "injections.json").read_text())
 CAPTIONS = {

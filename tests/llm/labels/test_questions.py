@@ -10,8 +10,7 @@ from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.llm.labels.questions import choose_clips
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Example, Recipe
-from cu_pipeline.llm.prompts.inputs import Extracted
-from cu_pipeline.llm.prompts.screens import screen_reader
+from cu_pipeline.llm.prompts.inputs import Extracted, screen_reader
 
 CAPABILITIES = {
     "topic": Capability(classes=("home_made", "pets")),

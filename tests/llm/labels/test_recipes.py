@@ -3,7 +3,7 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.labels.recipes import Champion, resolve_recipes
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Example, Recipe

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.llm.methods.calibration import calibrated, probabilities
+from cu_pipeline.llm.methods.interpret import calibrated, probabilities
 
 LOGPROBS = st.lists(st.floats(-60, 0), min_size=3, max_size=3)
 

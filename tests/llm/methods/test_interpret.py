@@ -8,7 +8,7 @@ from cu_pipeline.llm.methods.interpret import Reading, read
 from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
 from cu_pipeline.llm.methods.plan import Plan, Task, plan
 from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
 MULTI = Task("safety", Capability(kind=Kind.MULTI, classes=("advert", "violence")), "everyday life", ("N/A",), 100)

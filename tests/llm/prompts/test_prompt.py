@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
-from cu_pipeline.llm.prompts.prompt import Prompt, as_data
+from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt, as_data
 
 
 @given(st.text(), st.integers(1, 50))

@@ -13,10 +13,10 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
-from cu_pipeline.llm.clients.table import CLIENTS, ClientKind
 from cu_pipeline.llm.lab.options import PromptsOptions
-from cu_pipeline.llm.methods.table import METHODS
+from cu_pipeline.llm.methods.recipe import METHODS
 from cu_pipeline.pipelines.label import questions as label
 
 WORDS = {"advert": "sale", "violence": "fight"}

@@ -3,7 +3,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.lab.development import Development, Labelled
 from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.lab.trials import Trial
@@ -11,7 +11,7 @@ from cu_pipeline.llm.labels.recipes import Champion
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Task
 from cu_pipeline.llm.methods.recipe import Example, Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.pipelines.prompts.nodes import plan_trials
 
 POOL = Pool((Example(text="sale", label="a|b"), Example(text="a walk", label="none")), Kind.MULTI)

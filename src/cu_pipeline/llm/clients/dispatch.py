@@ -1,17 +1,46 @@
+"""Which client reaches a model, and asking it what is not known yet."""
+
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
 
 from tqdm import tqdm
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import CuPipelineError
 from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Answer, Client, Unanswered, UnansweredError
-from cu_pipeline.llm.clients.question import AnyQuestion
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
+from cu_pipeline.llm.clients.protocol import Answer, AnyQuestion, Client, Unanswered, UnansweredError
+
+
+@dataclass(frozen=True)
+class ClientKind:
+    """A way to reach a language model.
+
+    Attributes:
+        identity: gives the client's identity without starting it.
+        open: starts it.
+    """
+
+    identity: Callable[[ClientOptions], str]
+    open: Callable[[ClientOptions], Client]
+
+
+CLIENTS: Final[dict[str, ClientKind]] = {
+    "packaged": ClientKind(packaged_identity, PackagedClient),
+    "openai": ClientKind(openai_identity, OpenAIClient),
+}
+
+
+def client_kind(options: ClientOptions) -> ClientKind:
+    """Find the client that `options` name."""
+    return CLIENTS[options.name]
+
 
 BATCH = 16
 """Answers handed on at a time."""

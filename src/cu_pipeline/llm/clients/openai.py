@@ -4,14 +4,12 @@ from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256, text_sha256
-from cu_pipeline.llm.clients.chat import answer_format, chat_request
-from cu_pipeline.llm.clients.formats import json_schema, room_for, token_grammar
+from cu_pipeline.llm.clients.formats import answer_format, chat_request, json_schema, room_for, token_grammar
 from cu_pipeline.llm.clients.options import ClientOptions
+from cu_pipeline.llm.clients.pacing import Bill, Usage
 from cu_pipeline.llm.clients.protocol import Generated, Scored
-from cu_pipeline.llm.clients.replies import field, items, text_of, written
+from cu_pipeline.llm.clients.replies import SCORERS, Send, field, items, text_of, tokens_of, written
 from cu_pipeline.llm.clients.retries import Asker
-from cu_pipeline.llm.clients.scoring import SCORERS, Send, tokens_of
-from cu_pipeline.llm.clients.spending import Bill, Usage
 from cu_pipeline.llm.clients.wire import Wire
 
 _OVERHEAD: Final = 256

@@ -6,13 +6,42 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
+from cu_pipeline.compute.cores import usable_cores
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.weights import MODELS
-from cu_pipeline.llm.clients.chat import answer_format, chat_request
-from cu_pipeline.llm.clients.engine import start_engine
-from cu_pipeline.llm.clients.formats import pick, room_for, token_grammar
-from cu_pipeline.llm.clients.options import ClientOptions
+from cu_pipeline.core.weights import MODELS, weights_path
+from cu_pipeline.llm.clients.formats import answer_format, chat_request, pick, room_for, token_grammar
+from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Generated, Scored, Unanswered, UnansweredError
+
+
+def start_engine(options: PackagedOptions, **settings: object) -> Any:
+    """Start llama.cpp with a packaged model; it also listens for HTTP on `listening_address`.
+
+    Args:
+        options: which model, and how much of the machine it may use.
+        settings: further attributes of `xllamacpp.CommonParams`, such as `port`.
+
+    Returns:
+        An `xllamacpp.Server`, which runs until nothing refers to it.
+
+    Raises:
+        MissingWeightsError: the model's package is absent or damaged.
+    """
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights_path(options.model))
+    parameters.n_ctx = options.context
+    parameters.cpuparams.n_threads = options.threads or usable_cores()
+    parameters.cpuparams_batch.n_threads = parameters.cpuparams.n_threads
+    parameters.cache_ram_mib = 0
+    parameters.warmup = False
+    parameters.ui = False
+    parameters.verbosity = -1
+    for name, value in settings.items():
+        setattr(parameters, name, value)
+    return xllamacpp.Server(parameters)
+
 
 _FORCE = 100.0
 """Added to a token's logit it makes that token certain; the reported log-probabilities leave it out."""

@@ -6,9 +6,8 @@ from typing import Any, Final, TypeVar
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import OpenAIOptions
-from cu_pipeline.llm.clients.pacing import Pace
+from cu_pipeline.llm.clients.pacing import Bill, Budget, Pace, Usage
 from cu_pipeline.llm.clients.protocol import Unanswered, UnansweredError
-from cu_pipeline.llm.clients.spending import Bill, Budget, Usage
 from cu_pipeline.llm.clients.wire import Reply, Wire
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,7 @@ from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.llm.clients.call_log import Call, CallLog
 from cu_pipeline.llm.clients.dispatch import answer
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Answer, Client
-from cu_pipeline.llm.clients.question import AnyQuestion
+from cu_pipeline.llm.clients.protocol import Answer, AnyQuestion, Client
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import OpenAIOptions
-from cu_pipeline.llm.clients.spending import Usage
+from cu_pipeline.llm.clients.pacing import Usage
 
 _LARGEST_REPLY: Final = 32 * 2**20
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')

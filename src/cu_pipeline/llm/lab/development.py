@@ -15,7 +15,7 @@ from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.labels.recipes import task_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Task
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 
 
 @dataclass(frozen=True)

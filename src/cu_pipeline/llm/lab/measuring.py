@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.options import ClientOptions, ModelOptions
-from cu_pipeline.llm.clients.question import AnyQuestion
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.protocol import AnyQuestion
 from cu_pipeline.llm.clients.timed import Known
 from cu_pipeline.llm.lab.development import Development
 from cu_pipeline.llm.lab.options import PromptsOptions

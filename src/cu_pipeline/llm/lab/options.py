@@ -1,7 +1,7 @@
 from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options
-from cu_pipeline.llm.methods.table import METHODS
+from cu_pipeline.llm.methods.recipe import METHODS
 
 
 class SearchOptions(Options):

@@ -1,15 +1,36 @@
+"""Which prompts are tried with which methods, and what they require to be known of clips."""
+
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.question import AnyQuestion
+from cu_pipeline.labeling.options import LabelOptions, LlmOptions
+from cu_pipeline.llm.clients.protocol import AnyQuestion
 from cu_pipeline.llm.lab.development import Development
 from cu_pipeline.llm.lab.options import PromptsOptions
-from cu_pipeline.llm.labels.recipes import recipe_with, with_pictures
+from cu_pipeline.llm.labels.recipes import ChampionOf, recipe_with, with_pictures
 from cu_pipeline.llm.methods.plan import Plan, plan
-from cu_pipeline.llm.methods.recipe import Recipe, prompt_named
-from cu_pipeline.llm.methods.table import unfit
+from cu_pipeline.llm.methods.recipe import Recipe, prompt_named, unfit
+from cu_pipeline.llm.prompts.prompt import Prompt
+
+
+def wanted_inputs(
+    prompts: Mapping[str, str], champion_of: ChampionOf, options: PromptsOptions, label: LabelOptions
+) -> frozenset[str]:
+    """Give all that any prompt of the lab names of a clip: of the grid, of the search, and of what labels now.
+
+    Raises:
+        ConfigurationError: a prompt is unknown.
+    """
+    templates = [prompt_named(prompts, name) for name in options.prompts]
+    if options.search.enabled:
+        templates += [prompt_named(prompts, options.search.prompt), *options.search.instructions]
+    if label.llm.prompt in prompts:
+        templates.append(prompts[label.llm.prompt])
+    if champion := champion_of(options.capability):
+        templates.append(champion.recipe.template)
+    return frozenset().union(*(Prompt(one).inputs for one in templates))
+
 
 _log = logging.getLogger(__name__)
 

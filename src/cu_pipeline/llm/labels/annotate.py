@@ -11,8 +11,8 @@ from cu_pipeline.core.decide import decide
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.protocol import Answer
-from cu_pipeline.llm.clients.table import client_kind
 from cu_pipeline.llm.labels.questions import Inquiry
 from cu_pipeline.llm.methods.interpret import read
 

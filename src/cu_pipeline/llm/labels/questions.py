@@ -8,7 +8,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.question import AnyQuestion
+from cu_pipeline.llm.clients.protocol import AnyQuestion
 from cu_pipeline.llm.labels.recipes import task_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Plan, plan

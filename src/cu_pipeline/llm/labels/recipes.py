@@ -8,11 +8,10 @@ from typing import Final
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.methods.few_shot import Pool, fixed_examples
 from cu_pipeline.llm.methods.plan import Task
-from cu_pipeline.llm.methods.recipe import Recipe, prompt_named
-from cu_pipeline.llm.methods.table import method_named
+from cu_pipeline.llm.methods.recipe import Recipe, method_named, prompt_named
 
 CHAMPION: Final = "champion"
 """Value of `label.llm.prompt` that means: what the prompt lab found best."""

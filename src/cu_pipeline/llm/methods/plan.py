@@ -3,13 +3,11 @@ from dataclasses import dataclass
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.question import AnyQuestion, OpenQuestion, Question
+from cu_pipeline.llm.clients.protocol import AnyQuestion, OpenQuestion, Question
 from cu_pipeline.llm.methods.few_shot import Pool, examples_for
 from cu_pipeline.llm.methods.recipe import Example, Recipe, misfit
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
-from cu_pipeline.llm.prompts.forms import spoken, worded
-from cu_pipeline.llm.prompts.prompt import Prompt, as_data
-from cu_pipeline.llm.prompts.task import class_words, dictated, label_choices, label_words
+from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt, as_data
+from cu_pipeline.llm.prompts.task import class_words, dictated, label_choices, label_words, spoken, worded
 
 GENERATED_TOKENS = 16
 """After which what a model writes is cut: longer than any class's name."""

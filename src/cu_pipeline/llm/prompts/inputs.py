@@ -1,7 +1,7 @@
-"""What a prompt is told of clips: the caption, and what extractors found in the media."""
+"""What a prompt may be told of clips: the caption, and what extractors found in the media."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +10,43 @@ import pandas as pd
 from cu_pipeline.features.clip_pictures import ClipPictures
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.frame_tags import frame_tags
+from cu_pipeline.features.read_screens import read_screens
+from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.text_log import text_key
+from cu_pipeline.features.text_log import TextFeature, text_key
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.clip_inputs import ClipInputs
-from cu_pipeline.llm.prompts.prompt import Prompt
-from cu_pipeline.llm.prompts.screens import screen_reader
+from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt
+from cu_pipeline.media.options import Limits
+
+
+def screen_reader(options: LlmOptions) -> ScreenTextReader:
+    """Give the reader of text on screen."""
+    mine = options.screen_text
+    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
+
+
+def read_missing_screens(
+    clips: pd.DataFrame, known: Mapping[str, str], options: LlmOptions, workers: int
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of clips where it is not known yet, a few at a time.
+
+    Args:
+        clips: rows of the table of clips.
+        known: texts by key.
+        options: how it is read.
+        workers: processes; 0: one per core.
+    """
+    reader, mine = screen_reader(options), options.screen_text
+    missing = {key: path for key, path in _files(clips, reader).items() if key not in known}
+    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+
+
+def _files(clips: pd.DataFrame, reader: ScreenTextReader) -> dict[str, str]:
+    """Give the key of each clip's text on screen, once, and the path of its media."""
+    seen = clips[clips["media_sha256"] != ""]
+    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
+    return dict(zip(keys, seen["path"], strict=True))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,38 @@
-"""How labels are put into words for a language model: the answers that it scores, sees in examples, or chooses from."""
+"""What is asked about a clip, and how classes and labels are put into words for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
-from cu_pipeline.llm.prompts.forms import spoken, worded
+
+
+def spoken(name: str) -> str:
+    """Give a class's name as people write it.
+
+    >>> spoken("science_and_technology")
+    'science and technology'
+    """
+    return " ".join(name.replace("_", " ").split())
+
+
+FORMS: Final[dict[str, Callable[[str], str]]] = {
+    "plain": lambda name: name,
+    "title": str.title,
+    "hashtag": lambda name: "#" + name.replace(" ", ""),
+    "phrase": lambda name: f"a video about {name}",
+}
+"""How a class is put into words, from its spoken name. The model scores these words, so they matter."""
+
+
+def worded(name: str, form: str) -> str:
+    """Give the words that stand for a class.
+
+    >>> worded("home_made", "hashtag")
+    '#homemade'
+    """
+    return FORMS[form](spoken(name))
+
 
 NOTHING: Final = (NONE, "nothing")
 """What a model may write besides the contrast to say that no class of a multi-label capability holds."""

@@ -21,17 +21,15 @@ from cu_pipeline.labeling.promise.offers import Omission, everything_offered, no
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.promise.turns import certified_unasked
 from cu_pipeline.llm.clients.call_log import Call
-from cu_pipeline.llm.clients.dispatch import answer
+from cu_pipeline.llm.clients.dispatch import answer, client_kind
 from cu_pipeline.llm.clients.protocol import Answer
-from cu_pipeline.llm.clients.table import client_kind
 from cu_pipeline.llm.labels import recipes
 from cu_pipeline.llm.labels.annotate import annotate
 from cu_pipeline.llm.labels.questions import Inquiry, askable, choose_clips, plan_inquiries
 from cu_pipeline.llm.labels.recipes import ChampionOf
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.inputs import Extracted, reads_screens
-from cu_pipeline.llm.prompts.screens import read_missing_screens
+from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens, reads_screens
 from cu_pipeline.pipelines.label.versions import machine_versions
 
 

@@ -13,21 +13,17 @@ from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
-from cu_pipeline.llm.clients.table import client_kind
+from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.timed import Known, TimedCall, answer_timed
-from cu_pipeline.llm.lab.base_rate import against_base_rate
-from cu_pipeline.llm.lab.choosing import choose
+from cu_pipeline.llm.lab.choosing import against_base_rate, choose
 from cu_pipeline.llm.lab.development import Development, Use, build_development, choose_labelled
-from cu_pipeline.llm.lab.halving import Found
 from cu_pipeline.llm.lab.measuring import Measured, measure
 from cu_pipeline.llm.lab.options import PromptsOptions
-from cu_pipeline.llm.lab.required_inputs import wanted_inputs
-from cu_pipeline.llm.lab.search import ask_search, conclude_search, search_steps
-from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials
+from cu_pipeline.llm.lab.search import Found, ask_search, conclude_search, search_steps
+from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials, wanted_inputs
 from cu_pipeline.llm.labels.recipes import ChampionOf, resolve_recipes
 from cu_pipeline.llm.methods.recipe import Recipe, misfit
-from cu_pipeline.llm.prompts.inputs import Extracted, clip_inputs
-from cu_pipeline.llm.prompts.screens import read_missing_screens
+from cu_pipeline.llm.prompts.inputs import Extracted, clip_inputs, read_missing_screens
 from cu_pipeline.reports.figures import png
 from cu_pipeline.reports.prompt_figures import quality_and_cost
 from cu_pipeline.reports.prompts_page import in_words, prompts_page
