@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.llm.clients.timed import Known, TimedCall, TimedLog
+from cu_pipeline.llm.clients.call_log import Known, TimedCall, TimedLog
 
 
 class PromptFolder(LocalDataset[Any, dict[str, str]]):

@@ -3,9 +3,9 @@ from pydantic import ValidationError
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.dispatch import BATCH, CLIENTS, ClientKind, answer
+from cu_pipeline.llm.clients.dispatch import BATCH, CLIENTS, ClientKind, ask_model
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
-from cu_pipeline.llm.clients.protocol import Question, Scored
+from cu_pipeline.llm.clients.protocol import Scored, ScoringQuestion
 
 OPTIONS = ClientOptions()
 
@@ -35,12 +35,12 @@ def lengths(monkeypatch: pytest.MonkeyPatch) -> type[_Lengths]:
     return _Lengths
 
 
-def _questions(number: int) -> list[Question]:
-    return [Question(f"prompt {place}", (" a", " bb")) for place in range(number)]
+def _questions(number: int) -> list[ScoringQuestion]:
+    return [ScoringQuestion(f"prompt {place}", (" a", " bb")) for place in range(number)]
 
 
 def test_each_new_question_is_asked_once_and_handed_on_in_batches(lengths: type[_Lengths]) -> None:
-    batches = list(answer(_questions(BATCH + 3) * 2, {}, OPTIONS))
+    batches = list(ask_model(_questions(BATCH + 3) * 2, {}, OPTIONS))
     assert [len(batch) for batch in batches] == [BATCH, 3]
     assert counters.counts()["llm_calls"] == BATCH + 3
     assert counters.counts()["llm_tokens"] == sum(call.answer.tokens for batch in batches for call in batch)
@@ -48,22 +48,22 @@ def test_each_new_question_is_asked_once_and_handed_on_in_batches(lengths: type[
 
 
 def test_questions_with_one_prompt_are_asked_side_by_side() -> None:
-    yes_no = [Question(one.prompt, (" yes", " no")) for one in _questions(3)]
-    (batch,) = answer([*_questions(3), *yes_no], {}, OPTIONS)
+    yes_no = [ScoringQuestion(one.prompt, (" yes", " no")) for one in _questions(3)]
+    (batch,) = ask_model([*_questions(3), *yes_no], {}, OPTIONS)
     prompts = {one.key("lengths@1"): one.prompt for one in [*_questions(3), *yes_no]}
     assert [prompts[call.key] for call in batch] == [f"prompt {place}" for place in (0, 0, 1, 1, 2, 2)]
 
 
 def test_known_answers_cost_nothing_and_load_no_model(lengths: type[_Lengths]) -> None:
-    known = {call.key: call.answer for batch in answer(_questions(5), {}, OPTIONS) for call in batch}
+    known = {call.key: call.answer for batch in ask_model(_questions(5), {}, OPTIONS) for call in batch}
     counters.reset()
-    assert list(answer(_questions(5), known, OPTIONS)) == []
+    assert list(ask_model(_questions(5), known, OPTIONS)) == []
     assert counters.counts() == {"llm_cache_hits": 5, "llm_calls": 0, "llm_tokens": 0, "llm_unanswered": 0}
     assert lengths.opened == 1
 
 
 def test_the_model_is_closed_when_the_run_stops_half_way(lengths: type[_Lengths]) -> None:
-    batches = answer(_questions(3 * BATCH), {}, OPTIONS)
+    batches = ask_model(_questions(3 * BATCH), {}, OPTIONS)
     next(batches)
     batches.close()
     assert lengths.closed == 1
@@ -74,10 +74,10 @@ def test_the_key_depends_on_everything_that_changes_the_answer(change: dict[str,
     given = {"prompt": "p", "continuations": (" a", " b"), "identity": "model@1"}
 
     def key(prompt: str, continuations: tuple[str, ...], identity: str) -> str:
-        return Question(prompt, continuations).key(identity)
+        return ScoringQuestion(prompt, continuations).key(identity)
 
     assert key(**given) != key(**{**given, **change})
-    assert Question("p", (" a", " b"), "shared").key("model@1") == key(**given)
+    assert ScoringQuestion("p", (" a", " b"), "shared").key("model@1") == key(**given)
 
 
 def test_an_unknown_client_or_model_is_named_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,4 +85,4 @@ def test_an_unknown_client_or_model_is_named_with_the_known_ones(monkeypatch: py
         ClientOptions.model_validate({"name": "nowhere"})
     monkeypatch.undo()
     with pytest.raises(ConfigurationError, match=r"'gpt' is unknown; packaged models: .*smollm2"):
-        list(answer([], {}, ClientOptions(packaged=PackagedOptions(model="gpt"))))
+        list(ask_model([], {}, ClientOptions(packaged=PackagedOptions(model="gpt"))))

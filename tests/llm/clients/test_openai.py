@@ -13,17 +13,17 @@ from pydantic import ValidationError
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import BadClipError, ConfigurationError, Reason
 from cu_pipeline.llm.clients.call_log import Call, CallLog
-from cu_pipeline.llm.clients.dispatch import answer, client_kind
+from cu_pipeline.llm.clients.dispatch import ask_model, client_kind
 from cu_pipeline.llm.clients.openai import OpenAIClient
 from cu_pipeline.llm.clients.options import ClientOptions, OpenAIOptions
-from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion, Unanswered, UnansweredError
+from cu_pipeline.llm.clients.protocol import Generated, Unanswered, UnansweredError, WritingQuestion
 
 CLASSES = ("cooking", "pets", "football")
 FAULTS = ("429", "500", "hang", "broken", "truncated", "rubbish", "schema", "no_class", "list", "drip")
 
 
-def _questions(number: int) -> list[OpenQuestion]:
-    return [OpenQuestion(f"clip {place} shows {CLASSES[place % 3]}", 8, CLASSES) for place in range(number)]
+def _questions(number: int) -> list[WritingQuestion]:
+    return [WritingQuestion(f"clip {place} shows {CLASSES[place % 3]}", 8, CLASSES) for place in range(number)]
 
 
 def _truth(number: int, options: ClientOptions) -> dict[str, str]:
@@ -33,7 +33,7 @@ def _truth(number: int, options: ClientOptions) -> dict[str, str]:
 
 def _asked(number: int, options: ClientOptions) -> list[Call]:
     counters.reset()
-    return [call for batch in answer(_questions(number), {}, options) for call in batch]
+    return [call for batch in ask_model(_questions(number), {}, options) for call in batch]
 
 
 def _texts(calls: list[Call]) -> dict[str, str]:
@@ -67,7 +67,7 @@ def test_what_stays_unanswered_is_reported_and_its_cost_kept(fake_server, script
     assert "left 3 questions without an answer: the model wrote 'banana'" in caplog.text
 
     script()
-    log.append(call for batch in answer(_questions(3), known, options) for call in batch)
+    log.append(call for batch in ask_model(_questions(3), known, options) for call in batch)
     assert {key: one.text for key, one in log.read().items()} == _truth(3, options)
     assert sum(one.tokens for one in log.read().values()) == sum(fake_server.billed.values())
 
@@ -147,14 +147,14 @@ def test_images_are_sent_within_the_message_and_change_the_key(fake_server) -> N
     assert image["image_url"]["url"].startswith("data:image/jpeg;base64,")
     client.close()
     one, other = Shown("a"), Shown("b")
-    assert len({OpenQuestion("p", 8, pictures=shown).key("m") for shown in (None, one, other)}) == 3
+    assert len({WritingQuestion("p", 8, pictures=shown).key("m") for shown in (None, one, other)}) == 3
 
 
 def test_a_clip_that_does_not_decode_is_left_out_and_the_others_are_answered(fake_server) -> None:
     counters.reset()
     options = fake_server.options(constrain="none")
-    questions = [OpenQuestion("it shows pets", 8, CLASSES, shown) for shown in (Shown("a"), Shown("broken"))]
-    (calls,) = answer(questions, {}, options)
+    questions = [WritingQuestion("it shows pets", 8, CLASSES, shown) for shown in (Shown("a"), Shown("broken"))]
+    (calls,) = ask_model(questions, {}, options)
     assert [call.answer.text for call in calls] == ["pets"]
     _, *images = fake_server.requests[-1]["messages"][0]["content"]
     assert len(images) == 2
@@ -202,15 +202,15 @@ def test_a_refused_question_is_not_asked_again(fake_server, script) -> None:
 KILLED = """
     import sys
     from pathlib import Path
-    from cu_pipeline.llm.clients.dispatch import answer
+    from cu_pipeline.llm.clients.dispatch import ask_model
     from cu_pipeline.llm.clients.call_log import CallLog
     from cu_pipeline.llm.clients.options import ClientOptions
-    from cu_pipeline.llm.clients.protocol import OpenQuestion
+    from cu_pipeline.llm.clients.protocol import WritingQuestion
 
     options = ClientOptions.model_validate_json(sys.argv[1])
     log = CallLog(Path(sys.argv[2]))
-    questions = [OpenQuestion(f"clip {place} shows pets", 8, ("pets", "cooking")) for place in range(500)]
-    for batch in answer(questions, log.read(), options):
+    questions = [WritingQuestion(f"clip {place} shows pets", 8, ("pets", "cooking")) for place in range(500)]
+    for batch in ask_model(questions, log.read(), options):
         log.append(batch)
 """
 

@@ -12,11 +12,11 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.dispatch import answer, client_kind
+from cu_pipeline.llm.clients.dispatch import ask_model, client_kind
 from cu_pipeline.llm.clients.openai import OpenAIClient
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.clients.protocol import OpenQuestion, Question, Scored
+from cu_pipeline.llm.clients.protocol import Scored, ScoringQuestion, WritingQuestion
 
 CAPTIONS = ("how to bake bread", "what a goal!! #football", "kitten meets dog for the first time")
 TOPICS = ("cooking", "football", "pets", "Science & Technology")
@@ -53,10 +53,10 @@ def _options(url: str, **openai: object) -> ClientOptions:
 
 
 def test_scores_agree_with_those_of_the_model_in_this_process(url: str, packaged: PackagedClient) -> None:
-    questions = [Question(prompt, tuple(f" {topic}" for topic in TOPICS)) for prompt in PROMPTS]
+    questions = [ScoringQuestion(prompt, tuple(f" {topic}" for topic in TOPICS)) for prompt in PROMPTS]
     options = _options(url)
     counters.reset()
-    far = {call.key: call.answer for batch in answer(questions, {}, options) for call in batch}
+    far = {call.key: call.answer for batch in ask_model(questions, {}, options) for call in batch}
     identity = client_kind(options).identity(options)
     for question in questions:
         here, there = question.ask(packaged), far[question.key(identity)]
@@ -70,7 +70,7 @@ def test_scores_agree_with_those_of_the_model_in_this_process(url: str, packaged
 def test_written_answers_agree_with_those_of_the_model_in_this_process(url: str, form: str, constrain: str) -> None:
     here = PackagedClient(ClientOptions(packaged=PackagedOptions(form=form)))
     there = OpenAIClient(_options(url, form=form, constrain=constrain))
-    for question in (OpenQuestion(PROMPTS[1], 6), OpenQuestion(PROMPTS[2], 6, TOPICS)):
+    for question in (WritingQuestion(PROMPTS[1], 6), WritingQuestion(PROMPTS[2], 6, TOPICS)):
         assert question.ask(there) == question.ask(here)
     here.close()
     there.close()

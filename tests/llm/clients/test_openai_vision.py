@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cu_pipeline.features.clip_pictures import ClipPictures
-from cu_pipeline.llm.clients.dispatch import answer, client_kind
+from cu_pipeline.llm.clients.dispatch import ask_model, client_kind
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion
+from cu_pipeline.llm.clients.protocol import Generated, WritingQuestion
 
 PATCHES = 16
 """Tokens that the model makes of one picture: 32 x 32 pixels in patches of 8 x 8."""
@@ -85,9 +85,9 @@ def _address(log: Path, server: "subprocess.Popen[bytes]") -> str:
 @pytest.mark.slow
 def test_a_vision_model_is_shown_every_picture_of_a_clip(options: ClientOptions, encode) -> None:
     clip = ClipPictures(str(encode(frames=10)), "sha", 1, 64)
-    questions = [OpenQuestion("What is it?", 4, pictures=shown) for shown in (None, clip, clip.take(3))]
+    questions = [WritingQuestion("What is it?", 4, pictures=shown) for shown in (None, clip, clip.take(3))]
     identity = client_kind(options).identity(options)
-    answers = {call.key: call.answer for calls in answer(questions, {}, options) for call in calls}
+    answers = {call.key: call.answer for calls in ask_model(questions, {}, options) for call in calls}
     tokens = [answers[question.key(identity)].tokens for question in questions]
     assert all(isinstance(one, Generated) for one in answers.values())
     assert [one - tokens[0] for one in tokens] == [0, PATCHES, 3 * PATCHES]

@@ -8,7 +8,7 @@ import pytest
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.clients.protocol import OpenQuestion
+from cu_pipeline.llm.clients.protocol import WritingQuestion
 
 PROMPT = 'Video caption: "how to bake bread"\nTopic:'
 TOPICS = (" cooking", " football", " Science & Technology")
@@ -86,7 +86,7 @@ def test_a_choice_is_the_likeliest_of_the_given_ones(client: PackagedClient) -> 
 def test_in_the_chat_form_choices_hold_too() -> None:
     client = PackagedClient(ClientOptions(packaged=PackagedOptions(form="chat")))
     assert client.identity.endswith(" chat")
-    question = OpenQuestion(PROMPT, max_tokens=1, choices=("cooking", "football"))
+    question = WritingQuestion(PROMPT, max_tokens=1, choices=("cooking", "football"))
     first = question.ask(client)
     client.generate("Say hello.", max_tokens=5)
     assert question.ask(client) == first

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cu_pipeline.llm.clients.call_log import Call
-from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.call_log import Call, Known, TimedCall, TimedLog
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind, ask_timed
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.protocol import Generated, OpenQuestion, Question, Scored
-from cu_pipeline.llm.clients.timed import Known, TimedCall, TimedLog, answer_timed
+from cu_pipeline.llm.clients.protocol import Generated, Scored, ScoringQuestion, WritingQuestion
 
 CALLS = [
     TimedCall(Call("one", Scored((-1.0, -2.0), 7)), 0.25),
@@ -62,13 +61,13 @@ def test_an_unfinished_line_costs_only_itself(tmp_path: Path) -> None:
 
 def test_each_block_reads_its_prompts_anew(slow: _Slow) -> None:
     prompts = ["a", "b"]
-    blocks = [[OpenQuestion(one, 4) for one in prompts], [Question(one, (" x",)) for one in prompts]]
-    calls = [one for some in answer_timed(blocks, {}, ClientOptions()) for one in some]
+    blocks = [[WritingQuestion(one, 4) for one in prompts], [ScoringQuestion(one, (" x",)) for one in prompts]]
+    calls = [one for some in ask_timed(blocks, {}, ClientOptions()) for one in some]
     assert slow.asked == ["write a", "write b", "score a", "score b"]
     assert [one.seconds >= 0.02 for one in calls] == [False, False, True, True]
 
 
 def test_what_is_known_is_not_asked(slow: _Slow) -> None:
-    question = Question("a", (" x",))
-    assert list(answer_timed([[question]], {question.key("slow@1"): Scored((0.0,), 1)}, ClientOptions())) == []
+    question = ScoringQuestion("a", (" x",))
+    assert list(ask_timed([[question]], {question.key("slow@1"): Scored((0.0,), 1)}, ClientOptions())) == []
     assert slow.asked == []

@@ -7,7 +7,7 @@ from cu_pipeline.llm.lab.development import Development, Labelled
 from cu_pipeline.llm.lab.measuring import Measured, right_of
 from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.interpret import Reading
+from cu_pipeline.llm.methods.interpret import Interpretation
 from cu_pipeline.llm.methods.plan import Task
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
@@ -41,10 +41,10 @@ def test_always_giving_the_commonest_label_is_what_trials_are_held_against() -> 
     [([0.9, 0.1], True), ([0.9, 0.5], True), ([0.9, 0.6], False), ([0.4, 0.1], False)],
 )
 def test_a_clip_is_right_if_all_its_classes_are(probabilities: list[float], right: bool) -> None:
-    reading = Reading(np.array([probabilities]), np.array([True]))
+    reading = Interpretation(np.array([probabilities]), np.array([True]))
     assert right_of(reading, np.array([[True, False]]), Kind.MULTI).tolist() == [right]
 
 
 def test_a_clip_without_an_answer_is_wrong_even_if_no_class_holds() -> None:
-    reading = Reading(np.array([[0.1, 0.1], [0.1, 0.1]]), np.array([True, False]))
+    reading = Interpretation(np.array([[0.1, 0.1], [0.1, 0.1]]), np.array([True, False]))
     assert right_of(reading, np.zeros((2, 2), dtype=bool), Kind.MULTI).tolist() == [True, False]

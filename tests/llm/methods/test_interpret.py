@@ -4,7 +4,7 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored, Unanswered
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.interpret import Reading, read
+from cu_pipeline.llm.methods.interpret import Interpretation, interpret
 from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
 from cu_pipeline.llm.methods.plan import Plan, Task, plan
 from cu_pipeline.llm.methods.recipe import Recipe
@@ -20,9 +20,9 @@ def _plan(method: str, captions: int, bias: tuple[float, ...] = (), task: Task =
     return plan(recipe, task, [ClipInputs(f"caption {number}") for number in range(captions)], Pool())
 
 
-def _read(asked: Plan, answers: list[Answer], priors: np.ndarray = EVEN) -> Reading:
+def _read(asked: Plan, answers: list[Answer], priors: np.ndarray = EVEN) -> Interpretation:
     known = {one.key("model"): answer for one, answer in zip(asked.everything, answers, strict=False)}
-    return read(asked, known, "model", priors)
+    return interpret(asked, known, "model", priors)
 
 
 def _scored(*shares: float) -> Scored:
@@ -120,7 +120,7 @@ def test_every_combination_that_can_be_chosen_is_read_back() -> None:
     assert [task.words(label, "plain") for label in _labels(reading, task)] == list(choices)
 
 
-def _labels(reading: Reading, task: Task) -> list[str]:
+def _labels(reading: Interpretation, task: Task) -> list[str]:
     named = np.array(task.capability.classes, dtype=object)
     return [join_label(list(named[row > 0.5]), task.capability.kind) for row in reading.probabilities]
 

@@ -1,6 +1,8 @@
+"""Logs of what a language model answered: nothing that was paid for is asked again."""
+
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,3 +83,54 @@ def _with_bill_of(earlier: Answer | None, answer: Answer) -> Answer:
         tokens=answer.tokens + earlier.tokens,
         output_tokens=answer.output_tokens + earlier.output_tokens,
     )
+
+
+@dataclass(frozen=True)
+class TimedCall:
+    """One question that was paid for.
+
+    Attributes:
+        call: key and answer.
+        seconds: from asking to the answer, the loading of the model left out.
+    """
+
+    call: Call
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was answered earlier.
+
+    Attributes:
+        answers: by key.
+        seconds: that each took, by key.
+    """
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class TimedLog:
+    """Timed answers in two append-only files of JSON lines, `calls.jsonl` and `seconds.jsonl`.
+
+    Args:
+        folder: holds the files; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._calls, self._seconds = CallLog(folder / "calls.jsonl"), folder / "seconds.jsonl"
+
+    def read(self) -> Known:
+        """Give all that was answered.
+
+        Raises:
+            StoreError: a finished line is damaged.
+        """
+        return Known(self._calls.read(), dict(map(json.loads, read_lines(self._seconds))))
+
+    def append(self, calls: Iterable[TimedCall]) -> None:
+        """Add answers and put them on the disk."""
+        new = list(calls)
+        self._calls.append(one.call for one in new)
+        append_lines(self._seconds, [json.dumps([one.call.key, round(one.seconds, 4)]) for one in new])

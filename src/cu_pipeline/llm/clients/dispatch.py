@@ -1,6 +1,7 @@
 """Which client reaches a model, and asking it what is not known yet."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,11 +12,11 @@ from tqdm import tqdm
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import CuPipelineError
-from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.call_log import Call, TimedCall
 from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
-from cu_pipeline.llm.clients.protocol import Answer, AnyQuestion, Client, Unanswered, UnansweredError
+from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, Unanswered, UnansweredError
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ _log = logging.getLogger(__name__)
 _NOTHING = Unanswered("not asked yet")
 
 
-def answer(
-    questions: Iterable[AnyQuestion], known: Mapping[str, Answer], options: ClientOptions
+def ask_model(
+    questions: Iterable[ModelQuestion], known: Mapping[str, Answer], options: ClientOptions
 ) -> Iterator[list[Call]]:
     """Ask a language model what is not known yet, each question once.
 
@@ -101,7 +102,7 @@ def answer(
         yield batch
 
 
-def _ask(questions: Mapping[str, AnyQuestion], client: Client, reasons: Counter[str]) -> Iterator[Call]:
+def _ask(questions: Mapping[str, ModelQuestion], client: Client, reasons: Counter[str]) -> Iterator[Call]:
     """Give what was paid for as it comes, at most `client.concurrency` questions under way; close the client."""
     waiting = iter(questions.items())
     running: dict[Future[tuple[Answer, bool]], str] = {}
@@ -131,7 +132,7 @@ def _ask(questions: Mapping[str, AnyQuestion], client: Client, reasons: Counter[
         raise failure
 
 
-def _outcome(question: AnyQuestion, client: Client) -> tuple[Answer, bool]:
+def _outcome(question: ModelQuestion, client: Client) -> tuple[Answer, bool]:
     try:
         return question.ask(client), True
     except UnansweredError as error:
@@ -151,9 +152,52 @@ def _report(reasons: Counter[str]) -> None:
         _log.warning("the language model left %d questions without an answer: %s", number, reason)
 
 
-def _by_prompt(questions: Mapping[str, AnyQuestion]) -> dict[str, AnyQuestion]:
+def _by_prompt(questions: Mapping[str, ModelQuestion]) -> dict[str, ModelQuestion]:
     """Put questions with equal prompts side by side: a client reads the prompt once for all of them."""
     order: dict[str, int] = {}
     for question in questions.values():
         order.setdefault(question.prompt, len(order))
     return dict(sorted(questions.items(), key=lambda item: order[item[1].prompt]))
+
+
+def ask_timed(
+    blocks: Iterable[Iterable[ModelQuestion]], known: Mapping[str, Answer], options: ClientOptions
+) -> Iterator[list[TimedCall]]:
+    """Ask what is not known yet, one block of questions after the other, and take the time.
+
+    Args:
+        blocks: a prompt that occurs in two blocks is read by the model in each, so the times can be compared.
+        known: earlier answers by key.
+        options: which model.
+
+    Yields:
+        A few new answers.
+    """
+    seconds: dict[str, float] = {}
+    questions = [_Timed(question, place, seconds) for place, block in enumerate(blocks) for question in block]
+    for calls in ask_model(questions, known, options):  # type: ignore[arg-type]
+        yield [TimedCall(call, seconds[call.key]) for call in calls]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A question that notes how long its answer takes."""
+
+    question: ModelQuestion
+    block: int
+    seconds: dict[str, float]
+
+    @property
+    def prompt(self) -> str:
+        """By which questions are put side by side."""
+        return f"{self.block}\n{self.question.prompt}"
+
+    def key(self, identity: str) -> str:
+        return self.question.key(identity)
+
+    def ask(self, client: Client) -> Answer:
+        started = time.perf_counter()
+        try:
+            return self.question.ask(client)
+        finally:
+            self.seconds[self.question.key(client.identity)] = time.perf_counter() - started

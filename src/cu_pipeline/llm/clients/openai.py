@@ -6,10 +6,10 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256, text_sha256
 from cu_pipeline.llm.clients.formats import answer_format, chat_request, json_schema, room_for, token_grammar
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.pacing import Bill, Usage
+from cu_pipeline.llm.clients.pacing import Costs, Usage
 from cu_pipeline.llm.clients.protocol import Generated, Scored
 from cu_pipeline.llm.clients.replies import SCORERS, Send, field, items, text_of, tokens_of, written
-from cu_pipeline.llm.clients.retries import Asker
+from cu_pipeline.llm.clients.retries import Retrier
 from cu_pipeline.llm.clients.wire import Wire
 
 _OVERHEAD: Final = 256
@@ -31,12 +31,12 @@ class OpenAIClient:
         self.concurrency = options.openai.concurrency
         self._options = options.openai
         self._wire = Wire(options.openai)
-        self._asker = Asker(options.openai, self._wire)
+        self._retrier = Retrier(options.openai, self._wire)
         self._token_ids: dict[str, Any] = {}
 
     def close(self) -> None:
         """Send nothing more and drop all connections."""
-        self._asker.stop()
+        self._retrier.stop()
         self._wire.close()
 
     def score(self, prompt: str, continuations: Sequence[str], *, shared: str = "") -> Scored:  # noqa: ARG002 - a hint
@@ -46,9 +46,9 @@ class OpenAIClient:
             UnansweredError: this question got no usable answer.
             ConfigurationError: the server does not offer what `score_by` needs.
         """
-        bill = Bill()
-        logprobs = SCORERS[self._options.score_by](self._sender(bill), prompt, continuations)
-        return Scored(logprobs, bill.tokens, bill.output_tokens)
+        costs = Costs()
+        logprobs = SCORERS[self._options.score_by](self._sender(costs), prompt, continuations)
+        return Scored(logprobs, costs.tokens, costs.output_tokens)
 
     def generate(
         self,
@@ -65,23 +65,23 @@ class OpenAIClient:
             UnansweredError: this question got no usable answer, say none of the choices.
             ConfigurationError: no question will get one.
         """
-        bill, form = Bill(), self._options.form
-        send = self._sender(bill)
+        costs, form = Costs(), self._options.form
+        send = self._sender(costs)
         request = _request(form, prompt, room_for(choices, max_tokens), images)
         if choices:
             request |= CONSTRAINTS[form, self._options.constrain](send, choices)
         endpoint, text = _FORMS[form]
         return Generated(
-            send(endpoint, request, lambda body: written(text(body), choices), ""), bill.tokens, bill.output_tokens
+            send(endpoint, request, lambda body: written(text(body), choices), ""), costs.tokens, costs.output_tokens
         )
 
-    def _sender(self, bill: Bill) -> Send:
+    def _sender(self, costs: Costs) -> Send:
         def send(endpoint: str, request: Mapping[str, Any], read: Callable[[dict[str, Any]], Any], remedy: str) -> Any:
             if endpoint != "tokenize":
-                return self._asker.ask((endpoint, request, self._most(request)), read, bill, remedy)
+                return self._retrier.ask((endpoint, request, self._most(request)), read, costs, remedy)
             text = request["content"]
             if text not in self._token_ids:
-                self._token_ids[text] = self._asker.ask((endpoint, request, Usage(0, 0)), read, bill, remedy)
+                self._token_ids[text] = self._retrier.ask((endpoint, request, Usage(0, 0)), read, costs, remedy)
             return self._token_ids[text]
 
         return send

@@ -17,7 +17,7 @@ class Usage:
 
 
 @dataclass
-class Bill:
+class Costs:
     """What a server says that one question cost, over all its requests and tries.
 
     Attributes:

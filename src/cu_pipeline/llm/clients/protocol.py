@@ -6,7 +6,6 @@ from typing import Protocol
 
 from cu_pipeline.core.errors import BadClipError, CuPipelineError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.llm.prompts.prompt import Pictures
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,26 @@ class Client(Protocol):
         """Give back memory and threads; the client is of no use afterwards."""
 
 
+class Pictures(Protocol):
+    """Frames of a clip, for a model that sees. They are decoded only when a question about them is asked."""
+
+    @property
+    def key(self) -> str:
+        """Equal keys stand for equal pictures."""
+
+    def take(self, count: int) -> "Pictures":
+        """Give so many pictures of the same clip instead."""
+
+    def load(self) -> tuple[bytes, ...]:
+        """Give encoded pictures (JPEG, PNG, WebP or GIF), in order of time.
+
+        Raises:
+            BadClipError: the clip does not decode.
+        """
+
+
 @dataclass(frozen=True)
-class Question:
+class ScoringQuestion:
     """A prompt and the answers among which a model's probability is asked for.
 
     Attributes:
@@ -147,7 +164,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class OpenQuestion:
+class WritingQuestion:
     """A prompt that a model answers by writing.
 
     Attributes:
@@ -188,4 +205,4 @@ class OpenQuestion:
         )
 
 
-AnyQuestion = Question | OpenQuestion
+ModelQuestion = ScoringQuestion | WritingQuestion

@@ -56,7 +56,7 @@ class Send(Protocol):
     """Sends one request and gives what `read` takes out of the reply."""
 
     def __call__(self, endpoint: str, request: Mapping[str, Any], read: Any, remedy: str) -> Any:
-        """Raise what `Asker.ask` raises."""
+        """Raise what `Retrier.ask` raises."""
 
 
 def by_echo(send: Send, prompt: str, continuations: Sequence[str]) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import OpenAIOptions
-from cu_pipeline.llm.clients.pacing import Bill, Budget, Pace, Usage
+from cu_pipeline.llm.clients.pacing import Budget, Costs, Pace, Usage
 from cu_pipeline.llm.clients.protocol import Unanswered, UnansweredError
 from cu_pipeline.llm.clients.wire import Reply, Wire
 
@@ -31,7 +31,7 @@ class UnusableError(Exception):
         super().__init__(reason)
 
 
-class Asker:
+class Retrier:
     """Sends requests until one gets a usable reply, within rates, budget and patience.
 
     A reply that is late, refused, broken or unusable is asked for again, with growing pauses, and meanwhile no
@@ -62,7 +62,7 @@ class Asker:
         self,
         request: tuple[str, Mapping[str, Any], Usage],
         read: Callable[[dict[str, Any]], T],
-        bill: Bill,
+        costs: Costs,
         remedy: str = "",
     ) -> T:
         """Send a request as often as need be.
@@ -70,7 +70,7 @@ class Asker:
         Args:
             request: endpoint, JSON object, and the tokens that one try may cost at most.
             read: takes out of a reply's JSON what is wanted, or raises `UnusableError`.
-            bill: to which all that was paid is added.
+            costs: to which all that was paid is added.
             remedy: what to do about a server that works but does not offer what is asked for.
 
         Raises:
@@ -80,20 +80,20 @@ class Asker:
         with self._lane:
             pass
         if self._in_vain >= self._options.give_up_after:
-            raise self._unanswered(f"the server failed {self._in_vain} times in a row", bill)
+            raise self._unanswered(f"the server failed {self._in_vain} times in a row", costs)
         try:
-            return self._try(request, read, bill, remedy)
+            return self._try(request, read, costs, remedy)
         except UnusableError as trouble:
             first = trouble
         with self._lane:
-            return self._retry(first, request, read, bill, remedy)
+            return self._retry(first, request, read, costs, remedy)
 
     def _retry(
         self,
         trouble: UnusableError,
         request: tuple[str, Mapping[str, Any], Usage],
         read: Callable[[dict[str, Any]], T],
-        bill: Bill,
+        costs: Costs,
         remedy: str,
     ) -> T:
         unproven = bool(remedy) and remedy not in self._proven
@@ -102,36 +102,36 @@ class Asker:
             pointless = trouble.whole and unproven and attempt >= _RETRIES_UNPROVEN
             if given_up or pointless or not trouble.again or trouble.wait_s > self._options.longest_wait_s:
                 break
-            self._rest(attempt, trouble, bill)
+            self._rest(attempt, trouble, costs)
             try:
-                return self._try(request, read, bill, remedy)
+                return self._try(request, read, costs, remedy)
             except UnusableError as error:
                 trouble = error
         if unproven and (trouble.whole or not trouble.again):
             raise ConfigurationError(f"{self._options.base_url}: {trouble}. {remedy}")
         self._in_vain += not trouble.whole and trouble.again
-        raise self._unanswered(str(trouble), bill)
+        raise self._unanswered(str(trouble), costs)
 
     def _try(
         self,
         request: tuple[str, Mapping[str, Any], Usage],
         read: Callable[[dict[str, Any]], T],
-        bill: Bill,
+        costs: Costs,
         remedy: str,
     ) -> T:
         endpoint, body, most = request
         if not self._budget.reserve(most):
-            raise self._unanswered(f"the budget of ${self._options.budget_usd:g} is spent (budget_usd)", bill)
+            raise self._unanswered(f"the budget of ${self._options.budget_usd:g} is spent (budget_usd)", costs)
         paid = most
         try:
             self._pace.enter(most.prompt_tokens // 3 + most.output_tokens, self._stopped)
             if self._stopped.is_set():
                 paid = _NOTHING
-                raise self._unanswered("the run was stopped", bill)
-            bill.requests += 1
+                raise self._unanswered("the run was stopped", costs)
+            costs.requests += 1
             reply = self._wire.post(endpoint, body)
             paid = reply.usage or (_NOTHING if reply.refused or endpoint == "tokenize" else most)
-            bill.add(reply.usage or _NOTHING)
+            costs.add(reply.usage or _NOTHING)
         finally:
             self._budget.settle(most, paid)
         if reply.body is None:
@@ -146,17 +146,17 @@ class Asker:
         self._proven.add(remedy)
         return result
 
-    def _rest(self, attempt: int, trouble: UnusableError, bill: Bill) -> None:
+    def _rest(self, attempt: int, trouble: UnusableError, costs: Costs) -> None:
         pause = self._options.backoff_s * 2 ** min(attempt, 6) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         _log.debug("asked again after %.1f s: %s", max(pause, trouble.wait_s), trouble)
         self._pace.hold(max(pause, trouble.wait_s))
         if self._stopped.wait(max(pause, trouble.wait_s)):
-            raise self._unanswered("the run was stopped", bill)
+            raise self._unanswered("the run was stopped", costs)
 
-    def _unanswered(self, reason: str, bill: Bill) -> UnansweredError:
-        return UnansweredError(Unanswered(reason, bill.tokens, bill.output_tokens), asked=bill.requests > 0)
+    def _unanswered(self, reason: str, costs: Costs) -> UnansweredError:
+        return UnansweredError(Unanswered(reason, costs.tokens, costs.output_tokens), asked=costs.requests > 0)
 
     def _warn_unstated(self) -> None:
         if not self._warned:
             self._warned = True
-            _log.warning("%s does not say how many tokens a call took: the bill is too low", self._options.base_url)
+            _log.warning("%s does not say how many tokens a call took: the costs is too low", self._options.base_url)

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
+from cu_pipeline.llm.clients.call_log import Known
 from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.options import ClientOptions, ModelOptions
-from cu_pipeline.llm.clients.protocol import AnyQuestion
-from cu_pipeline.llm.clients.timed import Known
+from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.lab.development import Development
 from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.lab.trials import Trial
-from cu_pipeline.llm.methods.interpret import Reading, read
+from cu_pipeline.llm.methods.interpret import Interpretation, interpret
 from cu_pipeline.llm.methods.plan import Plan
 from cu_pipeline.llm.methods.recipe import Recipe
 
@@ -48,7 +48,7 @@ def measure(
         seed: of the resamples.
     """
     identity = client_kind(client).identity(client)
-    readings = [read(one, known.answers, identity, development.priors) for one in trial.plans]
+    readings = [interpret(one, known.answers, identity, development.priors) for one in trial.plans]
     truth, kind = development.measured.truth, development.task.capability.kind
     answers = [Answers(kind, truth, one.probabilities, decided(one, kind)) for one in readings]
     right = np.array([right_of(one, truth, kind) for one in readings])
@@ -78,7 +78,7 @@ def measure(
     )
 
 
-def decided(reading: Reading, kind: Kind) -> NDArray[np.bool_]:
+def decided(reading: Interpretation, kind: Kind) -> NDArray[np.bool_]:
     """Name the likeliest class, or every class that is likelier than not; nothing for a caption without an answer.
 
     Returns:
@@ -90,7 +90,7 @@ def decided(reading: Reading, kind: Kind) -> NDArray[np.bool_]:
     return named & reading.answered[:, None]
 
 
-def right_of(reading: Reading, truth: NDArray[np.bool_], kind: Kind) -> NDArray[np.bool_]:
+def right_of(reading: Interpretation, truth: NDArray[np.bool_], kind: Kind) -> NDArray[np.bool_]:
     """Tell for each caption whether all its classes and no other are named; without an answer none is right.
 
     Args:
@@ -115,7 +115,7 @@ def interval(right: NDArray[np.bool_], seed: int, draws: int) -> list[float]:
 def _price(plan: Plan, known: Known, identity: str, model: ModelOptions) -> float:
     """Give the price in US dollars of 1,000 clips; the content-free questions are paid for once."""
 
-    def paid(questions: Sequence[AnyQuestion]) -> list[float]:
+    def paid(questions: Sequence[ModelQuestion]) -> list[float]:
         found = [known.answers[key] for one in questions if (key := one.key(identity)) in known.answers]
         return [model.price(answer.tokens, answer.output_tokens) for answer in found]
 
@@ -123,7 +123,7 @@ def _price(plan: Plan, known: Known, identity: str, model: ModelOptions) -> floa
     return 1000 * sum(each) / max(len(each), 1) + sum(paid(plan.content_free))
 
 
-def _tokens(questions: Sequence[AnyQuestion], known: Known, identity: str) -> float:
+def _tokens(questions: Sequence[ModelQuestion], known: Known, identity: str) -> float:
     found = [known.answers[key].tokens for one in questions if (key := one.key(identity)) in known.answers]
     return sum(found) / max(len(found), 1)
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.dispatch import client_kind
+from cu_pipeline.llm.clients.call_log import Known, TimedCall
+from cu_pipeline.llm.clients.dispatch import ask_timed, client_kind
 from cu_pipeline.llm.clients.protocol import Answer
-from cu_pipeline.llm.clients.timed import Known, TimedCall, answer_timed
 from cu_pipeline.llm.lab.development import Development
 from cu_pipeline.llm.lab.measuring import right_of
 from cu_pipeline.llm.lab.options import SearchOptions
 from cu_pipeline.llm.methods.few_shot import Pool, fixed_examples
-from cu_pipeline.llm.methods.interpret import read
+from cu_pipeline.llm.methods.interpret import interpret
 from cu_pipeline.llm.methods.plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe, prompt_named
 from cu_pipeline.llm.prompts.task import FORMS
@@ -132,7 +132,7 @@ def ask_search(steps: Steps, known: Known, options: LlmOptions) -> Iterator[list
     answers = dict(known.answers)
     wanted: list[Plan] = next(steps)
     while True:
-        for calls in answer_timed([one.everything for one in wanted], answers, options.client):
+        for calls in ask_timed([one.everything for one in wanted], answers, options.client):
             answers |= {one.call.key: one.call.answer for one in calls}
             yield calls
         try:
@@ -172,7 +172,7 @@ def search_steps(
         return plan(recipe, development.task, searched.clips[:clips], development.pool)
 
     def right(asked: Plan, answers: Mapping[str, Answer]) -> NDArray[np.bool_]:
-        reading = read(asked, answers, identity, development.priors)
+        reading = interpret(asked, answers, identity, development.priors)
         return right_of(reading, searched.truth, development.task.capability.kind)
 
     return halve(recipes, len(searched), options.calls, plan_first, right)

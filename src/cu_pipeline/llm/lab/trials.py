@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cu_pipeline.labeling.options import LabelOptions, LlmOptions
-from cu_pipeline.llm.clients.protocol import AnyQuestion
+from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.lab.development import Development
 from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.labels.recipes import ChampionOf, recipe_with, with_pictures
@@ -80,7 +80,7 @@ def build_trials(
     return _without_repeats([_trial(recipe, development, options.orders) for recipe in distinct.values()])
 
 
-def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[AnyQuestion]]:
+def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[ModelQuestion]]:
     """Give the questions of all trials, those of one plan together."""
     for trial in trials:
         for one in trial.plans:

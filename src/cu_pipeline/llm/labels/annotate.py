@@ -14,7 +14,7 @@ from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.labels.questions import Inquiry
-from cu_pipeline.llm.methods.interpret import read
+from cu_pipeline.llm.methods.interpret import interpret
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def annotate(
     for inquiry in inquiries:
         name, capability = inquiry.capability, capabilities[inquiry.capability]
         priors = class_priors(clips, annotations, name, capability)
-        reading = read(inquiry.plan, known, identity, priors)
+        reading = interpret(inquiry.plan, known, identity, priors)
         answered = [clip for clip, is_answered in zip(inquiry.clip_ids, reading.answered, strict=True) if is_answered]
         _report_unanswered(name, len(inquiry.clip_ids) - len(answered), len(inquiry.clip_ids), reading.unparsed)
         if not answered:

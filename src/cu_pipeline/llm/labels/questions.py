@@ -8,7 +8,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.protocol import AnyQuestion
+from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.labels.recipes import task_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import Plan, plan
@@ -39,12 +39,12 @@ class Inquiry:
     spared: int = 0
 
     @property
-    def questions(self) -> tuple[AnyQuestion, ...]:
+    def questions(self) -> tuple[ModelQuestion, ...]:
         """All questions, the content-free ones first."""
         return self.plan.everything
 
     @property
-    def clips(self) -> dict[str, AnyQuestion]:
+    def clips(self) -> dict[str, ModelQuestion]:
         """Clip id -> the question about it."""
         return dict(zip(self.clip_ids, self.plan.questions, strict=True))
 

@@ -46,7 +46,7 @@ Logprobs = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """What a model's answers say of n captions.
 
     Attributes:
@@ -62,7 +62,7 @@ class Reading:
     bias: tuple[float, ...] = ()
 
 
-def read(plan: Plan, known: Mapping[str, Answer], identity: str, priors: NDArray[np.float64]) -> Reading:
+def interpret(plan: Plan, known: Mapping[str, Answer], identity: str, priors: NDArray[np.float64]) -> Interpretation:
     """Turn answers into class probabilities.
 
     Calibration makes all classes equally likely beforehand; then the prior says how common they are. Scores
@@ -89,7 +89,7 @@ def read(plan: Plan, known: Mapping[str, Answer], identity: str, priors: NDArray
         kind = plan.task.capability.kind
         bias = _bias(reference, kind) if plan.recipe.how.calibration == "batch" and reference is not None else ()
         result[answered] = class_probabilities(logprobs, reference, priors, kind)
-    return Reading(result, answered, 0, bias)
+    return Interpretation(result, answered, 0, bias)
 
 
 def class_probabilities(
@@ -158,7 +158,7 @@ def _pairs(logprobs: Logprobs) -> list[list[int]]:
     return [[place, contrast] for place in range(contrast)]
 
 
-def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.float64]) -> Reading:
+def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.float64]) -> Interpretation:
     texts = [answer.text if isinstance(answer, Generated) else None for answer in answers]
     named = [None if text is None else _named(plan, text) for text in texts]
     result = np.tile(priors, (len(answers), 1))
@@ -167,7 +167,7 @@ def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.fl
             result[row] = np.isin(np.arange(len(priors)), places)
     answered = np.array([places is not None for places in named], dtype=bool)
     unparsed = sum(text is not None and places is None for text, places in zip(texts, named, strict=True))
-    return Reading(result, answered, unparsed)
+    return Interpretation(result, answered, unparsed)
 
 
 def _named(plan: Plan, text: str) -> tuple[int, ...] | None:

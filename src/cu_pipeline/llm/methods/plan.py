@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.llm.clients.protocol import AnyQuestion, OpenQuestion, Question
+from cu_pipeline.llm.clients.protocol import ModelQuestion, ScoringQuestion, WritingQuestion
 from cu_pipeline.llm.methods.few_shot import Pool, examples_for
 from cu_pipeline.llm.methods.recipe import Example, Recipe, misfit
 from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt, as_data
@@ -79,11 +79,11 @@ class Plan:
 
     recipe: Recipe
     task: Task
-    questions: tuple[AnyQuestion, ...]
-    content_free: tuple[AnyQuestion, ...] = ()
+    questions: tuple[ModelQuestion, ...]
+    content_free: tuple[ModelQuestion, ...] = ()
 
     @property
-    def everything(self) -> tuple[AnyQuestion, ...]:
+    def everything(self) -> tuple[ModelQuestion, ...]:
         """All questions, the content-free ones first."""
         return (*self.content_free, *self.questions)
 
@@ -139,18 +139,18 @@ class _Writer:
         }
         self._shared: dict[tuple[Example, ...], str] = {}
 
-    def question(self, clip: ClipInputs, examples: tuple[Example, ...]) -> AnyQuestion:
+    def question(self, clip: ClipInputs, examples: tuple[Example, ...]) -> ModelQuestion:
         context = self._context | {"examples": [self._shown(one) for one in examples]}
         prompt = self._prompt.render(clip, **context)
         if examples not in self._shared:
             self._shared[examples] = self._prompt.shared(**context)
         shared = self._shared[examples] if prompt.startswith(self._shared[examples]) else ""
         if self._recipe.how.answer == "score":
-            return Question(prompt, tuple(f" {answer}" for answer in self._answers), shared)
+            return ScoringQuestion(prompt, tuple(f" {answer}" for answer in self._answers), shared)
         choices = self._task.choices(self._recipe.form) if self._recipe.how.answer == "choose" else ()
         count = self._recipe.pictures
         pictures = clip.pictures.take(count) if clip.pictures and count else None
-        return OpenQuestion(prompt, self._task.longest, choices, pictures, shared=shared)
+        return WritingQuestion(prompt, self._task.longest, choices, pictures, shared=shared)
 
     def _shown(self, example: Example) -> dict[str, str]:
         return {"text": example.text, "answer": self._task.words(example.label, self._recipe.form)}

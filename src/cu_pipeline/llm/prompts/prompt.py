@@ -4,31 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import takewhile
-from typing import Final, Protocol
+from typing import Final
 
 import jinja2
 import jinja2.meta
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import text_sha256
-
-
-class Pictures(Protocol):
-    """Frames of a clip, for a model that sees. They are decoded only when a question about them is asked."""
-
-    @property
-    def key(self) -> str:
-        """Equal keys stand for equal pictures."""
-
-    def take(self, count: int) -> "Pictures":
-        """Give so many pictures of the same clip instead."""
-
-    def load(self) -> tuple[bytes, ...]:
-        """Give encoded pictures (JPEG, PNG, WebP or GIF), in order of time.
-
-        Raises:
-            BadClipError: the clip does not decode.
-        """
+from cu_pipeline.llm.clients.protocol import Pictures
 
 
 @dataclass(frozen=True)

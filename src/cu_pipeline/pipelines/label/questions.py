@@ -21,7 +21,7 @@ from cu_pipeline.labeling.promise.offers import Omission, everything_offered, no
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.promise.turns import certified_unasked
 from cu_pipeline.llm.clients.call_log import Call
-from cu_pipeline.llm.clients.dispatch import answer, client_kind
+from cu_pipeline.llm.clients.dispatch import ask_model, client_kind
 from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.labels import recipes
 from cu_pipeline.llm.labels.annotate import annotate
@@ -137,7 +137,7 @@ def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOp
     """Get the answers that are not stored yet, a few at a time."""
     yield []
     questions = [question for inquiry in inquiries for question in inquiry.questions]
-    yield from answer(questions, known, options.llm.client)
+    yield from ask_model(questions, known, options.llm.client)
 
 
 def annotate_with_llm(

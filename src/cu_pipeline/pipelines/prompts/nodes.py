@@ -13,8 +13,8 @@ from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
-from cu_pipeline.llm.clients.dispatch import client_kind
-from cu_pipeline.llm.clients.timed import Known, TimedCall, answer_timed
+from cu_pipeline.llm.clients.call_log import Known, TimedCall
+from cu_pipeline.llm.clients.dispatch import ask_timed, client_kind
 from cu_pipeline.llm.lab.choosing import against_base_rate, choose
 from cu_pipeline.llm.lab.development import Development, Use, build_development, choose_labelled
 from cu_pipeline.llm.lab.measuring import Measured, measure
@@ -137,7 +137,7 @@ def plan_trials(
 def ask_trials(trials: list[Trial], known: Known, label: LabelOptions) -> Iterator[list[TimedCall]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
-    yield from answer_timed(blocks(trials), known.answers, label.llm.client)
+    yield from ask_timed(blocks(trials), known.answers, label.llm.client)
 
 
 def measure_trials(
