@@ -3,12 +3,15 @@ import pytest
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.labeling.in_turn import Asked, asked, spare
+from cu_pipeline.llm.clients.dispatch import LanguageModel
+from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.protocol import Scored, Unanswered
 from cu_pipeline.llm.labels.questions import Inquiry
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import Task, plan
+from cu_pipeline.llm.methods.plan import plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 
 CAPTIONS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 
@@ -21,7 +24,9 @@ def about():
         recipe = Recipe(prompt="test", template="{{ text }}:", method=method, bias=bias)
         task = Task("topic", Capability(classes=("a", "b")), "", ("N/A",), 100)
         asked_about = [ClipInputs(text) for text in CAPTIONS.values()]
-        return Inquiry("topic", tuple(CAPTIONS), plan(recipe, task, asked_about, Pool()))
+        return Inquiry(
+            "topic", tuple(CAPTIONS), plan(recipe, task, asked_about, Pool()), LanguageModel.of(ClientOptions())
+        )
 
     return build
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,3 +43,9 @@ def _likeliest(
         among = np.flatnonzero(tied[row])
         chosen[row] = among[int(unit_interval(f"tie/{clip_ids[row]}") * len(among))]
     return [classes[place] for place in chosen], best
+
+
+def as_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
+    """Write the probabilities of one clip, (classes,), for a table."""
+    rounded = {name: round(float(value), 6) for name, value in zip(classes, probabilities, strict=True)}
+    return json.dumps(rounded, ensure_ascii=False)

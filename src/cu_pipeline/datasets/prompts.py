@@ -1,10 +1,12 @@
-"""Prompts, and what language models answered in the prompt lab."""
+"""Prompts, recipes, and what language models answered in the prompt lab."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.tables import JSONFile
 from cu_pipeline.llm.clients.call_log import Known, TimedCall, TimedLog
+from cu_pipeline.llm.methods.recipe import Recipe
 
 
 class PromptFolder(LocalDataset[Any, dict[str, str]]):
@@ -15,6 +17,16 @@ class PromptFolder(LocalDataset[Any, dict[str, str]]):
 
     def save(self, data: Any) -> None:
         raise NotImplementedError(f"{self._filepath} is written by people")
+
+
+class RecipesFile(LocalDataset[Mapping[str, Recipe], dict[str, Recipe]]):
+    """Recipes by capability, in one JSON file."""
+
+    def load(self) -> dict[str, Recipe]:
+        return {name: Recipe.model_validate(one) for name, one in JSONFile(filepath=str(self._filepath)).load().items()}
+
+    def save(self, data: Mapping[str, Recipe]) -> None:
+        JSONFile(filepath=str(self._filepath)).save({name: one.model_dump(mode="json") for name, one in data.items()})
 
 
 class TimedLogDataset(LocalDataset[Iterable[TimedCall], Known]):

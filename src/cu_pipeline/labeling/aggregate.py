@@ -6,7 +6,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decide import decide
+from cu_pipeline.core.decide import as_json, decide
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.opinions import people_say
@@ -15,7 +15,6 @@ from cu_pipeline.labeling.promise.certify import accepted_by
 from cu_pipeline.labeling.promise.machines import Machine, machines_say, most_confident
 from cu_pipeline.labeling.promise.offers import omitted
 from cu_pipeline.labeling.promise.trial import Verdict
-from cu_pipeline.llm.labels.annotate import as_json
 
 
 def aggregate(

@@ -2,16 +2,18 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.drift.holm import holm
+from cu_pipeline.evaluation.gate import mcnemar
 from cu_pipeline.llm.lab.choosing import against_base_rate
 from cu_pipeline.llm.lab.development import Development, Labelled
-from cu_pipeline.llm.lab.measuring import Measured, right_of
-from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.lab.measuring import Measured, Statistics, right_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.interpret import Interpretation
-from cu_pipeline.llm.methods.plan import Task
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 
+STATISTICS = Statistics(lambda *_: {}, mcnemar, holm, draws=1000, seed=1)
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 
 
@@ -27,7 +29,7 @@ def _measured(*shares: float) -> list[Measured]:
 
 def test_always_giving_the_commonest_label_is_what_trials_are_held_against() -> None:
     truth = [[False, False]] * 20 + [[True, False]] * 20
-    facts, compared = against_base_rate(_measured(0.9, 0.5, 0.2), _development(truth), PromptsOptions(), seed=1)
+    facts, compared = against_base_rate(_measured(0.9, 0.5, 0.2), _development(truth), 0.05, STATISTICS)
     assert (facts["label"], facts["accuracy"], facts["better"]) == ("none", 0.5, 1)
     low, high = facts["ci95"]
     assert 0.3 < low < 0.5 < high < 0.7

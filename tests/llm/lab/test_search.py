@@ -4,10 +4,10 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.llm.lab.search import Found, candidates, halve
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import Plan, Task, plan
+from cu_pipeline.llm.methods.plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Example, Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
-from cu_pipeline.llm.prompts.task import FORMS
+from cu_pipeline.llm.prompts.task import FORMS, Task
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
 CAPTIONS = [ClipInputs(f"caption {number}") for number in range(50)]

@@ -8,8 +8,9 @@ import pytest
 
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient
-from cu_pipeline.llm.methods.interpret import CONTENT_FREE, calibrated
+from cu_pipeline.llm.methods.interpret import calibrated
 from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt, as_data
+from cu_pipeline.llm.prompts.task import CONTENT_FREE
 
 INJECTIONS = json.loads((Path(__file__).parent / "injections.json").read_text())
 CAPTIONS = {

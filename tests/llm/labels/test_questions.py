@@ -6,7 +6,7 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.text_log import text_key
-from cu_pipeline.labeling.options import LlmOptions
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import choose_clips
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Example, Recipe

@@ -1,10 +1,18 @@
+import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.llm.clients.dispatch import client_kind
-from cu_pipeline.llm.labels.recipes import Champion, resolve_recipes
+from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.recipes import (
+    Background,
+    Champion,
+    labelled_capabilities,
+    may_show_examples,
+    resolve_recipes,
+    task_of,
+)
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Example, Recipe
 
@@ -17,10 +25,11 @@ POOL = Pool(tuple(Example(text=f"{label} {number}", label=label) for label in ("
 BEST = Recipe(prompt="long", template="Best: {{ text }}", method="nearest_batch", shots=4, bias=(-0.1, -2.0))
 
 
-def _resolve(champion: Champion | None = None, pool: Pool = POOL, **options: object) -> dict[str, Recipe]:
-    return resolve_recipes(
-        CAPABILITIES, PROMPTS, lambda _: champion, lambda _: pool, LlmOptions.model_validate(options)
-    )
+def _resolve(champion: Champion | None = None, pool: Pool = POOL, **given: object) -> dict[str, Recipe]:
+    options = LlmOptions.model_validate(given)
+    labelled = labelled_capabilities(CAPABILITIES, options)
+    known = {name: Background(task_of(name, one, options), np.array([]), pool) for name, one in labelled.items()}
+    return resolve_recipes(known, PROMPTS, lambda _: champion, options)
 
 
 def _identity() -> str:
@@ -67,3 +76,13 @@ def test_fixed_examples_are_part_of_the_recipe() -> None:
 
 def test_nothing_is_labelled_when_switched_off() -> None:
     assert _resolve(enabled=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [({}, False), ({"method": "few_shot"}, True), ({"method": "nearest"}, True), ({"prompt": "champion"}, True)],
+)
+def test_labelled_captions_are_only_wanted_where_a_prompt_could_show_them(
+    options: dict[str, object], shown: bool
+) -> None:
+    assert may_show_examples(LlmOptions.model_validate(options)) is shown

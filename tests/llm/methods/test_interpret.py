@@ -4,11 +4,12 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored, Unanswered
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.interpret import Interpretation, interpret
+from cu_pipeline.llm.methods.interpret import Interpretation, class_probabilities, interpret
 from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
-from cu_pipeline.llm.methods.plan import Plan, Task, plan
+from cu_pipeline.llm.methods.plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
 MULTI = Task("safety", Capability(kind=Kind.MULTI, classes=("advert", "violence")), "everyday life", ("N/A",), 100)
@@ -151,3 +152,19 @@ def test_the_longest_of_overlapping_classes_is_meant_even_after_a_no() -> None:
     assert parse_answers("no smoking", ("smoking", "no smoking"), ("none",)) == (1,)
     assert parse_answers("fake news, news", ("news", "fake news"), ("none",)) == (0, 1)
     assert parse_answers("fake news", ("news", "fake news"), ("none",)) == (1,)
+
+
+def test_single_probabilities_follow_bayes_rule() -> None:
+    clips, nothing = np.log([[0.5, 0.5]]), np.log([[0.8, 0.2]])
+    even = class_probabilities(clips, nothing, np.array([0.5, 0.5]), Kind.SINGLE)
+    assert np.allclose(even, [[0.2, 0.8]])
+    rare = class_probabilities(clips, nothing, np.array([0.9, 0.1]), Kind.SINGLE)
+    assert np.allclose(rare, [[0.9 * 0.2 / (0.9 * 0.2 + 0.1 * 0.8), 0.1 * 0.8 / (0.9 * 0.2 + 0.1 * 0.8)]])
+
+
+def test_classes_of_a_multi_label_are_weighed_against_the_contrast_alone() -> None:
+    clips, nothing = np.log([[0.3, 0.01, 0.1]]), np.log([[0.1, 0.1, 0.1]])
+    both = class_probabilities(clips, nothing, np.array([0.5, 0.2]), Kind.MULTI)
+    assert np.allclose(both, [[0.75, 0.01 * 0.2 / (0.01 * 0.2 + 0.1 * 0.8)]])
+    clips[0, 1] = np.log(0.6)
+    assert class_probabilities(clips, nothing, np.array([0.5, 0.2]), Kind.MULTI)[0, 0] == pytest.approx(0.75)

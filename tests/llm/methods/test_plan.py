@@ -7,9 +7,10 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.protocol import ScoringQuestion, WritingQuestion
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import Task, plan
+from cu_pipeline.llm.methods.plan import plan
 from cu_pipeline.llm.methods.recipe import METHODS, Example, Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 
 PROMPTS = Path(__file__).parents[3] / "conf" / "base" / "prompts"
 TASK = Task("topic", Capability(classes=("pets", "home_made")), "everyday life", ("N/A", ""), 40)

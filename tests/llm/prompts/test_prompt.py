@@ -24,7 +24,7 @@ def test_a_prompt_says_what_it_wants_to_be_told() -> None:
     prompt = Prompt(
         "{% for one in classes %}{{ one }}{% endfor %} {{ text }} {% if tags %}{{ tags | lower }}{% endif %}"
     )
-    assert prompt.inputs == {"text", "tags"}
+    assert prompt.required == {"text", "tags"}
 
 
 def test_what_all_renderings_share_holds_for_clips_of_which_less_is_known() -> None:

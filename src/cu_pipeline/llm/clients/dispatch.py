@@ -43,6 +43,26 @@ def client_kind(options: ClientOptions) -> ClientKind:
     return CLIENTS[options.name]
 
 
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model as an annotator.
+
+    Attributes:
+        name: by which its annotations name it.
+        identity: of its answers; see `Client.identity`.
+        client: how it is reached, and its prices.
+    """
+
+    name: str
+    identity: str
+    client: ClientOptions
+
+    @classmethod
+    def of(cls, client: ClientOptions) -> "LanguageModel":
+        """Name the model that `client` reaches, without starting it."""
+        return cls(client.chosen.model, client_kind(client).identity(client), client)
+
+
 BATCH = 16
 """Answers handed on at a time."""
 

@@ -4,35 +4,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cu_pipeline.drift.holm import holm
-from cu_pipeline.evaluation.gate import mcnemar
 from cu_pipeline.llm.lab.development import Development, classes_of
-from cu_pipeline.llm.lab.measuring import Measured, interval
-from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.lab.measuring import Measured, Statistics
 
 TEST = "exact McNemar test, one-sided, adjusted by Holm"
 
 
-def choose(measured: Sequence[Measured], alpha: float) -> tuple[Measured, dict[str, Any], list[dict[str, Any]]]:
+def choose(
+    measured: Sequence[Measured], alpha: float, statistics: Statistics
+) -> tuple[Measured, dict[str, Any], list[dict[str, Any]]]:
     """Choose the best trial that is significantly better than the present one, which comes first; else the present.
-
-    With several orders of the examples a trial's p-value is twice the median of the orders' p-values, which is
-    valid however they depend on each other. Source: Meinshausen, Meier and Bühlmann, "p-Values for
-    High-Dimensional Regression" (JASA 2009); Vovk and Wang, "Combining p-values via averaging" (Biometrika 2020).
 
     Args:
         measured: on the same clips.
         alpha: chance that any trial is chosen where none is better.
+        statistics: the test, and its adjustment for the number of trials.
 
     Returns:
         The choice, the decision in words, and all results with their p-values, the most accurate first.
     """
     present, *others = measured
-    p_values = [p_value(one.right, present.right) for one in others]
-    adjusted = holm(p_values)
+    p_values = [statistics.p_value(one.right, present.right) for one in others]
+    adjusted = statistics.adjust(p_values)
     better = [one for one, p in zip(others, adjusted, strict=True) if p <= alpha]
     chosen = min(better, key=lambda one: (-one.result["accuracy"], one.result["usd_per_1000_clips"]), default=present)
     tests: list[tuple[float | None, float | None]] = [(None, None), *zip(p_values, adjusted, strict=True)]
@@ -53,18 +46,6 @@ def choose(measured: Sequence[Measured], alpha: float) -> tuple[Measured, dict[s
     return chosen, decision, sorted(rows, key=lambda row: (-row["accuracy"], row["usd_per_1000_clips"]))
 
 
-def p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Test whether one trial is right more often than another.
-
-    Args:
-        one: bool (orders, clips): where it is right.
-        other: likewise, on the same clips.
-    """
-    orders = max(len(one), len(other))
-    p_values = [mcnemar(one[order % len(one)], other[order % len(other)]) for order in range(orders)]
-    return p_values[0] if orders == 1 else min(1.0, 2 * float(np.median(p_values)))
-
-
 def _reason(chosen: Measured, present: Measured, compared: int, better: int, rows: list[dict[str, Any]]) -> str:
     now, clips = present.result["accuracy"], present.right.shape[1]
     if chosen is present:
@@ -80,27 +61,27 @@ def _reason(chosen: Measured, present: Measured, compared: int, better: int, row
 
 
 def against_base_rate(
-    measured: Sequence[Measured], development: Development, options: PromptsOptions, seed: int
+    measured: Sequence[Measured], development: Development, alpha: float, statistics: Statistics
 ) -> tuple[dict[str, Any], list[Measured]]:
     """Compare all trials with the base rate, by the test that chooses the champion.
 
     Args:
         measured: the trials.
         development: the truth.
-        options: resamples behind the interval, and the chance that any trial is called better where none is.
-        seed: of the resamples.
+        alpha: chance that any trial is called better where none is.
+        statistics: the test, its adjustment, and the interval.
 
     Returns:
         How often the base rate is right and how many trials are better, and the trials with their adjusted p-values.
     """
     usual = classes_of(development.usual, development.task.capability)
     right = (development.measured.truth == usual).all(axis=1)[None, :]
-    adjusted = holm([p_value(one.right, right) for one in measured])
+    adjusted = statistics.adjust([statistics.p_value(one.right, right) for one in measured])
     facts = {
         "label": development.usual,
         "accuracy": float(right.mean()),
-        "ci95": interval(right, seed, options.draws),
-        "better": sum(p <= options.alpha for p in adjusted),
+        "ci95": statistics.interval(right),
+        "better": sum(p <= alpha for p in adjusted),
     }
     compared = zip(measured, adjusted, strict=True)
     return facts, [replace(one, result=one.result | {"p_base_rate": float(p)}) for one, p in compared]

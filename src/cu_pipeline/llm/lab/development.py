@@ -1,21 +1,80 @@
-from collections.abc import Callable, Sequence
+"""What a lab run is set to do, and the labelled clips that it works on."""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 
 from cu_pipeline.core.capability import Capability, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import Split
-from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import task_of
-from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import Task
+from cu_pipeline.llm.methods.few_shot import Pool, training_pool
+from cu_pipeline.llm.methods.recipe import METHODS
+from cu_pipeline.llm.prompts.inputs import Extracted, clip_inputs
 from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
+
+
+class SearchOptions(Options):
+    """How a better prompt is looked for.
+
+    Attributes:
+        enabled: whether it is.
+        candidates: combinations of instruction, words for the classes and examples that are tried at first.
+        calls: budget: at most so many questions.
+        prompt: the prompt that follows the instructions.
+        instructions: what may stand before it; may name what a prompt may name.
+    """
+
+    enabled: bool = True
+    candidates: int = Field(default=16, ge=2)
+    calls: int = Field(default=320, ge=1)
+    prompt: str = "bare"
+    instructions: tuple[str, ...] = ("",)
+
+
+class PromptsOptions(Options):
+    """Parameters of the prompt lab.
+
+    Attributes:
+        capability: which one.
+        prompts: files of `conf/base/prompts`; each is tried with each method.
+        methods: keys of `methods.recipe.METHODS`; those that cannot label the capability are left out.
+        clips: validation clips with a person's label on which all is measured, at most.
+        min_clips: fewer are refused.
+        pool: labelled training clips that examples are taken from, at most.
+        shots: examples in a prompt.
+        orders: of the examples that are tried; the result is their mean.
+        draws: bootstrap resamples behind each interval.
+        alpha: chance that anything that is no better than the present prompt is named champion.
+        search: how a better prompt is looked for.
+    """
+
+    capability: str = "topic"
+    prompts: tuple[str, ...] = Field(default=("bare", "instruction", "screen"), min_length=1)
+    methods: tuple[str, ...] = Field(default=tuple(METHODS), min_length=1)
+    clips: int = Field(default=80, ge=1)
+    min_clips: int = Field(default=20, ge=2)
+    pool: int = Field(default=200, ge=1)
+    shots: int = Field(default=6, ge=1)
+    orders: int = Field(default=3, ge=1)
+    draws: int = Field(default=1000, ge=100)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    search: SearchOptions = SearchOptions()
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in methods if name not in METHODS]:
+            raise ValueError(f"methods {unknown} are unknown. Allowed: {', '.join(METHODS)}")
+        return methods
 
 
 @dataclass(frozen=True)
@@ -63,34 +122,61 @@ class Use(StrEnum):
     SEARCHED = "searched"
 
 
-InputsOf = Callable[[pd.DataFrame], Sequence[ClipInputs]]
-"""Gives what prompts may be told of clips, in their order."""
+@dataclass(frozen=True)
+class LabelledClips:
+    """The clips that a lab run is about.
+
+    Attributes:
+        name: of the capability.
+        capability: with its classes.
+        rows: rows of the table of clips, with `label`, what people say, and `use` besides.
+        priors: (classes,) how common each class is.
+    """
+
+    name: str
+    capability: Capability
+    rows: pd.DataFrame
+    priors: NDArray[np.float64]
+
+    def used(self, *uses: Use) -> pd.DataFrame:
+        """Take the rows of some uses."""
+        return self.rows[self.rows["use"].isin(uses)]
 
 
-def choose_labelled(
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    capabilities: dict[str, Capability],
-    options: PromptsOptions,
-    label: LabelOptions,
-) -> pd.DataFrame:
-    """Choose the clips: what is measured from the validation split, all else from the training split.
-
-    Returns:
-        Their rows, with `label` and `use` besides.
+def usable_capability(name: str, capabilities: Mapping[str, Capability]) -> Capability:
+    """Find the capability that the lab is about.
 
     Raises:
-        ConfigurationError: the capability cannot be used, or people have labelled too few clips.
+        ConfigurationError: it is not active.
     """
-    name = options.capability
-    labelled = people_captions(clips, annotations, name, _usable(name, capabilities), label.people)
-    measured = labelled[labelled["split"] == Split.VALIDATION].head(options.clips)
-    training = labelled[labelled["split"] == Split.TRAIN]
+    if name not in capabilities:
+        allowed = ", ".join(capabilities) or "none in this feed"
+        raise ConfigurationError(
+            f"parameter 'prompts.capability' = {name!r}: not an active capability. Allowed: {allowed}"
+        )
+    return capabilities[name]
+
+
+def choose_labelled(captions: pd.DataFrame, options: PromptsOptions) -> pd.DataFrame:
+    """Choose the clips: what is measured from the validation split, all else from the training split.
+
+    Args:
+        captions: rows of the table of clips that have a caption, with `label`, what people say, besides.
+        options: how many, and of which capability.
+
+    Returns:
+        Their rows, with `use` besides.
+
+    Raises:
+        ConfigurationError: people have labelled too few clips.
+    """
+    measured = captions[captions["split"] == Split.VALIDATION].head(options.clips)
+    training = captions[captions["split"] == Split.TRAIN]
     if len(measured) < options.min_clips:
         raise ConfigurationError(
-            f"{name}: people have labelled {len(measured)} validation clips that have a caption and do not serve to "
-            f"certify machine labels; at least {options.min_clips} are needed to compare prompts (parameter "
-            "prompts.min_clips). Label more clips, or lower it and expect wide intervals"
+            f"{options.capability}: people have labelled {len(measured)} validation clips that have a caption and do "
+            f"not serve to certify machine labels; at least {options.min_clips} are needed to compare prompts "
+            "(parameter prompts.min_clips). Label more clips, or lower it and expect wide intervals"
         )
     shown = min(options.pool, len(training) // 2)
     return pd.concat(
@@ -104,50 +190,36 @@ def choose_labelled(
 
 
 def build_development(
-    chosen: pd.DataFrame,
-    priors: NDArray[np.float64],
-    capability: Capability,
-    inputs_of: InputsOf,
-    options: PromptsOptions,
-    label: LabelOptions,
+    labelled: LabelledClips, required: Collection[str], extracted: Extracted, options: LlmOptions
 ) -> Development:
     """Put together what the lab works on.
 
     Args:
-        chosen: as `choose_labelled` gives them.
-        priors: (classes,) how common each class is.
-        capability: with its classes.
-        inputs_of: gives what prompts may be told of clips.
-        options: which capability.
-        label: how it is asked about.
+        labelled: the clips.
+        required: what prompts require to be known of them.
+        extracted: what extractors found.
+        options: how the language model is asked about them.
     """
-    task = task_of(options.capability, capability, label.llm)
-    by_use = {use: chosen[chosen["use"] == use] for use in Use}
-    training = chosen[chosen["use"] != Use.MEASURED]
+    task = task_of(labelled.name, labelled.capability, options)
+
+    def known(use: Use) -> Labelled:
+        rows = labelled.used(use)
+        truth = [classes_of(label, labelled.capability) for label in rows["label"]]
+        shape = len(rows), len(labelled.capability.classes)
+        clips = clip_inputs(rows, required, extracted, options)
+        return Labelled(tuple(clips), np.array(truth, dtype=bool).reshape(shape))
+
+    training = labelled.used(Use.SHOWN, Use.SEARCHED)
     return Development(
         task,
-        _labelled(by_use[Use.MEASURED], capability, inputs_of),
-        _labelled(by_use[Use.SEARCHED], capability, inputs_of),
-        training_pool(by_use[Use.SHOWN], task, options.pool),
-        priors,
-        str((training if len(training) else chosen)["label"].mode()[0]),
+        known(Use.MEASURED),
+        known(Use.SEARCHED),
+        training_pool(labelled.used(Use.SHOWN), task),
+        labelled.priors,
+        str((training if len(training) else labelled.rows)["label"].mode()[0]),
     )
-
-
-def _usable(name: str, capabilities: dict[str, Capability]) -> Capability:
-    if name not in capabilities:
-        allowed = ", ".join(capabilities) or "none in this feed"
-        raise ConfigurationError(
-            f"parameter 'prompts.capability' = {name!r}: not an active capability. Allowed: {allowed}"
-        )
-    return capabilities[name]
 
 
 def classes_of(label: str, capability: Capability) -> NDArray[np.bool_]:
     """Tell which classes a label names, bool (classes,)."""
     return np.isin(np.array(capability.classes, dtype=str), split_label(label, capability.kind))
-
-
-def _labelled(rows: pd.DataFrame, capability: Capability, inputs_of: InputsOf) -> Labelled:
-    truth = [classes_of(label, capability) for label in rows["label"]]
-    return Labelled(tuple(inputs_of(rows)), np.array(truth, dtype=bool).reshape(len(rows), len(capability.classes)))

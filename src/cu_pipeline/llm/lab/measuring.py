@@ -1,4 +1,6 @@
-from collections.abc import Sequence
+"""What is found of a trial: how often it is right, by which statistics, and what a label costs."""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -6,17 +8,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
 from cu_pipeline.llm.clients.call_log import Known
-from cu_pipeline.llm.clients.dispatch import client_kind
+from cu_pipeline.llm.clients.dispatch import LanguageModel
 from cu_pipeline.llm.clients.options import ClientOptions, ModelOptions
 from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.lab.development import Development
-from cu_pipeline.llm.lab.options import PromptsOptions
 from cu_pipeline.llm.lab.trials import Trial
 from cu_pipeline.llm.methods.interpret import Interpretation, interpret
 from cu_pipeline.llm.methods.plan import Plan
 from cu_pipeline.llm.methods.recipe import Recipe
+
+Right = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """By what trials are judged. The lab takes the metrics and tests that also judge models, so the caller gives them.
+
+    Attributes:
+        metrics: kind, truth, probabilities and decided classes, (n, classes) each -> metrics by name.
+        test: bool (n), bool (n): where one and another are right on the same clips -> p-value that one is no better.
+        adjust: p-values -> the same, adjusted for their number.
+        draws: bootstrap resamples behind an interval.
+        seed: of the resamples.
+    """
+
+    metrics: Callable[[Kind, Right, NDArray[np.float64], Right], dict[str, float]]
+    test: Callable[[Right, Right], float]
+    adjust: Callable[[Sequence[float]], list[float]]
+    draws: int
+    seed: int
+
+    def interval(self, right: Right) -> list[float]:
+        """Bound the accuracy: its 95 % percentile bootstrap interval, clips being drawn with replacement.
+
+        Args:
+            right: bool (orders, clips).
+        """
+        of_clip, random = right.mean(axis=0), np.random.default_rng(self.seed)
+        means = of_clip[random.integers(0, len(of_clip), (self.draws, len(of_clip)))].mean(axis=1)
+        return [float(edge) for edge in np.percentile(means, [2.5, 97.5])]
+
+    def p_value(self, one: Right, other: Right) -> float:
+        """Test whether one trial is right more often than another.
+
+        With several orders of the examples it is twice the median of the orders' p-values, which is valid however
+        they depend on each other. Source: Meinshausen, Meier and Bühlmann, "p-Values for High-Dimensional
+        Regression" (JASA 2009); Vovk and Wang, "Combining p-values via averaging" (Biometrika 2020).
+
+        Args:
+            one: bool (orders, clips): where it is right.
+            other: likewise, on the same clips.
+        """
+        orders = max(len(one), len(other))
+        p_values = [self.test(one[order % len(one)], other[order % len(other)]) for order in range(orders)]
+        return p_values[0] if orders == 1 else min(1.0, 2 * float(np.median(p_values)))
 
 
 @dataclass(frozen=True)
@@ -35,7 +81,7 @@ class Measured:
 
 
 def measure(
-    trial: Trial, development: Development, known: Known, client: ClientOptions, options: PromptsOptions, seed: int
+    trial: Trial, development: Development, known: Known, client: ClientOptions, statistics: Statistics
 ) -> Measured:
     """Compare a trial's answers with people's labels: means over the orders of the examples.
 
@@ -44,17 +90,16 @@ def measure(
         development: the truth.
         known: the answers and the time that each took.
         client: which model was asked, and its prices.
-        options: resamples behind the interval.
-        seed: of the resamples.
+        statistics: metrics and intervals.
     """
-    identity = client_kind(client).identity(client)
-    readings = [interpret(one, known.answers, identity, development.priors) for one in trial.plans]
+    identity = LanguageModel.of(client).identity
+    said = [interpret(one, known.answers, identity, development.priors) for one in trial.plans]
     truth, kind = development.measured.truth, development.task.capability.kind
-    answers = [Answers(kind, truth, one.probabilities, decided(one, kind)) for one in readings]
-    right = np.array([right_of(one, truth, kind) for one in readings])
+    metrics = [statistics.metrics(kind, truth, one.probabilities, decided(one, kind)) for one in said]
+    right = np.array([right_of(one, truth, kind) for one in said])
     recipe, seconds = trial.recipe, _seconds(trial, known, identity)
     return Measured(
-        recipe if recipe.bias else recipe.model_copy(update={"bias": readings[0].bias}),
+        recipe if recipe.bias else recipe.model_copy(update={"bias": said[0].bias}),
         right,
         {
             "name": recipe.name,
@@ -65,12 +110,11 @@ def measure(
             "version": recipe.version,
             "template": recipe.template,
             "accuracy": float(right.mean()),
-            "ci95": interval(right, seed, options.draws),
+            "ci95": statistics.interval(right),
             "orders": [float(accuracy) for accuracy in right.mean(axis=1)],
-            "macro_f1": float(np.mean([macro_f1(one) for one in answers])),
-            "ece": float(np.mean([expected_calibration_error(one) for one in answers])),
-            "unparsed": float(np.mean([one.unparsed / len(right[0]) for one in readings])),
-            "unanswered": float(1 - np.mean([one.answered for one in readings])),
+            **{name: float(np.mean([one[name] for one in metrics])) for name in metrics[0]},
+            "unparsed": float(np.mean([one.unparsed / len(right[0]) for one in said])),
+            "unanswered": float(1 - np.mean([one.answered for one in said])),
             "usd_per_1000_clips": float(np.mean([_price(one, known, identity, client.chosen) for one in trial.plans])),
             "tokens_per_clip": float(np.mean([_tokens(one.questions, known, identity) for one in trial.plans])),
             "seconds_per_clip": seconds,
@@ -103,13 +147,6 @@ def right_of(reading: Interpretation, truth: NDArray[np.bool_], kind: Kind) -> N
     """
     right: NDArray[np.bool_] = (decided(reading, kind) == truth[: len(reading.answered)]).all(axis=1)
     return right & reading.answered
-
-
-def interval(right: NDArray[np.bool_], seed: int, draws: int) -> list[float]:
-    """Give the 95 % percentile bootstrap interval of the accuracy, clips being drawn with replacement."""
-    of_clip, random = right.mean(axis=0), np.random.default_rng(seed)
-    means = of_clip[random.integers(0, len(of_clip), (draws, len(of_clip)))].mean(axis=1)
-    return [float(edge) for edge in np.percentile(means, [2.5, 97.5])]
 
 
 def _price(plan: Plan, known: Known, identity: str, model: ModelOptions) -> float:

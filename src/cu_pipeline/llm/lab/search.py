@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.llm.clients.call_log import Known, TimedCall
-from cu_pipeline.llm.clients.dispatch import ask_timed, client_kind
+from cu_pipeline.llm.clients.dispatch import LanguageModel, ask_timed
 from cu_pipeline.llm.clients.protocol import Answer
-from cu_pipeline.llm.lab.development import Development
+from cu_pipeline.llm.lab.development import Development, SearchOptions
 from cu_pipeline.llm.lab.measuring import right_of
-from cu_pipeline.llm.lab.options import SearchOptions
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.methods.few_shot import Pool, fixed_examples
 from cu_pipeline.llm.methods.interpret import interpret
 from cu_pipeline.llm.methods.plan import Plan, plan
@@ -164,7 +163,7 @@ def search_steps(
     searched = development.searched
     if not options.enabled or len(searched) < LEAST_CLIPS:
         return None
-    identity = client_kind(llm.client).identity(llm.client)
+    identity = LanguageModel.of(llm.client).identity
     template = prompt_named(prompts, options.prompt)
     recipes = candidates(template, options.instructions, development.pool, shots, options.candidates, seed)
 
@@ -172,7 +171,7 @@ def search_steps(
         return plan(recipe, development.task, searched.clips[:clips], development.pool)
 
     def right(asked: Plan, answers: Mapping[str, Answer]) -> NDArray[np.bool_]:
-        reading = interpret(asked, answers, identity, development.priors)
-        return right_of(reading, searched.truth, development.task.capability.kind)
+        said = interpret(asked, answers, identity, development.priors)
+        return right_of(said, searched.truth, development.task.capability.kind)
 
     return halve(recipes, len(searched), options.calls, plan_first, right)

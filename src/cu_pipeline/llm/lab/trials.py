@@ -4,20 +4,20 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cu_pipeline.labeling.options import LabelOptions, LlmOptions
 from cu_pipeline.llm.clients.protocol import ModelQuestion
-from cu_pipeline.llm.lab.development import Development
-from cu_pipeline.llm.lab.options import PromptsOptions
+from cu_pipeline.llm.lab.development import Development, PromptsOptions
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import ChampionOf, recipe_with, with_pictures
 from cu_pipeline.llm.methods.plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe, prompt_named, unfit
+from cu_pipeline.llm.prompts.inputs import PICTURES
 from cu_pipeline.llm.prompts.prompt import Prompt
 
 
-def wanted_inputs(
-    prompts: Mapping[str, str], champion_of: ChampionOf, options: PromptsOptions, label: LabelOptions
+def required_inputs(
+    prompts: Mapping[str, str], champion_of: ChampionOf, options: PromptsOptions, llm: LlmOptions
 ) -> frozenset[str]:
-    """Give all that any prompt of the lab names of a clip: of the grid, of the search, and of what labels now.
+    """Name all that any prompt of the lab requires of a clip: of the grid, of the search, and of what labels now.
 
     Raises:
         ConfigurationError: a prompt is unknown.
@@ -25,11 +25,11 @@ def wanted_inputs(
     templates = [prompt_named(prompts, name) for name in options.prompts]
     if options.search.enabled:
         templates += [prompt_named(prompts, options.search.prompt), *options.search.instructions]
-    if label.llm.prompt in prompts:
-        templates.append(prompts[label.llm.prompt])
+    if llm.prompt in prompts:
+        templates.append(prompts[llm.prompt])
     if champion := champion_of(options.capability):
         templates.append(champion.recipe.template)
-    return frozenset().union(*(Prompt(one).inputs for one in templates))
+    return frozenset({PICTURES}).union(*(Prompt(one).required for one in templates))
 
 
 _log = logging.getLogger(__name__)

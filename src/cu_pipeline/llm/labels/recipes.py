@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.clients.dispatch import client_kind
+from cu_pipeline.llm.clients.dispatch import LanguageModel
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.methods.few_shot import Pool, fixed_examples
-from cu_pipeline.llm.methods.plan import Task
 from cu_pipeline.llm.methods.recipe import Recipe, method_named, prompt_named
+from cu_pipeline.llm.prompts.task import Task
 
 CHAMPION: Final = "champion"
 """Value of `label.llm.prompt` that means: what the prompt lab found best."""
@@ -36,11 +39,11 @@ class Champion:
 
 
 ChampionOf = Callable[[str], Champion | None]
-"""Gives what the prompt lab found best for a capability."""
+"""Looks up what the prompt lab found best for a capability."""
 
 
 def task_of(name: str, capability: Capability, options: LlmOptions) -> Task:
-    """Give what a language model is asked about a capability."""
+    """Put together what a language model is asked about a capability."""
     return Task(
         name, capability, options.contrast, options.content_free, options.max_characters, options.hide_class_names
     )
@@ -52,10 +55,10 @@ def recipe_with(prompt: str, template: str, method: str, pool: Pool, shots: int,
     Args:
         prompt: the template's name.
         template: the prompt.
-        method: a key of `methods.METHODS`.
+        method: a key of `METHODS`.
         pool: where fixed examples are drawn from.
         shots: number of examples.
-        form: a key of `forms.FORMS`.
+        form: a key of `task.FORMS`.
     """
     recipe = Recipe(prompt=prompt, template=template, method=method, form=form)
     if recipe.how.examples == "none":
@@ -70,31 +73,55 @@ def with_pictures(recipe: Recipe, options: LlmOptions) -> Recipe:
     return recipe.model_copy(update={"pictures": shown})
 
 
+@dataclass(frozen=True)
+class Background:
+    """What people's labels tell a language model about a capability.
+
+    Attributes:
+        task: what is asked.
+        priors: (classes,) how common each class is.
+        pool: labelled training captions; empty where no prompt could show any.
+    """
+
+    task: Task
+    priors: NDArray[np.float64]
+    pool: Pool = field(default_factory=Pool)
+
+
+def labelled_capabilities(capabilities: Mapping[str, Capability], options: LlmOptions) -> dict[str, Capability]:
+    """Choose the capabilities that the language model labels."""
+    return {name: one for name, one in capabilities.items() if options.enabled and one.kind in options.kinds}
+
+
+def may_show_examples(options: LlmOptions) -> bool:
+    """Say whether prompts could show labelled captions.
+
+    Raises:
+        ConfigurationError: there is no such method.
+    """
+    return method_named(options.method).examples != "none" or options.prompt == CHAMPION
+
+
 def resolve_recipes(
-    capabilities: Mapping[str, Capability],
-    prompts: Mapping[str, str],
-    champion_of: ChampionOf,
-    pool_of: Callable[[str], Pool],
-    options: LlmOptions,
+    backgrounds: Mapping[str, Background], prompts: Mapping[str, str], champion_of: ChampionOf, options: LlmOptions
 ) -> dict[str, Recipe]:
     """Decide with which prompt and method each capability is labelled.
 
     Args:
-        capabilities: the active ones.
+        backgrounds: of the capabilities that are labelled.
         prompts: templates by name.
-        champion_of: gives what the prompt lab found best for a capability.
-        pool_of: gives a capability's labelled training captions.
+        champion_of: looks up what the prompt lab found best for a capability.
         options: what is wished.
 
     Raises:
         ConfigurationError: no prompt has the name wished, or the champion was found with another model.
     """
+    champion = options.prompt == CHAMPION
     return {
-        name: _champion(name, prompts, champion_of, pool_of, options)
-        if options.prompt == CHAMPION
-        else _configured(name, prompts, pool_of, options)
-        for name, capability in capabilities.items()
-        if options.enabled and capability.kind in options.kinds
+        name: _champion(name, prompts, champion_of, one.pool, options)
+        if champion
+        else _configured(prompts, one.pool, options)
+        for name, one in backgrounds.items()
     }
 
 
@@ -102,13 +129,13 @@ def _champion(
     name: str,
     prompts: Mapping[str, str],
     champion_of: ChampionOf,
-    pool_of: Callable[[str], Pool],
+    pool: Pool,
     options: LlmOptions,
 ) -> Recipe:
-    champion, identity = champion_of(name), client_kind(options.client).identity(options.client)
+    champion, identity = champion_of(name), LanguageModel.of(options.client).identity
     if champion is None:
         _log.info("%s: the prompt lab has named no champion yet; labelled with the prompt %s", name, FALLBACK)
-        return _configured(name, prompts, pool_of, options)
+        return _configured(prompts, pool, options)
     if champion.client != identity:
         raise ConfigurationError(
             f"{name}: the champion prompt ({champion.recipe.name}) was found with the model {champion.client}, but "
@@ -118,8 +145,8 @@ def _champion(
     return champion.recipe
 
 
-def _configured(name: str, prompts: Mapping[str, str], pool_of: Callable[[str], Pool], options: LlmOptions) -> Recipe:
+def _configured(prompts: Mapping[str, str], pool: Pool, options: LlmOptions) -> Recipe:
     prompt = FALLBACK if options.prompt == CHAMPION else options.prompt
     template = prompt_named(prompts, prompt)
-    pool = pool_of(name) if method_named(options.method).examples != "none" else Pool()
+    method_named(options.method)  # refuses an unknown one in words
     return with_pictures(recipe_with(prompt, template, options.method, pool, options.shots), options)

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Kind, split_label
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.records import Split
 from cu_pipeline.llm.methods.recipe import Example, Recipe
+from cu_pipeline.llm.prompts.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,19 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+
+def training_pool(captions: pd.DataFrame, task: Task) -> Pool:
+    """Take examples from labelled captions of the training split, each caption once.
+
+    Args:
+        captions: rows of the table of clips, with `label` besides.
+        task: says how long captions may be.
+    """
+    training = captions[captions["split"] == Split.TRAIN]
+    labels = {task.data(text): label for text, label in zip(training["text"], training["label"], strict=True)}
+    shown = tuple(Example(text=text, label=label) for text, label in labels.items())
+    return Pool(shown, task.capability.kind)
 
 
 def fixed_examples(pool: Pool, shots: int, salt: str = "") -> tuple[Example, ...]:

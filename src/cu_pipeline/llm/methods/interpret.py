@@ -12,9 +12,6 @@ from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
 from cu_pipeline.llm.methods.plan import Plan
 from cu_pipeline.llm.prompts.task import NOTHING
 
-CONTENT_FREE = ("N/A", "", "[MASK]", "video", "watch this", "new video #shorts")
-"""Captions that say nothing: those of Zhao et al. 2021 and some that look like captions."""
-
 
 def probabilities(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the share of each answer among all answers, (..., k)."""

@@ -10,11 +10,13 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.options import Options
+from cu_pipeline.llm.prompts.inputs import PICTURES
+from cu_pipeline.llm.prompts.prompt import Prompt
 from cu_pipeline.llm.prompts.task import FORMS
 
 
 @dataclass(frozen=True)
-class Method:
+class AnswerMethod:
     """A way to get a class out of a language model.
 
     Attributes:
@@ -31,25 +33,25 @@ class Method:
     examples: Literal["none", "fixed", "nearest"] = "none"
 
 
-METHODS: Final[dict[str, Method]] = {
-    "generate": Method("generate"),
-    "choose": Method("choose"),
-    "score": Method("score"),
-    "score_content_free": Method("score", "content_free"),
-    "score_batch": Method("score", "batch"),
-    "few_shot_generate": Method("generate", examples="fixed"),
-    "few_shot": Method("score", examples="fixed"),
-    "few_shot_content_free": Method("score", "content_free", "fixed"),
-    "few_shot_batch": Method("score", "batch", "fixed"),
-    "nearest": Method("score", examples="nearest"),
-    "nearest_batch": Method("score", "batch", "nearest"),
+METHODS: Final[dict[str, AnswerMethod]] = {
+    "generate": AnswerMethod("generate"),
+    "choose": AnswerMethod("choose"),
+    "score": AnswerMethod("score"),
+    "score_content_free": AnswerMethod("score", "content_free"),
+    "score_batch": AnswerMethod("score", "batch"),
+    "few_shot_generate": AnswerMethod("generate", examples="fixed"),
+    "few_shot": AnswerMethod("score", examples="fixed"),
+    "few_shot_content_free": AnswerMethod("score", "content_free", "fixed"),
+    "few_shot_batch": AnswerMethod("score", "batch", "fixed"),
+    "nearest": AnswerMethod("score", examples="nearest"),
+    "nearest_batch": AnswerMethod("score", "batch", "nearest"),
 }
 
 MOST_CHOICES: Final = 64
 """Combinations of classes that a model is given to choose from, at most."""
 
 
-def method_named(name: str) -> Method:
+def method_named(name: str) -> AnswerMethod:
     """Find a method.
 
     Raises:
@@ -94,8 +96,8 @@ class Recipe(Options):
     Attributes:
         prompt: name of the prompt's file, or of where it comes from.
         template: the prompt.
-        method: a key of `methods.METHODS`.
-        form: how classes are put into words, a key of `forms.FORMS`.
+        method: a key of `METHODS`.
+        form: how classes are put into words, a key of `task.FORMS`.
         examples: those of a method with fixed examples, in order.
         shots: number of examples of a method that has any.
         bias: natural logarithm of the mean probability of each class, by which batch calibration divides. Of a
@@ -134,9 +136,14 @@ class Recipe(Options):
         return json_sha256({name: part for name, part in parts.items() if name != "pictures" or part})[:12]
 
     @property
-    def how(self) -> Method:
+    def how(self) -> AnswerMethod:
         """What the method's name stands for."""
         return METHODS[self.method]
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Names of what has to be known of a clip: texts that the template names, and pictures if any are shown."""
+        return Prompt(self.template).required | ({PICTURES} if self.pictures else set())
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What a prompt may be told of clips: the caption, and what extractors found in the media."""
+"""What prompts may require to be known of clips: captions, and what extractors found in the media."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
+from pydantic import Field
 
+from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_pictures import ClipPictures
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.frame_tags import frame_tags
@@ -14,39 +16,67 @@ from cu_pipeline.features.read_screens import read_screens
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.text_log import TextFeature, text_key
-from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.llm.methods.recipe import Recipe
-from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt
+from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.media.options import Limits
 
-
-def screen_reader(options: LlmOptions) -> ScreenTextReader:
-    """Give the reader of text on screen."""
-    mine = options.screen_text
-    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
+PICTURES: Final = "pictures"
+"""The required input that no template names: frames, for a recipe that shows some."""
 
 
-def read_missing_screens(
-    clips: pd.DataFrame, known: Mapping[str, str], options: LlmOptions, workers: int
-) -> Iterator[list[TextFeature]]:
-    """Read the text on screen of clips where it is not known yet, a few at a time.
+class ScreenTextOptions(Options):
+    """How text on screen is read, where a prompt names it.
 
-    Args:
-        clips: rows of the table of clips.
-        known: texts by key.
-        options: how it is read.
-        workers: processes; 0: one per core.
+    Attributes:
+        frames: of a clip that are read.
+        size: longer side in pixels that the detector of text sees.
+        least_confidence: of a line, below which it is left out.
+        timeout_s: seconds of wall-clock time for one clip.
+        memory_mb: address space of a reading process, in MiB.
     """
-    reader, mine = screen_reader(options), options.screen_text
-    missing = {key: path for key, path in _files(clips, reader).items() if key not in known}
-    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+
+    frames: int = Field(default=2, ge=1, le=64)
+    size: int = Field(default=480, ge=64, le=2000)
+    least_confidence: float = Field(default=0.8, ge=0, le=1)
+    timeout_s: float = Field(default=60.0, gt=0)
+    memory_mb: int = Field(default=3072, ge=1024)
 
 
-def _files(clips: pd.DataFrame, reader: ScreenTextReader) -> dict[str, str]:
-    """Give the key of each clip's text on screen, once, and the path of its media."""
-    seen = clips[clips["media_sha256"] != ""]
-    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
-    return dict(zip(keys, seen["path"], strict=True))
+class TagOptions(Options):
+    """How many tags of its frames a prompt that names them gets of a clip.
+
+    Attributes:
+        most: tags.
+        least_probability: of a tag.
+    """
+
+    most: int = Field(default=5, ge=1, le=100)
+    least_probability: float = Field(default=0.1, ge=0, le=1)
+
+
+class PictureOptions(Options):
+    """Frames that are shown to a model that sees.
+
+    Attributes:
+        count: of each clip; 0: none.
+        side: the longer side of each, in pixels, at most.
+    """
+
+    count: int = Field(default=0, ge=0, le=64)
+    side: int = Field(default=512, ge=32, le=4096)
+
+
+class InputOptions(Options):
+    """How inputs are found in clips.
+
+    Attributes:
+        screen_text: how text on screen is read.
+        tags: how many tags a clip has.
+        pictures: frames that are shown to the model.
+    """
+
+    screen_text: ScreenTextOptions = ScreenTextOptions()
+    tags: TagOptions = TagOptions()
+    pictures: PictureOptions = PictureOptions()
 
 
 @dataclass(frozen=True)
@@ -65,77 +95,87 @@ class Extracted:
 
 
 def clip_inputs(
-    clips: pd.DataFrame, wanted: Collection[str], extracted: Extracted, options: LlmOptions, *, pictures: bool
+    clips: pd.DataFrame, required: Collection[str], extracted: Extracted, options: InputOptions
 ) -> list[ClipInputs]:
-    """Give what prompts may be told of clips, in their order.
+    """Look up what prompts require of clips, in their order.
 
     Args:
         clips: rows of the table of clips.
-        wanted: names of `prompting.inputs.WORDS`; the caption is always given.
+        required: names of `prompt.TEXTS`, and `PICTURES`; the caption is always given.
         extracted: what extractors found.
         options: of tags and pictures.
-        pictures: whether frames can be shown.
 
     Raises:
-        StoreError: tags are wanted, and no clip's frames were encoded yet.
+        StoreError: tags are required, and no clip's frames were encoded yet.
     """
-    told = {name: _SOURCES[name](clips, extracted, options) for name in sorted({"text", *wanted})}
-    shown = _pictures(clips, options) if pictures else [None] * len(clips)
+    texts = {name: _SOURCES[name](clips, extracted, options) for name in sorted({"text", *required} - {PICTURES})}
+    shown = _pictures(clips, options) if PICTURES in required else [None] * len(clips)
     return [
-        ClipInputs(**{name: texts[place] for name, texts in told.items()}, pictures=shown[place])
+        ClipInputs(**{name: found[place] for name, found in texts.items()}, pictures=shown[place])
         for place in range(len(clips))
     ]
 
 
-def inputs_for(clips: pd.DataFrame, recipe: Recipe, extracted: Extracted, options: LlmOptions) -> list[ClipInputs]:
-    """Give what one recipe wants to be told of clips, in their order."""
-    wanted = Prompt(recipe.template).inputs
-    return clip_inputs(clips, wanted, extracted, options, pictures=recipe.pictures > 0)
-
-
-def sources_of(recipe: Recipe, extracted: Extracted, options: LlmOptions) -> list[str]:
-    """Give the fingerprints of the extractors whose findings a recipe wants to be told."""
-    wanted = Prompt(recipe.template).inputs
-    screens = [screen_reader(options).identity] if "screen_text" in wanted else []
-    frames = [extracted.frames] if "tags" in wanted else []
+def extractor_fingerprints(required: Collection[str], extracted: Extracted, options: InputOptions) -> list[str]:
+    """Name the extractors that find the required inputs, the text reader first."""
+    screens = [screen_reader(options).identity] if "screen_text" in required else []
+    frames = [extracted.frames] if "tags" in required else []
     return [identity.fingerprint for identity in (*screens, *frames)]
 
 
-def could_be_told(clips: pd.DataFrame, recipe: Recipe) -> "pd.Series[bool]":
-    """Say of which clips a recipe could be told anything: the caption, a transcript, or what it looks for in media."""
-    wanted = Prompt(recipe.template).inputs
+def may_be_known(clips: pd.DataFrame, required: Collection[str]) -> "pd.Series[bool]":
+    """Say of which clips any required input could be known: caption, transcript, or what is found in media."""
     possible = clips["text"].str.strip() != ""
-    if wanted & {"screen_text", "tags"} or recipe.pictures:
+    if {"screen_text", "tags", PICTURES} & set(required):
         possible |= clips["media_sha256"] != ""
-    if "transcript" in wanted:
+    if "transcript" in required:
         possible |= pd.Series(_transcripts(clips), index=clips.index, dtype=object) != ""
     return possible
 
 
 def says_something(clip: ClipInputs) -> bool:
     """Say whether anything but the language is known of a clip."""
-    return clip.pictures is not None or any(text.strip() for name, text in clip.words.items() if name != "lang")
+    return clip.pictures is not None or any(text.strip() for name, text in clip.texts.items() if name != "lang")
 
 
-def reads_screens(recipe: Recipe) -> bool:
-    """Say whether a recipe's prompt wants to be told the text on screen."""
-    return "screen_text" in Prompt(recipe.template).inputs
+def screen_reader(options: InputOptions) -> ScreenTextReader:
+    """Build the reader of text on screen."""
+    mine = options.screen_text
+    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
 
 
-def _texts(clips: pd.DataFrame, _: Extracted, __: LlmOptions) -> list[str]:
+def read_missing_screens(
+    clips: pd.DataFrame, known: Mapping[str, str], options: InputOptions, workers: int
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of clips where it is not known yet, a few at a time.
+
+    Args:
+        clips: rows of the table of clips.
+        known: texts by key.
+        options: how it is read.
+        workers: processes; 0: one per core.
+    """
+    reader, mine = screen_reader(options), options.screen_text
+    seen = clips[clips["media_sha256"] != ""]
+    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
+    missing = {key: path for key, path in zip(keys, seen["path"], strict=True) if key not in known}
+    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+
+
+def _texts(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:
     return clips["text"].tolist()
 
 
-def _languages(clips: pd.DataFrame, _: Extracted, __: LlmOptions) -> list[str]:
+def _languages(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:
     return clips["lang"].fillna("").tolist()
 
 
-def _screens(clips: pd.DataFrame, extracted: Extracted, options: LlmOptions) -> list[str]:
+def _screens(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
     identity = screen_reader(options).identity
     return [extracted.screens.get(text_key(identity, one), "") if one else "" for one in clips["media_sha256"]]
 
 
-def _tags(clips: pd.DataFrame, extracted: Extracted, options: LlmOptions) -> list[str]:
+def _tags(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
     keys = [one for one in clips["media_sha256"] if one]
     frames = extracted.store.read(extracted.frames, keys, partial=True)
     tags = frame_tags(frames, options.tags.most, options.tags.least_probability)
@@ -148,12 +188,12 @@ def _transcripts(clips: pd.DataFrame, *_: object) -> list[str]:
     return [str(json.loads(one).get("transcript") or "") if one else "" for one in clips["metadata"].fillna("")]
 
 
-def _pictures(clips: pd.DataFrame, options: LlmOptions) -> list[ClipPictures | None]:
+def _pictures(clips: pd.DataFrame, options: InputOptions) -> list[ClipPictures | None]:
     places = zip(clips["path"], clips["media_sha256"], strict=True)
     return [ClipPictures(path, one, 1, options.pictures.side) if one else None for path, one in places]
 
 
-_SOURCES: Final[dict[str, Callable[[pd.DataFrame, Extracted, LlmOptions], list[str]]]] = {
+_SOURCES: Final[dict[str, Callable[[pd.DataFrame, Extracted, InputOptions], list[str]]]] = {
     "text": _texts,
     "lang": _languages,
     "screen_text": _screens,

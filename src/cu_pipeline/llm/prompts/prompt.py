@@ -16,7 +16,7 @@ from cu_pipeline.llm.clients.protocol import Pictures
 
 @dataclass(frozen=True)
 class ClipInputs:
-    """What a prompt may be told of one clip; "" where it is not known.
+    """What a prompt may require to be known of one clip; "" where it is not known.
 
     Attributes:
         text: its caption.
@@ -35,18 +35,18 @@ class ClipInputs:
     pictures: Pictures | None = None
 
     @property
-    def words(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         """Give the texts by the names that prompts use."""
-        return {name: getattr(self, name) for name in WORDS}
+        return {name: getattr(self, name) for name in TEXTS}
 
     def mapped(self, change: Callable[[str, str], str]) -> "ClipInputs":
         """Change each text, given its name and itself."""
-        changed = {name: change(name, text) for name, text in self.words.items()}
+        changed = {name: change(name, text) for name, text in self.texts.items()}
         return ClipInputs(**changed, pictures=self.pictures)
 
 
-WORDS: Final = tuple(one.name for one in fields(ClipInputs) if one.name != "pictures")
-"""Names by which a prompt may be told something of a clip."""
+TEXTS: Final = tuple(one.name for one in fields(ClipInputs) if one.name != "pictures")
+"""Names by which a prompt requires something of a clip."""
 
 
 _MARK: Final = "\x00"
@@ -58,7 +58,7 @@ class Prompt:
     """A Jinja template that ends where the model's answer begins.
 
     Args:
-        source: the template. What it may be told of a clip are the words of `ClipInputs`, such as `text` for the
+        source: the template. What it may require of a clip are the texts of `ClipInputs`, such as `text` for the
             caption; they are escaped before they are put in.
 
     Raises:
@@ -86,9 +86,9 @@ class Prompt:
         return text_sha256(self.source)[:12]
 
     @property
-    def inputs(self) -> frozenset[str]:
-        """Give the words of `ClipInputs` that the template names."""
-        return self.names & set(WORDS)
+    def required(self) -> frozenset[str]:
+        """Give the texts of `ClipInputs` that the template names."""
+        return self.names & set(TEXTS)
 
     def render(self, clip: ClipInputs, **context: object) -> str:
         """Fill in what is known of a clip, which went through `as_data`, and what else the template names.
@@ -97,9 +97,9 @@ class Prompt:
             ConfigurationError: the template names something that it is not given.
         """
         try:
-            return self._template.render(clip.words, **context).rstrip()
+            return self._template.render(clip.texts, **context).rstrip()
         except jinja2.UndefinedError as error:
-            given = ", ".join(sorted({*WORDS, *context}))
+            given = ", ".join(sorted({*TEXTS, *context}))
             raise ConfigurationError(f"prompt: {error.message}; it is given {given}") from error
 
     def shared(self, **context: object) -> str:

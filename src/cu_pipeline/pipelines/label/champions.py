@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decide import decide
+from cu_pipeline.core.decide import as_json, decide
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
 from cu_pipeline.features.batch import CONTENT, read_features
 from cu_pipeline.features.extractor import Extractor
@@ -16,7 +16,6 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build
 from cu_pipeline.inference.score import Scorer
 from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
-from cu_pipeline.llm.labels.annotate import as_json
 from cu_pipeline.modeling.bundle import Bundle, content_keys
 
 _log = logging.getLogger(__name__)
