@@ -3,9 +3,11 @@
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from kedro.io import AbstractDataset, DatasetError
+
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.llm.labels.recipes import Champion
+from cu_pipeline.llm.labels.recipes import Champion, ChampionOf
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.tracking.mlflow_run import configure
 from cu_pipeline.tracking.promotions import append_to_ledger
@@ -98,3 +100,31 @@ def _client() -> "MlflowClient":
     import mlflow
 
     return mlflow.MlflowClient()
+
+
+class ChampionPrompts(AbstractDataset[Any, ChampionOf]):
+    """The champions of the prompt registry: loading gives a function, which asks the registry when it is called.
+
+    Args:
+        filepath: where the registry lies unless `MLFLOW_TRACKING_URI` says otherwise; not read directly.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> ChampionOf:
+        """Give a function from a capability to its champion, or None when it has none."""
+        return champion
+
+    def save(self, data: Any) -> None:
+        """Refuse: champions change by promotion only."""
+        given = type(data).__name__
+        raise DatasetError(f"champion prompts are not saved ({given} given): run the prompts pipeline instead")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+    def _exists(self) -> bool:
+        return True

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.datasets.call_log import CallLogDataset
+from cu_pipeline.datasets.llm import CallLogDataset
 from cu_pipeline.llm.clients.call_log import Call, CallLog
 from cu_pipeline.llm.clients.protocol import Generated, Scored, Unanswered
 

@@ -41,8 +41,7 @@ from cu_pipeline.llm.labels.recipes import Background, ChampionOf, resolve_recip
 from cu_pipeline.llm.methods.recipe import Recipe, misfit
 from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.reports.figures import png
-from cu_pipeline.reports.prompt_figures import quality_and_cost
-from cu_pipeline.reports.prompts_page import in_words, prompts_page
+from cu_pipeline.reports.prompts_page import in_words, prompts_page, quality_and_cost
 
 _log = logging.getLogger(__name__)
 

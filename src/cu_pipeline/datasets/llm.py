@@ -1,11 +1,12 @@
-"""Prompts, recipes, and what language models answered in the prompt lab."""
+"""Prompts and recipes, and what language models answered."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.tables import JSONFile
-from cu_pipeline.llm.clients.call_log import Known, TimedCall, TimedLog
+from cu_pipeline.llm.clients.call_log import Call, CallLog, Known, TimedCall, TimedLog
+from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.methods.recipe import Recipe
 
 
@@ -37,3 +38,13 @@ class TimedLogDataset(LocalDataset[Iterable[TimedCall], Known]):
 
     def save(self, data: Iterable[TimedCall]) -> None:
         TimedLog(self._filepath).append(data)
+
+
+class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Answer]]):
+    """Answers of language models: saving appends, loading gives all by key."""
+
+    def load(self) -> dict[str, Answer]:
+        return CallLog(self._filepath).read()
+
+    def save(self, data: Iterable[Call]) -> None:
+        CallLog(self._filepath).append(data)
