@@ -13,7 +13,7 @@ from cu_pipeline.labeling.options import PeopleOptions
 def people_captions(
     clips: pd.DataFrame, annotations: pd.DataFrame, name: str, capability: Capability, options: PeopleOptions
 ) -> pd.DataFrame:
-    """Give the clips that have a caption and a label by people.
+    """Choose the clips that have a caption and a label by people.
 
     Args:
         clips: the table of usable clips.

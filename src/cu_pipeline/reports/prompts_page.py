@@ -26,7 +26,7 @@ def prompts_page(results: dict[str, Any]) -> str:
 
 
 def in_words(results: dict[str, Any]) -> Iterator[str]:
-    """Give the lines of a table of all trials, and the decision."""
+    """Write the lines of a table of all trials, and the decision."""
     rows = results["trials"]
     width = max(len(row["name"]) for row in rows)
     yield f"{'prompt × method':<{width}}  accuracy  95 % interval   ECE   $/1000   s/clip  unparsed  adjusted p"
@@ -54,7 +54,7 @@ def base_rate_in_words(results: dict[str, Any]) -> str:
 
 
 def pareto(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Give the trials that no other one beats in both accuracy and cost, the cheapest first.
+    """Choose the trials that no other one beats in both accuracy and cost, the cheapest first.
 
     >>> rows = [{"accuracy": a, "usd_per_1000_clips": c} for a, c in [(0.5, 1), (0.4, 2), (0.9, 3)]]
     >>> [row["accuracy"] for row in pareto(rows)]

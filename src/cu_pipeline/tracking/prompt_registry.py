@@ -24,7 +24,7 @@ _CLIENT: Final = "client"
 
 
 def prompt_name(capability: str) -> str:
-    """Give the registered prompt's name of a capability; MLflow allows letters, digits, `_`, `.` and `-`.
+    """Name a capability's prompt in the registry; MLflow allows letters, digits, `_`, `.` and `-`.
 
     >>> prompt_name("topic"), prompt_name("is it safe?")
     ('cu-pipeline.label.topic', 'cu-pipeline.label.is-it-safe--1b916e')
@@ -68,7 +68,7 @@ def promote(capability: str, recipe: Recipe, client: str, reason: str) -> str:
 
 
 def champion(capability: str) -> Champion | None:
-    """Give what the alias champion marks; None where it marks nothing, or a prompt without a method."""
+    """Look up what the alias champion marks; None where it marks nothing, or a prompt without a method."""
     found = _by_alias(capability)
     if found is None or _RECIPE not in found.tags:
         return None
@@ -115,7 +115,7 @@ class ChampionPrompts(AbstractDataset[Any, ChampionOf]):
         self.metadata = metadata
 
     def load(self) -> ChampionOf:
-        """Give a function from a capability to its champion, or None when it has none."""
+        """Load a function from a capability to its champion, or None when it has none."""
         return champion
 
     def save(self, data: Any) -> None:

@@ -4,8 +4,13 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored, Unanswered
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.interpret import Interpretation, class_probabilities, interpret
-from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
+from cu_pipeline.llm.methods.interpret import (
+    Interpretation,
+    class_probabilities,
+    interpret,
+    parse_answer,
+    parse_answers,
+)
 from cu_pipeline.llm.methods.plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs

@@ -42,7 +42,7 @@ class CallLog:
         self._path = path
 
     def read(self) -> dict[str, Answer]:
-        """Give the last answer by key, billed for what was paid for earlier ones too.
+        """Read the last answer by key, billed for what was paid for earlier ones too.
 
         Raises:
             StoreError: a finished line is not an answer.
@@ -122,7 +122,7 @@ class TimedLog:
         self._calls, self._seconds = CallLog(folder / "calls.jsonl"), folder / "seconds.jsonl"
 
     def read(self) -> Known:
-        """Give all that was answered.
+        """Read all that was answered.
 
         Raises:
             StoreError: a finished line is damaged.

@@ -123,7 +123,7 @@ def ask_model(
 
 
 def _ask(questions: Mapping[str, ModelQuestion], client: Client, reasons: Counter[str]) -> Iterator[Call]:
-    """Give what was paid for as it comes, at most `client.concurrency` questions under way; close the client."""
+    """Hand on what was paid for as it comes, at most `client.concurrency` questions under way; close the client."""
     waiting = iter(questions.items())
     running: dict[Future[tuple[Answer, bool]], str] = {}
     failure: CuPipelineError | None = None

@@ -9,7 +9,7 @@ from cu_pipeline.core.errors import ConfigurationError
 
 
 def token_grammar(alternatives: Iterable[Sequence[int]]) -> str:
-    """Give llama.cpp's grammar (GBNF) of one of several sequences of token ids.
+    """Write llama.cpp's grammar (GBNF) of one of several sequences of token ids.
 
     A grammar over letters would let the model spell a word in other tokens than its usual ones.
 
@@ -20,7 +20,7 @@ def token_grammar(alternatives: Iterable[Sequence[int]]) -> str:
 
 
 def json_schema(choices: Sequence[str]) -> dict[str, Any]:
-    """Give the schema of `{"answer": one of choices}`."""
+    """Write the schema of `{"answer": one of choices}`."""
     return {
         "type": "object",
         "properties": {"answer": {"type": "string", "enum": list(choices)}},
@@ -30,7 +30,7 @@ def json_schema(choices: Sequence[str]) -> dict[str, Any]:
 
 
 def room_for(choices: Sequence[str], max_tokens: int) -> int:
-    """Give a number of tokens in which every choice fits, as text or as JSON: each token has a byte or more."""
+    """Reckon a number of tokens in which every choice fits, as text or as JSON: each token has a byte or more."""
     return max([max_tokens, *(2 * len(one.encode()) + 32 for one in choices)])
 
 
@@ -62,7 +62,7 @@ _IMAGE_KINDS: Final = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif
 
 
 def chat_request(prompt: str, max_tokens: int, images: Sequence[bytes] = ()) -> dict[str, Any]:
-    """Give a request for the likeliest answer to one message.
+    """Write a request for the likeliest answer to one message.
 
     Args:
         prompt: the message.
@@ -75,7 +75,7 @@ def chat_request(prompt: str, max_tokens: int, images: Sequence[bytes] = ()) -> 
 
 
 def answer_format(choices: Sequence[str]) -> dict[str, Any]:
-    """Give the part of a request that holds the answer to `{"answer": one of choices}`."""
+    """Write the part of a request that holds the answer to `{"answer": one of choices}`."""
     schema = {"name": "answer", "strict": True, "schema": json_schema(choices)}
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 

@@ -87,7 +87,7 @@ class OpenAIClient:
         return send
 
     def _most(self, request: Mapping[str, Any]) -> Usage:
-        """Give the most tokens that a request can cost: no token is shorter than a byte."""
+        """Bound the tokens that a request can cost: no token is shorter than a byte."""
         prompts = len(request["prompt"]) if isinstance(request.get("prompt"), list) else 1
         sent = json.dumps(request, ensure_ascii=False, default=str).encode("utf-8", "replace")
         pictures = [part for part in _parts(request) if part["type"] == "image_url"]
@@ -99,7 +99,7 @@ class OpenAIClient:
 
 
 def openai_identity(options: ClientOptions) -> str:
-    """Give the identity of a model behind a server without asking it.
+    """Name a model behind a server without asking it.
 
     It holds neither key nor address: a hash of the address, where no `version` is stated.
     """

@@ -22,7 +22,7 @@ class ModelOptions(Options):
     price_per_1000_output_tokens: float = Field(default=0.0, ge=0)
 
     def price(self, tokens: float, output_tokens: float) -> float:
-        """Give the price in US dollars of `tokens`, `output_tokens` of which the model wrote.
+        """Price `tokens` in US dollars, `output_tokens` of which the model wrote.
 
         >>> PackagedOptions(price_per_1000_prompt_tokens=1.0, price_per_1000_output_tokens=3.0).price(2000, 1000)
         4.0

@@ -133,7 +133,7 @@ class PackagedClient:
         return answer["choices"][0]["message"]["content"], answer["usage"]
 
     def _first(self, start: list[int], candidates: list[int]) -> dict[int, float]:
-        """Give the log-probability of each candidate for the token after `start`.
+        """Score each candidate for the token after `start`.
 
         Forcing the choice to the candidates, one pass reports the true log-probability of the likeliest
         of them and a second their shares among themselves.
@@ -147,7 +147,7 @@ class PackagedClient:
         return {token: best["logprob"] + share[token] - share[best["id"]] for token in candidates}
 
     def _rest(self, start: list[int], end: list[int]) -> float:
-        """Give the log-probability of all tokens of `end` but the first, after `start` and that first one."""
+        """Score all tokens of `end` but the first, after `start` and that first one."""
         if len(end) == 1:
             return 0.0
         held = token_grammar([end[1:]])
@@ -199,7 +199,7 @@ def _answered(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def packaged_identity(options: ClientOptions) -> str:
-    """Give the identity of a packaged model without loading it.
+    """Name a packaged model with its weights and engine, without loading it.
 
     Raises:
         ConfigurationError: no packaged model has this name.

@@ -130,10 +130,10 @@ class Pictures(Protocol):
         """Equal keys stand for equal pictures."""
 
     def take(self, count: int) -> "Pictures":
-        """Give so many pictures of the same clip instead."""
+        """Take so many pictures of the same clip instead."""
 
     def load(self) -> tuple[bytes, ...]:
-        """Give encoded pictures (JPEG, PNG, WebP or GIF), in order of time.
+        """Encode the pictures (JPEG, PNG, WebP or GIF), in order of time.
 
         Raises:
             BadClipError: the clip does not decode.
@@ -155,7 +155,7 @@ class ScoringQuestion:
     shared: str = ""
 
     def key(self, identity: str) -> str:
-        """Give the content key of this question to the model `identity`: SHA-256 in hex."""
+        """Name this question to the model `identity` by content: SHA-256 in hex."""
         return json_sha256([identity, self.prompt, self.continuations])
 
     def ask(self, client: Client) -> Scored:
@@ -182,7 +182,7 @@ class WritingQuestion:
     shared: str = ""
 
     def key(self, identity: str) -> str:
-        """Give the content key of this question to the model `identity`: SHA-256 in hex."""
+        """Name this question to the model `identity` by content: SHA-256 in hex."""
         pictures = [self.pictures.key] if self.pictures else []
         return json_sha256([identity, "generate", self.prompt, self.max_tokens, self.choices, pictures])
 

@@ -9,14 +9,14 @@ from cu_pipeline.llm.clients.retries import UnusableError
 
 
 def field(record: Any, name: str) -> Any:
-    """Give a field that must be there."""
+    """Take a field that must be there."""
     if not isinstance(record, Mapping) or record.get(name) is None:
         raise UnusableError(f"the reply has no {name}")
     return record[name]
 
 
 def items(record: Any, name: str) -> list[Any]:
-    """Give a field that must be a list with something in it."""
+    """Take a field that must be a list with something in it."""
     found = field(record, name)
     if not isinstance(found, list) or not found:
         raise UnusableError(f"the reply has no list of {name}")
@@ -24,7 +24,7 @@ def items(record: Any, name: str) -> list[Any]:
 
 
 def text_of(record: Any, name: str) -> str:
-    """Give a field that must be a text."""
+    """Take a field that must be a text."""
     found = field(record, name)
     if not isinstance(found, str):
         raise UnusableError(f"the reply's {name} is no text")
@@ -32,7 +32,7 @@ def text_of(record: Any, name: str) -> str:
 
 
 def written(text: str, choices: Sequence[str]) -> str:
-    """Give what a model wrote, or the choice in it if there are choices."""
+    """Take what a model wrote, or the choice in it if there are choices."""
     if not choices:
         return text.strip()
     try:
@@ -104,7 +104,7 @@ def by_grammar(send: Send, prompt: str, continuations: Sequence[str]) -> tuple[f
 
 
 def tokens_of(send: Send, text: str) -> list[int]:
-    """Give the ids of a text's tokens, which llama.cpp tells."""
+    """Ask for the ids of a text's tokens, which llama.cpp tells."""
 
     def read(body: dict[str, Any]) -> list[int]:
         ids = items(body, "tokens")

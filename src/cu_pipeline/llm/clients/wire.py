@@ -167,7 +167,7 @@ def _usage_in(content: bytes) -> Usage | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Give the seconds that a reply asks to wait, by `retry-after-ms` or `retry-after` (seconds or a date)."""
+    """Read how many seconds a reply asks to wait, by `retry-after-ms` or `retry-after` (seconds or a date)."""
     try:
         if "retry-after-ms" in headers:
             return max(float(headers["retry-after-ms"]) / 1000, 0.0)

@@ -150,7 +150,7 @@ def right_of(reading: Interpretation, truth: NDArray[np.bool_], kind: Kind) -> N
 
 
 def _price(plan: Plan, known: Known, identity: str, model: ModelOptions) -> float:
-    """Give the price in US dollars of 1,000 clips; the content-free questions are paid for once."""
+    """The price in US dollars of 1,000 clips; the content-free questions are paid for once."""
 
     def paid(questions: Sequence[ModelQuestion]) -> list[float]:
         found = [known.answers[key] for one in questions if (key := one.key(identity)) in known.answers]
@@ -166,7 +166,7 @@ def _tokens(questions: Sequence[ModelQuestion], known: Known, identity: str) -> 
 
 
 def _seconds(trial: Trial, known: Known, identity: str) -> float | None:
-    """Give the mean time of a clip's call; None where no time is known."""
+    """The mean time of a clip's call in seconds; None where no time is known."""
     keys = [question.key(identity) for plan in trial.plans for question in plan.questions]
     found = [known.seconds[key] for key in keys if key in known.seconds]
     return float(np.mean(found)) if found else None

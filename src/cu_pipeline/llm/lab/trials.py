@@ -81,7 +81,7 @@ def build_trials(
 
 
 def blocks(trials: Sequence[Trial]) -> Iterator[Sequence[ModelQuestion]]:
-    """Give the questions of all trials, those of one plan together."""
+    """List the questions of all trials, those of one plan together."""
     for trial in trials:
         for one in trial.plans:
             yield one.everything

@@ -67,7 +67,7 @@ def fixed_examples(pool: Pool, shots: int, salt: str = "") -> tuple[Example, ...
 
 
 def nearest_examples(pool: Pool, captions: Sequence[str], shots: int) -> list[tuple[Example, ...]]:
-    """Give for each caption the examples whose captions are most alike, the most alike last.
+    """Choose for each caption the examples whose captions are most alike, the most alike last.
 
     Likeness is the cosine of TF-IDF over letter groups; where the model reads them, the end of a prompt weighs
     most. Source: Liu et al., "What Makes Good In-Context Examples for GPT-3?" (DeeLIO 2022).
@@ -86,7 +86,7 @@ def nearest_examples(pool: Pool, captions: Sequence[str], shots: int) -> list[tu
 
 
 def examples_for(recipe: Recipe, captions: Sequence[str], pool: Pool, order: int = 0) -> list[tuple[Example, ...]]:
-    """Give the examples that a recipe shows with each caption.
+    """Choose the examples that a recipe shows with each caption.
 
     Args:
         recipe: whose method says which examples there are.

@@ -1,5 +1,6 @@
-"""From a model's answers to probabilities of classes."""
+"""From a model's answers to probabilities of classes: written ones are parsed, scores are calibrated."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,13 +9,82 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
-from cu_pipeline.llm.methods.parse import parse_answer, parse_answers
 from cu_pipeline.llm.methods.plan import Plan
 from cu_pipeline.llm.prompts.task import NOTHING
 
 
+def parse_answer(text: str, answers: Sequence[str]) -> int | None:
+    """Find which of the answers a model's own words name.
+
+    The answer that is named first wins, the longest where several begin there; capitals do not matter, and an
+    answer counts as a whole word only.
+
+    Args:
+        text: what the model wrote.
+        answers: the possible ones.
+
+    Returns:
+        Place of the answer; None if none is named.
+
+    >>> parse_answer(" It is about Pets, not cooking.", ["cooking", "pets"])
+    1
+    >>> parse_answer("petshop", ["cooking", "pets"]) is None
+    True
+    """
+    named = re.search(_whole_word(answers), _first_line(text), re.IGNORECASE) if answers else None
+    return _place(named[0], answers) if named else None
+
+
+def parse_answers(text: str, answers: Sequence[str], nothing: Sequence[str]) -> tuple[int, ...] | None:
+    """Find all answers that a model's own words name.
+
+    Words are found as by `parse_answer`. An answer right after "no", "not" or "without" is denied and not named.
+    Where what says that nothing holds comes first, nothing does, whatever follows.
+
+    Args:
+        text: what the model wrote.
+        answers: the possible ones, any number of which may hold.
+        nothing: words that say that none holds.
+
+    Returns:
+        Places of the answers that hold, in order; empty if none holds; None if nothing is named at all.
+
+    >>> parse_answers("Violence, advert.", ["advert", "violence"], ["none"])
+    (0, 1)
+    >>> parse_answers("None: no advert", ["advert", "violence"], ["none"])
+    ()
+    >>> parse_answers("advert but no violence", ["advert", "violence"], ["none"])
+    (0,)
+    >>> parse_answers("a nice day", ["advert", "violence"], ["none"]) is None
+    True
+    """
+    known = (*answers, *nothing)
+    pattern = rf"{_whole_word(known)}|(?<!\w)(?:no|not|without)\s+(?P<denied>{_whole_word(answers)})"
+    found = list(re.finditer(pattern, _first_line(text), re.IGNORECASE))
+    if not found:
+        return None
+    named = [_place(one[0], known) for one in found if one["denied"] is None]
+    if named and named[0] >= len(answers):
+        return ()
+    return tuple(sorted({place for place in named if place < len(answers)}))
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def _whole_word(answers: Sequence[str]) -> str:
+    """Match any of the answers, of which the longest is tried first."""
+    longest_first = sorted(answers, key=len, reverse=True)
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+
+
+def _place(word: str, answers: Sequence[str]) -> int:
+    return next(place for place, answer in enumerate(answers) if re.fullmatch(re.escape(answer), word, re.IGNORECASE))
+
+
 def probabilities(logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the share of each answer among all answers, (..., k)."""
+    """Turn log-probabilities into the share of each answer among all answers, (..., k)."""
     shares = np.exp(logprobs - logprobs.max(axis=-1, keepdims=True))
     return shares / shares.sum(axis=-1, keepdims=True)
 
@@ -92,7 +162,7 @@ def interpret(plan: Plan, known: Mapping[str, Answer], identity: str, priors: ND
 def class_probabilities(
     logprobs: Logprobs, reference: Logprobs | None, priors: NDArray[np.float64], kind: Kind
 ) -> NDArray[np.float64]:
-    """Give the probability of each class for each caption.
+    """Weigh what is said of classes into the probability of each for each caption.
 
     A class of a multi-label capability is weighed against the contrast alone.
 
@@ -127,7 +197,7 @@ def _weighed(logprobs: Logprobs, reference: Logprobs | None, priors: NDArray[np.
 
 
 def _reference(plan: Plan, logprobs: Logprobs, known: Mapping[str, Answer], identity: str) -> Logprobs | None:
-    """Give the answers that show what the model prefers anyway, (m, answers); None where there are none."""
+    """Collect the answers that show what the model prefers anyway, (m, answers); None where there are none."""
     calibration = plan.recipe.how.calibration
     if calibration == "none":
         return None
@@ -150,7 +220,7 @@ def _log_mean(logprobs: Logprobs) -> tuple[float, ...]:
 
 
 def _pairs(logprobs: Logprobs) -> list[list[int]]:
-    """Give the columns of each class and of the contrast, which is the last."""
+    """Pair the columns of each class and of the contrast, which is the last."""
     contrast = logprobs.shape[1] - 1
     return [[place, contrast] for place in range(contrast)]
 
@@ -168,7 +238,7 @@ def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.fl
 
 
 def _named(plan: Plan, text: str) -> tuple[int, ...] | None:
-    """Give the places of the classes that a text names; None if it names none and does not say that none holds."""
+    """Find the places of the classes that a text names; None if it names none and does not say that none holds."""
     words = plan.task.answers(plan.recipe.form)
     if plan.task.capability.kind is Kind.MULTI:
         *classes, contrast = words

@@ -7,7 +7,7 @@ from cu_pipeline.llm.clients.protocol import ModelQuestion, ScoringQuestion, Wri
 from cu_pipeline.llm.methods.few_shot import Pool, examples_for
 from cu_pipeline.llm.methods.recipe import Example, Recipe, misfit
 from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt
-from cu_pipeline.llm.prompts.task import Task, class_words, spoken, worded
+from cu_pipeline.llm.prompts.task import Task, spoken, worded
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _Writer:
         self._context = {
             "name": name,
             "description": task.capability.description or name,
-            "classes": list(class_words(task.capability, recipe.form)),
+            "classes": list(task.classes(recipe.form)),
             "class_descriptions": {
                 worded(name, recipe.form): text for name, text in task.capability.class_descriptions.items()
             },

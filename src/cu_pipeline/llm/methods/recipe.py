@@ -131,7 +131,7 @@ class Recipe(Options):
 
     @property
     def version(self) -> str:
-        """Give the first 12 hex digits of the SHA-256 of all its parts."""
+        """The first 12 hex digits of the SHA-256 of all its parts."""
         parts = self.model_dump(mode="json")
         return json_sha256({name: part for name, part in parts.items() if name != "pictures" or part})[:12]
 
@@ -147,7 +147,7 @@ class Recipe(Options):
 
     @property
     def name(self) -> str:
-        """Give a name for people.
+        """Name it for people.
 
         >>> Recipe(prompt="bare", template="", method="score", form="hashtag").name
         'bare × score (hashtag)'
@@ -167,7 +167,7 @@ def misfit(recipe: Recipe, capability: Capability) -> str:
 
 
 def prompt_named(prompts: Mapping[str, str], name: str) -> str:
-    """Give the template of a prompt.
+    """Find the template of a prompt.
 
     Raises:
         ConfigurationError: there is no file of this name.

@@ -184,7 +184,7 @@ def _tags(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> l
 
 
 def _transcripts(clips: pd.DataFrame, *_: object) -> list[str]:
-    """Give the feed's own column `transcript`, which is kept as metadata."""
+    """Look up the feed's own column `transcript`, which is kept as metadata."""
     return [str(json.loads(one).get("transcript") or "") if one else "" for one in clips["metadata"].fillna("")]
 
 

@@ -36,7 +36,7 @@ class ClipInputs:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Give the texts by the names that prompts use."""
+        """The texts by the names that prompts use."""
         return {name: getattr(self, name) for name in TEXTS}
 
     def mapped(self, change: Callable[[str, str], str]) -> "ClipInputs":
@@ -82,12 +82,12 @@ class Prompt:
 
     @cached_property
     def version(self) -> str:
-        """Give the first 12 hex digits of the template's SHA-256."""
+        """The first 12 hex digits of the template's SHA-256."""
         return text_sha256(self.source)[:12]
 
     @property
     def required(self) -> frozenset[str]:
-        """Give the texts of `ClipInputs` that the template names."""
+        """The texts of `ClipInputs` that the template names."""
         return self.names & set(TEXTS)
 
     def render(self, clip: ClipInputs, **context: object) -> str:
@@ -103,7 +103,7 @@ class Prompt:
             raise ConfigurationError(f"prompt: {error.message}; it is given {given}") from error
 
     def shared(self, **context: object) -> str:
-        """Give the beginning that all renderings with this context have in common, whatever is known of a clip.
+        """Find the beginning that all renderings with this context have in common, whatever is known of a clip.
 
         >>> Prompt("Caption: {{ text }}").shared()
         'Caption:'

@@ -1,6 +1,6 @@
 """What is asked about a clip, and how classes and labels are put into words for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -10,7 +10,7 @@ from cu_pipeline.llm.prompts.prompt import ClipInputs, as_data
 
 
 def spoken(name: str) -> str:
-    """Give a class's name as people write it.
+    """Write a class's name as people do.
 
     >>> spoken("science_and_technology")
     'science and technology'
@@ -28,7 +28,7 @@ FORMS: Final[dict[str, Callable[[str], str]]] = {
 
 
 def worded(name: str, form: str) -> str:
-    """Give the words that stand for a class.
+    """Put a class into words.
 
     >>> worded("home_made", "hashtag")
     '#homemade'
@@ -38,54 +38,6 @@ def worded(name: str, form: str) -> str:
 
 NOTHING: Final = (NONE, "nothing")
 """What a model may write besides the contrast to say that no class of a multi-label capability holds."""
-
-BETWEEN: Final = ", "
-"""Stands between the words of the classes that hold at once."""
-
-
-def class_words(capability: Capability, form: str) -> tuple[str, ...]:
-    """Give the words for each class."""
-    return tuple(worded(name, form) for name in capability.classes)
-
-
-def label_words(label: str, capability: Capability, contrast: str, form: str) -> str:
-    """Give the words for a label.
-
-    Args:
-        label: as tables have it.
-        capability: whose label it is.
-        contrast: stands for no class of a multi-label capability.
-        form: how a class is put into words, a key of `FORMS`.
-
-    >>> safety = Capability(kind=Kind.MULTI, classes=("violence", "advert"))
-    >>> label_words("advert|violence", safety, "everyday life", "hashtag")
-    '#advert, #violence'
-    >>> label_words("none", safety, "everyday life", "plain")
-    'everyday life'
-    """
-    named = split_label(label, capability.kind)
-    return BETWEEN.join(worded(name, form) for name in named) or worded(contrast, form)
-
-
-def label_choices(capability: Capability, contrast: str, form: str) -> tuple[str, ...]:
-    """Give the words for every label there can be: of a multi-label capability all combinations of classes, and none.
-
-    >>> label_choices(Capability(kind=Kind.MULTI, classes=("violence", "advert")), "everyday life", "plain")
-    ('everyday life', 'advert', 'violence', 'advert, violence')
-    """
-    if capability.kind is Kind.SINGLE:
-        return class_words(capability, form)
-    names = sorted(capability.classes)
-    chosen = (some for size in range(len(names) + 1) for some in combinations(names, size))
-    return tuple(BETWEEN.join(worded(name, form) for name in some) or worded(contrast, form) for some in chosen)
-
-
-def dictated(capability: Capability, contrast: str) -> Iterator[str]:
-    """Give what a caption must not put into a model's mouth: the classes' names, and all that says that none holds."""
-    yield from map(spoken, capability.classes)
-    if capability.kind is Kind.MULTI:
-        yield from (spoken(contrast), *NOTHING)
-
 
 CONTENT_FREE: Final = ("N/A", "", "[MASK]", "video", "watch this", "new video #shorts")
 """Captions that say nothing: those of Zhao et al. 2021 and some that look like captions."""
@@ -118,30 +70,57 @@ class Task:
     max_characters: int
     hide_class_names: bool = False
 
+    def classes(self, form: str) -> tuple[str, ...]:
+        """Put each class into words."""
+        return tuple(worded(name, form) for name in self.capability.classes)
+
     def answers(self, form: str) -> tuple[str, ...]:
-        """Give the words of all classes, and of the contrast if several classes may hold."""
+        """Put all classes into words, and the contrast if several classes may hold."""
         contrast = (worded(self.contrast, form),) if self.capability.kind is Kind.MULTI else ()
-        return (*class_words(self.capability, form), *contrast)
+        return (*self.classes(form), *contrast)
 
     def words(self, label: str, form: str) -> str:
-        """Give the words for a label."""
-        return label_words(label, self.capability, self.contrast, form)
+        """Put a label, as tables have it, into words.
+
+        >>> safety = Capability(kind=Kind.MULTI, classes=("violence", "advert"))
+        >>> task = Task("safety", safety, "everyday life", CONTENT_FREE, 300)
+        >>> task.words("advert|violence", "hashtag"), task.words("none", "plain")
+        ('#advert, #violence', 'everyday life')
+        """
+        return self._joined(split_label(label, self.capability.kind), form)
 
     def choices(self, form: str) -> tuple[str, ...]:
-        """Give the words for every label there can be."""
-        return label_choices(self.capability, self.contrast, form)
+        """Put every label that there can be into words: of a multi-label capability all combinations, and none.
+
+        >>> safety = Capability(kind=Kind.MULTI, classes=("violence", "advert"))
+        >>> Task("safety", safety, "everyday life", CONTENT_FREE, 300).choices("plain")
+        ('everyday life', 'advert', 'violence', 'advert, violence')
+        """
+        if self.capability.kind is Kind.SINGLE:
+            return self.classes(form)
+        names = sorted(self.capability.classes)
+        some = (chosen for size in range(len(names) + 1) for chosen in combinations(names, size))
+        return tuple(self._joined(one, form) for one in some)
+
+    def _joined(self, names: Iterable[str], form: str) -> str:
+        return ", ".join(worded(name, form) for name in names) or worded(self.contrast, form)
 
     @property
     def longest(self) -> int:
-        """Give after how many tokens what a model writes is cut."""
+        """Tokens after which what a model writes is cut."""
         named = len(self.capability.classes) if self.capability.kind is Kind.MULTI else 1
         return min(GENERATED_TOKENS * named, MOST_GENERATED_TOKENS)
 
     def data(self, text: str) -> str:
         """Make a text that people wrote safe to stand in a prompt."""
-        hidden = dictated(self.capability, self.contrast) if self.hide_class_names else ()
-        return as_data(text, self.max_characters, hidden)
+        return as_data(text, self.max_characters, self._dictated() if self.hide_class_names else ())
 
     def safe(self, clip: ClipInputs) -> ClipInputs:
         """Make what is known of a clip safe to stand in a prompt; tags are a model's, so they may name classes."""
         return clip.mapped(lambda name, text: as_data(text, self.max_characters) if name == "tags" else self.data(text))
+
+    def _dictated(self) -> Iterator[str]:
+        """List what a caption must not put into a model's mouth: classes, and all that says that none holds."""
+        yield from map(spoken, self.capability.classes)
+        if self.capability.kind is Kind.MULTI:
+            yield from (spoken(self.contrast), *NOTHING)

@@ -153,5 +153,5 @@ def annotate_with_llm(
 
 
 def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:  # noqa: ARG001 - what others still give
-    """Give the language model's identity; "" where nothing is asked."""
+    """Name the language model that is asked; "" where nothing is asked."""
     return inquiries[0].model.identity if inquiries else ""

@@ -119,7 +119,7 @@ def find_prompt(
     llm: LlmOptions,
     seed: int,
 ) -> list[Found]:
-    """Give the prompt that the search found; none without a search."""
+    """Find the prompt that the search is left with; none without a search."""
     steps = search_steps(development, prompts, options.search, options.shots, llm, seed)
     return [conclude_search(steps, known.answers)] if steps else []
 
