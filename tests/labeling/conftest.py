@@ -1,18 +1,9 @@
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
-from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.features.extractor import Identity
-from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.labeling.inputs import Extracted
-from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
-from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.recipe import Recipe
 
 Opinion = tuple[str, str, str]
 
@@ -40,28 +31,3 @@ def votes() -> Callable[..., pd.DataFrame]:
         return table(rows, ANNOTATIONS)
 
     return build
-
-
-@pytest.fixture
-def inquire() -> Callable[..., list[Inquiry]]:
-    """Give a function that writes the questions about the clips that wait for a label."""
-    nobody = Pool()
-    nothing = Extracted({}, FeatureStore(Path("nowhere")), Identity("frames", 1, (2, 1280), ""))
-
-    def plan(
-        clips: pd.DataFrame,
-        annotations: pd.DataFrame,
-        capabilities: Mapping[str, Capability],
-        recipe: Recipe,
-        options: LlmOptions,
-        *,
-        pool: Pool = nobody,
-        extracted: Extracted = nothing,
-    ) -> list[Inquiry]:
-        recipes = dict.fromkeys(capabilities, recipe)
-        waiting = {name: askable(clips, annotations, name, recipe) for name in capabilities}
-        chosen = {name: choose_clips(waiting[name], name, options.max_clips) for name in capabilities}
-
-        return plan_inquiries(chosen, capabilities, recipes, lambda _: pool, extracted, options)
-
-    return plan

@@ -3,25 +3,32 @@ import pytest
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.labeling.in_turn import Asked, asked, spare
-from cu_pipeline.labeling.inquiry import Inquiry
-from cu_pipeline.labeling.options import LlmOptions
-from cu_pipeline.prompting.client import Scored, Unanswered
-from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.llm.clients.dispatch import LanguageModel
+from cu_pipeline.llm.clients.options import ClientOptions
+from cu_pipeline.llm.clients.protocol import Scored, Unanswered
+from cu_pipeline.llm.labels.questions import Inquiry
+from cu_pipeline.llm.methods.few_shot import Pool
+from cu_pipeline.llm.methods.plan import plan
+from cu_pipeline.llm.methods.recipe import Recipe
+from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 
 CAPTIONS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 
 
 @pytest.fixture
-def about(clips, votes, inquire):
+def about():
     """Give a function from a method to an inquiry about all captions."""
 
-    def plan(method: str = "score_content_free", bias: tuple[float, ...] = ()) -> Inquiry:
+    def build(method: str = "score_content_free", bias: tuple[float, ...] = ()) -> Inquiry:
         recipe = Recipe(prompt="test", template="{{ text }}:", method=method, bias=bias)
-        topic = {"topic": Capability(classes=("a", "b"))}
-        (inquiry,) = inquire(clips(CAPTIONS), votes(), topic, recipe, LlmOptions())
-        return inquiry
+        task = Task("topic", Capability(classes=("a", "b")), "", ("N/A",), 100)
+        asked_about = [ClipInputs(text) for text in CAPTIONS.values()]
+        return Inquiry(
+            "topic", tuple(CAPTIONS), plan(recipe, task, asked_about, Pool()), LanguageModel.of(ClientOptions())
+        )
 
-    return plan
+    return build
 
 
 def test_certified_clips_are_spared_unless_their_answer_is_known(about, caplog) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cu_pipeline.prompting.recipe import Example, Recipe
+from cu_pipeline.llm.methods.recipe import Example, Recipe
 from cu_pipeline.tracking import prompt_registry, registry
 
 RECIPE = Recipe(

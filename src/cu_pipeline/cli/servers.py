@@ -37,8 +37,8 @@ def llm_server(*, port: int, threads: int) -> None:
     import signal
     import threading
 
-    from cu_pipeline.prompting.engine import start_engine
-    from cu_pipeline.prompting.options import PackagedOptions
+    from cu_pipeline.llm.clients.options import PackagedOptions
+    from cu_pipeline.llm.clients.packaged import start_engine
 
     options = PackagedOptions(threads=threads)
     with told_in_words():

@@ -6,10 +6,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import as_json, decide
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
-from cu_pipeline.labeling.decide import decide
-from cu_pipeline.labeling.llm import as_json
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.promise.certify import accepted_by

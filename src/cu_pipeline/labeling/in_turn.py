@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cu_pipeline.core.counters import count
-from cu_pipeline.labeling.inquiry import Inquiry
-from cu_pipeline.prompting.client import Answer, Unanswered
-from cu_pipeline.prompting.question import AnyQuestion
+from cu_pipeline.llm.clients.protocol import Answer, ModelQuestion, Unanswered
+from cu_pipeline.llm.labels.questions import Inquiry
 
 MOST_UNANSWERED: Final = 0.01
 """Share of questions without an answer above which the model counts as out of reach, not as silent on a few clips."""
@@ -87,5 +86,5 @@ def _spare(inquiry: Inquiry, certified: Collection[str], known: Mapping[str, Ans
     return replace(inquiry, clip_ids=tuple(kept), plan=plan, spared=len(spared))
 
 
-def _is_open(question: AnyQuestion, known: Mapping[str, Answer], identity: str) -> bool:
+def _is_open(question: ModelQuestion, known: Mapping[str, Answer], identity: str) -> bool:
     return isinstance(known.get(question.key(identity), Unanswered("")), Unanswered)

@@ -6,8 +6,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, join_label, split_label
+from cu_pipeline.core.decide import decide
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
-from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import ErrorOptions, PeopleOptions
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import decide
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.bill import unused_words
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
-from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.intervals import ratio_interval, share_interval
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions

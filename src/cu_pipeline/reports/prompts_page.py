@@ -1,10 +1,14 @@
-from collections.abc import Iterator
-from typing import Any
+"""The page about the prompt lab, its figure and its table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cu_pipeline.reports.cards import data_uri
-from cu_pipeline.reports.figures import svg
-from cu_pipeline.reports.prompt_figures import quality_and_cost
-from cu_pipeline.reports.templating import environment
+from cu_pipeline.reports.figures import ACCENT, GREY, LINE, canvas, svg
+from cu_pipeline.reports.templating import environment, money
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def prompts_page(results: dict[str, Any]) -> str:
@@ -22,7 +26,7 @@ def prompts_page(results: dict[str, Any]) -> str:
 
 
 def in_words(results: dict[str, Any]) -> Iterator[str]:
-    """Give the lines of a table of all trials, and the decision."""
+    """Write the lines of a table of all trials, and the decision."""
     rows = results["trials"]
     width = max(len(row["name"]) for row in rows)
     yield f"{'prompt × method':<{width}}  accuracy  95 % interval   ECE   $/1000   s/clip  unparsed  adjusted p"
@@ -47,3 +51,42 @@ def base_rate_in_words(results: dict[str, Any]) -> str:
         f"base rate: always saying {usual['label']!r} is right on {usual['accuracy']:.3f} of the clips ({low:.3f} to "
         f"{high:.3f}); {usual['better']} of {len(results['trials'])} prompts and methods are shown to be better"
     )
+
+
+def pareto(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Choose the trials that no other one beats in both accuracy and cost, the cheapest first.
+
+    >>> rows = [{"accuracy": a, "usd_per_1000_clips": c} for a, c in [(0.5, 1), (0.4, 2), (0.9, 3)]]
+    >>> [row["accuracy"] for row in pareto(rows)]
+    [0.5, 0.9]
+    """
+    best, front = -1.0, []
+    for row in sorted(trials, key=lambda row: (row["usd_per_1000_clips"], -row["accuracy"])):
+        if row["accuracy"] > best:
+            best = row["accuracy"]
+            front.append(row)
+    return front
+
+
+def quality_and_cost(results: Mapping[str, Any]) -> "Figure":
+    """Draw accuracy against cost, with a line through what is best at its price, and the base rate.
+
+    Args:
+        results: the `prompt_results` dataset.
+    """
+    trials, front = results["trials"], pareto(results["trials"])
+    figure, axes = canvas(10.5, 4.6)
+    for row in trials:
+        cost, best = row["usd_per_1000_clips"], row in front
+        axes.plot([cost, cost], row["ci95"], color=ACCENT if best else GREY, linewidth=1.4, alpha=0.45)
+        axes.scatter([cost], [row["accuracy"]], color=ACCENT if best else GREY, s=46 if best else 26, zorder=3)
+    points = [(row["usd_per_1000_clips"], row["accuracy"]) for row in front]
+    axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1)
+    for row, point in zip(front, points, strict=True):
+        axes.annotate(row["name"], point, (7, -11), textcoords="offset points", fontsize=8)
+    axes.axhline(results["base_rate"]["accuracy"], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.set(xlabel="US dollars per 1,000 clips", ylabel="accuracy, 95 % interval", ylim=(-0.02, 1.05))
+    axes.set_xlim(0, 1.25 * max(row["usd_per_1000_clips"] for row in trials) or 1.0)
+    axes.xaxis.set_major_formatter(lambda value, _: money(value))
+    axes.grid(color=LINE, linewidth=0.6)
+    return figure

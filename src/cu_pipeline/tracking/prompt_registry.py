@@ -3,10 +3,12 @@
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from kedro.io import AbstractDataset, DatasetError
+
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.labeling.recipes import Champion
-from cu_pipeline.prompting.recipe import Recipe
+from cu_pipeline.llm.labels.recipes import Champion, ChampionOf
+from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.tracking.mlflow_run import configure
 from cu_pipeline.tracking.promotions import append_to_ledger
 
@@ -22,7 +24,7 @@ _CLIENT: Final = "client"
 
 
 def prompt_name(capability: str) -> str:
-    """Give the registered prompt's name of a capability; MLflow allows letters, digits, `_`, `.` and `-`.
+    """Name a capability's prompt in the registry; MLflow allows letters, digits, `_`, `.` and `-`.
 
     >>> prompt_name("topic"), prompt_name("is it safe?")
     ('cu-pipeline.label.topic', 'cu-pipeline.label.is-it-safe--1b916e')
@@ -66,7 +68,7 @@ def promote(capability: str, recipe: Recipe, client: str, reason: str) -> str:
 
 
 def champion(capability: str) -> Champion | None:
-    """Give what the alias champion marks; None where it marks nothing, or a prompt without a method."""
+    """Look up what the alias champion marks; None where it marks nothing, or a prompt without a method."""
     found = _by_alias(capability)
     if found is None or _RECIPE not in found.tags:
         return None
@@ -98,3 +100,31 @@ def _client() -> "MlflowClient":
     import mlflow
 
     return mlflow.MlflowClient()
+
+
+class ChampionPrompts(AbstractDataset[Any, ChampionOf]):
+    """The champions of the prompt registry: loading gives a function, which asks the registry when it is called.
+
+    Args:
+        filepath: where the registry lies unless `MLFLOW_TRACKING_URI` says otherwise; not read directly.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = filepath
+        self.metadata = metadata
+
+    def load(self) -> ChampionOf:
+        """Load a function from a capability to its champion, or None when it has none."""
+        return champion
+
+    def save(self, data: Any) -> None:
+        """Refuse: champions change by promotion only."""
+        given = type(data).__name__
+        raise DatasetError(f"champion prompts are not saved ({given} given): run the prompts pipeline instead")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath}
+
+    def _exists(self) -> bool:
+        return True

@@ -42,7 +42,9 @@ def run_label(tmp_path: Path) -> Run:
         catalog["params:featurize.extractors"] = FeatureOptions()
         catalog["params:workers"] = 1
         catalog["params:seed"] = 17
-        catalog["params:label"] = LabelOptions.model_validate(label)
+        options = LabelOptions.model_validate(label)
+        catalog["params:label"] = options
+        catalog["params:label.llm"], catalog["params:label.people"] = options.llm, options.people
         counters.reset()
         SequentialRunner().run(create_pipeline(), catalog)
         return catalog, counters.counts()

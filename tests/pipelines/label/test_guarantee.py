@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.prompting.client import Scored, Unanswered, UnansweredError
-from cu_pipeline.prompting.clients import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.protocol import Scored, Unanswered, UnansweredError
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
 

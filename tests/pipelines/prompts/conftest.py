@@ -13,8 +13,8 @@ from cu_pipeline.core import counters
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.llm.lab.development import PromptsOptions
 from cu_pipeline.pipelines.prompts import create_pipeline
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
 from cu_pipeline.tracking import mlflow_run
 
 BASE = Path(__file__).parents[3] / "conf" / "base"
@@ -34,7 +34,9 @@ def run_lab(tracked_root: Path) -> Callable[..., dict[str, Any]]:
         catalog = DataCatalog.from_config(_catalog(tracked_root))
         catalog["clips"], catalog["annotations"] = clips, annotations
         catalog["capabilities_resolved"] = resolved
-        catalog["params:prompts"], catalog["params:label"] = lab, label
+        catalog["params:prompts"], catalog["params:label.llm"] = lab, label.llm
+        catalog["params:label.people"], catalog["params:label.guarantee"] = label.people, label.guarantee
+        catalog["params:label.llm.client"] = label.llm.client
         catalog["params:seed"], catalog["params:workers"] = 17, 1
         catalog["features"] = FeatureStore(tracked_root / "features")
         catalog["params:featurize.extractors"] = FeatureOptions()

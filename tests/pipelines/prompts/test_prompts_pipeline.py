@@ -14,9 +14,9 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.prompting.client import Generated, Scored
-from cu_pipeline.prompting.clients import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.protocol import Generated, Scored
+from cu_pipeline.llm.lab.development import PromptsOptions
 
 BASE = Path(__file__).parents[3] / "conf" / "base"
 CLASSES = ("cooking", "pets", "travel")

@@ -12,12 +12,13 @@ import pytest
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
-from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.options import LabelOptions, PeopleOptions
+from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
+from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
+from cu_pipeline.llm.lab.development import PromptsOptions
+from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.methods.recipe import METHODS
 from cu_pipeline.pipelines.label import questions as label
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.prompting.client import Answer, Generated, Scored
-from cu_pipeline.prompting.clients import CLIENTS, ClientKind
-from cu_pipeline.prompting.methods import METHODS
 
 WORDS = {"advert": "sale", "violence": "fight"}
 LABELS = ("none", "advert", "none", "violence", "none", "advert|violence")
@@ -153,20 +154,16 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], t
     assert champion.recipe.name == results["decision"]["chosen"]
     clips, people = _feed()
     known = people[people["clip_id"].isin(clips.loc[clips["split"] != "test", "clip_id"])]
-    options = LabelOptions.model_validate({"llm": LLM | {"prompt": "champion"}})
-    prompts = {"bare": "{{ text }}"}
+    options = LlmOptions.model_validate(LLM | {"prompt": "champion"})
     nobody = table([], ANNOTATIONS)
-    recipes = label.resolve_recipes(clips, known, nobody, RESOLVED, prompts, prompt_registry.champion, options)
-    assert recipes == {"safety": champion.recipe.model_dump(mode="json")}
+    background = label.gather_llm_background(clips, known, nobody, RESOLVED, PeopleOptions(), options)
+    recipes = label.resolve_recipes(background, {"bare": "{{ text }}"}, prompt_registry.champion, options)
+    assert recipes == {"safety": champion.recipe}
     chosen, _ = label.choose_llm_clips(clips, known, nobody, recipes, options)
     store = FeatureStore(tracked_root / "features")
-    inquiries = label.plan_llm_questions(
-        chosen, clips, known, nobody, RESOLVED, recipes, {}, store, options, FeatureOptions()
-    )
-    answers: dict[str, Answer] = {
-        call.key: call.answer for calls in label.ask_llm(inquiries, {}, options) for call in calls
-    }
-    said = label.annotate_with_llm(inquiries, answers, clips, known, nobody, RESOLVED, options).set_index("clip_id")
+    inquiries = label.plan_llm_questions(chosen, background, {}, store, options, FeatureOptions())
+    answers: dict[str, Answer] = {call.key: call.answer for calls in label.ask_llm(inquiries, {}) for call in calls}
+    said = label.annotate_with_llm(inquiries, answers, background).set_index("clip_id")
     truth = people.set_index("clip_id")["label"].loc[said.index]
     assert len(said) == 30
     assert (said["label"] == truth).all()

@@ -2,20 +2,19 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.recipes import Champion
-from cu_pipeline.pipelines.prompts.development import Development, Labelled
+from cu_pipeline.llm.clients.dispatch import client_kind
+from cu_pipeline.llm.lab.development import Development, Labelled, PromptsOptions
+from cu_pipeline.llm.lab.trials import Trial
+from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.recipes import Champion
+from cu_pipeline.llm.methods.few_shot import Pool
+from cu_pipeline.llm.methods.recipe import Example, Recipe
+from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.llm.prompts.task import Task
 from cu_pipeline.pipelines.prompts.nodes import plan_trials
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.pipelines.prompts.trials import Trial
-from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.inputs import ClipInputs
-from cu_pipeline.prompting.plan import Task
-from cu_pipeline.prompting.recipe import Example, Recipe
 
 POOL = Pool((Example(text="sale", label="a|b"), Example(text="a walk", label="none")), Kind.MULTI)
-LABEL = LabelOptions()
+LLM = LlmOptions()
 BEST = Recipe(prompt="best", template="{{ text }}:", method="score_batch", bias=(-1.0, -2.0, 0.0))
 
 
@@ -24,10 +23,10 @@ def _plan(classes: str, champion: Recipe | None = None, methods: tuple[str, ...]
     clips = Labelled((ClipInputs("x"),), np.zeros((1, len(classes)), dtype=bool))
     task = Task("safety", capability, "everyday life", ("N/A",), 100)
     development = Development(task, clips, clips, POOL, np.full(len(classes), 0.5), "none")
-    identity = client_kind(LABEL.llm.client).identity(LABEL.llm.client)
+    identity = client_kind(LLM.client).identity(LLM.client)
     known = None if champion is None else Champion(champion, identity)
     options = PromptsOptions(capability="safety", prompts=("bare",), methods=methods)
-    return plan_trials(development, {"bare": "{{ text }}"}, lambda _: known, [], options, LABEL)
+    return plan_trials(development, {"bare": "{{ text }}"}, lambda _: known, [], options, LLM)
 
 
 def test_the_grid_leaves_out_what_cannot_label_the_capability_and_says_why(caplog: pytest.LogCaptureFixture) -> None:
@@ -53,7 +52,7 @@ def test_a_prompt_that_asks_the_same_as_an_earlier_one_is_left_out(caplog: pytes
     def names(clip: ClipInputs) -> list[str]:
         clips = Labelled((clip,), np.zeros((1, 2), dtype=bool))
         development = Development(Task("topic", topic, "", ("N/A",), 100), clips, clips, Pool(), np.full(2, 0.5), "a")
-        return [one.recipe.name for one in plan_trials(development, prompts, lambda _: None, [], options, LABEL)]
+        return [one.recipe.name for one in plan_trials(development, prompts, lambda _: None, [], options, LLM)]
 
     assert names(ClipInputs("x")) == ["bare × score_content_free", "bare × choose"]
     assert "screen × choose is left out: it asks the same as bare × choose" in caplog.text

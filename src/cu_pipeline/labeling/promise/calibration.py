@@ -4,9 +4,9 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import decide
 from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
-from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.opinions import people_say
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.promise.options import GuaranteeOptions, Sample

@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import decide
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.decide import decide
 
 KINDS: Final = (AnnotatorKind.RULE, AnnotatorKind.MODEL, AnnotatorKind.LLM)
 """Sources that are no people. Annotators of one kind speak with one voice."""

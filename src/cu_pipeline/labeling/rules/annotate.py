@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label, split_label
+from cu_pipeline.core.decide import as_json
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
-from cu_pipeline.labeling.llm import as_json
 
 
 class Rule(Protocol):

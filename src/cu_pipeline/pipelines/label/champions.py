@@ -8,11 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decide import as_json, decide
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
 from cu_pipeline.features.clip_features import has_features, read_features
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.labeling.decide import decide
-from cu_pipeline.labeling.llm import as_json
 from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.scorer import Scorer

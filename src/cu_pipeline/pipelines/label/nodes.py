@@ -16,7 +16,6 @@ from cu_pipeline.labeling.annotators import annotator_tables, in_words
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import without_copies
 from cu_pipeline.labeling.in_turn import asked
-from cu_pipeline.labeling.inquiry import Inquiry
 from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.options import LabelOptions
@@ -33,10 +32,11 @@ from cu_pipeline.labeling.queue.select import plan_queue
 from cu_pipeline.labeling.rules.annotate import annotate_by_rules
 from cu_pipeline.labeling.studio.tasks import Task
 from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
+from cu_pipeline.llm.clients.protocol import Answer
+from cu_pipeline.llm.labels.questions import Inquiry
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.pipelines.label.questions import model_identity
 from cu_pipeline.pipelines.label.versions import all_rules, machine_versions
-from cu_pipeline.prompting.client import Answer
 
 _log = logging.getLogger(__name__)
 

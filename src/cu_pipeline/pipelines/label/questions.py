@@ -1,62 +1,74 @@
 """The nodes that ask the language model."""
 
 from collections.abc import Iterator
-from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.core.counters import count
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
-from cu_pipeline.labeling import recipes
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.examples import people_captions, training_pool
+from cu_pipeline.labeling.examples import people_captions
 from cu_pipeline.labeling.in_turn import spare
-from cu_pipeline.labeling.inputs import Extracted, reads_screens
-from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
-from cu_pipeline.labeling.llm import annotate
-from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.options import LabelOptions, PeopleOptions
+from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import prior_knowledge, waiting_for_machines
 from cu_pipeline.labeling.promise.case import Opinions
 from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.labeling.promise.trial import Trial
 from cu_pipeline.labeling.promise.turns import certified_unasked
-from cu_pipeline.labeling.recipes import ChampionOf
-from cu_pipeline.labeling.screens import read_missing_screens
+from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.dispatch import ask_model
+from cu_pipeline.llm.clients.protocol import Answer
+from cu_pipeline.llm.labels import recipes
+from cu_pipeline.llm.labels.annotate import annotate
+from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries
+from cu_pipeline.llm.labels.recipes import Background, ChampionOf
+from cu_pipeline.llm.methods.few_shot import Pool, training_pool
+from cu_pipeline.llm.methods.recipe import Recipe
+from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.pipelines.label.versions import machine_versions
-from cu_pipeline.prompting.answer import answer
-from cu_pipeline.prompting.call_log import Call
-from cu_pipeline.prompting.client import Answer
-from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.few_shot import Pool
-from cu_pipeline.prompting.recipe import Recipe
 
 
-def resolve_recipes(
+def gather_llm_background(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
     resolved: dict[str, Any],
-    prompts: dict[str, str],
-    champion_of: ChampionOf,
-    options: LabelOptions,
-) -> dict[str, Any]:
+    people: PeopleOptions,
+    options: LlmOptions,
+) -> dict[str, Background]:
+    """Gather what people's labels, but those of calibration clips, tell the language model: priors and examples."""
+    known = prior_knowledge(annotations, calibration)
+    found = {}
+    for name, capability in recipes.labelled_capabilities(active_capabilities(resolved), options).items():
+        task, pool = recipes.task_of(name, capability, options), Pool()
+        if recipes.may_show_examples(options):
+            pool = training_pool(people_captions(clips, known, name, capability, people), task)
+        found[name] = Background(task, class_priors(clips, known, name, capability), pool)
+    return found
+
+
+def resolve_recipes(
+    backgrounds: dict[str, Background], prompts: dict[str, str], champion_of: ChampionOf, options: LlmOptions
+) -> dict[str, Recipe]:
     """Decide with which prompt and method the language model labels each capability."""
-    pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
-    found = recipes.resolve_recipes(active_capabilities(resolved), prompts, champion_of, pool_of, options.llm)
-    return {name: recipe.model_dump(mode="json") for name, recipe in found.items()}
+    return recipes.resolve_recipes(backgrounds, prompts, champion_of, options)
 
 
 def choose_llm_clips(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
-    label_recipes: dict[str, Any],
-    options: LabelOptions,
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    label_recipes: dict[str, Recipe],
+    options: LlmOptions,
+) -> tuple[dict[str, ClipsToAsk], pd.DataFrame]:
     """Choose for each capability the clips that the language model is asked about, calibration clips before all others.
 
     Besides, give those that are left out beyond the limit.
@@ -65,45 +77,34 @@ def choose_llm_clips(
     single = without_copies(clips)
     chosen, beyond = {}, [everything_offered()]
     for name, recipe in label_recipes.items():
-        waiting = askable(single, labelled, name, Recipe.model_validate(recipe))
+        waiting = askable(single, labelled, name, recipe)
         first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
-        chosen[name] = choose_clips(waiting, name, options.llm.max_clips, first)
-        rest = waiting.loc[~waiting.index.isin(chosen[name].index), "clip_id"]
+        chosen[name] = ClipsToAsk(recipe, choose_clips(waiting, name, options.max_clips, first))
+        rest = waiting.loc[~waiting.index.isin(chosen[name].clips.index), "clip_id"]
         beyond.append(not_offered(name, {Omission.LIMIT: rest}))
     return chosen, pd.concat(beyond, ignore_index=True)
 
 
 def read_screen_texts(
-    chosen: dict[str, pd.DataFrame],
-    label_recipes: dict[str, Any],
-    known: dict[str, str],
-    options: LabelOptions,
-    workers: int,
+    chosen: dict[str, ClipsToAsk], known: dict[str, str], options: LlmOptions, workers: int
 ) -> Iterator[list[TextFeature]]:
     """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
     yield []
-    wanted = [chosen[name] for name, recipe in label_recipes.items() if reads_screens(Recipe.model_validate(recipe))]
-    if wanted:
-        yield from read_missing_screens(pd.concat(wanted), known, options.llm, workers)
+    if wanted := [one.clips for one in chosen.values() if "screen_text" in one.recipe.required]:
+        yield from read_missing_screens(pd.concat(wanted), known, options, workers)
 
 
 def plan_llm_questions(
-    chosen: dict[str, pd.DataFrame],
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    calibration: pd.DataFrame,
-    resolved: dict[str, Any],
-    label_recipes: dict[str, Any],
+    chosen: dict[str, ClipsToAsk],
+    backgrounds: dict[str, Background],
     screens: dict[str, str],
     features: FeatureStore,
-    options: LabelOptions,
+    options: LlmOptions,
     extractors: FeatureOptions,
 ) -> list[Inquiry]:
     """Write the questions to the language model about the chosen clips."""
-    given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
-    pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
     extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
-    return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, extracted, options.llm)
+    return plan_inquiries(chosen, backgrounds, extracted, options)
 
 
 def spare_llm_questions(
@@ -135,36 +136,22 @@ def spare_llm_questions(
     return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
 
 
-def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
-    """Get the answers that are not stored yet, a few at a time."""
+def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list[Call]]:
+    """Get the answers that are not stored yet, a few at a time, of one model after the other."""
     yield []
-    questions = [question for inquiry in inquiries for question in inquiry.questions]
-    yield from answer(questions, known, options.llm.client)
+    for name in ("calls", "cache_hits", "tokens", "unanswered"):
+        count(f"llm_{name}", 0)
+    for model, mine in groupby(inquiries, key=lambda one: one.model):
+        yield from ask_model([question for one in mine for question in one.questions], known, model.client)
 
 
 def annotate_with_llm(
-    inquiries: list[Inquiry],
-    answers: dict[str, Answer],
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    calibration: pd.DataFrame,
-    resolved: dict[str, Any],
-    options: LabelOptions,
+    inquiries: list[Inquiry], answers: dict[str, Answer], backgrounds: dict[str, Background]
 ) -> pd.DataFrame:
     """Turn the language model's answers into annotations."""
-    known = prior_knowledge(annotations, calibration)
-    return annotate(inquiries, answers, clips, known, active_capabilities(resolved), options.llm)
+    return annotate(inquiries, answers, backgrounds)
 
 
-def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
-    """Give the language model's identity; "" where nothing is asked."""
-    return client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
-
-
-def _pool(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, name: str
-) -> Pool:
-    """Give a capability's labelled training captions."""
-    capability = active_capabilities(resolved)[name]
-    captions = people_captions(clips, annotations, name, capability, options.people)
-    return training_pool(captions, recipes.task_of(name, capability, options.llm), len(captions))
+def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:  # noqa: ARG001 - what others still give
+    """Name the language model that is asked; "" where nothing is asked."""
+    return inquiries[0].model.identity if inquiries else ""

@@ -1,36 +1,47 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.drift.holm import holm
+from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
-from cu_pipeline.labeling.inputs import Extracted, clip_inputs
-from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.examples import people_captions
+from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors
 from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
-from cu_pipeline.labeling.recipes import ChampionOf, resolve_recipes
-from cu_pipeline.labeling.screens import read_missing_screens
-from cu_pipeline.pipelines.prompts.base_rate import against_base_rate
-from cu_pipeline.pipelines.prompts.choose import choose
-from cu_pipeline.pipelines.prompts.development import Development, Use, build_development, choose_labelled
-from cu_pipeline.pipelines.prompts.measure import Measured, measure
-from cu_pipeline.pipelines.prompts.options import PromptsOptions
-from cu_pipeline.pipelines.prompts.seek import ask_search, conclude_search, search_steps
-from cu_pipeline.pipelines.prompts.told import wanted_inputs
-from cu_pipeline.pipelines.prompts.trials import Trial, blocks, build_trials
-from cu_pipeline.prompting.clients import client_kind
-from cu_pipeline.prompting.recipe import Recipe, misfit
-from cu_pipeline.prompting.search import Found
-from cu_pipeline.prompting.timed import Known, TimedCall, answer_timed
+from cu_pipeline.labeling.promise.options import GuaranteeOptions
+from cu_pipeline.llm.clients.call_log import Known, TimedCall
+from cu_pipeline.llm.clients.dispatch import LanguageModel, ask_timed
+from cu_pipeline.llm.clients.options import ClientOptions
+from cu_pipeline.llm.lab.choosing import against_base_rate, choose
+from cu_pipeline.llm.lab.development import (
+    Development,
+    LabelledClips,
+    PromptsOptions,
+    Use,
+    build_development,
+    choose_labelled,
+    usable_capability,
+)
+from cu_pipeline.llm.lab.measuring import Measured, Statistics, measure
+from cu_pipeline.llm.lab.search import Found, ask_search, conclude_search, search_steps
+from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials, required_inputs
+from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.recipes import Background, ChampionOf, resolve_recipes
+from cu_pipeline.llm.methods.recipe import Recipe, misfit
+from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.reports.figures import png
-from cu_pipeline.reports.prompt_figures import quality_and_cost
-from cu_pipeline.reports.prompts_page import in_words, prompts_page
+from cu_pipeline.reports.prompts_page import in_words, prompts_page, quality_and_cost
 
 _log = logging.getLogger(__name__)
 
@@ -40,61 +51,50 @@ def choose_labelled_clips(
     annotations: pd.DataFrame,
     resolved: dict[str, Any],
     options: PromptsOptions,
-    label: LabelOptions,
-) -> pd.DataFrame:
+    people: PeopleOptions,
+    guarantee: GuaranteeOptions,
+) -> LabelledClips:
     """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
-    chosen = choose_labelled(
-        clips, _knowledge(clips, annotations, resolved, label), active_capabilities(resolved), options, label
-    )
-    used = chosen["use"].value_counts()
+    name, active = options.capability, active_capabilities(resolved)
+    known = prior_knowledge(annotations, calibration_clips(clips, annotations, active, guarantee, people))
+    capability = usable_capability(name, active)
+    rows = choose_labelled(people_captions(clips, known, name, capability, people), options)
+    used = rows["use"].value_counts()
     _log.info(
         "%s: measured on %d validation clips; %d training clips give examples, %d serve the search",
-        options.capability,
+        name,
         *(used.get(use.value, 0) for use in (Use.MEASURED, Use.SHOWN, Use.SEARCHED)),
     )
-    return chosen
+    return LabelledClips(name, capability, rows, class_priors(clips, known, name, capability))
+
+
+def find_required_inputs(
+    prompts: dict[str, str], champion_of: ChampionOf, options: PromptsOptions, llm: LlmOptions
+) -> frozenset[str]:
+    """Name all that any prompt of the lab requires to be known of a clip."""
+    return required_inputs(prompts, champion_of, options, llm)
 
 
 def read_labelled_screens(
-    chosen: pd.DataFrame,
-    prompts: dict[str, str],
-    champion_of: ChampionOf,
-    known: dict[str, str],
-    options: PromptsOptions,
-    label: LabelOptions,
-    workers: int,
+    labelled: LabelledClips, required: frozenset[str], known: dict[str, str], llm: LlmOptions, workers: int
 ) -> Iterator[list[TextFeature]]:
     """Read the text on screen of the clips that are asked about, where a prompt names it and it is not known yet."""
     yield []
-    if "screen_text" in wanted_inputs(prompts, champion_of, options, label):
-        asked = chosen[chosen["use"] != Use.SHOWN]
-        yield from read_missing_screens(asked, known, label.llm, workers)
+    if "screen_text" in required:
+        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), known, llm, workers)
 
 
 def prepare_development(
-    chosen: pd.DataFrame,
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    resolved: dict[str, Any],
-    prompts: dict[str, str],
-    champion_of: ChampionOf,
+    labelled: LabelledClips,
+    required: frozenset[str],
     screens: dict[str, str],
     features: FeatureStore,
-    options: PromptsOptions,
-    label: LabelOptions,
+    llm: LlmOptions,
     extractors: FeatureOptions,
 ) -> Development:
-    """Put together what the lab works on, with all that any of its prompts wants to be told of a clip."""
-    name, capability = options.capability, active_capabilities(resolved)[options.capability]
-    priors = class_priors(clips, _knowledge(clips, annotations, resolved, label), name, capability)
-    inputs_of = partial(
-        clip_inputs,
-        wanted=wanted_inputs(prompts, champion_of, options, label),
-        extracted=Extracted(screens, features, build_all(extractors)["frames"].identity),
-        options=label.llm,
-        pictures=True,
-    )
-    return build_development(chosen, priors, capability, inputs_of, options, label)
+    """Put together what the lab works on, with all that any of its prompts requires to be known of a clip."""
+    extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
+    return build_development(labelled, required, extracted, llm)
 
 
 def ask_for_search(
@@ -102,13 +102,13 @@ def ask_for_search(
     prompts: dict[str, str],
     known: Known,
     options: PromptsOptions,
-    label: LabelOptions,
+    llm: LlmOptions,
     seed: int,
 ) -> Iterator[list[TimedCall]]:
     """Ask what the search for a better prompt wants to know."""
     yield []
-    if steps := search_steps(development, prompts, options.search, options.shots, label.llm, seed):
-        yield from ask_search(steps, known, label.llm)
+    if steps := search_steps(development, prompts, options.search, options.shots, llm, seed):
+        yield from ask_search(steps, known, llm)
 
 
 def find_prompt(
@@ -116,11 +116,11 @@ def find_prompt(
     prompts: dict[str, str],
     known: Known,
     options: PromptsOptions,
-    label: LabelOptions,
+    llm: LlmOptions,
     seed: int,
 ) -> list[Found]:
-    """Give the prompt that the search found; none without a search."""
-    steps = search_steps(development, prompts, options.search, options.shots, label.llm, seed)
+    """Find the prompt that the search is left with; none without a search."""
+    steps = search_steps(development, prompts, options.search, options.shots, llm, seed)
     return [conclude_search(steps, known.answers)] if steps else []
 
 
@@ -130,18 +130,18 @@ def plan_trials(
     champion_of: ChampionOf,
     found: list[Found],
     options: PromptsOptions,
-    label: LabelOptions,
+    llm: LlmOptions,
 ) -> list[Trial]:
     """Plan all that is measured; the first is what labels now."""
-    present = _present(development, prompts, champion_of, label)
+    present = _present(development, prompts, champion_of, llm)
     others = [one.recipe.model_copy(update={"prompt": "searched"}) for one in found]
-    return build_trials(development, prompts, present, others, options, label.llm)
+    return build_trials(development, prompts, present, others, options, llm)
 
 
-def ask_trials(trials: list[Trial], known: Known, label: LabelOptions) -> Iterator[list[TimedCall]]:
+def ask_trials(trials: list[Trial], known: Known, client: ClientOptions) -> Iterator[list[TimedCall]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
-    yield from answer_timed(blocks(trials), known.answers, label.llm.client)
+    yield from ask_timed(blocks(trials), known.answers, client)
 
 
 def measure_trials(
@@ -149,11 +149,12 @@ def measure_trials(
     development: Development,
     known: Known,
     options: PromptsOptions,
-    label: LabelOptions,
+    client: ClientOptions,
     seed: int,
 ) -> list[Measured]:
     """Compare the answers with people's labels."""
-    return [measure(trial, development, known, label.llm.client, options, seed) for trial in trials]
+    statistics = _statistics(options, seed)
+    return [measure(trial, development, known, client, statistics) for trial in trials]
 
 
 def choose_prompt(
@@ -161,16 +162,17 @@ def choose_prompt(
     development: Development,
     found: list[Found],
     options: PromptsOptions,
-    label: LabelOptions,
+    client: ClientOptions,
     seed: int,
 ) -> tuple[Recipe, dict[str, Any]]:
     """Choose by a paired test, and put all results together."""
-    base_rate, compared = against_base_rate(measured, development, options, seed)
-    chosen, decision, rows = choose(compared, options.alpha)
+    statistics = _statistics(options, seed)
+    base_rate, compared = against_base_rate(measured, development, options.alpha, statistics)
+    chosen, decision, rows = choose(compared, options.alpha, statistics)
     results = {
         "capability": options.capability,
         "kind": development.task.capability.kind.value,
-        "client": client_kind(label.llm.client).identity(label.llm.client),
+        "client": LanguageModel.of(client).identity,
         "clips": {
             "measured": len(development.measured),
             "examples": len(development.pool),
@@ -211,23 +213,26 @@ def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts
     return versions | {"champion": prompt_registry.promote(capability, recipe, results["client"], reason)}
 
 
-def _knowledge(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], label: LabelOptions
-) -> pd.DataFrame:
-    """Give what people said of all clips but those on which machine labels are certified."""
-    active = active_capabilities(resolved)
-    return prior_knowledge(annotations, calibration_clips(clips, annotations, active, label.guarantee, label.people))
+def _statistics(options: PromptsOptions, seed: int) -> Statistics:
+    """Judge trials by the metrics and tests that judge models."""
+
+    def metrics(
+        kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64], decided: NDArray[np.bool_]
+    ) -> dict[str, float]:
+        answers = Answers(kind, truth, probabilities, decided)
+        return {"macro_f1": macro_f1(answers), "ece": expected_calibration_error(answers)}
+
+    return Statistics(metrics, mcnemar, holm, options.draws, seed)
 
 
-def _present(development: Development, prompts: dict[str, str], champion_of: ChampionOf, label: LabelOptions) -> Recipe:
-    """Give the champion, or where there is none that fits what the parameters of label say."""
-    task, llm = development.task, label.llm
+def _present(development: Development, prompts: dict[str, str], champion_of: ChampionOf, llm: LlmOptions) -> Recipe:
+    """Look up the champion, or where there is none that fits what the parameters of label say."""
+    task = development.task
     champion = champion_of(task.name)
-    if champion and champion.client == client_kind(llm.client).identity(llm.client):
+    if champion and champion.client == LanguageModel.of(llm.client).identity:
         why = misfit(champion.recipe, task.capability)
         if not why:
             return champion.recipe
         _log.warning("%s: the champion is left out: %s", task.name, why)
-    wanted = llm.model_copy(update={"enabled": True, "kinds": (task.capability.kind,)})
-    recipes = resolve_recipes({task.name: task.capability}, prompts, lambda _: None, lambda _: development.pool, wanted)
-    return recipes[task.name]
+    background = Background(task, development.priors, development.pool)
+    return resolve_recipes({task.name: background}, prompts, lambda _: None, llm)[task.name]

@@ -6,6 +6,7 @@ from cu_pipeline.pipelines.prompts.nodes import (
     choose_labelled_clips,
     choose_prompt,
     find_prompt,
+    find_required_inputs,
     measure_trials,
     plan_trials,
     prepare_development,
@@ -17,26 +18,24 @@ from cu_pipeline.pipelines.prompts.nodes import (
 
 def create_pipeline(**_: object) -> Pipeline:
     """People's labels to the prompt and method that label best."""
-    lab, label = "params:prompts", "params:label"
+    lab, llm, client = "params:prompts", "params:label.llm", "params:label.llm.client"
     return Pipeline(
         [
             Node(
                 choose_labelled_clips,
-                ["clips", "annotations", "capabilities_resolved", lab, label],
+                ["clips", "annotations", "capabilities_resolved", lab, "params:label.people", "params:label.guarantee"],
                 "labelled_clips",
                 name="choose_labelled_clips",
             ),
             Node(
+                find_required_inputs,
+                ["prompts", "champion_prompts", lab, llm],
+                "required_inputs",
+                name="find_required_inputs",
+            ),
+            Node(
                 read_labelled_screens,
-                [
-                    "labelled_clips",
-                    "prompts",
-                    "champion_prompts",
-                    "labelled_screen_cache",
-                    lab,
-                    label,
-                    "params:workers",
-                ],
+                ["labelled_clips", "required_inputs", "labelled_screen_cache", llm, "params:workers"],
                 "labelled_screens",
                 name="read_labelled_screens",
             ),
@@ -44,15 +43,10 @@ def create_pipeline(**_: object) -> Pipeline:
                 prepare_development,
                 [
                     "labelled_clips",
-                    "clips",
-                    "annotations",
-                    "capabilities_resolved",
-                    "prompts",
-                    "champion_prompts",
+                    "required_inputs",
                     "labelled_screens",
                     "features",
-                    lab,
-                    label,
+                    llm,
                     "params:featurize.extractors",
                 ],
                 "prompt_development",
@@ -60,37 +54,37 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 ask_for_search,
-                ["prompt_development", "prompts", "prompt_call_cache", lab, label, "params:seed"],
+                ["prompt_development", "prompts", "prompt_call_cache", lab, llm, "params:seed"],
                 "prompt_search_calls",
                 name="ask_for_search",
             ),
             Node(
                 find_prompt,
-                ["prompt_development", "prompts", "prompt_search_calls", lab, label, "params:seed"],
+                ["prompt_development", "prompts", "prompt_search_calls", lab, llm, "params:seed"],
                 "found_prompts",
                 name="find_prompt",
             ),
             Node(
                 plan_trials,
-                ["prompt_development", "prompts", "champion_prompts", "found_prompts", lab, label],
+                ["prompt_development", "prompts", "champion_prompts", "found_prompts", lab, llm],
                 "prompt_trials",
                 name="plan_trials",
             ),
             Node(
                 ask_trials,
-                ["prompt_trials", "prompt_search_calls", label],
+                ["prompt_trials", "prompt_search_calls", client],
                 "prompt_calls",
                 name="ask_trials",
             ),
             Node(
                 measure_trials,
-                ["prompt_trials", "prompt_development", "prompt_calls", lab, label, "params:seed"],
+                ["prompt_trials", "prompt_development", "prompt_calls", lab, client, "params:seed"],
                 "measured_prompts",
                 name="measure_trials",
             ),
             Node(
                 choose_prompt,
-                ["measured_prompts", "prompt_development", "found_prompts", lab, label, "params:seed"],
+                ["measured_prompts", "prompt_development", "found_prompts", lab, client, "params:seed"],
                 ["chosen_prompt", "prompt_results"],
                 name="choose_prompt",
             ),

@@ -1,0 +1,223 @@
+"""Which client reaches a model, and asking it what is not known yet."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
+
+from tqdm import tqdm
+
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import CuPipelineError
+from cu_pipeline.llm.clients.call_log import Call, TimedCall
+from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
+from cu_pipeline.llm.clients.options import ClientOptions
+from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
+from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, Unanswered, UnansweredError
+
+
+@dataclass(frozen=True)
+class ClientKind:
+    """A way to reach a language model.
+
+    Attributes:
+        identity: gives the client's identity without starting it.
+        open: starts it.
+    """
+
+    identity: Callable[[ClientOptions], str]
+    open: Callable[[ClientOptions], Client]
+
+
+CLIENTS: Final[dict[str, ClientKind]] = {
+    "packaged": ClientKind(packaged_identity, PackagedClient),
+    "openai": ClientKind(openai_identity, OpenAIClient),
+}
+
+
+def client_kind(options: ClientOptions) -> ClientKind:
+    """Find the client that `options` name."""
+    return CLIENTS[options.name]
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A language model as an annotator.
+
+    Attributes:
+        name: by which its annotations name it.
+        identity: of its answers; see `Client.identity`.
+        client: how it is reached, and its prices.
+    """
+
+    name: str
+    identity: str
+    client: ClientOptions
+
+    @classmethod
+    def of(cls, client: ClientOptions) -> "LanguageModel":
+        """Name the model that `client` reaches, without starting it."""
+        return cls(client.chosen.model, client_kind(client).identity(client), client)
+
+
+BATCH = 16
+"""Answers handed on at a time."""
+
+AT_STAKE = 20
+"""Calls that a crash may cost: those under way and those not handed on yet (one each if more are under way)."""
+
+_log = logging.getLogger(__name__)
+_NOTHING = Unanswered("not asked yet")
+
+
+def ask_model(
+    questions: Iterable[ModelQuestion], known: Mapping[str, Answer], options: ClientOptions
+) -> Iterator[list[Call]]:
+    """Ask a language model what is not known yet, each question once.
+
+    The model is loaded only if there is something to ask. Counts `llm_calls`, `llm_cache_hits`,
+    `llm_tokens` and `llm_unanswered`.
+
+    Args:
+        questions: neighbours share their beginning.
+        known: earlier answers by key; what is `Unanswered` there is asked again.
+        options: which model.
+
+    Yields:
+        Up to `BATCH` new answers. A question that got no usable answer is among them, as `Unanswered`, only
+        if something was paid for it; a warning counts all of them by reason.
+
+    Raises:
+        ConfigurationError: no question can be answered as the options stand; answers that came before are
+            handed on first.
+    """
+    kind = client_kind(options)
+    identity = kind.identity(options)
+    asked = {question.key(identity): question for question in questions}
+    missing = {key: one for key, one in asked.items() if isinstance(known.get(key, _NOTHING), Unanswered)}
+    for name in ("calls", "tokens", "unanswered"):
+        count(f"llm_{name}", 0)
+    count("llm_cache_hits", len(asked) - len(missing))
+    if not missing:
+        return
+    client = kind.open(options)
+    batch: list[Call] = []
+    size = min(BATCH, max(1, AT_STAKE - client.concurrency))
+    reasons: Counter[str] = Counter()
+    try:
+        for call in _ask(_by_prompt(missing), client, reasons):
+            batch.append(call)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except CuPipelineError:
+        yield batch
+        raise
+    finally:
+        _report(reasons)
+    if batch:
+        yield batch
+
+
+def _ask(questions: Mapping[str, ModelQuestion], client: Client, reasons: Counter[str]) -> Iterator[Call]:
+    """Hand on what was paid for as it comes, at most `client.concurrency` questions under way; close the client."""
+    waiting = iter(questions.items())
+    running: dict[Future[tuple[Answer, bool]], str] = {}
+    failure: CuPipelineError | None = None
+    progress = tqdm(total=len(questions), desc="asking the language model", disable=None)
+    with ThreadPoolExecutor(client.concurrency) as pool, progress:
+        try:
+            while True:
+                while not failure and len(running) < client.concurrency and (new := next(waiting, None)):
+                    running[pool.submit(_outcome, new[1], client)] = new[0]
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    key = running.pop(future)
+                    progress.update()
+                    try:
+                        reply, was_asked = future.result()
+                    except CuPipelineError as error:
+                        failure = failure or error
+                        continue
+                    _count(reply, was_asked, reasons)
+                    if reply.tokens or not isinstance(reply, Unanswered):
+                        yield Call(key, reply)
+        finally:
+            client.close()
+    if failure:
+        raise failure
+
+
+def _outcome(question: ModelQuestion, client: Client) -> tuple[Answer, bool]:
+    try:
+        return question.ask(client), True
+    except UnansweredError as error:
+        return error.outcome, error.asked
+
+
+def _count(reply: Answer, was_asked: bool, reasons: Counter[str]) -> None:
+    count("llm_calls", int(was_asked))
+    count("llm_tokens", reply.tokens)
+    if isinstance(reply, Unanswered):
+        count("llm_unanswered")
+        reasons[reply.reason] += 1
+
+
+def _report(reasons: Counter[str]) -> None:
+    for reason, number in reasons.most_common(5):
+        _log.warning("the language model left %d questions without an answer: %s", number, reason)
+
+
+def _by_prompt(questions: Mapping[str, ModelQuestion]) -> dict[str, ModelQuestion]:
+    """Put questions with equal prompts side by side: a client reads the prompt once for all of them."""
+    order: dict[str, int] = {}
+    for question in questions.values():
+        order.setdefault(question.prompt, len(order))
+    return dict(sorted(questions.items(), key=lambda item: order[item[1].prompt]))
+
+
+def ask_timed(
+    blocks: Iterable[Iterable[ModelQuestion]], known: Mapping[str, Answer], options: ClientOptions
+) -> Iterator[list[TimedCall]]:
+    """Ask what is not known yet, one block of questions after the other, and take the time.
+
+    Args:
+        blocks: a prompt that occurs in two blocks is read by the model in each, so the times can be compared.
+        known: earlier answers by key.
+        options: which model.
+
+    Yields:
+        A few new answers.
+    """
+    seconds: dict[str, float] = {}
+    questions = [_Timed(question, place, seconds) for place, block in enumerate(blocks) for question in block]
+    for calls in ask_model(questions, known, options):  # type: ignore[arg-type]
+        yield [TimedCall(call, seconds[call.key]) for call in calls]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A question that notes how long its answer takes."""
+
+    question: ModelQuestion
+    block: int
+    seconds: dict[str, float]
+
+    @property
+    def prompt(self) -> str:
+        """By which questions are put side by side."""
+        return f"{self.block}\n{self.question.prompt}"
+
+    def key(self, identity: str) -> str:
+        return self.question.key(identity)
+
+    def ask(self, client: Client) -> Answer:
+        started = time.perf_counter()
+        try:
+            return self.question.ask(client)
+        finally:
+            self.seconds[self.question.key(client.identity)] = time.perf_counter() - started

@@ -1,0 +1,156 @@
+"""Taking texts and probabilities out of a server's replies, which may be anything."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from cu_pipeline.llm.clients.formats import chat_request, pick, token_grammar
+from cu_pipeline.llm.clients.retries import UnusableError
+
+
+def field(record: Any, name: str) -> Any:
+    """Take a field that must be there."""
+    if not isinstance(record, Mapping) or record.get(name) is None:
+        raise UnusableError(f"the reply has no {name}")
+    return record[name]
+
+
+def items(record: Any, name: str) -> list[Any]:
+    """Take a field that must be a list with something in it."""
+    found = field(record, name)
+    if not isinstance(found, list) or not found:
+        raise UnusableError(f"the reply has no list of {name}")
+    return found
+
+
+def text_of(record: Any, name: str) -> str:
+    """Take a field that must be a text."""
+    found = field(record, name)
+    if not isinstance(found, str):
+        raise UnusableError(f"the reply's {name} is no text")
+    return found
+
+
+def written(text: str, choices: Sequence[str]) -> str:
+    """Take what a model wrote, or the choice in it if there are choices."""
+    if not choices:
+        return text.strip()
+    try:
+        return pick(text, choices)
+    except ValueError as error:
+        raise UnusableError(str(error)) from error
+
+
+def total(logprobs: Sequence[Any]) -> float:
+    """Add log-probabilities up."""
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) and one <= 1e-6 for one in logprobs):
+        raise UnusableError("the reply's log-probabilities are none")
+    return math.fsum(logprobs)
+
+
+_TOP: Final = 20
+_ELSE: Final = "choose another score_by (echo, grammar, top_logprobs) or a method that generates"
+
+
+class Send(Protocol):
+    """Sends one request and gives what `read` takes out of the reply."""
+
+    def __call__(self, endpoint: str, request: Mapping[str, Any], read: Any, remedy: str) -> Any:
+        """Raise what `Retrier.ask` raises."""
+
+
+def by_echo(send: Send, prompt: str, continuations: Sequence[str]) -> tuple[float, ...]:
+    """Have the server read prompt and answer and report every token's log-probability (vLLM; one request)."""
+    texts = [prompt + one for one in continuations]
+
+    def read(body: dict[str, Any]) -> tuple[float, ...]:
+        choices = sorted(items(body, "choices"), key=lambda choice: field(choice, "index"))
+        if [field(one, "text") for one in choices] != texts:
+            raise UnusableError("the reply does not repeat the prompts")
+        return tuple(_sum_of_end(one, end) for one, end in zip(choices, continuations, strict=True))
+
+    request = {"prompt": texts, "max_tokens": 0, "echo": True, "logprobs": 1, "temperature": 0}
+    return send("completions", request, read, f"The server offers no log-probabilities of a prompt (echo): {_ELSE}")
+
+
+def _sum_of_end(choice: Mapping[str, Any], end: str) -> float:
+    logprobs = field(choice, "logprobs")
+    pieces, values = items(logprobs, "tokens"), items(logprobs, "token_logprobs")
+    start = len(pieces)
+    while start and len("".join(pieces[start:])) < len(end):
+        start -= 1
+    if not "".join(pieces[start:]).endswith(end):
+        raise UnusableError(f"the tokens of {end!r} cannot be told from the prompt's")
+    return total(values[start:])
+
+
+def by_grammar(send: Send, prompt: str, continuations: Sequence[str]) -> tuple[float, ...]:
+    """Let llama.cpp write each answer, held to the answer's own tokens (one request an answer)."""
+    remedy = f"The server offers no grammars over tokens, which llama.cpp does: {_ELSE}"
+
+    def score(continuation: str) -> float:
+        ids = tokens_of(send, continuation)
+
+        def read(body: dict[str, Any]) -> float:
+            steps = items(field(items(body, "choices")[0], "logprobs"), "content")
+            if [field(step, "id") for step in steps[: len(ids)]] != ids:
+                raise UnusableError(f"the reply is not held to {continuation!r}")
+            return total([field(step, "logprob") for step in steps[: len(ids)]])
+
+        held = {"grammar": token_grammar([ids]), "max_tokens": len(ids), "logprobs": 1}
+        return send("completions", {"prompt": prompt, "temperature": 0, **held}, read, remedy)
+
+    return tuple(score(one) for one in continuations)
+
+
+def tokens_of(send: Send, text: str) -> list[int]:
+    """Ask for the ids of a text's tokens, which llama.cpp tells."""
+
+    def read(body: dict[str, Any]) -> list[int]:
+        ids = items(body, "tokens")
+        if not all(isinstance(one, int) for one in ids):
+            raise UnusableError(f"the reply has no tokens of {text!r}")
+        return ids
+
+    remedy = "The server does not tell tokens, which llama.cpp does: choose another score_by or constrain"
+    return send("tokenize", {"content": text, "add_special": False}, read, remedy)
+
+
+def by_top_logprobs(send: Send, prompt: str, continuations: Sequence[str]) -> tuple[float, ...]:
+    """Read the answers' chances off the 20 likeliest first tokens of a chat's answer (one request).
+
+    An answer's probability is that of all tokens it begins with. One that is not among the 20 gets the
+    least probability among them, which its own does not exceed.
+    """
+    remedy = f"The server offers no top_logprobs, or the answers begin alike: {_ELSE}"
+
+    def read(body: dict[str, Any]) -> tuple[float, ...]:
+        steps = items(field(items(body, "choices")[0], "logprobs"), "content")
+        return _by_first_token(items(steps[0], "top_logprobs"), continuations)
+
+    request = chat_request(prompt, max_tokens=1) | {"logprobs": True, "top_logprobs": _TOP}
+    return send("chat", request, read, remedy)
+
+
+def _by_first_token(top: Sequence[Mapping[str, Any]], continuations: Sequence[str]) -> tuple[float, ...]:
+    answers = [one.strip().casefold() for one in continuations]
+    found = [0.0] * len(answers)
+    shared = 0.0
+    chances = {str(field(one, "token")): math.exp(total([field(one, "logprob")])) for one in top}
+    for token, chance in chances.items():
+        start = token.strip().casefold()
+        begun = [place for place, answer in enumerate(answers) if start and answer.startswith(start)]
+        if len(begun) == 1:
+            found[begun[0]] += chance
+        elif begun:
+            shared += chance
+    if shared > sum(found) / 100:
+        raise UnusableError("answers begin with the same token")
+    if not any(found):
+        raise UnusableError("none of the answers begins with one of the likeliest tokens")
+    least = min(chances.values())
+    return tuple(math.log(one or max(least, 1e-45)) for one in found)
+
+
+SCORERS: Final = {"echo": by_echo, "grammar": by_grammar, "top_logprobs": by_top_logprobs}
+"""How `score` is done, by the option `score_by`."""

@@ -1,0 +1,203 @@
+"""What prompts may require to be known of clips: captions, and what extractors found in the media."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+from pydantic import Field
+
+from cu_pipeline.core.options import Options
+from cu_pipeline.features.clip_pictures import ClipPictures
+from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.frame_tags import frame_tags
+from cu_pipeline.features.read_screens import read_screens
+from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.text_log import TextFeature, text_key
+from cu_pipeline.llm.prompts.prompt import ClipInputs
+from cu_pipeline.media.options import Limits
+
+PICTURES: Final = "pictures"
+"""The required input that no template names: frames, for a recipe that shows some."""
+
+
+class ScreenTextOptions(Options):
+    """How text on screen is read, where a prompt names it.
+
+    Attributes:
+        frames: of a clip that are read.
+        size: longer side in pixels that the detector of text sees.
+        least_confidence: of a line, below which it is left out.
+        timeout_s: seconds of wall-clock time for one clip.
+        memory_mb: address space of a reading process, in MiB.
+    """
+
+    frames: int = Field(default=2, ge=1, le=64)
+    size: int = Field(default=480, ge=64, le=2000)
+    least_confidence: float = Field(default=0.8, ge=0, le=1)
+    timeout_s: float = Field(default=60.0, gt=0)
+    memory_mb: int = Field(default=3072, ge=1024)
+
+
+class TagOptions(Options):
+    """How many tags of its frames a prompt that names them gets of a clip.
+
+    Attributes:
+        most: tags.
+        least_probability: of a tag.
+    """
+
+    most: int = Field(default=5, ge=1, le=100)
+    least_probability: float = Field(default=0.1, ge=0, le=1)
+
+
+class PictureOptions(Options):
+    """Frames that are shown to a model that sees.
+
+    Attributes:
+        count: of each clip; 0: none.
+        side: the longer side of each, in pixels, at most.
+    """
+
+    count: int = Field(default=0, ge=0, le=64)
+    side: int = Field(default=512, ge=32, le=4096)
+
+
+class InputOptions(Options):
+    """How inputs are found in clips.
+
+    Attributes:
+        screen_text: how text on screen is read.
+        tags: how many tags a clip has.
+        pictures: frames that are shown to the model.
+    """
+
+    screen_text: ScreenTextOptions = ScreenTextOptions()
+    tags: TagOptions = TagOptions()
+    pictures: PictureOptions = PictureOptions()
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What extractors found in clips.
+
+    Attributes:
+        screens: text on screen by key.
+        store: of features, the frames' among them.
+        frames: identity of the frame encoder.
+    """
+
+    screens: Mapping[str, str]
+    store: FeatureStore
+    frames: Identity
+
+
+def clip_inputs(
+    clips: pd.DataFrame, required: Collection[str], extracted: Extracted, options: InputOptions
+) -> list[ClipInputs]:
+    """Look up what prompts require of clips, in their order.
+
+    Args:
+        clips: rows of the table of clips.
+        required: names of `prompt.TEXTS`, and `PICTURES`; the caption is always given.
+        extracted: what extractors found.
+        options: of tags and pictures.
+
+    Raises:
+        StoreError: tags are required, and no clip's frames were encoded yet.
+    """
+    texts = {name: _SOURCES[name](clips, extracted, options) for name in sorted({"text", *required} - {PICTURES})}
+    shown = _pictures(clips, options) if PICTURES in required else [None] * len(clips)
+    return [
+        ClipInputs(**{name: found[place] for name, found in texts.items()}, pictures=shown[place])
+        for place in range(len(clips))
+    ]
+
+
+def extractor_fingerprints(required: Collection[str], extracted: Extracted, options: InputOptions) -> list[str]:
+    """Name the extractors that find the required inputs, the text reader first."""
+    screens = [screen_reader(options).identity] if "screen_text" in required else []
+    frames = [extracted.frames] if "tags" in required else []
+    return [identity.fingerprint for identity in (*screens, *frames)]
+
+
+def may_be_known(clips: pd.DataFrame, required: Collection[str]) -> "pd.Series[bool]":
+    """Say of which clips any required input could be known: caption, transcript, or what is found in media."""
+    possible = clips["text"].str.strip() != ""
+    if {"screen_text", "tags", PICTURES} & set(required):
+        possible |= clips["media_sha256"] != ""
+    if "transcript" in required:
+        possible |= pd.Series(_transcripts(clips), index=clips.index, dtype=object) != ""
+    return possible
+
+
+def says_something(clip: ClipInputs) -> bool:
+    """Say whether anything but the language is known of a clip."""
+    return clip.pictures is not None or any(text.strip() for name, text in clip.texts.items() if name != "lang")
+
+
+def screen_reader(options: InputOptions) -> ScreenTextReader:
+    """Build the reader of text on screen."""
+    mine = options.screen_text
+    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
+
+
+def read_missing_screens(
+    clips: pd.DataFrame, known: Mapping[str, str], options: InputOptions, workers: int
+) -> Iterator[list[TextFeature]]:
+    """Read the text on screen of clips where it is not known yet, a few at a time.
+
+    Args:
+        clips: rows of the table of clips.
+        known: texts by key.
+        options: how it is read.
+        workers: processes; 0: one per core.
+    """
+    reader, mine = screen_reader(options), options.screen_text
+    seen = clips[clips["media_sha256"] != ""]
+    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
+    missing = {key: path for key, path in zip(keys, seen["path"], strict=True) if key not in known}
+    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+
+
+def _texts(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:
+    return clips["text"].tolist()
+
+
+def _languages(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:
+    return clips["lang"].fillna("").tolist()
+
+
+def _screens(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
+    identity = screen_reader(options).identity
+    return [extracted.screens.get(text_key(identity, one), "") if one else "" for one in clips["media_sha256"]]
+
+
+def _tags(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
+    keys = [one for one in clips["media_sha256"] if one]
+    frames = extracted.store.read(extracted.frames, keys, partial=True)
+    tags = frame_tags(frames, options.tags.most, options.tags.least_probability)
+    known = dict(zip(keys, tags, strict=True))
+    return [known.get(one, "") for one in clips["media_sha256"]]
+
+
+def _transcripts(clips: pd.DataFrame, *_: object) -> list[str]:
+    """Look up the feed's own column `transcript`, which is kept as metadata."""
+    return [str(json.loads(one).get("transcript") or "") if one else "" for one in clips["metadata"].fillna("")]
+
+
+def _pictures(clips: pd.DataFrame, options: InputOptions) -> list[ClipPictures | None]:
+    places = zip(clips["path"], clips["media_sha256"], strict=True)
+    return [ClipPictures(path, one, 1, options.pictures.side) if one else None for path, one in places]
+
+
+_SOURCES: Final[dict[str, Callable[[pd.DataFrame, Extracted, InputOptions], list[str]]]] = {
+    "text": _texts,
+    "lang": _languages,
+    "screen_text": _screens,
+    "tags": _tags,
+    "transcript": _transcripts,
+}
+"""Where each thing that a prompt may name comes from. A new one is a field of `ClipInputs` and a line here."""
