@@ -89,8 +89,8 @@ def run_collect(manifest, folder):
     from kedro.runner import SequentialRunner
 
     from cu_pipeline.core.capability import Capabilities
-    from cu_pipeline.pipelines.collect.options import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
+    from cu_pipeline.splitting.options import CollectOptions
 
     class Clock:
         def __init__(self):

@@ -9,7 +9,7 @@ from cu_pipeline.pipelines.collect.data_checks import (
     rare_classes,
     rare_in_words,
 )
-from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.splitting.options import CollectOptions
 
 CAPABILITIES = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}, "mood": {}})
 

@@ -12,8 +12,8 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
+from cu_pipeline.splitting.options import CollectOptions
 
 
 def film(path: Path, seed: int) -> None:

@@ -17,11 +17,11 @@ from cu_pipeline.core import counters, records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe_log import ProbeLog
-from cu_pipeline.pipelines.collect.fetching.options import FetchOptions
-from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
+from cu_pipeline.splitting.options import CollectOptions
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -168,7 +168,7 @@ def test_only_new_or_changed_files_and_limits_are_probed(project):
 
 
 def test_a_crash_while_probing_keeps_what_was_probed(project, monkeypatch):
-    monkeypatch.setattr("cu_pipeline.pipelines.collect.probing.CHUNK", 1)
+    monkeypatch.setattr("cu_pipeline.ingest.probing.CHUNK", 1)
     for number in range(4):
         clip(project.root / f"{number}.mp4", frames=number + 2)
     project.feed(*({"path": f"{number}.mp4"} for number in range(4)))

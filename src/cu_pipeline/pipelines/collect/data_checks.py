@@ -8,8 +8,8 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities, Kind, split_label
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.pipelines.collect.options import CollectOptions
-from cu_pipeline.pipelines.collect.sizes import large_in_words, large_parts, uneven_in_words, uneven_splits
+from cu_pipeline.splitting.balance import large_in_words, large_parts, uneven_in_words, uneven_splits
+from cu_pipeline.splitting.options import CollectOptions
 
 SHOWN: Final = 8
 """Rare classes, or large creators, that warnings name."""

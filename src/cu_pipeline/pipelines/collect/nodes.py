@@ -11,30 +11,30 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.dedup.groups import duplicate_groups
+from cu_pipeline.dedup.hashing import hash_files, hash_key
+from cu_pipeline.ingest.admission import admit_rows, check_rows
+from cu_pipeline.ingest.feeds import read_sources
+from cu_pipeline.ingest.fetching import fetch_files
+from cu_pipeline.ingest.language import name_languages
+from cu_pipeline.ingest.language_tags import odd_tags
+from cu_pipeline.ingest.opinions import foreign_columns
+from cu_pipeline.ingest.placing import addresses, place
+from cu_pipeline.ingest.probing import probe_files
 from cu_pipeline.labeling.queue.answers import answered_clips
 from cu_pipeline.labeling.queue.batches import review_batches
 from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
 from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.probe_log import Probed
-from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
 from cu_pipeline.pipelines.collect.data_checks import checks_in_words, data_checks
-from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
-from cu_pipeline.pipelines.collect.fetching.fetch import fetch_files
-from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
-from cu_pipeline.pipelines.collect.language import name_languages
-from cu_pipeline.pipelines.collect.language_tags import odd_tags
-from cu_pipeline.pipelines.collect.late import late_units
-from cu_pipeline.pipelines.collect.leakage import SHOWN, find_leakage, let_go_in_words
-from cu_pipeline.pipelines.collect.ledger import assign, entries, placed_splits, read_ledger, write_ledger
-from cu_pipeline.pipelines.collect.opinions import foreign_columns
-from cu_pipeline.pipelines.collect.options import CollectOptions
-from cu_pipeline.pipelines.collect.placing import addresses, place
-from cu_pipeline.pipelines.collect.probing import probe_files
-from cu_pipeline.pipelines.collect.sources.table import read_sources
-from cu_pipeline.pipelines.collect.straddling import leave_out, straddled
-from cu_pipeline.pipelines.collect.ties import find_ties, sets_of_copies
-from cu_pipeline.pipelines.collect.units import form_units, size_limit
+from cu_pipeline.splitting.assignment import assign, entries, placed_splits, read_ledger, write_ledger
+from cu_pipeline.splitting.conflicts import leave_out, straddled
+from cu_pipeline.splitting.group_keys import find_ties, sets_of_copies
+from cu_pipeline.splitting.groups import form_units, size_limit
+from cu_pipeline.splitting.late import late_units
+from cu_pipeline.splitting.leakage import SHOWN, find_leakage, let_go_in_words
+from cu_pipeline.splitting.options import CollectOptions
 
 _log = logging.getLogger(__name__)
 

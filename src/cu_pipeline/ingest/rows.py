@@ -1,0 +1,66 @@
+"""A manifest's rows, checked one by one."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Final
+
+from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.captions import clean_caption
+from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.records import TEXT
+from cu_pipeline.ingest.formats import PROBLEM, SOURCE
+from cu_pipeline.ingest.language_tags import language_tag
+from cu_pipeline.ingest.opinions import read_opinions, used_columns
+
+COLUMNS: Final = ("clip_id", "path", "text", "creator", "posted_at", "lang")
+"""The manifest's columns besides those with labels; "" means not given."""
+
+CHECKED: Final = dict.fromkeys((*COLUMNS, "lang_source", "raw_text", "metadata", "opinions", "probe_key"), TEXT)
+"""Columns of a table of checked rows.
+
+`text` is cleaned, `raw_text` is not. `metadata` and `opinions` are JSON objects: of the other columns, and
+capability -> annotator -> label. `probe_key` is the key of what probing the media finds; "" for text only.
+"""
+
+_JSON: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
+
+def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str, str]:
+    """Make sense of a manifest's row by itself.
+
+    Returns:
+        The columns of `CHECKED`, without a key.
+
+    Raises:
+        BadClipError: `bad_row`.
+    """
+    if problem := record.get(PROBLEM):
+        raise BadClipError(Reason.BAD_ROW, problem)
+    values = {name: record.get(name, "").strip() for name in COLUMNS}
+    values |= {"text": clean_caption(values["text"]), "raw_text": record.get("text", "")}
+    if not values["path"] and not values["text"]:
+        raise BadClipError(Reason.BAD_ROW, "neither path nor text is given")
+    try:
+        if values["posted_at"]:
+            datetime.fromisoformat(values["posted_at"])
+    except ValueError as error:
+        detail = f"posted_at {values['posted_at']!r} is not ISO 8601, such as 2026-03-02T08:00:00Z"
+        raise BadClipError(Reason.BAD_ROW, detail) from error
+    try:
+        opinions = read_opinions(record, capabilities)
+    except ValueError as error:
+        raise BadClipError(Reason.BAD_ROW, str(error)) from error
+    known = _known(tuple(capabilities.root))
+    others = {name: value for name, value in record.items() if value and name not in known}
+    tag = language_tag(values["lang"])
+    if values["lang"] and not tag:
+        others["lang"] = values["lang"]
+    values |= {"lang": tag, "lang_source": "feed" if tag else ""}
+    return values | {"metadata": _JSON.encode(others), "opinions": _JSON.encode(opinions), "probe_key": ""}
+
+
+@cache
+def _known(capabilities: tuple[str, ...]) -> frozenset[str]:
+    return frozenset({*COLUMNS, PROBLEM, SOURCE, *used_columns(capabilities)})
