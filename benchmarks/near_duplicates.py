@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from cu_pipeline.dedup.index import candidate_pairs
-from cu_pipeline.dedup.matching import match
+from cu_pipeline.dedup.matching import DuplicateOptions, match
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.splitting.options import DuplicateOptions
 
 
 def rows(path):

@@ -7,16 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cu_pipeline.dedup.alignment import distances
-from cu_pipeline.dedup.groups import duplicate_groups
-from cu_pipeline.dedup.hashing import hash_key
+from cu_pipeline.dedup.hashing import Hashed, hash_key
 from cu_pipeline.dedup.index import candidate_pairs
-from cu_pipeline.dedup.matching import caption_similarity, match
-from cu_pipeline.media.hash_log import Hashed
+from cu_pipeline.dedup.matching import DuplicateOptions, caption_similarity, distances, duplicate_groups, match
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes, mirror_mask
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.splitting.options import DuplicateOptions
 
 
 def random_hashes(clips, seed=0):

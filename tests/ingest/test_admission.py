@@ -2,13 +2,13 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import REJECTS, SPLITS, table
-from cu_pipeline.ingest import table_builder
-from cu_pipeline.ingest.table_builder import TableBuilder
+from cu_pipeline.ingest import admission
+from cu_pipeline.ingest.admission import TableBuilder
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 6, 7])
 def test_rows_give_the_table_that_they_give_at_once(number, monkeypatch):
-    monkeypatch.setattr(table_builder, "_CHUNK", 3)
+    monkeypatch.setattr(admission, "_CHUNK", 3)
     rows = [
         {"key": f"creator:{row}", "division": "d", "split": "train", "since": row + 1, "tested": row % 2 == 0}
         for row in range(number)

@@ -9,10 +9,8 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError, Reason
-from cu_pipeline.ingest.fetching import fetch_files
-from cu_pipeline.ingest.hosts import PATIENCE
+from cu_pipeline.ingest.fetching import PATIENCE, FetchLog, fetch_files
 from cu_pipeline.ingest.options import FetchOptions
-from cu_pipeline.media.fetch_log import FetchLog
 from cu_pipeline.media.options import Limits
 
 LIMITS = Limits(max_bytes=100_000, timeout_s=0.5)
@@ -148,7 +146,7 @@ def test_a_missing_package_stops_the_run_and_names_the_extra(monkeypatch):
 FETCH = """
 import sys
 from pathlib import Path
-from cu_pipeline.media.fetch_log import FetchLog
+from cu_pipeline.ingest.fetching import FetchLog
 from cu_pipeline.media.options import Limits
 from cu_pipeline.ingest.fetching import fetch_files
 from cu_pipeline.ingest.options import FetchOptions

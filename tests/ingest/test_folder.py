@@ -3,8 +3,8 @@ import logging
 import pytest
 
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.feeds import read_sources
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.media.options import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def fill(root, *names):
 
 
 def read(place):
-    return read_sources(CollectOptions(manifest=f"folder:{place}"), workers=1)
+    return read_feeds([f"folder:{place}"], Limits())
 
 
 def test_folders_are_classes_and_paths_are_names(root):

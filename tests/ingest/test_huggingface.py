@@ -4,9 +4,9 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.feeds import read_sources
-from cu_pipeline.ingest.placing import place
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.admission import place
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.media.options import Limits
 
 datasets = pytest.importorskip("datasets")
 
@@ -28,7 +28,7 @@ def save(path, columns, **types):
 
 def read(place):
     counters.reset()
-    return read_sources(CollectOptions(manifest=f"huggingface:{place}", limits={"max_bytes": 1000}), workers=1)
+    return read_feeds([f"huggingface:{place}"], Limits(max_bytes=1000))
 
 
 def test_videos_are_unpacked_once_and_classes_have_names(root):

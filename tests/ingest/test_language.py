@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.ingest import language
 from cu_pipeline.ingest.language import identify, name_languages
-from cu_pipeline.splitting.options import LanguageOptions
+from cu_pipeline.ingest.options import LanguageOptions
 
 CAPTIONS = {
     "ar": "ماذا آكل في يوم كامل كطالبة في القاهرة",

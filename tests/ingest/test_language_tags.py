@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.ingest.language_tags import language_tag, odd_tags
+from cu_pipeline.ingest.language import language_tag, odd_tags
 
 
 @pytest.mark.parametrize(

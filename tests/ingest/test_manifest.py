@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.feeds import read_sources
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.media.options import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch):
 
 
 def read(manifest):
-    return read_sources(CollectOptions(manifest=str(manifest)), workers=1)
+    return read_feeds([str(manifest)], Limits())
 
 
 def write(path, content):

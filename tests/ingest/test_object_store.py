@@ -7,12 +7,11 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError, Reason
-from cu_pipeline.ingest.feeds import read_sources
+from cu_pipeline.ingest.admission import addresses, place
+from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import fetch_files
 from cu_pipeline.ingest.options import FetchOptions
-from cu_pipeline.ingest.placing import addresses, place
 from cu_pipeline.media.options import Limits
-from cu_pipeline.splitting.options import CollectOptions
 
 FETCH = FetchOptions(backoff_s=0, attempts=1, threads=4)
 
@@ -38,7 +37,7 @@ def bucket(s3, tmp_path, monkeypatch):
 
 def read(manifest):
     counters.reset()
-    return read_sources(CollectOptions(manifest=manifest), workers=1)
+    return read_feeds([manifest], Limits())
 
 
 def fetch(rows, earlier):

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import Reason, StoreError
+from cu_pipeline.ingest.probing import Probed, ProbeLog
 from cu_pipeline.media.probe import MediaFacts
-from cu_pipeline.media.probe_log import Probed, ProbeLog
 
 FACTS = MediaFacts(1.5, 64, 48, 25.0, "h264", True, 1234, "ab" * 32, 0)
 GOOD = Probed("k1", facts=FACTS)

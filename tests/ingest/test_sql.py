@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy
 
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.feeds import read_sources
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.media.options import Limits
 
 SQLITE = "sqlite:///in/feed.db"
 
@@ -31,7 +31,7 @@ def database(root):
 
 
 def read(place):
-    return read_sources(CollectOptions(manifest=[f"sql:{place}"]), workers=1)
+    return read_feeds([f"sql:{place}"], Limits())
 
 
 def rows(place, *columns):

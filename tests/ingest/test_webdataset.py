@@ -7,11 +7,11 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.feeds import read_sources
-from cu_pipeline.ingest.placing import place
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.admission import place
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.media.options import Limits
 
-LIMITS = {"max_bytes": 1000}
+LIMITS = Limits(max_bytes=1000)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def shard(path, members, mode="w"):
 
 def read(place):
     counters.reset()
-    return read_sources(CollectOptions(manifest=f"webdataset:{place}", limits=LIMITS), workers=1)
+    return read_feeds([f"webdataset:{place}"], LIMITS)
 
 
 def facts(rows, *columns):

@@ -4,13 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
-from cu_pipeline.pipelines.collect.nodes import split_clips
-from cu_pipeline.splitting import groups as units
-from cu_pipeline.splitting.assignment import Given, assign, settle
-from cu_pipeline.splitting.groups import Units
+from cu_pipeline.splitting.assignment import Given, assign, divide, reconcile, split_of
+from cu_pipeline.splitting.groups import Groups
 from cu_pipeline.splitting.leakage import find_leakage
-from cu_pipeline.splitting.options import CollectOptions, SplitOptions
-from cu_pipeline.splitting.split import split_of
+from cu_pipeline.splitting.options import SplitOptions
 
 OPTIONS = SplitOptions(train=0.4, validation=0.3, test=0.3)
 EMPTY = table([], SPLITS)
@@ -26,7 +23,7 @@ limits = st.sampled_from([1, 3, 100])
 @pytest.fixture(autouse=True, scope="module")
 def small_feeds():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(units, "ALWAYS_SMALL", 1)
+        patch.setattr("cu_pipeline.splitting.groups.ALWAYS_SMALL", 1)
         yield
 
 
@@ -50,7 +47,7 @@ def collect(feed, ledger, grouped=(), limit=3, **changes):
     duplicates = duplicates_of(clips, grouped)
     share = min(limit / max(len(feed), 1), 1)
     split = OPTIONS.model_copy(update={"largest_unit": share} | changes)
-    rows, given = split_clips(clips, duplicates, ledger, CollectOptions(split=split))
+    rows, given = divide(clips, duplicates, ledger, split)
     left_out = rows["split"] == LEFT_OUT
     return rows[~left_out], given, rows[left_out], duplicates
 
@@ -135,11 +132,11 @@ def test_clips_that_go_and_come_back_have_the_same_split(parts, data):
 def test_what_was_placed_apart_keeps_the_older_split_and_is_not_for_training_if_a_part_was_for_testing():
     train, validation = Given(Split.TRAIN, 1, False), Given(Split.VALIDATION, 2, False)
     test = Given(Split.TEST, 3, True)
-    assert settle([train, validation]) == Given(Split.TRAIN, 1, False)
-    assert settle([Given(Split.TRAIN, 4, False), validation]) == Given(Split.VALIDATION, 2, False)
-    assert settle([train, test]) == Given(Split.TEST, 1, True)
-    assert settle([validation, test]) == Given(Split.VALIDATION, 2, True)
-    assert settle([train, Given(Split.VALIDATION, 2, True)]) == Given(Split.TEST, 1, True)
+    assert reconcile([train, validation]) == Given(Split.TRAIN, 1, False)
+    assert reconcile([Given(Split.TRAIN, 4, False), validation]) == Given(Split.VALIDATION, 2, False)
+    assert reconcile([train, test]) == Given(Split.TEST, 1, True)
+    assert reconcile([validation, test]) == Given(Split.VALIDATION, 2, True)
+    assert reconcile([train, Given(Split.VALIDATION, 2, True)]) == Given(Split.TEST, 1, True)
 
 
 def test_a_clip_that_copies_what_is_in_another_split_is_left_out_and_moves_none():
@@ -179,7 +176,7 @@ def test_another_salt_starts_afresh_and_the_first_is_remembered():
 
 def units_with(undivided):
     names = [unit for unit, n in undivided.items() for _ in range(n)]
-    return Units(names, {unit: unit for unit in undivided}, undivided)
+    return Groups(names, {unit: unit for unit in undivided}, undivided)
 
 
 def test_a_unit_larger_than_a_test_shall_be_is_for_training_where_others_can_be_tested():

@@ -2,7 +2,14 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import DUPLICATES, table
-from cu_pipeline.splitting.balance import large_in_words, large_parts, uneven_in_words, uneven_splits
+from cu_pipeline.splitting.balance import (
+    balance_in_words,
+    check_balance,
+    large_in_words,
+    large_parts,
+    uneven_in_words,
+    uneven_splits,
+)
 from cu_pipeline.splitting.options import SplitOptions
 
 NOTHING = table([], DUPLICATES)
@@ -60,3 +67,21 @@ def test_a_share_of_nothing_stays_empty_and_a_date_asks_for_no_share():
     assert uneven_splits(clips, SplitOptions(train=1, validation=0, test=0)) == []
     assert uneven_splits(clips_of(["test"] * 90), SplitOptions(test_from="2026-03-01")) == []
     assert uneven_splits(clips_of([]), SplitOptions()) == []
+
+
+def test_splits_are_described():
+    clips = clips_of(["train", "train", "validation", "test"], ["u", "u", "v", "w"])
+    share = pytest.approx(1 / 3, abs=1e-6)
+    found = check_balance(clips, NOTHING, SplitOptions())["splits"]
+    assert found["train"] == {"clips": 2, "units": 1, "share_of_units": share, "asked_share": 0.7}
+    dated = check_balance(clips, NOTHING, SplitOptions.model_validate({"test_from": "2026-03-01"}))["splits"]
+    assert dated["test"]["asked_share"] is None
+
+
+def test_all_that_a_person_should_look_at_is_told():
+    clips = clips_of(["test"] * 90, ["ann"] * 90).assign(group=[f"g{n}" for n in range(90)])
+    found = check_balance(clips, NOTHING, SplitOptions())
+    told = balance_in_words(found, 90, SplitOptions())
+    assert [warning.split(" of ")[0] for warning in told] == ["creator 'ann' has 90", "0", "90"]
+    calm = clips_of(["train", "train", "validation", "test"])
+    assert balance_in_words(check_balance(calm, NOTHING, SplitOptions()), 4, SplitOptions()) == []

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.core.records import Split
-from cu_pipeline.splitting.group_keys import CONTENT, Ties, sets_of_copies
-from cu_pipeline.splitting.groups import form_units, size_limit
+from cu_pipeline.splitting.group_keys import CONTENT, GroupKeys, sets_of_copies
+from cu_pipeline.splitting.groups import form_groups, size_limit
 
 clip = st.builds(
-    Ties,
+    GroupKeys,
     content=st.sampled_from("stuvwxyz").map("content:{}".format),
     creator=st.sampled_from(["", *(f"creator:{name}" for name in "abcdef")]),
     caption=st.sampled_from(["", "caption:hi", "caption:ho"]),
@@ -22,7 +22,7 @@ placements = st.dictionaries(st.sampled_from(names), splits)
 
 
 def units_of(feed, placed=None, limit=4.0):
-    return form_units(feed, sets_of_copies(feed), placed or {}, limit)
+    return form_groups(feed, sets_of_copies(feed), placed or {}, limit)
 
 
 def home(clip, copies):
@@ -79,15 +79,15 @@ def test_forming_units_again_after_placing_them_gives_the_same(feed, split):
     assert (again.names, again.of) == (units.names, units.of)
 
 
-def ties(creator, content, caption=""):
-    return Ties(f"content:{content}", creator and f"creator:{creator}", caption and f"caption:{caption}")
+def keys(creator, content, caption=""):
+    return GroupKeys(f"content:{content}", creator and f"creator:{creator}", caption and f"caption:{caption}")
 
 
 def test_copies_are_joined_before_captions_and_ties_of_many_clips_before_those_of_one():
     feed = [
-        *(ties("ann", "x", "hi"), ties("ann", "y")),
-        *(ties("bob", "x"), ties("bob", "x")),
-        *(ties("cas", "y"), ties("cas", "z", "hi")),
+        *(keys("ann", "x", "hi"), keys("ann", "y")),
+        *(keys("bob", "x"), keys("bob", "x")),
+        *(keys("cas", "y"), keys("cas", "z", "hi")),
     ]
     units = units_of(feed, limit=4.0)
     assert units.of["creator:ann"] == units.of["creator:bob"] == "creator:ann"
@@ -96,20 +96,20 @@ def test_copies_are_joined_before_captions_and_ties_of_many_clips_before_those_o
 
 
 def test_a_new_creator_joins_a_placed_one_and_never_two_of_different_splits():
-    feed = [ties("ann", "x"), ties("bob", "x"), ties("bob", "y"), ties("cas", "y")]
+    feed = [keys("ann", "x"), keys("bob", "x"), keys("bob", "y"), keys("cas", "y")]
     units = units_of(feed, {"creator:ann": Split.TRAIN, "creator:cas": Split.TEST})
     assert units.of["creator:ann"] == units.of["creator:bob"] != units.of["creator:cas"]
 
 
 def test_a_unit_is_named_by_its_first_creator_and_never_by_a_caption():
-    assert units_of([ties("bob", "x"), ties("ann", "x"), ties("", "x")]).names == ["creator:ann"] * 3
-    assert units_of([ties("", "y", "hi"), ties("", "x", "hi")]).names == ["content:x"] * 2
-    apart = units_of([ties("", "x", "hi"), ties("", "y", "hi")], {"caption:hi": Split.TEST, "content:x": Split.TRAIN})
+    assert units_of([keys("bob", "x"), keys("ann", "x"), keys("", "x")]).names == ["creator:ann"] * 3
+    assert units_of([keys("", "y", "hi"), keys("", "x", "hi")]).names == ["content:x"] * 2
+    apart = units_of([keys("", "x", "hi"), keys("", "y", "hi")], {"caption:hi": Split.TEST, "content:x": Split.TRAIN})
     assert apart.names == ["content:x", "content:y"]
 
 
 def test_the_clips_that_must_stay_together_are_counted():
-    feed = [ties("ann", place) for place in range(7)] + [ties(who, "copy") for who in ("bob", "cas", "dan")]
+    feed = [keys("ann", place) for place in range(7)] + [keys(who, "copy") for who in ("bob", "cas", "dan")]
     units = units_of(feed)
     assert units.undivided["creator:ann"] == 7
     assert units.undivided[units.of[CONTENT + "copy"]] == 3

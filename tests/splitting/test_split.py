@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cu_pipeline.core.records import Split
-from cu_pipeline.splitting.group_keys import Ties, sets_of_copies
-from cu_pipeline.splitting.groups import form_units
+from cu_pipeline.splitting.assignment import split_of
+from cu_pipeline.splitting.group_keys import GroupKeys, sets_of_copies
+from cu_pipeline.splitting.groups import form_groups
 from cu_pipeline.splitting.options import SplitOptions
-from cu_pipeline.splitting.split import split_of
 
 clip = st.tuples(st.sampled_from(["", "a", "b", "c", "d", "e"]), st.sampled_from("stuvwxyz"))
 feeds = st.lists(clip, max_size=30)
 
 
 def units(feed):
-    ties = [Ties(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content in feed]
-    return form_units(ties, sets_of_copies(ties), {}, limit=1000).names
+    keys = [GroupKeys(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content in feed]
+    return form_groups(keys, sets_of_copies(keys), {}, limit=1000).names
 
 
 def splits(feed):

@@ -1,16 +1,53 @@
 """Perceptual hashes of media files, each file's bytes hashed once."""
 
+import base64
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media import perceptual
 from cu_pipeline.media.frames import decoder_identity
-from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.options import Limits
+from cu_pipeline.media.perceptual import FRAMES, WORDS, Hashes
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """The perceptual hashes of one file.
+
+    Attributes:
+        key: of the file's bytes, and of how its frames are decoded and hashed.
+        hashes: shape (FRAMES, 2, WORDS); None when its frames do not all decode.
+    """
+
+    key: str
+    hashes: Hashes | None = None
+
+
+class HashLog(KeyedLog[Hashed]):
+    """All frame hashes that were ever made, by key."""
+
+    remedy = "delete the file, which costs hashing the clips once more"
+
+    @staticmethod
+    def encode(record: Hashed) -> dict[str, Any]:
+        """Turn a record into what stands in its line."""
+        words = b"" if record.hashes is None else record.hashes.astype("<u8").tobytes()
+        return {"key": record.key, "hashes": base64.b64encode(words).decode()}
+
+    @staticmethod
+    def decode(line: dict[str, Any]) -> Hashed:
+        """Turn what stands in a line into a record."""
+        words = np.frombuffer(base64.b64decode(line["hashes"]), "<u8").astype(np.uint64)
+        return Hashed(line["key"], words.reshape(FRAMES, 2, WORDS) if words.size else None)
+
 
 CHUNK: Final = 64
 """Files whose hashes are written together, so the most that a crash costs."""

@@ -5,15 +5,95 @@ from typing import Final
 
 import pandas as pd
 
+from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.records import CLIPS, REJECTS
-from cu_pipeline.ingest.probing import probe_key
+from cu_pipeline.core.records import CLIPS, REJECTS, Column, table
+from cu_pipeline.ingest.fetching import Fetched
+from cu_pipeline.ingest.manifest import PROBLEM, REASON
+from cu_pipeline.ingest.probing import Probed, probe_key
 from cu_pipeline.ingest.rows import CHECKED, check_row
-from cu_pipeline.ingest.table_builder import TableBuilder
 from cu_pipeline.media.options import Limits
-from cu_pipeline.media.probe_log import Probed
+
+_CHUNK: Final = 10_000
+
+
+class TableBuilder:
+    """A table that grows by rows; few of them are dictionaries at a time, since a million would take gigabytes.
+
+    Args:
+        columns: of the table, in order.
+    """
+
+    def __init__(self, columns: dict[str, Column]) -> None:
+        self._columns = columns
+        self._rows: list[dict[str, object]] = []
+        self._tables: list[pd.DataFrame] = []
+
+    def append(self, row: dict[str, object]) -> None:
+        """Add a row, which has a value for each column and may have others."""
+        self._rows.append(row)
+        if len(self._rows) == _CHUNK:
+            self._convert()
+
+    def table(self) -> pd.DataFrame:
+        """Give the rows so far, with the columns' types."""
+        if self._rows or not self._tables:
+            self._convert()
+        return pd.concat(self._tables, ignore_index=True)
+
+    def _convert(self) -> None:
+        self._tables.append(table(self._rows, self._columns))
+        self._rows = []
+
+
+ADDRESS = "media_address"
+"""Column that tells where fetched media come from."""
+
+
+def addresses(rows: pd.DataFrame) -> list[str]:
+    """Give the addresses of media, each once."""
+    paths = rows["path"]
+    return list(dict.fromkeys(paths[_remote(paths)]))
+
+
+def place(rows: pd.DataFrame, fetched: Mapping[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put the copies' paths in the place of addresses, and set rows aside whose media could not be had.
+
+    Args:
+        rows: a manifest's rows.
+        fetched: what fetching gave, by address.
+
+    Returns:
+        Rows with local media only, and refused rows with the columns of `REJECTS`.
+    """
+    remote = _remote(rows["path"])
+    refused = [_refused_by_source(rows)]
+    if remote.any():
+        found = rows["path"][remote].map(fetched.__getitem__)
+        failed = found[[record.reason is not None for record in found]]
+        reasons = [(record.reason.value, record.detail) for record in failed]
+        refused.append(_refusals(rows.loc[failed.index], pd.DataFrame(reasons, failed.index, ["reason", "detail"])))
+        copies = pd.Series([record.path for record in found], found.index)
+        rows = rows.assign(**{ADDRESS: rows["path"].where(remote, ""), "path": rows["path"].mask(remote, copies)})
+    rejects = pd.concat(refused)
+    kept = rows.drop(index=rejects.index) if len(rejects) else rows
+    return kept.drop(columns=REASON, errors="ignore"), records.table(rejects, records.REJECTS)
+
+
+def _remote(paths: "pd.Series[str]") -> "pd.Series[bool]":
+    return paths.str.contains("://", regex=False).astype(bool)
+
+
+def _refused_by_source(rows: pd.DataFrame) -> pd.DataFrame:
+    chosen = rows[rows[REASON] != ""] if REASON in rows else rows.iloc[:0].assign(**{REASON: ""})
+    return _refusals(chosen, chosen[[REASON, PROBLEM]].set_axis(["reason", "detail"], axis=1))
+
+
+def _refusals(rows: pd.DataFrame, reasons: pd.DataFrame) -> pd.DataFrame:
+    return rows.reindex(columns=["clip_id", "path"], fill_value="").join(reasons)
+
 
 ADMITTED: Final = {**CHECKED, **{name: column for name, column in CLIPS.items() if name not in {"group", "split"}}}
 """Columns of a table of rows that are usable clips."""

@@ -3,26 +3,90 @@
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from tqdm import tqdm
 
 from cu_pipeline.core.addresses import scheme_of, suffix_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
-from cu_pipeline.ingest.hosts import PATIENCE, Hosts
 from cu_pipeline.ingest.media_store import keep, sweep
 from cu_pipeline.ingest.options import FetchOptions
-from cu_pipeline.ingest.stores import open_stored
-from cu_pipeline.ingest.transports import Body, TemporaryError, Transport
-from cu_pipeline.ingest.web import hang_up, open_web
-from cu_pipeline.media.fetch_log import Fetched
+from cu_pipeline.ingest.transports import Body, TemporaryError, Transport, hang_up, open_stored, open_web
 from cu_pipeline.media.options import Limits
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What fetching the file behind one address gave.
+
+    Attributes:
+        address: where the file is.
+        path: the copy, in the form that tables keep; "" when there is none.
+        version: what its store says of it that a later content would change; "" when it says nothing.
+        reason: why there is no copy; None when there is one.
+        detail: the same for a person.
+    """
+
+    address: str
+    path: str = ""
+    version: str = ""
+    reason: Reason | None = None
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        """What names the record: the address."""
+        return self.address
+
+
+class FetchLog(KeyedLog[Fetched]):
+    """All that was ever fetched, by address."""
+
+    remedy = "delete the file, which costs fetching the media once more"
+
+    @staticmethod
+    def encode(record: Fetched) -> dict[str, Any]:
+        """Turn a record into what stands in its line."""
+        return asdict(record)
+
+    @staticmethod
+    def decode(line: dict[str, Any]) -> Fetched:
+        """Turn what stands in a line into a record."""
+        return Fetched(**line | {"reason": Reason(line["reason"]) if line["reason"] else None})
+
+
+PATIENCE: Final = 20
+"""Files of one host that may fail in a row before the rest is not asked for."""
+
+
+class Hosts:
+    """Which hosts do not answer. A lost update between threads costs an attempt, no more."""
+
+    def __init__(self) -> None:
+        self._failures: Counter[str] = Counter()
+
+    def dead(self, address: str) -> bool:
+        """Tell whether the last files of the address's host all failed."""
+        return self._failures[_host(address)] >= PATIENCE
+
+    def note(self, address: str, *, answered: bool) -> None:
+        """Remember whether a host answered."""
+        self._failures[_host(address)] = 0 if answered else self._failures[_host(address)] + 1
+
+
+def _host(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
 
 TRANSPORTS: Final[dict[str, Transport]] = {"http": open_web, "https": open_web}
 """Ways to read by an address's scheme; all others go through fsspec."""

@@ -9,8 +9,8 @@ import pandas as pd
 
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
-from cu_pipeline.ingest.formats import PROBLEM
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.manifest import PROBLEM
+from cu_pipeline.media.options import Limits
 
 SUFFIXES: Final = (
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
@@ -22,7 +22,7 @@ _UCF: Final = re.compile(r"v_(?P<source>.+_g\d+)_c\d+")
 _log = logging.getLogger(__name__)
 
 
-def read_folder(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_folder(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
     """Read a folder laid out as `CLASS/clip.mp4`, at any depth below `CLASS`.
 
     A clip is called by its path in the folder, and its class is a label of the first capability. A name such as
@@ -31,8 +31,7 @@ def read_folder(place: str, options: CollectOptions, workers: int) -> pd.DataFra
 
     Args:
         place: a local folder, seen from the project's root.
-        options: unused.
-        workers: unused.
+        limits: unused.
 
     Raises:
         ManifestError: there is no such folder, or no media file below a folder in it.

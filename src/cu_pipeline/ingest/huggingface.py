@@ -12,16 +12,15 @@ from cu_pipeline.core.addresses import is_address, suffix_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
-from cu_pipeline.ingest.extraction import extract_once
-from cu_pipeline.ingest.formats import PROBLEM, REASON, Record
-from cu_pipeline.ingest.media_store import keep, sweep
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.ingest.manifest import PROBLEM, REASON, Record
+from cu_pipeline.ingest.media_store import extract_once, keep, sweep
+from cu_pipeline.media.options import Limits
 
 COLUMNS = ("path", "video", "media", "mp4", "bytes")
 """Columns that hold the media where none has the type Video: a path, bytes, or both."""
 
 
-def read_huggingface(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_huggingface(place: str, limits: Limits) -> pd.DataFrame:
     """Read a dataset that was written by `save_to_disk`, with all its splits.
 
     The media are the first column of type Video, else the first that `COLUMNS` names. Classes (ClassLabel) become their
@@ -29,8 +28,7 @@ def read_huggingface(place: str, options: CollectOptions, workers: int) -> pd.Da
 
     Args:
         place: the dataset's folder, seen from the project's root; relative media paths start there.
-        options: `limits.max_bytes` holds for each media file.
-        workers: unused.
+        limits: `max_bytes` holds for each media file.
 
     Raises:
         ManifestError: there is no such dataset, it has neither media nor text, or `datasets` is not installed.
@@ -39,8 +37,8 @@ def read_huggingface(place: str, options: CollectOptions, workers: int) -> pd.Da
     sweep()
     frames = [
         extract_once(
-            [str(folder), split, _versions(dataset), options.limits.max_bytes],
-            partial(_read, dataset, split, folder, options.limits.max_bytes),
+            [str(folder), split, _versions(dataset), limits.max_bytes],
+            partial(_read, dataset, split, folder, limits.max_bytes),
         )
         for split, dataset in _open(place, folder).items()
     ]

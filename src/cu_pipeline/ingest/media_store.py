@@ -1,14 +1,20 @@
-"""Copies of media files that do not lie on this machine as files, named by their content."""
+"""Copies of media that do not lie on this machine as files, named by their content."""
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+import pandas as pd
+
+from cu_pipeline.core.atomic import atomic_path
+from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.ingest.manifest import Record, to_frame
 
 FOLDER: Final = Path("data/01_raw/media")
 BLOCK: Final = 2**20
@@ -57,12 +63,6 @@ def keep(blocks: Iterable[bytes], suffix: str, max_bytes: int) -> str:
     return to_stored(target)
 
 
-def read_blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """Give what a stream holds, a block at a time."""
-    while block := stream.read(BLOCK):
-        yield block
-
-
 def sweep() -> None:
     """Remove what processes left unfinished that are no more."""
     for path in from_stored(str(FOLDER / ".partial")).glob("*-*"):
@@ -78,3 +78,27 @@ def _runs(process: str) -> bool:
     except PermissionError:
         pass
     return True
+
+
+VERSION = 1
+"""Of how containers are read: another one reads them again."""
+
+
+def extract_once(key: object, read: Callable[[], Iterable[Record]]) -> pd.DataFrame:
+    """Give the rows of a container, from an earlier run's list while all copies of its media are there.
+
+    Args:
+        key: what tells the container's content and how it is read; fit for JSON.
+        read: reads the rows and puts the media into the media store; `path` is in the form that tables keep.
+    """
+    listing = from_stored(str(FOLDER / "extracted" / f"{json_sha256([VERSION, key])}.parquet"))
+    count("media_extracted", 0)
+    if listing.is_file():
+        frame = pd.read_parquet(listing)
+        if all(from_stored(path).is_file() for path in frame["path"] if path):
+            return frame
+    frame = to_frame(read())
+    frame = frame.assign(path=frame.get("path", ""))
+    with atomic_path(listing) as temporary:
+        frame.to_parquet(temporary)
+    return frame

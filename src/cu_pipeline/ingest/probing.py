@@ -1,18 +1,55 @@
 """Probing media files, each once while it stays the same."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from cu_pipeline.compute.outcome import Outcome
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media.frames import decoder_identity
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import MediaFacts, probe
-from cu_pipeline.media.probe_log import Probed
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What probing one file found.
+
+    Attributes:
+        key: of the file's place, size and date, and of the limits and decoder it was probed with.
+        facts: None when the file was refused.
+        reason: why it was refused; None when it was not.
+        detail: the same for a person.
+    """
+
+    key: str
+    facts: MediaFacts | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class ProbeLog(KeyedLog[Probed]):
+    """All that was ever probed, by key."""
+
+    remedy = "delete the file, which costs probing the clips once more"
+
+    @staticmethod
+    def encode(record: Probed) -> dict[str, Any]:
+        """Turn a record into what stands in its line."""
+        return asdict(record)
+
+    @staticmethod
+    def decode(line: dict[str, Any]) -> Probed:
+        """Turn what stands in a line into a record."""
+        facts = MediaFacts(**line["facts"]) if line["facts"] else None
+        return Probed(line["key"], facts, Reason(line["reason"]) if line["reason"] else None, line["detail"])
+
 
 CHUNK: Final = 64
 """Files whose facts are written together, so the most that a crash costs."""
@@ -55,13 +92,8 @@ def probe_files(files: Mapping[str, str], limits: Limits, workers: int) -> Itera
         memory_mb=limits.memory_mb,
         description="probing media",
     )
-    chunk: list[Probed] = []
-    for key, outcome in zip(files, outcomes, strict=True):
-        chunk.append(_probed(key, outcome))
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
+    probed = (_probed(key, outcome) for key, outcome in zip(files, outcomes, strict=True))
+    while chunk := list(islice(probed, CHUNK)):
         yield chunk
 
 

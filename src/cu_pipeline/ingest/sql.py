@@ -13,7 +13,7 @@ from cu_pipeline.core.addresses import is_address, local_path
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, project_root, to_stored
 from cu_pipeline.ingest.manifest import check_columns, to_frame
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.media.options import Limits
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -31,15 +31,14 @@ _REMEDY: Final = (
 )
 
 
-def read_sql(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_sql(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
     """Read what a query gives, whose columns are a manifest's. The database is only read.
 
     Args:
         place: `URL#QUERY`: a URL of SQLAlchemy, whose password is `{NAME}` for the content of the environment variable
             NAME; and a table's name, a file that ends in `.sql`, or a SELECT. A SQLite file and relative media paths
             are seen from the project's root.
-        options: unused.
-        workers: unused.
+        limits: unused.
 
     Raises:
         ManifestError: the database cannot be reached or refuses the query, it gives no rows or no column of use, or a

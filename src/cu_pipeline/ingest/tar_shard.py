@@ -12,8 +12,8 @@ from typing import IO, Final
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.ingest.folder import SUFFIXES
-from cu_pipeline.ingest.formats import PROBLEM, REASON, Record
-from cu_pipeline.ingest.media_store import keep, read_blocks
+from cu_pipeline.ingest.manifest import PROBLEM, REASON, Record
+from cu_pipeline.ingest.media_store import BLOCK, keep
 
 MAX_FACTS_BYTES: Final = 2**20
 """Largest file beside the media, in bytes."""
@@ -126,7 +126,9 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo, kind: str, max_bytes: i
         raise BadClipError(Reason.BAD_ROW, f"the member {member.name!r} is no file")
     if kind == _MEDIA:
         count("media_extracted")
-        return {"path": keep(read_blocks(stream), PurePosixPath(member.name).suffix.lower(), max_bytes)}
+        return {
+            "path": keep(iter(lambda: stream.read(BLOCK), b""), PurePosixPath(member.name).suffix.lower(), max_bytes)
+        }
     try:
         return FIELDS[kind](stream.read())
     except ValueError as error:

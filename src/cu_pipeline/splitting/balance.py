@@ -1,5 +1,6 @@
 """Whether the splits can be, and are, as large as they are meant to be."""
 
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any, Final
 
@@ -11,6 +12,36 @@ from cu_pipeline.splitting.options import SplitOptions
 
 DEVIATIONS: Final = 5
 """Standard deviations that chance alone hardly ever explains."""
+
+
+SHOWN: Final = 8
+"""Large creators that warnings name."""
+
+
+def check_balance(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions) -> dict[str, Any]:
+    """Describe the sizes of the splits, and what keeps them from being as asked.
+
+    Args:
+        clips: the finished table.
+        duplicates: `clip_id` and `duplicate_group`.
+        options: how clips are divided.
+
+    Returns:
+        `splits`: split -> clips, units (groups), their share and the share asked for (null where a date tells);
+        `large_parts`: creators and groups of copies too large to be divided well; `uneven_splits`: those far from
+        their share.
+    """
+    return {
+        "splits": _splits(clips, options),
+        "large_parts": large_parts(clips, duplicates, options),
+        "uneven_splits": uneven_splits(clips, options),
+    }
+
+
+def balance_in_words(found: Mapping[str, Any], clips: int, options: SplitOptions) -> list[str]:
+    """Say what of the sizes a person should look at, and what to do."""
+    large = [large_in_words(one, clips, options) for one in found["large_parts"][:SHOWN]]
+    return large + [uneven_in_words(one, clips) for one in found["uneven_splits"]]
 
 
 def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
@@ -34,8 +65,8 @@ def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOpt
 def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
     """Give the splits whose share of the clips is further from what was asked for than chance explains.
 
-    Units fall into a split with the probability p of its share, each on its own, so its share of the clips has the
-    variance p (1 - p) sum(w^2), w being the units' shares of the clips. None where a date tells test clips.
+    Groups fall into a split with the probability p of its share, each on its own, so its share of the clips has the
+    variance p (1 - p) sum(w^2), w being the groups' shares of the clips. None where a date tells test clips.
 
     Returns:
         For each: `split`, `clips`, `asked_share` and `deviation`, the standard deviation of the share.
@@ -69,3 +100,18 @@ def uneven_in_words(one: dict[str, Any], clips: int) -> str:
         f"than {DEVIATIONS} standard deviations ({one['deviation']:.1%} each) away: splits are kept as they were once "
         "given. Remedy: another collect.split.salt divides afresh"
     )
+
+
+def _splits(clips: pd.DataFrame, options: SplitOptions) -> dict[str, dict[str, Any]]:
+    units = clips.drop_duplicates("group")["split"].value_counts()
+    all_units = max(int(units.sum()), 1)
+    asked = {split: getattr(options, split.value) for split in Split}
+    return {
+        split.value: {
+            "clips": int((clips["split"] == split.value).sum()),
+            "units": int(units.get(split.value, 0)),
+            "share_of_units": round(int(units.get(split.value, 0)) / all_units, 6),
+            "asked_share": asked[split] if options.test_from is None else None,
+        }
+        for split in Split
+    }

@@ -1,4 +1,4 @@
-"""What ties clips to each other."""
+"""What clips share that keeps them in one split."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,6 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.splitting.union_find import UnionFind
 
 CREATOR: Final = "creator:"
 CONTENT: Final = "content:"
@@ -16,13 +15,13 @@ CAPTION: Final = "caption:"
 
 
 @dataclass(frozen=True)
-class Ties:
+class GroupKeys:
     """The keys that a clip may share with others; "" for none.
 
     Attributes:
         content: its media, else its text; where that says nothing, together with its creator.
         creator: its account.
-        caption: what it says, if that ties.
+        caption: what it says, if that says something.
         copies: content of the first clip of its duplicate group.
     """
 
@@ -35,13 +34,13 @@ class Ties:
         return filter(None, (self.content, self.creator, self.caption, self.copies))
 
 
-def find_ties(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> list[Ties]:
-    """Give what ties each clip to others: its content, creator, caption and duplicates.
+def find_group_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> list[GroupKeys]:
+    """Find what each clip may share with others: its content, creator, caption and duplicates.
 
     Args:
         clips: with `clip_id`, `creator`, `text`, `media_sha256` and `text_sha256`.
         duplicates: `clip_id` and `duplicate_group`.
-        common_caption: how many clips have a caption that says nothing, which ties nothing.
+        common_caption: how many clips have a caption that says nothing, which joins nothing.
     """
     captions = clips["text"].map(caption_key)
     uses = Counter(captions)
@@ -53,7 +52,7 @@ def find_ties(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int
     content_of = {clip: CONTENT + content for clip, content in zip(clips["clip_id"], contents, strict=True)}
     group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
     return [
-        Ties(
+        GroupKeys(
             content=content_of[clip_id],
             creator=CREATOR + creator if creator else "",
             caption=caption if 1 < uses[caption] < common_caption else "",
@@ -63,19 +62,20 @@ def find_ties(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int
     ]
 
 
-def sets_of_copies(ties: Iterable[Ties]) -> dict[str, str]:
+def sets_of_copies(keys: Iterable[GroupKeys]) -> dict[str, str]:
     """Give each content the name of the contents that are copies of one another: the first of them.
 
-    >>> sets_of_copies([Ties("content:b"), Ties("content:c", copies="content:b"), Ties("content:a")])
+    >>> sets_of_copies([GroupKeys("content:b"), GroupKeys("content:c", copies="content:b"), GroupKeys("content:a")])
     {'content:a': 'content:a', 'content:b': 'content:b', 'content:c': 'content:b'}
     """
-    sets: UnionFind[str] = UnionFind()
-    contents = set()
-    for clip in ties:
-        sets.join(clip.content, clip.copies or clip.content)
-        contents |= {clip.content, clip.copies or clip.content}
+    from scipy.cluster.hierarchy import DisjointSet
+
+    pairs = [(clip.content, clip.copies or clip.content) for clip in keys]
+    sets = DisjointSet(content for pair in pairs for content in pair)
+    for one, other in pairs:
+        sets.merge(one, other)
     names: dict[str, str] = {}
-    return {content: names.setdefault(sets.find(content), content) for content in sorted(contents)}
+    return {content: names.setdefault(sets[content], content) for content in sorted(sets)}
 
 
 def caption_key(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a person should know of the data before learning from it."""
+"""How many clips of each class people labelled, and which classes have too few."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,57 +8,12 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities, Kind, split_label
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.splitting.balance import large_in_words, large_parts, uneven_in_words, uneven_splits
-from cu_pipeline.splitting.options import CollectOptions
 
 SHOWN: Final = 8
-"""Rare classes, or large creators, that warnings name."""
+"""Rare classes that a warning names."""
 
 ClassCounts = dict[str, dict[str, dict[str, int]]]
 """Capability to class to split to labelled clips."""
-
-
-def data_checks(
-    clips: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    annotations: pd.DataFrame,
-    capabilities: Capabilities,
-    options: CollectOptions,
-) -> dict[str, Any]:
-    """Describe the splits, languages and classes of the data.
-
-    Args:
-        clips: the table of clips.
-        duplicates: `clip_id` and `duplicate_group`.
-        annotations: opinions from the feed.
-        capabilities: what to recognise.
-        options: of the collect pipeline.
-
-    Returns:
-        `splits`: split -> clips, units, their share and the share asked for (null where a date tells);
-        `languages`: tag -> clips, "" for unknown; `language_sources` likewise; `classes`: capability -> class ->
-        split -> clips that people labelled; `rare_classes`: those with too few in a split, and `least`; `large_parts`:
-        creators and groups of copies too large to be divided well; `uneven_splits`: those far from their share.
-    """
-    classes = class_counts(clips, annotations, capabilities)
-    return {
-        "splits": _splits(clips, options),
-        "large_parts": large_parts(clips, duplicates, options.split),
-        "uneven_splits": uneven_splits(clips, options.split),
-        "languages": _counts(clips["lang"]),
-        "language_sources": _counts(clips["lang_source"]),
-        "classes": classes,
-        "rare_classes": rare_classes(classes, options.checks.rare_class),
-        "least": options.checks.rare_class,
-    }
-
-
-def checks_in_words(found: Mapping[str, Any], clips: int, options: CollectOptions) -> list[str]:
-    """Say what of the checks a person should look at, and what to do."""
-    large = [large_in_words(one, clips, options.split) for one in found["large_parts"][:SHOWN]]
-    uneven = [uneven_in_words(one, clips) for one in found["uneven_splits"]]
-    rare = [rare_in_words(found["rare_classes"], found["least"])] if found["rare_classes"] else []
-    return large + uneven + rare
 
 
 def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:
@@ -115,22 +70,3 @@ def _voted(annotations: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     votes = said.dropna(subset="label").groupby(["clip", "label"], sort=False).size().reset_index(name="votes")
     agreed = votes[2 * votes["votes"] >= np.bincount(clips)[votes["clip"]]]
     return agreed.assign(clip_id=names[agreed["clip"]])
-
-
-def _splits(clips: pd.DataFrame, options: CollectOptions) -> dict[str, dict[str, Any]]:
-    units = clips.drop_duplicates("group")["split"].value_counts()
-    all_units = max(int(units.sum()), 1)
-    asked = {split: getattr(options.split, split.value) for split in Split}
-    return {
-        split.value: {
-            "clips": int((clips["split"] == split.value).sum()),
-            "units": int(units.get(split.value, 0)),
-            "share_of_units": round(int(units.get(split.value, 0)) / all_units, 6),
-            "asked_share": asked[split] if options.split.test_from is None else None,
-        }
-        for split in Split
-    }
-
-
-def _counts(values: "pd.Series[str]") -> dict[str, int]:
-    return {str(value): int(n) for value, n in values.value_counts().sort_index().items()}

@@ -1,17 +1,21 @@
 """People's answers, which come between runs, among the annotations."""
 
-import pandas as pd
+import logging
 
-from cu_pipeline.core.capability import Capability
+import pytest
+
+from cu_pipeline.core.capability import Capabilities, Capability
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.queue.records import Draw, Item, Opened, PersonAnswer, Terms
-from cu_pipeline.pipelines.collect.nodes import collect_annotations, keep_people_work
+from cu_pipeline.pipelines.label.annotations import check_data, keep_people_work, merge_annotations
 
-ROWS = pd.DataFrame(
-    [
-        {"clip_id": "c0", "opinions": '{"topic": {"ana": "pets", "label": "cooking"}}'},
-        {"clip_id": "c1", "opinions": "{}"},
-    ]
-)
+SAID = [
+    {"clip_id": "c0", "capability": "topic", "annotator": "ana", "label": "pets"},
+    {"clip_id": "c0", "capability": "topic", "annotator": "label", "label": "cooking"},
+]
+REST = {"kind": "human", "price": 0.0, "probability": float("nan"), "probabilities": "", "version": "", "draw": ""}
+GIVEN = table([row | REST for row in SAID], ANNOTATIONS)
+CLIPS_HERE = table([{"clip_id": name, "has_audio": False, "bytes": 0} for name in ("c0", "c1")], CLIPS)
 
 
 def batch(*clips: str) -> Opened:
@@ -26,8 +30,8 @@ def answer(clip: str, label: str) -> PersonAnswer:
 
 
 def said(batches: list[Opened], answers: list[PersonAnswer]) -> list[list[object]]:
-    table = collect_annotations(ROWS, batches, answers)
-    return table[["clip_id", "annotator", "label", "price", "draw"]].to_numpy().tolist()
+    merged = merge_annotations(GIVEN, CLIPS_HERE, batches, answers)
+    return merged[["clip_id", "annotator", "label", "price", "draw"]].to_numpy().tolist()
 
 
 FEED = [["c0", "ana", "pets", 0.0, ""], ["c0", "label", "cooking", 0.0, ""]]
@@ -51,3 +55,13 @@ def test_a_persons_later_answer_replaces_the_one_in_the_feed() -> None:
 
 def test_a_run_adds_nothing_to_the_logs() -> None:
     assert keep_people_work() == ([], [])
+
+
+def test_classes_with_few_labels_are_told_with_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    clips = CLIPS_HERE.assign(split="train")
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        found = check_data({"languages": {"": 2}, "least": 1}, clips, GIVEN, Capabilities.model_validate({"topic": {}}))
+    assert [one["class"] for one in found["rare_classes"]] == ["cooking", "pets"]
+    assert found["classes"]["topic"]["pets"] == {"train": 1, "validation": 0, "test": 0}
+    assert (found["languages"], found["least"]) == ({"": 2}, 1)
+    assert "2 classes have fewer than 1 clips with people's labels in a split" in caplog.text

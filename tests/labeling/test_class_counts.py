@@ -1,15 +1,6 @@
-import pytest
-
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, table
-from cu_pipeline.pipelines.collect.data_checks import (
-    checks_in_words,
-    class_counts,
-    data_checks,
-    rare_classes,
-    rare_in_words,
-)
-from cu_pipeline.splitting.options import CollectOptions
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.labeling.class_counts import class_counts, rare_classes, rare_in_words
 
 CAPABILITIES = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}, "mood": {}})
 
@@ -93,31 +84,3 @@ def test_a_warning_of_many_classes_is_short():
     ]
     assert "and 22 more" in rare_in_words(rare, 5)
     assert len(rare_in_words(rare, 5)) < 700
-
-
-def test_splits_and_languages_are_described():
-    clips = CLIPS_OF_FOUR.assign(group=["u", "u", "v", "w"], lang=["en", "", "en", "de"])
-    clips["lang_source"] = ["feed", "", "identified", "identified"]
-    nothing = table([], DUPLICATES)
-    found = data_checks(clips, nothing, annotations_of(), CAPABILITIES, CollectOptions())
-    share = pytest.approx(1 / 3, abs=1e-6)
-    assert found["splits"]["train"] == {"clips": 2, "units": 1, "share_of_units": share, "asked_share": 0.7}
-    assert found["languages"] == {"": 1, "de": 1, "en": 2}
-    assert found["language_sources"] == {"": 1, "feed": 1, "identified": 2}
-    dated = CollectOptions.model_validate({"split": {"test_from": "2026-03-01"}})
-    assert data_checks(clips, nothing, annotations_of(), CAPABILITIES, dated)["splits"]["test"]["asked_share"] is None
-
-
-def test_all_that_a_person_should_look_at_is_told():
-    clips = clips_of(**{f"c{number}": "test" for number in range(90)}).assign(creator="ann")
-    said = annotations_of(("c0", "x", "cats"))
-    found = data_checks(clips, table([], DUPLICATES), said, CAPABILITIES, CollectOptions())
-    told = checks_in_words(found, 90, CollectOptions())
-    assert [warning.split(" of ")[0] for warning in told] == [
-        "creator 'ann' has 90",
-        *("0", "90"),
-        "1 classes have fewer than 5 clips with people's labels in a split, too few to learn or to measure: topic "
-        "'cats' (train 0, validation 0, test 1). Remedy: label more",
-    ]
-    calm = data_checks(CLIPS_OF_FOUR, table([], DUPLICATES), annotations_of(), CAPABILITIES, CollectOptions())
-    assert checks_in_words(calm, 4, CollectOptions()) == []

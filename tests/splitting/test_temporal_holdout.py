@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cu_pipeline.core.records import SPLITS, Split, table
-from cu_pipeline.splitting.assignment import assign, division, entries, placed_splits, read_ledger, write_ledger
-from cu_pipeline.splitting.group_keys import Ties, sets_of_copies
-from cu_pipeline.splitting.groups import form_units
-from cu_pipeline.splitting.late import late_units
+from cu_pipeline.splitting.assignment import assign, entries, placed_splits, split_of, temporal_holdout
+from cu_pipeline.splitting.group_keys import GroupKeys, sets_of_copies
+from cu_pipeline.splitting.groups import form_groups
+from cu_pipeline.splitting.ledger import division, read_ledger, write_ledger
 from cu_pipeline.splitting.options import SplitOptions
-from cu_pipeline.splitting.split import split_of
 
 FROM = datetime(2026, 3, 1, tzinfo=UTC)
 OPTIONS = SplitOptions(test_from="2026-03-01")
@@ -23,10 +22,10 @@ feeds = st.lists(st.lists(clips, max_size=6), min_size=1, max_size=4)
 
 
 def collect(feed, ledger, options=OPTIONS):
-    ties = [Ties(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content, _ in feed]
-    copies, given = sets_of_copies(ties), read_ledger(ledger, options)
-    units = form_units(ties, copies, placed_splits(copies, given), limit=1000)
-    late = late_units(units.names, [posted_at for *_, posted_at in feed], options.test_from)
+    keys = [GroupKeys(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content, _ in feed]
+    copies, given = sets_of_copies(keys), read_ledger(ledger, options)
+    units = form_groups(keys, copies, placed_splits(copies, given), limit=1000)
+    late = temporal_holdout(units.names, [posted_at for *_, posted_at in feed], options.test_from)
     assigned = assign(units, given, options, late)
     now = entries(units, assigned, given, late)
     return units.names, [assigned[unit].split for unit in units.names], write_ledger(ledger, now, options)
@@ -85,18 +84,18 @@ def test_a_unit_is_for_testing_also_after_its_late_clip_is_gone():
     ],
 )
 def test_zones_count_and_utc_is_meant_where_there_is_none(posted_at, is_late):
-    assert late_units(["unit"], [posted_at], FROM) == ({"unit"} if is_late else set())
+    assert temporal_holdout(["unit"], [posted_at], FROM) == ({"unit"} if is_late else set())
 
 
 def test_the_cost_is_told(caplog):
     units = ["a", "a", "a", "b", "c"]
     with caplog.at_level(logging.INFO, "cu_pipeline"):
-        late_units(units, ["2026-03-02", "2026-02-01", "", "2026-02-01", ""], FROM)
-    assert "1 clips posted since, and 2 earlier ones of the same units; 2 clips without a date" in caplog.text
+        temporal_holdout(units, ["2026-03-02", "2026-02-01", "", "2026-02-01", ""], FROM)
+    assert "1 clips posted since, and 2 earlier ones of the same groups; 2 clips without a date" in caplog.text
 
 
 def test_no_date_is_the_division_as_it_was():
-    assert late_units(["a"], ["2026-03-02"], None) == set()
+    assert temporal_holdout(["a"], ["2026-03-02"], None) == set()
     assert division(SplitOptions()) == "27235f9b299a"
 
 
