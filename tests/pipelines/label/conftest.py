@@ -25,7 +25,7 @@ Run = Callable[..., tuple[DataCatalog, dict[str, int]]]
 def run_label(tmp_path: Path) -> Run:
     """Give a function that runs the label pipeline with the project's own catalog moved to `tmp_path`.
 
-    It takes the tables `clips` and `annotations`, and what else differs from a feed that nobody was asked about, and the
+    It takes the tables `clips` and `annotations`, what else differs from a feed that nobody was asked about, and the
     parameters under `label`; it gives the catalog and the counters.
     """
 
