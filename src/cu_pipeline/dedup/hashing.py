@@ -7,8 +7,10 @@ from itertools import islice
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
@@ -56,6 +58,23 @@ CHUNK: Final = 64
 def hash_key(media_sha256: str) -> str:
     """Give the key of a file's frame hashes: of its bytes, the decoder and the way of hashing."""
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
+
+
+def hash_new(rows: pd.DataFrame, known: Mapping[str, Hashed], limits: Limits, workers: int) -> Iterator[list[Hashed]]:
+    """Hash the frames of media that were not hashed before, a chunk at a time.
+
+    Args:
+        rows: with `media_sha256` and `path`; no hash: no media.
+        known: what earlier runs hashed, by key.
+        limits: what a file may cost.
+        workers: processes; 0: one per core.
+    """
+    with_media = rows[rows["media_sha256"] != ""].drop_duplicates("media_sha256")
+    files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
+    new = {key: path for key, path in files.items() if key not in known}
+    count("clips_hashed", len(new))
+    count("clips_hash_cached", len(files) - len(new))
+    yield from hash_files(new, limits, workers)
 
 
 def hash_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Hashed]]:

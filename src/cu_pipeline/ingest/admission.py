@@ -5,7 +5,6 @@ from typing import Final
 
 import pandas as pd
 
-from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import text_sha256
@@ -17,6 +16,9 @@ from cu_pipeline.ingest.rows import CHECKED, check_row
 from cu_pipeline.media.options import Limits
 
 _CHUNK: Final = 10_000
+
+ADDRESS = "media_address"
+"""Column that tells where fetched media come from."""
 
 
 class TableBuilder:
@@ -48,10 +50,6 @@ class TableBuilder:
         self._rows = []
 
 
-ADDRESS = "media_address"
-"""Column that tells where fetched media come from."""
-
-
 def addresses(rows: pd.DataFrame) -> list[str]:
     """Give the addresses of media, each once."""
     paths = rows["path"]
@@ -79,7 +77,7 @@ def place(rows: pd.DataFrame, fetched: Mapping[str, Fetched]) -> tuple[pd.DataFr
         rows = rows.assign(**{ADDRESS: rows["path"].where(remote, ""), "path": rows["path"].mask(remote, copies)})
     rejects = pd.concat(refused)
     kept = rows.drop(index=rejects.index) if len(rejects) else rows
-    return kept.drop(columns=REASON, errors="ignore"), records.table(rejects, records.REJECTS)
+    return kept.drop(columns=REASON, errors="ignore"), table(rejects, REJECTS)
 
 
 def _remote(paths: "pd.Series[str]") -> "pd.Series[bool]":

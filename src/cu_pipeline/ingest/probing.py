@@ -6,8 +6,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+import pandas as pd
+
 from cu_pipeline.compute.outcome import Outcome
 from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import KeyedLog
@@ -74,6 +77,23 @@ def probe_key(stored: str, limits: Limits) -> str:
         raise BadClipError(Reason.MISSING, "it is not a file")
     place = [stored, status.st_size, status.st_mtime_ns]
     return json_sha256([*place, limits.model_dump(), decoder_identity()])
+
+
+def probe_new(rows: pd.DataFrame, known: Mapping[str, Probed], limits: Limits, workers: int) -> Iterator[list[Probed]]:
+    """Probe the media of rows that were not probed before, a chunk at a time.
+
+    Args:
+        rows: with `probe_key` and `path`; no key: no media.
+        known: what earlier runs found, by key.
+        limits: what a file may cost.
+        workers: processes; 0: one per core.
+    """
+    with_media = rows[rows["probe_key"] != ""]
+    files = dict(zip(with_media["probe_key"], with_media["path"], strict=True))
+    new = {key: path for key, path in files.items() if key not in known}
+    count("clips_probed", len(new))
+    count("clips_probe_cached", len(files) - len(new))
+    yield from probe_files(new, limits, workers)
 
 
 def probe_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Probed]]:

@@ -14,7 +14,7 @@ from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
-from cu_pipeline.dedup.hashing import Hashed, hash_files, hash_key
+from cu_pipeline.dedup.hashing import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
 from cu_pipeline.ingest.feeds import read_feeds
@@ -22,7 +22,7 @@ from cu_pipeline.ingest.fetching import Fetched, fetch_files
 from cu_pipeline.ingest.language import name_languages, odd_tags
 from cu_pipeline.ingest.manifest import read_manifest
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
-from cu_pipeline.ingest.probing import Probed, probe_files
+from cu_pipeline.ingest.probing import Probed, probe_new
 from cu_pipeline.ingest.rows import feed_annotations, foreign_columns
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
@@ -148,13 +148,8 @@ def probe_media(
         limits: what a media file may cost.
         workers: processes; 0: one per core.
     """
-    with_media = checked_rows[checked_rows["probe_key"] != ""]
-    files = dict(zip(with_media["probe_key"], with_media["path"], strict=True))
-    new = {key: path for key, path in files.items() if key not in probe_cache}
-    count("clips_probed", len(new))
-    count("clips_probe_cached", len(files) - len(new))
     yield []
-    yield from probe_files(new, limits, workers)
+    yield from probe_new(checked_rows, probe_cache, limits, workers)
 
 
 def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -190,13 +185,8 @@ def hash_media(
         limits: what a media file may cost.
         workers: processes; 0: one per core.
     """
-    with_media = admitted_rows[admitted_rows["media_sha256"] != ""].drop_duplicates("media_sha256")
-    files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
-    new = {key: path for key, path in files.items() if key not in hash_cache}
-    count("clips_hashed", len(new))
-    count("clips_hash_cached", len(files) - len(new))
     yield []
-    yield from hash_files(new, limits, workers)
+    yield from hash_new(admitted_rows, hash_cache, limits, workers)
 
 
 def find_duplicates(
