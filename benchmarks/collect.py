@@ -89,7 +89,7 @@ def run_collect(manifest, folder):
     from kedro.runner import SequentialRunner
 
     from cu_pipeline.core.capability import Capabilities
-    from cu_pipeline.pipelines.collect.options import CollectOptions
+    from cu_pipeline.pipelines.collect.nodes import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
     class Clock:
@@ -106,7 +106,10 @@ def run_collect(manifest, folder):
     for entry in entries.values():
         entry["filepath"] = str(folder / entry["filepath"])
     catalog = DataCatalog.from_config(entries)
-    catalog["params:collect"] = CollectOptions(manifest=str(manifest))
+    options = CollectOptions(manifest=str(manifest))
+    catalog["params:collect"] = options
+    for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
+        catalog[f"params:collect.{name}"] = getattr(options, name)
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}})
     catalog["params:workers"] = 1
     hooks, clock = _create_hook_manager(), Clock()

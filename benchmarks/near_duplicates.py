@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cu_pipeline.dedup.index import candidate_pairs
+from cu_pipeline.dedup.matching import DuplicateOptions, match
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes
-from cu_pipeline.pipelines.collect.duplicates.index import candidate_pairs
-from cu_pipeline.pipelines.collect.duplicates.matching import match
-from cu_pipeline.pipelines.collect.options import DuplicateOptions
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
 

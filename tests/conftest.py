@@ -1,9 +1,12 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -148,3 +151,50 @@ def make_bundle():
         return Bundle(capability, kind, classes, "fusion", fitted.config, fitted.weights, inputs, **fields)
 
     return make
+
+
+@contextmanager
+def process(
+    *command: str | Path, ending: signal.Signals = signal.SIGTERM, **options: object
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a server and end it."""
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, **options)
+    try:
+        yield server
+    finally:
+        server.send_signal(ending)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        if server.stdout:
+            server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Any]:
+    """Give a context manager that runs a server in a process of its own."""
+    return process
+
+
+class Web:
+    """A web server in a process of its own, and the folder that it shows."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.folder = folder
+        self.address = address
+
+    @property
+    def requests(self) -> list[str]:
+        return (self.folder / "requests.txt").read_text().splitlines()
+
+
+@pytest.fixture
+def web(tmp_path_factory: pytest.TempPathFactory, serving: Callable[..., Any]) -> Iterator[Web]:
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "requests.txt").touch()
+    with serving(
+        sys.executable, str(ROOT / "tests" / "servers" / "media_server.py"), str(folder), stdout=subprocess.PIPE
+    ) as server:
+        yield Web(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")

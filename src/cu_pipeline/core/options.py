@@ -1,7 +1,10 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
 
 
 class Options(BaseModel):

@@ -168,7 +168,7 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
     batch = _batch(project)
     shell("kedro", "labels", "accept", batch, "--reason", "a test")
 
-    shell(*RUN, "--pipelines=collect")
+    shell(*RUN, "--pipelines=collect,label")
     annotations = pd.read_parquet(project / "data/02_intermediate/annotations.parquet")
     pulled = annotations[annotations["annotator"] == "ana@example.com"]
     asked = {item["clip_id"] for item in _items(project)}

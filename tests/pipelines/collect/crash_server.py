@@ -65,7 +65,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
 
     from cu_pipeline.core import counters
     from cu_pipeline.core.capability import Capabilities
-    from cu_pipeline.pipelines.collect.options import CollectOptions
+    from cu_pipeline.pipelines.collect.nodes import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
     from cu_pipeline.tracking.catalog_files import catalog_files
     from cu_pipeline.tracking.strays import tidy
@@ -82,6 +82,8 @@ def run(root: Path, feed: str) -> dict[str, int]:
     }
     for name, value in parameters.items():
         catalog[f"params:{name}"] = value
+    for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
+        catalog[f"params:collect.{name}"] = getattr(parameters["collect"], name)
     SequentialRunner().run(create_pipeline(), catalog)
     return counters.counts()
 
@@ -150,7 +152,9 @@ def main() -> None:
     os.dup2(2, 1)
 
     from cu_pipeline.compute import pool
-    from cu_pipeline.pipelines.collect import hashing, pipeline, probing  # noqa: F401
+    from cu_pipeline.dedup import hashing
+    from cu_pipeline.ingest import probing
+    from cu_pipeline.pipelines.collect import pipeline  # noqa: F401
 
     logging.disable()
     pool.IsolatedCrew = InProcessCrew  # type: ignore[assignment, misc]

@@ -18,7 +18,7 @@ import pytest
 TABLES = (
     "01_raw/manifest.parquet",
     "02_intermediate/clips.parquet",
-    "02_intermediate/annotations.parquet",
+    "02_intermediate/feed_annotations.parquet",
     "02_intermediate/duplicates.parquet",
     "02_intermediate/splits.parquet",
     "08_reporting/rejects.csv",

@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.nodes import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
 
@@ -41,6 +41,8 @@ def collect(root: Path, clips: int, catalog_file: Path) -> dict[str, int]:
     options = {"collect": CollectOptions(manifest="feed.csv"), "capabilities": capabilities, "workers": 2}
     for name, value in options.items():
         catalog[f"params:{name}"] = value
+    for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
+        catalog[f"params:collect.{name}"] = getattr(options["collect"], name)
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog)
     return counters.counts()

@@ -17,10 +17,10 @@ from cu_pipeline.core import counters, records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.ingest.options import FetchOptions
+from cu_pipeline.ingest.probing import ProbeLog
 from cu_pipeline.media.options import Limits
-from cu_pipeline.media.probe_log import ProbeLog
-from cu_pipeline.pipelines.collect.fetching.options import FetchOptions
-from cu_pipeline.pipelines.collect.options import CollectOptions
+from cu_pipeline.pipelines.collect.nodes import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
 REPOSITORY = Path(__file__).parents[3]
@@ -61,13 +61,18 @@ class Project:
         catalog = DataCatalog.from_config(entries)
         for name, value in {"collect": self.options, "capabilities": CAPABILITIES, "workers": 2}.items():
             catalog[f"params:{name}"] = value
+        for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
+            catalog[f"params:collect.{name}"] = getattr(self.options, name)
         counters.reset()
         SequentialRunner().run(create_pipeline(), catalog)
-        self.clips, self.annotations, self.rejects = map(catalog.load, ("clips", "annotations", "rejects"))
+        self.clips, self.annotations, self.rejects = map(catalog.load, ("clips", "feed_annotations", "rejects"))
         return counters.counts()
 
     def report(self, name: str) -> dict[str, Any]:
         return json.loads((self.root / f"data/08_reporting/{name}.json").read_text(encoding="utf-8"))
+
+    def checks(self) -> dict[str, Any]:
+        return json.loads((self.root / "data/02_intermediate/feed_checks.json").read_text(encoding="utf-8"))
 
     def limit(self, **changes: float) -> None:
         self.options = self.options.model_copy(update={"limits": Limits(**changes)})
@@ -134,7 +139,6 @@ def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
         "clips_probe_cached": 0,
         "clips_probed": 3,
         "clips_rejected": 5,
-        "people_annotations": 0,
     }
 
 
@@ -168,7 +172,7 @@ def test_only_new_or_changed_files_and_limits_are_probed(project):
 
 
 def test_a_crash_while_probing_keeps_what_was_probed(project, monkeypatch):
-    monkeypatch.setattr("cu_pipeline.pipelines.collect.probing.CHUNK", 1)
+    monkeypatch.setattr("cu_pipeline.ingest.probing.CHUNK", 1)
     for number in range(4):
         clip(project.root / f"{number}.mp4", frames=number + 2)
     project.feed(*({"path": f"{number}.mp4"} for number in range(4)))
@@ -219,17 +223,17 @@ def test_languages_are_filled_in_and_odd_ones_told(project, caplog):
     assert project.clips["lang"].tolist() == ["en-US", "de", "de", ""]
     assert project.clips["lang_source"].tolist() == ["feed", "identified", "identified", ""]
     assert "1 rows have a `lang` that is no BCP 47 tag, kept as metadata: 'Deutsch' 1" in caplog.text
-    assert project.report("data_checks")["languages"] == {"": 1, "de": 2, "en-US": 1}
+    checks = project.checks()
+    assert checks["languages"] == {"": 1, "de": 2, "en-US": 1}
+    assert checks["language_sources"] == {"": 1, "feed": 1, "identified": 2}
 
 
-def test_classes_with_few_labels_are_told_with_numbers(project, caplog):
-    project.feed(*({"text": f"clip {number}", "label": "cats" if number else "dogs"} for number in range(60)))
+def test_splits_that_cannot_be_as_asked_are_told(project, caplog):
+    project.feed(*({"text": f"clip {number}", "creator": "ann"} for number in range(60)))
     with caplog.at_level(logging.WARNING, "cu_pipeline"):
         project.run()
-    checks = project.report("data_checks")
-    assert [one["class"] for one in checks["rare_classes"]] == ["dogs"]
-    assert sum(checks["classes"]["topic"]["cats"].values()) == 59
-    assert "1 classes have fewer than 5 clips with people's labels in a split" in caplog.text
+    assert [one["name"] for one in project.checks()["large_parts"]] == ["ann"]
+    assert "creator 'ann' has 60 of 60 clips, which stay in one split" in caplog.text
 
 
 def test_clips_posted_since_a_date_are_for_testing_with_their_creators(project):

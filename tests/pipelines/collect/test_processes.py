@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 TABLES = (
     "data/01_raw/manifest.parquet",
     "data/02_intermediate/clips.parquet",
-    "data/02_intermediate/annotations.parquet",
+    "data/02_intermediate/feed_annotations.parquet",
     "data/02_intermediate/duplicates.parquet",
     "data/02_intermediate/splits.parquet",
     "data/08_reporting/rejects.csv",

@@ -1,70 +1,107 @@
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import pandas as pd
+from pydantic import Field
 
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.labeling.queue.answers import answered_clips
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
-from cu_pipeline.media.fetch_log import Fetched
-from cu_pipeline.media.hash_log import Hashed
-from cu_pipeline.media.probe_log import Probed
-from cu_pipeline.pipelines.collect.admission import admit_rows, check_rows
-from cu_pipeline.pipelines.collect.data_checks import checks_in_words, data_checks
-from cu_pipeline.pipelines.collect.duplicates.groups import duplicate_groups
-from cu_pipeline.pipelines.collect.fetching.fetch import fetch_files
-from cu_pipeline.pipelines.collect.hashing import hash_files, hash_key
-from cu_pipeline.pipelines.collect.language import name_languages
-from cu_pipeline.pipelines.collect.language_tags import odd_tags
-from cu_pipeline.pipelines.collect.late import late_units
-from cu_pipeline.pipelines.collect.leakage import SHOWN, find_leakage, let_go_in_words
-from cu_pipeline.pipelines.collect.ledger import assign, entries, placed_splits, read_ledger, write_ledger
-from cu_pipeline.pipelines.collect.opinions import foreign_columns
-from cu_pipeline.pipelines.collect.options import CollectOptions
-from cu_pipeline.pipelines.collect.placing import addresses, place
-from cu_pipeline.pipelines.collect.probing import probe_files
-from cu_pipeline.pipelines.collect.sources.table import read_sources
-from cu_pipeline.pipelines.collect.straddling import leave_out, straddled
-from cu_pipeline.pipelines.collect.ties import find_ties, sets_of_copies
-from cu_pipeline.pipelines.collect.units import form_units, size_limit
+from cu_pipeline.core.options import Options
+from cu_pipeline.core.paths import from_stored
+from cu_pipeline.core.records import Split
+from cu_pipeline.dedup.hashing import Hashed, hash_new
+from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
+from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
+from cu_pipeline.ingest.feeds import read_feeds
+from cu_pipeline.ingest.fetching import Fetched, fetch_files
+from cu_pipeline.ingest.language import name_languages, odd_tags
+from cu_pipeline.ingest.manifest import read_manifest
+from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
+from cu_pipeline.ingest.probing import Probed, probe_new
+from cu_pipeline.ingest.rows import feed_annotations, foreign_columns
+from cu_pipeline.media.options import Limits
+from cu_pipeline.sample.options import SampleOptions
+from cu_pipeline.splitting.assignment import divide
+from cu_pipeline.splitting.balance import balance_in_words, check_balance
+from cu_pipeline.splitting.leakage import SHOWN, find_leakage, let_go_in_words
+from cu_pipeline.splitting.options import SplitOptions
+
+SAMPLE: Final = "data/01_raw/sample"
+"""Where the generated feed lies."""
 
 _log = logging.getLogger(__name__)
 
 
+class CheckOptions(Options):
+    """What is warned about.
+
+    Attributes:
+        rare_class: a class with fewer clips that people labelled, in any split; 0: never.
+    """
+
+    rare_class: int = Field(default=5, ge=0)
+
+
+class CollectOptions(Options):
+    """Parameters of the collect pipeline.
+
+    Attributes:
+        manifest: where clips come from, one or several sources (a list, or one text with `;` between them) that add up:
+            `sample` for the generated feed, `folder:PLACE` for a folder of CLASS/clip.mp4, `webdataset:PLACE` for tar
+            shards, `huggingface:PLACE` for a dataset saved on disk, `sql:URL#TABLE` for a database, else the path or
+            address of a manifest (CSV, TSV, JSON Lines, Parquet).
+        fetch: how media behind addresses are fetched.
+        limits: what a media file may cost; one beyond is refused.
+        duplicates: when two clips are copies of one another.
+        language: of captions.
+        split: how clips are divided.
+        checks: what is warned about.
+        sample: of the generated feed.
+    """
+
+    manifest: Places = ("sample",)
+    fetch: FetchOptions = FetchOptions()
+    limits: Limits = Limits()
+    duplicates: DuplicateOptions = DuplicateOptions()
+    language: LanguageOptions = LanguageOptions()
+    split: SplitOptions = SplitOptions()
+    checks: CheckOptions = CheckOptions()
+    sample: SampleOptions = SampleOptions()
+
+
 def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
-    """Read the rows of all sources as text, after generating the sample if that is among them.
+    """Read the rows of all feeds as text, after generating the sample if that is among them.
 
     Args:
         options: of the collect pipeline.
         workers: processes for what takes long; 0: one per core.
     """
-    return read_sources(options, workers)
+    sample = partial(_read_sample, options=options.sample, workers=workers)
+    return read_feeds(options.manifest, options.limits, {"sample": sample})
 
 
 def fetch_media(
-    raw_manifest: pd.DataFrame, fetch_cache: dict[str, Fetched], options: CollectOptions
+    raw_manifest: pd.DataFrame, fetch_cache: dict[str, Fetched], options: FetchOptions, limits: Limits
 ) -> Iterator[list[Fetched]]:
     """Fetch the media behind addresses that were not fetched before or have changed, and yield what is done.
 
     Args:
         raw_manifest: the feed's rows as text.
         fetch_cache: what earlier runs fetched.
-        options: of the collect pipeline.
+        options: of fetching.
+        limits: what a file may cost.
     """
     yield []
-    yield from fetch_files(addresses(raw_manifest), fetch_cache, options.fetch, options.limits)
+    yield from fetch_files(addresses(raw_manifest), fetch_cache, options, limits)
 
 
 def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give rows whose media lie behind addresses the copies on this machine.
+    """Put the copies on this machine in the place of addresses.
 
     Args:
         raw_manifest: the feed's rows as text.
@@ -77,14 +114,15 @@ def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tupl
 
 
 def check_feed(
-    placed_rows: pd.DataFrame, capabilities: Capabilities, options: CollectOptions
+    placed_rows: pd.DataFrame, capabilities: Capabilities, limits: Limits, language: LanguageOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide the feed's rows into those that make sense and those that do not.
 
     Args:
         placed_rows: the feed's rows as text, with local media.
         capabilities: what to recognise.
-        options: of the collect pipeline.
+        limits: what a media file may cost.
+        language: of captions.
 
     Returns:
         Checked rows, and rejects.
@@ -95,32 +133,27 @@ def check_feed(
     if odd := odd_tags(placed_rows.get("lang", ())):
         shown = ", ".join(f"{tag!r} {number}" for tag, number in odd.most_common(5))
         _log.warning("%d rows have a `lang` that is no BCP 47 tag, kept as metadata: %s", odd.total(), shown)
-    checked, refused = check_rows(_rows(placed_rows), capabilities, options.limits)
-    return name_languages(checked, options.language), refused
+    checked, refused = check_rows(_rows(placed_rows), capabilities, limits)
+    return name_languages(checked, language), refused
 
 
 def probe_media(
-    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], options: CollectOptions, workers: int
+    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int
 ) -> Iterator[list[Probed]]:
     """Probe the media files that were not probed before, a chunk at a time.
 
     Args:
         checked_rows: rows that make sense.
         probe_cache: what earlier runs found.
-        options: of the collect pipeline.
+        limits: what a media file may cost.
         workers: processes; 0: one per core.
     """
-    with_media = checked_rows[checked_rows["probe_key"] != ""]
-    files = dict(zip(with_media["probe_key"], with_media["path"], strict=True))
-    new = {key: path for key, path in files.items() if key not in probe_cache}
-    count("clips_probed", len(new))
-    count("clips_probe_cached", len(files) - len(new))
     yield []
-    yield from probe_files(new, options.limits, workers)
+    yield from probe_new(checked_rows, probe_cache, limits, workers)
 
 
 def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give rows what probing found.
+    """Divide rows by what probing found.
 
     Args:
         checked_rows: rows that make sense.
@@ -133,7 +166,7 @@ def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[
 
 
 def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
-    """Give all refused rows, sorted."""
+    """Gather the refused rows of all checks, sorted."""
     rejects = pd.concat(refused).sort_values(["clip_id", "path", "reason", "detail"])
     count("clips_rejected", len(rejects))
     for reason, number in rejects["reason"].value_counts().sort_index().items():
@@ -142,30 +175,25 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
 
 
 def hash_media(
-    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], options: CollectOptions, workers: int
+    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, workers: int
 ) -> Iterator[list[Hashed]]:
     """Hash the frames of media files that were not hashed before, a chunk at a time.
 
     Args:
         admitted_rows: rows of usable clips.
         hash_cache: what earlier runs hashed.
-        options: of the collect pipeline.
+        limits: what a media file may cost.
         workers: processes; 0: one per core.
     """
-    with_media = admitted_rows[admitted_rows["media_sha256"] != ""].drop_duplicates("media_sha256")
-    files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
-    new = {key: path for key, path in files.items() if key not in hash_cache}
-    count("clips_hashed", len(new))
-    count("clips_hash_cached", len(files) - len(new))
     yield []
-    yield from hash_files(new, options.limits, workers)
+    yield from hash_new(admitted_rows, hash_cache, limits, workers)
 
 
 def find_duplicates(
-    admitted_rows: pd.DataFrame, frame_hashes: dict[str, Hashed], options: CollectOptions
+    admitted_rows: pd.DataFrame, frame_hashes: dict[str, Hashed], options: DuplicateOptions
 ) -> pd.DataFrame:
     """Find groups of clips that show the same."""
-    duplicates = duplicate_groups(admitted_rows, frame_hashes, options.duplicates)
+    duplicates = duplicate_groups(admitted_rows, frame_hashes, options)
     groups = duplicates["duplicate_group"].nunique()
     count("clips_duplicated", len(duplicates) - groups)
     _log.info("%d clips repeat others, in %d groups", len(duplicates) - groups, groups)
@@ -173,7 +201,7 @@ def find_duplicates(
 
 
 def split_clips(
-    admitted_rows: pd.DataFrame, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: CollectOptions
+    admitted_rows: pd.DataFrame, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: SplitOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide clips so that neither a creator nor a duplicate is in two splits, and no clip moves.
 
@@ -181,28 +209,16 @@ def split_clips(
         admitted_rows: rows of usable clips.
         duplicates: groups of clips that show the same.
         earlier_splits: what earlier runs gave; may be empty.
-        options: of the collect pipeline.
+        options: how clips are divided.
 
     Returns:
         Rows with `split`, and why it is `left_out` in `apart`; and what was given so far.
     """
-    ledger = records.table(earlier_splits, records.SPLITS)
-    given = read_ledger(ledger, options.split)
-    ties = find_ties(admitted_rows, duplicates, options.split.common_caption)
-    copies = sets_of_copies(ties)
-    limit = size_limit(len(admitted_rows), options.split.largest_unit)
-    units = form_units(ties, copies, placed_splits(copies, given), limit)
-    late = late_units(units.names, admitted_rows["posted_at"], options.split.test_from)
-    assigned = assign(units, given, options.split, late)
-    now = entries(units, assigned, given, late)
-    apart = straddled(ties, units, assigned, now)
-    splits = leave_out([assigned[unit].split.value for unit in units.names], apart)
-    rows = admitted_rows.assign(group=units.names, split=splits, apart=apart)
-    return rows, write_ledger(ledger, now, options.split)
+    return divide(admitted_rows, duplicates, earlier_splits, options)
 
 
 def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
-    """Give the table of clips.
+    """Make the table of clips.
 
     Args:
         split_rows: rows of usable clips with their splits.
@@ -223,70 +239,45 @@ def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: Collect
 
 
 def check_leakage(
-    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rows: pd.DataFrame, options: CollectOptions
+    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rows: pd.DataFrame, options: SplitOptions
 ) -> dict[str, Any]:
     """Count the creators, duplicates and captions that stand in more than one split, and what is left out for them."""
-    leakage = find_leakage(clips, duplicates, options.split.common_caption)
+    leakage = find_leakage(clips, duplicates, options.common_caption)
     shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions", "common_captions")}
     told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
     leaks = shared["creators"] or shared["duplicate_groups"]
     _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
     apart = split_rows.loc[split_rows["apart"] != "", ["clip_id", "apart"]].sort_values("clip_id")
-    if let_go := let_go_in_words(leakage["captions"], len(apart), len(clips), options.split):
+    if let_go := let_go_in_words(leakage["captions"], len(apart), len(clips), options):
         _log.warning(let_go)
     return leakage | {"left_out": {"clips": len(apart), "examples": dict(apart.head(SHOWN).to_numpy().tolist())}}
 
 
-def check_data(
-    clips: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    annotations: pd.DataFrame,
-    capabilities: Capabilities,
-    options: CollectOptions,
+def check_splits(
+    clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions, checks: CheckOptions
 ) -> dict[str, Any]:
-    """Describe the splits, languages and classes, and warn of what keeps them from being good."""
-    found = data_checks(clips, duplicates, annotations, capabilities, options)
-    for warning in checks_in_words(found, len(clips), options):
-        _log.warning(warning)
-    return found
+    """Describe splits and languages, and warn of what keeps the splits from being as asked.
 
-
-def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
-    """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
-    return [], []
-
-
-def collect_annotations(
-    admitted_rows: pd.DataFrame, people_batches: list[Opened | Decided], people_annotations: list[PersonAnswer]
-) -> pd.DataFrame:
-    """Give one row for each thing that a person said about a usable clip, in the feed or in an accepted batch.
-
-    Args:
-        admitted_rows: rows of usable clips.
-        people_batches: batches of clips that people got, and decisions on them.
-        people_annotations: people's answers.
+    What the classes are like is told where all that people said is known; `least` says what is asked of them.
     """
-    rows: list[dict[str, object]] = [
-        {
-            "clip_id": clip_id,
-            "capability": capability,
-            "annotator": annotator,
-            "kind": AnnotatorKind.HUMAN.value,
-            "label": label,
-            "probability": float("nan"),
-            "probabilities": "",
-            "price": 0.0,
-            "version": "",
-            "draw": "",
-        }
-        for clip_id, opinions in zip(admitted_rows["clip_id"], admitted_rows["opinions"], strict=True)
-        for capability, labels in json.loads(opinions).items()
-        for annotator, label in labels.items()
-    ]
-    answered = answered_clips(review_batches(people_batches, people_annotations), admitted_rows["clip_id"])
-    annotations = pd.concat([records.table(rows, records.ANNOTATIONS), answered], ignore_index=True)
-    annotations = annotations.drop_duplicates(["clip_id", "capability", "annotator"], keep="last")
-    return annotations.sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
+    found = check_balance(clips, duplicates, options)
+    for warning in balance_in_words(found, len(clips), options):
+        _log.warning(warning)
+    languages = {"languages": _counts(clips["lang"]), "language_sources": _counts(clips["lang_source"])}
+    return found | languages | {"least": checks.rare_class}
+
+
+def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
+    """List what people said about usable clips in the feed."""
+    return feed_annotations(admitted_rows)
+
+
+def _read_sample(place: str, limits: Limits, options: SampleOptions, workers: int) -> pd.DataFrame:
+    """Read the generated feed, a `Feed`, after rendering what of it is not there yet."""
+    from cu_pipeline.sample.generate import generate
+
+    manifest = generate(from_stored(place or SAMPLE), options, workers=workers)
+    return read_manifest(str(manifest), limits)
 
 
 def _tell_sizes(sizes: Counter[str]) -> None:
@@ -304,3 +295,7 @@ def _rows(frame: pd.DataFrame) -> Iterator[dict[str, str]]:
     names = frame.columns.tolist()
     for values in frame.itertuples(index=False, name=None):
         yield dict(zip(names, values, strict=True))
+
+
+def _counts(values: "pd.Series[str]") -> dict[str, int]:
+    return {str(value): int(n) for value, n in values.value_counts().sort_index().items()}

@@ -1,11 +1,34 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.label import nodes, questions
+from cu_pipeline.pipelines.label import annotations, nodes, questions
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """What people, rules, models and a language model say of clips, to labels with a price and a guarantee."""
-    return Pipeline([*_sources(), *_labels(), *_people(), *_evidence()])
+    return Pipeline([*_annotations(), *_sources(), *_labels(), *_people(), *_evidence()])
+
+
+def _annotations() -> list[Node]:
+    return [
+        Node(
+            annotations.keep_people_work,
+            None,
+            ["people_batches", "people_annotations"],
+            name="keep_people_work",
+        ),
+        Node(
+            annotations.merge_annotations,
+            ["feed_annotations", "clips", "people_batches", "people_annotations"],
+            "annotations",
+            name="merge_annotations",
+        ),
+        Node(
+            annotations.check_data,
+            ["feed_checks", "clips", "annotations", "params:capabilities"],
+            "data_checks",
+            name="check_data",
+        ),
+    ]
 
 
 def _sources() -> list[Node]:

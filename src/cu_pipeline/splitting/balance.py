@@ -1,0 +1,117 @@
+"""Whether the splits can be, and are, as large as they are meant to be."""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any, Final
+
+import pandas as pd
+
+from cu_pipeline.core.records import Split
+from cu_pipeline.splitting.groups import size_limit
+from cu_pipeline.splitting.options import SplitOptions
+
+DEVIATIONS: Final = 5
+"""Standard deviations that chance alone hardly ever explains."""
+
+
+SHOWN: Final = 8
+"""Large creators that warnings name."""
+
+
+def check_balance(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions) -> dict[str, Any]:
+    """Describe the sizes of the splits, and what keeps them from being as asked.
+
+    Args:
+        clips: the finished table.
+        duplicates: `clip_id` and `duplicate_group`.
+        options: how clips are divided.
+
+    Returns:
+        `splits`: split -> clips, units (groups), their share and the share asked for (null where a date tells);
+        `large_parts`: creators and groups of copies too large to be divided well; `uneven_splits`: those far from
+        their share.
+    """
+    return {
+        "splits": _splits(clips, options),
+        "large_parts": large_parts(clips, duplicates, options),
+        "uneven_splits": uneven_splits(clips, options),
+    }
+
+
+def balance_in_words(found: Mapping[str, Any], clips: int, options: SplitOptions) -> list[str]:
+    """Say what of the sizes a person should look at, and what to do."""
+    large = [large_in_words(one, clips, options) for one in found["large_parts"][:SHOWN]]
+    return large + [uneven_in_words(one, clips) for one in found["uneven_splits"]]
+
+
+def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
+    """Give the creators and groups of copies that have more of the feed than validation or test shall have.
+
+    Returns:
+        For each: `kind` (creator or duplicate group), `name` and `clips`, the largest first.
+    """
+    group_of = duplicates.set_index("clip_id")["duplicate_group"]
+    named = {"creator": clips["creator"], "duplicate group": clips["clip_id"].map(group_of).fillna("")}
+    limit = size_limit(len(clips), options.least_share)
+    found = [
+        {"kind": kind, "name": str(name), "clips": int(n)}
+        for kind, names in named.items()
+        for name, n in names[names != ""].value_counts().items()
+        if n > limit
+    ]
+    return sorted(found, key=lambda one: (-one["clips"], one["kind"], one["name"]))
+
+
+def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
+    """Give the splits whose share of the clips is further from what was asked for than chance explains.
+
+    Groups fall into a split with the probability p of its share, each on its own, so its share of the clips has the
+    variance p (1 - p) sum(w^2), w being the groups' shares of the clips. None where a date tells test clips.
+
+    Returns:
+        For each: `split`, `clips`, `asked_share` and `deviation`, the standard deviation of the share.
+    """
+    if options.test_from is not None or clips.empty:
+        return []
+    spread = sqrt(((clips["group"].value_counts() / len(clips)) ** 2).sum())
+    asked = {split.value: float(getattr(options, split.value)) for split in Split}
+    sizes = clips["split"].value_counts().reindex(list(asked), fill_value=0)
+    return [
+        {"split": split, "clips": int(sizes[split]), "asked_share": share, "deviation": round(deviation, 6)}
+        for split, share in asked.items()
+        for deviation in (sqrt(share * (1 - share)) * spread,)
+        if abs(sizes[split] / len(clips) - share) > DEVIATIONS * deviation + 1e-9
+    ]
+
+
+def large_in_words(one: dict[str, Any], clips: int, options: SplitOptions) -> str:
+    """Say that a creator or a group of copies is too large to be divided well, and what to do."""
+    return (
+        f"{one['kind']} {one['name']!r} has {one['clips']} of {clips} clips, which stay in one split; validation or "
+        f"test shall have {options.least_share:.0%} of all, so the splits cannot be as large as asked. Remedy: collect "
+        "clips of others"
+    )
+
+
+def uneven_in_words(one: dict[str, Any], clips: int) -> str:
+    """Say that a split is far from its share, and what to do."""
+    return (
+        f"{one['clips']} of {clips} clips are for {one['split']}, and {one['asked_share']:.0%} were asked for, more "
+        f"than {DEVIATIONS} standard deviations ({one['deviation']:.1%} each) away: splits are kept as they were once "
+        "given. Remedy: another collect.split.salt divides afresh"
+    )
+
+
+def _splits(clips: pd.DataFrame, options: SplitOptions) -> dict[str, dict[str, Any]]:
+    units = clips.drop_duplicates("group")["split"].value_counts()
+    all_units = max(int(units.sum()), 1)
+    asked = {split: getattr(options, split.value) for split in Split}
+    return {
+        split.value: {
+            "clips": int((clips["split"] == split.value).sum()),
+            "units": int(units.get(split.value, 0)),
+            "share_of_units": round(int(units.get(split.value, 0)) / all_units, 6),
+            "asked_share": asked[split] if options.test_from is None else None,
+        }
+        for split in Split
+    }
