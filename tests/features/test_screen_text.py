@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from cu_pipeline.core import counters
-from cu_pipeline.features.read_screens import read_screens
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.features.earlier_texts import earlier_chunks, read_earlier_texts
+from cu_pipeline.features.extract import extract_missing, prepare_media
 from cu_pipeline.features.screen_text import ScreenTextReader
-from cu_pipeline.features.text_log import TextFeature, TextLog
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 
 
@@ -32,20 +35,29 @@ def lettered(tmp_path_factory) -> Path:
     return target
 
 
+def read(reader: ScreenTextReader, path: Path) -> str:
+    return prepare_media(str(path), {"text": reader})["text"]
+
+
 def test_text_on_screen_is_read_once_from_all_frames(lettered) -> None:
-    read = ScreenTextReader().read(lettered)
-    assert ["".join(line.split()) for line in read.split(" / ")] == ["EASYDINNER", "SHOPNOW"]
+    lines = read(ScreenTextReader(), lettered).split(" / ")
+    assert ["".join(line.split()) for line in lines] == ["EASYDINNER", "SHOPNOW"]
 
 
 def test_a_bad_clip_has_no_text_and_the_others_are_read(lettered, tmp_path, caplog) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(lettered.read_bytes()[:2000])
     counters.reset()
-    files = {"good": str(lettered), "bad": str(broken)}
-    found = [one for chunk in read_screens(ScreenTextReader(), files, Limits(), workers=1) for one in chunk]
-    assert [(one.key, bool(one.text)) for one in found] == [("good", True), ("bad", False)]
-    assert "text on screen of" in caplog.text
-    assert counters.counts()["screens_read"] == 2
+    store, reader = FeatureStore(tmp_path / "store"), ScreenTextReader()
+    contents = {"media": {"good": str(lettered), "bad": str(broken)}}
+    for chunk in extract_missing([reader], contents, store, Limits(), workers=1):
+        store.append(chunk.identity, chunk.keys, chunk.values)
+    good, bad = store.read(reader.identity, ["good", "bad"])
+    assert good
+    assert bad is None
+    assert "broken.mp4" in caplog.text
+    assert counters.counts() == {"clips_decoded": 2, "screen_text_encoded": 1}
+    assert list(extract_missing([reader], contents, store, Limits(), workers=1)) == []
 
 
 def test_all_that_decides_the_text_is_in_its_key() -> None:
@@ -55,15 +67,17 @@ def test_all_that_decides_the_text_is_in_its_key() -> None:
 
 def test_workers_get_no_engine(lettered) -> None:
     reader = ScreenTextReader()
-    reader.read(lettered)
+    read(reader, lettered)
     assert len(pickle.dumps(reader)) < 500
 
 
-def test_a_log_keeps_what_was_finished(tmp_path) -> None:
-    path = tmp_path / "texts.jsonl"
-    log = TextLog(path)
-    log.append([TextFeature("a", "één"), TextFeature("b", "")])
-    path.write_bytes(path.read_bytes() + b'{"key": "c", "te')
-    assert log.read() == {"a": "één", "b": ""}
-    log.append([TextFeature("c", "x")])
-    assert list(log.read()) == ["a", "b", "c"]
+def test_texts_of_an_earlier_version_are_taken_over(tmp_path) -> None:
+    identity = ScreenTextReader().identity
+    key = json_sha256([identity.fingerprint, "media one"])
+    lines = [json.dumps({"key": key, "text": "één"}), '{"key": "no text"}', '{"key": "cut o']
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+    earlier = read_earlier_texts(tmp_path / "texts.jsonl")
+    (chunk,) = earlier_chunks(identity, earlier, ["media one", "media two"])
+    assert (chunk.keys, chunk.values.tolist()) == (["media one"], ["één"])
+    assert list(earlier_chunks(identity, earlier, ["media two"])) == []
+    assert read_earlier_texts(tmp_path / "nowhere") == {}

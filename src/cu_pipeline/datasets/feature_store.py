@@ -1,4 +1,5 @@
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.features.earlier_texts import read_earlier_texts
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 
@@ -12,3 +13,13 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
 
     def save(self, data: FeatureChunk) -> None:
         FeatureStore(self._filepath).append(data.identity, data.keys, data.values)
+
+
+class EarlierTexts(LocalDataset[None, dict[str, str]]):
+    """Texts on screen that an earlier version read; {} where there is no such file."""
+
+    def load(self) -> dict[str, str]:
+        return read_earlier_texts(self._filepath)
+
+    def save(self, data: None) -> None:
+        raise NotImplementedError("texts are kept in the feature store now")

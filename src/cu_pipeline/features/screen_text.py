@@ -1,7 +1,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -32,8 +31,8 @@ class ScreenTextOptions(Options):
         least_confidence: of a line, below which it is left out.
     """
 
-    frames: int = Field(2, ge=1, le=16)
-    size: int = Field(480, ge=64, le=2048)
+    frames: int = Field(2, ge=1, le=64)
+    size: int = Field(480, ge=64, le=2000)
     least_confidence: float = Field(0.8, ge=0, le=1)
 
 
@@ -103,16 +102,6 @@ class ScreenTextReader:
     def encode(self, prepared: Sequence[str]) -> Texts:
         """The texts that were read: (clips,)."""
         return np.array(prepared, dtype=object)
-
-    def read(self, path: Path) -> str:
-        """Read the text on screen of one clip, in a worker process.
-
-        Raises:
-            BadClipError: the file does not open or does not decode.
-        """
-        from cu_pipeline.media.frames import decode_sample
-
-        return self.prepare(decode_sample(path, self._frames, self._shrink))
 
     def _lines(self, image: NDArray[np.uint8]) -> Iterator[str]:
         found = self._engine(np.ascontiguousarray(image[..., ::-1]))

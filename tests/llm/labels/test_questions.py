@@ -5,7 +5,6 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.text_log import text_key
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import choose_clips
 from cu_pipeline.llm.methods.few_shot import Pool
@@ -91,12 +90,11 @@ def test_a_prompt_is_told_what_it_names_and_no_more(clips, votes, ask, tmp_path)
     table["media_sha256"] = ["m1", "m2", "m3", ""]
     table["metadata"] = ['{"transcript": "he says pets"}', "", "", ""]
     options = LlmOptions()
-    key = text_key(screen_reader(options).identity, "m1")
-    other = text_key(screen_reader(options).identity, "m2")
     frames = Identity("frames", 1, (2, 1280), "")
     store = FeatureStore(tmp_path)
     store.append(frames, ["m1", "m2", "m3"], np.zeros((3, 2, 1280), np.float32))
-    extracted = Extracted({key: "SALE on pets", other: "MENU"}, store, frames)
+    store.append(screen_reader(options).identity, ["m1", "m2"], np.array(["SALE on pets", "MENU"], dtype=object))
+    extracted = Extracted(store, store, frames)
 
     def asked(template: str) -> dict[str, str]:
         topic = ask(table, votes(), Recipe(prompt="test", template=template), extracted)[0]

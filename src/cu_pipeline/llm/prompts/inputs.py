@@ -9,13 +9,14 @@ import pandas as pd
 from pydantic import Field
 
 from cu_pipeline.core.options import Options
+from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_pictures import ClipPictures
-from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.earlier_texts import earlier_chunks
+from cu_pipeline.features.extract import extract_missing
+from cu_pipeline.features.extractor import FeatureChunk, Identity
 from cu_pipeline.features.frame_tags import frame_tags
-from cu_pipeline.features.read_screens import read_screens
-from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.screen_text import ScreenTextOptions, ScreenTextReader
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.text_log import TextFeature, text_key
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.media.options import Limits
 
@@ -23,20 +24,14 @@ PICTURES: Final = "pictures"
 """The required input that no template names: frames, for a recipe that shows some."""
 
 
-class ScreenTextOptions(Options):
+class ReadingOptions(ScreenTextOptions):
     """How text on screen is read, where a prompt names it.
 
     Attributes:
-        frames: of a clip that are read.
-        size: longer side in pixels that the detector of text sees.
-        least_confidence: of a line, below which it is left out.
         timeout_s: seconds of wall-clock time for one clip.
         memory_mb: address space of a reading process, in MiB.
     """
 
-    frames: int = Field(default=2, ge=1, le=64)
-    size: int = Field(default=480, ge=64, le=2000)
-    least_confidence: float = Field(default=0.8, ge=0, le=1)
     timeout_s: float = Field(default=60.0, gt=0)
     memory_mb: int = Field(default=3072, ge=1024)
 
@@ -74,7 +69,7 @@ class InputOptions(Options):
         pictures: frames that are shown to the model.
     """
 
-    screen_text: ScreenTextOptions = ScreenTextOptions()
+    screen_text: ReadingOptions = ReadingOptions()
     tags: TagOptions = TagOptions()
     pictures: PictureOptions = PictureOptions()
 
@@ -84,12 +79,12 @@ class Extracted:
     """What extractors found in clips.
 
     Attributes:
-        screens: text on screen by key.
+        screens: store of texts on screen.
         store: of features, the frames' among them.
         frames: identity of the frame encoder.
     """
 
-    screens: Mapping[str, str]
+    screens: FeatureStore
     store: FeatureStore
     frames: Identity
 
@@ -140,26 +135,30 @@ def says_something(clip: ClipInputs) -> bool:
 
 def screen_reader(options: InputOptions) -> ScreenTextReader:
     """Build the reader of text on screen."""
-    mine = options.screen_text
-    return ScreenTextReader(mine.frames, mine.size, mine.least_confidence)
+    return ScreenTextReader(**options.screen_text.model_dump(include=set(ScreenTextOptions.model_fields)))
 
 
 def read_missing_screens(
-    clips: pd.DataFrame, known: Mapping[str, str], options: InputOptions, workers: int
-) -> Iterator[list[TextFeature]]:
+    clips: pd.DataFrame, store: FeatureStore, earlier: Mapping[str, str], options: InputOptions, workers: int
+) -> Iterator[FeatureChunk]:
     """Read the text on screen of clips where it is not known yet, a few at a time.
 
     Args:
         clips: rows of the table of clips.
-        known: texts by key.
+        store: of the texts that are known.
+        earlier: texts that an earlier version knew.
         options: how it is read.
         workers: processes; 0: one per core.
     """
     reader, mine = screen_reader(options), options.screen_text
-    seen = clips[clips["media_sha256"] != ""]
-    keys = [text_key(reader.identity, one) for one in seen["media_sha256"]]
-    missing = {key: path for key, path in zip(keys, seen["path"], strict=True) if key not in known}
-    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+    seen = clips[clips["media_sha256"] != ""].drop_duplicates("media_sha256")
+    files = {key: str(from_stored(path)) for key, path in zip(seen["media_sha256"], seen["path"], strict=True)}
+    missing = store.missing(reader.identity, list(files))
+    for chunk in earlier_chunks(reader.identity, earlier, missing):
+        yield chunk
+        missing = [key for key in missing if key not in chunk.keys]
+    limits = Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb)
+    yield from extract_missing([reader], {"media": {key: files[key] for key in missing}}, store, limits, workers)
 
 
 def _texts(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:
@@ -172,7 +171,11 @@ def _languages(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]
 
 def _screens(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
     identity = screen_reader(options).identity
-    return [extracted.screens.get(text_key(identity, one), "") if one else "" for one in clips["media_sha256"]]
+    keys = [one for one in clips["media_sha256"] if one]
+    unknown = set(extracted.screens.missing(identity, keys))
+    known = [key for key in keys if key not in unknown]
+    texts = dict(zip(known, extracted.screens.read(identity, known), strict=True))
+    return [texts.get(one) or "" for one in clips["media_sha256"]]
 
 
 def _tags(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:

@@ -85,7 +85,7 @@ def _sources() -> list[Node]:
         Node(nodes.gather_omissions, ["champion_omissions", "llm_omissions"], "omissions", name="gather_omissions"),
         Node(
             questions.read_screen_texts,
-            ["llm_clips", "screen_text_cache", "params:label.llm", "params:workers"],
+            ["llm_clips", "screen_text_cache", "earlier_screen_texts", "params:label.llm", "params:workers"],
             "screen_texts",
             name="read_screen_texts",
         ),

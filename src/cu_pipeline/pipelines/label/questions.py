@@ -9,9 +9,9 @@ import pandas as pd
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions
 from cu_pipeline.labeling.in_turn import spare
@@ -86,18 +86,17 @@ def choose_llm_clips(
 
 
 def read_screen_texts(
-    chosen: dict[str, ClipsToAsk], known: dict[str, str], options: LlmOptions, workers: int
-) -> Iterator[list[TextFeature]]:
+    chosen: dict[str, ClipsToAsk], store: FeatureStore, earlier: dict[str, str], options: LlmOptions, workers: int
+) -> Iterator[FeatureChunk]:
     """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
-    yield []
     if wanted := [one.clips for one in chosen.values() if "screen_text" in one.recipe.required]:
-        yield from read_missing_screens(pd.concat(wanted), known, options, workers)
+        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, workers)
 
 
 def plan_llm_questions(
     chosen: dict[str, ClipsToAsk],
     backgrounds: dict[str, Background],
-    screens: dict[str, str],
+    screens: FeatureStore,
     features: FeatureStore,
     options: LlmOptions,
     extractors: FeatureOptions,

@@ -12,9 +12,9 @@ from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.evaluation.gate import mcnemar
 from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
+from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling.examples import people_captions
 from cu_pipeline.labeling.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors
@@ -76,18 +76,17 @@ def find_required_inputs(
 
 
 def read_labelled_screens(
-    labelled: LabelledClips, required: frozenset[str], known: dict[str, str], llm: LlmOptions, workers: int
-) -> Iterator[list[TextFeature]]:
+    labelled: LabelledClips, required: frozenset[str], store: FeatureStore, llm: LlmOptions, workers: int
+) -> Iterator[FeatureChunk]:
     """Read the text on screen of the clips that are asked about, where a prompt names it and it is not known yet."""
-    yield []
     if "screen_text" in required:
-        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), known, llm, workers)
+        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), store, {}, llm, workers)
 
 
 def prepare_development(
     labelled: LabelledClips,
     required: frozenset[str],
-    screens: dict[str, str],
+    screens: FeatureStore,
     features: FeatureStore,
     llm: LlmOptions,
     extractors: FeatureOptions,
