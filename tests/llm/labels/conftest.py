@@ -48,7 +48,8 @@ def votes() -> Callable[..., pd.DataFrame]:
 def inquire() -> Callable[..., list[Inquiry]]:
     """Give a function that writes the questions about the clips that wait for a label."""
     nobody = Pool()
-    nothing = Extracted(FeatureStore(Path("nowhere")), FeatureStore(Path("nowhere")), Identity("frames", 1, (2, 1280), ""))
+    empty = FeatureStore(Path("nowhere"))
+    nothing = Extracted(empty, empty, Identity("frames", 1, (2, 1280), ""))
 
     def plan(
         clips: pd.DataFrame,
