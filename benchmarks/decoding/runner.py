@@ -47,7 +47,7 @@ class Ours:
     """The product: what `featurize` runs, in the worker processes that it runs in."""
 
     def __init__(self):
-        from cu_pipeline.compute.crew import IsolatedCrew
+        from cu_pipeline.compute.worker_pool import IsolatedCrew
         from cu_pipeline.features.frames import FrameEncoder
         from cu_pipeline.media.options import Limits
 

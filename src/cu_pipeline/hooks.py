@@ -22,8 +22,8 @@ from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_hash import dvc_md5
 from cu_pipeline.tracking.run_lock import RunLock
-from cu_pipeline.tracking.strays import tidy
 from cu_pipeline.tracking.summary import next_steps, summary
+from cu_pipeline.tracking.temporary_files import tidy
 
 _logger = logging.getLogger(__name__)
 

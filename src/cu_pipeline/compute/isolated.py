@@ -2,7 +2,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.process import WorkerProcess
 from cu_pipeline.core.errors import BadClipError, Reason
 

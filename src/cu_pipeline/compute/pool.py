@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from tqdm import tqdm
 
 from cu_pipeline.compute.cores import usable_cores
-from cu_pipeline.compute.crew import IsolatedCrew
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
+from cu_pipeline.compute.worker_pool import IsolatedCrew
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.core.errors import BadClipError, Reason
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from cu_pipeline.compute.cores import usable_cores
-from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.compute.worker_pool import IsolatedCrew
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media.options import Limits

@@ -3,7 +3,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.compute.worker_pool import IsolatedCrew
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.batch import ClipFeatures

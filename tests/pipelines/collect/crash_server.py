@@ -30,7 +30,7 @@ class InProcessCrew:
         self._function = function
 
     def run(self, item: Any) -> Any:
-        from cu_pipeline.compute.outcome import Outcome
+        from cu_pipeline.compute.mapper import Outcome
         from cu_pipeline.core.errors import BadClipError
 
         try:
@@ -68,7 +68,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from cu_pipeline.pipelines.collect.options import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
     from cu_pipeline.tracking.catalog_files import catalog_files
-    from cu_pipeline.tracking.strays import tidy
+    from cu_pipeline.tracking.temporary_files import tidy
 
     entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
     tidy(root, catalog_files(entries).values())

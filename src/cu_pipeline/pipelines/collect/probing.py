@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.pool import map_isolated
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cu_pipeline.tracking.catalog_files import catalog_files
-from cu_pipeline.tracking.strays import tidy
+from cu_pipeline.tracking.temporary_files import tidy
 
 CATALOG = {
     "clips": {"type": "x.Y", "filepath": "data/02/clips.parquet"},

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.pool import LOOK_AHEAD, map_isolated
 from cu_pipeline.core.errors import BadClipError, ConfigurationError, Reason
 

@@ -3,7 +3,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from cu_pipeline.compute.isolated import IsolatedWorker
-from cu_pipeline.compute.outcome import Outcome
+from cu_pipeline.compute.mapper import Outcome
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from cu_pipeline.compute.crew import IsolatedCrew
 from cu_pipeline.compute.isolated import IsolatedWorker
+from cu_pipeline.compute.worker_pool import IsolatedCrew
 from cu_pipeline.core.errors import Reason
 
 LIMITS = {"timeout_s": 20.0, "memory_mb": 1024}
