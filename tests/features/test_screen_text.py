@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.features.read_screens import read_screens
 from cu_pipeline.features.screen_text import ScreenTextReader
@@ -42,7 +43,7 @@ def test_a_bad_clip_has_no_text_and_the_others_are_read(lettered, tmp_path, capl
     broken.write_bytes(lettered.read_bytes()[:2000])
     counters.reset()
     files = {"good": str(lettered), "bad": str(broken)}
-    found = [one for chunk in read_screens(ScreenTextReader(), files, Limits(), workers=1) for one in chunk]
+    found = [one for chunk in read_screens(ScreenTextReader(), files, Limits(), LocalMapper(1)) for one in chunk]
     assert [(one.key, bool(one.text)) for one in found] == [("good", True), ("bad", False)]
     assert "text on screen of" in caplog.text
     assert counters.counts()["screens_read"] == 2

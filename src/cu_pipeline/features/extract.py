@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.features.chunk import FeatureChunk
 from cu_pipeline.features.extractor import Extractor
@@ -15,7 +15,9 @@ _CHUNK = 32
 _log = logging.getLogger(__name__)
 
 
-def extract(extractor: Extractor, contents: Mapping[str, str], limits: Limits, workers: int) -> Iterator[FeatureChunk]:
+def extract(
+    extractor: Extractor, contents: Mapping[str, str], limits: Limits, mapper: Mapper
+) -> Iterator[FeatureChunk]:
     """Compute the features of contents, a chunk at a time, so that a crash loses one chunk at most.
 
     Media are decoded in isolated worker processes while this process runs the model.
@@ -24,10 +26,10 @@ def extract(extractor: Extractor, contents: Mapping[str, str], limits: Limits, w
         extractor: what to compute.
         contents: content key -> media path or text.
         limits: time and memory that decoding one clip may take.
-        workers: decoding processes; 0: one per core.
+        mapper: decodes.
     """
     done = 0
-    for keys, prepared in _chunks(_prepare(extractor, contents, limits, workers)):
+    for keys, prepared in _chunks(_prepare(extractor, contents, limits, mapper)):
         usable = [index for index, item in enumerate(prepared) if item is not None]
         vectors = np.full((len(keys), *extractor.identity.shape), np.nan, dtype=np.float32)
         if usable:
@@ -43,16 +45,15 @@ def extract(extractor: Extractor, contents: Mapping[str, str], limits: Limits, w
 
 
 def _prepare(
-    extractor: Extractor, contents: Mapping[str, str], limits: Limits, workers: int
+    extractor: Extractor, contents: Mapping[str, str], limits: Limits, mapper: Mapper
 ) -> Iterator[tuple[str, Any]]:
     if extractor.source == "text":
         for key, text in contents.items():
             yield key, extractor.prepare(text)
         return
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         extractor.prepare,
         list(contents.values()),
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="decode and encode clips",

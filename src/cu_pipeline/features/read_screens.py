@@ -3,8 +3,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from cu_pipeline.compute.mapper import Outcome
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper, Outcome
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.screen_text import ScreenTextReader
@@ -18,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def read_screens(
-    reader: ScreenTextReader, files: Mapping[str, str], limits: Limits, workers: int
+    reader: ScreenTextReader, files: Mapping[str, str], limits: Limits, mapper: Mapper
 ) -> Iterator[list[TextFeature]]:
     """Read the text on screen of clips in processes that may fail, a chunk at a time.
 
@@ -29,13 +28,12 @@ def read_screens(
         reader: reads.
         files: keys to paths in the form that tables keep.
         limits: time and memory that one clip may take.
-        workers: processes; 0: one per core.
+        mapper: runs it.
     """
     count("screens_read", 0)
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         reader.read,
         [from_stored(stored) for stored in files.values()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="reading text on screen",

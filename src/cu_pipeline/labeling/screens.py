@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.features.read_screens import read_screens
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.text_log import TextFeature, text_key
@@ -18,7 +19,7 @@ def screen_reader(options: LlmOptions) -> ScreenTextReader:
 
 
 def read_missing_screens(
-    clips: pd.DataFrame, known: Mapping[str, str], options: LlmOptions, workers: int
+    clips: pd.DataFrame, known: Mapping[str, str], options: LlmOptions, mapper: Mapper
 ) -> Iterator[list[TextFeature]]:
     """Read the text on screen of clips where it is not known yet, a few at a time.
 
@@ -26,11 +27,11 @@ def read_missing_screens(
         clips: rows of the table of clips.
         known: texts by key.
         options: how it is read.
-        workers: processes; 0: one per core.
+        mapper: reads them.
     """
     reader, mine = screen_reader(options), options.screen_text
     missing = {key: path for key, path in _files(clips, reader).items() if key not in known}
-    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), workers)
+    yield from read_screens(reader, missing, Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb), mapper)
 
 
 def _files(clips: pd.DataFrame, reader: ScreenTextReader) -> dict[str, str]:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from cu_pipeline.compute.cores import usable_cores
+from cu_pipeline.compute.worker_pool import usable_cores
 from cu_pipeline.core.weights import weights_path
 from cu_pipeline.prompting.options import PackagedOptions
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
 from cu_pipeline.reports.data_section import MEANINGS
 from cu_pipeline.reports.figures import quantile_figure, svg
@@ -19,7 +20,7 @@ def render_data_page(
     duplicates: pd.DataFrame,
     thumbnails: Path,
     options: ReportOptions,
-    workers: int,
+    mapper: Mapper,
 ) -> str:
     """Write the data card as one self-contained page.
 
@@ -29,7 +30,7 @@ def render_data_page(
         duplicates: of near-duplicates.
         thumbnails: folder that keeps pictures between runs.
         options: what is shown.
-        workers: processes that make pictures; 0: one per core.
+        mapper: makes the pictures.
 
     Returns:
         HTML that needs no other file and no network.
@@ -42,7 +43,7 @@ def render_data_page(
         "shared": [(kind.replace("_", " "), n) for kind, n in card["leakage"].items()],
         "meanings": MEANINGS,
     }
-    pictures = cards.pictures(thumbnails, options, workers)
+    pictures = cards.pictures(thumbnails, options, mapper)
     return (
         environment().get_template("data_card.html.j2").render(card=card, options=options, pictures=pictures, **shown)
     )

@@ -23,7 +23,7 @@ OPERATIONS = {"open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "os.trun
 REPOSITORY = Path(__file__).parents[3]
 
 
-class InProcessCrew:
+class InProcessPool:
     """Stands for the worker processes, whose deaths `tests/compute` looks after."""
 
     def __init__(self, function: Callable[[Any], Any], **_: object) -> None:
@@ -149,11 +149,11 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    from cu_pipeline.compute import pool
+    from cu_pipeline.compute import worker_pool
     from cu_pipeline.pipelines.collect import hashing, pipeline, probing  # noqa: F401
 
     logging.disable()
-    pool.IsolatedCrew = InProcessCrew  # type: ignore[assignment, misc]
+    worker_pool.WorkerPool = InProcessPool  # type: ignore[assignment, misc]
     hashing.CHUNK = probing.CHUNK = 3  # type: ignore[misc]
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.media.hash_log import Hashed
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes, mirror_mask
 from cu_pipeline.pipelines.collect.duplicates.alignment import distances
@@ -132,7 +133,7 @@ def rows(path):
 
 @pytest.mark.slow
 def test_copies_of_every_kind_are_found_on_the_sample_world(tmp_path):
-    manifest = rows(generate(tmp_path, SampleOptions(clips=28, seed=3, near_duplicates=1.0, broken=0), workers=2))
+    manifest = rows(generate(tmp_path, SampleOptions(clips=28, seed=3, near_duplicates=1.0, broken=0), LocalMapper(2)))
     truth = rows(tmp_path / "truth.csv")
     names = list(truth)
     hashes = np.stack([frame_hashes(tmp_path / manifest[name]["path"]) for name in names])

@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.sources.table import read_sources
@@ -20,7 +21,7 @@ def fill(root, *names):
 
 
 def read(place):
-    return read_sources(CollectOptions(manifest=f"folder:{place}"), workers=1)
+    return read_sources(CollectOptions(manifest=f"folder:{place}"), LocalMapper(1))
 
 
 def test_folders_are_classes_and_paths_are_names(root):

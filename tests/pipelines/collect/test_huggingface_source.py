@@ -2,6 +2,7 @@ import sys
 
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
@@ -28,7 +29,7 @@ def save(path, columns, **types):
 
 def read(place):
     counters.reset()
-    return read_sources(CollectOptions(manifest=f"huggingface:{place}", limits={"max_bytes": 1000}), workers=1)
+    return read_sources(CollectOptions(manifest=f"huggingface:{place}", limits={"max_bytes": 1000}), LocalMapper(1))
 
 
 def test_videos_are_unpacked_once_and_classes_have_names(root):

@@ -6,6 +6,7 @@ import fsspec
 import pandas as pd
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.sources.table import read_sources
@@ -18,7 +19,7 @@ def root(tmp_path, monkeypatch):
 
 
 def read(manifest):
-    return read_sources(CollectOptions(manifest=str(manifest)), workers=1)
+    return read_sources(CollectOptions(manifest=str(manifest)), LocalMapper(1))
 
 
 def write(path, content):

@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError, Reason
 from cu_pipeline.media.options import Limits
@@ -38,7 +39,7 @@ def bucket(s3, tmp_path, monkeypatch):
 
 def read(manifest):
     counters.reset()
-    return read_sources(CollectOptions(manifest=manifest), workers=1)
+    return read_sources(CollectOptions(manifest=manifest), LocalMapper(1))
 
 
 def fetch(rows, earlier):

@@ -3,6 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.sources.table import read_sources
@@ -22,7 +23,7 @@ def test_several_sources_add_up(root, manifest):
     (root / "a/x.csv").write_text("path,label,views\n1.mp4,run,7\n")
     (root / "b/run/2.mp4").write_bytes(b"x")
     (root / "c/y.jsonl").write_text(json.dumps({"text": "three", "path": "../3.mp4"}) + "\n{broken\n")
-    rows = read_sources(CollectOptions(manifest=manifest), workers=1)
+    rows = read_sources(CollectOptions(manifest=manifest), LocalMapper(1))
     columns = ["_source", "path", "text", "label", "views"]
     assert rows[columns].to_numpy().tolist() == [
         ["a/x.csv", "a/1.mp4", "", "run", "7"],
@@ -37,12 +38,12 @@ def test_several_sources_add_up(root, manifest):
 def test_one_source_that_cannot_be_read_stops_the_run_and_is_named(root):
     (root / "a.csv").write_text("text\nx\n")
     with pytest.raises(ManifestError, match=r"absent\.csv"):
-        read_sources(CollectOptions(manifest="a.csv;absent.csv"), workers=1)
+        read_sources(CollectOptions(manifest="a.csv;absent.csv"), LocalMapper(1))
 
 
 def test_a_source_of_unknown_name_lists_those_there_are():
     with pytest.raises(ManifestError, match=r"'webdatset' is unknown.*webdataset"):
-        read_sources(CollectOptions(manifest="webdatset:a"), workers=1)
+        read_sources(CollectOptions(manifest="webdatset:a"), LocalMapper(1))
 
 
 @pytest.mark.parametrize("manifest", ["", ";", [], [""]])

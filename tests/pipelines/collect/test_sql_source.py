@@ -6,6 +6,7 @@ import traceback
 import pytest
 import sqlalchemy
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.sources.table import read_sources
@@ -31,7 +32,7 @@ def database(root):
 
 
 def read(place):
-    return read_sources(CollectOptions(manifest=[f"sql:{place}"]), workers=1)
+    return read_sources(CollectOptions(manifest=[f"sql:{place}"]), LocalMapper(1))
 
 
 def rows(place, *columns):

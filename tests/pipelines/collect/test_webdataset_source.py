@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
@@ -37,7 +38,7 @@ def shard(path, members, mode="w"):
 
 def read(place):
     counters.reset()
-    return read_sources(CollectOptions(manifest=f"webdataset:{place}", limits=LIMITS), workers=1)
+    return read_sources(CollectOptions(manifest=f"webdataset:{place}", limits=LIMITS), LocalMapper(1))
 
 
 def facts(rows, *columns):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media import perceptual
@@ -21,18 +21,17 @@ def hash_key(media_sha256: str) -> str:
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
 
 
-def hash_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Hashed]]:
+def hash_files(files: Mapping[str, str], limits: Limits, mapper: Mapper) -> Iterator[list[Hashed]]:
     """Hash files in processes that may fail, a chunk at a time. A file whose frames do not all decode has no hashes.
 
     Args:
         files: keys of hashes to paths in the form that tables keep.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: runs it.
     """
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         perceptual.frame_hashes,
         [from_stored(stored) for stored in files.values()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="hashing frames",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
@@ -46,7 +47,7 @@ def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
         options: of the collect pipeline.
         workers: processes for what takes long; 0: one per core.
     """
-    return read_sources(options, workers)
+    return read_sources(options, LocalMapper(workers))
 
 
 def fetch_media(
@@ -116,7 +117,7 @@ def probe_media(
     count("clips_probed", len(new))
     count("clips_probe_cached", len(files) - len(new))
     yield []
-    yield from probe_files(new, options.limits, workers)
+    yield from probe_files(new, options.limits, LocalMapper(workers))
 
 
 def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -158,7 +159,7 @@ def hash_media(
     count("clips_hashed", len(new))
     count("clips_hash_cached", len(files) - len(new))
     yield []
-    yield from hash_files(new, options.limits, workers)
+    yield from hash_files(new, options.limits, LocalMapper(workers))
 
 
 def find_duplicates(

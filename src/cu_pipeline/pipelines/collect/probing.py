@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from cu_pipeline.compute.mapper import Outcome
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper, Outcome
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import from_stored
@@ -39,18 +38,17 @@ def probe_key(stored: str, limits: Limits) -> str:
     return json_sha256([*place, limits.model_dump(), decoder_identity()])
 
 
-def probe_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Probed]]:
+def probe_files(files: Mapping[str, str], limits: Limits, mapper: Mapper) -> Iterator[list[Probed]]:
     """Probe files in processes that may fail, a chunk at a time.
 
     Args:
         files: keys of what is found to paths in the form that tables keep.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: runs it.
     """
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         partial(probe, limits=limits),
         [from_stored(stored) for stored in files.values()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="probing media",

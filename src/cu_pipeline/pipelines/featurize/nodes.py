@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.batch import CONTENT
@@ -28,6 +29,7 @@ def extract_features(
     """
     for name in ("clips_decoded", "frames_encoded", "captions_encoded"):
         count(name, 0)
+    mapper = LocalMapper(workers)
     for extractor in build_all(options.extractors).values():
         contents = _contents(clips, extractor.source)
         missing = store.missing(extractor.identity, list(contents))
@@ -37,7 +39,7 @@ def extract_features(
             len(missing),
             len(contents) - len(missing),
         )
-        yield from extract(extractor, {key: contents[key] for key in missing}, options.limits, workers)
+        yield from extract(extractor, {key: contents[key] for key in missing}, options.limits, mapper)
 
 
 def _contents(clips: pd.DataFrame, source: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -84,7 +85,7 @@ def read_screen_texts(
     yield []
     wanted = [chosen[name] for name, recipe in label_recipes.items() if reads_screens(Recipe.model_validate(recipe))]
     if wanted:
-        yield from read_missing_screens(pd.concat(wanted), known, options.llm, workers)
+        yield from read_missing_screens(pd.concat(wanted), known, options.llm, LocalMapper(workers))
 
 
 def plan_llm_questions(

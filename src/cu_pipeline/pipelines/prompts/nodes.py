@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -68,7 +69,7 @@ def read_labelled_screens(
     yield []
     if "screen_text" in wanted_inputs(prompts, champion_of, options, label):
         asked = chosen[chosen["use"] != Use.SHOWN]
-        yield from read_missing_screens(asked, known, label.llm, workers)
+        yield from read_missing_screens(asked, known, label.llm, LocalMapper(workers))
 
 
 def prepare_development(

@@ -7,6 +7,7 @@ from typing import Final
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.pipelines.collect.formats import PROBLEM
@@ -22,7 +23,7 @@ _UCF: Final = re.compile(r"v_(?P<source>.+_g\d+)_c\d+")
 _log = logging.getLogger(__name__)
 
 
-def read_folder(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_folder(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:  # noqa: ARG001 - Source
     """Read a folder laid out as `CLASS/clip.mp4`, at any depth below `CLASS`.
 
     A clip is called by its path in the folder, and its class is a label of the first capability. A name such as
@@ -32,7 +33,7 @@ def read_folder(place: str, options: CollectOptions, workers: int) -> pd.DataFra
     Args:
         place: a local folder, seen from the project's root.
         options: unused.
-        workers: unused.
+        mapper: unused.
 
     Raises:
         ManifestError: there is no such folder, or no media file below a folder in it.

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.addresses import is_address, suffix_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, ManifestError
@@ -21,7 +22,7 @@ COLUMNS = ("path", "video", "media", "mp4", "bytes")
 """Columns that hold the media where none has the type Video: a path, bytes, or both."""
 
 
-def read_huggingface(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_huggingface(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:  # noqa: ARG001 - Source
     """Read a dataset that was written by `save_to_disk`, with all its splits.
 
     The media are the first column of type Video, else the first that `COLUMNS` names. Classes (ClassLabel) become their
@@ -30,7 +31,7 @@ def read_huggingface(place: str, options: CollectOptions, workers: int) -> pd.Da
     Args:
         place: the dataset's folder, seen from the project's root; relative media paths start there.
         options: `limits.max_bytes` holds for each media file.
-        workers: unused.
+        mapper: unused.
 
     Raises:
         ManifestError: there is no such dataset, it has neither media nor text, or `datasets` is not installed.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, scheme_of, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
@@ -19,13 +20,13 @@ _JSON: Final = (bool, int, float, dict, list, tuple)
 _COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}
 
 
-def read_manifest(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_manifest(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:  # noqa: ARG001 - Source
     """Read a manifest file: CSV, TSV, JSON Lines or Parquet, also compressed (`.gz`, `.bz2`, `.xz`).
 
     Args:
         place: a local path, seen from the project's root, or any address that fsspec takes.
         options: unused.
-        workers: unused.
+        mapper: unused.
 
     Raises:
         ManifestError: it is absent, of another form, not UTF-8, or has neither media nor text.

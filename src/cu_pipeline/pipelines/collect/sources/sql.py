@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.addresses import is_address, local_path
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, project_root, to_stored
@@ -31,7 +32,7 @@ _REMEDY: Final = (
 )
 
 
-def read_sql(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_sql(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:  # noqa: ARG001 - Source
     """Read what a query gives, whose columns are a manifest's. The database is only read.
 
     Args:
@@ -39,7 +40,7 @@ def read_sql(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:
             NAME; and a table's name, a file that ends in `.sql`, or a SELECT. A SQLite file and relative media paths
             are seen from the project's root.
         options: unused.
-        workers: unused.
+        mapper: unused.
 
     Raises:
         ManifestError: the database cannot be reached or refuses the query, it gives no rows or no column of use, or a

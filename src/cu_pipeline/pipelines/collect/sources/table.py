@@ -3,6 +3,7 @@ from typing import Final
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.pipelines.collect.formats import SOURCE
@@ -26,7 +27,7 @@ SOURCES: Final[dict[str, Source]] = {
 """Sources by the name that may stand before a colon in the parameter `manifest`."""
 
 
-def read_sources(options: CollectOptions, workers: int) -> pd.DataFrame:
+def read_sources(options: CollectOptions, mapper: Mapper) -> pd.DataFrame:
     """Read all sources that `options.manifest` names, one below the other.
 
     Returns:
@@ -35,21 +36,21 @@ def read_sources(options: CollectOptions, workers: int) -> pd.DataFrame:
     Raises:
         ManifestError: a source cannot be read at all.
     """
-    frames = [_read(place, options, workers) for place in options.manifest]
+    frames = [_read(place, options, mapper) for place in options.manifest]
     if len(frames) == 1:
         return frames[0]
     columns = list(dict.fromkeys(name for frame in frames for name in frame.columns))
     return pd.concat([frame.reindex(columns=columns, fill_value="") for frame in frames], ignore_index=True)
 
 
-def _read(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:
+def _read(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:
     """Read one source: `NAME`, `NAME:PLACE`, or a manifest's place alone."""
     name, _, rest = place.partition(":")
     if name not in SOURCES:
         _check_known(place)
         name, rest = "manifest", place
     try:
-        return SOURCES[name](rest, options, workers).assign(**{SOURCE: place})
+        return SOURCES[name](rest, options, mapper).assign(**{SOURCE: place})
     except OSError as error:
         raise ManifestError(f"source {place!r} cannot be read: {type(error).__name__}: {error}") from error
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.fetching.stores import BLOCK, version_of
 from cu_pipeline.pipelines.collect.formats import PROBLEM, Record
@@ -25,7 +26,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
 
-def read_webdataset(place: str, options: CollectOptions, workers: int) -> pd.DataFrame:  # noqa: ARG001 - Source
+def read_webdataset(place: str, options: CollectOptions, mapper: Mapper) -> pd.DataFrame:  # noqa: ARG001 - Source
     """Read tar shards in which files that share a stem are one clip: `000.mp4`, `000.txt`, `000.json`, `000.cls`.
 
     `.txt` is the caption, `.cls` the label of the first capability, and the keys of a `.json` object are columns. A
@@ -34,7 +35,7 @@ def read_webdataset(place: str, options: CollectOptions, workers: int) -> pd.Dat
     Args:
         place: a tar file, a folder of such, or a pattern with `*` or `{000..015}`; local or at an address.
         options: `limits.max_bytes` holds for each media file.
-        workers: unused.
+        mapper: unused.
 
     Raises:
         ManifestError: there are no shards, one is damaged, or they hold no clip.
