@@ -10,8 +10,7 @@ from cu_pipeline.hooks.mlflow import MlflowHooks  # noqa: E402
 from cu_pipeline.hooks.progress import ProgressHooks  # noqa: E402
 from cu_pipeline.hooks.run_state import RunState  # noqa: E402
 from cu_pipeline.hooks.summary import SummaryHooks  # noqa: E402
-from cu_pipeline.tracking.config_loader import ProjectConfigLoader  # noqa: E402
-from cu_pipeline.tracking.context import ProjectContext  # noqa: E402
+from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectContext  # noqa: E402
 
 _IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, MlflowHooks, SummaryHooks)
 _STATE = RunState()

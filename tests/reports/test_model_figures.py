@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from cu_pipeline.reports.model_figures import metrics_pictures, model_figures
+from cu_pipeline.reports.figures import metrics_pictures, model_figures
 
 NUMBERS = {"accuracy": 0.8, "macro_f1": 0.7, "ece": 0.1, "ci95": {"accuracy": [0.7, 0.9], "macro_f1": [0.6, 0.8]}}
 SINGLE = {

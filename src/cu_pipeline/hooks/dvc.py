@@ -7,11 +7,10 @@ import time
 from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.hooks.run_state import Run, RunState
-from cu_pipeline.tracking import dvc_lock, params_file, snapshot
-from cu_pipeline.tracking.catalog_files import catalog_files
-from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
-from cu_pipeline.tracking.dvc_hash import dvc_md5
-from cu_pipeline.tracking.temporary_files import tidy
+from cu_pipeline.tracking import dvc_lock, params_file, snapshots
+from cu_pipeline.tracking.catalog_files import catalog_files, tidy
+from cu_pipeline.tracking.configuration import STAGE_VARIABLE
+from cu_pipeline.tracking.dvc_lock import dvc_md5
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class DvcHooks:
             tidy(run.root, run.files.values())
             if STAGE_VARIABLE not in os.environ:
                 dvc_lock.repair(run.root)
-                snapshot.record(run.root, _table_paths(run))
+                snapshots.record(run.root, _table_paths(run))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -54,14 +53,14 @@ class DvcHooks:
 
 
 def _record_snapshot(run: Run) -> None:
-    if added := snapshot.record(run.root, _table_paths(run), run.run_id):
+    if added := snapshots.record(run.root, _table_paths(run), run.run_id):
         counts = ", ".join(f"{name} {number:,}" for name, number in added.counts.items())
         _logger.info("the data changed: snapshot %s (%s)", added.id, counts)
         run.tags["snapshot"] = added.id
 
 
 def _table_paths(run: Run) -> dict[str, str]:
-    return snapshot.table_paths(catalog_files(run.context.config_loader.base_catalog()))
+    return snapshots.table_paths(catalog_files(run.context.config_loader.base_catalog()))
 
 
 def _complete_stages(run: Run) -> list[str]:

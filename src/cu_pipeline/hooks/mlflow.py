@@ -12,9 +12,9 @@ from kedro.framework.hooks import hook_impl
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
-from cu_pipeline.reports.model_figures import metrics_pictures
+from cu_pipeline.reports.figures import metrics_pictures
 from cu_pipeline.tracking import facts, mlflow_run
-from cu_pipeline.tracking.config_loader import STAGE_VARIABLE
+from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
 _CONTENT: Final[dict[str, Callable[[Any], None]]] = {
     "metrics": lambda found: mlflow_run.log_metrics(mlflow_run.evaluation_metrics(found)),

@@ -68,7 +68,7 @@ class Cards:
 
     def _make(self, missing: list[str], files: dict[str, Path], options: ReportOptions, mapper: Mapper) -> None:
         from cu_pipeline.core.atomic import atomic_path
-        from cu_pipeline.media.thumbnail import thumbnail
+        from cu_pipeline.media.pictures import thumbnail
 
         count("thumbnails_made", len(missing))
         outcomes = mapper.map(

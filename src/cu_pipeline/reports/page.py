@@ -7,7 +7,7 @@ import pandas as pd
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.reports.cards import Cards
-from cu_pipeline.reports.data_section import data_section
+from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
 from cu_pipeline.reports.models_section import models_section
 from cu_pipeline.reports.options import ReportOptions

@@ -9,8 +9,7 @@ import yaml
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file
 from cu_pipeline.tracking.catalog_files import CatalogFile, catalog_files
-from cu_pipeline.tracking.code_files import code_files
-from cu_pipeline.tracking.stages import Stage, project_stages
+from cu_pipeline.tracking.stages import Stage, code_files, project_stages
 
 FILE_NAME: Final = "dvc.yaml"
 

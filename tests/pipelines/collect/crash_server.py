@@ -67,8 +67,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from cu_pipeline.core.capability import Capabilities
     from cu_pipeline.pipelines.collect.options import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
-    from cu_pipeline.tracking.catalog_files import catalog_files
-    from cu_pipeline.tracking.temporary_files import tidy
+    from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 
     entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
     tidy(root, catalog_files(entries).values())

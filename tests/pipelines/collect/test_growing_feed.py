@@ -11,8 +11,8 @@ from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, table
 from cu_pipeline.pipelines.collect.leakage import find_leakage
 from cu_pipeline.pipelines.collect.nodes import split_clips
 from cu_pipeline.pipelines.collect.options import CollectOptions, SplitOptions
-from cu_pipeline.sample.feed import plan_world
 from cu_pipeline.sample.options import SampleOptions
+from cu_pipeline.sample.plan import plan_world
 
 ASKED = {"train": 0.70, "validation": 0.15, "test": 0.15}
 

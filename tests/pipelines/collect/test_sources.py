@@ -7,7 +7,7 @@ from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.sources.table import read_sources
-from cu_pipeline.tracking.context import model_problems
+from cu_pipeline.tracking.configuration import model_problems
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,40 @@
-"""Decoding no more of a stream than some of its frames need."""
+"""Decoding the frames that a sample of a clip needs, or all of them in order where the packets do not tell enough."""
 
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from cu_pipeline.media.container import decoding_errors
-from cu_pipeline.media.packets import PacketIndex
-from cu_pipeline.media.sampling import sample_positions
+from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.video.stream import VideoStream
+
+
+def sample_positions(starts: Sequence[int], end: int, count: int) -> list[int]:
+    """Choose the frames shown at the centres of `count` equal segments of a clip.
+
+    Args:
+        starts: when each frame is first shown, ascending, in any unit.
+        end: when the last one is no longer shown, in the same unit.
+        count: how many to choose.
+
+    Returns:
+        Positions in `starts`, ascending; repeated when there are fewer frames than segments.
+
+    >>> sample_positions([0, 10, 20, 30], 40, 2)
+    [1, 3]
+    >>> sample_positions([5], 5, 3)
+    [0, 0, 0]
+    """
+    span = max(end - starts[0], 0)
+    times = (starts[0] + (2 * segment + 1) * span // (2 * count) for segment in range(count))
+    return [bisect_right(starts, time) - 1 for time in times]
+
 
 T = TypeVar("T")
 
@@ -102,3 +126,47 @@ def _decode_run(packets: "Sequence[Packet[VideoStream]]", run: Run, stream: "Vid
         for frame in context.decode(packet):
             if frame.pts in run.wanted and not frame.is_corrupt:
                 yield frame
+
+
+def decode_in_order(path: Path, count: int, convert: "Callable[[VideoFrame], T]") -> list[T]:
+    """Decode every frame, then once more up to the last that is chosen, so that few are in memory.
+
+    Args:
+        path: a local media file.
+        count: how many frames, at the centres of equal segments of time; of the frames' sequence where they
+            carry no ascending clock.
+        convert: applied to each chosen frame.
+
+    Raises:
+        BadClipError: `no_frames` when none decodes, `truncated` when an error ends the decoding.
+    """
+    clocks = [(frame.pts, frame.duration) for frame in _frames(path)]
+    starts = [clock for clock, _ in clocks if clock is not None]
+    if len(starts) == len(clocks) and starts == sorted(set(starts)):
+        duration = clocks[-1][1] or (starts[-1] - starts[0]) // max(len(starts) - 1, 1)
+        positions = sample_positions(starts, starts[-1] + duration, count)
+    else:
+        positions = sample_positions(range(len(clocks)), len(clocks), count)
+    chosen = set(positions)
+    found: dict[int, T] = {}
+    with closing(_frames(path)) as frames:
+        for position, frame in enumerate(frames):
+            if position in chosen:
+                found[position] = convert(frame)
+            if len(found) == len(chosen):
+                break
+    return [found[position] for position in positions]
+
+
+def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
+    decoded = 0
+    with open_video(path) as (container, stream):
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                decoded += 1
+        except decoding_errors() as error:
+            detail = f"after {decoded} frames: {describe(error)}"
+            raise BadClipError(Reason.TRUNCATED if decoded else Reason.NO_FRAMES, detail) from error
+    if not decoded:
+        raise BadClipError(Reason.NO_FRAMES, "no picture decodes to a frame")
