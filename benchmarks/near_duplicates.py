@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.dedup.index import candidate_pairs
 from cu_pipeline.dedup.matching import DuplicateOptions, match
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes
@@ -53,7 +54,7 @@ def scores(found, truth):
 def quality(arguments):
     folder = Path(arguments.world or tempfile.mkdtemp())
     world = SampleOptions(clips=arguments.originals, seed=arguments.seed, near_duplicates=1.0)
-    manifest = rows(generate(folder, world))
+    manifest = rows(generate(folder, world, LocalMapper(0)))
     truth = {key: row for key, row in rows(folder / "truth.csv").items() if not row["expected_reason"]}
     names = list(truth)
     place = {name: number for number, name in enumerate(names)}

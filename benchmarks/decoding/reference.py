@@ -6,9 +6,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from cu_pipeline.media.decoding import decode_in_order
 from cu_pipeline.media.frames import upright
 from cu_pipeline.media.sampling import Sampling
-from cu_pipeline.media.sequential import decode_in_order
 from decoding.contenders import SIDE, centres
 
 

@@ -47,17 +47,17 @@ class Ours:
     """The product: what `featurize` runs, in the worker processes that it runs in."""
 
     def __init__(self):
-        from cu_pipeline.compute.crew import IsolatedCrew
+        from cu_pipeline.compute.worker_pool import WorkerPool
         from cu_pipeline.features.frames import FrameEncoder
         from cu_pipeline.media.options import Limits
 
         limits = Limits()
         encoder = FrameEncoder(contenders.COUNT, contenders.SIDE)
-        self._crew = IsolatedCrew(encoder.prepare, size=CORES, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
+        self._pool = WorkerPool(encoder.prepare, size=CORES, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
         self._threads = ThreadPoolExecutor(CORES)
 
     def decode(self, paths, _):
-        return [outcome.get() for outcome in self._threads.map(self._crew.run, paths)]
+        return [outcome.get() for outcome in self._threads.map(self._pool.run, paths)]
 
 
 def main():

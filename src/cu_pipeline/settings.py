@@ -4,11 +4,18 @@ from cu_pipeline.core.telemetry import switch_off
 
 switch_off()
 
-from cu_pipeline.hooks import ProjectHooks  # noqa: E402
-from cu_pipeline.tracking.config_loader import ProjectConfigLoader  # noqa: E402
-from cu_pipeline.tracking.context import ProjectContext  # noqa: E402
+from cu_pipeline.hooks.dvc import DvcHooks  # noqa: E402
+from cu_pipeline.hooks.lock import LockHooks  # noqa: E402
+from cu_pipeline.hooks.mlflow import MlflowHooks  # noqa: E402
+from cu_pipeline.hooks.progress import ProgressHooks  # noqa: E402
+from cu_pipeline.hooks.run_state import RunState  # noqa: E402
+from cu_pipeline.hooks.summary import SummaryHooks  # noqa: E402
+from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectContext  # noqa: E402
 
-HOOKS = (ProjectHooks(),)
+_IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, MlflowHooks, SummaryHooks)
+_STATE = RunState()
+
+HOOKS = tuple(hooks(_STATE) for hooks in reversed(_IN_ORDER))  # Kedro calls those first that are registered last
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONTEXT_CLASS = ProjectContext
 CONFIG_LOADER_CLASS = ProjectConfigLoader

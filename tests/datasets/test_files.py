@@ -1,7 +1,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from cu_pipeline.datasets.files import EarlierText, Folder
+from cu_pipeline.datasets.tables import EarlierText, Folder
 
 
 def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DatasetError
 
 from cu_pipeline.core.records import DUPLICATES, LEDGER, TABLES, table
-from cu_pipeline.datasets.parts import JSONLog, ParquetParts
+from cu_pipeline.datasets.tables import JSONLog, ParquetParts
 
 
 def _rows(*names: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.dedup.hashing import Hashed, hash_key
 from cu_pipeline.dedup.index import candidate_pairs
 from cu_pipeline.dedup.matching import DuplicateOptions, caption_similarity, distances, duplicate_groups, match
@@ -128,7 +129,7 @@ def rows(path):
 
 @pytest.mark.slow
 def test_copies_of_every_kind_are_found_on_the_sample_world(tmp_path):
-    manifest = rows(generate(tmp_path, SampleOptions(clips=28, seed=3, near_duplicates=1.0, broken=0), workers=2))
+    manifest = rows(generate(tmp_path, SampleOptions(clips=28, seed=3, near_duplicates=1.0, broken=0), LocalMapper(2)))
     truth = rows(tmp_path / "truth.csv")
     names = list(truth)
     hashes = np.stack([frame_hashes(tmp_path / manifest[name]["path"]) for name in names])

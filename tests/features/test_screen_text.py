@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.features.earlier_texts import earlier_chunks, read_earlier_texts
@@ -50,14 +51,14 @@ def test_a_bad_clip_has_no_text_and_the_others_are_read(lettered, tmp_path, capl
     counters.reset()
     store, reader = FeatureStore(tmp_path / "store"), ScreenTextReader()
     contents = {"media": {"good": str(lettered), "bad": str(broken)}}
-    for chunk in extract_missing([reader], contents, store, Limits(), workers=1):
+    for chunk in extract_missing([reader], contents, store, Limits(), LocalMapper(1)):
         store.append(chunk.identity, chunk.keys, chunk.values)
     good, bad = store.read(reader.identity, ["good", "bad"])
     assert good
     assert bad is None
     assert "broken.mp4" in caplog.text
     assert counters.counts() == {"clips_decoded": 2, "screen_text_encoded": 1}
-    assert list(extract_missing([reader], contents, store, Limits(), workers=1)) == []
+    assert list(extract_missing([reader], contents, store, Limits(), LocalMapper(1))) == []
 
 
 def test_all_that_decides_the_text_is_in_its_key() -> None:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from cu_pipeline.media.packets import read_index
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
@@ -18,7 +20,6 @@ from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media import frames as frames_module
 from cu_pipeline.media.options import Limits
-from cu_pipeline.media.packets import read_index
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_batch_prediction_of_stored_features_equals_the_predictor(predictor, bun
         source: dict(clips.loc[clips[column] != "", [column, named]].itertuples(index=False))
         for (source, column), named in zip(CONTENT.items(), ("path", "text"), strict=True)
     }
-    for chunk in extract_missing(list(build_all(extracted).values()), contents, store, Limits(), 1):
+    for chunk in extract_missing(list(build_all(extracted).values()), contents, store, Limits(), LocalMapper(1)):
         store.append(chunk.identity, chunk.keys, chunk.values)
     offline = predict_table(clips, store, bundles)
     for row in offline.itertuples():

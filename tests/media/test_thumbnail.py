@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from cu_pipeline.core.errors import BadClipError
-from cu_pipeline.media.thumbnail import thumbnail
+from cu_pipeline.media.pictures import thumbnail
 
 
 def test_thumbnail_keeps_the_ratio_of_the_sides(encode):

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from cu_pipeline.reports.data_warnings import data_warnings
+from cu_pipeline.reports.data_card import data_warnings
 
 
 @pytest.fixture(scope="module")

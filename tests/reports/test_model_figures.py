@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from cu_pipeline.reports.model_figures import metrics_pictures, model_figures
+from cu_pipeline.reports.figures import metrics_pictures, model_figures
 
 NUMBERS = {"accuracy": 0.8, "macro_f1": 0.7, "ece": 0.1, "ci95": {"accuracy": [0.7, 0.9], "macro_f1": [0.6, 0.8]}}
 SINGLE = {
@@ -34,5 +34,5 @@ def test_pictures_are_repeatable_pngs_in_a_folder_per_capability():
 
 
 def test_importing_draws_nothing():
-    code = "import sys, cu_pipeline.hooks; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, cu_pipeline.settings; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

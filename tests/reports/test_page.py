@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
@@ -41,13 +42,18 @@ def card_html(make_results, duplicates, tmp_path_factory):
     results = make_results()
     thumbnails = tmp_path_factory.mktemp("card_thumbnails")
     return render_data_page(
-        json.loads(json.dumps(results.data_card)), results.clips, duplicates(results.clips), thumbnails, OPTIONS, 1
+        json.loads(json.dumps(results.data_card)),
+        results.clips,
+        duplicates(results.clips),
+        thumbnails,
+        OPTIONS,
+        LocalMapper(1),
     )
 
 
 @pytest.fixture(scope="module")
 def html(make_results, tmp_path_factory):
-    return render_page(make_results(), tmp_path_factory.mktemp("thumbnails"), OPTIONS, 1)
+    return render_page(make_results(), tmp_path_factory.mktemp("thumbnails"), OPTIONS, LocalMapper(1))
 
 
 @pytest.mark.parametrize("name", ["html", "card_html"])
@@ -108,7 +114,7 @@ def test_a_data_card_without_clips_is_a_page(make_results, duplicates, tmp_path)
     card = data_card(
         empty, results.rejects.iloc[:0], duplicates(empty), {}, checks, results.labels.iloc[:0], {}, nothing, 0
     )
-    Page(render_data_page(json.loads(json.dumps(card)), empty, duplicates(empty), tmp_path, OPTIONS, 1))
+    Page(render_data_page(json.loads(json.dumps(card)), empty, duplicates(empty), tmp_path, OPTIONS, LocalMapper(1)))
 
 
 def test_each_section_is_reachable_from_the_navigation(html):
@@ -119,11 +125,11 @@ def test_each_section_is_reachable_from_the_navigation(html):
 
 
 def test_equal_results_give_equal_pages(html, make_results, tmp_path):
-    assert render_page(make_results(), tmp_path, OPTIONS, 1) == html
+    assert render_page(make_results(), tmp_path, OPTIONS, LocalMapper(1)) == html
 
 
 def test_a_single_capability_and_a_skipped_one(make_results, tmp_path):
-    html = render_page(make_results(capabilities=("topic",)), tmp_path, OPTIONS, 1)
+    html = render_page(make_results(capabilities=("topic",)), tmp_path, OPTIONS, LocalMapper(1))
     Page(html)
     assert "the feed has no label for it" in html
 
@@ -131,7 +137,7 @@ def test_a_single_capability_and_a_skipped_one(make_results, tmp_path):
 def test_a_model_without_labelled_test_clips_is_called_not_measured(make_results, tmp_path):
     results = make_results()
     results.metrics["topic"] = {"classes": ["a"], "train": results.metrics["topic"]["train"]}
-    html = render_page(results, tmp_path, OPTIONS, 1)
+    html = render_page(results, tmp_path, OPTIONS, LocalMapper(1))
     assert "not measured" in html
 
 
@@ -142,7 +148,7 @@ def test_nothing_delivered_and_too_little_traffic(make_results, tmp_path):
     results.drift.update(
         {"decision": "not_enough_data", "tests": [], "current": {"n": 0, "requests": 0, "from": None, "to": None}}
     )
-    html = render_page(results, tmp_path, OPTIONS, 1)
+    html = render_page(results, tmp_path, OPTIONS, LocalMapper(1))
     Page(html)
     assert "no champion" in html
     assert "Nothing is served" in html
@@ -153,7 +159,7 @@ def test_nothing_delivered_and_too_little_traffic(make_results, tmp_path):
 def test_no_clips_are_refused_and_none_are_shown(make_results, tmp_path):
     results = make_results()
     options = ReportOptions(thumbnails=0, examples=0)
-    html = render_page(results, tmp_path, options, 1)
+    html = render_page(results, tmp_path, options, LocalMapper(1))
     Page(html)
     assert "Most confidently" not in html
 
@@ -178,14 +184,14 @@ def test_pictures_are_made_once_and_broken_clips_have_none(make_results, tmp_pat
     made = []
     for _ in range(2):
         counters.reset()
-        html = render_page(results, tmp_path / "thumbnails", ReportOptions(thumbnails=240, examples=0), 1)
+        html = render_page(results, tmp_path / "thumbnails", ReportOptions(thumbnails=240, examples=0), LocalMapper(1))
         made.append(counters.counts()["thumbnails_made"])
     assert made == [2, 0]
     assert html.count("data:image/jpeg") == html.count('alt="Frame of clip c000') > 0
 
 
 def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_results, tmp_path):
-    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    page = render_page(make_results(), tmp_path, ReportOptions(), LocalMapper(1))
     labels = page.split('<section id="labels">')[1].split("</section>")[0]
     assert "Topic: no machine label is certified." in labels
     assert "US dollars paid to each source" in labels
@@ -197,7 +203,7 @@ def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_r
 
 
 def test_sources_have_the_names_that_people_use(make_results, tmp_path):
-    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    page = render_page(make_results(), tmp_path, ReportOptions(), LocalMapper(1))
     labels = page.split('<section id="labels">')[1].split("</section>")[0]
     for name in ("people", "language model", "rules"):
         assert f'<th scope="row">{name}</th>' in labels
@@ -206,12 +212,12 @@ def test_sources_have_the_names_that_people_use(make_results, tmp_path):
 
 
 def test_money_for_answers_that_were_sent_back_is_shown(make_results, tmp_path):
-    page = render_page(make_results(), tmp_path, ReportOptions(), 1)
+    page = render_page(make_results(), tmp_path, ReportOptions(), LocalMapper(1))
     assert '$19.20<span class="interval">of which $2.16 for answers sent back</span>' in page
 
 
 def test_clips_in_the_queue_are_shown_with_the_commands_that_send_them(make_results, tmp_path):
-    page = " ".join(render_page(make_results(), tmp_path, ReportOptions(), 1).split())
+    page = " ".join(render_page(make_results(), tmp_path, ReportOptions(), LocalMapper(1)).split())
     assert "4 clips are in the queue: 1 drawn at random, 2 by value, 1 with a known answer." in page
     assert "kedro labels push" in page
 
@@ -220,7 +226,7 @@ def test_a_capability_that_waits_for_people_is_shown_with_its_labels_and_without
     results = make_results()
     results.capabilities["waiting"] = {"topic": "no person has labelled it yet"}
     del results.metrics["topic"], results.gate["topic"]
-    page = render_page(results, tmp_path, ReportOptions(), 1)
+    page = render_page(results, tmp_path, ReportOptions(), LocalMapper(1))
     Page(page)
     labels, models = (page.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("labels", "models"))
     assert '<span class="badge wait">waits for people</span>' in labels

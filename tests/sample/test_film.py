@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cu_pipeline.sample.alter import ALTERATIONS
 from cu_pipeline.sample.film import SAMPLE_RATE, draw_frames, draw_sound
 from cu_pipeline.sample.options import Alteration
+from cu_pipeline.sample.render import ALTERATIONS
 from cu_pipeline.sample.scenes import SCENES
 from cu_pipeline.sample.shot import FPS, HEIGHT, WIDTH, Shot
 

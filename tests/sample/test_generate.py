@@ -5,13 +5,14 @@ from pathlib import Path
 import av
 import pytest
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
-from cu_pipeline.sample.feed import plan_world
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
+from cu_pipeline.sample.plan import plan_world
 from cu_pipeline.sample.render import render
 
 OPTIONS = SampleOptions(clips=14, near_duplicates=0.5)
@@ -36,7 +37,7 @@ def rows(path):
 
 def rendered(folder, options=OPTIONS):
     counters.reset()
-    generate(folder, options, workers=2)
+    generate(folder, options, LocalMapper(2))
     return counters.counts()["clips_rendered"]
 
 
@@ -47,7 +48,7 @@ def contents(folder):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
-    assert generate(folder, OPTIONS, workers=2) == folder / "manifest.csv"
+    assert generate(folder, OPTIONS, LocalMapper(2)) == folder / "manifest.csv"
     return folder
 
 

@@ -10,7 +10,7 @@ from cu_pipeline.tracking.stages import Stage
 CATALOG = {
     "raw": {"type": "x.Y", "filepath": "data/raw.csv"},
     "features": {"type": "x.Y", "filepath": "data/04_feature", "metadata": {"dvc": {"persist": True}}},
-    "metrics": {"type": "x.Y", "filepath": "data/metrics.json"},
+    "metrics": {"type": "x.Y", "filepath": "data/metrics.json", "metadata": {"dvc": {"metrics": True}}},
     "log": {"type": "x.Y", "filepath": "data/log", "metadata": {"dvc": False}},
     "remote": {"type": "x.Y", "filepath": "s3://bucket/table"},
     "inner": {"type": "x.Y", "filepath": "data/04_feature/part"},
@@ -58,7 +58,7 @@ def test_what_a_stage_makes_itself_is_no_dependency(project_root: Path) -> None:
 
 
 def test_modules_behind_the_nodes_are_dependencies_also_when_imported_indirectly(project_root: Path) -> None:
-    deep = Stage("x", frozenset(), frozenset(), frozenset(), False, frozenset({"cu_pipeline.hooks"}))
+    deep = Stage("x", frozenset(), frozenset(), frozenset(), False, frozenset({"cu_pipeline.hooks.lock"}))
     deps = generate(project(project_root, deep))["stages"]["x"]["deps"]
     assert "src/cu_pipeline/tracking/run_lock.py" in deps
     assert "src/cu_pipeline/core/errors.py" in deps

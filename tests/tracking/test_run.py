@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cu_pipeline.tracking.dvc_hash import dvc_md5
+from cu_pipeline.tracking.dvc_lock import dvc_md5
 from cu_pipeline.tracking.run_lock import RunLock
 
 pytestmark = pytest.mark.slow

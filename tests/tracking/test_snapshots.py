@@ -12,8 +12,8 @@ import yaml
 from cu_pipeline.core.errors import SnapshotError
 from cu_pipeline.core.records import CLIPS, LABELS, REJECTS, table
 from cu_pipeline.datasets.tables import CSVTable, ParquetTable
-from cu_pipeline.tracking import dvc_lock, snapshot
-from cu_pipeline.tracking.snapshot_commands import diff_snapshots, list_snapshots
+from cu_pipeline.tracking import dvc_lock, snapshots
+from cu_pipeline.tracking.snapshot_diff import diff_snapshots, list_snapshots
 
 PATHS = {
     "clips": "data/02_intermediate/clips.parquet",
@@ -45,9 +45,9 @@ class Project:
         ParquetTable(filepath=str(self.root / PATHS["labels"])).save(table(given, LABELS))
         CSVTable(filepath=str(self.root / PATHS["rejects"])).save(table(refused, REJECTS))
 
-    def record(self, run: str) -> snapshot.Snapshot | None:
+    def record(self, run: str) -> snapshots.Snapshot | None:
         assert dvc_lock.commit(self.root, STAGES)
-        return snapshot.record(self.root, PATHS, run)
+        return snapshots.record(self.root, PATHS, run)
 
     def tables(self) -> dict[str, bytes]:
         return {name: (self.root / path).read_bytes() for name, path in PATHS.items()}
@@ -137,7 +137,7 @@ def test_versions_are_listed_newest_first_with_counts(project: Project) -> None:
 
 @pytest.mark.parametrize("names", ["latest~1 latest", "ids", "HEAD~1 HEAD", "main~1 latest"])
 def test_a_diff_shows_what_changed_whatever_the_versions_are_called(project: Project, names: str) -> None:
-    ids = [one.id for one in snapshot.read(project.root)]
+    ids = [one.id for one in snapshots.read(project.root)]
     old, new = [one[:6] for one in ids] if names == "ids" else names.split()
     assert json.loads(diff_snapshots(project.root, PATHS, old, new, as_json=True)) == {
         "old": ids[0],
@@ -160,20 +160,20 @@ def test_a_diff_for_people_counts_and_names_the_first(project: Project) -> None:
 
 
 def test_the_same_data_makes_no_second_version_but_data_that_comes_back_does(project: Project) -> None:
-    first, second = snapshot.read(project.root)
-    assert snapshot.record(project.root, PATHS, "run3") is None
+    first, second = snapshots.read(project.root)
+    assert snapshots.record(project.root, PATHS, "run3") is None
     project.write(**FIRST)
     back = project.record("run4")
     assert back is not None
     assert back.id == first.id
-    assert [one.id for one in snapshot.read(project.root)] == [first.id, second.id, first.id]
+    assert [one.id for one in snapshots.read(project.root)] == [first.id, second.id, first.id]
 
 
 def test_a_version_that_another_program_made_is_listed_too(project: Project) -> None:
     project.write(**FIRST)
     project.shell("dvc", "commit", "--quiet", "--force")
     assert len(list_snapshots(project.root, PATHS).splitlines()) == 4
-    assert len(snapshot.read(project.root)) == 2
+    assert len(snapshots.read(project.root)) == 2
 
 
 def test_names_that_mean_nothing_are_answered_with_what_is_allowed(project: Project) -> None:
@@ -195,13 +195,13 @@ def test_a_table_that_is_gone_is_told_with_the_remedy_and_still_listed(project: 
 
 
 def test_a_line_that_a_crash_left_unfinished_does_not_count_and_a_damaged_one_is_named(project: Project) -> None:
-    path = project.root / snapshot.FILE_NAME
+    path = project.root / snapshots.FILE_NAME
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:50])
-    assert len(snapshot.read(project.root)) == 2
+    assert len(snapshots.read(project.root)) == 2
     path.write_bytes(b"<<<<<<< HEAD\n" + whole)
     with pytest.raises(SnapshotError, match="line 1 is damaged"):
-        snapshot.read(project.root)
+        snapshots.read(project.root)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
@@ -234,7 +234,7 @@ def test_a_lock_that_changed_since_is_not_put_back(project: Project) -> None:
 
 
 def test_a_project_without_clips_has_no_version(tmp_path: Path) -> None:
-    assert snapshot.record(tmp_path, PATHS) is None
+    assert snapshots.record(tmp_path, PATHS) is None
     assert "No snapshot yet" in list_snapshots(tmp_path, PATHS)
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
-    assert snapshot.record(tmp_path, PATHS) is None
+    assert snapshots.record(tmp_path, PATHS) is None

@@ -1,5 +1,17 @@
 """Commands of this project, added to Kedro's or put in their place."""
 
-from cu_pipeline.cli.main import cli
+import click
 
-__all__ = ["cli"]
+from cu_pipeline.cli.data import dvc_yaml, snapshots
+from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.run import run
+from cu_pipeline.cli.servers import llm_server, traffic
+
+
+@click.group(name="cu-pipeline")
+def cli() -> None:
+    """Commands of this project."""
+
+
+for command in (run, dvc_yaml, snapshots, traffic, llm_server, labels):
+    cli.add_command(command)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cu_pipeline.cli.words import told_in_words
+from cu_pipeline.cli.messages import told_in_words
 
 
 @click.command("dvc-yaml")
@@ -36,7 +36,7 @@ def snapshots(context: click.Context, /, *, as_json: bool) -> None:
     data has the same id again.
     """
     if context.invoked_subcommand is None:
-        from cu_pipeline.tracking.snapshot_commands import list_snapshots, project_tables
+        from cu_pipeline.tracking.snapshot_diff import list_snapshots, project_tables
 
         root = Path(context.obj.project_path)
         with told_in_words():
@@ -55,7 +55,7 @@ def snapshots_diff(metadata: Any, /, *, old: str, new: str, ids: int, as_json: b
     OLD and NEW are ids or their beginnings (four digits or more), latest, latest~1 and so on, or git revisions with
     a committed dvc.lock. Without them: the last two versions.
     """
-    from cu_pipeline.tracking.snapshot_commands import diff_snapshots, project_tables
+    from cu_pipeline.tracking.snapshot_diff import diff_snapshots, project_tables
 
     root = Path(metadata.project_path)
     with told_in_words():

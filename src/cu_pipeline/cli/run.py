@@ -50,10 +50,9 @@ def _abandon(error: BaseException) -> None:
     """End what an interrupted run left open; errors were dealt with by Kedro's hooks."""
     from kedro.framework.project import settings
 
-    status = "FAILED" if isinstance(error, Exception) else "KILLED"
     for hooks in settings.HOOKS:
         if hasattr(hooks, "abandon"):
-            hooks.abandon(status, f"{type(error).__name__}: {error}")
+            hooks.abandon(error)
 
 
 def _foreseen(error: BaseException | None) -> CuPipelineError | None:

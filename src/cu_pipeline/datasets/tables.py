@@ -1,4 +1,4 @@
-"""Datasets of single files, written atomically: a crash leaves the old file or the new one."""
+"""Datasets of tables, JSON and text in local files, written atomically: a crash leaves the old file or the new one."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,9 @@ import pandas as pd
 
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.records import TABLES
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.json_lines import append_lines, read_lines
+from cu_pipeline.core.records import TABLES, completed, table
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.schema import check_table
 
@@ -107,3 +109,69 @@ class TextFile(LocalDataset[str, str]):
 
     def save(self, data: str) -> None:
         write_text(self._filepath, data)
+
+
+class Folder(LocalDataset[Any, Path]):
+    """A folder that is read by its path; it may be absent."""
+
+    def load(self) -> Path:
+        return self._filepath
+
+    def save(self, data: Any) -> None:
+        raise NotImplementedError(f"{self._filepath} is written by the program that owns it")
+
+
+class EarlierText(TextFile):
+    """A text file that an earlier run may have left; "" where there is none."""
+
+    def load(self) -> str:
+        return super().load() if self._filepath.is_file() else ""
+
+
+class EarlierTable(ParquetTable):
+    """A table that an earlier run may have left; without rows and columns where there is none."""
+
+    def load(self) -> pd.DataFrame:
+        return super().load() if self._filepath.is_file() else pd.DataFrame()
+
+
+class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
+    """A table that grows: saving checks and adds one Parquet part, loading gives all rows; no rows add no part.
+
+    Parts of earlier versions are read too: they get the columns that have come since.
+
+    Args:
+        filepath: folder of the parts.
+        schema: a key of `core.records.TABLES`.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, schema: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._schema = schema
+
+    def load(self) -> pd.DataFrame:
+        columns = TABLES[self._schema].columns
+        parts = [completed(pd.read_parquet(path), columns) for path in sorted(self._filepath.glob("part-*.parquet"))]
+        return pd.concat(parts, ignore_index=True) if parts else table([], columns)
+
+    def save(self, data: pd.DataFrame) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        if data.empty:
+            return
+        check_table(data, self._schema, f"It was not added to {self._filepath}. Remedy: report this")
+        number = len(list(self._filepath.glob("part-*.parquet")))
+        name = json_sha256(data.astype(str).to_numpy().tolist())[:12]
+        with atomic_path(self._filepath / f"part-{number:06}-{name}.parquet") as temporary:
+            data.to_parquet(temporary, index=False)
+
+
+class JSONLog(LocalDataset[list[dict[str, Any]], list[dict[str, Any]]]):
+    """Records, one JSON object a line: saving appends, loading gives all; no records leave the bytes as they are."""
+
+    def load(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in read_lines(self._filepath)]
+
+    def save(self, data: list[dict[str, Any]]) -> None:
+        if data or not self._filepath.exists():
+            append_lines(self._filepath, (json.dumps(record, sort_keys=True, ensure_ascii=False) for record in data))

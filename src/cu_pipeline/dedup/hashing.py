@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import KeyedLog
@@ -60,35 +60,34 @@ def hash_key(media_sha256: str) -> str:
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
 
 
-def hash_new(rows: pd.DataFrame, known: Mapping[str, Hashed], limits: Limits, workers: int) -> Iterator[list[Hashed]]:
+def hash_new(rows: pd.DataFrame, known: Mapping[str, Hashed], limits: Limits, mapper: Mapper) -> Iterator[list[Hashed]]:
     """Hash the frames of media that were not hashed before, a chunk at a time.
 
     Args:
         rows: with `media_sha256` and `path`; no hash: no media.
         known: what earlier runs hashed, by key.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: of the work over files.
     """
     with_media = rows[rows["media_sha256"] != ""].drop_duplicates("media_sha256")
     files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
     new = {key: path for key, path in files.items() if key not in known}
     count("clips_hashed", len(new))
     count("clips_hash_cached", len(files) - len(new))
-    yield from hash_files(new, limits, workers)
+    yield from hash_files(new, limits, mapper)
 
 
-def hash_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Hashed]]:
+def hash_files(files: Mapping[str, str], limits: Limits, mapper: Mapper) -> Iterator[list[Hashed]]:
     """Hash files in processes that may fail, a chunk at a time. A file whose frames do not all decode has no hashes.
 
     Args:
         files: keys of hashes to paths in the form that tables keep.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: of the work over files.
     """
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         perceptual.frame_hashes,
         [from_stored(stored) for stored in files.values()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="hashing frames",

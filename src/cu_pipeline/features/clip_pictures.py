@@ -3,8 +3,7 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Final
 
-from cu_pipeline.compute.cores import usable_cores
-from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.compute.worker_pool import WorkerPool, usable_cores
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media.options import Limits
@@ -46,17 +45,17 @@ class ClipPictures:
         Raises:
             BadClipError: the clip does not decode.
         """
-        outcome = _crew(self.count, self.side).run(from_stored(self.path))
+        outcome = _pool(self.count, self.side).run(from_stored(self.path))
         if outcome.error is not None:
             raise outcome.error
         return outcome.value or ()
 
 
 @cache
-def _crew(count: int, side: int) -> "IsolatedCrew[Path, tuple[bytes, ...]]":
+def _pool(count: int, side: int) -> "WorkerPool[Path, tuple[bytes, ...]]":
     """Give the workers that decode pictures; they start when first needed and end with this process."""
     limits = Limits()
-    return IsolatedCrew(
+    return WorkerPool(
         partial(pictures, count=count, side=side),
         size=usable_cores(),
         timeout_s=limits.timeout_s,

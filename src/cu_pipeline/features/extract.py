@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
 from cu_pipeline.features.store import FeatureStore, empty_values
@@ -24,7 +24,7 @@ def extract_missing(
     contents: Mapping[Source, Mapping[str, str]],
     store: FeatureStore,
     limits: Limits,
-    workers: int,
+    mapper: Mapper,
 ) -> Iterator[FeatureChunk]:
     """Compute the features that the store lacks, a chunk at a time, so that a crash loses one chunk at most.
 
@@ -36,7 +36,7 @@ def extract_missing(
         contents: kind of content -> its hash -> media path or text.
         store: what is stored already.
         limits: time and memory that decoding one clip may take.
-        workers: decoding processes; 0: one per core.
+        mapper: decodes.
     """
     lacking = [store.missing(extractor.identity, list(contents[extractor.source])) for extractor in extractors]
     for extractor, missing in zip(extractors, lacking, strict=True):
@@ -44,7 +44,7 @@ def extract_missing(
         _log.info("%s: %d to compute, %d stored", _told(extractor, extractors), len(missing), stored)
         count(f"{extractor.identity.name}_encoded", 0)
     buffers = [_Buffer(extractor) for extractor in extractors]
-    for place, key, prepared in _prepared(extractors, contents, lacking, limits, workers):
+    for place, key, prepared in _prepared(extractors, contents, lacking, limits, mapper):
         yield from buffers[place].add(key, prepared)
     for buffer, missing in zip(buffers, lacking, strict=True):
         yield from buffer.rest()
@@ -114,7 +114,7 @@ def _prepared(
     contents: Mapping[Source, Mapping[str, str]],
     lacking: Sequence[Sequence[str]],
     limits: Limits,
-    workers: int,
+    mapper: Mapper,
 ) -> Iterator[tuple[int, str, Any]]:
     """The place of an extractor, the key of a content, and the content as its model takes it; None: refused."""
     media: dict[str, list[int]] = defaultdict(list)
@@ -122,7 +122,7 @@ def _prepared(
         if extractors[place].source == "media":
             for key in missing:
                 media[key].append(place)
-    yield from _decoded(extractors, contents["media"], media, limits, workers)
+    yield from _decoded(extractors, contents["media"], media, limits, mapper)
     for place, missing in enumerate(lacking):
         if extractors[place].source == "text":
             for key in missing:
@@ -134,13 +134,12 @@ def _decoded(
     paths: Mapping[str, str],
     wanted: Mapping[str, Sequence[int]],
     limits: Limits,
-    workers: int,
+    mapper: Mapper,
 ) -> Iterator[tuple[int, str, Any]]:
     places = {place for wanting in wanted.values() for place in wanting}
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         partial(_prepare_some, extractors={place: extractors[place] for place in sorted(places)}),
         [(paths[key], tuple(wanting)) for key, wanting in wanted.items()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="decode and encode clips",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from cu_pipeline.compute.crew import IsolatedCrew
+from cu_pipeline.compute.worker_pool import WorkerPool
 from cu_pipeline.core.captions import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, embedding, part_name
@@ -82,11 +82,9 @@ class Predictor:
         }
         media = {name: one for name, one in self._extractors.items() if one.source == "media"}
         self._decode = partial(decode, extractors=media, limits=limits)
-        self._crew: IsolatedCrew[str, Decoded] | None = None
+        self._pool: WorkerPool[str, Decoded] | None = None
         if workers:
-            self._crew = IsolatedCrew(
-                self._decode, size=workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb
-            )
+            self._pool = WorkerPool(self._decode, size=workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
 
     @classmethod
     def load(cls, folder: Path, limits: Limits | None = None, workers: int = 0) -> "Predictor":
@@ -126,12 +124,12 @@ class Predictor:
 
     def close(self) -> None:
         """End the decoding processes; media is refused from then on."""
-        if self._crew is not None:
-            self._crew.close()
+        if self._pool is not None:
+            self._pool.close()
 
     def _decoded(self, media: Path) -> Decoded:
         path = str(media.absolute())
-        return self._decode(path) if self._crew is None else self._crew.run(path).get()
+        return self._decode(path) if self._pool is None else self._pool.run(path).get()
 
     def _features(self, media: Mapping[str, Any] | None, text: str) -> dict[str, Feature]:
         """What all extractors say of one clip, by part of the embedding."""

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.compute.outcome import Outcome
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper, Outcome
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
@@ -79,35 +78,36 @@ def probe_key(stored: str, limits: Limits) -> str:
     return json_sha256([*place, limits.model_dump(), decoder_identity()])
 
 
-def probe_new(rows: pd.DataFrame, known: Mapping[str, Probed], limits: Limits, workers: int) -> Iterator[list[Probed]]:
+def probe_new(
+    rows: pd.DataFrame, known: Mapping[str, Probed], limits: Limits, mapper: Mapper
+) -> Iterator[list[Probed]]:
     """Probe the media of rows that were not probed before, a chunk at a time.
 
     Args:
         rows: with `probe_key` and `path`; no key: no media.
         known: what earlier runs found, by key.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: of the work over files.
     """
     with_media = rows[rows["probe_key"] != ""]
     files = dict(zip(with_media["probe_key"], with_media["path"], strict=True))
     new = {key: path for key, path in files.items() if key not in known}
     count("clips_probed", len(new))
     count("clips_probe_cached", len(files) - len(new))
-    yield from probe_files(new, limits, workers)
+    yield from probe_files(new, limits, mapper)
 
 
-def probe_files(files: Mapping[str, str], limits: Limits, workers: int) -> Iterator[list[Probed]]:
+def probe_files(files: Mapping[str, str], limits: Limits, mapper: Mapper) -> Iterator[list[Probed]]:
     """Probe files in processes that may fail, a chunk at a time.
 
     Args:
         files: keys of what is found to paths in the form that tables keep.
         limits: what a file may cost.
-        workers: processes; 0: one per core.
+        mapper: runs it.
     """
-    outcomes = map_isolated(
+    outcomes = mapper.map(
         partial(probe, limits=limits),
         [from_stored(stored) for stored in files.values()],
-        workers=workers,
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
         description="probing media",

@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.media.container import open_video
-from cu_pipeline.media.packets import read_index
-from cu_pipeline.media.rotation import quarter_turns
+from cu_pipeline.media.container import open_video, quarter_turns, read_index
+from cu_pipeline.media.decoding import decode_in_order, decode_needed
 from cu_pipeline.media.sampling import Sampling
-from cu_pipeline.media.selective import decode_needed
-from cu_pipeline.media.sequential import decode_in_order
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cu_pipeline.media.container import quarter_turns
 from cu_pipeline.media.frames import decode_sample
-from cu_pipeline.media.rotation import quarter_turns
 
 if TYPE_CHECKING:
     from av import VideoFrame

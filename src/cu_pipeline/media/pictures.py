@@ -1,3 +1,5 @@
+"""JPEG files of clips: for language models and for pages."""
+
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -5,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.media.frames import decode_sample, fitted
+from cu_pipeline.media.frames import decode_sample, fitted, shown_sides, upright
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -42,3 +44,24 @@ def jpeg(image: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
     return stream.getvalue()
+
+
+def thumbnail(path: Path, height: int) -> bytes:
+    """Give a small picture of a clip's middle.
+
+    Args:
+        path: a local media file.
+        height: in pixels; the width follows from the sides' ratio.
+
+    Returns:
+        A JPEG file.
+
+    Raises:
+        BadClipError: the file does not open or does not decode.
+    """
+
+    def shrink(frame: "VideoFrame") -> bytes:
+        wide, high = shown_sides(frame)
+        return jpeg(upright(frame, max(round(height * wide / high), 1), height))
+
+    return decode_sample(path, 1, shrink)[0]

@@ -4,10 +4,16 @@ from typing import TYPE_CHECKING
 
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import file_sha256
-from cu_pipeline.media.container import check_present, decoding_errors, describe, open_video
+from cu_pipeline.media.container import (
+    PacketIndex,
+    check_present,
+    decoding_errors,
+    describe,
+    open_video,
+    quarter_turns,
+    read_index,
+)
 from cu_pipeline.media.options import Limits
-from cu_pipeline.media.packets import PacketIndex, read_index
-from cu_pipeline.media.rotation import quarter_turns
 
 if TYPE_CHECKING:
     from av import VideoFrame

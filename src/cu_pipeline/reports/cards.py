@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.reports.options import ReportOptions
@@ -50,7 +50,7 @@ class Cards:
             self._wanted[sha] = path
         return Card(clip_id, text, sha, notes, good)
 
-    def pictures(self, folder: Path, options: ReportOptions, workers: int) -> dict[str, str]:
+    def pictures(self, folder: Path, options: ReportOptions, mapper: Mapper) -> dict[str, str]:
         """Give the pictures of all cards made so far; media hash -> data URI.
 
         Each is decoded once, in a worker that may crash, and kept in `folder`. A clip that cannot be decoded has
@@ -59,22 +59,21 @@ class Cards:
         Args:
             folder: keeps pictures between runs.
             options: their size, and limits of the workers.
-            workers: processes; 0: one per core.
+            mapper: makes them.
         """
         files = {sha: folder / f"{sha}-{options.thumbnail_height}.jpg" for sha in self._wanted}
-        self._make([sha for sha, file in files.items() if not file.is_file()], files, options, workers)
+        self._make([sha for sha, file in files.items() if not file.is_file()], files, options, mapper)
         pictures = {sha: file.read_bytes() for sha, file in files.items()}
         return {sha: data_uri(content, "image/jpeg") for sha, content in pictures.items() if content}
 
-    def _make(self, missing: list[str], files: dict[str, Path], options: ReportOptions, workers: int) -> None:
+    def _make(self, missing: list[str], files: dict[str, Path], options: ReportOptions, mapper: Mapper) -> None:
         from cu_pipeline.core.atomic import atomic_path
-        from cu_pipeline.media.thumbnail import thumbnail
+        from cu_pipeline.media.pictures import thumbnail
 
         count("thumbnails_made", len(missing))
-        outcomes = map_isolated(
+        outcomes = mapper.map(
             partial(thumbnail, height=options.thumbnail_height),
             [from_stored(self._wanted[sha]) for sha in missing],
-            workers=workers,
             timeout_s=options.timeout_s,
             memory_mb=options.memory_mb,
             description="thumbnails",

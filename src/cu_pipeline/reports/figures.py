@@ -1,7 +1,7 @@
 """Figures of the report and of the tracked runs: one look, no state of pyplot, equal data give equal bytes."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -200,3 +200,45 @@ def _presence(confusion: Mapping[str, Any]) -> "Figure":
 def _short(name: str) -> str:
     printable = "".join(letter if letter.isprintable() else " " for letter in name)
     return printable if len(printable) <= 22 else printable[:21] + "…"
+
+
+MODEL: Final = "this model"
+COMPARED: Final = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
+"""Metrics that are drawn beside the baselines, with their words."""
+
+
+def model_figures(found: Mapping[str, Any]) -> "dict[str, Figure]":
+    """Draw one capability's model on the test split, from its part of the `metrics` dataset.
+
+    Returns:
+        Name -> figure: each compared metric, `confusion` and `calibration`; none without test clips.
+    """
+    if "test" not in found:
+        return {}
+    rows = [(MODEL, found["test"]), *found.get("baselines", {}).items()]
+    figures = {
+        metric: interval_figure(
+            [(words(name), values[metric], *values["ci95"][metric]) for name, values in rows], title
+        )
+        for metric, title in COMPARED.items()
+    }
+    return figures | {
+        "confusion": confusion_figure(found["confusion"], found["classes"]),
+        "calibration": reliability_figure(found["reliability"], found["test"]["ece"]),
+    }
+
+
+def metrics_pictures(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    """Give the figures of all capabilities as `CAPABILITY/NAME.png` and the PNG's bytes."""
+    for capability, found in metrics.items():
+        for name, figure in model_figures(found).items():
+            yield f"{capability}/{name}.png", png(figure)
+
+
+def words(name: str) -> str:
+    """Give a name as words.
+
+    >>> words("tfidf_logistic")
+    'tfidf logistic'
+    """
+    return name.replace("_", " ")

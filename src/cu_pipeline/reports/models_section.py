@@ -4,8 +4,7 @@ import pandas as pd
 
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.reports.cards import Card, Cards, data_uri
-from cu_pipeline.reports.figures import svg
-from cu_pipeline.reports.model_figures import COMPARED, MODEL, model_figures, words
+from cu_pipeline.reports.figures import COMPARED, MODEL, model_figures, svg, words
 
 
 def models_section(

@@ -4,9 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.reports.cards import Cards
-from cu_pipeline.reports.data_section import data_section
+from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
 from cu_pipeline.reports.models_section import models_section
 from cu_pipeline.reports.options import ReportOptions
@@ -31,14 +32,14 @@ class Results:
     drift: dict[str, Any]
 
 
-def render_page(results: Results, thumbnails: Path, options: ReportOptions, workers: int) -> str:
+def render_page(results: Results, thumbnails: Path, options: ReportOptions, mapper: Mapper) -> str:
     """Write one self-contained page about a run: equal results give equal pages.
 
     Args:
         results: what the run left.
         thumbnails: folder that keeps pictures between runs.
         options: what is shown.
-        workers: processes that make pictures; 0: one per core.
+        mapper: makes the pictures.
 
     Returns:
         HTML that needs no other file and no network.
@@ -55,7 +56,7 @@ def render_page(results: Results, thumbnails: Path, options: ReportOptions, work
         "delivery": results.delivery,
         "drift": results.drift,
     }
-    pictures = cards.pictures(thumbnails, options, workers)
+    pictures = cards.pictures(thumbnails, options, mapper)
     version = text_sha256("".join(sorted(results.clips["clip_id"] + results.clips["media_sha256"])))[:12]
     template = environment().get_template("index.html.j2")
     return template.render(options=options, pictures=pictures, data_version=version, **sections)

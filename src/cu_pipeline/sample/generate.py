@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from cu_pipeline.compute.pool import map_isolated
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.capability import Kind, join_label
 from cu_pipeline.core.counters import count
-from cu_pipeline.sample.damage import Damage
-from cu_pipeline.sample.feed import plan_world
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import ClipPlan
-from cu_pipeline.sample.shot import Shot
+from cu_pipeline.sample.plan import ClipPlan, plan_world
+from cu_pipeline.sample.shot import Damage, Shot
 
 MANIFEST: Final = "manifest.csv"
 TRUTH: Final = "truth.csv"
@@ -24,7 +22,7 @@ _TIMEOUT_S: Final = 120.0
 _MEMORY_MB: Final = 4096
 
 
-def generate(folder: Path, options: SampleOptions, *, workers: int = 0) -> Path:
+def generate(folder: Path, options: SampleOptions, mapper: Mapper) -> Path:
     """Render the sample world, or what of it is not there yet.
 
     A media file's name holds a hash of all that its bytes depend on, and each file appears whole or not at all. So
@@ -34,7 +32,7 @@ def generate(folder: Path, options: SampleOptions, *, workers: int = 0) -> Path:
     Args:
         folder: gets `manifest.csv`, `truth.csv` and `media/`.
         options: the world.
-        workers: processes that render; 0: one per core.
+        mapper: renders.
 
     Returns:
         The manifest.
@@ -45,7 +43,7 @@ def generate(folder: Path, options: SampleOptions, *, workers: int = 0) -> Path:
     present = {path.name for path in media.iterdir()}
     shots = {Path(plan.path).name: plan.shot for plan in plans if plan.shot.damage != Damage.MISSING}
     missing = [(shot, media / name) for name, shot in shots.items() if name not in present]
-    _render(missing, workers)
+    _render(missing, mapper)
     _write_if_changed(folder / TRUTH, _csv(map(_truth_row, plans)))
     _write_if_changed(folder / MANIFEST, _csv(map(_manifest_row, plans)))
     for name in present - shots.keys():
@@ -54,16 +52,15 @@ def generate(folder: Path, options: SampleOptions, *, workers: int = 0) -> Path:
     return folder / MANIFEST
 
 
-def _render(work: list[tuple[Shot, Path]], workers: int) -> None:
+def _render(work: list[tuple[Shot, Path]], mapper: Mapper) -> None:
     count("clips_rendered", len(work))
     if not work:
         return
     from cu_pipeline.sample.render import render
 
-    for outcome in map_isolated(
+    for outcome in mapper.map(
         render,
         work,
-        workers=workers,
         timeout_s=_TIMEOUT_S,
         memory_mb=_MEMORY_MB,
         description="rendering sample clips",

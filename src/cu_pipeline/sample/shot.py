@@ -1,6 +1,10 @@
+"""What a media file of the sample world shows, and what may be wrong with it."""
+
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Final
 
+from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.hashing import json_sha256
 
 RENDERER: Final = 1
@@ -73,3 +77,25 @@ class Shot:
     def key(self) -> str:
         """Hash of everything that the file's bytes depend on; 12 hex digits."""
         return json_sha256([RENDERER, WIDTH, HEIGHT, FPS, asdict(self)])[:12]
+
+
+class Damage(StrEnum):
+    """What is wrong with a row that must be refused."""
+
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    GARBAGE = "garbage"
+    AUDIO_ONLY = "audio_only"
+    MISSING = "missing"
+    REPEATED = "repeated"
+
+
+REASONS: Final = {
+    Damage.EMPTY: Reason.EMPTY,
+    Damage.TRUNCATED: Reason.TRUNCATED,
+    Damage.GARBAGE: Reason.NOT_MEDIA,
+    Damage.AUDIO_ONLY: Reason.NO_VIDEO,
+    Damage.MISSING: Reason.MISSING,
+    Damage.REPEATED: Reason.DUPLICATE_ID,
+}
+"""Why each kind must be refused."""

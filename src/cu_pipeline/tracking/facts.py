@@ -40,18 +40,19 @@ def end_facts() -> dict[str, str]:
 
 def git_commit(root: Path) -> str | None:
     """Give the commit that is checked out; None outside git."""
-    return _ask_git(root, "rev-parse", "HEAD")
+    return ask_git(root, "rev-parse", "HEAD")
 
 
 def _git(root: Path) -> dict[str, str]:
     commit = git_commit(root)
     if commit is None:
         return {}
-    changes = _ask_git(root, "status", "--porcelain")
+    changes = ask_git(root, "status", "--porcelain")
     return {"git.commit": commit, "git.dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": commit}
 
 
-def _ask_git(root: Path, *arguments: str) -> str | None:
+def ask_git(root: Path, *arguments: str) -> str | None:
+    """Run a git command; None where git has no answer, or there is none."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -23,14 +23,14 @@ OPERATIONS = {"open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "os.trun
 REPOSITORY = Path(__file__).parents[3]
 
 
-class InProcessCrew:
+class InProcessPool:
     """Stands for the worker processes, whose deaths `tests/compute` looks after."""
 
     def __init__(self, function: Callable[[Any], Any], **_: object) -> None:
         self._function = function
 
     def run(self, item: Any) -> Any:
-        from cu_pipeline.compute.outcome import Outcome
+        from cu_pipeline.compute.mapper import Outcome
         from cu_pipeline.core.errors import BadClipError
 
         try:
@@ -67,8 +67,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from cu_pipeline.core.capability import Capabilities
     from cu_pipeline.pipelines.collect.nodes import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
-    from cu_pipeline.tracking.catalog_files import catalog_files
-    from cu_pipeline.tracking.strays import tidy
+    from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 
     entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
     tidy(root, catalog_files(entries).values())
@@ -151,13 +150,13 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    from cu_pipeline.compute import pool
+    from cu_pipeline.compute import worker_pool
     from cu_pipeline.dedup import hashing
     from cu_pipeline.ingest import probing
     from cu_pipeline.pipelines.collect import pipeline  # noqa: F401
 
     logging.disable()
-    pool.IsolatedCrew = InProcessCrew  # type: ignore[assignment, misc]
+    worker_pool.WorkerPool = InProcessPool  # type: ignore[assignment, misc]
     hashing.CHUNK = probing.CHUNK = 3  # type: ignore[misc]
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)

@@ -211,6 +211,6 @@ def test_a_timeout_may_be_the_machines_fault_and_is_tried_again(tmp_path, clips,
 
 
 def test_a_feed_without_media_starts_no_decoder(tmp_path, clips, encoded, monkeypatch):
-    monkeypatch.setattr("cu_pipeline.compute.isolated.WorkerProcess", None)
+    monkeypatch.setattr("cu_pipeline.compute.worker_pool.WorkerProcess", None)
     counts = run(tmp_path / "store", clips[clips["path"] == ""])
     assert counts == {"captions_encoded": 1, "clips_decoded": 0, "frames_encoded": 0}

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from cu_pipeline.datasets.files import EarlierText, Folder
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
-from cu_pipeline.datasets.files import EarlierText, Folder
 from cu_pipeline.datasets.tables import JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding

@@ -3,8 +3,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
-from cu_pipeline.datasets.files import Folder
-from cu_pipeline.datasets.tables import CSVTable, JSONFile, TextFile
+from cu_pipeline.datasets.tables import CSVTable, Folder, JSONFile, TextFile
 from cu_pipeline.pipelines.report.pipeline import create_pipeline
 from cu_pipeline.reports.options import ReportOptions
 

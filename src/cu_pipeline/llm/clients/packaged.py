@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-from cu_pipeline.compute.cores import usable_cores
+from cu_pipeline.compute.worker_pool import usable_cores
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.weights import MODELS, weights_path
 from cu_pipeline.llm.clients.formats import answer_format, chat_request, pick, room_for, token_grammar

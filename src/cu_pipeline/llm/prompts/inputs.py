@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 from pydantic import Field
 
+from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_pictures import ClipPictures
@@ -139,7 +140,7 @@ def screen_reader(options: InputOptions) -> ScreenTextReader:
 
 
 def read_missing_screens(
-    clips: pd.DataFrame, store: FeatureStore, earlier: Mapping[str, str], options: InputOptions, workers: int
+    clips: pd.DataFrame, store: FeatureStore, earlier: Mapping[str, str], options: InputOptions, mapper: Mapper
 ) -> Iterator[FeatureChunk]:
     """Read the text on screen of clips where it is not known yet, a few at a time.
 
@@ -148,7 +149,7 @@ def read_missing_screens(
         store: of the texts that are known.
         earlier: texts that an earlier version knew.
         options: how it is read.
-        workers: processes; 0: one per core.
+        mapper: decodes and reads.
     """
     reader, mine = screen_reader(options), options.screen_text
     seen = clips[clips["media_sha256"] != ""].drop_duplicates("media_sha256")
@@ -158,7 +159,7 @@ def read_missing_screens(
         yield chunk
         missing = [key for key in missing if key not in chunk.keys]
     limits = Limits(timeout_s=mine.timeout_s, memory_mb=mine.memory_mb)
-    yield from extract_missing([reader], {"media": {key: files[key] for key in missing}}, store, limits, workers)
+    yield from extract_missing([reader], {"media": {key: files[key] for key in missing}}, store, limits, mapper)
 
 
 def _texts(clips: pd.DataFrame, _: Extracted, __: InputOptions) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any, Final
 import pandas as pd
 from pydantic import Field
 
+from cu_pipeline.compute.mapper import Mapper
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
@@ -81,7 +83,7 @@ def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
         options: of the collect pipeline.
         workers: processes for what takes long; 0: one per core.
     """
-    sample = partial(_read_sample, options=options.sample, workers=workers)
+    sample = partial(_read_sample, options=options.sample, mapper=LocalMapper(workers))
     return read_feeds(options.manifest, options.limits, {"sample": sample})
 
 
@@ -149,7 +151,7 @@ def probe_media(
         workers: processes; 0: one per core.
     """
     yield []
-    yield from probe_new(checked_rows, probe_cache, limits, workers)
+    yield from probe_new(checked_rows, probe_cache, limits, LocalMapper(workers))
 
 
 def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -186,7 +188,7 @@ def hash_media(
         workers: processes; 0: one per core.
     """
     yield []
-    yield from hash_new(admitted_rows, hash_cache, limits, workers)
+    yield from hash_new(admitted_rows, hash_cache, limits, LocalMapper(workers))
 
 
 def find_duplicates(
@@ -272,11 +274,11 @@ def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
     return feed_annotations(admitted_rows)
 
 
-def _read_sample(place: str, limits: Limits, options: SampleOptions, workers: int) -> pd.DataFrame:
+def _read_sample(place: str, limits: Limits, options: SampleOptions, mapper: Mapper) -> pd.DataFrame:
     """Read the generated feed, a `Feed`, after rendering what of it is not there yet."""
     from cu_pipeline.sample.generate import generate
 
-    manifest = generate(from_stored(place or SAMPLE), options, workers=workers)
+    manifest = generate(from_stored(place or SAMPLE), options, mapper)
     return read_manifest(str(manifest), limits)
 
 

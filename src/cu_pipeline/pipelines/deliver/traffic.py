@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import to_stored
 from cu_pipeline.pipelines.deliver.client import classify_all
@@ -25,7 +26,7 @@ def send_sample(folder: Path, options: SampleOptions, url: str) -> tuple[int, in
     """
     import httpx
 
-    manifest = pd.read_csv(generate(folder, options), dtype=str, keep_default_na=False)
+    manifest = pd.read_csv(generate(folder, options, LocalMapper()), dtype=str, keep_default_na=False)
     clips = manifest.assign(path=[to_stored(folder / path) for path in manifest["path"]])
     with httpx.Client(base_url=url, timeout=60) as client:
         try:

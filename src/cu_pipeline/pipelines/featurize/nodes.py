@@ -3,6 +3,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.paths import from_stored
@@ -32,7 +33,7 @@ def extract_features(
     configured = list(build_all(options.extractors).values())
     contents: dict[Source, dict[str, str]] = {source: _contents(clips, source) for source in CONTENT}
     extractors = [*configured, *_others(served, configured)]
-    yield from extract_missing(extractors, contents, store, options.limits, workers)
+    yield from extract_missing(extractors, contents, store, options.limits, LocalMapper(workers))
 
 
 def _others(served: Sequence[FeatureInput], configured: Sequence[Extractor]) -> Iterator[Extractor]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.features.extractor import FeatureChunk
@@ -90,7 +91,7 @@ def read_screen_texts(
 ) -> Iterator[FeatureChunk]:
     """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
     if wanted := [one.clips for one in chosen.values() if "screen_text" in one.recipe.required]:
-        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, workers)
+        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, LocalMapper(workers))
 
 
 def plan_llm_questions(

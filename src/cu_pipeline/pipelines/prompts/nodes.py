@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.resolved import active_capabilities
 from cu_pipeline.drift.holm import holm
@@ -80,7 +81,7 @@ def read_labelled_screens(
 ) -> Iterator[FeatureChunk]:
     """Read the text on screen of the clips that are asked about, where a prompt names it and it is not known yet."""
     if "screen_text" in required:
-        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), store, {}, llm, workers)
+        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), store, {}, llm, LocalMapper(workers))
 
 
 def prepare_development(

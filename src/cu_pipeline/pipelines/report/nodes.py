@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.labels_section import LabelEvidence
@@ -40,7 +41,7 @@ def render_data_card(
     workers: int,
 ) -> str:
     """Write the data card as a page."""
-    return render_data_page(card, clips, duplicates, thumbnails, options, workers)
+    return render_data_page(card, clips, duplicates, thumbnails, options, LocalMapper(workers))
 
 
 def gather_data(
@@ -83,4 +84,4 @@ def render_report(
         The `report` dataset: one self-contained HTML page.
     """
     results = Results(**data, **models, label_evidence=label_evidence, delivery=delivery, drift=drift)
-    return render_page(results, thumbnails, options, workers)
+    return render_page(results, thumbnails, options, LocalMapper(workers))

@@ -1,13 +1,19 @@
+"""How Kedro reads this project's configuration: recorded parameters inside a DVC stage, faults told in words."""
+
+import os
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from pydantic import BaseModel, ValidationError
 
 from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.tracking import params_file
 
 
 class ProjectContext(KedroContext):
@@ -121,3 +127,39 @@ def _fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
         references = [option["$ref"] for option in options if "$ref" in option]
         node = definitions[references[0].rsplit("/", 1)[-1]] if references else node
     return sorted(node.get("properties", {}))
+
+
+STAGE_VARIABLE = "DVC_STAGE"
+"""Set by DVC while it runs a stage's command."""
+
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Kedro's loader; inside a DVC stage, parameters are those that were recorded for `dvc repro`.
+
+    That is `conf/base` with `params.yaml` laid over it. Personal settings in `conf/local` are left out there,
+    since DVC does not know them.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        if key != "parameters" or STAGE_VARIABLE not in os.environ:
+            return super().__getitem__(key)
+        recorded = params_file.read(Path(self.conf_source).parent)
+        return params_file.lay_over(self.base_parameters(), recorded)
+
+    def base_parameters(self) -> dict[str, Any]:
+        """Give the parameters of the base environment alone, without `--params`."""
+        return self._base("parameters")
+
+    def base_catalog(self) -> dict[str, Any]:
+        """Give the catalog of the base environment alone."""
+        return self._base("catalog")
+
+    def _base(self, key: str) -> dict[str, Any]:
+        loader = OmegaConfigLoader(
+            self.conf_source,
+            env=self.base_env,
+            base_env=self.base_env,
+            default_run_env=self.base_env,
+            config_patterns=self.config_patterns,
+        )
+        return loader[key]

@@ -1,4 +1,4 @@
-from cu_pipeline.tracking.summary import next_steps, summary
+from cu_pipeline.hooks.summary import next_steps, summary
 
 
 def test_a_run_without_a_served_model_says_how_to_get_labels() -> None:

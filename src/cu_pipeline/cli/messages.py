@@ -1,3 +1,5 @@
+"""What a command says when it cannot go on."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.media.sampling import sample_positions
+from cu_pipeline.media.decoding import sample_positions
 
 clocks = st.lists(st.integers(-1000, 100_000), min_size=1, max_size=50, unique=True).map(sorted)
 

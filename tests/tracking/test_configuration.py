@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.tracking.context import model_problems, unknown_keys, with_models
+from cu_pipeline.tracking.configuration import model_problems, unknown_keys, with_models
 
 
 class Inner(Options):

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cu_pipeline.tracking.catalog_files import catalog_files
-from cu_pipeline.tracking.strays import tidy
+from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 
 CATALOG = {
     "clips": {"type": "x.Y", "filepath": "data/02/clips.parquet"},

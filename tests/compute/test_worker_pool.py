@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from cu_pipeline.compute.crew import IsolatedCrew
-from cu_pipeline.compute.isolated import IsolatedWorker
+from cu_pipeline.compute.worker_pool import IsolatedWorker, WorkerPool
 from cu_pipeline.core.errors import Reason
 
 LIMITS = {"timeout_s": 20.0, "memory_mb": 1024}
@@ -27,44 +26,44 @@ def children():
 
 
 @pytest.fixture
-def crew():
-    crew = IsolatedCrew(double, size=2, **LIMITS)
-    yield crew
-    crew.close()
+def pool():
+    pool = WorkerPool(double, size=2, **LIMITS)
+    yield pool
+    pool.close()
 
 
-def test_each_thread_gets_its_own_items_answer(crew):
+def test_each_thread_gets_its_own_items_answer(pool):
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda number: crew.run(number).get(), range(40)))
+        found = list(threads.map(lambda number: pool.run(number).get(), range(40)))
     assert [answer for _, answer in found] == [2 * number for number in range(40)]
     assert {process for process, _ in found} == {child.pid for child in children()}
     assert len(children()) == 2
 
 
-def test_workers_take_turns(crew):
-    assert len({crew.run(0).get()[0] for _ in range(2)}) == 2
+def test_workers_take_turns(pool):
+    assert len({pool.run(0).get()[0] for _ in range(2)}) == 2
 
 
-def test_a_worker_that_died_while_idle_is_replaced(crew):
+def test_a_worker_that_died_while_idle_is_replaced(pool):
     for _ in range(2):
-        crew.run(0)
+        pool.run(0)
     for child in children():
         child.kill()
         child.wait()
-    assert [crew.run(number).get()[1] for number in (1, 2)] == [2, 4]
+    assert [pool.run(number).get()[1] for number in (1, 2)] == [2, 4]
 
 
 def test_closing_ends_what_is_under_way_and_refuses_the_rest():
-    crew = IsolatedCrew(wait, size=1, **LIMITS)
-    crew.run(0)
+    pool = WorkerPool(wait, size=1, **LIMITS)
+    pool.run(0)
     outcomes = []
-    threads = [threading.Thread(target=lambda: outcomes.append(crew.run(60))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: outcomes.append(pool.run(60))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    crew.close()
+    pool.close()
     for thread in threads:
         thread.join(10)
-    outcomes.append(crew.run(0))
+    outcomes.append(pool.run(0))
     assert [outcome.error.reason for outcome in outcomes] == [Reason.CRASHED] * 3
     assert not children()
 

@@ -1,0 +1,75 @@
+"""What it takes to map a function over clips, wherever that happens."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from cu_pipeline.core.errors import BadClipError, Reason
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What became of one item.
+
+    Attributes:
+        value: what the function gave; None when it failed.
+        error: why it failed; None when it did not.
+    """
+
+    value: T | None = None
+    error: BadClipError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether another try would end alike. Too slow or crashed may be the machine's fault, not the item's."""
+        return self.error is None or self.error.reason not in _PASSING
+
+    def get(self) -> T:
+        """Take the value.
+
+        Raises:
+            BadClipError: the function failed.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class Mapper(Protocol):
+    """Applies a function to many items that may crash, hang or exhaust what runs them.
+
+    All work on clips goes through one: probing, hashing, decoding, reading text on screen, thumbnails, rendering. The
+    caller neither knows nor decides how many processes there are or on which machines they run.
+    """
+
+    def map(
+        self,
+        function: Callable[[S], T],
+        items: Iterable[S],
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        description: str,
+    ) -> Iterator[Outcome[T]]:
+        """Apply a function to each item, ahead of the caller by a bounded number of items.
+
+        Args:
+            function: picklable, so defined at the top of an importable module, or a `functools.partial` of such.
+            items: picklable and small, such as paths; taken one after the other as they are needed.
+            timeout_s: seconds of wall-clock time for one item.
+            memory_mb: memory that one item may take, in MiB.
+            description: what the progress bar says.
+
+        Yields:
+            An outcome for each item, in the items' order: the value, or the error that stands for it. What takes a
+            process down costs that item alone.
+
+        Raises:
+            ConfigurationError: no process can start, or `function` cannot be pickled.
+        """
+        ...

@@ -1,0 +1,195 @@
+"""Processes on this machine that work on one item at a time and may crash, hang or run out of memory."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from queue import SimpleQueue
+from typing import Final, Generic, TypeVar
+
+from tqdm import tqdm
+
+from cu_pipeline.compute.mapper import Outcome
+from cu_pipeline.compute.worker import WorkerProcess
+from cu_pipeline.core.errors import BadClipError, Reason
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+LOOK_AHEAD: Final = 4
+"""Items a worker that may be under way or finished before the caller has taken the first of them."""
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalMapper:
+    """A `Mapper` whose processes run on this machine.
+
+    Workers are fresh interpreters with one thread each, started once for a `map` and given one item at a time. They
+    go on while the caller uses a result, a few items ahead, so memory does not grow with the number of items. They
+    end with the iteration, however it ends.
+
+    Args:
+        workers: processes; 0: one per usable core.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self._workers = workers
+
+    def map(
+        self,
+        function: Callable[[S], T],
+        items: Iterable[S],
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        description: str,
+    ) -> Iterator[Outcome[T]]:
+        """Apply a function to each item, as `Mapper` says; `memory_mb` is the address space of a process."""
+        total = len(items) if isinstance(items, Sized) else None
+        if total == 0:
+            return
+        workers = self._workers or usable_cores()
+        size = max(min(workers, total or workers), 1)
+        pool = WorkerPool(function, size=size, timeout_s=timeout_s, memory_mb=memory_mb)
+        outcomes = _map(pool, size, items)
+        with closing(outcomes), tqdm(outcomes, desc=description, total=total, unit="clip", disable=None) as bar:
+            yield from bar
+
+
+class WorkerPool(Generic[S, T]):
+    """Isolated workers that take turns: any number of threads may give them items.
+
+    Args:
+        function: picklable.
+        size: workers, so items at a time.
+        timeout_s: seconds of wall-clock time for one item, from when a worker is free.
+        memory_mb: address space of a worker, in MiB.
+    """
+
+    def __init__(self, function: Callable[[S], T], *, size: int, timeout_s: float, memory_mb: int) -> None:
+        self._workers: list[IsolatedWorker[S, T]] = [
+            IsolatedWorker(function, timeout_s=timeout_s, memory_mb=memory_mb) for _ in range(size)
+        ]
+        self._idle: SimpleQueue[IsolatedWorker[S, T]] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def run(self, item: S) -> Outcome[T]:
+        """Apply the function to an item in the worker that has been idle longest; wait until one is.
+
+        Raises:
+            ConfigurationError: the process does not start, or cannot load the function.
+        """
+        worker = self._idle.get()
+        try:
+            return worker.run(item)
+        finally:
+            self._idle.put(worker)
+
+    def end(self) -> None:
+        """Kill all workers: every `run` returns, and no later one starts a process."""
+        for worker in self._workers:
+            worker.end()
+
+    def close(self) -> None:
+        """End all workers, wait until every `run` has returned, and free what they hold."""
+        self.end()
+        for worker in [self._idle.get() for _ in self._workers]:
+            worker.close()
+            self._idle.put(worker)
+
+
+class IsolatedWorker(Generic[S, T]):
+    """Applies a function to items in a process that starts with the first and is replaced when it fails.
+
+    Args:
+        function: picklable.
+        timeout_s: seconds of wall-clock time for one item.
+        memory_mb: address space of the process, in MiB.
+    """
+
+    def __init__(self, function: Callable[[S], T], *, timeout_s: float, memory_mb: int) -> None:
+        self._function = function
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._process: WorkerProcess | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def run(self, item: S) -> Outcome[T]:
+        """Apply the function to an item; what takes the process down becomes the item's outcome.
+
+        Raises:
+            ConfigurationError: the process does not start, or cannot load the function.
+        """
+        process = self._started()
+        if process is None:
+            return Outcome(error=BadClipError(Reason.CRASHED, "the work was ended"))
+        try:
+            process.connection.send(item)
+            if not process.connection.poll(self._timeout_s):
+                process.kill()
+                self._retire()
+                return Outcome(error=BadClipError(Reason.TIMEOUT, f"not done after {self._timeout_s:g} s"))
+            outcome, worn_out = process.connection.recv()
+        except (EOFError, OSError):
+            return Outcome(error=BadClipError(Reason.CRASHED, f"the worker process {self._retire()}"))
+        except BaseException:  # this item's answer must not be taken for the next one's
+            process.kill()
+            self._retire()
+            raise
+        if worn_out:
+            self._retire()
+        return outcome
+
+    def end(self) -> None:
+        """Kill the process: a `run` in another thread returns, and no later one starts a process."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                self._process.kill()
+
+    def close(self) -> None:
+        """Free what the process holds; no `run` may be under way."""
+        self.end()
+        self._retire()
+
+    def _started(self) -> WorkerProcess | None:
+        with self._lock:
+            if self._process is not None and not self._process.alive and not self._ended:
+                self._process.close()  # it was killed while it waited, which is no item's fault
+                self._process = None
+            if self._process is None and not self._ended:
+                self._process = WorkerProcess(self._function, self._memory_mb)
+            return self._process
+
+    def _retire(self) -> str:
+        with self._lock:
+            process, self._process = self._process, None
+        return process.close() if process is not None else ""
+
+
+def _map(pool: WorkerPool[S, T], size: int, items: Iterable[S]) -> Generator[Outcome[T], None, None]:
+    pending: deque[Future[Outcome[T]]] = deque()
+    threads = ThreadPoolExecutor(size, thread_name_prefix="isolated")
+    try:
+        for item in items:
+            pending.append(threads.submit(pool.run, item))
+            if len(pending) >= LOOK_AHEAD * size:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+        pool.end()
+        threads.shutdown()
+        pool.close()

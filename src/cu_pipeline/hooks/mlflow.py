@@ -1,0 +1,106 @@
+"""One MLflow run per run, with what the catalog declares: `metadata: {mlflow: [KIND, …]}` on a dataset in a file."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from kedro.framework.hooks import hook_impl
+
+from cu_pipeline.core import counters
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.hooks.run_state import Ended, Run, RunState
+from cu_pipeline.reports.figures import metrics_pictures
+from cu_pipeline.tracking import facts, mlflow_run
+from cu_pipeline.tracking.configuration import STAGE_VARIABLE
+
+_CONTENT: Final[dict[str, Callable[[Any], None]]] = {
+    "metrics": lambda found: mlflow_run.log_metrics(mlflow_run.evaluation_metrics(found)),
+    "figures": lambda found: mlflow_run.log_pictures(metrics_pictures(found), "figures"),
+    "curves": mlflow_run.log_curves,
+}
+"""Kinds that log what a dataset holds: numbers and figures of evaluations, training curves in nested runs."""
+
+_FILE: Final = "artifact"
+"""The kind that logs a dataset's file."""
+
+
+class MlflowHooks:
+    """Starts the MLflow run, logs what the catalog declares of the datasets that were written, and ends it.
+
+    Args:
+        state: shared with the other hooks.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._ending: Callable[[Ended, str], None]
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Start the MLflow run with its parameters.
+
+        Raises:
+            ConfigurationError: the catalog declares a kind that there is not.
+            NoSpaceError: the disk is full.
+        """
+        run = self._state.run
+        if run is None:
+            return
+        _check(run)
+        tags = facts.run_facts(run.root) | {"pipeline": run.name, "env": str(run.context.env or "local")}
+        if stage := os.environ.get(STAGE_VARIABLE):
+            tags["dvc.stage"] = stage
+        with mlflow_run.no_space_told(run.root):
+            run.run_id = mlflow_run.start(run.root, run.name, tags)
+            self._ending = partial(_end, run.root)
+            run.endings.append(self._ending)
+            mlflow_run.log_params(run.context.params)
+
+    @hook_impl
+    def after_pipeline_run(self, catalog: Any) -> None:
+        """Log what came out.
+
+        Raises:
+            NoSpaceError: the disk is full.
+        """
+        run = self._state.run
+        if run is None:
+            return
+        with mlflow_run.no_space_told(run.root):
+            mlflow_run.set_tags(run.tags | facts.end_facts())
+            _log_datasets(run, catalog)
+            run.seconds["total"] = time.perf_counter() - run.started
+            mlflow_run.log_metrics({f"seconds/{name}": value for name, value in run.seconds.items()})
+        self._ending("FINISHED", "")
+        run.endings.remove(self._ending)
+
+
+def _check(run: Run) -> None:
+    allowed = [_FILE, *_CONTENT]
+    problems = [
+        f"catalog entry {name!r}, metadata mlflow: {kind!r} is unknown. Allowed: {', '.join(allowed)}"
+        for name, file in run.files.items()
+        for kind in file.mlflow
+        if kind not in allowed
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _log_datasets(run: Run, catalog: Any) -> None:
+    written = {name: file for name, file in run.files.items() if name in run.written()}
+    for name, file in written.items():
+        kinds = [kind for kind in file.mlflow if kind != _FILE]
+        content = catalog.load(name) if kinds else None
+        for kind in kinds:
+            _CONTENT[kind](content)
+    mlflow_run.log_files(run.root / file.path for file in written.values() if _FILE in file.mlflow)
+
+
+def _end(root: Path, status: Ended, error: str) -> None:
+    with mlflow_run.no_space_told(root):
+        mlflow_run.log_metrics({f"counters/{name}": float(value) for name, value in counters.counts().items()})
+        mlflow_run.finish(status, error)
