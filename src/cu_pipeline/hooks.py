@@ -15,7 +15,6 @@ from kedro.pipeline.node import Node
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.paths import ROOT_VARIABLE
-from cu_pipeline.core.resolved import waiting
 from cu_pipeline.reports.model_figures import metrics_pictures
 from cu_pipeline.tracking import dvc_lock, facts, mlflow_run, params_file, snapshot
 from cu_pipeline.tracking.catalog_files import catalog_files
@@ -235,9 +234,9 @@ def _record_results(run: _Run, catalog: Any) -> None:
 
 def _next_steps(run: _Run, catalog: Any) -> dict[str, str]:
     written = run.written()
-    resolved = catalog.load("capabilities_resolved") if "capabilities_resolved" in written else {}
+    waiting = catalog.load("capabilities_resolved").waiting if "capabilities_resolved" in written else {}
     served = "delivery" not in written or bool(catalog.load("delivery")["capabilities"])
-    return next_steps(waiting(resolved), served=served)
+    return next_steps(waiting, served=served)
 
 
 def _parameter_keys(run: _Run) -> set[str]:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.core.resolved import waiting
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.bill import unused_words
 from cu_pipeline.labeling.queue.records import Draw
 from cu_pipeline.labeling.sources import SOURCES
@@ -33,7 +33,11 @@ class LabelEvidence:
 
 
 def labels_section(
-    annotations: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any], evidence: LabelEvidence, cards: Cards
+    annotations: pd.DataFrame,
+    labels: pd.DataFrame,
+    resolved: ResolvedCapabilities,
+    evidence: LabelEvidence,
+    cards: Cards,
 ) -> dict[str, Any]:
     """Describe the labels: where each comes from, what it cost, what is certified and how far people agree.
 
@@ -47,7 +51,7 @@ def labels_section(
     capabilities = [
         _capability(name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], cards)
         | _evidence(name, evidence, cards)
-        for name in resolved["active"]
+        for name in resolved.active
     ]
     return {
         "spent": _spent(evidence.label_summary),
@@ -56,8 +60,8 @@ def labels_section(
         "certified": int(labels["certified"].sum()),
         "capabilities": capabilities,
         "queue": _queue(evidence.label_queue),
-        "waiting": waiting(resolved),
-        "skipped": resolved["skipped"],
+        "waiting": resolved.waiting,
+        "skipped": resolved.skipped,
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.reports.cards import Cards
 from cu_pipeline.reports.data_section import data_section
 from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
@@ -23,7 +24,7 @@ class Results:
     rejects: pd.DataFrame
     labels: pd.DataFrame
     label_evidence: LabelEvidence
-    capabilities: dict[str, Any]
+    capabilities: ResolvedCapabilities
     predictions: pd.DataFrame
     metrics: dict[str, Any]
     gate: dict[str, Any]

@@ -8,7 +8,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.files import EarlierText, Folder
 from cu_pipeline.datasets.tables import JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
@@ -19,7 +21,7 @@ from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OPTIONS = DriftOptions(permutations=299, embedding_parts={"frames": 4, "text": 2})
 DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
-RESOLVED = {"active": {"topic": {"kind": "single", "classes": ["</script><b>", "dogs"]}}, "skipped": {}}
+RESOLVED = ResolvedCapabilities({"topic": Capability(classes=("</script><b>", "dogs"))})
 PREDICTIONS = pd.DataFrame({"capability": ["topic"], "model_version": ["aaa"]})
 
 

@@ -1,13 +1,12 @@
 from collections.abc import Mapping
-from typing import Any
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 
 
-def asked_capabilities(resolved: dict[str, Any], configured: Mapping[str, Capability]) -> dict[str, Capability]:
+def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
     """Give what people are asked about: every capability whose classes are known, from the feed or by configuration."""
-    known = {**configured, **active_capabilities(resolved)}
+    known = {**configured, **resolved.active}
     return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError, StudioError
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.queue.asked import asked_capabilities
 from cu_pipeline.labeling.queue.log import answer_log, batch_log
 from cu_pipeline.labeling.studio.desk import Desk
@@ -72,7 +73,7 @@ def _desk(context: Any, root: Path) -> Desk:
     return Desk(
         queue=_json(places["label_queue"]) or [],
         capabilities=asked_capabilities(
-            _json(resolved) or {"active": {}, "skipped": {}}, parameters["capabilities"].root
+            ResolvedCapabilities.from_json(_json(resolved) or {"active": {}}), parameters["capabilities"].root
         ),
         options=parameters["label"],
         batches=batch_log(places["people_batches"]),

@@ -8,7 +8,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.records import ANNOTATIONS, table
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling import resolve
 from cu_pipeline.labeling.aggregate import aggregate
@@ -41,7 +41,7 @@ from cu_pipeline.prompting.client import Answer
 _log = logging.getLogger(__name__)
 
 
-def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, Any]:
+def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> ResolvedCapabilities:
     """Decide which capabilities the feed can teach, and with which classes."""
     return resolve.resolve_capabilities(annotations, capabilities)
 
@@ -50,31 +50,29 @@ def choose_calibration(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     people_annotations: list[PersonAnswer],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Choose the clips, labelled by people, on which machines are tested."""
-    active = active_capabilities(resolved)
+    active = resolved.active
     arrived = [answer.clip_id for answer in people_annotations]
     return calibration_clips(clips, annotations, active, options.guarantee, options.people, arrived)
 
 
 def annotate_with_rules(
-    clips: pd.DataFrame, resolved: dict[str, Any], functions: Path, options: LabelOptions
+    clips: pd.DataFrame, resolved: ResolvedCapabilities, functions: Path, options: LabelOptions
 ) -> pd.DataFrame:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
-    return annotate_by_rules(
-        all_rules(options, functions), without_copies(clips), active_capabilities(resolved), resolved["skipped"]
-    )
+    return annotate_by_rules(all_rules(options, functions), without_copies(clips), resolved.active, resolved.skipped)
 
 
 def annotate_with_champions(
-    clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: FeatureStore, options: LabelOptions
+    clips: pd.DataFrame, resolved: ResolvedCapabilities, champions: Path, features: FeatureStore, options: LabelOptions
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let the served models label the clips that they have not learned from; give also what they were not offered."""
     if not options.champion.enabled:
         return table([], ANNOTATIONS), everything_offered()
-    active = active_capabilities(resolved)
+    active = resolved.active
     return annotate_by_champions(without_copies(clips), champions, features, active, options.champion.price)
 
 
@@ -98,13 +96,13 @@ def certify_labels(
     calibration: pd.DataFrame,
     inquiries: list[Inquiry],
     answers: dict[str, Answer],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     functions: Path,
     tests: list[dict[str, Any]],
     options: LabelOptions,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
-    active = active_capabilities(resolved)
+    active = resolved.active
     versions = machine_versions(clips, opinions, calibration, active, functions, options)
     made, guarantee = keep_promise(
         Opinions(clips, opinions, calibration, versions, not_offered=passed),
@@ -124,11 +122,11 @@ def aggregate_labels(
     opinions: pd.DataFrame,
     passed: pd.DataFrame,
     guarantee: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Add all annotations up to labels and say what they cost."""
-    capabilities = active_capabilities(resolved)
+    capabilities = resolved.active
     labels = aggregate(clips, opinions, capabilities, guarantee, options.people, passed)
     for line in bill(labels, opinions, len(clips), capabilities):
         _log.info(line)
@@ -164,7 +162,7 @@ def queue_clips(
     duplicates: pd.DataFrame,
     opinions: pd.DataFrame,
     labels: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     people_batches: list[Opened | Decided],
     people_annotations: list[PersonAnswer],
     capabilities: Capabilities,
@@ -177,10 +175,10 @@ def queue_clips(
 
 
 def find_label_errors(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, options: LabelOptions, seed: int
 ) -> dict[str, Any]:
     """List people's labels that are most likely wrong."""
-    active = active_capabilities(resolved)
+    active = resolved.active
     return suspect_labels(clips, annotations, active, options.people, options.errors, seed)
 
 
@@ -192,23 +190,23 @@ def summarise_labels(
     guarantee: dict[str, Any],
     people_batches: list[Opened | Decided],
     people_annotations: list[PersonAnswer],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: LabelOptions,
 ) -> dict[str, Any]:
     """Say what labels cost by source, what of it is not used, and how far sources agree."""
     unused = unused_batches(review_batches(people_batches, people_annotations))
     books = Books(clips, opinions, labels, ledger, guarantee, unused)
-    summary = summarise(books, active_capabilities(resolved), options.people)
+    summary = summarise(books, resolved.active, options.people)
     for line in ledger_in_words(summary):
         _log.info(line)
     return summary
 
 
 def measure_agreement(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, options: LabelOptions, seed: int
 ) -> dict[str, Any]:
     """Say how far people agree, how good each of them is, and whose answers are of no use."""
-    tables = annotator_tables(clips, annotations, active_capabilities(resolved), options.people, seed)
+    tables = annotator_tables(clips, annotations, resolved.active, options.people, seed)
     for line in in_words(tables):
         _log.info(line)
     return tables

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
@@ -39,14 +39,14 @@ def resolve_recipes(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     prompts: dict[str, str],
     champion_of: ChampionOf,
     options: LabelOptions,
 ) -> dict[str, Any]:
     """Decide with which prompt and method the language model labels each capability."""
     pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
-    found = recipes.resolve_recipes(active_capabilities(resolved), prompts, champion_of, pool_of, options.llm)
+    found = recipes.resolve_recipes(resolved.active, prompts, champion_of, pool_of, options.llm)
     return {name: recipe.model_dump(mode="json") for name, recipe in found.items()}
 
 
@@ -92,7 +92,7 @@ def plan_llm_questions(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     label_recipes: dict[str, Any],
     screens: dict[str, str],
     features: FeatureStore,
@@ -103,7 +103,7 @@ def plan_llm_questions(
     given = {name: Recipe.model_validate(recipe) for name, recipe in label_recipes.items()}
     pool_of = partial(_pool, clips, prior_knowledge(annotations, calibration), resolved, options)
     extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
-    return plan_inquiries(chosen, active_capabilities(resolved), given, pool_of, extracted, options.llm)
+    return plan_inquiries(chosen, resolved.active, given, pool_of, extracted, options.llm)
 
 
 def spare_llm_questions(
@@ -115,13 +115,13 @@ def spare_llm_questions(
     champions: pd.DataFrame,
     passed: pd.DataFrame,
     calibration: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     functions: Path,
     tests: list[dict[str, Any]],
     options: LabelOptions,
 ) -> list[Inquiry]:
     """Leave out the questions about clips whose label cheaper machines have certified already."""
-    active = active_capabilities(resolved)
+    active = resolved.active
     identity = model_identity(inquiries, options)
     opinions = Opinions(
         clips,
@@ -148,12 +148,12 @@ def annotate_with_llm(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: LabelOptions,
 ) -> pd.DataFrame:
     """Turn the language model's answers into annotations."""
     known = prior_knowledge(annotations, calibration)
-    return annotate(inquiries, answers, clips, known, active_capabilities(resolved), options.llm)
+    return annotate(inquiries, answers, clips, known, resolved.active, options.llm)
 
 
 def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
@@ -162,9 +162,9 @@ def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
 
 
 def _pool(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, name: str
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, options: LabelOptions, name: str
 ) -> Pool:
     """Give a capability's labelled training captions."""
-    capability = active_capabilities(resolved)[name]
+    capability = resolved.active[name]
     captions = people_captions(clips, annotations, name, capability, options.people)
     return training_pool(captions, recipes.task_of(name, capability, options.llm), len(captions))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
@@ -38,14 +38,12 @@ _log = logging.getLogger(__name__)
 def choose_labelled_clips(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: PromptsOptions,
     label: LabelOptions,
 ) -> pd.DataFrame:
     """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
-    chosen = choose_labelled(
-        clips, _knowledge(clips, annotations, resolved, label), active_capabilities(resolved), options, label
-    )
+    chosen = choose_labelled(clips, _knowledge(clips, annotations, resolved, label), resolved.active, options, label)
     used = chosen["use"].value_counts()
     _log.info(
         "%s: measured on %d validation clips; %d training clips give examples, %d serve the search",
@@ -75,7 +73,7 @@ def prepare_development(
     chosen: pd.DataFrame,
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     prompts: dict[str, str],
     champion_of: ChampionOf,
     screens: dict[str, str],
@@ -85,7 +83,7 @@ def prepare_development(
     extractors: FeatureOptions,
 ) -> Development:
     """Put together what the lab works on, with all that any of its prompts wants to be told of a clip."""
-    name, capability = options.capability, active_capabilities(resolved)[options.capability]
+    name, capability = options.capability, resolved.active[options.capability]
     priors = class_priors(clips, _knowledge(clips, annotations, resolved, label), name, capability)
     inputs_of = partial(
         clip_inputs,
@@ -212,10 +210,10 @@ def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts
 
 
 def _knowledge(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], label: LabelOptions
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, label: LabelOptions
 ) -> pd.DataFrame:
     """Give what people said of all clips but those on which machine labels are certified."""
-    active = active_capabilities(resolved)
+    active = resolved.active
     return prior_knowledge(annotations, calibration_clips(clips, annotations, active, label.guarantee, label.people))
 
 

@@ -1,11 +1,10 @@
 import logging
-from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.resolved import trained_capabilities, waiting
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.modeling.bundle import Bundle
@@ -18,7 +17,7 @@ _log = logging.getLogger(__name__)
 def train_heads(
     clips: pd.DataFrame,
     labels: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     store: FeatureStore,
     trained: dict[str, Bundle],
     options: TrainOptions,
@@ -46,9 +45,9 @@ def train_heads(
     bundles: dict[str, Bundle] = {}
     for counter in ("models_trained", "models_reused"):
         count(counter, 0)
-    for name, reason in waiting(resolved).items():
+    for name, reason in resolved.waiting.items():
         _log.info("%s: no model is trained, since %s", name, reason)
-    for name, capability in trained_capabilities(resolved).items():
+    for name, capability in resolved.trained.items():
         try:
             data = training_data(name, capability, clips, labels)
         except ConfigurationError as error:
