@@ -2,11 +2,11 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, table
-from cu_pipeline.labeling.aggregate import aggregate
+from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.bill import priced
 from cu_pipeline.labeling.copies import originals, without_copies
+from cu_pipeline.labeling.guarantee.eligibility import everything_offered
 from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.promise.offers import everything_offered
 
 
 def _clips(contents: dict[str, tuple[str, str]]) -> pd.DataFrame:

@@ -10,9 +10,9 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
 from cu_pipeline.labeling.bill import priced
 from cu_pipeline.labeling.ledger import new_entries
-from cu_pipeline.labeling.queue.answers import paid_answers, people_annotations, unused_batches
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.answers import paid_answers, people_annotations, unused_batches
+from cu_pipeline.labeling.people.batches import review_batches
+from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
 
 Log = tuple[Sequence[Opened | Decided], Sequence[PersonAnswer]]
 

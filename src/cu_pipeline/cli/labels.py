@@ -26,8 +26,8 @@ _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 @click.pass_obj
 def push(metadata: Any, /, *, env: str | None) -> None:
     """Send the queue to a Label Studio server."""
-    from cu_pipeline.labeling.studio.words import push_words
-    from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.cli.label_project import connect
+    from cu_pipeline.labeling.people.messages import push_words
 
     with _desk(metadata, env) as (desk, credentials):
         server = connect(desk, credentials)
@@ -40,7 +40,7 @@ def push(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def pull(metadata: Any, /, *, env: str | None) -> None:
     """Take people's answers from a Label Studio server."""
-    from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.cli.label_project import connect
 
     with _desk(metadata, env) as (desk, credentials):
         _tell_harvest(desk.take(connect(desk, credentials).tasks()))
@@ -66,7 +66,7 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
     """Take people's answers from FILE, an export in the form JSON of Label Studio."""
-    from cu_pipeline.pipelines.label.desk import read_tasks
+    from cu_pipeline.cli.label_project import read_tasks
 
     with _desk(metadata, env) as (desk, _):
         _tell_harvest(desk.take(read_tasks(file)))
@@ -77,7 +77,7 @@ def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def status(metadata: Any, /, *, env: str | None) -> None:
     """Show the batches: state, answers, accuracy on gold clips, agreement, money."""
-    from cu_pipeline.labeling.studio.words import status_table
+    from cu_pipeline.labeling.people.messages import status_table
 
     with _desk(metadata, env, writes=False) as (desk, _):
         click.echo(status_table(desk.reviews()))
@@ -107,21 +107,21 @@ def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> 
 
 @contextmanager
 def _desk(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
-    from cu_pipeline.pipelines.label.desk import open_desk
+    from cu_pipeline.cli.label_project import open_desk
 
     with told_in_words(), open_desk(Path(metadata.project_path), env, writes=writes) as opened:
         yield opened
 
 
 def _tell_not_played(desk: Any) -> None:
-    from cu_pipeline.labeling.studio.words import not_played_words
+    from cu_pipeline.labeling.people.messages import not_played_words
 
     if clips := desk.not_played():
         click.echo(not_played_words(clips), err=True)
 
 
 def _tell_harvest(found: Any) -> None:
-    from cu_pipeline.labeling.studio.words import harvest_words
+    from cu_pipeline.labeling.people.messages import harvest_words
 
     click.echo(harvest_words(found))
     if found.problems:

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.sources import SOURCES
+from cu_pipeline.labeling.sources.names import SOURCES
 
 
 def priced(annotations: pd.DataFrame, human_price: float) -> pd.DataFrame:

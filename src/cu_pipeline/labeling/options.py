@@ -5,9 +5,9 @@ from pydantic import Field, model_validator
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
-from cu_pipeline.labeling.promise.options import GuaranteeOptions
-from cu_pipeline.labeling.queue.options import QueueOptions, StudioOptions
-from cu_pipeline.labeling.rules.options import NO_RULES, AnyRule
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
+from cu_pipeline.labeling.sources.options import NO_RULES, AnyRule
 from cu_pipeline.prompting.calibration import CONTENT_FREE
 from cu_pipeline.prompting.methods import METHODS
 from cu_pipeline.prompting.options import ClientOptions

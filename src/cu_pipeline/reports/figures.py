@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cu_pipeline.labeling.sources import source_name
+from cu_pipeline.labeling.sources.names import source_name
 from cu_pipeline.reports.templating import money
 
 if TYPE_CHECKING:

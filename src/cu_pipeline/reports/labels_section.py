@@ -6,8 +6,8 @@ import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.bill import unused_words
-from cu_pipeline.labeling.queue.records import Draw
-from cu_pipeline.labeling.sources import SOURCES
+from cu_pipeline.labeling.people.records import Draw
+from cu_pipeline.labeling.sources.names import SOURCES
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 

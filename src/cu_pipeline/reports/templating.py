@@ -2,7 +2,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cu_pipeline.labeling.sources import source_name
+from cu_pipeline.labeling.sources.names import source_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.queue.records import Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.records import Draw, Item, Opened, PersonAnswer, Terms
 from cu_pipeline.pipelines.collect.nodes import collect_annotations, keep_people_work
 
 ROWS = pd.DataFrame(

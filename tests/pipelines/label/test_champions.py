@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.promise.offers import Omission
+from cu_pipeline.labeling.guarantee.eligibility import Omission
 from cu_pipeline.modeling.bundle import content_keys
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 

@@ -15,8 +15,8 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build
 from cu_pipeline.inference.score import Scorer
 from cu_pipeline.labeling.decide import decide
+from cu_pipeline.labeling.guarantee.eligibility import Omission, everything_offered, not_offered
 from cu_pipeline.labeling.llm import as_json
-from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
 from cu_pipeline.modeling.bundle import Bundle, content_keys
 
 _log = logging.getLogger(__name__)

@@ -11,28 +11,28 @@ from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling import resolve
-from cu_pipeline.labeling.aggregate import aggregate
-from cu_pipeline.labeling.annotators import annotator_tables, in_words
+from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.bill import bill, priced
 from cu_pipeline.labeling.copies import without_copies
-from cu_pipeline.labeling.in_turn import asked
+from cu_pipeline.labeling.costs import Books, ledger_in_words, summarise
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips
+from cu_pipeline.labeling.guarantee.certification import Opinions
+from cu_pipeline.labeling.guarantee.eligibility import everything_offered
+from cu_pipeline.labeling.guarantee.in_turn import asked
+from cu_pipeline.labeling.guarantee.keep import keep_promise
+from cu_pipeline.labeling.guarantee.results import Trial
 from cu_pipeline.labeling.inquiry import Inquiry
-from cu_pipeline.labeling.label_errors import suspect_labels
 from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.promise.calibration import calibration_clips
-from cu_pipeline.labeling.promise.case import Opinions
-from cu_pipeline.labeling.promise.keep import keep_promise
-from cu_pipeline.labeling.promise.offers import everything_offered
-from cu_pipeline.labeling.promise.trial import Trial
-from cu_pipeline.labeling.queue.answers import paid_answers, unused_batches
-from cu_pipeline.labeling.queue.asked import asked_capabilities
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
-from cu_pipeline.labeling.queue.select import plan_queue
-from cu_pipeline.labeling.rules.annotate import annotate_by_rules
-from cu_pipeline.labeling.studio.tasks import Task
-from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
+from cu_pipeline.labeling.people.annotators import annotator_tables, in_words
+from cu_pipeline.labeling.people.answers import paid_answers, unused_batches
+from cu_pipeline.labeling.people.asked import asked_capabilities
+from cu_pipeline.labeling.people.batches import review_batches
+from cu_pipeline.labeling.people.label_errors import suspect_labels
+from cu_pipeline.labeling.people.queue import plan_queue
+from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
+from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.sources.rules import annotate_by_rules
 from cu_pipeline.pipelines.label.champions import annotate_by_champions
 from cu_pipeline.pipelines.label.questions import model_identity
 from cu_pipeline.pipelines.label.versions import all_rules, machine_versions

@@ -14,16 +14,16 @@ from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling import recipes
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.in_turn import spare
+from cu_pipeline.labeling.guarantee.calibration import prior_knowledge, waiting_for_machines
+from cu_pipeline.labeling.guarantee.cascade import certified_unasked
+from cu_pipeline.labeling.guarantee.certification import Opinions
+from cu_pipeline.labeling.guarantee.eligibility import Omission, everything_offered, not_offered
+from cu_pipeline.labeling.guarantee.in_turn import spare
+from cu_pipeline.labeling.guarantee.results import Trial
 from cu_pipeline.labeling.inputs import Extracted, reads_screens
 from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
 from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.promise.calibration import prior_knowledge, waiting_for_machines
-from cu_pipeline.labeling.promise.case import Opinions
-from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
-from cu_pipeline.labeling.promise.trial import Trial
-from cu_pipeline.labeling.promise.turns import certified_unasked
 from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.screens import read_missing_screens
 from cu_pipeline.pipelines.label.versions import machine_versions

@@ -8,11 +8,11 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.labeling.guarantee.calibration import prior_knowledge
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.labeling.promise.calibration import prior_knowledge
-from cu_pipeline.labeling.rules.annotate import Rule
-from cu_pipeline.labeling.rules.function import load_rules
+from cu_pipeline.labeling.sources.function import load_rules
+from cu_pipeline.labeling.sources.rules import Rule
 
 
 def all_rules(options: LabelOptions, functions: Path) -> list[Rule]:

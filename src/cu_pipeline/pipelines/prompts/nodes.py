@@ -10,10 +10,10 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.features.text_log import TextFeature
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.inputs import Extracted, clip_inputs
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.recipes import ChampionOf, resolve_recipes
 from cu_pipeline.labeling.screens import read_missing_screens
 from cu_pipeline.pipelines.prompts.base_rate import against_base_rate
