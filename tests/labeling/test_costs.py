@@ -1,14 +1,24 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
-from cu_pipeline.labeling.costs import Books, ledger_in_words, summarise
-from cu_pipeline.labeling.guarantee.intervals import ratio_interval, share_interval
-from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.costs import money_messages, summarise
+from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.opinions import Opinions
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval
+from cu_pipeline.labeling.people.options import PeopleOptions
 
-TOPIC = {"topic": Capability(classes=("a", "b"))}
+TOPIC = ResolvedCapabilities({"topic": Capability(classes=("a", "b"))})
+
+
+def _opinions(clips: pd.DataFrame, annotations: pd.DataFrame) -> Opinions:
+    return Opinions(clips, TOPIC, annotations, table([], CALIBRATION), GuaranteeOptions(), 0.04)
 
 
 def _machine(clip: str, label: str) -> dict[str, object]:
@@ -23,13 +33,12 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
     label = {"capability": "topic", "label": "a", "annotators": 1, "certified": False}
     labels = [label | {"clip_id": c, "source": "human", "probability": 0.8, "price": 0.041} for c in "123"]
     labels.append(label | {"clip_id": "4", "source": "llm", "probability": 0.9, "price": 0.001, "certified": True})
-    entries = [{"kind": kind, "capability": "topic", "price": price, "tokens": t} for kind, price, t in
+    entries = [{"kind": kind, "annotator": kind, "capability": "topic", "price": price, "tokens": t} for kind, price, t in
                (("human", 0.04, 0), ("human", 0.04, 0), ("llm", 0.001, 30))]  # fmt: skip
-    guarantee = {"topic": {"sources": [{"source": "llm", "accuracy": 0.5}]}}
-    books = Books(
-        clips(dict.fromkeys("12345", "x")), annotations, table(labels, LABELS), table(entries, LEDGER), guarantee
-    )
-    found = summarise(books, TOPIC, PeopleOptions())["topic"]
+    guarantee = {"topic": SimpleNamespace(sources=[{"source": "llm", "accuracy": 0.5}])}
+    opinions = _opinions(clips(dict.fromkeys("12345", "x")), annotations)
+    ledger = table(entries, LEDGER)
+    found = summarise(opinions, table(labels, LABELS), ledger, guarantee, {}, PeopleOptions())["topic"]
     assert found["money"] == [
         {"source": "human", "annotations": 2, "usd": 0.08, "tokens": 0, "unused": {}},
         {"source": "llm", "annotations": 1, "usd": 0.001, "tokens": 30, "unused": {}},
@@ -45,20 +54,20 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
 
 def test_money_for_answers_that_are_not_used_is_told_apart(clips) -> None:
     entries = [
-        {"kind": "human", "capability": "topic", "price": 0.04, "tokens": 0, "batch": batch}
+        {"kind": "human", "annotator": "ann", "capability": "topic", "price": 0.04, "tokens": 0, "batch": batch}
         for batch in ("", "b1", "b2", "b2", "b3")
     ]
     nothing = table([], ANNOTATIONS)
     unused = {"b2": "sent back", "b3": "not accepted yet"}
-    books = Books(clips({"1": "x"}), nothing, table([], LABELS), table(entries, LEDGER), {}, unused)
-    summary = summarise(books, TOPIC, PeopleOptions())
+    opinions, ledger = _opinions(clips({"1": "x"}), nothing), table(entries, LEDGER)
+    summary = summarise(opinions, table([], LABELS), ledger, {}, unused, PeopleOptions())
     (money,) = summary["topic"]["money"]
     assert (money["annotations"], money["usd"]) == (5, 0.2)
     assert money["unused"] == {
         "sent back": {"annotations": 2, "usd": 0.08},
         "not accepted yet": {"annotations": 1, "usd": 0.04},
     }
-    assert ledger_in_words(summary) == [
+    assert money_messages(summary) == [
         "topic: paid people $0.20 so far, of which $0.04 for answers not accepted yet and $0.08 for answers sent back"
     ]
 

@@ -1,4 +1,4 @@
-"""What `kedro labels` works with: the queue, the logs and the settings of a Kedro project."""
+"""A Kedro project as `kedro labels` sees it: the queue, the logs and the settings."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.people.asked import asked_capabilities
 from cu_pipeline.labeling.people.label_studio import StudioServer
-from cu_pipeline.labeling.people.log import answer_log, batch_log
-from cu_pipeline.labeling.people.task_sync import Desk
+from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.records import answer_log, batch_log
+from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.run_lock import RunLock
 
@@ -25,8 +25,8 @@ _DEFAULT_URL: Final = "http://127.0.0.1:8090"
 
 
 @contextmanager
-def open_desk(root: Path, env: str | None, *, writes: bool = True) -> Iterator[tuple[Desk, dict[str, str]]]:
-    """Open a project's desk, for writing only while no run and no other command writes to the project.
+def open_sync(root: Path, env: str | None, *, writes: bool = True) -> Iterator[tuple[TaskSync, dict[str, str]]]:
+    """Open what a project sends to people, for writing only while no run and no other command writes to the project.
 
     Args:
         root: the project's folder.
@@ -34,7 +34,7 @@ def open_desk(root: Path, env: str | None, *, writes: bool = True) -> Iterator[t
         writes: whether the logs may grow; only reading disturbs no run.
 
     Yields:
-        The desk, and `url` and `token` of the server, as far as they are given.
+        What sends and takes, and `url` and `token` of the server, as far as they are given.
     """
     from kedro.framework.session import KedroSession
 
@@ -44,12 +44,12 @@ def open_desk(root: Path, env: str | None, *, writes: bool = True) -> Iterator[t
     try:
         with KedroSession.create(root, env=env, save_on_close=False) as session:
             context = session.load_context()
-            yield _desk(context, root), _credentials(context)
+            yield _sync(context, root), _credentials(context)
     finally:
         lock.release()
 
 
-def connect(desk: Desk, credentials: dict[str, str]) -> StudioServer:
+def connect(sync: TaskSync, credentials: dict[str, str]) -> StudioServer:
     """Connect to the Label Studio server.
 
     Raises:
@@ -62,20 +62,22 @@ def connect(desk: Desk, credentials: dict[str, str]) -> StudioServer:
             f"conf/local/credentials.yml under {CREDENTIALS}: {{url: ..., token: ...}}. Label Studio shows the token "
             "under Account & Settings"
         )
-    return StudioServer(url, token, desk.options.studio.project)
+    return StudioServer(url, token, sync.studio.project)
 
 
-def _desk(context: Any, root: Path) -> Desk:
+def _sync(context: Any, root: Path) -> TaskSync:
     files = catalog_files(context.config_loader["catalog"])
     places = {name: root / files[name].path for name in ("label_queue", "people_batches", "people_annotations")}
     resolved = root / files["capabilities_resolved"].path
     parameters = context.params
-    return Desk(
+    label = parameters["label"]
+    return TaskSync(
         queue=_json(places["label_queue"]) or [],
         capabilities=asked_capabilities(
             ResolvedCapabilities.from_json(_json(resolved) or {"active": {}}), parameters["capabilities"].root
         ),
-        options=parameters["label"],
+        terms=QueueTerms(label.queue, label.people.price),
+        studio=label.studio,
         batches=batch_log(places["people_batches"]),
         answers=answer_log(places["people_annotations"]),
         now=lambda: datetime.now(UTC).isoformat(timespec="seconds"),

@@ -8,8 +8,8 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.labeling.decide import decide
-from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.people.opinions import people_say
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.plan import Task
 from cu_pipeline.prompting.recipe import Example

@@ -18,7 +18,7 @@ def new_entries(
     annotations: pd.DataFrame,
     answers: pd.DataFrame,
     clips: pd.DataFrame,
-    tokens: Mapping[tuple[str, str], int],
+    tokens: Mapping[tuple[str, str, str], int],
     known: "pd.Series[str]",
     now: datetime,
 ) -> pd.DataFrame:
@@ -30,10 +30,10 @@ def new_entries(
 
     Args:
         annotations: of all sources, with a price each.
-        answers: of people to clips of batches, as `queue.answers.paid_answers` gives them. Those of them that are in
+        answers: of people to clips of batches, as `batches.paid_answers` gives them. Those of them that are in
             `annotations` too are not entered twice.
         clips: the table of clips.
-        tokens: (capability, clip) -> tokens that the language model's answer took.
+        tokens: (capability, language model, clip) -> tokens that its answer took.
         known: keys that are in the ledger.
         now: with a time zone.
 
@@ -48,7 +48,7 @@ def new_entries(
     entries = pd.concat([others, _keyed(answers, before)], ignore_index=True)
     entries = entries[~entries["key"].isin(set(known))].drop_duplicates("key")
     machine = entries["kind"] == AnnotatorKind.LLM
-    places = zip(entries["capability"], entries["clip_id"], strict=True)
+    places = zip(entries["capability"], entries["annotator"], entries["clip_id"], strict=True)
     entries = entries.assign(
         entered_at=now.isoformat(timespec="seconds"),
         tokens=pd.Series([tokens.get(place, 0) for place in places], index=entries.index, dtype="int64").where(

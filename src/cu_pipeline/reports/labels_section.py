@@ -5,9 +5,9 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.bill import unused_words
+from cu_pipeline.labeling.costs import unused_words
 from cu_pipeline.labeling.people.records import Draw
-from cu_pipeline.labeling.sources.names import SOURCES
+from cu_pipeline.labeling.sources.source import source_words
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 
@@ -77,7 +77,7 @@ def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any
         "share": summary.get("coverage", 0.0),
         "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
         "between": [
-            pair | {"sources": [SOURCES[one] for one in pair["sources"]]} for pair in summary.get("agreement", [])
+            pair | {"sources": [source_words(one) for one in pair["sources"]]} for pair in summary.get("agreement", [])
         ],
         "looked_at": errors.get("clips", 0),
         "suspects": [_suspect(one, cards) for one in errors.get("suspects", [])[:SUSPECTS]],

@@ -3,7 +3,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.labeling.guarantee.calibration import calibration_clips
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
-from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.people.options import PeopleOptions
 
 
 def test_calibration_clips_come_as_they_arrived_after_those_that_came_labelled(clips, votes) -> None:

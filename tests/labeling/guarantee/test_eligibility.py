@@ -1,4 +1,4 @@
-"""The promise where a machine is offered some clips and not others."""
+"""The guarantee where a source is asked about some clips and not others."""
 
 import json
 from dataclasses import replace
@@ -8,17 +8,20 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.core.records import ANNOTATIONS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
-from cu_pipeline.labeling.guarantee.certification import Opinions, case_of
-from cu_pipeline.labeling.guarantee.eligibility import Omission, not_offered, omitted, reasons
-from cu_pipeline.labeling.guarantee.keep import keep_promise
-from cu_pipeline.labeling.guarantee.messages import in_words
+from cu_pipeline.labeling.guarantee.certification import certification_of
+from cu_pipeline.labeling.guarantee.messages import message
+from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.guarantee.report import certify_capabilities
+from cu_pipeline.labeling.guarantee.results import CertificationResult
+from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.sources.eligibility import Ineligible, count_reasons, ineligible_clips, ineligible_for
 
-TOPIC = {"topic": Capability(classes=("a", "b"))}
+TOPIC = ResolvedCapabilities({"topic": Capability(classes=("a", "b"))})
 OPTIONS = GuaranteeOptions()
 ALPHA, DELTA, CORPORA = OPTIONS.alpha, OPTIONS.delta, 40
 WRONG, PRICES = {"model": 0.1, "llm": 0.01}, {"model": 0.0, "llm": 0.004}
@@ -42,7 +45,7 @@ def _machine(random: np.random.Generator, kind: str, clips: pd.Series) -> pd.Dat
     return table(rows, ANNOTATIONS)
 
 
-def _corpus(seed: int, *, offers_are_told: bool) -> Opinions:
+def _corpus(seed: int, *, eligibility_is_told: bool) -> Opinions:
     """Give calibration clips, most of which the served model has learned from, and clips that are new to it.
 
     The model, which is asked first, is as sure as the language model and wrong ten times as often.
@@ -56,26 +59,28 @@ def _corpus(seed: int, *, offers_are_told: bool) -> Opinions:
     people = table([human | {"clip_id": name} for name in drawn], ANNOTATIONS)
     return Opinions(
         pd.DataFrame({"clip_id": names, "media_sha256": "", "text_sha256": names}),
+        TOPIC,
         pd.concat([people, *said], ignore_index=True),
         table([{"capability": "topic", "clip_id": name, "label": "a"} for name in drawn], CALIBRATION),
-        {},
-        not_offered=not_offered("topic", {Omission.LEARNED: drawn[is_learned]} if offers_are_told else {}),
+        OPTIONS,
+        0.04,
+        ineligible=ineligible_clips("topic", {Ineligible.LEARNED: drawn[is_learned]} if eligibility_is_told else {}),
     )
 
 
 def _errors(opinions: Opinions) -> tuple[int, float]:
     """Give how many labels are certified, and the share of wrong ones that is expected of their sources."""
-    _, found = keep_promise(opinions, TOPIC, [], OPTIONS, 0.04, {})
-    labels = aggregate(opinions.clips, opinions.annotations, TOPIC, found, PeopleOptions(), opinions.not_offered)
+    _, found = certify_capabilities(opinions, [])
+    labels = aggregate(opinions, found, PeopleOptions())
     certified = labels[labels["certified"]]
     wrong = [_chance_of_error(*label) for label in zip(certified["source"], certified["probability"], strict=True)]
     return len(wrong), float(np.mean(wrong)) if wrong else 0.0
 
 
 def test_the_mix_of_sources_that_is_tested_is_the_one_that_is_routed() -> None:
-    """A model that is silent on most calibration clips breaks the promise, unless such clips are left out."""
-    blindly = [_errors(_corpus(seed, offers_are_told=False)) for seed in range(CORPORA)]
-    offered = [_errors(_corpus(seed, offers_are_told=True)) for seed in range(CORPORA)]
+    """A model that is silent on most calibration clips breaks the guarantee, unless such clips are left out."""
+    blindly = [_errors(_corpus(seed, eligibility_is_told=False)) for seed in range(CORPORA)]
+    offered = [_errors(_corpus(seed, eligibility_is_told=True)) for seed in range(CORPORA)]
     broken, kept = (np.mean([error > ALPHA for _, error in runs]) for runs in (blindly, offered))
     certified = np.mean([number > 0 for number, _ in offered])
     print(f"broken {broken:.3f} with all calibration clips, {kept:.3f} with those offered; certified {certified:.3f}")  # noqa: T201
@@ -85,53 +90,57 @@ def test_the_mix_of_sources_that_is_tested_is_the_one_that_is_routed() -> None:
 
 
 def test_only_machines_in_use_leave_clips_out_each_for_one_reason() -> None:
-    passed = not_offered("topic", {Omission.LEARNED: ["1", "2"], Omission.FEATURES: ["2", "3"], Omission.LIMIT: ["4"]})
-    assert omitted(passed, [AnnotatorKind.RULE]) == {}
-    assert set(omitted(passed, [AnnotatorKind.LLM])) == {"4"}
-    found = omitted(passed, list(AnnotatorKind))
-    assert reasons(found, ["2", "3", "4", "5"]) == {"features": 1, "learned": 1, "limit": 1}
+    passed = ineligible_clips(
+        "topic", {Ineligible.LEARNED: ["1", "2"], Ineligible.FEATURES: ["2", "3"], Ineligible.LIMIT: ["4"]}
+    )
+    assert ineligible_for(passed, [("rule", "r")]) == {}
+    assert set(ineligible_for(passed, [("llm", "m")])) == {"4"}
+    found = ineligible_for(passed, [("rule", "r"), ("llm", "m"), ("model", "c")])
+    assert count_reasons(found, ["2", "3", "4", "5"]) == {"features": 1, "learned": 1, "limit": 1}
 
 
 def _few() -> Opinions:
     """Give four calibration clips and four others: of each one is learned from, and one over the limit."""
     names = pd.Series(list("abcdefgh"))
-    passed = not_offered("topic", {Omission.LEARNED: ["a", "e"], Omission.LIMIT: ["b", "f"]})
+    passed = ineligible_clips("topic", {Ineligible.LEARNED: ["a", "e"], Ineligible.LIMIT: ["b", "f"]})
     human = {"capability": "topic", "annotator": "ann", "kind": "human", "label": "a", "price": 0.04, "draw": "random"}
     people = table([human | {"clip_id": name} for name in names[:4]], ANNOTATIONS)
     spoken = _machine(np.random.default_rng(0), "model", names[~names.isin(["a", "e"])])
     return Opinions(
         pd.DataFrame({"clip_id": names, "media_sha256": "", "text_sha256": names}),
+        TOPIC,
         pd.concat([people, spoken], ignore_index=True),
         table([{"capability": "topic", "clip_id": name, "label": "a"} for name in names[:4]], CALIBRATION),
-        {},
-        not_offered=passed,
+        OPTIONS,
+        0.04,
+        ineligible=passed,
     )
 
 
 def test_a_test_and_what_it_routes_consist_of_clips_that_all_machines_were_offered() -> None:
-    case = case_of("topic", TOPIC["topic"], _few(), OPTIONS, 0.04)
+    case = certification_of("topic", _few())
     assert (list(case.wanted.labels), list(case.pool)) == (["b", "c", "d"], ["f", "g", "h"])
-    awaited = replace(_few(), awaited={"topic": "1"})
-    case = case_of("topic", TOPIC["topic"], awaited, OPTIONS, 0.04)
+    awaited = replace(_few(), awaited={"topic": {"llm": "1"}})
+    case = certification_of("topic", awaited)
     assert (list(case.wanted.labels), list(case.pool)) == (["c", "d"], ["g", "h"])
-    assert case.left_out.calibration == case.left_out.pool == {"learned": 1, "limit": 1}
+    assert case.ineligible.calibration == case.ineligible.pool == {"learned": 1, "limit": 1}
 
 
 def test_a_test_of_all_calibration_clips_answers_nothing_about_a_served_model() -> None:
-    wanted = case_of("topic", TOPIC["topic"], _few(), OPTIONS, 0.04).wanted
-    before = replace(wanted, terms={key: value for key, value in wanted.terms.items() if key != "offered"})
+    wanted = certification_of("topic", _few()).wanted
+    before = replace(wanted, terms={key: value for key, value in wanted.terms.items() if key != "eligible"})
     assert before.terms != wanted.terms
     assert not before.answers(wanted)
     no_model = replace(_few(), annotations=_few().annotations.query("kind == 'human'"))
-    assert "offered" not in case_of("topic", TOPIC["topic"], no_model, OPTIONS, 0.04).wanted.terms
+    assert "eligible" not in certification_of("topic", no_model).wanted.terms
 
 
 def test_a_label_that_was_not_offered_to_all_is_kept_and_not_certified() -> None:
     opinions = _few()
-    verdict = {"answer": "", "thresholds": {"model": 0.0}, "accepted": 9, "wrong": 0, "p_value": 0.0, "more_labels": 0}
-    holds = {"topic": {"verdicts": [verdict | {"sequence": ["model"]}]}}
+    result = CertificationResult("", {"model": 0.0}, 9, 0, 0.0, 0, ["model"])
+    holds = {"topic": replace(certify_capabilities(opinions, [])[1]["topic"], results=[result])}
     heard = pd.concat([opinions.annotations, _machine(np.random.default_rng(0), "model", pd.Series(["e"]))])
-    labels = aggregate(opinions.clips, heard, TOPIC, holds, PeopleOptions(), opinions.not_offered)
+    labels = aggregate(replace(opinions, annotations=heard), holds, PeopleOptions())
     assert dict(zip(labels["clip_id"], labels["certified"], strict=True)) == {
         **dict.fromkeys("abcde", False),
         **dict.fromkeys("fgh", True),
@@ -139,26 +148,28 @@ def test_a_label_that_was_not_offered_to_all_is_kept_and_not_certified() -> None
 
 
 def test_with_few_offered_clips_nothing_is_tested_and_nothing_spent() -> None:
-    opinions = _corpus(0, offers_are_told=True)
+    opinions = _corpus(0, eligibility_is_told=True)
     rest = opinions.clips["clip_id"][1639:]
-    passed = pd.concat([opinions.not_offered, not_offered("topic", {Omission.FEATURES: rest})], ignore_index=True)
-    made, found = keep_promise(replace(opinions, not_offered=passed), TOPIC, [], OPTIONS, 0.04, {})
-    assert (made, found["topic"]["delta_spent"], found["topic"]["accepted"]) == ([], 0.0, 0)
-    assert found["topic"]["words"] == (
+    passed = pd.concat([opinions.ineligible, ineligible_clips("topic", {Ineligible.FEATURES: rest})], ignore_index=True)
+    made, found = certify_capabilities(replace(opinions, ineligible=passed), [])
+    assert (made, found["topic"].delta_spent, found["topic"].accepted) == ([], 0.0, 0)
+    assert found["topic"].message == (
         "topic: no machine label is certified: thresholds are chosen on 40 clips at least, that no person has seen and "
         "that may be certified, and 1 are lacking. Others may not be: 761, since what the served model reads of them "
         "is not stored"
     )
-    one_more = pd.concat([opinions.not_offered, not_offered("topic", {Omission.FEATURES: rest[1:]})], ignore_index=True)
-    made, found = keep_promise(replace(opinions, not_offered=one_more), TOPIC, [], OPTIONS, 0.04, {})
-    assert (len(made), found["topic"]["pool_awaited"]) == (1, 0)
+    one_more = pd.concat(
+        [opinions.ineligible, ineligible_clips("topic", {Ineligible.FEATURES: rest[1:]})], ignore_index=True
+    )
+    made, found = certify_capabilities(replace(opinions, ineligible=one_more), [])
+    assert (len(made), found["topic"].pool_awaited) == (1, 0)
 
 
-def _words(**left_out: int) -> str:
-    calibration = {"sample": "random_draws", "clips": 36, "tested": 0, "left_out": left_out}
+def _words(**ineligible: int) -> str:
+    calibration = {"sample": "random_draws", "clips": 36, "tested": 0, "ineligible": ineligible}
     found: dict[str, Any] = {"error_bound": None, "pool": 9, "pool_awaited": 0, "sources": [{}], "answers_awaited": 0}
     terms = {"alpha": 0.05, "delta": 0.05, "delta_of_this_test": 0.0, "labels_needed": 36}
-    return in_words("topic", found | terms | {"calibration": calibration})
+    return message("topic", found | terms | {"calibration": calibration})
 
 
 def test_words_say_which_calibration_clips_do_not_count_and_why() -> None:

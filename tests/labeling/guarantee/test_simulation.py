@@ -1,4 +1,4 @@
-"""The promise over several runs, on corpora of which the chance of each answer to be right is known."""
+"""The guarantee over several runs, on corpora of which the chance of each answer to be right is known."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,19 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.guarantee.alpha_spending import AlphaAccount, Standing, make_due_test, standing
 from cu_pipeline.labeling.guarantee.cascade import accepted_before
-from cu_pipeline.labeling.guarantee.certification import Case
-from cu_pipeline.labeling.guarantee.certify import Question, accepted_by
-from cu_pipeline.labeling.guarantee.in_turn import Asked
+from cu_pipeline.labeling.guarantee.certification import Answers, Certification, accepted_by
 from cu_pipeline.labeling.guarantee.options import Sample
-from cu_pipeline.labeling.guarantee.report import evidence
-from cu_pipeline.labeling.guarantee.results import Trial, Verdict, account
-from cu_pipeline.labeling.guarantee.settle import Settled, settle, standing
+from cu_pipeline.labeling.guarantee.report import guarantee_of
+from cu_pipeline.labeling.guarantee.results import CertificationResult, CertificationTest
 from cu_pipeline.labeling.guarantee.statistics import binomial_p_values
-from cu_pipeline.labeling.sources.source import Machine
+from cu_pipeline.labeling.sources.source import Source
 
 ALPHA, DELTA, CORPORA = 0.05, 0.05, 150
 RULE, LLM, PERSON = 0.0, 0.004, 0.04
 TOPIC = Capability(classes=("right", "wrong"))
-TERMS = {"alpha": ALPHA, "delta": DELTA, "per_class": False, "machines": {"rule": [], "llm": ["1"]}, "version": ""}
+TERMS = {"alpha": ALPHA, "delta": DELTA, "per_class": False, "sources": {"rule": [], "llm": ["1"]}, "version": ""}
 
 
 @dataclass(frozen=True)
@@ -43,41 +40,41 @@ class Clips:
     def first(self, clips: int) -> "Clips":
         return Clips(self.sure[:clips], self.answers[:clips])
 
-    def machines(self, spared: np.ndarray | None = None) -> list[Machine]:
+    def sources(self, spared: np.ndarray | None = None) -> list[Source]:
         rows = len(self.sure)
         sure, answers = self.sure.copy(), self.answers.copy()
         if spared is not None:
             sure[spared, 1], answers[spared, 1] = -np.inf, ""
         rest = (np.zeros((rows, 2)), np.ones(rows, dtype=np.int64))
         return [
-            Machine(kind, *rest, answers[:, place], sure[:, place], price, ("1",))
-            for place, (kind, price) in enumerate([(AnnotatorKind.RULE, RULE), (AnnotatorKind.LLM, LLM)])
+            Source(kind, *rest, answers[:, place], sure[:, place], price, ("1",))
+            for place, (kind, price) in enumerate([("rule", RULE), ("llm", LLM)])
         ]
 
 
-def _case(calibration: Clips, pool: list[Machine]) -> Case:
+def _case(calibration: Clips, pool: list[Source]) -> Certification:
     labels = len(calibration.sure)
     truth = np.full(labels, "right", dtype=object)
-    question = Question(TOPIC, calibration.machines(), truth, pool, PERSON)
-    wanted = Trial("topic", TERMS, {f"c{number}": "right" for number in range(labels)}, 0.0)
-    return Case(wanted, question, pd.RangeIndex(len(pool[0].answers)).astype(str), Sample.RANDOM_DRAWS)
+    question = Answers(TOPIC, calibration.sources(), truth, pool, PERSON)
+    wanted = CertificationTest("topic", TERMS, {f"c{number}": "right" for number in range(labels)}, 0.0)
+    return Certification(wanted, question, pd.RangeIndex(len(pool[0].answers)).astype(str), Sample.RANDOM_DRAWS)
 
 
 @dataclass
 class Project:
-    """Keeps its trials from run to run, as a real one does."""
+    """Keeps its tests from run to run, as a real one does."""
 
-    trials: list[Trial]
+    tests: list[CertificationTest]
 
-    def run(self, calibration: Clips, pool: Clips) -> tuple[Case, Settled, np.ndarray]:
+    def run(self, calibration: Clips, pool: Clips) -> tuple[Certification, Standing, np.ndarray]:
         """Ask in turn where that is allowed, and say who was spared."""
         spared = np.zeros(len(pool.sure), dtype=bool)
-        found = standing(_case(calibration, pool.machines()).wanted, self.trials)
-        if found.due is None and found.trial.certified:
-            spared = accepted_before(pool.machines()[:1], found.trial.verdicts, len(spared))
-        case = _case(calibration, pool.machines(spared))
-        settled = settle(case.wanted, self.trials, case.put)
-        self.trials += settled.made
+        found = standing(_case(calibration, pool.sources()).wanted, self.tests)
+        if found.due is None and found.holds.certified:
+            spared = accepted_before(pool.sources()[:1], found.holds.results, len(spared), "llm")
+        case = _case(calibration, pool.sources(spared))
+        settled = make_due_test(case.wanted, self.tests, case.run)
+        self.tests += settled.made
         return case, settled, spared
 
 
@@ -93,7 +90,7 @@ def _cost(pool: Clips, routed: np.ndarray, spared: np.ndarray) -> float:
     return paid / ((routed < 0).sum() + _taken(pool, routed).sum())
 
 
-def test_sources_asked_in_turn_keep_the_promise_and_cost_what_was_foretold() -> None:
+def test_sources_asked_in_turn_keep_the_guarantee_and_cost_what_was_foretold() -> None:
     broken, costs = 0, []
     for seed in range(CORPORA):
         random = np.random.default_rng([seed, 41])
@@ -104,11 +101,11 @@ def test_sources_asked_in_turn_keep_the_promise_and_cost_what_was_foretold() -> 
             case, settled, spared = project.run(calibration.first(labels), pool)
             assert bool(settled.made) == is_due
             assert not (is_due and spared.any())
-            routed = accepted_by(case.question.pool, settled.trial.verdicts, len(spared))
-            assert (routed == accepted_by(pool.machines(), settled.trial.verdicts, len(spared))).all()
+            routed = accepted_by(case.answers.pool, settled.holds.results, len(spared))
+            assert (routed == accepted_by(pool.sources(), settled.holds.results, len(spared))).all()
             errors.append(float(1 - _taken(pool, routed).mean()) if (routed >= 0).any() else 0.0)
-            if settled.trial.certified and not is_due:
-                foretold = evidence(case, settled, account(project.trials, DELTA), Asked())["cost_per_correct"]["value"]
+            if settled.holds.certified and not is_due:
+                foretold = guarantee_of(case, settled, AlphaAccount(project.tests, DELTA)).cost_per_correct["value"]
                 costs.append((_cost(pool, routed, spared), _cost(pool, routed, np.zeros_like(spared)), foretold))
         broken += max(errors) > ALPHA
     in_turn, at_once, foretold = np.mean(costs, axis=0)
@@ -123,10 +120,10 @@ COMES, LABELS = (181, 400, 800), 1600
 """Labels when each machine is run first, and in the end."""
 
 
-def test_no_choice_of_the_moment_breaks_the_promise() -> None:
+def test_no_choice_of_the_moment_breaks_the_guarantee() -> None:
     """Somebody sees each label come, and runs a test just when it looks good.
 
-    Three machines come one after the other, all wrong a little more often than promised, so that nothing may be
+    Three machines come one after the other, all wrong a little more often than guaranteed, so that nothing may be
     certified. To give the k-th test on all labels at hand delta / (k (k + 1)), as if its moment had been chosen
     blindly, does not do.
     """
@@ -146,16 +143,18 @@ def test_no_choice_of_the_moment_breaks_the_promise() -> None:
 
 def _certified(wrong: np.ndarray, runs: list[tuple[int, int]]) -> bool:
     """Say whether any of the runs, each of a machine with so many labels, certifies it."""
-    trials: list[Trial] = []
+    tests: list[CertificationTest] = []
 
-    def test(trial: Trial) -> list[Verdict]:
-        (machine,) = trial.terms["machines"]["llm"]
-        mistakes = sum(wrong[int(machine)][int(name[1:])] for name in trial.labels)
-        p_value = float(binomial_p_values(np.array(mistakes), np.array(len(trial.labels)), ALPHA))
-        passed = {"llm": 0.5} if p_value <= trial.delta else {}
-        return [Verdict("", passed, len(trial.labels), int(mistakes), p_value, 1, list(passed))]
+    def test(one_test: CertificationTest) -> list[CertificationResult]:
+        (machine,) = one_test.terms["sources"]["llm"]
+        mistakes = sum(wrong[int(machine)][int(name[1:])] for name in one_test.labels)
+        p_value = float(binomial_p_values(np.array(mistakes), np.array(len(one_test.labels)), ALPHA))
+        passed = {"llm": 0.5} if p_value <= one_test.delta else {}
+        return [CertificationResult("", passed, len(one_test.labels), int(mistakes), p_value, 1, list(passed))]
 
     for machine, size in runs:
-        terms = {**TERMS, "machines": {"llm": [str(machine)]}}
-        trials += settle(Trial("topic", terms, {f"c{place}": "a" for place in range(size)}, 0.0), trials, test).made
-    return any(trial.certified for trial in trials)
+        terms = {**TERMS, "sources": {"llm": [str(machine)]}}
+        tests += make_due_test(
+            CertificationTest("topic", terms, {f"c{place}": "a" for place in range(size)}, 0.0), tests, test
+        ).made
+    return any(one_test.certified for one_test in tests)

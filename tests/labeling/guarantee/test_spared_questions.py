@@ -2,7 +2,8 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.guarantee.in_turn import Asked, asked, spare
+from cu_pipeline.labeling.guarantee.cascade import asked, spare
+from cu_pipeline.labeling.guarantee.opinions import Asked
 from cu_pipeline.labeling.inquiry import Inquiry
 from cu_pipeline.labeling.options import LlmOptions
 from cu_pipeline.prompting.client import Scored, Unanswered
@@ -49,6 +50,6 @@ def test_who_answered_nothing_usable_counts_as_unanswered(about) -> None:
     inquiry = about()
     key = {clip: question.key("m") for clip, question in inquiry.clips.items()}
     known = {key["1"]: Scored((-1.0, -1.0), 3), key["2"]: Unanswered("late", 3)}
-    assert asked([inquiry], known, "m") == {"topic": Asked(clips=4, unanswered=3)}
+    assert asked([inquiry], known, "m") == {"topic": Asked(clips=4, unanswered=3, tokens={"1": 3, "2": 3})}
     assert not asked([inquiry], known, "m")["topic"].is_complete
     assert Asked(clips=300, unanswered=3, spared=5).is_complete

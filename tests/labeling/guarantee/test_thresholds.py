@@ -1,9 +1,7 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.labeling.guarantee.certificate import Terms
-from cu_pipeline.labeling.guarantee.paths import threshold_paths
-from cu_pipeline.labeling.guarantee.thresholds import certify, certify_each_class, route
+from cu_pipeline.labeling.guarantee.thresholds import Target, certify, certify_each_answer, route, threshold_paths
 
 LLM, PERSON = 0.0002, 0.04
 CORPORA, DELTA = 500, 0.05
@@ -41,20 +39,19 @@ def test_too_few_labels_certify_nothing_and_the_number_lacking_suffices() -> Non
     random = np.random.default_rng(4)
     confidence, right = _source(random, 30)
     pool, _ = _source(random, 4000)
-    terms = Terms(0.05, DELTA, (LLM,), PERSON)
+    terms = Target(0.05, DELTA, {"llm": LLM}, PERSON)
     none = certify(confidence, right, pool, terms)
     assert not none.certified
-    assert none.cost_per_correct == PERSON
     assert none.more_labels > 59 - 30
     more, more_right = _source(random, 2 * none.more_labels)
     enough = certify(np.vstack([confidence, more]), np.vstack([right, more_right]), pool, terms)
     assert enough.certified
     assert enough.more_labels == 0
-    assert enough.p_value <= enough.delta_each == DELTA
+    assert enough.p_value <= DELTA
 
 
 def test_no_labels_and_no_pool_certify_nothing() -> None:
-    terms = Terms(0.05, DELTA, (LLM,), PERSON)
+    terms = Target(0.05, DELTA, {"llm": LLM}, PERSON)
     pool, _ = _source(np.random.default_rng(0), 1000)
     blank = certify(np.empty((0, 1)), np.empty((0, 1), dtype=bool), pool, terms)
     assert (blank.certified, blank.more_labels) == (False, 59)
@@ -64,14 +61,14 @@ def test_no_labels_and_no_pool_certify_nothing() -> None:
 def test_a_source_that_is_wrong_too_often_is_refused_for_good() -> None:
     random = np.random.default_rng(1)
     confidence, right = random.random((2000, 1)), random.random((2000, 1)) < 0.7
-    refused = certify(confidence, right, random.random((2000, 1)), Terms(0.05, DELTA, (LLM,), PERSON))
+    refused = certify(confidence, right, random.random((2000, 1)), Target(0.05, DELTA, {"llm": LLM}, PERSON))
     assert not refused.certified
 
 
 def test_a_source_dearer_than_people_is_not_asked() -> None:
     random = np.random.default_rng(2)
     confidence, right = _source(random, 2000)
-    refused = certify(confidence, right, confidence, Terms(0.05, DELTA, (2 * PERSON,), PERSON))
+    refused = certify(confidence, right, confidence, Target(0.05, DELTA, {"llm": 2 * PERSON}, PERSON))
     assert (refused.certified, refused.more_labels) == (False, None)
 
 
@@ -80,36 +77,39 @@ def test_the_dearer_of_two_sources_is_asked_where_it_saves_money() -> None:
     cheap, cheap_right = random.random((6000, 1)), random.random((6000, 1)) < 0.7
     good, good_right = _source(random, 6000)
     confidence, right = np.hstack([cheap, good]), np.hstack([cheap_right, good_right])
-    chosen = certify(confidence[:2000], right[:2000], confidence[2000:], Terms(0.05, 0.06, (LLM, 0.002), PERSON))
+    chosen = certify(
+        confidence[:2000], right[:2000], confidence[2000:], Target(0.05, 0.06, {"cheap": LLM, "dear": 0.002}, PERSON)
+    )
     assert chosen.certified
-    assert np.isinf(chosen.thresholds[0])
-    assert chosen.delta_each == pytest.approx(0.02)
-    accepted = route(confidence[2000:], np.array(chosen.thresholds)) == 1
+    assert chosen.sequence == ["dear"]
+    assert chosen.p_value <= 0.02
+    accepted = confidence[2000:, 1] >= chosen.thresholds["dear"]
     assert (~good_right[2000:, 0][accepted]).mean() <= 0.05
 
 
-def test_each_class_keeps_the_promise_on_its_own() -> None:
+def test_each_class_keeps_the_guarantee_on_its_own() -> None:
     random = np.random.default_rng(5)
     answer = random.integers(0, 2, 6000)
     confidence, right = _source(random, 6000)
     right[answer == 1] = random.random((int((answer == 1).sum()), 1)) < 0.9
     truth = np.where(right[:, 0], answer, 1 - answer)
     given = slice(0, 2000)
-    good, bad = certify_each_class(
-        confidence[given, 0],
-        answer[given],
-        truth[given],
-        (confidence[2000:, 0], answer[2000:]),
-        Terms(0.05, DELTA, (LLM,), PERSON),
-        2,
+    named = np.array(["good", "bad"], dtype=object)
+    good, bad = certify_each_answer(
+        (confidence[given, 0], named[answer[given]]),
+        named[truth[given]],
+        (confidence[2000:, 0], named[answer[2000:]]),
+        Target(0.05, DELTA, {"llm": LLM}, PERSON),
+        ["good", "bad"],
     )
+    assert (good.answer, bad.answer) == ("good", "bad")
     assert good.certified
-    assert good.delta_each == DELTA / 2
+    assert good.p_value <= DELTA / 2
     assert not bad.certified
 
 
 @pytest.mark.slow
-def test_the_promise_holds_and_saves_money_over_500_corpora() -> None:
+def test_the_guarantee_holds_and_saves_money_over_500_corpora() -> None:
     labels, clips = 500, 10_000
     broken = dict.fromkeys((0.02, 0.05, 0.1), 0)
     costs: dict[float, list[float]] = {alpha: [] for alpha in broken}
@@ -117,9 +117,9 @@ def test_the_promise_holds_and_saves_money_over_500_corpora() -> None:
         confidence, right = _source(np.random.default_rng([seed, 17]), clips)
         pool, truth = confidence[labels:], right[labels:, 0]
         for alpha in broken:
-            terms = Terms(alpha, DELTA, (LLM,), PERSON)
+            terms = Target(alpha, DELTA, {"llm": LLM}, PERSON)
             chosen = certify(confidence[:labels], right[:labels], pool, terms)
-            accepted = route(pool, np.array(chosen.thresholds)) == 0
+            accepted = pool[:, 0] >= chosen.thresholds.get("llm", np.inf)
             broken[alpha] += accepted.any() and (~truth[accepted]).mean() > alpha
             people = labels + (~accepted).sum()
             paid = people * PERSON + (clips if chosen.certified else labels) * LLM
@@ -133,12 +133,12 @@ def test_the_promise_holds_and_saves_money_over_500_corpora() -> None:
 
 
 @pytest.mark.slow
-def test_the_promise_is_tight_at_the_border() -> None:
+def test_the_guarantee_is_tight_at_the_border() -> None:
     """A source whose every answer is wrong with chance alpha + 0.001 is accepted in at most delta of cases."""
     alpha, certified = 0.05, 0
     for seed in range(CORPORA):
         random = np.random.default_rng([seed, 23])
         right = random.random((400, 1)) >= alpha + 0.001
-        terms = Terms(alpha, DELTA, (LLM,), PERSON)
+        terms = Target(alpha, DELTA, {"llm": LLM}, PERSON)
         certified += certify(random.random((400, 1)), right, random.random((400, 1)), terms).certified
     assert 0 < certified / CORPORA <= DELTA + 2 * np.sqrt(DELTA * (1 - DELTA) / CORPORA)

@@ -7,10 +7,15 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.people.agreement import alpha_interval, krippendorff_alpha, peer_agreement
-from cu_pipeline.labeling.people.annotators import annotator_tables, in_words
-from cu_pipeline.labeling.people.ballots import ballots
+from cu_pipeline.labeling.people.agreement import (
+    agreement_messages,
+    alpha_interval,
+    annotator_tables,
+    krippendorff_alpha,
+    peer_agreement,
+)
+from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.people.votes import votes_by_question
 
 TOPIC = {"topic": Capability(classes=("a", "b", "c"))}
 BINARY = {"hateful": Capability(classes=("0", "1"))}
@@ -71,7 +76,7 @@ def test_alpha_of_random_answers_is_about_zero_and_its_interval_holds_zero() -> 
 
 def test_peer_agreement_counts_pairs_on_shared_clips(votes) -> None:
     opinions = (("1", "ann", "a"), ("1", "bob", "a"), ("1", "cyd", "b"), ("2", "dan", "a"))
-    question = ballots(votes(*opinions), pd.Index(["1", "2"]), TOPIC["topic"])[""]
+    question = votes_by_question(votes(*opinions), pd.Index(["1", "2"]), TOPIC["topic"])[""]
     assert np.allclose(peer_agreement(question), [0.5, 0.5, 0.0, np.nan], equal_nan=True)
 
 
@@ -89,7 +94,7 @@ def test_spammers_and_random_annotators_are_found_and_nobody_else(clips) -> None
             "dice": "spammer",
             "lazy": "spammer",
         }
-        lines = in_words(tables)
+        lines = agreement_messages(tables)
         assert "topic: people agree with Krippendorff's alpha" in lines[0]
         assert [line.split()[4] for line in lines[1:]] == ["dice", "lazy"]
 

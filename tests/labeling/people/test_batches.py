@@ -2,10 +2,18 @@ import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.labeling.people.answers import people_annotations
-from cu_pipeline.labeling.people.batches import State, review_batches
-from cu_pipeline.labeling.people.log import answer_log, batch_log
-from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.batches import State, people_annotations, review_batches
+from cu_pipeline.labeling.people.records import (
+    AnswerState,
+    Decided,
+    Draw,
+    Item,
+    Opened,
+    PersonAnswer,
+    Terms,
+    answer_log,
+    batch_log,
+)
 
 
 def batch(ordinary: int = 2, gold: int = 0, redundancy: int = 1) -> Opened:

@@ -3,11 +3,9 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.people.ballots import Ballots, ballots
-from cu_pipeline.labeling.people.dawid_skene import fit_dawid_skene
-from cu_pipeline.labeling.people.opinions import people_say
-from cu_pipeline.labeling.people.votes import count_votes
+from cu_pipeline.labeling.people.crowd import fit_dawid_skene, people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.people.votes import Votes, count_votes, votes_by_question
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.sample.plan import labelled, original
 from cu_pipeline.sample.world import TOPICS
@@ -16,14 +14,14 @@ TOPIC = Capability(classes=("a", "b", "c"))
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 
 
-def _simulated(confusion: np.ndarray, clips: int, seed: int, gold: float = 0.0) -> tuple[Ballots, np.ndarray]:
+def _simulated(confusion: np.ndarray, clips: int, seed: int, gold: float = 0.0) -> tuple[Votes, np.ndarray]:
     random = np.random.default_rng(seed)
     people, answers, _ = confusion.shape
     truth = random.choice(answers, size=clips, p=np.arange(answers, 0, -1) / np.arange(1, answers + 1).sum())
     clip, annotator = (side.ravel() for side in np.meshgrid(np.arange(clips), np.arange(people), indexing="ij"))
     answer = np.array([random.choice(answers, p=confusion[j, truth[i]]) for i, j in zip(clip, annotator, strict=True)])
     known = np.where(random.random(clips) < gold, truth, -1)
-    return Ballots(clip, annotator, answer, clips, tuple(map(str, range(people))), answers, known), truth
+    return Votes(clip, annotator, answer, clips, tuple(map(str, range(people))), answers, known), truth
 
 
 def _coin(*accuracies: float, answers: int = 3) -> np.ndarray:
@@ -54,7 +52,7 @@ def test_the_best_of_many_bad_ones_is_believed() -> None:
 def test_gold_answers_stay_and_teach() -> None:
     clip, answer = np.arange(40), np.zeros(40, dtype=np.int64)
     gold = np.r_[np.full(20, 1), np.full(20, -1)]
-    question = Ballots(clip, np.zeros(40, dtype=np.int64), answer, 40, ("ann",), 2, gold)
+    question = Votes(clip, np.zeros(40, dtype=np.int64), answer, 40, ("ann",), 2, gold)
     fitted = fit_dawid_skene(question)
     assert fitted.posterior[:20].tolist() == [[0, 1]] * 20
     assert fitted.confusion[0, 1, 0] > 0.8
@@ -64,9 +62,7 @@ def test_gold_answers_stay_and_teach() -> None:
 def test_nobodys_vote_gives_the_prior() -> None:
     question, _ = _simulated(_coin(0.9, 0.9), 50, 3)
     seen = question.clip > 0
-    rest = Ballots(
-        question.clip[seen], question.annotator[seen], question.answer[seen], 50, ("0", "1"), 3, question.gold
-    )
+    rest = Votes(question.clip[seen], question.annotator[seen], question.answer[seen], 50, ("0", "1"), 3, question.gold)
     fitted = fit_dawid_skene(rest)
     assert np.allclose(fitted.posterior[0], fitted.prior)
 
@@ -94,7 +90,7 @@ def test_each_class_of_a_multi_label_is_a_question_of_its_own(votes) -> None:
 
 def test_ballots_keep_the_last_vote_and_leave_out_other_clips(votes) -> None:
     annotations = votes(("1", "ann", "a"), ("1", "ann", "b"), ("x", "ann", "c"), ("1", "label", "c"), ("2", "ann", ""))
-    question = ballots(annotations, pd.Index(["1", "2"]), TOPIC)[""]
+    question = votes_by_question(annotations, pd.Index(["1", "2"]), TOPIC)[""]
     assert question.counts().tolist() == [[0, 1, 0], [0, 0, 0]]
     assert question.gold.tolist() == [2, -1]
     assert question.annotators == ("ann",)

@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.people.interface import labelling_interface
+from cu_pipeline.labeling.people.tasks import labelling_interface
 
 ASKED = {
     "topic": Capability(classes=("cooking", 'a "b" <c> & d', "été 😀"), description="what it\nis about"),

@@ -4,8 +4,8 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.labeling.options import ErrorOptions, PeopleOptions
 from cu_pipeline.labeling.people.label_errors import suspect_labels
+from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 from cu_pipeline.sample.feed import plan_world
 from cu_pipeline.sample.options import SampleOptions
 

@@ -4,8 +4,8 @@ import pytest
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.paths import ROOT_VARIABLE
-from cu_pipeline.labeling.people.media import media_address, media_folders
 from cu_pipeline.labeling.people.options import StudioOptions
+from cu_pipeline.labeling.people.tasks import media_address, media_folders
 
 
 @pytest.fixture(autouse=True)

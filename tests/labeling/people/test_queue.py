@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, DUPLICATES, LABELS, table
-from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.people.batches import review_batches
-from cu_pipeline.labeling.people.queue import plan_queue
+from cu_pipeline.labeling.people.options import QueueOptions
+from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
 from cu_pipeline.labeling.people.records import Decided, Draw, Item, Opened, PersonAnswer, Terms
 
 TOPIC = {"topic": Capability(classes=("cooking", "pets"))}
@@ -41,8 +41,8 @@ def labels(chances: dict[str, float], *, source: str = "llm", certified: bool = 
     return table(rows, LABELS)
 
 
-def options(price: float = 0.04, **queue: float) -> LabelOptions:
-    return LabelOptions.model_validate({"queue": queue, "people": {"price": price}})
+def options(price: float = 0.04, **queue: float) -> QueueTerms:
+    return QueueTerms(QueueOptions.model_validate(queue), price)
 
 
 def opened(*clips: str, capabilities: dict[str, Capability] = TOPIC, price: float = 0.04) -> Opened:

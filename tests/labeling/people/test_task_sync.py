@@ -11,12 +11,17 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.paths import ROOT_VARIABLE
-from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.people.answers import people_annotations
-from cu_pipeline.labeling.people.batches import State
-from cu_pipeline.labeling.people.log import answer_log, batch_log
-from cu_pipeline.labeling.people.messages import harvest_words, not_played_words, push_words, status_table
-from cu_pipeline.labeling.people.task_sync import Desk
+from cu_pipeline.labeling.people.batches import State, people_annotations
+from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
+from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.records import answer_log, batch_log
+from cu_pipeline.labeling.people.task_sync import (
+    TaskSync,
+    harvest_message,
+    not_played_message,
+    push_message,
+    status_table,
+)
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets")),
@@ -25,7 +30,7 @@ CAPABILITIES = {
 
 
 class LabelStudio:
-    """What the desk asks of a server, kept in memory; `fails_after` tasks it goes down."""
+    """What the sync asks of a server, kept in memory; `fails_after` tasks it goes down."""
 
     def __init__(self) -> None:
         self.place = "http://studio cu-pipeline"
@@ -80,12 +85,13 @@ def task(number: int, draw: str = "value", **meta: Any) -> dict[str, Any]:
     return {"data": data, "meta": {"draw": draw, "codec": "h264", **meta}, "predictions": []}
 
 
-def desk_at(folder: Path, clips: int = 5, **queue: Any) -> Desk:
+def sync_at(folder: Path, clips: int = 5, **queue: Any) -> TaskSync:
     tasks = [task(number, "random" if number % 2 else "value") for number in range(clips)]
-    return Desk(
+    return TaskSync(
         queue=[*tasks, task(900, "gold", gold={"topic": "pets"})],
         capabilities=CAPABILITIES,
-        options=LabelOptions.model_validate({"queue": queue}),
+        terms=QueueTerms(QueueOptions.model_validate(queue), 0.04),
+        studio=StudioOptions(),
         batches=batch_log(folder / "batches.jsonl"),
         answers=answer_log(folder / "answers.jsonl"),
         now=lambda: "2026-03-01T10:00:00+00:00",
@@ -93,9 +99,9 @@ def desk_at(folder: Path, clips: int = 5, **queue: Any) -> Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSync:
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-    return desk_at(tmp_path)
+    return sync_at(tmp_path)
 
 
 @pytest.fixture
@@ -107,55 +113,57 @@ def sent_ids(server: LabelStudio) -> list[str]:
     return [one["data"]["clip_id"] for one in server.sent]
 
 
-def test_pushing_twice_sends_each_clip_once(desk: Desk, server: LabelStudio) -> None:
-    assert desk.push(server) == 6
-    before = desk.batches.read()
-    assert desk.push(server) == 0
+def test_pushing_twice_sends_each_clip_once(sync: TaskSync, server: LabelStudio) -> None:
+    assert sync.push(server) == 6
+    before = sync.batches.read()
+    assert sync.push(server) == 0
     assert len(server.sent) == 6
-    assert desk.batches.read() == before
-    assert "6 clips wait for answers at http://studio" in push_words(0, server.place, desk.reviews())
+    assert sync.batches.read() == before
+    assert "6 clips wait for answers at http://studio" in push_message(0, server.place, sync.reviews())
 
 
-def test_people_do_not_see_how_a_clip_was_drawn_or_whether_its_answer_is_known(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_people_do_not_see_how_a_clip_was_drawn_or_whether_its_answer_is_known(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
     assert {tuple(one["meta"]) for one in server.sent} == {("batch",)}
     assert all(set(one["data"]) == {"clip_id", "video", "text"} for one in server.sent)
     assert server.sent[0]["data"]["video"] == "/data/local-files/?d=clips/0.mp4"
 
 
 @pytest.mark.parametrize("sent", [0, 1, 5])
-def test_an_interrupted_push_goes_on_where_it_stopped(desk: Desk, server: LabelStudio, sent: int) -> None:
+def test_an_interrupted_push_goes_on_where_it_stopped(sync: TaskSync, server: LabelStudio, sent: int) -> None:
     server.fails_after = sent
     with pytest.raises(StudioError):
-        desk.push(server)
+        sync.push(server)
     server.fails_after = None
-    assert desk.push(server) == 6 - sent
-    assert sorted(sent_ids(server)) == sorted(one["data"]["clip_id"] for one in desk.queue)
+    assert sync.push(server) == 6 - sent
+    assert sorted(sent_ids(server)) == sorted(one["data"]["clip_id"] for one in sync.queue)
 
 
-def test_nothing_is_opened_when_the_server_cannot_be_prepared(desk: Desk, server: LabelStudio) -> None:
+def test_nothing_is_opened_when_the_server_cannot_be_prepared(sync: TaskSync, server: LabelStudio) -> None:
     def down(*_: object) -> None:
         raise StudioError("no answer")
 
     server.prepare = down
     with pytest.raises(StudioError):
-        desk.push(server)
-    assert desk.batches.read() == []
+        sync.push(server)
+    assert sync.batches.read() == []
 
 
-def test_batches_are_of_nearly_equal_size(tmp_path: Path, desk: Desk, server: LabelStudio) -> None:
-    many = desk_at(tmp_path, clips=10, batch_clips=5)
+def test_batches_are_of_nearly_equal_size(tmp_path: Path, sync: TaskSync, server: LabelStudio) -> None:
+    many = sync_at(tmp_path, clips=10, batch_clips=5)
     many.push(server)
     assert [len(review.batch.items) for review in many.reviews()] == [3, 4, 4]
     assert len({review.batch.batch for review in many.reviews()}) == 3
 
 
-def test_pulling_twice_adds_nothing(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_pulling_twice_adds_nothing(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
     server.annotate_all()
-    assert len(desk.take(server.tasks()).fresh) == 6
-    assert desk.take(server.tasks()).fresh == []
-    (review,) = desk.reviews()
+    assert len(sync.take(server.tasks()).fresh) == 6
+    assert sync.take(server.tasks()).fresh == []
+    (review,) = sync.reviews()
     assert (review.state, review.accepted, review.gold_asked) == (State.DONE, True, 1)
     rows = people_annotations([review])
     assert set(rows["annotator"]) == {"ana@x.org"}
@@ -165,53 +173,57 @@ def test_pulling_twice_adds_nothing(desk: Desk, server: LabelStudio) -> None:
     }  # fmt: skip
 
 
-def test_after_answers_came_a_queue_that_is_not_renewed_sends_nothing_again(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_after_answers_came_a_queue_that_is_not_renewed_sends_nothing_again(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
     server.annotate_all()
-    desk.take(server.tasks())
-    assert desk.push(server) == 0
-    assert len(desk.reviews()) == 1
+    sync.take(server.tasks())
+    assert sync.push(server) == 0
+    assert len(sync.reviews()) == 1
 
 
-def test_clips_of_a_batch_that_was_sent_back_go_out_again(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
-    (review,) = desk.reviews()
-    desk.decide(review.batch.batch, accepted=False, reason="hasty")
-    assert desk.push(server) == 6
-    assert "hasty" in status_table(desk.reviews())
+def test_clips_of_a_batch_that_was_sent_back_go_out_again(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    (review,) = sync.reviews()
+    sync.decide(review.batch.batch, accepted=False, reason="hasty")
+    assert sync.push(server) == 6
+    assert "hasty" in status_table(sync.reviews())
 
 
-def test_an_edited_answer_replaces_the_first_and_a_deleted_one_is_forgotten(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_an_edited_answer_replaces_the_first_and_a_deleted_one_is_forgotten(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
     given = server.annotate(0, {"topic": ["cooking"], "safety": ["advert"]})
-    desk.take(server.tasks())
+    sync.take(server.tasks())
     given |= {"result": results({"topic": ["pets"], "safety": ["none"]}), "updated_at": server.time()}
-    (edited,) = desk.take(server.tasks()).fresh
+    (edited,) = sync.take(server.tasks()).fresh
     assert edited.labels == {"topic": "pets", "safety": "none"}
     server.sent[0]["annotations"] = []
     server.sent[0]["updated_at"] = server.time()
-    (deleted,) = desk.take(server.tasks()).fresh
+    (deleted,) = sync.take(server.tasks()).fresh
     assert deleted.state == "deleted"
-    assert desk.reviews()[0].answers == {}
-    assert desk.take(server.tasks()).fresh == []
+    assert sync.reviews()[0].answers == {}
+    assert sync.take(server.tasks()).fresh == []
 
 
-def test_an_old_export_neither_deletes_nor_takes_back(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_an_old_export_neither_deletes_nor_takes_back(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
     given = server.annotate(0, {"topic": ["cooking"], "safety": ["advert"]})
     old = server.tasks()
     given |= {"result": results({"topic": ["pets"], "safety": ["none"]}), "updated_at": server.time()}
     server.annotate(1, {"topic": ["pets"], "safety": ["none"]})
-    desk.take(server.tasks())
-    known = desk.answers.read()
-    assert desk.take(old).fresh == []
-    assert desk.answers.read() == known
+    sync.take(server.tasks())
+    known = sync.answers.read()
+    assert sync.take(old).fresh == []
+    assert sync.answers.read() == known
 
 
-def test_a_skipped_clip_is_kept_as_skipped(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_a_skipped_clip_is_kept_as_skipped(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
     server.annotate(0, {}, was_cancelled=True)
-    (skipped,) = desk.take(server.tasks()).fresh
+    (skipped,) = sync.take(server.tasks()).fresh
     assert (skipped.state, skipped.labels) == ("skipped", {})
 
 
@@ -226,72 +238,74 @@ def test_a_skipped_clip_is_kept_as_skipped(desk: Desk, server: LabelStudio) -> N
     ],
 )
 def test_an_answer_that_cannot_be_right_is_refused_and_the_others_are_kept(
-    desk: Desk, server: LabelStudio, choices: dict[str, list[str]], reason: str
+    sync: TaskSync, server: LabelStudio, choices: dict[str, list[str]], reason: str
 ) -> None:
-    desk.push(server)
+    sync.push(server)
     server.annotate(0, choices)
     server.annotate(1, {"topic": ["pets"], "safety": ["violence", "advert"]})
-    found = desk.take(server.tasks())
+    found = sync.take(server.tasks())
     assert [answer.labels for answer in found.fresh] == [{"topic": "pets", "safety": "advert|violence"}]
     assert len(found.problems) == 1
     assert reason in found.problems[0]
     assert "annotation 100 of clip 'c000'" in found.problems[0]
 
 
-def test_tasks_of_others_are_left_alone_and_unknown_batches_named(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_tasks_of_others_are_left_alone_and_unknown_batches_named(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
     server.sent.append({"id": 70, "data": {"text": "mine"}, "annotations": []})
     server.sent.append({"id": 71, "data": {"clip_id": "c000"}, "meta": {"batch": "9999-abc"}, "annotations": []})
-    found = desk.take(server.tasks())
+    found = sync.take(server.tasks())
     assert found.foreign == 1
-    assert "1 tasks there were not sent by this project" in harvest_words(found)
+    assert "1 tasks there were not sent by this project" in harvest_message(found)
     assert "no batch '9999-abc' with clip 'c000'" in found.problems[0]
 
 
-def test_files_do_the_same_without_a_server(desk: Desk, server: LabelStudio) -> None:
-    tasks, interface = desk.export()
+def test_files_do_the_same_without_a_server(sync: TaskSync, server: LabelStudio) -> None:
+    tasks, interface = sync.export()
     assert len(tasks) == 6
     assert "label_safety" in interface
-    assert desk.export()[0] == tasks
+    assert sync.export()[0] == tasks
     server.send(tasks)
     for place in range(6):
         server.annotate(place, {"topic": ["pets"], "safety": ["none"]}, who={"id": 4, "email": "ben@x.org"})
-    assert len(desk.take(server.tasks()).fresh) == 6
-    assert desk.export()[0] == []
-    assert desk.push(server) == 0
+    assert len(sync.take(server.tasks()).fresh) == 6
+    assert sync.export()[0] == []
+    assert sync.push(server) == 0
 
 
-def test_a_user_of_whom_only_the_number_is_known_keeps_the_name_that_was_known(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_a_user_of_whom_only_the_number_is_known_keeps_the_name_that_was_known(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
     server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
-    desk.take(server.tasks())
+    sync.take(server.tasks())
     numbered = server.tasks()
     numbered[0]["annotations"][0]["completed_by"] = 4
-    assert desk.take(numbered).fresh == []
+    assert sync.take(numbered).fresh == []
     server.annotate(1, {"topic": ["pets"], "safety": ["none"]}, who=4)
-    (new,) = desk.take(server.tasks()).fresh
+    (new,) = sync.take(server.tasks()).fresh
     assert new.annotator == "user-4"
 
 
-def test_the_status_shows_state_answers_gold_and_money(desk: Desk, server: LabelStudio) -> None:
+def test_the_status_shows_state_answers_gold_and_money(sync: TaskSync, server: LabelStudio) -> None:
     assert "kedro labels push" in status_table([])
-    desk.push(server)
+    sync.push(server)
     server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
     server.annotate(5, {"topic": ["cooking"], "safety": ["none"]})
-    desk.take(server.tasks())
-    head, row, *_ = status_table(desk.reviews()).splitlines()
+    sync.take(server.tasks())
+    head, row, *_ = status_table(sync.reviews()).splitlines()
     assert head.split() == ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
     assert row.split()[1:] == ["open", "no", "6", "2", "0/1", "-", "$0.16"]
 
 
-def test_an_unknown_batch_is_refused_with_those_there_are(desk: Desk, server: LabelStudio) -> None:
-    desk.push(server)
+def test_an_unknown_batch_is_refused_with_those_there_are(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
     with pytest.raises(StudioError, match=r"no batch 'x'; batches: 0001-"):
-        desk.decide("x", accepted=True, reason="")
+        sync.decide("x", accepted=True, reason="")
 
 
-def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, desk: Desk) -> None:
-    assert desk.not_played() == {}
-    other = dataclasses.replace(desk, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
+def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, sync: TaskSync) -> None:
+    assert sync.not_played() == {}
+    other = dataclasses.replace(sync, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
     assert other.not_played() == {"hevc": 2}
-    assert "browsers do not play 2 hevc" in not_played_words(other.not_played())
+    assert "browsers do not play 2 hevc" in not_played_message(other.not_played())

@@ -6,9 +6,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.sources.function import load_rules
 from cu_pipeline.labeling.sources.options import AnyRule
-from cu_pipeline.labeling.sources.rules import annotate_by_rules
+from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets", "sport")),
@@ -76,10 +75,11 @@ def test_misspelt_rules_are_refused(values) -> None:
         _rule("regex", **values)
 
 
-def test_functions_of_a_file_are_rules(tmp_path: Path, feed) -> None:
+@pytest.mark.parametrize("module", ["sources.rules", "rules.function"])
+def test_functions_of_a_file_are_rules_also_by_their_former_import(tmp_path: Path, feed, module: str) -> None:
     file = tmp_path / "rules.py"
     file.write_text(
-        "from cu_pipeline.labeling.sources.function import rule\n"
+        f"from cu_pipeline.labeling.{module} import rule\n"
         "@rule('topic', probability=0.7)\n"
         "def cats(clip):\n"
         "    return 'pets' if 'cat' in clip['text'] else None\n"
@@ -97,7 +97,7 @@ def test_functions_of_a_file_are_rules(tmp_path: Path, feed) -> None:
 def test_a_function_that_fails_is_named_with_its_clip(tmp_path: Path, feed) -> None:
     file = tmp_path / "rules.py"
     file.write_text(
-        "from cu_pipeline.labeling.sources.function import rule\n"
+        "from cu_pipeline.labeling.sources.rules import rule\n"
         "@rule('topic')\ndef broken(clip):\n    return clip['nothing']\n"
     )
     with pytest.raises(ConfigurationError, match="rule 'broken' failed on clip '1': KeyError: 'nothing'"):

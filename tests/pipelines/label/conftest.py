@@ -42,7 +42,10 @@ def run_label(tmp_path: Path) -> Run:
         catalog["params:featurize.extractors"] = FeatureOptions()
         catalog["params:workers"] = 1
         catalog["params:seed"] = 17
-        catalog["params:label"] = LabelOptions.model_validate(label)
+        options = LabelOptions.model_validate(label)
+        catalog["params:label"] = options
+        for name in LabelOptions.model_fields:
+            catalog[f"params:label.{name}"] = getattr(options, name)
         counters.reset()
         SequentialRunner().run(create_pipeline(), catalog)
         return catalog, counters.counts()

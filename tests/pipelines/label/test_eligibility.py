@@ -1,4 +1,4 @@
-"""The promise with a served model that has learned from most calibration clips."""
+"""The guarantee with a served model that has learned from most calibration clips."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,15 +82,15 @@ def test_only_clips_that_are_no_part_of_training_are_tested_and_certified(label,
     counting = int((feed.is_drawn & is_test).sum())
     assert 150 < counting < 220
     assert counts["calibration_tests"] == 1
-    assert (found["calibration"]["clips"], found["calibration"]["left_out"]) == (
+    assert (found.calibration["clips"], found.calibration["ineligible"]) == (
         counting,
         {"learned": LABELLED - counting},
     )
-    assert found["verdicts"][0]["thresholds"].keys() == {"rule", "model"}
+    assert found.results[0].thresholds.keys() == {"rule", "model"}
     assert set(labels.index[labels["certified"]]) == set(feed.names[is_free & ~feed.is_drawn])
-    barred = labels.loc[feed.names[~is_free & ~feed.is_drawn]]
-    assert set(barred["source"]) == {"model"}
-    assert f"cannot be certified: {len(barred)}, since the served model has learned from them" in found["words"]
+    excluded = labels.loc[feed.names[~is_free & ~feed.is_drawn]]
+    assert set(excluded["source"]) == {"model"}
+    assert f"cannot be certified: {len(excluded)}, since the served model has learned from them" in found.message
 
     written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     _, counts, _ = label()
@@ -103,8 +103,8 @@ def test_the_next_model_is_another_question(label) -> None:
     catalog, counts, _ = label(temperature=0.9)
     found = catalog.load("guarantee")["topic"]
     assert counts["calibration_tests"] == 1
-    assert (first["delta_of_this_test"], found["delta_of_this_test"]) == (0.025, pytest.approx(0.05 / 12))
-    assert found["delta_spent"] == pytest.approx(0.025 + 0.05 / 12)
+    assert (first.delta_of_this_test, found.delta_of_this_test) == (0.025, pytest.approx(0.05 / 12))
+    assert found.delta_spent == pytest.approx(0.025 + 0.05 / 12)
 
 
 def test_a_model_that_does_not_tell_what_had_no_label_is_tested_on_test_clips_alone(label) -> None:

@@ -8,8 +8,8 @@ from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
-from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.people.opinions import people_say
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
 
 CALIBRATION: Final = {"capability": NAME, "clip_id": NAME, "label": NAME}
 """Columns of the table of calibration clips: `label` is what people say, which is taken to be right."""
@@ -25,7 +25,7 @@ def calibration_clips(
     people: PeopleOptions,
     arrived: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Choose the clips that machines are tested on: a random sample, labelled by people.
+    """Choose the clips that sources are tested on: a random sample, labelled by people.
 
     Args:
         clips: the table of usable clips.
@@ -55,14 +55,14 @@ def calibration_clips(
     return table(rows, CALIBRATION)
 
 
-def waiting_for_machines(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
-    """Give annotations without those of calibration clips, which machines label as if no person had."""
+def hide_calibration(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what was said of calibration clips, which sources label as if no person had."""
     return annotations[~_places(annotations).isin(_places(calibration))]
 
 
 def prior_knowledge(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
-    """Give the annotations that machines may learn from: the feed's own, but of no calibration clip."""
-    return waiting_for_machines(annotations[annotations["draw"] == ""], calibration)
+    """Leave only what sources may learn from: the feed's own annotations, but of no calibration clip."""
+    return hide_calibration(annotations[annotations["draw"] == ""], calibration)
 
 
 def _places(frame: pd.DataFrame) -> pd.MultiIndex:

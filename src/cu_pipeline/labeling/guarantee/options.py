@@ -13,14 +13,14 @@ class Sample(StrEnum):
 
 
 class GuaranteeOptions(Options):
-    """What is promised of labels that no person looks at.
+    """What is guaranteed of labels that no person looks at.
 
     Attributes:
-        enabled: whether machine labels are certified at all.
+        enabled: whether labels of sources other than people are certified at all.
         alpha: largest share of them that may be wrong.
-        delta: largest probability of breaking that promise, for each capability, over all tests together.
+        delta: largest probability of breaking that, for each capability, over all tests together.
         per_class: keep it among the labels of each answer, not only among all.
-        calibration: what machines are tested on: `random_draws`: clips that the queue drew at random and people
+        calibration: what sources are tested on: `random_draws`: clips that the queue drew at random and people
             labelled; `feed`: besides, those that came with people's labels, for a feed of which these are a
             random sample.
     """

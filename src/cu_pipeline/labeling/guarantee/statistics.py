@@ -1,4 +1,4 @@
-"""Tests behind the promise that at most a share of the accepted labels is wrong."""
+"""Tests and intervals behind the guarantee that at most a share of the accepted labels is wrong."""
 
 import math
 
@@ -57,7 +57,7 @@ def fixed_sequence(p_values: NDArray[np.float64], start: int, delta: float) -> N
 
 
 def fewest_accepted(alpha: float, delta: float) -> int:
-    """Give how many accepted calibration clips certify anything at all: none of them wrong, (1-alpha)^m <= delta.
+    """Count the accepted calibration clips that certify anything at all: none of them wrong, (1-alpha)^m <= delta.
 
     >>> fewest_accepted(0.05, 0.05)
     59
@@ -66,7 +66,7 @@ def fewest_accepted(alpha: float, delta: float) -> int:
 
 
 def labels_needed(alpha: float, delta: float, share: float, error: float, most: float = MOST_ACCEPTED) -> int | None:
-    """Give how many calibration labels certify `alpha` if a source goes on as it was seen to do.
+    """Count the calibration labels that certify `alpha` if a source goes on as it was seen to do.
 
     The smallest n whose m = floor(n * share) accepted clips, floor(m * error) of them wrong, have
     P(X <= wrong) <= delta for X binomial (m, alpha).
@@ -91,6 +91,39 @@ def labels_needed(alpha: float, delta: float, share: float, error: float, most: 
             return math.ceil(accepted[enough[0]] / share)
         size *= 2
     return None
+
+
+def share_interval(part: int, whole: int) -> list[float] | None:
+    """Compute the exact 95 % interval of a share (Clopper & Pearson 1934); None of nothing.
+
+    >>> share_interval(0, 10)
+    [0.0, 0.3085]
+    """
+    if not whole:
+        return None
+    from scipy.special import betaincinv
+
+    low = betaincinv(part, whole - part + 1, 0.025) if part else 0.0
+    high = betaincinv(part + 1, whole - part, 0.975) if part < whole else 1.0
+    return [round(float(low), 4), round(float(high), 4)]
+
+
+def ratio_interval(paid: NDArray[np.float64], right: NDArray[np.float64]) -> list[float] | None:
+    """Compute the 95 % interval of sum(paid) / sum(right) over a random sample of clips; None where nothing is right.
+
+    With ratio r, its standard error is the root of sum (paid - r right)^2, divided by sum(right): the delta method
+    (Cochran, "Sampling Techniques", 1977, section 6.4).
+
+    Args:
+        paid: (n,) US dollars.
+        right: (n,) 1 where the label is right, or the probability that it is.
+    """
+    total = right.sum()
+    if not total > 0:
+        return None
+    ratio = paid.sum() / total
+    error = 1.96 * float(np.sqrt(((paid - ratio * right) ** 2).sum())) / total
+    return [round(float(max(ratio - error, 0.0)), 9), round(float(ratio + error), 9)]
 
 
 def _fails(accepted: int, alpha: float, delta: float, error: float) -> bool:

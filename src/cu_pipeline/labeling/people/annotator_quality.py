@@ -4,8 +4,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.labeling.people.ballots import Ballots
-from cu_pipeline.labeling.people.dawid_skene import DawidSkene, log_joint
+from cu_pipeline.labeling.people.crowd import DawidSkene, log_joint
+from cu_pipeline.labeling.people.votes import Votes
 
 SPAMMER_BELOW = 0.1
 """Score under which answers are of no use. With two answers, a person who is right 66 % of the time has it."""
@@ -40,7 +40,7 @@ class Informativeness:
     verdict: Verdict
 
 
-def informativeness(ballots: Ballots, fitted: DawidSkene, seed: int, draws: int) -> list[Informativeness]:
+def informativeness(said: Votes, fitted: DawidSkene, seed: int, draws: int) -> list[Informativeness]:
     """Score each annotator against what the others and the gold answers say is right.
 
     The score is Raykar and Yu's: with A_ca = P(answer a | c is right) and C answers, it is the mean over pairs
@@ -51,26 +51,26 @@ def informativeness(ballots: Ballots, fitted: DawidSkene, seed: int, draws: int)
     (2012), equation 9; intervals by bootstrap over clips (Efron & Tibshirani 1993, chapter 13).
 
     Args:
-        ballots: of one question.
+        said: of one question.
         fitted: Dawid and Skene's model of them.
         seed: of the draws.
         draws: number of resamples.
 
     Returns:
-        One for each of `ballots.annotators`.
+        One for each of `said.annotators`.
     """
-    logs = log_joint(ballots, fitted.prior, fitted.confusion)
-    votes = np.bincount(ballots.clip, minlength=ballots.clips)
+    logs = log_joint(said, fitted.prior, fitted.confusion)
+    votes = np.bincount(said.clip, minlength=said.clips)
     random = np.random.default_rng(seed)
-    checked = (votes[ballots.clip] > 1) | (ballots.gold[ballots.clip] >= 0)
+    checked = (votes[said.clip] > 1) | (said.gold[said.clip] >= 0)
     result = []
-    for place in range(len(ballots.annotators)):
-        mine = np.flatnonzero((ballots.annotator == place) & checked)
+    for place in range(len(said.annotators)):
+        mine = np.flatnonzero((said.annotator == place) & checked)
         if len(mine) > _MAX_VOTES:
             mine = random.choice(mine, _MAX_VOTES, replace=False)
-        clip, answer = ballots.clip[mine], ballots.answer[mine]
+        clip, answer = said.clip[mine], said.answer[mine]
         without = logs[clip] - np.log(fitted.confusion[place])[:, answer].T
-        result.append(_judge(_truth(without, ballots.gold[clip]), answer, random, draws))
+        result.append(_judge(_truth(without, said.gold[clip]), answer, random, draws))
     return result
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
-from cu_pipeline.labeling.people.interface import control
 from cu_pipeline.labeling.people.records import AnswerState, Opened, PersonAnswer, latest
+from cu_pipeline.labeling.people.tasks import control
 
 Key = tuple[str, str, int]
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability, Kind, join_label, split_label
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.decide import decide
-from cu_pipeline.labeling.options import ErrorOptions, PeopleOptions
-from cu_pipeline.labeling.people.opinions import people_say
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 
-_WORDS: Final = r"\w+|[^\w\s]"
+_TOKENS: Final = r"\w+|[^\w\s]"
 """A word or a sign: emoji tell much."""
 
 
@@ -93,7 +93,7 @@ def _out_of_fold(
         if len(present) < 2 or not any(str(text).strip() for text in documents[others]):
             continue
         model = make_pipeline(
-            TfidfVectorizer(token_pattern=_WORDS, sublinear_tf=True, ngram_range=(1, 2)),
+            TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
         model.fit(documents[others], answers[others])

@@ -9,18 +9,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
-from cu_pipeline.labeling.people.interface import labelling_interface
 from cu_pipeline.labeling.people.label_studio import Server
-from cu_pipeline.labeling.people.log import RecordLog
-from cu_pipeline.labeling.people.media import PLAYED, media_address, media_folders
-from cu_pipeline.labeling.people.records import Decided, Draw, Item, Opened, PersonAnswer, Terms
-from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.people.options import StudioOptions
+from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, RecordLog, Terms
+from cu_pipeline.labeling.people.tasks import PLAYED, Task, labelling_interface, media_address, media_folders
 
 FILE = "file"
 """The place of batches that were written to a file."""
@@ -29,13 +28,14 @@ _CHUNK = 50
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where people's work goes out and comes in.
+class TaskSync:
+    """Sends clips to people, and takes their answers.
 
     Attributes:
         queue: tasks as the label pipeline wrote them.
         capabilities: that the queue asks about.
-        options: of the label pipeline.
+        terms: on which people are asked.
+        studio: how clips come to Label Studio.
         batches: log of batches.
         answers: log of answers.
         now: gives the time, ISO 8601.
@@ -43,7 +43,8 @@ class Desk:
 
     queue: Sequence[Task]
     capabilities: Mapping[str, Capability]
-    options: LabelOptions
+    terms: QueueTerms
+    studio: StudioOptions
     batches: RecordLog[Any]
     answers: RecordLog[PersonAnswer]
     now: Callable[[], str]
@@ -62,10 +63,10 @@ class Desk:
             Number of tasks sent.
         """
         queue = self._addressed()
-        local = [] if self.options.studio.media_url else media_folders(task["data"]["video"] for task in self.queue)
+        local = [] if self.studio.media_url else media_folders(task["data"]["video"] for task in self.queue)
         if not queue and not self._unfinished(server.place):
             return 0
-        server.prepare(labelling_interface(self.capabilities), self.options.queue.redundancy, local)
+        server.prepare(labelling_interface(self.capabilities), self.terms.options.redundancy, local)
         self._open(queue, server.place)
         there = {(_batch(task), task["data"].get("clip_id")) for task in server.tasks()}
         missing = [
@@ -119,7 +120,7 @@ class Desk:
         if all(task["meta"]["draw"] == Draw.GOLD for task in left):
             return []
         return [
-            {**task, "data": task["data"] | {"video": media_address(task["data"]["video"], self.options.studio)}}
+            {**task, "data": task["data"] | {"video": media_address(task["data"]["video"], self.studio)}}
             for task in left
         ]
 
@@ -127,7 +128,7 @@ class Desk:
         """Give the clips that wait for answers in a batch, or have enough of them in an accepted one."""
         for review in self.reviews():
             for item in review.batch.items:
-                enough = len(review.answers.get(item.clip_id, ())) >= self.options.queue.redundancy
+                enough = len(review.answers.get(item.clip_id, ())) >= self.terms.options.redundancy
                 if review.state is not State.DONE or (review.accepted and enough and item.draw is not Draw.GOLD):
                     yield item.clip_id
 
@@ -136,7 +137,7 @@ class Desk:
 
     def _open(self, queue: Sequence[Task], place: str) -> None:
         number = len(self.reviews())
-        parts = math.ceil(len(queue) / self.options.queue.batch_clips)
+        parts = math.ceil(len(queue) / self.terms.options.batch_clips)
         cut = [len(queue) * part // parts for part in range(parts + 1)] if parts else []
         self.batches.append(
             self._opened(queue[start:end], place, number + turn)
@@ -144,9 +145,9 @@ class Desk:
         )
 
     def _opened(self, tasks: Sequence[Task], place: str, number: int) -> Opened:
-        queue = self.options.queue
+        queue = self.terms.options
         terms = Terms(
-            price=self.options.people.price,
+            price=self.terms.price,
             redundancy=queue.redundancy,
             gold_accuracy=queue.gold_accuracy,
             alpha=queue.alpha,
@@ -178,3 +179,65 @@ def _batch(task: Task) -> str:
 
 def _answered(review: Review, item: Item) -> bool:
     return is_complete(review.answers.get(item.clip_id, ()), review.batch)
+
+
+def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
+    """Give what people are asked about: every capability whose classes are known, from the feed or by configuration."""
+    known = {**configured, **resolved.active}
+    return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
+
+
+def status_table(reviews: Sequence[Review]) -> str:
+    """Write a table of batches, the reasons below it."""
+    if not reviews:
+        return "no batch was sent to people yet: `kedro labels push`, or `kedro labels export FILE`"
+    head = ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
+    rows = [
+        [
+            one.batch.batch,
+            one.state.value,
+            "yes" if one.accepted else "no",
+            str(len(one.batch.items)),
+            str(one.complete),
+            f"{one.gold_right}/{one.gold_asked}",
+            "-" if one.agreement is None else f"{one.agreement:.0%}",
+            f"${one.spent:.2f}",
+        ]
+        for one in reviews
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
+    reasons = [f"{one.batch.batch}: {one.reason}" for one in reviews]
+    return "\n".join([*lines, "", *reasons])
+
+
+def push_message(sent: int, place: str, reviews: Sequence[Review]) -> str:
+    """Say what was sent, and which clips wait for answers where."""
+    waiting: Counter[str] = Counter()
+    for one in reviews:
+        if one.state is State.OPEN:
+            waiting[one.batch.place] += len(one.batch.items) - one.complete
+    lines = [f"{sent} clips sent to {place}"]
+    lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
+    return "\n".join(lines)
+
+
+def not_played_message(clips: Mapping[str, int]) -> str:
+    """Warn of clips that people cannot see."""
+    codecs = ", ".join(f"{number} {codec}" for codec, number in clips.items())
+    return f"browsers do not play {codecs}: people must skip these clips, or convert them to H.264 in the feed"
+
+
+def harvest_message(found: Harvest) -> str:
+    """Say what came in."""
+    numbers = {state: sum(answer.state is state for answer in found.fresh) for state in AnswerState}
+    lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
+    if found.foreign:
+        lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
+    return "\n".join(lines)
+
+
+def _fewest(capability: Capability) -> int:
+    return 2 if capability.kind is Kind.SINGLE else 1

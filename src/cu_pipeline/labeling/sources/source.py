@@ -1,4 +1,7 @@
+"""Sources of labels that are no people: how they are called, and what each says of clips."""
+
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,16 +13,95 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.decide import decide
 
-KINDS: Final = (AnnotatorKind.RULE, AnnotatorKind.MODEL, AnnotatorKind.LLM)
-"""Sources that are no people. Annotators of one kind speak with one voice."""
+SOURCES: Final[dict[str, str]] = {
+    AnnotatorKind.HUMAN.value: "people",
+    AnnotatorKind.RULE.value: "rules",
+    AnnotatorKind.LLM.value: "the language model",
+    AnnotatorKind.MODEL.value: "the served model",
+}
+"""What people call each kind of annotator."""
+
+ONE_VOICE: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
+"""Kinds whose annotators together are one source; of the others each annotator is a source of its own."""
+
+_ORDER: Final = (AnnotatorKind.RULE, AnnotatorKind.MODEL, AnnotatorKind.LLM)
+"""Of sources that cost the same."""
+
+Annotator = tuple[str, str]
+"""Kind and name."""
+
+
+def name_sources(annotators: Iterable[Annotator]) -> dict[Annotator, str]:
+    """Name the source that each annotator is or belongs to.
+
+    An annotator that is the only one of its kind has the kind's name, so that names stay when a model gets another
+    version; of several each has its own.
+
+    >>> name_sources([("rule", "a"), ("rule", "b"), ("llm", "small"), ("llm", "large"), ("model", "champion")])[
+    ...     "llm", "small"
+    ... ]
+    'llm:small'
+    >>> name_sources([("rule", "a"), ("llm", "small")])
+    {('rule', 'a'): 'rule', ('llm', 'small'): 'llm'}
+    """
+    given = dict.fromkeys(annotators)
+    kinds = [kind for kind, _ in given]
+    return {
+        (kind, name): kind if kind in ONE_VOICE or kinds.count(kind) == 1 else f"{kind}:{name}" for kind, name in given
+    }
+
+
+def annotators_of(annotations: pd.DataFrame) -> list[Annotator]:
+    """List who gave annotations, each once, in a fixed order."""
+    given = annotations[["kind", "annotator"]].drop_duplicates()
+    return sorted((str(kind), str(name)) for kind, name in given.itertuples(index=False))
+
+
+def source_column(annotations: pd.DataFrame) -> "pd.Series[str]":
+    """Name the source of each annotation; sources are told apart within a capability."""
+    names = {
+        (name, *one): source
+        for name, mine in annotations.groupby("capability")
+        for one, source in name_sources(annotators_of(mine)).items()
+    }
+    places = zip(annotations["capability"], annotations["kind"], annotations["annotator"], strict=True)
+    return pd.Series([names[place] for place in places], index=annotations.index, dtype=object)
+
+
+def kind_of(source: str) -> str:
+    """Tell the kind of annotator from a source's name.
+
+    >>> kind_of("llm:small"), kind_of("rule")
+    ('llm', 'rule')
+    """
+    return source.partition(":")[0]
+
+
+def source_words(source: str) -> str:
+    """Say what people call a source, within a sentence.
+
+    >>> source_words("llm"), source_words("llm:small")
+    ('the language model', 'the language model small')
+    """
+    kind, _, name = source.partition(":")
+    return f"{SOURCES[kind]} {name}".rstrip()
+
+
+def source_title(source: str) -> str:
+    """Say what people call a source, for a table or a figure.
+
+    >>> source_title("llm")
+    'language model'
+    """
+    return source_words(source).removeprefix("the ")
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What one kind of machine answers to n clips.
+class Source:
+    """What a source answers to n clips.
 
     Attributes:
-        kind: of its annotators.
+        name: as `name_sources` gives it.
         probabilities: (n, classes), the mean over its annotators; zeros where none says anything.
         voters: (n,) how many annotators said something.
         answers: n labels; "" where it says nothing.
@@ -28,7 +110,7 @@ class Machine:
         versions: of its annotators.
     """
 
-    kind: AnnotatorKind
+    name: str
     probabilities: NDArray[np.float64]
     voters: NDArray[np.int64]
     answers: NDArray[np.object_]
@@ -36,39 +118,58 @@ class Machine:
     price: float
     versions: tuple[str, ...]
 
-    def take(self, rows: NDArray[np.int64]) -> "Machine":
-        """Give what it answers to the clips at the positions `rows`."""
+    def take(self, rows: NDArray[np.int64]) -> "Source":
+        """Leave only the clips at the positions `rows`."""
         kept = (self.probabilities[rows], self.voters[rows], self.answers[rows], self.confidence[rows])
-        return Machine(self.kind, *kept, self.price, self.versions)
+        return Source(self.name, *kept, self.price, self.versions)
 
 
-def machines_say(annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability) -> list[Machine]:
-    """Collect what each kind of machine says, the cheapest first.
+def sources_say(
+    annotations: pd.DataFrame,
+    clip_ids: "pd.Index[str]",
+    capability: Capability,
+    names: Mapping[Annotator, str] | None = None,
+) -> list[Source]:
+    """Collect what each source says, the cheapest first.
 
     Args:
         annotations: of one capability, with a price each.
         clip_ids: n unique ones.
         capability: with its classes.
+        names: of sources; None: as they follow from `annotations`.
 
     Returns:
-        One for each kind that says anything at all.
+        One for each source that says anything at all of a clip.
     """
-    present = annotations[annotations["clip_id"].isin(clip_ids)]
-    found = [_machine(kind, present[present["kind"] == kind], clip_ids, capability) for kind in KINDS]
-    return sorted((machine for machine in found if machine.voters.any()), key=lambda machine: machine.price)
+    names = names if names is not None else name_sources(annotators_of(annotations))
+    present = annotations[annotations["clip_id"].isin(clip_ids) & (annotations["kind"] != AnnotatorKind.HUMAN)]
+    named = pd.Series(
+        [names[one] for one in zip(present["kind"], present["annotator"], strict=True)],
+        index=present.index,
+        dtype=object,
+    )
+    kinds = [kind.value for kind in _ORDER]
+    order = sorted(set(named), key=lambda name: (kinds.index(kind_of(name)), name))
+    return sorted(
+        (_source(name, present[named == name], clip_ids, capability) for name in order), key=lambda one: one.price
+    )
 
 
-def most_confident(machines: list[Machine], clips: int) -> NDArray[np.int64]:
-    """Give each clip's surest machine, (clips,), the cheapest of equals; -1 where none says anything."""
-    if not machines:
+def most_confident(sources: Sequence[Source], clips: int) -> NDArray[np.int64]:
+    """Find each clip's surest source, (clips,), the cheapest of equals; -1 where none says anything."""
+    if not sources:
         return np.full(clips, -1, dtype=np.int64)
-    confidence = np.column_stack([machine.confidence for machine in machines])
+    confidence = np.column_stack([source.confidence for source in sources])
     return np.where(np.isfinite(confidence).any(axis=1), confidence.argmax(axis=1), -1)
 
 
-def _machine(
-    kind: AnnotatorKind, annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability
-) -> Machine:
+def probabilities_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
+    """Write the probabilities of one clip, (classes,), for a table."""
+    rounded = {name: round(float(value), 6) for name, value in zip(classes, probabilities, strict=True)}
+    return json.dumps(rounded, ensure_ascii=False)
+
+
+def _source(name: str, annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability) -> Source:
     sums = np.zeros((len(clip_ids), len(capability.classes)))
     rows = clip_ids.get_indexer(pd.Index(annotations["clip_id"]))
     codes, texts = pd.factorize(annotations["probabilities"])
@@ -82,8 +183,8 @@ def _machine(
     answers = np.full(len(clip_ids), "", dtype=object)
     confidence = np.full(len(clip_ids), -np.inf)
     answers[spoken], confidence[spoken] = decide(probabilities[spoken], capability, clip_ids[spoken].tolist())
-    return Machine(
-        kind=kind,
+    return Source(
+        name=name,
         probabilities=probabilities,
         voters=voters,
         answers=answers,

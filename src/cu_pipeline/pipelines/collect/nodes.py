@@ -11,8 +11,7 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.labeling.people.answers import answered_clips
-from cu_pipeline.labeling.people.batches import review_batches
+from cu_pipeline.labeling.people.batches import answered_clips, review_batches
 from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
 from cu_pipeline.media.fetch_log import Fetched
 from cu_pipeline.media.hash_log import Hashed

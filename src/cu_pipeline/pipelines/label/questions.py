@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,23 +13,17 @@ from cu_pipeline.features.text_log import TextFeature
 from cu_pipeline.labeling import recipes
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions, training_pool
-from cu_pipeline.labeling.guarantee.calibration import prior_knowledge, waiting_for_machines
-from cu_pipeline.labeling.guarantee.cascade import certified_unasked
-from cu_pipeline.labeling.guarantee.certification import Opinions
-from cu_pipeline.labeling.guarantee.eligibility import Omission, everything_offered, not_offered
-from cu_pipeline.labeling.guarantee.in_turn import spare
-from cu_pipeline.labeling.guarantee.results import Trial
+from cu_pipeline.labeling.guarantee.calibration import hide_calibration, prior_knowledge
 from cu_pipeline.labeling.inputs import Extracted, reads_screens
 from cu_pipeline.labeling.inquiry import Inquiry, askable, choose_clips, plan_inquiries
 from cu_pipeline.labeling.llm import annotate
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.recipes import ChampionOf
 from cu_pipeline.labeling.screens import read_missing_screens
-from cu_pipeline.pipelines.label.versions import machine_versions
+from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.prompting.answer import answer
 from cu_pipeline.prompting.call_log import Call
 from cu_pipeline.prompting.client import Answer
-from cu_pipeline.prompting.clients import client_kind
 from cu_pipeline.prompting.few_shot import Pool
 from cu_pipeline.prompting.recipe import Recipe
 
@@ -61,15 +54,15 @@ def choose_llm_clips(
 
     Besides, give those that are left out beyond the limit.
     """
-    labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
+    labelled = hide_calibration(on_originals(annotations, originals(clips)), calibration)
     single = without_copies(clips)
-    chosen, beyond = {}, [everything_offered()]
+    chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
         waiting = askable(single, labelled, name, Recipe.model_validate(recipe))
         first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
         chosen[name] = choose_clips(waiting, name, options.llm.max_clips, first)
         rest = waiting.loc[~waiting.index.isin(chosen[name].index), "clip_id"]
-        beyond.append(not_offered(name, {Omission.LIMIT: rest}))
+        beyond.append(ineligible_clips(name, {Ineligible.LIMIT: rest}))
     return chosen, pd.concat(beyond, ignore_index=True)
 
 
@@ -106,35 +99,6 @@ def plan_llm_questions(
     return plan_inquiries(chosen, resolved.active, given, pool_of, extracted, options.llm)
 
 
-def spare_llm_questions(
-    inquiries: list[Inquiry],
-    known: dict[str, Answer],
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    rules: pd.DataFrame,
-    champions: pd.DataFrame,
-    passed: pd.DataFrame,
-    calibration: pd.DataFrame,
-    resolved: ResolvedCapabilities,
-    functions: Path,
-    tests: list[dict[str, Any]],
-    options: LabelOptions,
-) -> list[Inquiry]:
-    """Leave out the questions about clips whose label cheaper machines have certified already."""
-    active = resolved.active
-    identity = model_identity(inquiries, options)
-    opinions = Opinions(
-        clips,
-        pd.concat([annotations, rules, champions], ignore_index=True),
-        calibration,
-        machine_versions(clips, annotations, calibration, active, functions, options),
-        {one.capability: one.version(identity) for one in inquiries},
-        passed,
-    )
-    earlier = [Trial.from_json(record) for record in tests]
-    return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
-
-
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], options: LabelOptions) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time."""
     yield []
@@ -154,11 +118,6 @@ def annotate_with_llm(
     """Turn the language model's answers into annotations."""
     known = prior_knowledge(annotations, calibration)
     return annotate(inquiries, answers, clips, known, resolved.active, options.llm)
-
-
-def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:
-    """Give the language model's identity; "" where nothing is asked."""
-    return client_kind(options.llm.client).identity(options.llm.client) if inquiries else ""
 
 
 def _pool(

@@ -1,31 +1,40 @@
 """The served models as annotators of clips that they have not learned from."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
-from cu_pipeline.features.batch import CONTENT, read_features
+from cu_pipeline.features.batch import CONTENT
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build
-from cu_pipeline.inference.score import Scorer
 from cu_pipeline.labeling.decide import decide
-from cu_pipeline.labeling.guarantee.eligibility import Omission, everything_offered, not_offered
-from cu_pipeline.labeling.llm import as_json
+from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
+from cu_pipeline.labeling.sources.source import probabilities_json
 from cu_pipeline.modeling.bundle import Bundle, content_keys
 
 _log = logging.getLogger(__name__)
 
-ANNOTATOR = "champion"
+ANNOTATOR: Final = "champion"
+
+Predict = Callable[[Bundle, pd.DataFrame, dict[str, Extractor]], "NDArray[np.float64]"]
+"""Gives the class probabilities, (n, classes), of a model for n rows of the table of clips with stored features."""
 
 
 def annotate_by_champions(
-    clips: pd.DataFrame, folder: Path, store: FeatureStore, capabilities: Mapping[str, Capability], price: float
+    clips: pd.DataFrame,
+    folder: Path,
+    store: FeatureStore,
+    capabilities: Mapping[str, Capability],
+    predict: Predict,
+    price: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let each served model label the clips that are new to it and whose features are stored.
 
@@ -36,42 +45,38 @@ def annotate_by_champions(
         folder: of the served bundles.
         store: of features.
         capabilities: the active ones.
+        predict: the predict path.
         price: US dollars for one clip.
 
     Returns:
-        A table with the columns of `records.ANNOTATIONS`, and one with those of `offers.NOT_OFFERED`: clips to which
-        answers, or silence, prove nothing of other clips.
+        A table with the columns of `records.ANNOTATIONS`, and one with those of `eligibility.INELIGIBLE`: clips to
+        which answers, or silence, prove nothing of other clips.
     """
     rows: list[dict[str, object]] = []
-    passed = [everything_offered()]
+    ineligible = [all_eligible()]
     for path in sorted(folder.glob("*/bundle.json")):
         bundle = Bundle.load(path.parent)
         capability = capabilities.get(bundle.capability)
         if capability is None or capability.classes != bundle.classes or not bundle.learned_from:
             _log.warning("%s: the served model does not tell what it learned, or from which clips", bundle.capability)
             continue
-        offer = _offer(clips, bundle, store)
-        rows += _opinions(offer.usable, bundle, store, price)
-        passed.append(not_offered(bundle.capability, offer.passed))
-    return table(rows, ANNOTATIONS), pd.concat(passed, ignore_index=True)
+        usable, reasons = _usable(clips, bundle, store)
+        rows += _annotations(usable, bundle, predict, price)
+        ineligible.append(ineligible_clips(bundle.capability, reasons, ANNOTATOR))
+    return table(rows, ANNOTATIONS), pd.concat(ineligible, ignore_index=True)
 
 
-@dataclass(frozen=True)
-class _Offer:
-    """What a model can label, and the ids of the clips that it was not offered, by reason."""
-
-    usable: pd.DataFrame
-    passed: dict[Omission, "pd.Series[str]"]
-
-
-def _offer(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> _Offer:
+def _usable(
+    clips: pd.DataFrame, bundle: Bundle, store: FeatureStore
+) -> tuple[pd.DataFrame, dict[Ineligible, "pd.Series[str]"]]:
+    """Find what a model can label, and the ids of the clips about which it is not asked, by reason."""
     keys = content_keys(clips)
     learned = keys.isin(set(bundle.learned_from))
     new = clips[~learned]
     usable = new[_ready(new, bundle, store)]
     lacking = new.loc[~new.index.isin(usable.index), "clip_id"]
-    passed = {Omission.LEARNED: clips.loc[learned | _might_be_learned(clips, bundle), "clip_id"]}
-    return _Offer(usable, passed | {Omission.FEATURES: lacking})
+    learned |= _might_be_learned(clips, bundle)
+    return usable, {Ineligible.LEARNED: clips.loc[learned, "clip_id"], Ineligible.FEATURES: lacking}
 
 
 def _might_be_learned(clips: pd.DataFrame, bundle: Bundle) -> "pd.Series[bool]":
@@ -95,10 +100,10 @@ def _ready(new: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> "pd.Series
     return ready
 
 
-def _opinions(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: float) -> Iterator[dict[str, object]]:
+def _annotations(clips: pd.DataFrame, bundle: Bundle, predict: Predict, price: float) -> Iterator[dict[str, object]]:
     if clips.empty:
         return
-    probabilities = Scorer(bundle).probabilities(read_features(clips, store, _extractors(bundle)))
+    probabilities = predict(bundle, clips, _extractors(bundle))
     capability = Capability(kind=bundle.kind, classes=bundle.classes)
     labels, certainty = decide(probabilities, capability, clips["clip_id"].tolist())
     for row, clip_id in enumerate(clips["clip_id"]):
@@ -109,7 +114,7 @@ def _opinions(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: f
             "kind": AnnotatorKind.MODEL.value,
             "label": labels[row],
             "probability": round(float(certainty[row]), 6),
-            "probabilities": as_json(probabilities[row], bundle.classes),
+            "probabilities": probabilities_json(probabilities[row], bundle.classes),
             "price": price,
             "version": bundle.version,
             "draw": "",
