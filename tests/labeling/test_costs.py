@@ -33,8 +33,10 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
     label = {"capability": "topic", "label": "a", "annotators": 1, "certified": False}
     labels = [label | {"clip_id": c, "source": "human", "probability": 0.8, "price": 0.041} for c in "123"]
     labels.append(label | {"clip_id": "4", "source": "llm", "probability": 0.9, "price": 0.001, "certified": True})
-    entries = [{"kind": kind, "annotator": kind, "capability": "topic", "price": price, "tokens": t} for kind, price, t in
-               (("human", 0.04, 0), ("human", 0.04, 0), ("llm", 0.001, 30))]  # fmt: skip
+    entries = [
+        {"kind": kind, "annotator": kind, "capability": "topic", "price": price, "tokens": tokens}
+        for kind, price, tokens in (("human", 0.04, 0), ("human", 0.04, 0), ("llm", 0.001, 30))
+    ]
     guarantee = {"topic": SimpleNamespace(sources=[{"source": "llm", "accuracy": 0.5}])}
     opinions = _opinions(clips(dict.fromkeys("12345", "x")), annotations)
     ledger = table(entries, LEDGER)

@@ -32,7 +32,7 @@ def _enter(
 ) -> pd.DataFrame:
     before = table([], LEDGER) if ledger is None else ledger
     answered = pd.concat([annotations, people_annotations(review_batches(*log))], ignore_index=True)
-    new = new_entries(answered, paid_answers(*log), feed, {("topic", "model", "2"): 31}, before["key"], NOW)
+    new = new_entries(answered, paid_answers(*log), feed, {("topic", "smol", "2"): 31}, before["key"], NOW)
     assert list(new) == list(LEDGER)
     return pd.concat([before, new], ignore_index=True)
 

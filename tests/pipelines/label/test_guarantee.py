@@ -214,7 +214,7 @@ def test_the_language_model_is_spared_what_a_rule_has_certified(ask_in_turn: Run
     old = catalog.load("labels").set_index("clip_id")
     assert (counts["calibration_tests"], counts["llm_clips_spared"]) == (1, 0)
     (verdict,) = catalog.load("guarantee")["topic"].results
-    assert verdict["sequence"] == ["rule", "llm"]
+    assert verdict.sequence == ["rule", "llm"]
 
     catalog, counts = ask_in_turn(after)
     labels, found = catalog.load("labels").set_index("clip_id"), catalog.load("guarantee")["topic"]
@@ -268,7 +268,7 @@ def test_clips_beyond_the_limit_of_the_language_model_are_neither_tested_nor_cer
     catalog, _ = ask_in_turn(feed, most=800)
     found = catalog.load("guarantee")["topic"]
     assert (found.calibration["tested"], found.calibration["ineligible"]) == (500, {})
-    assert (found.pool, found.pool_left_out, found.accepted) == (900, {"limit": 600}, 300)
+    assert (found.pool, found.pool_ineligible, found.accepted) == (900, {"limit": 600}, 300)
     assert "cannot be certified: 600, since the language model is asked about label.llm.max_clips" in found.message
     labels = catalog.load("labels").set_index("clip_id")
     asked = set(catalog.load("llm_annotations")["clip_id"])
