@@ -107,9 +107,9 @@ def test_a_skipped_clip_is_complete_but_says_nothing() -> None:
 
 
 def test_money_is_promised_for_what_is_asked_until_a_batch_is_done() -> None:
-    assert review(batch(2), [answer("c0")]).promised == pytest.approx(0.10)
+    assert review(batch(2), [answer("c0")]).committed == pytest.approx(0.10)
     decided = Decided(batch="b", time="t", accepted=True, reason="enough")
-    assert review(batch(2), [answer("c0")], decided).promised == pytest.approx(0.05)
+    assert review(batch(2), [answer("c0")], decided).committed == pytest.approx(0.05)
 
 
 def test_logs_give_back_what_was_appended_and_drop_an_unfinished_line(tmp_path) -> None:

@@ -59,7 +59,7 @@ class Review:
         return given * self.batch.terms.price
 
     @property
-    def promised(self) -> float:
+    def committed(self) -> float:
         """Give the US dollars for the answers that came and, unless the batch is done, those that are asked for."""
         asked = len(self.batch.items) * self.batch.terms.redundancy * len(self.batch.capabilities)
         return self.spent if self.state is State.DONE else max(self.spent, asked * self.batch.terms.price)

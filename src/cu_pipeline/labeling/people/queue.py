@@ -89,7 +89,7 @@ def plan_queue(
     options = terms.options
     waiting = _waiting(clips, annotations, capabilities, reviews, options.redundancy)
     gold = _gold_truth(clips, annotations, capabilities, reviews)
-    left = options.budget_usd - sum(one.promised for one in reviews)
+    left = options.budget_usd - sum(one.committed for one in reviews)
     cost = terms.price * options.redundancy * max(len(capabilities), 1)
     slots = _slots(len(waiting), len(gold), math.floor(left / cost + 1e-9) if cost else len(clips), options)
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities))
