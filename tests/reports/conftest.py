@@ -74,7 +74,7 @@ def _evidence(frame, capabilities):
         "agreement": [{"sources": ["human", "llm"], "clips": 90, "agreement": 0.9, "ci95": [0.82, 0.95]}],
     }
     return LabelEvidence(
-        {name: found | {"words": f"{name}: no machine label is certified"} for name in capabilities},
+        {name: found | {"message": f"{name}: no machine label is certified"} for name in capabilities},
         {name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
         dict.fromkeys(capabilities, summary),
         [{"meta": {"draw": draw}} for draw in ("random", "value", "value", "gold")],

@@ -117,7 +117,7 @@ def _sums(ledger: pd.DataFrame) -> dict[str, Any]:
 
 
 def _cost(labels: pd.DataFrame, sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give US dollars spent for a label that is right.
+    """Measure US dollars spent for a label that is right.
 
     A source's labels are right as often as on calibration clips, where it was tested there; other labels as often as
     they state.

@@ -22,7 +22,7 @@ def new_entries(
     known: "pd.Series[str]",
     now: datetime,
 ) -> pd.DataFrame:
-    """Give the entries that the ledger lacks.
+    """Collect the entries that the ledger lacks.
 
     An answer to a clip of a batch is entered when it came in, once, whether the batch is accepted or not. A label of
     the feed that changes is paid again. A language model is paid for a question, so its opinion on the same caption
@@ -65,7 +65,7 @@ def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
-    """Give answers their keys, without those that an earlier version entered, which named no batch."""
+    """Key the answers, without those that an earlier version entered, which named no batch."""
     places = answers[["batch", *_PLACE]].to_numpy().tolist()
     keyed = answers.assign(key=[json_sha256(["answer", *place])[:32] for place in places])
     entered = [_key(row, {}) in before for row in answers.to_dict("records")]

@@ -51,7 +51,7 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
 
 
 def _described(name: str, classes: tuple[str, ...], descriptions: Mapping[str, str]) -> dict[str, str]:
-    """Give the descriptions of the classes that there are, and warn of others."""
+    """Keep the descriptions of the classes that there are, and warn of others."""
     if unknown := sorted(set(descriptions) - set(classes)):
         _log.warning(
             "capability %s: class_descriptions name %s, which no label has; classes are %s",

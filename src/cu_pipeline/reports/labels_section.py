@@ -6,6 +6,7 @@ import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.costs import unused_words
+from cu_pipeline.labeling.guarantee.report import Guarantee
 from cu_pipeline.labeling.people.records import Draw
 from cu_pipeline.labeling.sources.source import source_words
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
@@ -20,13 +21,13 @@ class LabelEvidence:
     """What is known of labels besides them, as in the catalog's datasets of the same names.
 
     Attributes:
-        guarantee: capability -> which machine labels are certified, and why.
+        guarantee: capability -> which labels are certified, and why.
         label_errors: capability -> people's labels that are most likely wrong.
         label_summary: capability -> money by source, cost of a right label, agreement between sources.
         label_queue: the tasks that wait for people.
     """
 
-    guarantee: dict[str, Any]
+    guarantee: dict[str, Guarantee]
     label_errors: dict[str, Any]
     label_summary: dict[str, Any]
     label_queue: list[dict[str, Any]]

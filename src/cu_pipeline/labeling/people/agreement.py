@@ -90,7 +90,7 @@ def krippendorff_alpha(counts: NDArray[np.float64]) -> float | None:
 
 
 def alpha_interval(counts: NDArray[np.float64], seed: int, draws: int) -> list[float] | None:
-    """Give the 95 % percentile bootstrap interval of `krippendorff_alpha`, clips being drawn with replacement.
+    """Compute the 95 % percentile bootstrap interval of `krippendorff_alpha`, clips being drawn with replacement.
 
     Args:
         counts: (clips, answers) number of votes.
@@ -154,7 +154,7 @@ def _numbers(values: list[float] | None) -> list[float | None] | None:
 
 
 def _alphas(weights: NDArray[np.float64], shared: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give alpha for each of b weightings, (b, clips), of clips with several votes, (clips, answers)."""
+    """Compute alpha for each of b weightings, (b, clips), of clips with several votes, (clips, answers)."""
     totals = weights @ shared
     observed = weights @ (_different_pairs(shared) / (shared.sum(axis=1) - 1))
     expected = _different_pairs(totals)

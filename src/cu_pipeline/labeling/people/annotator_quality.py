@@ -103,7 +103,7 @@ def _judge(
 def _scores(
     weights: NDArray[np.float64], right: NDArray[np.float64], answer: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the scores, (b,), of b weightings, (b, votes): plain, and less the sampling variance.
+    """Compute the scores, (b,), of b weightings, (b, votes): plain, and less the sampling variance.
 
     An answer that is right nowhere in a resample is left out.
     """

@@ -49,24 +49,24 @@ class Review:
 
     @property
     def complete(self) -> int:
-        """Give the number of clips that have all their answers."""
+        """How many clips have all their answers."""
         return sum(is_complete(self.answers.get(item.clip_id, ()), self.batch) for item in self.batch.items)
 
     @property
     def spent(self) -> float:
-        """Give the US dollars for the answers that came, whether they count or not."""
+        """US dollars for the answers that came, whether they count or not."""
         given = sum(len(answer.labels) for answers in self.answers.values() for answer in answers)
         return given * self.batch.terms.price
 
     @property
     def committed(self) -> float:
-        """Give the US dollars for the answers that came and, unless the batch is done, those that are asked for."""
+        """US dollars for the answers that came and, unless the batch is done, those that are asked for."""
         asked = len(self.batch.items) * self.batch.terms.redundancy * len(self.batch.capabilities)
         return self.spent if self.state is State.DONE else max(self.spent, asked * self.batch.terms.price)
 
     @property
     def agreement(self) -> float | None:
-        """Give the share of pairs of answers to the same question that are equal; None without a pair."""
+        """Share of pairs of answers to the same question that are equal; None without a pair."""
         pairs = [
             first.labels[name] == second.labels[name]
             for answers in self.answers.values()
@@ -105,7 +105,7 @@ def is_complete(answers: Sequence[PersonAnswer], batch: Opened) -> bool:
 
 
 def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, PersonAnswer]]:
-    """Give the answers that count."""
+    """List the answers that count."""
     for review in reviews:
         if review.accepted:
             for item in review.batch.items:
@@ -115,7 +115,7 @@ def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, 
 
 
 def answered_clips(reviews: Sequence[Review], clip_ids: "pd.Series[str]") -> pd.DataFrame:
-    """Give the annotations of accepted batches on clips of the feed; say what is kept but not used.
+    """Collect the annotations of accepted batches on clips of the feed; say what is kept but not used.
 
     Args:
         reviews: of all batches.
@@ -144,7 +144,7 @@ def people_annotations(reviews: Iterable[Review]) -> pd.DataFrame:
 
 
 def paid_answers(events: Iterable[Opened | Decided], answers: Iterable[PersonAnswer]) -> pd.DataFrame:
-    """Give every answer that ever came in, whatever became of its batch: all of them are paid for.
+    """Collect every answer that ever came in, whatever became of its batch: all of them are paid for.
 
     A person is paid once for a clip of a batch, also when the answer is changed or deleted later.
 
@@ -164,7 +164,7 @@ def paid_answers(events: Iterable[Opened | Decided], answers: Iterable[PersonAns
 
 
 def unused_batches(reviews: Iterable[Review]) -> dict[str, str]:
-    """Give the batches whose answers are not used, each with what became of it in words."""
+    """Find the batches whose answers are not used, each with what became of it in words."""
     return {
         one.batch.batch: "sent back" if one.state is State.DONE else "not accepted yet"
         for one in reviews
@@ -181,7 +181,7 @@ def _review(batch: Opened, answers: Iterable[PersonAnswer], decision: Decided | 
 
 
 def _standing(answers: Iterable[PersonAnswer]) -> dict[str, tuple[PersonAnswer, ...]]:
-    """Give each clip's answers, the last one of each person, those that were deleted left out."""
+    """Sort out each clip's answers, the last one of each person, those that were deleted left out."""
     by_clip: dict[str, dict[str, PersonAnswer]] = defaultdict(dict)
     for answer in sorted(answers, key=lambda one: (one.time, one.annotation)):
         if answer.state is not AnswerState.DELETED:

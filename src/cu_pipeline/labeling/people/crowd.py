@@ -64,7 +64,7 @@ def fit_dawid_skene(said: Votes, smoothing: float = 4.0) -> DawidSkene:
 
 
 def log_joint(said: Votes, prior: NDArray[np.float64], confusion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give log p(right answer, votes) of each clip, (clips, answers)."""
+    """Compute log p(right answer, votes) of each clip, (clips, answers)."""
     logs = np.log(confusion)
     columns = [
         np.bincount(said.clip, weights=logs[said.annotator, right, said.answer], minlength=said.clips)
@@ -88,7 +88,7 @@ def _maximise(
 
 
 def _confusion_counts(posterior: NDArray[np.float64], said: Votes) -> NDArray[np.float64]:
-    """Give the expected number of votes by annotator, right answer and given answer."""
+    """Count the expected number of votes by annotator, right answer and given answer."""
     answers, people = said.answers, len(said.annotators)
     cell = said.annotator * answers + said.answer
     tables = [

@@ -61,7 +61,7 @@ def suspect_labels(
 def caption_probabilities(
     texts: Sequence[str], given: NDArray[np.float64], capability: Capability, folds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Give class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
+    """Predict class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
 
     Args:
         texts: n captions.
@@ -79,7 +79,7 @@ def caption_probabilities(
 def _out_of_fold(
     texts: Sequence[str], answers: NDArray[np.int64], number: int, folds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Give probabilities, (n, number), by Laplace's rule from the other folds where these hold but one answer."""
+    """Predict probabilities, (n, number), by Laplace's rule from the other folds where these hold but one answer."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -130,7 +130,7 @@ def _suspects(
 
 
 def _otherwise(label: str, together: NDArray[np.float64], capability: Capability) -> str:
-    """Give the likeliest answer besides the given one."""
+    """Find the likeliest answer besides the given one."""
     held = np.isin(np.array(capability.classes, dtype=object), split_label(label, capability.kind))
     if capability.kind is Kind.SINGLE:
         return capability.classes[int(np.where(held, -1.0, together).argmax())]
@@ -140,7 +140,7 @@ def _otherwise(label: str, together: NDArray[np.float64], capability: Capability
 
 
 def _belief(labels: Sequence[str], together: NDArray[np.float64], capability: Capability) -> NDArray[np.float64]:
-    """Give the probability that each whole label is right, (n,)."""
+    """Compute the probability that each whole label is right, (n,)."""
     classes = np.array(capability.classes, dtype=object)
     holds = np.array([np.isin(classes, split_label(label, capability.kind)) for label in labels]).reshape(
         together.shape

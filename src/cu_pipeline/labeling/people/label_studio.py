@@ -14,7 +14,7 @@ class Server(Protocol):
 
     @property
     def place(self) -> str:
-        """Give the server's address and the project's title."""
+        """The server's address and the project's title."""
         ...
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
@@ -28,7 +28,7 @@ class Server(Protocol):
         ...
 
     def tasks(self) -> list[Task]:
-        """Give all tasks with their annotations, annotators by their addresses; none without the project."""
+        """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
         ...
 
     def send(self, tasks: Sequence[Task]) -> None:
@@ -61,7 +61,7 @@ class StudioServer:
 
     @property
     def place(self) -> str:
-        """Give the server's address and the project's title."""
+        """The server's address and the project's title."""
         return f"{self._url} {self._title}"
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
@@ -82,7 +82,7 @@ class StudioServer:
             self._show(folders)
 
     def tasks(self) -> list[Task]:
-        """Give all tasks with their annotations, annotators by their addresses; none without the project."""
+        """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
         with self._in_words():
             found = self._found()
             if found is None:

@@ -183,7 +183,7 @@ def _waiting(
     reviews: Sequence[Review],
     redundancy: int,
 ) -> pd.DataFrame:
-    """Give the clips that people may be asked about, one of each content, in the order of their hashes."""
+    """Find the clips that people may be asked about, one of each content, in the order of their hashes."""
     content = originals(clips)
     people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
     people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
@@ -200,7 +200,7 @@ def _waiting(
 
 
 def _out(reviews: Iterable[Review]) -> set[str]:
-    """Give the clips of batches that are not done, and those that people skipped in accepted ones."""
+    """Find the clips of batches that are not done, and those that people skipped in accepted ones."""
     undecided = {item.clip_id for one in reviews if one.state is not State.DONE for item in one.batch.items}
     skipped = {
         clip
@@ -215,7 +215,7 @@ def _out(reviews: Iterable[Review]) -> set[str]:
 def _gold_truth(
     clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Mapping[str, Capability], reviews: Sequence[Review]
 ) -> dict[str, dict[str, str]]:
-    """Give clip -> capability -> right label, those first that were shown the fewest times."""
+    """Collect clip -> capability -> right label, those first that were shown the fewest times."""
     rows = annotations[
         (annotations["annotator"] == GOLD)
         & (annotations["kind"] == AnnotatorKind.HUMAN)
@@ -282,7 +282,7 @@ def _surprise(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _tf_idf(captions: Sequence[str]) -> "NDArray[np.float64]":
-    """Give sparse rows of length 1; a caption without words has a row of zeros."""
+    """Make sparse rows of length 1; a caption without words has a row of zeros."""
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     counts = HashingVectorizer(alternate_sign=False, norm=None, token_pattern=_WORD).transform(captions)

@@ -119,12 +119,12 @@ class PersonAnswer(Options):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Give what tells this answer from others."""
+        """What tells this answer from others."""
         return (self.batch, self.clip_id, self.annotation)
 
 
 def latest(answers: list[PersonAnswer]) -> dict[tuple[str, str, int], PersonAnswer]:
-    """Give what is now known of each answer."""
+    """Keep what is now known of each answer."""
     return {answer.key: answer for answer in answers}
 
 
@@ -141,7 +141,7 @@ class RecordLog(Generic[Record]):
         self._adapter: TypeAdapter[Record] = TypeAdapter(kind)
 
     def read(self) -> list[Record]:
-        """Give all records in order.
+        """Read all records in order.
 
         Raises:
             StoreError: a line is damaged.

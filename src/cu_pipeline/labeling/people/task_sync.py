@@ -80,7 +80,7 @@ class TaskSync:
         return len(missing)
 
     def export(self) -> tuple[list[Task], str]:
-        """Give the tasks of all batches for a file that wait for answers, the queue's included, and the interface."""
+        """Write down the tasks of all batches for a file that wait for answers, the queue's included, and the interface."""
         self._open(self._addressed(), FILE)
         tasks = [
             _as_sent(review.batch, item)
@@ -114,7 +114,7 @@ class TaskSync:
         self.batches.append([Decided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
 
     def _addressed(self) -> list[Task]:
-        """Give the queue without what was asked since it was written, with addresses of the media."""
+        """Take the queue without what was asked since it was written, with addresses of the media."""
         busy = set(self._busy())
         left = [task for task in self.queue if task["data"]["clip_id"] not in busy]
         if all(task["meta"]["draw"] == Draw.GOLD for task in left):
@@ -125,7 +125,7 @@ class TaskSync:
         ]
 
     def _busy(self) -> Iterator[str]:
-        """Give the clips that wait for answers in a batch, or have enough of them in an accepted one."""
+        """Find the clips that wait for answers in a batch, or have enough of them in an accepted one."""
         for review in self.reviews():
             for item in review.batch.items:
                 enough = len(review.answers.get(item.clip_id, ())) >= self.terms.options.redundancy
@@ -169,7 +169,7 @@ class TaskSync:
 
 
 def _as_sent(batch: Opened, item: Item) -> Task:
-    """Give a task without what people must not see: how its clip was drawn, and whether the answer is known."""
+    """Show a task without what people must not see: how its clip was drawn, and whether the answer is known."""
     return {**item.task, "meta": {"batch": batch.batch}}
 
 
@@ -182,7 +182,7 @@ def _answered(review: Review, item: Item) -> bool:
 
 
 def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
-    """Give what people are asked about: every capability whose classes are known, from the feed or by configuration."""
+    """Choose what people are asked about: every capability whose classes are known, from the feed or by configuration."""
     known = {**configured, **resolved.active}
     return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
 

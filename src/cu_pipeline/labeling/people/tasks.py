@@ -30,7 +30,7 @@ _MOST_FOLDERS: Final = 20
 
 
 def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
-    """Give the interface in which a person sees the clip and its caption and answers for each capability.
+    """Write the interface in which a person sees the clip and its caption and answers for each capability.
 
     A class's description shows where the mouse rests on it. A single-label capability takes exactly one class, a
     multi-label one any number of classes, or `none`.
@@ -65,7 +65,7 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
 
 
 def control(capability: str) -> str:
-    """Give the name of the part that asks about a capability.
+    """Name the part that asks about a capability.
 
     >>> control("topic")
     'label_topic'
@@ -99,7 +99,7 @@ def queue_task(
 def machine_predictions(
     labels: pd.DataFrame, annotations: pd.DataFrame, clip_ids: Collection[str], capabilities: Mapping[str, Capability]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Give clip -> pre-annotations: the machine's label for each capability that has one, as one prediction.
+    """Make clip -> pre-annotations: a source's label for each capability that has one, as one prediction.
 
     Its score is the smallest of the labels' probabilities, its `model_version` names kind and version of the sources.
     """
@@ -115,12 +115,12 @@ def machine_predictions(
 
 
 def media_root(options: StudioOptions) -> Path:
-    """Give the folder that holds all media, as it is on this machine."""
+    """Find the folder that holds all media, as it is on this machine."""
     return (project_root() / options.document_root).resolve()
 
 
 def media_address(stored: str, options: StudioOptions) -> str:
-    """Give the address of a clip's media; "" for text only.
+    """Write the address of a clip's media; "" for text only.
 
     Args:
         stored: the path in the clips table.
@@ -145,7 +145,7 @@ def media_address(stored: str, options: StudioOptions) -> str:
 
 
 def media_folders(stored: Iterable[str]) -> list[Path]:
-    """Give the folders that Label Studio must be allowed to show: those with media, none inside another one."""
+    """List the folders that Label Studio must be allowed to show: those with media, none inside another one."""
     folders = {from_stored(path).resolve().parent for path in stored if path}
     outer = sorted(folder for folder in folders if folders.isdisjoint(folder.parents))
     while len(outer) > _MOST_FOLDERS:

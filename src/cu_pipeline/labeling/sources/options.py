@@ -29,7 +29,7 @@ class RuleOptions(Options):
         return json_sha256(self.model_dump())[:12]
 
     def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
-        """Give the answer for each clip; "" where it says nothing."""
+        """Answer for each clip; "" where it says nothing."""
         return pd.Series(self.label, index=clips.index).where(self._holds(clips), "")
 
     def _holds(self, clips: pd.DataFrame) -> "pd.Series[bool]":

@@ -47,7 +47,7 @@ class FunctionRule:
         return file_sha256(Path(inspect.getfile(self.ask)))[:12]
 
     def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
-        """Give the answer for each clip; "" where it says nothing.
+        """Answer for each clip; "" where it says nothing.
 
         Raises:
             ConfigurationError: the function failed.
@@ -98,7 +98,7 @@ class Rule(Protocol):
         """Equal versions answer alike."""
 
     def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
-        """Give the answer for each clip; "" where it says nothing."""
+        """Answer for each clip; "" where it says nothing."""
 
 
 def annotate_by_rules(
@@ -137,7 +137,7 @@ def annotate_by_rules(
 
 
 def load_rules(path: Path) -> list[FunctionRule]:
-    """Give the rules that a Python file defines or imports; none where there is no file.
+    """Load the rules that a Python file defines or imports; none where there is no file.
 
     Raises:
         ConfigurationError: the file cannot be run.

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.guarantee.report import Guarantee
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.labels_section import LabelEvidence
@@ -52,7 +53,7 @@ def gather_data(
 
 
 def gather_label_evidence(
-    guarantee: dict[str, Any],
+    guarantee: dict[str, Guarantee],
     label_errors: dict[str, Any],
     label_summary: dict[str, Any],
     label_queue: list[dict[str, Any]],
