@@ -80,7 +80,7 @@ class TaskSync:
         return len(missing)
 
     def export(self) -> tuple[list[Task], str]:
-        """Write down the tasks of all batches for a file that wait for answers, the queue's included, and the interface."""
+        """Write for a file the tasks of all batches that wait for answers, the queue's included, and the interface."""
         self._open(self._addressed(), FILE)
         tasks = [
             _as_sent(review.batch, item)
@@ -182,7 +182,7 @@ def _answered(review: Review, item: Item) -> bool:
 
 
 def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
-    """Choose what people are asked about: every capability whose classes are known, from the feed or by configuration."""
+    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration."""
     known = {**configured, **resolved.active}
     return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
 
