@@ -44,12 +44,12 @@ def main(path: Path) -> None:
     axes.plot(share, truth, color="#555555", linestyle="--", linewidth=1, label="wrong indeed")
     axes.axvspan(0, at, color="#2e7d32", alpha=0.10, linewidth=0)
     axes.axvline(at, color="#2e7d32", linewidth=1.2)
-    axes.text(at - 0.01, 0.108, "certified", color="#2e7d32", ha="right", fontsize=9)
-    axes.text(at + 0.01, 0.108, "people", color="#555555", fontsize=9)
+    axes.text(at - 0.01, 0.075, "certified", color="#2e7d32", ha="right", fontsize=9)
+    axes.text(at + 0.01, 0.075, "people", color="#555555", fontsize=9)
     axes.set(
         xlim=(0, 1), ylim=(0, 0.12), xlabel="share of clips whose label is accepted", ylabel="share of wrong labels"
     )
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0.08, 1.0))
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Software": ""})
