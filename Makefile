@@ -45,7 +45,7 @@ test: lint ## check style, types, import rules and the pipeline file, then run t
 	@$(BIN)/pytest -n 2 --dist loadscope
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
-	@$(BIN)/pytest tests/labeling/studio
+	@$(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
 
 install-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## install Label Studio, in an environment of its own
 

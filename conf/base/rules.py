@@ -3,7 +3,7 @@
 A function gets a row of the table of clips (`text`, `creator`, `lang`, `duration_s`, …) and gives a label, or None
 where it has nothing to say. Rules of a package of your own are imported here.
 
-    from cu_pipeline.labeling.rules.function import rule
+    from cu_pipeline.labeling.sources.rules import rule
 
     @rule("topic", probability=0.9)
     def long_recipes(clip):

@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DatasetError
 
 from cu_pipeline.core.records import DUPLICATES, LEDGER, TABLES, table
-from cu_pipeline.datasets.tables import JSONLog, ParquetParts
+from cu_pipeline.datasets.tables import ParquetParts
 
 
 def _rows(*names: str) -> pd.DataFrame:
@@ -33,18 +33,3 @@ def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_pa
     ledger.save(table([row | {"key": "k2", "batch": "b"}], LEDGER))
     assert ledger.load()[["key", "batch"]].to_numpy().tolist() == [["k1", ""], ["k2", "b"]]
     assert list(ledger.load()) == list(TABLES["ledger"].columns)
-
-
-def test_a_log_keeps_whole_records_and_its_bytes(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    log = JSONLog(filepath=str(path))
-    assert log.load() == []
-    log.save([])
-    assert path.read_bytes() == b""
-    log.save([{"b": 1, "a": "é"}])
-    written = path.read_bytes()
-    log.save([])
-    assert path.read_bytes() == written
-    path.write_bytes(written + b'{"torn')
-    log.save([{"c": 2}])
-    assert log.load() == [{"a": "é", "b": 1}, {"c": 2}]

@@ -2,11 +2,13 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, table
-from cu_pipeline.labeling.aggregate import aggregate
-from cu_pipeline.labeling.bill import priced
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import originals, without_copies
-from cu_pipeline.labeling.options import PeopleOptions
-from cu_pipeline.labeling.promise.offers import everything_offered
+from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.people.options import PeopleOptions
 
 
 def _clips(contents: dict[str, tuple[str, str]]) -> pd.DataFrame:
@@ -26,7 +28,9 @@ def test_a_copy_has_the_same_media_and_the_same_caption() -> None:
 
 def test_a_persons_label_of_one_copy_counts_for_all_and_is_paid_once(votes) -> None:
     clips = _clips({"a": ("m", "t"), "b": ("m", "t"), "c": ("n", "t")})
-    topic = {"topic": Capability(classes=("x", "y"))}
-    labels = aggregate(clips, priced(votes(("b", "ann", "y")), 0.04), topic, {}, PeopleOptions(), everything_offered())
+    topic = ResolvedCapabilities({"topic": Capability(classes=("x", "y"))})
+    said = priced(votes(("b", "ann", "y")), 0.04)
+    opinions = Opinions(clips, topic, said, table([], CALIBRATION), GuaranteeOptions(), 0.04)
+    labels = aggregate(opinions, {}, PeopleOptions())
     assert labels[["clip_id", "label", "source"]].to_numpy().tolist() == [["a", "y", "human"], ["b", "y", "human"]]
     assert labels["price"].tolist() == [0.0, 0.04]

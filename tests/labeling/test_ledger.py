@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
-from cu_pipeline.labeling.bill import priced
+from cu_pipeline.labeling.guarantee.opinions import priced
 from cu_pipeline.labeling.ledger import new_entries
-from cu_pipeline.labeling.queue.answers import paid_answers, people_annotations, unused_batches
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
+from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
 
 Log = tuple[Sequence[Opened | Decided], Sequence[PersonAnswer]]
 
@@ -33,7 +32,7 @@ def _enter(
 ) -> pd.DataFrame:
     before = table([], LEDGER) if ledger is None else ledger
     answered = pd.concat([annotations, people_annotations(review_batches(*log))], ignore_index=True)
-    new = new_entries(answered, paid_answers(*log), feed, {("topic", "2"): 31}, before["key"], NOW)
+    new = new_entries(answered, paid_answers(*log), feed, {("topic", "smol", "2"): 31}, before["key"], NOW)
     assert list(new) == list(LEDGER)
     return pd.concat([before, new], ignore_index=True)
 

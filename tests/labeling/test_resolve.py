@@ -1,9 +1,11 @@
+import json
+
 import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.resolved import active_capabilities, trained_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.resolve import resolve_capabilities
 
 
@@ -22,7 +24,7 @@ def test_classes_come_sorted_from_the_data(votes) -> None:
         topic={"description": "what it is about", "class_descriptions": {}}, safety={"kind": "multi"}
     )
     resolved = resolve_capabilities(pd.concat([topics, safety]), configured)
-    assert resolved == {
+    assert resolved.as_json() == {
         "active": {
             "topic": {
                 "kind": "single",
@@ -35,12 +37,13 @@ def test_classes_come_sorted_from_the_data(votes) -> None:
         "waiting": {},
         "skipped": {},
     }
+    assert ResolvedCapabilities.from_json(json.loads(json.dumps(resolved.as_json()))) == resolved
 
 
 def test_configured_classes_keep_their_order(votes) -> None:
     configured = _configured(topic={"classes": ["pets", "cooking", "news"]})
     resolved = resolve_capabilities(votes(("1", "ann", "cooking")), configured)
-    assert resolved["active"]["topic"]["classes"] == ["pets", "cooking", "news"]
+    assert resolved.active["topic"].classes == ("pets", "cooking", "news")
 
 
 def test_capabilities_that_cannot_be_learned_are_skipped_with_a_reason(votes, caplog) -> None:
@@ -53,15 +56,15 @@ def test_capabilities_that_cannot_be_learned_are_skipped_with_a_reason(votes, ca
     )
     configured = _configured(topic={}, language={}, safety={"kind": "multi"}, mood={}, pace={"classes": ["slow"]})
     resolved = resolve_capabilities(annotations, configured)
-    assert list(resolved["active"]) == ["topic"]
-    assert resolved["skipped"] == {
+    assert list(resolved.active) == ["topic"]
+    assert resolved.skipped == {
         "language": f"its only class is 'de'; at least two are needed. {_remedy('language')}",
         "safety": f"every label is 'none'; at least one class must occur. {_remedy('safety')}",
         "mood": f"no person has labelled it and its classes are not known. {_remedy('mood')}; or give labels in "
         "label_mood",
         "pace": f"its only class is 'slow'; at least two are needed. {_remedy('pace')}",
     }
-    assert resolved["waiting"] == {}
+    assert resolved.waiting == {}
     assert "capability mood is skipped" in caplog.text
 
 
@@ -93,10 +96,10 @@ def test_without_labels_and_classes_the_run_stops_and_names_the_remedy(votes) ->
 def test_a_capability_with_classes_is_labelled_without_any_label_by_a_person(votes, caplog) -> None:
     configured = _configured(topic={"classes": ["a", "b"]}, safety={"kind": "multi", "classes": ["advert"]}, mood={})
     resolved = resolve_capabilities(votes(), configured)
-    assert list(active_capabilities(resolved)) == ["topic", "safety"]
-    assert resolved["waiting"] == dict.fromkeys(["topic", "safety"], "no person has labelled it yet")
-    assert trained_capabilities(resolved) == {}
-    assert list(resolved["skipped"]) == ["mood"]
+    assert list(resolved.active) == ["topic", "safety"]
+    assert resolved.waiting == dict.fromkeys(["topic", "safety"], "no person has labelled it yet")
+    assert resolved.trained == {}
+    assert list(resolved.skipped) == ["mood"]
     assert "capability topic is labelled but not trained: no person has labelled it yet" in caplog.text
 
 
@@ -112,16 +115,16 @@ def test_labels_of_one_class_teach_nothing_yet(votes) -> None:
         topic={"classes": ["a", "b"]}, safety={"kind": "multi", "classes": ["advert"]}, mood={"classes": ["x", "y"]}
     )
     resolved = resolve_capabilities(annotations, configured)
-    assert resolved["waiting"] == {
+    assert resolved.waiting == {
         "topic": "people have named no class but 'a' yet",
         "safety": "people have said nothing but 'none' yet",
     }
-    assert list(trained_capabilities(resolved)) == ["mood"]
+    assert list(resolved.trained) == ["mood"]
 
 
 def test_descriptions_of_classes_that_no_label_has_are_named(votes, caplog) -> None:
     topics = votes(("1", "ann", "pets"), ("2", "ann", "cars"))
     described = {"pets": "animals at home", "dogs": "pets that bark"}
     resolved = resolve_capabilities(topics, _configured(topic={"class_descriptions": described}))
-    assert resolved["active"]["topic"]["class_descriptions"] == {"pets": "animals at home"}
+    assert resolved.active["topic"].class_descriptions == {"pets": "animals at home"}
     assert "class_descriptions name 'dogs', which no label has; classes are cars, pets" in caplog.text

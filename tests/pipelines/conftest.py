@@ -1,12 +1,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, LABELS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
@@ -23,7 +24,7 @@ class World:
     labels: pd.DataFrame
     store: FeatureStore
     extracted: FeatureOptions
-    resolved: dict[str, Any]
+    resolved: ResolvedCapabilities
 
     def store_features(self, clips: pd.DataFrame, extracted: FeatureOptions | None = None) -> None:
         """Store invented features of clips."""
@@ -64,7 +65,7 @@ def world(tmp_path: Path) -> World:
         table(labels, LABELS),
         FeatureStore(tmp_path / "features"),
         FeatureOptions(frames={"count": 2, "size": 64}, captions={"max_tokens": 8}),
-        {"active": {"topic": {"kind": "single", "classes": list(CLASSES), "description": ""}}, "skipped": {}},
+        ResolvedCapabilities({"topic": Capability(classes=CLASSES)}),
     )
 
 

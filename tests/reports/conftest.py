@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.labels_section import LabelEvidence
 from cu_pipeline.reports.page import Results
@@ -72,7 +74,7 @@ def _evidence(frame, capabilities):
         "agreement": [{"sources": ["human", "llm"], "clips": 90, "agreement": 0.9, "ci95": [0.82, 0.95]}],
     }
     return LabelEvidence(
-        {name: found | {"words": f"{name}: no machine label is certified"} for name in capabilities},
+        {name: found | {"message": f"{name}: no machine label is certified"} for name in capabilities},
         {name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
         dict.fromkeys(capabilities, summary),
         [{"meta": {"draw": draw}} for draw in ("random", "value", "value", "gold")],
@@ -195,7 +197,7 @@ def make_results():
 
     def card_of(frame, rejects, labels, resolved):
         """Give the data card; it takes a while, and depends on these alone."""
-        key = (len(frame), frame["bytes"].sum(), tuple(resolved["active"]))
+        key = (len(frame), frame["bytes"].sum(), tuple(resolved.active))
         if key not in cards:
             cards[key] = data_card(frame, rejects, _duplicates(frame), LEAKAGE, CHECKS, labels, AGREEMENT, resolved, 0)
         return cards[key]
@@ -211,13 +213,11 @@ def make_results():
         rejects = table(pd.DataFrame(rejects, columns=list(REJECTS)), REJECTS)
         labels = table(pd.DataFrame(labels, columns=list(LABELS)), LABELS)
         active = {
-            name: {"kind": "multi" if name == "safety" else "single", "classes": list(classes[name])}
+            name: Capability(kind=Kind.MULTI if name == "safety" else Kind.SINGLE, classes=tuple(classes[name]))
             for name in capabilities
         }
-        resolved = {
-            "active": active,
-            "skipped": {} if "safety" in capabilities else {"safety": "the feed has no label for it"},
-        }
+        skipped = {} if "safety" in capabilities else {"safety": "the feed has no label for it"}
+        resolved = ResolvedCapabilities(active, skipped=skipped)
         return Results(
             clips=frame,
             data_card=card_of(frame, rejects, labels, resolved),

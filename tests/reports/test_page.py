@@ -6,6 +6,7 @@ import pytest
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.options import ReportOptions
@@ -108,7 +109,7 @@ def test_the_data_card_shows_groups_people_classes_and_the_check_for_shortcuts(c
 
 def test_a_data_card_without_clips_is_a_page(make_results, duplicates, tmp_path):
     empty = make_results().clips.iloc[:0]
-    nothing = {"active": {}, "skipped": {}}
+    nothing = ResolvedCapabilities()
     checks = {"classes": {}, "rare_classes": [], "least": 5}
     results = make_results()
     card = data_card(
@@ -224,7 +225,7 @@ def test_clips_in_the_queue_are_shown_with_the_commands_that_send_them(make_resu
 
 def test_a_capability_that_waits_for_people_is_shown_with_its_labels_and_without_a_model(make_results, tmp_path):
     results = make_results()
-    results.capabilities["waiting"] = {"topic": "no person has labelled it yet"}
+    results.capabilities.waiting["topic"] = "no person has labelled it yet"
     del results.metrics["topic"], results.gate["topic"]
     page = render_page(results, tmp_path, ReportOptions(), LocalMapper(1))
     Page(page)

@@ -26,13 +26,13 @@ _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 @click.pass_obj
 def push(metadata: Any, /, *, env: str | None) -> None:
     """Send the queue to a Label Studio server."""
-    from cu_pipeline.labeling.studio.words import push_words
-    from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.cli.label_project import connect
+    from cu_pipeline.labeling.people.task_sync import push_message
 
-    with _desk(metadata, env) as (desk, credentials):
-        server = connect(desk, credentials)
-        click.echo(push_words(desk.push(server), server.place, desk.reviews()))
-        _tell_not_played(desk)
+    with _sync(metadata, env) as (sync, credentials):
+        server = connect(sync, credentials)
+        click.echo(push_message(sync.push(server), server.place, sync.reviews()))
+        _tell_not_played(sync)
 
 
 @labels.command("pull")
@@ -40,10 +40,10 @@ def push(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def pull(metadata: Any, /, *, env: str | None) -> None:
     """Take people's answers from a Label Studio server."""
-    from cu_pipeline.pipelines.label.desk import connect
+    from cu_pipeline.cli.label_project import connect
 
-    with _desk(metadata, env) as (desk, credentials):
-        _tell_harvest(desk.take(connect(desk, credentials).tasks()))
+    with _sync(metadata, env) as (sync, credentials):
+        _tell_harvest(sync.take(connect(sync, credentials).tasks()))
 
 
 @labels.command("export")
@@ -52,12 +52,12 @@ def pull(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
     """Write the queue to FILE for import in Label Studio, and the labelling interface beside it."""
-    with _desk(metadata, env) as (desk, _):
-        tasks, interface = desk.export()
+    with _sync(metadata, env) as (sync, _):
+        tasks, interface = sync.export()
         write_text(file, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
         write_text(file.with_suffix(".xml"), interface + "\n")
         click.echo(f"{len(tasks)} clips written to {file}, the labelling interface to {file.with_suffix('.xml')}")
-        _tell_not_played(desk)
+        _tell_not_played(sync)
 
 
 @labels.command("import")
@@ -66,10 +66,10 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
     """Take people's answers from FILE, an export in the form JSON of Label Studio."""
-    from cu_pipeline.pipelines.label.desk import read_tasks
+    from cu_pipeline.cli.label_project import read_tasks
 
-    with _desk(metadata, env) as (desk, _):
-        _tell_harvest(desk.take(read_tasks(file)))
+    with _sync(metadata, env) as (sync, _):
+        _tell_harvest(sync.take(read_tasks(file)))
 
 
 @labels.command("status")
@@ -77,10 +77,10 @@ def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def status(metadata: Any, /, *, env: str | None) -> None:
     """Show the batches: state, answers, accuracy on gold clips, agreement, money."""
-    from cu_pipeline.labeling.studio.words import status_table
+    from cu_pipeline.labeling.people.task_sync import status_table
 
-    with _desk(metadata, env, writes=False) as (desk, _):
-        click.echo(status_table(desk.reviews()))
+    with _sync(metadata, env, writes=False) as (sync, _):
+        click.echo(status_table(sync.reviews()))
 
 
 @labels.command("accept")
@@ -90,8 +90,8 @@ def status(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def accept(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> None:
     """Use the answers of BATCH, whatever its gold clips say; clips without an answer may be asked about again."""
-    with _desk(metadata, env) as (desk, _):
-        desk.decide(batch, accepted=True, reason=reason)
+    with _sync(metadata, env) as (sync, _):
+        sync.decide(batch, accepted=True, reason=reason)
 
 
 @labels.command("send-back")
@@ -101,29 +101,29 @@ def accept(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> Non
 @click.pass_obj
 def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> None:
     """Do not use the answers of BATCH; they are kept, and its clips may be asked about again."""
-    with _desk(metadata, env) as (desk, _):
-        desk.decide(batch, accepted=False, reason=reason)
+    with _sync(metadata, env) as (sync, _):
+        sync.decide(batch, accepted=False, reason=reason)
 
 
 @contextmanager
-def _desk(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
-    from cu_pipeline.pipelines.label.desk import open_desk
+def _sync(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
+    from cu_pipeline.cli.label_project import open_sync
 
-    with told_in_words(), open_desk(Path(metadata.project_path), env, writes=writes) as opened:
+    with told_in_words(), open_sync(Path(metadata.project_path), env, writes=writes) as opened:
         yield opened
 
 
-def _tell_not_played(desk: Any) -> None:
-    from cu_pipeline.labeling.studio.words import not_played_words
+def _tell_not_played(sync: Any) -> None:
+    from cu_pipeline.labeling.people.task_sync import not_played_message
 
-    if clips := desk.not_played():
-        click.echo(not_played_words(clips), err=True)
+    if clips := sync.not_played():
+        click.echo(not_played_message(clips), err=True)
 
 
 def _tell_harvest(found: Any) -> None:
-    from cu_pipeline.labeling.studio.words import harvest_words
+    from cu_pipeline.labeling.people.task_sync import harvest_message
 
-    click.echo(harvest_words(found))
+    click.echo(harvest_message(found))
     if found.problems:
         advice = f"{len(found.problems)} answers are refused; the others are kept"
         raise click.ClickException("\n  ".join([advice, *found.problems]))

@@ -1,5 +1,6 @@
 """The one rule by which probabilities become labels: in the service, in predictions, and among labels."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,11 +59,30 @@ def decide(
         if clip_ids is not None:
             _break_ties(chosen, probabilities, clip_ids)
         holds = np.arange(len(names)) == chosen[:, None]
-        return Decided(holds, list(names[chosen]), probabilities.max(axis=1))
+        return Decided(holds, list(names[chosen]), certainty(probabilities, holds, capability.kind))
     bars = np.array([(thresholds or {}).get(name, THRESHOLD) for name in capability.classes])
     holds = probabilities > bars
     labels = [join_label(list(names[row]), capability.kind) for row in holds]
-    return Decided(holds, labels, np.where(holds, probabilities, 1 - probabilities).prod(axis=1))
+    return Decided(holds, labels, certainty(probabilities, holds, capability.kind))
+
+
+def certainty(probabilities: NDArray[np.float64], holds: NDArray[np.bool_], kind: Kind) -> NDArray[np.float64]:
+    """How likely labels are right, (n,), of several classes as if they were independent.
+
+    Args:
+        probabilities: (n, classes).
+        holds: (n, classes): the classes that each label names.
+        kind: of the capability.
+    """
+    if kind is Kind.SINGLE:
+        return np.where(holds, probabilities, 0.0).max(axis=1)
+    return np.where(holds, probabilities, 1 - probabilities).prod(axis=1)
+
+
+def as_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
+    """Write the probabilities of one clip, (classes,), for a table."""
+    rounded = {name: round(float(value), 6) for name, value in zip(classes, probabilities, strict=True)}
+    return json.dumps(rounded, ensure_ascii=False)
 
 
 def _break_ties(chosen: NDArray[np.int64], probabilities: NDArray[np.float64], clip_ids: Sequence[str]) -> None:

@@ -171,7 +171,7 @@ LABELS: Final[dict[str, Column]] = {
     "label": NAME,
     "probability": PROBABILITY,  # that `label` is right
     "probabilities": JSON_OBJECT,  # class -> probability
-    "source": KIND,  # of the deciding annotations
+    "source": NAME,  # of the deciding annotations: their kind, or of several models of a kind which one
     "annotators": COUNT,
     "certified": FLAG,
     "price": DOLLARS,  # spent on this clip and capability

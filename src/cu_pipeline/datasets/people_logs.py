@@ -1,8 +1,7 @@
 from collections.abc import Iterable
 
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.labeling.queue.log import answer_log, batch_log
-from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
+from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer, answer_log, batch_log
 
 
 class BatchLogDataset(LocalDataset[Iterable[Opened | Decided], list[Opened | Decided]]):

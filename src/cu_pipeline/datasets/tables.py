@@ -9,7 +9,6 @@ import pandas as pd
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.core.records import TABLES, completed, table
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.schema import check_table
@@ -164,14 +163,3 @@ class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
         name = json_sha256(data.astype(str).to_numpy().tolist())[:12]
         with atomic_path(self._filepath / f"part-{number:06}-{name}.parquet") as temporary:
             data.to_parquet(temporary, index=False)
-
-
-class JSONLog(LocalDataset[list[dict[str, Any]], list[dict[str, Any]]]):
-    """Records, one JSON object a line: saving appends, loading gives all; no records leave the bytes as they are."""
-
-    def load(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in read_lines(self._filepath)]
-
-    def save(self, data: list[dict[str, Any]]) -> None:
-        if data or not self._filepath.exists():
-            append_lines(self._filepath, (json.dumps(record, sort_keys=True, ensure_ascii=False) for record in data))

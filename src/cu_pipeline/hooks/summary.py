@@ -8,7 +8,6 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.core import counters
-from cu_pipeline.core.resolved import waiting
 from cu_pipeline.hooks.run_state import Run, RunState
 
 _logger = logging.getLogger(__name__)
@@ -43,9 +42,9 @@ def _report(run: Run) -> Path | None:
 
 def _steps(run: Run, catalog: Any) -> dict[str, str]:
     written = {run.files[name].summary: name for name in run.written() if name in run.files}
-    resolved = catalog.load(written["capabilities"]) if "capabilities" in written else {}
+    waiting = catalog.load(written["capabilities"]).waiting if "capabilities" in written else {}
     served = "delivery" not in written or bool(catalog.load(written["delivery"])["capabilities"])
-    return next_steps(waiting(resolved), served=served)
+    return next_steps(waiting, served=served)
 
 
 def summary(

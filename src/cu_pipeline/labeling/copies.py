@@ -20,7 +20,7 @@ def originals(clips: pd.DataFrame) -> "pd.Series[str]":
 
 
 def without_copies(clips: pd.DataFrame) -> pd.DataFrame:
-    """Give the clips that are no copy of another: what has to be labelled."""
+    """Leave only the clips that are no copy of another: what has to be labelled."""
     return clips[clips["clip_id"].isin(originals(clips))]
 
 
@@ -31,5 +31,5 @@ def on_originals(annotations: pd.DataFrame, original_of: "pd.Series[str]") -> pd
 
 
 def by_people(annotations: pd.DataFrame) -> pd.DataFrame:
-    """Give the answers that people gave."""
+    """Leave only the answers that people gave."""
     return annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["label"] != "")]

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decide import decide
+from cu_pipeline.core.decision import decide
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.opinions import people_say
-from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
 
 
 def people_captions(
@@ -28,6 +28,6 @@ def people_captions(
     found = clips[clips["text"].str.strip() != ""].fillna({"lang": ""})
     mine = annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["capability"] == name)]
     said = people_say(mine, pd.Index(found["clip_id"]), capability, options)
-    labels, _ = decide(said.probabilities, capability, list(found["clip_id"]))
+    labels = decide(said.probabilities, capability, clip_ids=list(found["clip_id"])).labels
     found = found.assign(label=labels)[said.voters > 0]
     return found.sort_values("clip_id", key=lambda ids: ids.map(unit_interval), ignore_index=True)

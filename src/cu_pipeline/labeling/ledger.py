@@ -18,11 +18,11 @@ def new_entries(
     annotations: pd.DataFrame,
     answers: pd.DataFrame,
     clips: pd.DataFrame,
-    tokens: Mapping[tuple[str, str], int],
+    tokens: Mapping[tuple[str, str, str], int],
     known: "pd.Series[str]",
     now: datetime,
 ) -> pd.DataFrame:
-    """Give the entries that the ledger lacks.
+    """Collect the entries that the ledger lacks.
 
     An answer to a clip of a batch is entered when it came in, once, whether the batch is accepted or not. A label of
     the feed that changes is paid again. A language model is paid for a question, so its opinion on the same caption
@@ -30,10 +30,10 @@ def new_entries(
 
     Args:
         annotations: of all sources, with a price each.
-        answers: of people to clips of batches, as `queue.answers.paid_answers` gives them. Those of them that are in
+        answers: of people to clips of batches, as `batches.paid_answers` gives them. Those of them that are in
             `annotations` too are not entered twice.
         clips: the table of clips.
-        tokens: (capability, clip) -> tokens that the language model's answer took.
+        tokens: (capability, language model, clip) -> tokens that its answer took.
         known: keys that are in the ledger.
         now: with a time zone.
 
@@ -48,7 +48,7 @@ def new_entries(
     entries = pd.concat([others, _keyed(answers, before)], ignore_index=True)
     entries = entries[~entries["key"].isin(set(known))].drop_duplicates("key")
     machine = entries["kind"] == AnnotatorKind.LLM
-    places = zip(entries["capability"], entries["clip_id"], strict=True)
+    places = zip(entries["capability"], entries["annotator"], entries["clip_id"], strict=True)
     entries = entries.assign(
         entered_at=now.isoformat(timespec="seconds"),
         tokens=pd.Series([tokens.get(place, 0) for place in places], index=entries.index, dtype="int64").where(
@@ -65,7 +65,7 @@ def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
-    """Give answers their keys, without those that an earlier version entered, which named no batch."""
+    """Key the answers, without those that an earlier version entered, which named no batch."""
     places = answers[["batch", *_PLACE]].to_numpy().tolist()
     keyed = answers.assign(key=[json_sha256(["answer", *place])[:32] for place in places])
     entered = [_key(row, {}) in before for row in answers.to_dict("records")]

@@ -1,18 +1,18 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Capabilities, Capability, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.copies import by_people
 
 _log = logging.getLogger(__name__)
 
 
-def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, Any]:
+def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> ResolvedCapabilities:
     """Decide which capabilities are labelled, with which classes, and which of them can be learned.
 
     A capability with configured classes needs no person's label to begin with: machines label it and people are asked
@@ -21,10 +21,6 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
     Args:
         annotations: opinions from the feed.
         capabilities: as configured.
-
-    Returns:
-        `active`: capability -> kind, classes and description; `waiting`: those of them that are not trained yet, with
-        the reason in words; `skipped`: capability -> reason in words.
 
     Raises:
         ConfigurationError: labels outside the configured classes, or no capability is left.
@@ -41,12 +37,8 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
             skipped[name] = reason
             _log.warning("capability %s is skipped: %s", name, reason)
         else:
-            active[name] = {
-                "kind": capability.kind.value,
-                "classes": list(classes),
-                "description": capability.description,
-                "class_descriptions": _described(name, classes, capability.class_descriptions),
-            }
+            described = _described(name, classes, capability.class_descriptions)
+            active[name] = capability.model_copy(update={"classes": classes, "class_descriptions": described})
             if reason := _unlearnable(len(labels), used, capability.kind):
                 waiting[name] = reason
                 _log.warning("capability %s is labelled but not trained: %s", name, reason)
@@ -55,11 +47,11 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
     if not active:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigurationError(f"the feed has nothing to learn from. {reasons}")
-    return {"active": active, "waiting": waiting, "skipped": skipped}
+    return ResolvedCapabilities(active, waiting, skipped)
 
 
 def _described(name: str, classes: tuple[str, ...], descriptions: Mapping[str, str]) -> dict[str, str]:
-    """Give the descriptions of the classes that there are, and warn of others."""
+    """Keep the descriptions of the classes that there are, and warn of others."""
     if unknown := sorted(set(descriptions) - set(classes)):
         _log.warning(
             "capability %s: class_descriptions name %s, which no label has; classes are %s",

@@ -7,8 +7,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.records import LEFT_OUT, AnnotatorKind, Split
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.shortcut import find_shortcut
 
 Counts = list[tuple[str, int]]
@@ -25,7 +27,7 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
     checks: Mapping[str, Any],
     labels: pd.DataFrame,
     agreement: Mapping[str, Any],
-    resolved: Mapping[str, Any],
+    resolved: ResolvedCapabilities,
     seed: int,
 ) -> dict[str, Any]:
     """Describe the data in numbers and say in words what to beware of.
@@ -61,10 +63,10 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
             "posted": _span(clips["posted_at"]),
         },
         "splits": _split_sizes(clips["split"]),
-        "classes": {name: _classes(checks, name, capability) for name, capability in resolved["active"].items()},
+        "classes": {name: _classes(checks, name, capability) for name, capability in resolved.active.items()},
         "rare_classes": checks["rare_classes"],
         "least": checks["least"],
-        "labelled": {name: _by_split(_answers(people, name), clips) for name in resolved["active"]},
+        "labelled": {name: _by_split(_answers(people, name), clips) for name in resolved.active},
         "languages": top(clips["lang"].mask(clips["lang"] == "", "unknown"), 12),
         "creators": top(clips["creator"]),
         "codecs": top(clips["codec"]),
@@ -78,7 +80,7 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
         "agreement": _agreement(agreement),
         "shortcuts": {
             name: None if found is None else vars(found)
-            for name in resolved["active"]
+            for name in resolved.active
             for found in (find_shortcut(clips, _answers(people, name), seed),)
         },
     }
@@ -106,11 +108,11 @@ def _by_split(answers: "pd.Series[str]", clips: pd.DataFrame) -> dict[str, int]:
     return {split.value: int(counts.get(split.value, 0)) for split in Split}
 
 
-def _classes(checks: Mapping[str, Any], name: str, capability: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def _classes(checks: Mapping[str, Any], name: str, capability: Capability) -> dict[str, dict[str, int]]:
     """Give the labelled clips of a capability by class, in its order, and split."""
     none = dict.fromkeys((split.value for split in Split), 0)
     found = checks["classes"].get(name, {})
-    return {one: found.get(one, none) for one in capability["classes"]}
+    return {one: found.get(one, none) for one in capability.classes}
 
 
 def _duplicates(duplicates: pd.DataFrame) -> dict[str, int]:

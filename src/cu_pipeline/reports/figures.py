@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from cu_pipeline.labeling.sources import source_name
+from cu_pipeline.labeling.sources.source import source_title
 from cu_pipeline.reports.templating import money
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
         axes.annotate(
             money(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK
         )
-    axes.set_yticks(range(len(rows)), [source_name(name) for name in names])
+    axes.set_yticks(range(len(rows)), [source_title(name) for name in names])
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.18 * max([*sums, 1e-9])), xlabel="US dollars paid")
     axes.grid(axis="x", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)

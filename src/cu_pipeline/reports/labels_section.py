@@ -4,10 +4,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.core.resolved import waiting
-from cu_pipeline.labeling.bill import unused_words
-from cu_pipeline.labeling.queue.records import Draw
-from cu_pipeline.labeling.sources import SOURCES
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.costs import unused_words
+from cu_pipeline.labeling.guarantee.report import Guarantee
+from cu_pipeline.labeling.people.records import Draw
+from cu_pipeline.labeling.sources.source import source_words
 from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 
@@ -20,20 +21,24 @@ class LabelEvidence:
     """What is known of labels besides them, as in the catalog's datasets of the same names.
 
     Attributes:
-        guarantee: capability -> which machine labels are certified, and why.
+        guarantee: capability -> which labels are certified, and why.
         label_errors: capability -> people's labels that are most likely wrong.
         label_summary: capability -> money by source, cost of a right label, agreement between sources.
         label_queue: the tasks that wait for people.
     """
 
-    guarantee: dict[str, Any]
+    guarantee: dict[str, Guarantee]
     label_errors: dict[str, Any]
     label_summary: dict[str, Any]
     label_queue: list[dict[str, Any]]
 
 
 def labels_section(
-    annotations: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any], evidence: LabelEvidence, cards: Cards
+    annotations: pd.DataFrame,
+    labels: pd.DataFrame,
+    resolved: ResolvedCapabilities,
+    evidence: LabelEvidence,
+    cards: Cards,
 ) -> dict[str, Any]:
     """Describe the labels: where each comes from, what it cost, what is certified and how far people agree.
 
@@ -47,7 +52,7 @@ def labels_section(
     capabilities = [
         _capability(name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], cards)
         | _evidence(name, evidence, cards)
-        for name in resolved["active"]
+        for name in resolved.active
     ]
     return {
         "spent": _spent(evidence.label_summary),
@@ -56,8 +61,8 @@ def labels_section(
         "certified": int(labels["certified"].sum()),
         "capabilities": capabilities,
         "queue": _queue(evidence.label_queue),
-        "waiting": waiting(resolved),
-        "skipped": resolved["skipped"],
+        "waiting": resolved.waiting,
+        "skipped": resolved.skipped,
     }
 
 
@@ -73,7 +78,7 @@ def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any
         "share": summary.get("coverage", 0.0),
         "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
         "between": [
-            pair | {"sources": [SOURCES[one] for one in pair["sources"]]} for pair in summary.get("agreement", [])
+            pair | {"sources": [source_words(one) for one in pair["sources"]]} for pair in summary.get("agreement", [])
         ],
         "looked_at": errors.get("clips", 0),
         "suspects": [_suspect(one, cards) for one in errors.get("suspects", [])[:SUSPECTS]],

@@ -6,6 +6,7 @@ import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.reports.cards import Cards
 from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
@@ -24,7 +25,7 @@ class Results:
     rejects: pd.DataFrame
     labels: pd.DataFrame
     label_evidence: LabelEvidence
-    capabilities: dict[str, Any]
+    capabilities: ResolvedCapabilities
     predictions: pd.DataFrame
     metrics: dict[str, Any]
     gate: dict[str, Any]

@@ -2,7 +2,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cu_pipeline.labeling.sources import source_name
+from cu_pipeline.labeling.sources.source import source_title
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,7 +21,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     found.filters |= {"number": number, "percent": percent, "p": p_text, "money": money, "sentence": sentence}
-    found.filters |= {"source": source_name}
+    found.filters |= {"source": source_title}
     found.globals["stylesheet"] = files("cu_pipeline.reports").joinpath("templates/style.css").read_text("utf-8")
     return found
 

@@ -36,9 +36,16 @@ class ProjectContext(KedroContext):
         from kedro.framework.project import pipelines
         from kedro.validation.type_extractor import TypeExtractor
 
+        from cu_pipeline.labeling.options import LabelOptions
+
         names = self._pipelines_to_validate or list(pipelines)
         hints = TypeExtractor({name: pipelines[name] for name in names}).extract_types_from_pipelines()
-        return {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, BaseModel)}
+        models: dict[str, type[BaseModel]] = {
+            name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, BaseModel)
+        }
+        if any(name.startswith("label.") for name in models):  # whose nodes take parts of the group, none the whole
+            models["label"] = LabelOptions
+        return models
 
 
 def with_models(parameters: dict[str, Any], models: dict[str, type[BaseModel]]) -> dict[str, Any]:

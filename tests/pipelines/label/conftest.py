@@ -45,7 +45,8 @@ def run_label(tmp_path: Path) -> Run:
         catalog["params:seed"] = 17
         options = LabelOptions.model_validate(label)
         catalog["params:label"] = options
-        catalog["params:label.llm"], catalog["params:label.people"] = options.llm, options.people
+        for name in LabelOptions.model_fields:
+            catalog[f"params:label.{name}"] = getattr(options, name)
         counters.reset()
         whole = create_pipeline()
         gathering = whole.only_nodes("keep_people_work", "merge_annotations", "check_data")

@@ -1,4 +1,4 @@
-"""The promise, through the whole label pipeline: rules of known quality, people's labels, a model that is made up."""
+"""The guarantee, through the whole label pipeline: rules of known quality, people's labels, a model that is made up."""
 
 import json
 import math
@@ -58,23 +58,23 @@ def test_without_any_machine_nothing_is_tested_however_many_clips_people_labelle
     found = catalog.load("guarantee")["topic"]
     assert counts["calibration_tests"] == 0
     assert catalog.load("calibration_tests") == []
-    assert (found["delta_spent"], found["error_bound"]) == (0, None)
-    assert found["words"] == "topic: nothing to certify: no machine has labelled a clip"
+    assert (found.delta_spent, found.error_bound) == (0, None)
+    assert found.message == "topic: nothing to certify: no machine has labelled a clip"
 
 
-def test_a_good_rule_is_certified_and_the_promise_holds(run_label: Run) -> None:
+def test_a_good_rule_is_certified_and_the_guarantee_holds(run_label: Run) -> None:
     feed = Feed(clips=2400, labelled=900)
     catalog, counts = _run(run_label, feed)
     labels, found = catalog.load("labels"), catalog.load("guarantee")["topic"]
     certified = labels[labels["certified"]]
     assert counts["calibration_tests"] == 1
-    assert len(certified) == found["accepted"] == found["pool"] == 1500
+    assert len(certified) == found.accepted == found.pool == 1500
     assert set(certified["source"]) == {"rule"}
     assert (certified["label"].to_numpy() != feed.truth[certified["clip_id"]].to_numpy()).mean() <= 0.05
-    assert (found["error_bound"], found["delta_of_this_test"]) == (0.05, 0.025)
-    assert found["verdicts"][0]["p_value"] <= 0.025
-    assert found["cost_per_correct"]["value"] < 0.04
-    assert "1500 of 1500 clips that no person has seen have a certified label" in found["words"]
+    assert (found.error_bound, found.delta_of_this_test) == (0.05, 0.025)
+    assert found.results[0].p_value <= 0.025
+    assert found.cost_per_correct["value"] < 0.04
+    assert "1500 of 1500 clips that no person has seen have a certified label" in found.message
     assert not labels.loc[labels["source"] == "human", "certified"].any()
 
 
@@ -102,8 +102,8 @@ def test_new_clips_are_certified_without_a_test_and_another_rule_pays_for_its_ow
     catalog, counts = _run(run_label, more, changed)
     found = catalog.load("guarantee")["topic"]
     assert counts["calibration_tests"] == 1
-    assert found["delta_of_this_test"] == pytest.approx(0.05 / 12)
-    assert found["delta_spent"] == pytest.approx(0.025 + 0.05 / 12)
+    assert found.delta_of_this_test == pytest.approx(0.05 / 12)
+    assert found.delta_spent == pytest.approx(0.025 + 0.05 / 12)
     tests = (tmp_path / "data/05_model_input/calibration_tests.jsonl").read_text().splitlines()
     assert [json.loads(line)["delta"] for line in tests] == [0.025, pytest.approx(0.05 / 12)]
 
@@ -112,8 +112,8 @@ def test_too_few_labels_certify_nothing_and_spend_nothing(run_label: Run, tmp_pa
     catalog, counts = _run(run_label, Feed(clips=300, labelled=40))
     found = catalog.load("guarantee")["topic"]
     assert counts["calibration_tests"] == 0
-    assert (found["accepted"], found["labels_needed"], found["delta_left"]) == (0, 72 - 40, 0.05)
-    assert "At least 32 more are needed" in found["words"]
+    assert (found.accepted, found.labels_needed, found.delta_left) == (0, 72 - 40, 0.05)
+    assert "At least 32 more are needed" in found.message
     assert not catalog.load("labels")["certified"].any()
     assert (tmp_path / "data/05_model_input/calibration_tests.jsonl").read_bytes() == b""
 
@@ -121,8 +121,8 @@ def test_too_few_labels_certify_nothing_and_spend_nothing(run_label: Run, tmp_pa
 def test_a_bad_rule_is_not_certified(run_label: Run) -> None:
     catalog, counts = _run(run_label, Feed(clips=1200, labelled=600, right=0.9))
     found = catalog.load("guarantee")["topic"]
-    assert (counts["calibration_tests"], found["accepted"], found["labels_needed"]) == (1, 0, None)
-    assert "more labels would not help" in found["words"]
+    assert (counts["calibration_tests"], found.accepted, found.labels_needed) == (1, 0, None)
+    assert "more labels would not help" in found.message
     labels = catalog.load("labels")
     assert (labels["source"] == "rule").sum() == 600
     assert not labels["certified"].any()
@@ -132,9 +132,9 @@ def test_a_bad_rule_is_not_certified(run_label: Run) -> None:
 def test_only_random_draws_count_unless_the_feed_is_declared_one(run_label: Run, draw: str) -> None:
     feed = Feed(clips=1400, labelled=900, draw=draw)
     catalog, _ = _run(run_label, feed)
-    assert catalog.load("guarantee")["topic"]["calibration"]["clips"] == 0
+    assert catalog.load("guarantee")["topic"].calibration["clips"] == 0
     catalog, _ = _run(run_label, feed, calibration="feed")
-    assert catalog.load("guarantee")["topic"]["calibration"]["clips"] == (0 if draw else 900)
+    assert catalog.load("guarantee")["topic"].calibration["clips"] == (0 if draw else 900)
 
 
 def test_each_class_is_certified_on_its_own(run_label: Run) -> None:
@@ -143,13 +143,13 @@ def test_each_class_is_certified_on_its_own(run_label: Run) -> None:
     pets = wrong.index[wrong["label"] == "pets"][::5]
     wrong.loc[pets, "label"] = "cooking"
     catalog, _ = _run(run_label, feed, per_class=True)
-    verdicts = {one["answer"]: bool(one["thresholds"]) for one in catalog.load("guarantee")["topic"]["verdicts"]}
+    verdicts = {one.answer: one.certified for one in catalog.load("guarantee")["topic"].results}
     assert verdicts == {"cooking": True, "football": True, "pets": False}
     labels = catalog.load("labels")
     assert set(labels.loc[labels["certified"], "label"]) == {"cooking", "football"}
 
 
-def test_switched_off_nothing_is_promised(run_label: Run) -> None:
+def test_switched_off_nothing_is_guaranteed(run_label: Run) -> None:
     catalog, _ = _run(run_label, Feed(clips=1400, labelled=900), enabled=False)
     assert catalog.load("guarantee") == {}
     assert not catalog.load("labels")["certified"].any()
@@ -213,8 +213,8 @@ def test_the_language_model_is_spared_what_a_rule_has_certified(ask_in_turn: Run
     catalog, counts = ask_in_turn(before)
     old = catalog.load("labels").set_index("clip_id")
     assert (counts["calibration_tests"], counts["llm_clips_spared"]) == (1, 0)
-    (verdict,) = catalog.load("guarantee")["topic"]["verdicts"]
-    assert verdict["sequence"] == ["rule", "llm"]
+    (verdict,) = catalog.load("guarantee")["topic"].results
+    assert verdict.sequence == ["rule", "llm"]
 
     catalog, counts = ask_in_turn(after)
     labels, found = catalog.load("labels").set_index("clip_id"), catalog.load("guarantee")["topic"]
@@ -223,7 +223,7 @@ def test_the_language_model_is_spared_what_a_rule_has_certified(ask_in_turn: Run
     assert len(spared) > 30
     assert (counts["calibration_tests"], counts["llm_clips_spared"]) == (0, len(spared))
     assert counts["llm_calls"] == 150 - len(spared)
-    assert f"not asked about {len(spared)} clips" in found["words"]
+    assert f"not asked about {len(spared)} clips" in found.message
     assert labels.loc[sorted(spared), "certified"].all()
     assert set(labels.loc[sorted(spared), "source"]) == {"rule"}
     kept = ["label", "probability", "probabilities", "source", "certified"]
@@ -246,10 +246,10 @@ def test_a_new_test_waits_until_all_is_asked(ask_in_turn: Run) -> None:
     catalog, counts = ask_in_turn(after, words=("cooking", "food"), is_down=True)
     assert (counts["calibration_tests"], counts["llm_clips_spared"], counts["llm_unanswered"]) == (0, 0, spared)
     assert not catalog.load("labels")["certified"].any()
-    assert f"{spared} questions to the language model have no answer yet" in catalog.load("guarantee")["topic"]["words"]
+    assert f"{spared} questions to the language model have no answer yet" in catalog.load("guarantee")["topic"].message
     catalog, counts = ask_in_turn(after, words=("cooking", "food"))
     assert (counts["calibration_tests"], counts["llm_clips_spared"], counts["llm_calls"]) == (1, 0, spared)
-    (llm,) = (one for one in catalog.load("guarantee")["topic"]["sources"] if one["source"] == "llm")
+    (llm,) = (one for one in catalog.load("guarantee")["topic"].sources if one["source"] == "llm")
     assert llm["answers"] == 650
 
 
@@ -267,9 +267,9 @@ def test_clips_beyond_the_limit_of_the_language_model_are_neither_tested_nor_cer
     feed = Feed(clips=1400, labelled=500)
     catalog, _ = ask_in_turn(feed, most=800)
     found = catalog.load("guarantee")["topic"]
-    assert (found["calibration"]["tested"], found["calibration"]["left_out"]) == (500, {})
-    assert (found["pool"], found["pool_left_out"], found["accepted"]) == (900, {"limit": 600}, 300)
-    assert "cannot be certified: 600, since the language model is asked about label.llm.max_clips" in found["words"]
+    assert (found.calibration["tested"], found.calibration["ineligible"]) == (500, {})
+    assert (found.pool, found.pool_ineligible, found.accepted) == (900, {"limit": 600}, 300)
+    assert "cannot be certified: 600, since the language model is asked about label.llm.max_clips" in found.message
     labels = catalog.load("labels").set_index("clip_id")
     asked = set(catalog.load("llm_annotations")["clip_id"])
     assert set(labels.index[labels["certified"]]) == asked & set(labels.index[labels["source"] != "human"])

@@ -126,7 +126,7 @@ def test_without_any_label_machines_label_and_people_are_asked(
     rules = [{"name": "ads", "kind": "keywords", "capability": "safety", "label": "advert", "words": ["unboxed"]}]
     catalog, counts = run_label(cold, capabilities, rules=rules)
     resolved = catalog.load("capabilities_resolved")
-    assert list(resolved["active"]) == list(resolved["waiting"]) == ["topic", "safety"]
+    assert list(resolved.active) == list(resolved.waiting) == ["topic", "safety"]
     sources = catalog.load("labels").groupby("capability")["source"].value_counts().to_dict()
     assert sources == {("topic", "llm"): len(LABELLED) + len(OBVIOUS), ("safety", "rule"): 1}
     queue = json.loads((tmp_path / "data" / "05_model_input" / "label_queue.json").read_text())
@@ -135,7 +135,7 @@ def test_without_any_label_machines_label_and_people_are_asked(
     assert draws.count("random") == math.ceil(0.3 * len(queue))
     assert draws.count("gold") == 0
     assert counts["ledger_entries_added"] == len(LABELLED) + len(OBVIOUS) + 1
-    assert "too few" in catalog.load("guarantee")["topic"]["words"]
+    assert "too few" in catalog.load("guarantee")["topic"].message
     assert catalog.load("agreement")["topic"]["topic"]["alpha"] is None
     assert catalog.load("label_errors")["topic"] == {"clips": 0, "suspects": []}
 

@@ -9,6 +9,8 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding
@@ -19,7 +21,7 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OPTIONS = DriftOptions(permutations=299)
 PARTS = {"frames@1a": 4, "captions@2b": 2}
 DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
-RESOLVED = {"active": {"topic": {"kind": "single", "classes": ["</script><b>", "dogs"]}}, "skipped": {}}
+RESOLVED = ResolvedCapabilities({"topic": Capability(classes=("</script><b>", "dogs"))})
 
 
 def answer(rng, longer=0.0):

@@ -10,6 +10,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
@@ -27,7 +28,7 @@ def run_lab(tracked_root: Path) -> Callable[..., dict[str, Any]]:
     def run(
         clips: pd.DataFrame,
         annotations: pd.DataFrame,
-        resolved: dict[str, Any],
+        resolved: ResolvedCapabilities,
         lab: PromptsOptions,
         label: LabelOptions,
     ) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import pytest
 import yaml
 
 from cu_pipeline.core import counters
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.protocol import Generated, Scored
@@ -21,7 +23,7 @@ from cu_pipeline.llm.lab.development import PromptsOptions
 BASE = Path(__file__).parents[3] / "conf" / "base"
 CLASSES = ("cooking", "pets", "travel")
 WORDS = dict(zip(CLASSES, ("soup", "kitten", "beach"), strict=True))
-RESOLVED = {"active": {"topic": {"kind": "single", "classes": list(CLASSES), "description": ""}}, "skipped": {}}
+RESOLVED = ResolvedCapabilities({"topic": Capability(classes=tuple(CLASSES))})
 OPTIONS: dict[str, Any] = {
     "prompts": ["bare"],
     "methods": ["generate", "score", "score_content_free", "score_batch", "few_shot_batch", "nearest_batch"],

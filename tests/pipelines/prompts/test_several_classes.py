@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions, PeopleOptions
@@ -22,7 +24,7 @@ from cu_pipeline.pipelines.label import questions as label
 
 WORDS = {"advert": "sale", "violence": "fight"}
 LABELS = ("none", "advert", "none", "violence", "none", "advert|violence")
-RESOLVED = {"active": {"safety": {"kind": "multi", "classes": list(WORDS), "description": ""}}, "skipped": {}}
+RESOLVED = ResolvedCapabilities({"safety": Capability(kind=Kind.MULTI, classes=tuple(WORDS))})
 LLM = {"method": "score", "kinds": ["single", "multi"]}
 
 

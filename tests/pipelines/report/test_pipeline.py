@@ -3,6 +3,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import CSVTable, Folder, JSONFile, TextFile
 from cu_pipeline.pipelines.report.pipeline import create_pipeline
 from cu_pipeline.reports.options import ReportOptions
@@ -22,7 +23,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "data_checks": {"classes": {}, "rare_classes": [], "least": 5},
         "params:seed": 17,
         "predictions": table([], PREDICTIONS),
-        "capabilities_resolved": {"active": {}, "skipped": {"topic": "the feed has no label for it"}},
+        "capabilities_resolved": ResolvedCapabilities(skipped={"topic": "the feed has no label for it"}),
         "guarantee": {},
         "label_errors": {},
         "label_summary": {},

@@ -188,7 +188,7 @@ def test_without_a_training_clip_no_model_is_trained_and_the_remedy_is_named(wor
 
 def test_a_capability_that_waits_for_peoples_labels_is_not_trained(learnable, tmp_path, caplog):
     caplog.set_level("INFO")
-    learnable.resolved["waiting"] = {"topic": "no person has labelled it yet"}
+    learnable.resolved.waiting["topic"] = "no person has labelled it yet"
     bundles, histories, counts = run_all(learnable, tmp_path / "bundles")
     assert (bundles, histories) == ({}, {})
     assert counts == {"models_reused": 0, "models_trained": 0}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cu_pipeline.core.decide import as_json, decide
+from cu_pipeline.core.decision import as_json, decide
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.labels.questions import Inquiry
@@ -50,15 +50,15 @@ def _rows(inquiry: Inquiry, known: Mapping[str, Answer], background: Background)
     if not answered:
         return []
     probabilities = said.probabilities[said.answered]
-    labels, certainty = decide(probabilities, capability, answered)
+    decided = decide(probabilities, capability, clip_ids=answered)
     return [
         {
             "clip_id": clip_id,
             "capability": inquiry.capability,
             "annotator": model.name,
             "kind": AnnotatorKind.LLM.value,
-            "label": labels[row],
-            "probability": round(float(certainty[row]), 6),
+            "label": decided.labels[row],
+            "probability": round(float(decided.probability[row]), 6),
             "probabilities": as_json(probabilities[row], capability.classes),
             "price": price,
             "version": inquiry.version(),

@@ -7,9 +7,8 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.labeling.class_counts import class_counts, rare_classes, rare_in_words
-from cu_pipeline.labeling.queue.answers import answered_clips
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
+from cu_pipeline.labeling.people.batches import answered_clips, review_batches
+from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
 
 _log = logging.getLogger(__name__)
 

@@ -8,40 +8,39 @@ import pandas as pd
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.records import ANNOTATIONS, table
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling import resolve
-from cu_pipeline.labeling.aggregate import aggregate
-from cu_pipeline.labeling.annotators import annotator_tables, in_words
-from cu_pipeline.labeling.bill import bill, priced
+from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import without_copies
-from cu_pipeline.labeling.in_turn import asked
-from cu_pipeline.labeling.label_errors import suspect_labels
+from cu_pipeline.labeling.costs import bill, money_messages, summarise
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips
+from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
+from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.guarantee.report import Guarantee, certify_capabilities
+from cu_pipeline.labeling.guarantee.results import CertificationTest
 from cu_pipeline.labeling.ledger import new_entries
-from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.promise.calibration import calibration_clips
-from cu_pipeline.labeling.promise.case import Opinions
-from cu_pipeline.labeling.promise.keep import keep_promise
-from cu_pipeline.labeling.promise.offers import everything_offered
-from cu_pipeline.labeling.promise.trial import Trial
-from cu_pipeline.labeling.queue.answers import paid_answers, unused_batches
-from cu_pipeline.labeling.queue.asked import asked_capabilities
-from cu_pipeline.labeling.queue.batches import review_batches
-from cu_pipeline.labeling.queue.records import Decided, Opened, PersonAnswer
-from cu_pipeline.labeling.queue.select import plan_queue
-from cu_pipeline.labeling.rules.annotate import annotate_by_rules
-from cu_pipeline.labeling.studio.tasks import Task
-from cu_pipeline.labeling.summary import Books, ledger_in_words, summarise
+from cu_pipeline.labeling.options import ChampionOptions
+from cu_pipeline.labeling.people.agreement import agreement_messages, annotator_tables
+from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
+from cu_pipeline.labeling.people.label_errors import suspect_labels
+from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
+from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
+from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
+from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.sources.models import annotate_by_champions
+from cu_pipeline.labeling.sources.options import AnyRule
+from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
 from cu_pipeline.llm.clients.protocol import Answer
+from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import Inquiry
-from cu_pipeline.pipelines.label.champions import annotate_by_champions
-from cu_pipeline.pipelines.label.questions import model_identity
-from cu_pipeline.pipelines.label.versions import all_rules, machine_versions
+from cu_pipeline.models.bundle import Bundle
 
 _log = logging.getLogger(__name__)
 
 
-def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, Any]:
+def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> ResolvedCapabilities:
     """Decide which capabilities the feed can teach, and with which classes."""
     return resolve.resolve_capabilities(annotations, capabilities)
 
@@ -50,165 +49,161 @@ def choose_calibration(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     people_annotations: list[PersonAnswer],
-    resolved: dict[str, Any],
-    options: LabelOptions,
-) -> pd.DataFrame:
-    """Choose the clips, labelled by people, on which machines are tested."""
-    active = active_capabilities(resolved)
+    resolved: ResolvedCapabilities,
+    guarantee: GuaranteeOptions,
+    people: PeopleOptions,
+) -> tuple[pd.DataFrame, Opinions]:
+    """Choose the clips, labelled by people, on which other sources are tested.
+
+    Returns:
+        Their table, and what people say of all clips, to which the nodes after this one add what other sources say.
+    """
     arrived = [answer.clip_id for answer in people_annotations]
-    return calibration_clips(clips, annotations, active, options.guarantee, options.people, arrived)
+    drawn = calibration_clips(clips, annotations, resolved.active, guarantee, people, arrived)
+    return drawn, Opinions(clips, resolved, priced(annotations, people.price), drawn, guarantee, people.price)
 
 
 def annotate_with_rules(
-    clips: pd.DataFrame, resolved: dict[str, Any], functions: Path, options: LabelOptions
-) -> pd.DataFrame:
+    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...]
+) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
-    return annotate_by_rules(
-        all_rules(options, functions), without_copies(clips), active_capabilities(resolved), resolved["skipped"]
-    )
+    everyone = [*rules, *load_rules(functions)]
+    clips, skipped = without_copies(opinions.clips), opinions.capabilities.skipped
+    said = annotate_by_rules(everyone, clips, opinions.active, skipped)
+    versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
+    return said, opinions.heard(said).decided_by(versions)
 
 
 def annotate_with_champions(
-    clips: pd.DataFrame, resolved: dict[str, Any], champions: Path, features: FeatureStore, options: LabelOptions
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Let the served models label the clips that they have not learned from; give also what they were not offered."""
-    if not options.champion.enabled:
-        return table([], ANNOTATIONS), everything_offered()
-    active = active_capabilities(resolved)
-    return annotate_by_champions(without_copies(clips), champions, features, active, options.champion.price)
+    opinions: Opinions, champions: dict[str, Bundle], features: FeatureStore, options: ChampionOptions
+) -> tuple[pd.DataFrame, Opinions]:
+    """Let the served models label the clips that they have not learned from."""
+    if not options.enabled:
+        return table([], ANNOTATIONS), opinions
+
+    clips = without_copies(opinions.clips)
+    said, ineligible = annotate_by_champions(clips, champions, features, opinions.active, options.price)
+    return said, opinions.heard(said, ineligible)
 
 
-def gather_omissions(champions: pd.DataFrame, llm: pd.DataFrame) -> pd.DataFrame:
-    """Give the clips that any machine was not offered."""
-    return pd.concat([champions, llm], ignore_index=True)
+def spare_llm_questions(
+    inquiries: list[Inquiry],
+    known: dict[str, Answer],
+    opinions: Opinions,
+    ineligible: pd.DataFrame,
+    tests: list[CertificationTest],
+    options: LlmOptions,
+) -> tuple[list[Inquiry], Opinions]:
+    """Leave out the questions about clips whose label sources before the language model have certified already.
 
-
-def gather_opinions(
-    annotations: pd.DataFrame, rules: pd.DataFrame, champions: pd.DataFrame, llm: pd.DataFrame, options: LabelOptions
-) -> pd.DataFrame:
-    """Give the annotations of all sources, each with its price."""
-    everyone = pd.concat([annotations, rules, champions, llm], ignore_index=True)
-    return priced(everyone, options.people.price)
+    This is a stage of the cascade: another language model, dearer than this one, would be another such node behind
+    `annotate_with_llm`, with its own options and the opinions that this one's answers were added to.
+    """
+    versions = {one.capability: one.version() for one in inquiries}
+    parts = llm_versions(opinions.clips, opinions.known, opinions.active, options)
+    awaiting = opinions.awaiting(versions, options.client.chosen.model, parts, ineligible)
+    certified = certified_unasked(awaiting, tests, options.client.chosen.model)
+    return spare(inquiries, certified, known), awaiting
 
 
 def certify_labels(
-    clips: pd.DataFrame,
-    opinions: pd.DataFrame,
-    passed: pd.DataFrame,
-    calibration: pd.DataFrame,
+    opinions: Opinions,
+    said: pd.DataFrame,
     inquiries: list[Inquiry],
     answers: dict[str, Answer],
-    resolved: dict[str, Any],
-    functions: Path,
-    tests: list[dict[str, Any]],
-    options: LabelOptions,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Decide which machine labels keep the promise; give new tests for the account, and what holds and why."""
-    active = active_capabilities(resolved)
-    versions = machine_versions(clips, opinions, calibration, active, functions, options)
-    made, guarantee = keep_promise(
-        Opinions(clips, opinions, calibration, versions, not_offered=passed),
-        active,
-        [Trial.from_json(record) for record in tests],
-        options.guarantee,
-        options.people.price,
-        asked(inquiries, answers, model_identity(inquiries, options)),
-    )
+    tests: list[CertificationTest],
+    options: LlmOptions,
+) -> tuple[Opinions, list[CertificationTest], dict[str, Guarantee]]:
+    """Decide which labels keep the guarantee, once the language model has answered.
+
+    Returns:
+        What everybody says, new tests for the account, and what holds and why.
+    """
+    far = asked(inquiries, answers)
+    everybody = opinions.answered(said, options.client.chosen.model, far)
+    made, guarantee = certify_capabilities(everybody, tests)
     for found in guarantee.values():
-        _log.info(found["words"])
-    return [trial.as_json() for trial in made], guarantee
+        _log.info(found.message)
+    return everybody, made, guarantee
 
 
-def aggregate_labels(
-    clips: pd.DataFrame,
-    opinions: pd.DataFrame,
-    passed: pd.DataFrame,
-    guarantee: dict[str, Any],
-    resolved: dict[str, Any],
-    options: LabelOptions,
-) -> pd.DataFrame:
+def aggregate_labels(opinions: Opinions, guarantee: dict[str, Guarantee], people: PeopleOptions) -> pd.DataFrame:
     """Add all annotations up to labels and say what they cost."""
-    capabilities = active_capabilities(resolved)
-    labels = aggregate(clips, opinions, capabilities, guarantee, options.people, passed)
-    for line in bill(labels, opinions, len(clips), capabilities):
+    labels = aggregate(opinions, guarantee, people)
+    for line in bill(labels, opinions):
         _log.info(line)
     return labels
 
 
 def write_ledger(
-    clips: pd.DataFrame,
-    opinions: pd.DataFrame,
-    inquiries: list[Inquiry],
-    answers: dict[str, Answer],
+    opinions: Opinions,
     people_batches: list[Opened | Decided],
     people_annotations: list[PersonAnswer],
     ledger: pd.DataFrame,
-    options: LabelOptions,
-) -> pd.DataFrame:
-    """Give the ledger entries of annotations, and of people's answers used or not, that are not in it yet."""
-    identity = model_identity(inquiries, options)
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Enter annotations, and people's answers used or not, that are not in the ledger yet.
+
+    Returns:
+        The new entries, and batch -> what became of it, for those whose answers are not used.
+    """
     tokens = {
-        (inquiry.capability, clip): answers[question.key(identity)].tokens
-        for inquiry in inquiries
-        for clip, question in inquiry.clips.items()
-        if question.key(identity) in answers
+        (capability, model, clip): number
+        for capability, models in opinions.asked.items()
+        for model, one in models.items()
+        for clip, number in one.tokens.items()
     }
     paid = paid_answers(people_batches, people_annotations)
-    entries = new_entries(opinions, paid, clips, tokens, ledger["key"], datetime.now(UTC))
+    entries = new_entries(opinions.annotations, paid, opinions.clips, tokens, ledger["key"], datetime.now(UTC))
     count("ledger_entries_added", len(entries))
-    return entries
+    return entries, unused_batches(review_batches(people_batches, people_annotations))
 
 
 def queue_clips(
-    clips: pd.DataFrame,
+    opinions: Opinions,
     duplicates: pd.DataFrame,
-    opinions: pd.DataFrame,
     labels: pd.DataFrame,
-    resolved: dict[str, Any],
     people_batches: list[Opened | Decided],
     people_annotations: list[PersonAnswer],
-    capabilities: Capabilities,
-    options: LabelOptions,
+    options: QueueOptions,
 ) -> list[Task]:
     """Choose the clips that people should label next, most useful first."""
     reviews = review_batches(people_batches, people_annotations)
-    asked = asked_capabilities(resolved, capabilities.root)
-    return plan_queue(clips, duplicates, opinions, labels, asked, reviews, options)
+    terms = QueueTerms(options, opinions.human_price)
+    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.active, reviews, terms)
 
 
 def find_label_errors(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    resolved: ResolvedCapabilities,
+    people: PeopleOptions,
+    options: ErrorOptions,
+    seed: int,
 ) -> dict[str, Any]:
     """List people's labels that are most likely wrong."""
-    active = active_capabilities(resolved)
-    return suspect_labels(clips, annotations, active, options.people, options.errors, seed)
+    return suspect_labels(clips, annotations, resolved.active, people, options, seed)
 
 
 def summarise_labels(
-    clips: pd.DataFrame,
-    opinions: pd.DataFrame,
+    opinions: Opinions,
     labels: pd.DataFrame,
     ledger: pd.DataFrame,
-    guarantee: dict[str, Any],
-    people_batches: list[Opened | Decided],
-    people_annotations: list[PersonAnswer],
-    resolved: dict[str, Any],
-    options: LabelOptions,
+    guarantee: dict[str, Guarantee],
+    unused: dict[str, str],
+    people: PeopleOptions,
 ) -> dict[str, Any]:
     """Say what labels cost by source, what of it is not used, and how far sources agree."""
-    unused = unused_batches(review_batches(people_batches, people_annotations))
-    books = Books(clips, opinions, labels, ledger, guarantee, unused)
-    summary = summarise(books, active_capabilities(resolved), options.people)
-    for line in ledger_in_words(summary):
+    summary = summarise(opinions, labels, ledger, guarantee, unused, people)
+    for line in money_messages(summary):
         _log.info(line)
     return summary
 
 
 def measure_agreement(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: dict[str, Any], options: LabelOptions, seed: int
+    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, people: PeopleOptions, seed: int
 ) -> dict[str, Any]:
     """Say how far people agree, how good each of them is, and whose answers are of no use."""
-    tables = annotator_tables(clips, annotations, active_capabilities(resolved), options.people, seed)
-    for line in in_words(tables):
+    tables = annotator_tables(clips, annotations, resolved.active, people, seed)
+    for line in agreement_messages(tables):
         _log.info(line)
     return tables

@@ -5,7 +5,7 @@ from cu_pipeline.pipelines.label import annotations, nodes, questions
 
 def create_pipeline(**_: object) -> Pipeline:
     """What people, rules, models and a language model say of clips, to labels with a price and a guarantee."""
-    return Pipeline([*_annotations(), *_sources(), *_labels(), *_people(), *_evidence()])
+    return Pipeline([*_annotations(), *_sources(), *_language_model(), *_labels(), *_people()])
 
 
 def _annotations() -> list[Node]:
@@ -32,6 +32,7 @@ def _annotations() -> list[Node]:
 
 
 def _sources() -> list[Node]:
+    """Whoever speaks before the language model; `opinions` is handed on from one to the next."""
     return [
         Node(
             nodes.resolve_capabilities,
@@ -41,22 +42,34 @@ def _sources() -> list[Node]:
         ),
         Node(
             nodes.choose_calibration,
-            ["clips", "annotations", "people_annotations", "capabilities_resolved", "params:label"],
-            "calibration_clips",
+            [
+                "clips",
+                "annotations",
+                "people_annotations",
+                "capabilities_resolved",
+                "params:label.guarantee",
+                "params:label.people",
+            ],
+            ["calibration_clips", "opinions_of_people"],
             name="choose_calibration",
         ),
         Node(
             nodes.annotate_with_rules,
-            ["clips", "capabilities_resolved", "label_rules", "params:label"],
-            "rule_annotations",
+            ["opinions_of_people", "label_rules", "params:label.rules"],
+            ["rule_annotations", "opinions_with_rules"],
             name="annotate_with_rules",
         ),
         Node(
             nodes.annotate_with_champions,
-            ["clips", "capabilities_resolved", "served_champions", "features", "params:label"],
-            ["champion_annotations", "champion_omissions"],
+            ["opinions_with_rules", "served_champions", "features", "params:label.champion"],
+            ["champion_annotations", "opinions_with_champions"],
             name="annotate_with_champions",
         ),
+    ]
+
+
+def _language_model() -> list[Node]:
+    return [
         Node(
             questions.gather_llm_background,
             [
@@ -79,10 +92,9 @@ def _sources() -> list[Node]:
         Node(
             questions.choose_llm_clips,
             ["clips", "annotations", "calibration_clips", "label_recipes", "params:label.llm"],
-            ["llm_clips", "llm_omissions"],
+            ["llm_clips", "llm_ineligible"],
             name="choose_llm_clips",
         ),
-        Node(nodes.gather_omissions, ["champion_omissions", "llm_omissions"], "omissions", name="gather_omissions"),
         Node(
             questions.read_screen_texts,
             ["llm_clips", "screen_text_cache", "earlier_screen_texts", "params:label.llm", "params:workers"],
@@ -103,22 +115,16 @@ def _sources() -> list[Node]:
             name="plan_llm_questions",
         ),
         Node(
-            questions.spare_llm_questions,
+            nodes.spare_llm_questions,
             [
                 "all_llm_questions",
                 "llm_call_cache",
-                "clips",
-                "annotations",
-                "rule_annotations",
-                "champion_annotations",
-                "omissions",
-                "calibration_clips",
-                "capabilities_resolved",
-                "label_rules",
+                "opinions_with_champions",
+                "llm_ineligible",
                 "earlier_calibration_tests",
-                "params:label",
+                "params:label.llm",
             ],
-            "llm_questions",
+            ["llm_questions", "opinions_before_llm"],
             name="spare_llm_questions",
         ),
         Node(questions.ask_llm, ["llm_questions", "llm_call_cache"], "llm_calls", name="ask_llm"),
@@ -134,101 +140,65 @@ def _sources() -> list[Node]:
 def _labels() -> list[Node]:
     return [
         Node(
-            nodes.gather_opinions,
-            ["annotations", "rule_annotations", "champion_annotations", "llm_annotations", "params:label"],
-            "opinions",
-            name="gather_opinions",
-        ),
-        Node(
             nodes.certify_labels,
             [
-                "clips",
-                "opinions",
-                "omissions",
-                "calibration_clips",
+                "opinions_before_llm",
+                "llm_annotations",
                 "llm_questions",
                 "llm_calls",
-                "capabilities_resolved",
-                "label_rules",
                 "earlier_calibration_tests",
-                "params:label",
+                "params:label.llm",
             ],
-            ["calibration_tests", "guarantee"],
+            ["opinions", "calibration_tests", "guarantee"],
             name="certify_labels",
         ),
         Node(
             nodes.aggregate_labels,
-            ["clips", "opinions", "omissions", "guarantee", "capabilities_resolved", "params:label"],
+            ["opinions", "guarantee", "params:label.people"],
             "labels",
             name="aggregate_labels",
         ),
         Node(
             nodes.write_ledger,
-            [
-                "clips",
-                "opinions",
-                "llm_questions",
-                "llm_calls",
-                "people_batches",
-                "people_annotations",
-                "earlier_ledger",
-                "params:label",
-            ],
-            "ledger",
+            ["opinions", "people_batches", "people_annotations", "earlier_ledger"],
+            ["ledger", "unused_batches"],
             name="write_ledger",
+        ),
+        Node(
+            nodes.summarise_labels,
+            ["opinions", "labels", "ledger", "guarantee", "unused_batches", "params:label.people"],
+            "label_summary",
+            name="summarise_labels",
         ),
     ]
 
 
 def _people() -> list[Node]:
+    """What people are asked next, and how good their answers are."""
     return [
         Node(
             nodes.queue_clips,
-            [
-                "clips",
-                "duplicates",
-                "opinions",
-                "labels",
-                "capabilities_resolved",
-                "people_batches",
-                "people_annotations",
-                "params:capabilities",
-                "params:label",
-            ],
+            ["opinions", "duplicates", "labels", "people_batches", "people_annotations", "params:label.queue"],
             "label_queue",
             name="queue_clips",
         ),
-    ]
-
-
-def _evidence() -> list[Node]:
-    return [
         Node(
             nodes.measure_agreement,
-            ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
+            ["clips", "annotations", "capabilities_resolved", "params:label.people", "params:seed"],
             "agreement",
             name="measure_agreement",
         ),
         Node(
             nodes.find_label_errors,
-            ["clips", "annotations", "capabilities_resolved", "params:label", "params:seed"],
-            "label_errors",
-            name="find_label_errors",
-        ),
-        Node(
-            nodes.summarise_labels,
             [
                 "clips",
-                "opinions",
-                "labels",
-                "ledger",
-                "guarantee",
-                "people_batches",
-                "people_annotations",
+                "annotations",
                 "capabilities_resolved",
-                "params:label",
+                "params:label.people",
+                "params:label.errors",
+                "params:seed",
             ],
-            "label_summary",
-            name="summarise_labels",
+            "label_errors",
+            name="find_label_errors",
         ),
     ]

@@ -2,27 +2,21 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.examples import people_captions
-from cu_pipeline.labeling.in_turn import spare
-from cu_pipeline.labeling.options import LabelOptions, PeopleOptions
+from cu_pipeline.labeling.guarantee.calibration import hide_calibration, prior_knowledge
+from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.labeling.promise.calibration import prior_knowledge, waiting_for_machines
-from cu_pipeline.labeling.promise.case import Opinions
-from cu_pipeline.labeling.promise.offers import Omission, everything_offered, not_offered
-from cu_pipeline.labeling.promise.trial import Trial
-from cu_pipeline.labeling.promise.turns import certified_unasked
+from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.llm.clients.call_log import Call
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
@@ -34,21 +28,20 @@ from cu_pipeline.llm.labels.recipes import Background, ChampionOf
 from cu_pipeline.llm.methods.few_shot import Pool, training_pool
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
-from cu_pipeline.pipelines.label.versions import machine_versions
 
 
 def gather_llm_background(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     people: PeopleOptions,
     options: LlmOptions,
 ) -> dict[str, Background]:
     """Gather what people's labels, but those of calibration clips, tell the language model: priors and examples."""
     known = prior_knowledge(annotations, calibration)
     found = {}
-    for name, capability in recipes.labelled_capabilities(active_capabilities(resolved), options).items():
+    for name, capability in recipes.labelled_capabilities(resolved.active, options).items():
         task, pool = recipes.task_of(name, capability, options), Pool()
         if recipes.may_show_examples(options):
             pool = training_pool(people_captions(clips, known, name, capability, people), task)
@@ -74,15 +67,15 @@ def choose_llm_clips(
 
     Besides, give those that are left out beyond the limit.
     """
-    labelled = waiting_for_machines(on_originals(annotations, originals(clips)), calibration)
+    labelled = hide_calibration(on_originals(annotations, originals(clips)), calibration)
     single = without_copies(clips)
-    chosen, beyond = {}, [everything_offered()]
+    chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
         waiting = askable(single, labelled, name, recipe)
         first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
         chosen[name] = ClipsToAsk(recipe, choose_clips(waiting, name, options.max_clips, first))
         rest = waiting.loc[~waiting.index.isin(chosen[name].clips.index), "clip_id"]
-        beyond.append(not_offered(name, {Omission.LIMIT: rest}))
+        beyond.append(ineligible_clips(name, {Ineligible.LIMIT: rest}))
     return chosen, pd.concat(beyond, ignore_index=True)
 
 
@@ -107,35 +100,6 @@ def plan_llm_questions(
     return plan_inquiries(chosen, backgrounds, extracted, options)
 
 
-def spare_llm_questions(
-    inquiries: list[Inquiry],
-    known: dict[str, Answer],
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    rules: pd.DataFrame,
-    champions: pd.DataFrame,
-    passed: pd.DataFrame,
-    calibration: pd.DataFrame,
-    resolved: dict[str, Any],
-    functions: Path,
-    tests: list[dict[str, Any]],
-    options: LabelOptions,
-) -> list[Inquiry]:
-    """Leave out the questions about clips whose label cheaper machines have certified already."""
-    active = active_capabilities(resolved)
-    identity = model_identity(inquiries, options)
-    opinions = Opinions(
-        clips,
-        pd.concat([annotations, rules, champions], ignore_index=True),
-        calibration,
-        machine_versions(clips, annotations, calibration, active, functions, options),
-        {one.capability: one.version(identity) for one in inquiries},
-        passed,
-    )
-    earlier = [Trial.from_json(record) for record in tests]
-    return spare(inquiries, certified_unasked(opinions, active, earlier, options.guarantee), known, identity)
-
-
 def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time, of one model after the other."""
     yield []
@@ -150,8 +114,3 @@ def annotate_with_llm(
 ) -> pd.DataFrame:
     """Turn the language model's answers into annotations."""
     return annotate(inquiries, answers, backgrounds)
-
-
-def model_identity(inquiries: list[Inquiry], options: LabelOptions) -> str:  # noqa: ARG001 - what others still give
-    """Name the language model that is asked; "" where nothing is asked."""
-    return inquiries[0].model.identity if inquiries else ""

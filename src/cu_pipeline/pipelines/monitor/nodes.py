@@ -11,7 +11,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.compare import compare
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.snapshot import Snapshot
@@ -38,7 +38,7 @@ def compare_with_reference(
     reference: pd.DataFrame,
     traffic: Traffic,
     delivery: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: DriftOptions,
     seed: int,
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def render_drift_page(
     reference: pd.DataFrame,
     traffic: Traffic,
     drift: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: DriftOptions,
     earlier_page: str,
 ) -> str:
@@ -91,12 +91,12 @@ def _served(delivery: dict[str, Any]) -> dict[str, str]:
     return {name: entry["model_version"] for name, entry in delivery["capabilities"].items()}
 
 
-def _kinds(resolved: dict[str, Any]) -> dict[str, Kind]:
-    return {name: capability.kind for name, capability in active_capabilities(resolved).items()}
+def _kinds(resolved: ResolvedCapabilities) -> dict[str, Kind]:
+    return {name: capability.kind for name, capability in resolved.active.items()}
 
 
 def _comparable(
-    reference: pd.DataFrame, delivery: dict[str, Any], resolved: dict[str, Any]
+    reference: pd.DataFrame, delivery: dict[str, Any], resolved: ResolvedCapabilities
 ) -> tuple[dict[str, Kind], dict[str, str]]:
     """Split the served capabilities into those whose model also predicted the reference, and the others."""
     kinds = _kinds(resolved)

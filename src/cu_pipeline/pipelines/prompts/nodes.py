@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.resolved import active_capabilities
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.evaluation.gate import mcnemar
 from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
@@ -17,10 +17,10 @@ from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.examples import people_captions
-from cu_pipeline.labeling.options import PeopleOptions
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips, prior_knowledge
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors
-from cu_pipeline.labeling.promise.calibration import calibration_clips, prior_knowledge
-from cu_pipeline.labeling.promise.options import GuaranteeOptions
 from cu_pipeline.llm.clients.call_log import Known, TimedCall
 from cu_pipeline.llm.clients.dispatch import LanguageModel, ask_timed
 from cu_pipeline.llm.clients.options import ClientOptions
@@ -50,13 +50,13 @@ _log = logging.getLogger(__name__)
 def choose_labelled_clips(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     options: PromptsOptions,
     people: PeopleOptions,
     guarantee: GuaranteeOptions,
 ) -> LabelledClips:
     """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
-    name, active = options.capability, active_capabilities(resolved)
+    name, active = options.capability, resolved.active
     known = prior_knowledge(annotations, calibration_clips(clips, annotations, active, guarantee, people))
     capability = usable_capability(name, active)
     rows = choose_labelled(people_captions(clips, known, name, capability, people), options)

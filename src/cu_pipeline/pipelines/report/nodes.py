@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.guarantee.report import Guarantee
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.labels_section import LabelEvidence
@@ -22,7 +24,7 @@ def describe_data(
     checks: dict[str, Any],
     labels: pd.DataFrame,
     agreement: dict[str, Any],
-    resolved: dict[str, Any],
+    resolved: ResolvedCapabilities,
     seed: int,
 ) -> dict[str, Any]:
     """Describe the data in numbers, and warn in words."""
@@ -52,7 +54,7 @@ def gather_data(
 
 
 def gather_label_evidence(
-    guarantee: dict[str, Any],
+    guarantee: dict[str, Guarantee],
     label_errors: dict[str, Any],
     label_summary: dict[str, Any],
     label_queue: list[dict[str, Any]],
@@ -62,7 +64,7 @@ def gather_label_evidence(
 
 
 def gather_models(
-    capabilities: dict[str, Any], predictions: pd.DataFrame, metrics: dict[str, Any], gate: dict[str, Any]
+    capabilities: ResolvedCapabilities, predictions: pd.DataFrame, metrics: dict[str, Any], gate: dict[str, Any]
 ) -> dict[str, Any]:
     """Bring together what is known of the models."""
     return {"capabilities": capabilities, "predictions": predictions, "metrics": metrics, "gate": gate}

@@ -1,11 +1,10 @@
 import logging
-from typing import Any
 
 import pandas as pd
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.resolved import trained_capabilities, waiting
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
@@ -17,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def gather_training_data(
-    clips: pd.DataFrame, labels: pd.DataFrame, resolved: dict[str, Any]
+    clips: pd.DataFrame, labels: pd.DataFrame, resolved: ResolvedCapabilities
 ) -> dict[str, TrainingData]:
     """Find the clips to learn from for each capability that people have labelled.
 
@@ -26,10 +25,10 @@ def gather_training_data(
     Returns:
         By capability.
     """
-    for name, reason in waiting(resolved).items():
+    for name, reason in resolved.waiting.items():
         _log.info("%s: no model is trained, since %s", name, reason)
     found = {}
-    for name, capability in trained_capabilities(resolved).items():
+    for name, capability in resolved.trained.items():
         try:
             found[name] = training_data(name, capability, clips, labels)
         except ConfigurationError as error:

@@ -1,0 +1,69 @@
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.decision import decide
+from cu_pipeline.core.records import NAME, table
+from cu_pipeline.labeling.copies import by_people, on_originals, originals
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
+
+CALIBRATION: Final = {"capability": NAME, "clip_id": NAME, "label": NAME}
+"""Columns of the table of calibration clips: `label` is what people say, which is taken to be right."""
+
+_DRAWS: Final[dict[Sample, tuple[str, ...]]] = {Sample.RANDOM_DRAWS: ("random",), Sample.FEED: ("random", "")}
+
+
+def calibration_clips(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    capabilities: Mapping[str, Capability],
+    options: GuaranteeOptions,
+    people: PeopleOptions,
+    arrived: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Choose the clips that sources are tested on: a random sample, labelled by people.
+
+    Args:
+        clips: the table of usable clips.
+        annotations: people's.
+        capabilities: the active ones.
+        options: which clips are such a sample.
+        people: how people's answers add up.
+        arrived: ids of the clips that people were sent, in the order of their answers.
+
+    Returns:
+        A table with the columns of `CALIBRATION`, copies left out: of each capability first the clips that came
+        labelled, then the others as they arrived.
+    """
+    rows: list[dict[str, object]] = []
+    original_of = originals(clips)
+    said = by_people(on_originals(annotations, original_of))
+    place = {original_of.get(clip, clip): -number for number, clip in enumerate(reversed(arrived))}
+    for name, capability in capabilities.items() if options.enabled else ():
+        mine = said[said["capability"] == name]
+        drawn = sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"]))
+        chosen = pd.Index(sorted(drawn, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
+        truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
+        labels = decide(truth.probabilities, capability, clip_ids=list(chosen)).labels
+        rows += [
+            {"capability": name, "clip_id": clip, "label": label} for clip, label in zip(chosen, labels, strict=True)
+        ]
+    return table(rows, CALIBRATION)
+
+
+def hide_calibration(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what was said of calibration clips, which sources label as if no person had."""
+    return annotations[~_places(annotations).isin(_places(calibration))]
+
+
+def prior_knowledge(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
+    """Leave only what sources may learn from: the feed's own annotations, but of no calibration clip."""
+    return hide_calibration(annotations[annotations["draw"] == ""], calibration)
+
+
+def _places(frame: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(frame[["capability", "clip_id"]])

@@ -1,0 +1,144 @@
+"""Label Studio's annotations, read as answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
+from cu_pipeline.labeling.people.records import AnswerState, Opened, PersonAnswer, latest
+from cu_pipeline.labeling.people.tasks import control
+
+Key = tuple[str, str, int]
+
+UNKNOWN_USER: Final = "user-"
+"""How an annotator is called of whom only Label Studio's number is known."""
+
+
+@dataclass
+class Harvest:
+    """What was found in Label Studio's tasks.
+
+    Attributes:
+        fresh: answers that are new, were changed or were deleted.
+        problems: answers that are refused, in words.
+        foreign: tasks that belong to no batch.
+    """
+
+    fresh: list[PersonAnswer] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    foreign: int = 0
+
+
+def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known: Sequence[PersonAnswer]) -> Harvest:
+    """Find what is new in Label Studio's tasks.
+
+    An answer that stood in a task and no longer does was deleted, unless the task was read before the answer was
+    given, as in an old export.
+
+    Args:
+        tasks: JSON of a project's tasks, with their annotations.
+        batches: that were opened.
+        known: answers so far.
+    """
+    found, opened, before = Harvest(), {batch.batch: batch for batch in batches}, latest(list(known))
+    by_clip: dict[tuple[str, str], list[PersonAnswer]] = {}
+    for answer in before.values():
+        by_clip.setdefault((answer.batch, answer.clip_id), []).append(answer)
+    seen: set[Key] = set()
+    updated: dict[tuple[str, str], str] = {}
+    for task in tasks:
+        name = (task.get("meta") or {}).get("batch")
+        if not name:
+            found.foreign += 1
+            continue
+        clip = str(task["data"].get("clip_id"))
+        if name not in opened or clip not in {item.clip_id for item in opened[name].items}:
+            found.problems.append(f"task {task['id']}: this project opened no batch {name!r} with clip {clip!r}")
+            continue
+        updated[name, clip] = max(updated.get((name, clip), ""), _time(task.get("updated_at")))
+        for annotation in task.get("annotations") or ():
+            seen.add((name, clip, int(annotation["id"])))
+            _take(found, before, annotation, opened[name], clip)
+    for place, time in updated.items():
+        for answer in by_clip.get(place, ()):
+            if answer.key not in seen and answer.state is not AnswerState.DELETED and time >= answer.time:
+                found.fresh.append(answer.model_copy(update={"state": AnswerState.DELETED, "labels": {}, "time": time}))
+    return found
+
+
+def _take(
+    found: Harvest, before: Mapping[Key, PersonAnswer], annotation: Mapping[str, Any], batch: Opened, clip: str
+) -> None:
+    try:
+        answer = read_answer(annotation, batch, clip)
+    except ValueError as error:
+        found.problems.append(f"annotation {annotation['id']} of clip {clip!r} (batch {batch.batch}): {error}")
+        return
+    earlier = before.get(answer.key)
+    if earlier is None:
+        found.fresh.append(answer)
+        return
+    if answer.annotator.startswith(UNKNOWN_USER):
+        answer = answer.model_copy(update={"annotator": earlier.annotator})
+    if answer != earlier and answer.time >= earlier.time:
+        found.fresh.append(answer)
+
+
+def read_answer(annotation: Mapping[str, Any], batch: Opened, clip: str) -> PersonAnswer:
+    """Read an annotation.
+
+    Raises:
+        ValueError: it names a class or a question that the batch does not have, or contradicts itself.
+    """
+    skipped = bool(annotation.get("was_cancelled"))
+    return PersonAnswer(
+        batch=batch.batch,
+        clip_id=clip,
+        annotation=int(annotation["id"]),
+        annotator=_annotator(annotation.get("completed_by")),
+        time=_time(annotation.get("updated_at") or annotation.get("created_at")),
+        seconds=annotation.get("lead_time"),
+        state=AnswerState.SKIPPED if skipped else AnswerState.ANSWERED,
+        labels={} if skipped else _labels(annotation.get("result") or [], batch.capabilities),
+    )
+
+
+def _annotator(user: Any) -> str:
+    if isinstance(user, Mapping):
+        return str(user.get("email") or f"{UNKNOWN_USER}{user.get('id')}")
+    return f"{UNKNOWN_USER}{user}" if isinstance(user, int) else str(user)
+
+
+def _time(given: Any) -> str:
+    """Write a time so that texts sort like times; "" when it is not told."""
+    return datetime.fromisoformat(str(given)).astimezone(UTC).isoformat(timespec="microseconds") if given else ""
+
+
+def _labels(result: Sequence[Mapping[str, Any]], capabilities: Mapping[str, Capability]) -> dict[str, str]:
+    by_control = {control(name): name for name in capabilities}
+    labels: dict[str, str] = {}
+    for part in result:
+        name = by_control.get(str(part.get("from_name")))
+        if name is None:
+            asked = ", ".join(by_control)
+            raise ValueError(f"it answers {part.get('from_name')!r}, which was not asked; asked: {asked}")
+        labels[name] = _label(name, part.get("value", {}).get("choices") or [], capabilities[name])
+    if not labels:
+        raise ValueError("it answers nothing: skip the task instead")
+    return labels
+
+
+def _label(name: str, choices: Sequence[str], capability: Capability) -> str:
+    multi = capability.kind is Kind.MULTI
+    allowed = (*capability.classes, NONE) if multi else capability.classes
+    if unknown := [choice for choice in choices if choice not in allowed]:
+        raise ValueError(
+            f"{', '.join(map(repr, unknown))} is no class of {name}; classes: {', '.join(allowed)}. Label Studio's "
+            "labelling interface was changed there: correct the answer, or open new batches with the new classes"
+        )
+    if multi and NONE in choices and len(choices) > 1:
+        raise ValueError(f"{name}: {', '.join(choices)} contradict one another: {NONE!r} stands alone")
+    if not choices or (len(choices) > 1 and not multi):
+        raise ValueError(f"{name}: {len(choices)} classes are chosen; exactly one holds")
+    return join_label([choice for choice in choices if choice != NONE], capability.kind)

@@ -1,0 +1,149 @@
+"""A Label Studio server, reached through its own SDK."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from cu_pipeline.core.errors import ConfigurationError, StudioError
+from cu_pipeline.labeling.people.tasks import Task
+
+
+class Server(Protocol):
+    """What is asked of a Label Studio server; all of it is about one project there."""
+
+    @property
+    def place(self) -> str:
+        """The server's address and the project's title."""
+        ...
+
+    def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
+        """Make the project, or bring it up to date.
+
+        Args:
+            interface: labelling interface in XML.
+            redundancy: people who answer about each task.
+            folders: with media that the server shows itself.
+        """
+        ...
+
+    def tasks(self) -> list[Task]:
+        """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
+        ...
+
+    def send(self, tasks: Sequence[Task]) -> None:
+        """Add tasks."""
+        ...
+
+
+class StudioServer:
+    """A project of a Label Studio server.
+
+    Args:
+        url: of the server.
+        token: of a user: a personal access token or a legacy one. It is never shown.
+        project: title of the project.
+    """
+
+    def __init__(self, url: str, token: str, project: str) -> None:
+        self._url = url.rstrip("/")
+        self._title = project
+        try:
+            from label_studio_sdk import LabelStudio
+        except ImportError as error:
+            raise ConfigurationError(
+                "kedro labels push and pull need the extra `labelstudio`: run `make label-studio`, or "
+                "`pip install -c constraints.txt -e '.[labelstudio]'`. `kedro labels export` and `import` need nothing"
+            ) from error
+        with self._in_words():
+            self._client = LabelStudio(base_url=self._url, api_key=token, timeout=120)
+        self._project: int | None = None
+
+    @property
+    def place(self) -> str:
+        """The server's address and the project's title."""
+        return f"{self._url} {self._title}"
+
+    def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
+        """Make the project, or bring it up to date."""
+        with self._in_words():
+            found = self._found()
+            if found is None:
+                made = self._client.projects.create(
+                    title=self._title,
+                    description="Clips from cu-pipeline",
+                    label_config=interface,
+                    maximum_annotations=redundancy,
+                    sampling="Sequential sampling",
+                )
+                self._project = made.id
+            else:
+                self._client.projects.update(id=found, label_config=interface, maximum_annotations=redundancy)
+            self._show(folders)
+
+    def tasks(self) -> list[Task]:
+        """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
+        with self._in_words():
+            found = self._found()
+            if found is None:
+                return []
+            people = {user.id: user.email for user in self._client.users.list()}
+            given = [
+                task.model_dump(mode="json")
+                for task in self._client.tasks.list(project=found, fields="all", page_size=100)
+            ]
+        for task in given:
+            for annotation in task["annotations"] or ():
+                who = annotation["completed_by"]
+                annotation["completed_by"] = people.get(who, who)
+        return given
+
+    def send(self, tasks: Sequence[Task]) -> None:
+        """Add tasks."""
+        with self._in_words():
+            self._client.projects.import_tasks(self._found(), request=list(tasks))
+
+    def _found(self) -> int | None:
+        if self._project is None:
+            same = [one for one in self._client.projects.list(title=self._title) if one.title == self._title]
+            if len(same) > 1:
+                raise StudioError(
+                    f"{self._url} has {len(same)} projects called {self._title!r}: rename all but one, or set "
+                    "label.studio.project"
+                )
+            self._project = same[0].id if same else None
+        return self._project
+
+    def _show(self, folders: Sequence[Path]) -> None:
+        """Let the server show the media in folders on its own machine."""
+        shown = {storage.path for storage in self._client.import_storage.local.list(project=self._project)}
+        for folder in folders:
+            if str(folder) not in shown:
+                self._client.import_storage.local.create(
+                    project=self._project, title=folder.name, path=str(folder), use_blob_urls=True
+                )
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            yield
+        except ApiError as error:
+            raise StudioError(
+                f"Label Studio at {self._url} refuses: {_meaning(error.status_code, error.body)}"
+            ) from None
+        except httpx.HTTPError as error:
+            raise StudioError(
+                f"Label Studio at {self._url} does not answer ({type(error).__name__}: {error}). Is it running? "
+                "`make label-studio` starts one; LABEL_STUDIO_URL names another"
+            ) from None
+
+
+def _meaning(status: int | None, body: Any) -> str:
+    if status in {401, 403}:
+        return f"status {status}: the token in LABEL_STUDIO_API_KEY is wrong or may not do this"
+    detail = body.get("detail", body) if isinstance(body, dict) else getattr(body, "detail", None) or body
+    validation = body.get("validation_errors") if isinstance(body, dict) else None
+    return f"status {status}: {str(validation or detail)[:500]}"

@@ -1,0 +1,289 @@
+"""The queue of clips that people are asked about, and how much an answer about each would teach."""
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.copies import originals
+from cu_pipeline.labeling.people.batches import Review, State, people_annotations
+from cu_pipeline.labeling.people.options import QueueOptions
+from cu_pipeline.labeling.people.records import AnswerState, Draw
+from cu_pipeline.labeling.people.tasks import Task, machine_predictions, queue_task
+from cu_pipeline.labeling.people.votes import GOLD
+
+_log = logging.getLogger(__name__)
+
+_CANDIDATES: Final = 20
+"""Clips that are compared with one another for each one that is chosen by value."""
+
+LEAST_DISTANCE = 0.01
+"""Distance that counts for a clip like one that was chosen already, so that it comes last but comes."""
+
+_WORD = r"\w+"
+
+
+@dataclass(frozen=True)
+class QueueTerms:
+    """On which terms people are asked.
+
+    Attributes:
+        options: of the queue.
+        price: US dollars for one label by one person.
+    """
+
+    options: QueueOptions
+    price: float
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """How many clips of each draw there is room and money for."""
+
+    random: int
+    value: int
+    gold: int
+
+
+def plan_queue(
+    clips: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    annotations: pd.DataFrame,
+    labels: pd.DataFrame,
+    capabilities: Mapping[str, Capability],
+    reviews: Sequence[Review],
+    terms: QueueTerms,
+) -> list[Task]:
+    """Choose the clips that people should label next.
+
+    Of clips with the same media and caption one stands for all. Those that have all their answers or are out in a
+    batch are left out. A share is drawn at random: the clips with the lowest hashes, so that the draw is uniform and
+    stays while others are labelled. The others are those whose answers teach most. Clips with a known answer are
+    mixed in, those first that were shown the fewest times.
+
+    Only a clip that was chosen by value shows what machines think: who sees their answer agrees with it too readily,
+    which would spoil the random sample that measures them, and gold.
+
+    Args:
+        clips: the table of usable clips.
+        duplicates: groups of near-duplicates.
+        annotations: of all kinds, from the feed and from accepted batches.
+        labels: with their probabilities.
+        capabilities: that are asked about, all in one task.
+        reviews: of the batches that were opened so far.
+        terms: on which they are asked.
+
+    Returns:
+        Tasks for Label Studio, the most useful first; `meta.draw` says how a clip was chosen.
+    """
+    options = terms.options
+    waiting = _waiting(clips, annotations, capabilities, reviews, options.redundancy)
+    gold = _gold_truth(clips, annotations, capabilities, reviews)
+    left = options.budget_usd - sum(one.committed for one in reviews)
+    cost = terms.price * options.redundancy * max(len(capabilities), 1)
+    slots = _slots(len(waiting), len(gold), math.floor(left / cost + 1e-9) if cost else len(clips), options)
+    waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities))
+    drawn = waiting.iloc[: slots.random]
+    valued = _most_valued(waiting.iloc[slots.random :], drawn, duplicates, slots.value)
+    thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
+    known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
+    queue = _mixed(
+        [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
+        [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
+        [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(known)],
+    )
+    count("clips_queued", len(drawn) + len(valued))
+    _log.info(
+        "%d clips wait for people: %d drawn at random, %d by value, and %d with a known answer; %d more could be asked "
+        "about (parameters label.queue.max_clips, budget_usd)",
+        len(queue), len(drawn), len(valued), slots.gold, len(waiting) - len(drawn) - len(valued),
+    )  # fmt: skip
+    return queue
+
+
+def uncertainty(
+    labels: pd.DataFrame, clip_ids: Sequence[str], capabilities: Mapping[str, Capability]
+) -> NDArray[np.float64]:
+    """Say how little is known of each clip, on average over the capabilities.
+
+    Of a single-label capability it is the entropy of the probabilities over that of an even guess; of a multi-label
+    one the largest entropy of a class, in bits; without a label 1, with a certified one 0.
+
+    Returns:
+        (clips,) in [0, 1].
+    """
+    places = pd.Index(clip_ids)
+    total: NDArray[np.float64] = np.zeros(len(places))
+    for name, capability in capabilities.items():
+        unknown = np.ones(len(places))
+        rows = labels[labels["capability"] == name]
+        where = places.get_indexer(pd.Index(rows["clip_id"]))
+        known = where >= 0
+        unknown[where[known]] = _entropies(rows[known], capability)
+        total += unknown / len(capabilities)
+    return total
+
+
+def farthest_first(
+    captions: Sequence[str], groups: Sequence[str], weights: NDArray[np.float64], count: int, start: int = 0
+) -> list[int]:
+    """Choose clips one by one, each time that with the largest weight times distance from those chosen before.
+
+    The distance of two clips is 1 minus the cosine of their captions' TF-IDF vectors, 0 in a group of near-duplicates.
+    It is the greedy farthest-first traversal (Gonzalez, 1985), weighted.
+
+    Args:
+        captions: n of them.
+        groups: of near-duplicates; "" for a clip without any.
+        weights: (n,); a clip of weight 0 is not chosen.
+        count: of clips to choose, at most.
+        start: the first clips that count as chosen before.
+
+    Returns:
+        Places of the chosen clips, in order; of equals the first.
+    """
+    vectors = _tf_idf(captions)
+    names = np.asarray(groups, dtype=object)
+    nearest = np.ones(len(captions))
+    left = weights.astype(float).copy()
+    left[:start] = 0
+
+    def move(place: int) -> None:
+        nearest[:] = np.minimum(nearest, 1 - (vectors @ vectors[place].T).toarray().ravel())
+        if names[place]:
+            nearest[names == names[place]] = 0
+        left[place] = 0
+
+    for place in range(start):
+        move(place)
+    chosen: list[int] = []
+    while len(chosen) < count:
+        best = int(np.argmax(left * np.maximum(nearest, LEAST_DISTANCE)))
+        if left[best] <= 0:
+            break
+        chosen.append(best)
+        move(best)
+    return chosen
+
+
+def _waiting(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    capabilities: Mapping[str, Capability],
+    reviews: Sequence[Review],
+    redundancy: int,
+) -> pd.DataFrame:
+    """Find the clips that people may be asked about, one of each content, in the order of their hashes."""
+    content = originals(clips)
+    people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
+    people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
+    people = people.assign(content=people["clip_id"].map(content)).dropna(subset=["content"])
+    people = people.drop_duplicates(["content", "capability", "annotator"])
+    lacking: set[str] = set()
+    for name in capabilities:
+        answers = people[people["capability"] == name].groupby("content")["annotator"].agg(["size", set])
+        enough = [size >= redundancy or GOLD in names for size, names in answers.itertuples(index=False)]
+        lacking |= set(content) - set(answers.index[enough])
+    lacking -= set(content.reindex(list(_out(reviews))).dropna())
+    one_each = clips[~content.duplicated().to_numpy() & content.isin(lacking).to_numpy()]
+    return one_each.iloc[one_each["clip_id"].map(lambda name: unit_interval(f"queue/{name}")).argsort(kind="stable")]
+
+
+def _out(reviews: Iterable[Review]) -> set[str]:
+    """Find the clips of batches that are not done, and those that people skipped in accepted ones."""
+    undecided = {item.clip_id for one in reviews if one.state is not State.DONE for item in one.batch.items}
+    skipped = {
+        clip
+        for one in reviews
+        if one.accepted
+        for clip, answers in one.answers.items()
+        if any(answer.state is AnswerState.SKIPPED for answer in answers)
+    }
+    return undecided | skipped
+
+
+def _gold_truth(
+    clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Mapping[str, Capability], reviews: Sequence[Review]
+) -> dict[str, dict[str, str]]:
+    """Collect clip -> capability -> right label, those first that were shown the fewest times."""
+    rows = annotations[
+        (annotations["annotator"] == GOLD)
+        & (annotations["kind"] == AnnotatorKind.HUMAN)
+        & annotations["capability"].isin(list(capabilities))
+        & annotations["clip_id"].isin(clips["clip_id"])
+    ]
+    truth: dict[str, dict[str, str]] = {}
+    for clip, capability, label in zip(rows["clip_id"], rows["capability"], rows["label"], strict=True):
+        truth.setdefault(clip, {})[capability] = label
+    shown = [item.clip_id for one in reviews for item in one.batch.items if item.draw is Draw.GOLD]
+    order = sorted(truth, key=lambda clip: (shown.count(clip), unit_interval(f"gold/{clip}")))
+    return {clip: truth[clip] for clip in order}
+
+
+def _slots(waiting: int, gold: int, affordable: int, options: QueueOptions) -> _Slots:
+    room = max(min(options.max_clips, affordable), 0)
+    most_golden = min(gold, math.floor(room * options.gold_share))
+    asked = min(waiting, room - most_golden)
+    golden = min(most_golden, round(asked * options.gold_share / (1 - options.gold_share)))
+    random = min(math.ceil(asked * options.random_share), asked)
+    return _Slots(random=random, value=asked - random, gold=golden)
+
+
+def _most_valued(waiting: pd.DataFrame, drawn: pd.DataFrame, duplicates: pd.DataFrame, number: int) -> pd.DataFrame:
+    if not number:
+        return waiting.iloc[:0]
+    candidates = waiting.sort_values("uncertainty", ascending=False, kind="stable").iloc[: _CANDIDATES * number]
+    table = pd.concat([drawn, candidates], ignore_index=True)
+    groups = table["clip_id"].map(duplicates.set_index("clip_id")["duplicate_group"]).fillna("")
+    chosen = farthest_first(
+        table["text"].tolist(), groups.tolist(), table["uncertainty"].to_numpy(), number, start=len(drawn)
+    )
+    return table.iloc[chosen]
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _mixed(*lists: list[Task]) -> list[Task]:
+    """Spread each list evenly over the whole, keeping its order but not a regular distance."""
+    placed = [
+        ((place + unit_interval(f"place/{task['data']['clip_id']}")) / len(one), number, task)
+        for number, one in enumerate(lists)
+        for place, task in enumerate(one)
+    ]
+    return [task for _, _, task in sorted(placed, key=lambda entry: entry[:2])]
+
+
+def _entropies(rows: pd.DataFrame, capability: Capability) -> NDArray[np.float64]:
+    given = [json.loads(text) for text in rows["probabilities"]]
+    chances = np.array([[one[name] for name in capability.classes] for one in given]).reshape(
+        -1, len(capability.classes)
+    )
+    if capability.kind is Kind.SINGLE:
+        found = _surprise(chances).sum(axis=1) / np.log2(len(capability.classes))
+    else:
+        found = (_surprise(chances) + _surprise(1 - chances)).max(axis=1)
+    return np.where(rows["certified"].to_numpy(dtype=bool), 0.0, np.clip(found, 0, 1))
+
+
+def _surprise(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -chances * np.log2(np.where(chances > 0, chances, 1))
+
+
+def _tf_idf(captions: Sequence[str]) -> "NDArray[np.float64]":
+    """Make sparse rows of length 1; a caption without words has a row of zeros."""
+    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
+
+    counts = HashingVectorizer(alternate_sign=False, norm=None, token_pattern=_WORD).transform(captions)
+    return TfidfTransformer().fit_transform(counts).tocsr()

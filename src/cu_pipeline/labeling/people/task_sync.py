@@ -1,0 +1,243 @@
+"""Sending the queue to people, with or without a server, and taking their answers."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tqdm import tqdm
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.errors import StudioError
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
+from cu_pipeline.labeling.people.harvest import Harvest, harvest
+from cu_pipeline.labeling.people.label_studio import Server
+from cu_pipeline.labeling.people.options import StudioOptions
+from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, RecordLog, Terms
+from cu_pipeline.labeling.people.tasks import PLAYED, Task, labelling_interface, media_address, media_folders
+
+FILE = "file"
+"""The place of batches that were written to a file."""
+
+_CHUNK = 50
+
+
+@dataclass(frozen=True)
+class TaskSync:
+    """Sends clips to people, and takes their answers.
+
+    Attributes:
+        queue: tasks as the label pipeline wrote them.
+        capabilities: that the queue asks about.
+        terms: on which people are asked.
+        studio: how clips come to Label Studio.
+        batches: log of batches.
+        answers: log of answers.
+        now: gives the time, ISO 8601.
+    """
+
+    queue: Sequence[Task]
+    capabilities: Mapping[str, Capability]
+    terms: QueueTerms
+    studio: StudioOptions
+    batches: RecordLog[Any]
+    answers: RecordLog[PersonAnswer]
+    now: Callable[[], str]
+
+    def reviews(self) -> list[Review]:
+        """Say where each batch stands."""
+        return review_batches(self.batches.read(), self.answers.read())
+
+    def push(self, server: Server) -> int:
+        """Send the queue to a server, and what is missing there of batches that were opened before.
+
+        Batches are written down before they are sent, and what the server has is not sent again, so that an
+        interrupted push goes on where it stopped.
+
+        Returns:
+            Number of tasks sent.
+        """
+        queue = self._addressed()
+        local = [] if self.studio.media_url else media_folders(task["data"]["video"] for task in self.queue)
+        if not queue and not self._unfinished(server.place):
+            return 0
+        server.prepare(labelling_interface(self.capabilities), self.terms.options.redundancy, local)
+        self._open(queue, server.place)
+        there = {(_batch(task), task["data"].get("clip_id")) for task in server.tasks()}
+        missing = [
+            _as_sent(review.batch, item)
+            for review in self._unfinished(server.place)
+            for item in review.batch.items
+            if (review.batch.batch, item.clip_id) not in there and not _answered(review, item)
+        ]
+        for start in tqdm(range(0, len(missing), _CHUNK), desc="tasks", unit_scale=_CHUNK, disable=None):
+            server.send(missing[start : start + _CHUNK])
+        return len(missing)
+
+    def export(self) -> tuple[list[Task], str]:
+        """Write for a file the tasks of all batches that wait for answers, the queue's included, and the interface."""
+        self._open(self._addressed(), FILE)
+        tasks = [
+            _as_sent(review.batch, item)
+            for review in self._unfinished(FILE)
+            for item in review.batch.items
+            if not _answered(review, item)
+        ]
+        return tasks, labelling_interface(self.capabilities)
+
+    def not_played(self) -> dict[str, int]:
+        """Count the clips of the queue that browsers cannot play, by codec."""
+        codecs = Counter(task["meta"]["codec"] for task in self.queue if task["data"]["video"])
+        return {codec: number for codec, number in sorted(codecs.items()) if codec not in PLAYED}
+
+    def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
+        """Keep what is new in the annotations of Label Studio's tasks."""
+        opened = [event for event in self.batches.read() if isinstance(event, Opened)]
+        found = harvest(tasks, opened, self.answers.read())
+        self.answers.append(found.fresh)
+        return found
+
+    def decide(self, batch: str, accepted: bool, reason: str) -> None:
+        """Accept a batch or send it back, whatever its gold clips say.
+
+        Raises:
+            StudioError: there is no such batch.
+        """
+        known = [review.batch.batch for review in self.reviews()]
+        if batch not in known:
+            raise StudioError(f"there is no batch {batch!r}; batches: {', '.join(known) or 'none'}")
+        self.batches.append([Decided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
+
+    def _addressed(self) -> list[Task]:
+        """Take the queue without what was asked since it was written, with addresses of the media."""
+        busy = set(self._busy())
+        left = [task for task in self.queue if task["data"]["clip_id"] not in busy]
+        if all(task["meta"]["draw"] == Draw.GOLD for task in left):
+            return []
+        return [
+            {**task, "data": task["data"] | {"video": media_address(task["data"]["video"], self.studio)}}
+            for task in left
+        ]
+
+    def _busy(self) -> Iterator[str]:
+        """Find the clips that wait for answers in a batch, or have enough of them in an accepted one."""
+        for review in self.reviews():
+            for item in review.batch.items:
+                enough = len(review.answers.get(item.clip_id, ())) >= self.terms.options.redundancy
+                if review.state is not State.DONE or (review.accepted and enough and item.draw is not Draw.GOLD):
+                    yield item.clip_id
+
+    def _unfinished(self, place: str) -> list[Review]:
+        return [one for one in self.reviews() if one.state is State.OPEN and one.batch.place == place]
+
+    def _open(self, queue: Sequence[Task], place: str) -> None:
+        number = len(self.reviews())
+        parts = math.ceil(len(queue) / self.terms.options.batch_clips)
+        cut = [len(queue) * part // parts for part in range(parts + 1)] if parts else []
+        self.batches.append(
+            self._opened(queue[start:end], place, number + turn)
+            for turn, (start, end) in enumerate(pairwise(cut), start=1)
+        )
+
+    def _opened(self, tasks: Sequence[Task], place: str, number: int) -> Opened:
+        queue = self.terms.options
+        terms = Terms(
+            price=self.terms.price,
+            redundancy=queue.redundancy,
+            gold_accuracy=queue.gold_accuracy,
+            alpha=queue.alpha,
+        )
+        time = self.now()
+        name = f"{number:04}-{json_sha256([time, [task['data']['clip_id'] for task in tasks]])[:6]}"
+        items = tuple(
+            Item(
+                clip_id=task["data"]["clip_id"],
+                draw=task["meta"]["draw"],
+                gold=task["meta"].get("gold", {}),
+                task={"data": task["data"], "predictions": task["predictions"]},
+            )
+            for task in tasks
+        )
+        return Opened(
+            batch=name, time=time, place=place, terms=terms, capabilities=dict(self.capabilities), items=items
+        )
+
+
+def _as_sent(batch: Opened, item: Item) -> Task:
+    """Show a task without what people must not see: how its clip was drawn, and whether the answer is known."""
+    return {**item.task, "meta": {"batch": batch.batch}}
+
+
+def _batch(task: Task) -> str:
+    return (task.get("meta") or {}).get("batch", "")
+
+
+def _answered(review: Review, item: Item) -> bool:
+    return is_complete(review.answers.get(item.clip_id, ()), review.batch)
+
+
+def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
+    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration."""
+    known = {**configured, **resolved.active}
+    return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
+
+
+def status_table(reviews: Sequence[Review]) -> str:
+    """Write a table of batches, the reasons below it."""
+    if not reviews:
+        return "no batch was sent to people yet: `kedro labels push`, or `kedro labels export FILE`"
+    head = ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
+    rows = [
+        [
+            one.batch.batch,
+            one.state.value,
+            "yes" if one.accepted else "no",
+            str(len(one.batch.items)),
+            str(one.complete),
+            f"{one.gold_right}/{one.gold_asked}",
+            "-" if one.agreement is None else f"{one.agreement:.0%}",
+            f"${one.spent:.2f}",
+        ]
+        for one in reviews
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    ]
+    reasons = [f"{one.batch.batch}: {one.reason}" for one in reviews]
+    return "\n".join([*lines, "", *reasons])
+
+
+def push_message(sent: int, place: str, reviews: Sequence[Review]) -> str:
+    """Say what was sent, and which clips wait for answers where."""
+    waiting: Counter[str] = Counter()
+    for one in reviews:
+        if one.state is State.OPEN:
+            waiting[one.batch.place] += len(one.batch.items) - one.complete
+    lines = [f"{sent} clips sent to {place}"]
+    lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
+    return "\n".join(lines)
+
+
+def not_played_message(clips: Mapping[str, int]) -> str:
+    """Warn of clips that people cannot see."""
+    codecs = ", ".join(f"{number} {codec}" for codec, number in clips.items())
+    return f"browsers do not play {codecs}: people must skip these clips, or convert them to H.264 in the feed"
+
+
+def harvest_message(found: Harvest) -> str:
+    """Say what came in."""
+    numbers = {state: sum(answer.state is state for answer in found.fresh) for state in AnswerState}
+    lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
+    if found.foreign:
+        lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
+    return "\n".join(lines)
+
+
+def _fewest(capability: Capability) -> int:
+    return 2 if capability.kind is Kind.SINGLE else 1

@@ -1,0 +1,177 @@
+"""What Label Studio shows to people: its interface, and a task for each clip with its media and what sources think."""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+import pandas as pd
+
+from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.paths import from_stored, project_root
+from cu_pipeline.core.records import AnnotatorKind
+from cu_pipeline.labeling.people.options import StudioOptions
+from cu_pipeline.labeling.people.records import Draw
+from cu_pipeline.labeling.sources.source import source_column
+
+Task = dict[str, Any]
+"""JSON as Label Studio imports it: `data`, `meta` and `predictions`."""
+
+CAPTION: Final = "caption"
+"""Name of the part that shows the caption; every question is about it."""
+
+PLAYED: Final = frozenset({"h264", "vp8", "vp9", "av1"})
+"""Codecs that current browsers play."""
+
+_MOST_FOLDERS: Final = 20
+
+
+def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
+    """Write the interface in which a person sees the clip and its caption and answers for each capability.
+
+    A class's description shows where the mouse rests on it. A single-label capability takes exactly one class, a
+    multi-label one any number of classes, or `none`.
+
+    Raises:
+        ConfigurationError: a class cannot be shown.
+    """
+    view = ET.Element("View", style="display: flex; gap: 24px")
+    clip, questions = (ET.SubElement(view, "View", style="flex: 1; min-width: 0") for _ in range(2))
+    ET.SubElement(clip, "Video", name="video", value="$video", height="440")
+    ET.SubElement(clip, "Text", name=CAPTION, value="$text")
+    for name, capability in capabilities.items():
+        meaning = f"{name}: {capability.description}" if capability.description else name
+        ET.SubElement(questions, "Header", value=_readable(" ".join(meaning.split())), size="4")
+        single = capability.kind is Kind.SINGLE
+        choices = ET.SubElement(
+            questions,
+            "Choices",
+            name=control(name),
+            toName=CAPTION,
+            choice="single-radio" if single else "multiple",
+            showInline="false",
+            required="true",
+            requiredMessage=_readable(f"Answer {name!r}"),
+        )
+        for one in capability.classes if single else (*capability.classes, NONE):
+            described = capability.class_descriptions.get(one)
+            hint = {"hint": _readable(" ".join(described.split()))} if described else {}
+            ET.SubElement(choices, "Choice", {"value": _readable(one), **hint})
+    ET.indent(view)
+    return ET.tostring(view, encoding="unicode")
+
+
+def control(capability: str) -> str:
+    """Name the part that asks about a capability.
+
+    >>> control("topic")
+    'label_topic'
+    """
+    return f"label_{capability}"
+
+
+def queue_task(
+    clip: Mapping[str, Any], draw: Draw, predictions: list[dict[str, Any]], gold: Mapping[str, str] | None = None
+) -> Task:
+    """Describe a clip that waits for people.
+
+    Args:
+        clip: a row of the clips table, with or without `uncertainty`.
+        draw: how it was chosen.
+        predictions: what machines think of it.
+        gold: capability -> right label, where known.
+
+    Returns:
+        A task, whose video is still a stored path.
+    """
+    meta: dict[str, Any] = {"draw": draw.value, "codec": clip["codec"]}
+    if "uncertainty" in clip:
+        meta["uncertainty"] = round(float(clip["uncertainty"]), 6)
+    if gold:
+        meta["gold"] = dict(gold)
+    data = {"clip_id": clip["clip_id"], "video": clip["path"], "text": clip["text"]}
+    return {"data": data, "meta": meta, "predictions": predictions}
+
+
+def machine_predictions(
+    labels: pd.DataFrame, annotations: pd.DataFrame, clip_ids: Collection[str], capabilities: Mapping[str, Capability]
+) -> dict[str, list[dict[str, Any]]]:
+    """Make clip -> pre-annotations: a source's label for each capability that has one, as one prediction.
+
+    Its score is the smallest of the labels' probabilities, its `model_version` names kind and version of the sources.
+    """
+    machine = labels[
+        labels["clip_id"].isin(list(clip_ids))
+        & labels["capability"].isin(list(capabilities))
+        & (labels["source"] != AnnotatorKind.HUMAN)
+    ]
+    place = ["clip_id", "capability", "source"]
+    versions = annotations.assign(source=source_column(annotations)).drop_duplicates(place, keep="last")
+    machine = machine.merge(versions[[*place, "version"]], how="left", on=place)
+    return {str(clip): [_prediction(rows, capabilities)] for clip, rows in machine.groupby("clip_id", sort=False)}
+
+
+def media_root(options: StudioOptions) -> Path:
+    """Find the folder that holds all media, as it is on this machine."""
+    return (project_root() / options.document_root).resolve()
+
+
+def media_address(stored: str, options: StudioOptions) -> str:
+    """Write the address of a clip's media; "" for text only.
+
+    Args:
+        stored: the path in the clips table.
+        options: where media are served.
+
+    Raises:
+        ConfigurationError: the media lie outside the folder that is served.
+    """
+    if not stored:
+        return ""
+    path, root = from_stored(stored).resolve(), media_root(options)
+    if not path.is_relative_to(root):
+        raise ConfigurationError(
+            f"{stored} lies outside {root}, so that Label Studio cannot show it: set label.studio.document_root to a "
+            "folder that holds all media, and serve that one (LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, or "
+            "label.studio.media_url)"
+        )
+    inside = quote(path.relative_to(root).as_posix())
+    if options.media_url:
+        return f"{options.media_url.rstrip('/')}/{inside}"
+    return f"/data/local-files/?d={inside}"
+
+
+def media_folders(stored: Iterable[str]) -> list[Path]:
+    """List the folders that Label Studio must be allowed to show: those with media, none inside another one."""
+    folders = {from_stored(path).resolve().parent for path in stored if path}
+    outer = sorted(folder for folder in folders if folders.isdisjoint(folder.parents))
+    while len(outer) > _MOST_FOLDERS:
+        parents = {folder.parent for folder in outer}
+        outer = sorted(folder for folder in parents if parents.isdisjoint(folder.parents))
+    return outer
+
+
+def _readable(text: str) -> str:
+    if wrong := [character for character in text if unicodedata.category(character) in {"Cc", "Cs"}]:
+        raise ConfigurationError(f"{text!r} has {wrong[0]!r}, which Label Studio cannot show: leave that character out")
+    return text
+
+
+def _prediction(rows: pd.DataFrame, capabilities: Mapping[str, Capability]) -> dict[str, Any]:
+    sources = dict.fromkeys(
+        f"{source} {version or ''}".strip()
+        for source, version in zip(rows["source"], rows["version"].fillna(""), strict=True)
+    )
+    result = [
+        {
+            "from_name": control(name),
+            "to_name": CAPTION,
+            "type": "choices",
+            "value": {"choices": list(split_label(label, capabilities[name].kind)) or [NONE]},
+        }
+        for name, label in zip(rows["capability"], rows["label"], strict=True)
+    ]
+    return {"model_version": ", ".join(sources), "score": round(float(rows["probability"].min()), 6), "result": result}

@@ -1,0 +1,87 @@
+"""Which clips are eligible for certification: those that every source in use was asked about or could have been."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import pandas as pd
+
+from cu_pipeline.core.records import NAME, TEXT, AnnotatorKind, table
+from cu_pipeline.labeling.sources.source import Annotator
+
+INELIGIBLE: Final = {"capability": NAME, "clip_id": NAME, "reason": NAME, "annotator": TEXT}
+"""Columns of the table of ineligible clips; `reason` is an `Ineligible`, `annotator` "" for all of its kind."""
+
+FEWEST_ELIGIBLE: Final = 40
+"""Eligible clips to be routed with which a test is made where others are not; it would choose thresholds by too few."""
+
+
+class Ineligible(StrEnum):
+    """Why a source was not asked about a clip: for reasons other than what the clip is."""
+
+    LEARNED = "learned"
+    FEATURES = "features"
+    LIMIT = "limit"
+
+
+_KINDS: Final = {
+    Ineligible.LEARNED: AnnotatorKind.MODEL,
+    Ineligible.FEATURES: AnnotatorKind.MODEL,
+    Ineligible.LIMIT: AnnotatorKind.LLM,
+}
+
+
+@dataclass(frozen=True)
+class IneligibleClips:
+    """How many clips of one capability do not count, by reason.
+
+    Attributes:
+        calibration: of those on which sources would be tested.
+        pool: of those that no person has seen.
+    """
+
+    calibration: Mapping[str, int] = field(default_factory=dict)
+    pool: Mapping[str, int] = field(default_factory=dict)
+
+
+def ineligible_clips(capability: str, clips: Mapping[Ineligible, Iterable[str]], annotator: str = "") -> pd.DataFrame:
+    """Make a table with the columns of `INELIGIBLE` from the ids of clips by reason."""
+    rows: list[dict[str, object]] = [
+        {"capability": capability, "clip_id": clip, "reason": reason.value, "annotator": annotator}
+        for reason, mine in clips.items()
+        for clip in mine
+    ]
+    return table(rows, INELIGIBLE)
+
+
+def all_eligible() -> pd.DataFrame:
+    """Make the table for sources that were asked about all clips."""
+    return table([], INELIGIBLE)
+
+
+def ineligible_for(ineligible: pd.DataFrame, in_use: Collection[Annotator]) -> dict[str, Ineligible]:
+    """Find the clips about which not all sources in use were asked, each with the first reason.
+
+    Whether a source is asked about a clip must not depend on people's labels of it, nor on other sources' answers. Then
+    eligible calibration clips and other eligible clips are routed alike.
+
+    Args:
+        ineligible: a table with the columns of `INELIGIBLE`, of one capability.
+        in_use: annotators whose answers may count.
+    """
+    kinds = {kind for kind, _ in in_use}
+    found: dict[str, Ineligible] = {}
+    for clip, reason, annotator in zip(
+        ineligible["clip_id"], map(Ineligible, ineligible["reason"]), ineligible["annotator"], strict=True
+    ):
+        kind = _KINDS[reason]
+        if kind in kinds if annotator == "" else (kind.value, annotator) in in_use:
+            found.setdefault(clip, reason)
+    return found
+
+
+def count_reasons(found: Mapping[str, Ineligible], clips: Iterable[str]) -> dict[str, int]:
+    """Count the ineligible ones among clips, by reason."""
+    return dict(sorted(Counter(found[clip].value for clip in clips if clip in found).items()))

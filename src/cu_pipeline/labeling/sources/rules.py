@@ -1,0 +1,216 @@
+"""Rules: functions and entries of the parameters that label clips by their facts."""
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, Protocol
+
+import numpy as np
+import pandas as pd
+
+from cu_pipeline.core.capability import NONE, Capability, Kind, join_label, split_label
+from cu_pipeline.core.decision import as_json
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.hashing import file_sha256
+from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+
+_FORMER_NAMES: Final = ("cu_pipeline.labeling.rules", "cu_pipeline.labeling.rules.function")
+"""Under which rules files of earlier versions import `rule`. To edit such a file would cost a certification test."""
+
+Ask = Callable[[Mapping[str, Any]], str | None]
+
+
+@dataclass(frozen=True)
+class FunctionRule:
+    """A Python function that labels clips.
+
+    Attributes:
+        name: of the annotator: the function's.
+        capability: that it answers.
+        probability: how often it is taken to be right until that is measured.
+        ask: from a row of the table of clips to a label, or to None or "" where it says nothing.
+    """
+
+    name: str
+    capability: str
+    probability: float
+    ask: Ask
+
+    @property
+    def version(self) -> str:
+        """The hash of the file that the function stands in."""
+        return file_sha256(Path(inspect.getfile(self.ask)))[:12]
+
+    def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
+        """Answer for each clip; "" where it says nothing.
+
+        Raises:
+            ConfigurationError: the function failed.
+        """
+        return pd.Series([self._answer(row) for row in clips.to_dict("records")], index=clips.index, dtype=object)
+
+    def _answer(self, row: Mapping[Any, Any]) -> str:
+        try:
+            return self.ask(row) or ""
+        except Exception as error:
+            raise ConfigurationError(
+                f"rule {self.name!r} failed on clip {row['clip_id']!r}: {type(error).__name__}: {error}. Correct the "
+                f"function in {inspect.getfile(self.ask)}"
+            ) from error
+
+
+def rule(capability: str, *, probability: float = 0.8) -> Callable[[Ask], FunctionRule]:
+    """Make a function a source of labels.
+
+    >>> @rule("topic")
+    ... def recipes(clip):
+    ...     return "cooking" if "recipe" in clip["text"] else None
+    >>> recipes.name, recipes.capability
+    ('recipes', 'topic')
+    """
+    if not 0 < probability < 1:
+        raise ConfigurationError(f"a rule's probability is between 0 and 1, not {probability!r}")
+    return lambda ask: FunctionRule(ask.__name__, capability, probability, ask)
+
+
+class Rule(Protocol):
+    """Anything that answers a capability by looking at a clip's facts."""
+
+    @property
+    def name(self) -> str:
+        """Of the annotator."""
+
+    @property
+    def capability(self) -> str:
+        """That it answers."""
+
+    @property
+    def probability(self) -> float:
+        """How often it is taken to be right."""
+
+    @property
+    def version(self) -> str:
+        """Equal versions answer alike."""
+
+    def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
+        """Answer for each clip; "" where it says nothing."""
+
+
+def annotate_by_rules(
+    rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mapping[str, Capability], skipped: Collection[str]
+) -> pd.DataFrame:
+    """Ask every rule about every clip.
+
+    Args:
+        rules: in any order; their names differ.
+        clips: rows of the table of clips.
+        capabilities: the active ones.
+        skipped: names of those that are not active; their rules are not asked.
+
+    Returns:
+        A table with the columns of `records.ANNOTATIONS`.
+
+    Raises:
+        ConfigurationError: a rule's name, capability or label is not usable.
+    """
+    problems = _problems(rules, {*capabilities, *skipped})
+    rows: list[dict[str, object]] = []
+    for rule in rules:
+        if rule.capability not in capabilities:
+            continue
+        capability = capabilities[rule.capability]
+        answers = rule.answers(clips)
+        given = answers[answers != ""]
+        for answer in sorted(set(given)):
+            if problem := _foreign(rule, answer, capability):
+                problems.append(problem)
+        if not problems:
+            rows += _rows(rule, clips.loc[given.index, "clip_id"], given, capability)
+    if problems:
+        raise ConfigurationError(problems)
+    return table(rows, ANNOTATIONS)
+
+
+def load_rules(path: Path) -> list[FunctionRule]:
+    """Load the rules that a Python file defines or imports; none where there is no file.
+
+    Raises:
+        ConfigurationError: the file cannot be run.
+    """
+    if not path.is_file():
+        return []
+    spec = importlib.util.spec_from_file_location("cu_pipeline_rules", path)
+    if spec is None or spec.loader is None:
+        raise ConfigurationError(f"{path} is no Python file: rules stand in a file that ends with .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        with _former_names():
+            spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigurationError(f"the rules in {path} cannot be loaded: {type(error).__name__}: {error}") from error
+    return [value for value in vars(module).values() if isinstance(value, FunctionRule)]
+
+
+@contextmanager
+def _former_names() -> Iterator[None]:
+    """Let a rules file import this module by the names that it had."""
+    added = [name for name in _FORMER_NAMES if name not in sys.modules]
+    package = ModuleType(_FORMER_NAMES[0])
+    package.__path__ = []
+    sys.modules.update(dict(zip(_FORMER_NAMES, (package, sys.modules[__name__]), strict=True)))
+    try:
+        yield
+    finally:
+        for name in added:
+            del sys.modules[name]
+
+
+def _rows(
+    rule: Rule, clip_ids: "pd.Series[str]", given: "pd.Series[str]", capability: Capability
+) -> list[dict[str, object]]:
+    told = {answer: _told(answer, rule.probability, capability) for answer in set(given)}
+    return [
+        {"clip_id": clip_id, "capability": rule.capability, "annotator": rule.name, "kind": AnnotatorKind.RULE.value}
+        | told[answer]
+        | {"price": 0.0, "version": rule.version, "draw": ""}
+        for clip_id, answer in zip(clip_ids, given, strict=True)
+    ]
+
+
+def _told(answer: str, probability: float, capability: Capability) -> dict[str, object]:
+    classes = capability.classes
+    chosen = np.isin(np.array(classes, dtype=object), split_label(answer, capability.kind))
+    single = capability.kind is Kind.SINGLE
+    other = (1 - probability) / (len(classes) - 1) if single else 1 - probability
+    return {
+        "label": join_label(split_label(answer, capability.kind), capability.kind),
+        "probability": round(probability if single else probability ** len(classes), 6),
+        "probabilities": as_json(np.where(chosen, probability, other), classes),
+    }
+
+
+def _problems(rules: Sequence[Rule], known: Collection[str]) -> list[str]:
+    names = [rule.name for rule in rules]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    problems = [f"several rules are called {name!r}: give each a name of its own" for name in repeated]
+    return problems + [
+        f"rule {rule.name!r}: capability {rule.capability!r} is not configured; allowed: {', '.join(sorted(known))}"
+        for rule in rules
+        if rule.capability not in known
+    ]
+
+
+def _foreign(rule: Rule, answer: str, capability: Capability) -> str:
+    unknown = set(split_label(answer, capability.kind)) - set(capability.classes)
+    if not unknown:
+        return ""
+    allowed = [*capability.classes, *([NONE] if capability.kind is Kind.MULTI else [])]
+    return (
+        f"rule {rule.name!r} answers {answer!r}, which is no class of capability {rule.capability!r}; allowed: "
+        f"{', '.join(allowed)}. Correct the rule, or label a clip with that class"
+    )

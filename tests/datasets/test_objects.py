@@ -1,0 +1,33 @@
+from pathlib import Path
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.datasets.objects import JSONObject, JSONObjectLog, JSONObjects
+
+NAME = "cu_pipeline.core.resolved.ResolvedCapabilities"
+ONE = ResolvedCapabilities({"topic": Capability(classes=("a", "é"))}, waiting={"topic": "no label yet"})
+OTHER = ResolvedCapabilities(skipped={"mood": "no classes"})
+
+
+def test_an_object_comes_back_from_its_file(tmp_path: Path) -> None:
+    one = JSONObject(filepath=str(tmp_path / "one.json"), of=NAME)
+    one.save(ONE)
+    assert one.load() == ONE
+    several = JSONObjects(filepath=str(tmp_path / "several.json"), of=NAME)
+    several.save({"x": ONE, "y": OTHER})
+    assert several.load() == {"x": ONE, "y": OTHER}
+
+
+def test_a_log_keeps_whole_objects_and_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = JSONObjectLog(filepath=str(path), of=NAME)
+    assert log.load() == []
+    log.save([])
+    assert path.read_bytes() == b""
+    log.save([ONE])
+    written = path.read_bytes()
+    log.save([])
+    assert path.read_bytes() == written
+    path.write_bytes(written + b'{"torn')
+    log.save([OTHER])
+    assert log.load() == [ONE, OTHER]

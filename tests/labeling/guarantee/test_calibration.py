@@ -1,0 +1,23 @@
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
+from cu_pipeline.labeling.people.options import PeopleOptions
+
+
+def test_calibration_clips_come_as_they_arrived_after_those_that_came_labelled(clips, votes) -> None:
+    table = clips({name: name for name in "abcdefg"})
+    table["text_sha256"] = ["same" if name in "fg" else name for name in table["clip_id"]]
+    drawn = votes(*[(name, "ann", "x") for name in "abdg"]).assign(draw="random")
+    valued = votes(("c", "ann", "y")).assign(draw="value")
+    people = pd.concat([drawn, valued, votes(("e", "label", "y")).assign(draw="")], ignore_index=True)
+    topic = {"topic": Capability(classes=("x", "y"))}
+
+    def order(sample: Sample) -> str:
+        options = GuaranteeOptions(calibration=sample)
+        arrived = ["d", "g", "c", "a", "d", "b"]
+        return "".join(calibration_clips(table, people, topic, options, PeopleOptions(), arrived)["clip_id"])
+
+    assert order(Sample.RANDOM_DRAWS) == "dfab"
+    assert order(Sample.FEED) == "edfab"

@@ -1,0 +1,190 @@
+"""The round trip through a real Label Studio server, which `make label-studio` installs."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SERVER = ROOT / ".venv-label-studio" / "bin" / "label-studio"
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+OFF = {"LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
+RUN = ("kedro", "run", "--params=collect.sample.clips=16,collect.sample.near_duplicates=0,label.llm.enabled=false")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SERVER.exists(), reason="no .venv-label-studio here: `make label-studio` makes it"),
+    pytest.mark.skipif(importlib.util.find_spec("label_studio_sdk") is None, reason="needs the extra labelstudio"),
+]
+
+
+@dataclass
+class Studio:
+    """A running server, seen as its annotators see it."""
+
+    url: str
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        return httpx.get(
+            self.url + path, params=parameters or None, headers={"Authorization": f"Token {TOKEN}"}, timeout=60
+        )
+
+    def tasks(self) -> list[dict[str, Any]]:
+        (project,) = self.get("/api/projects").json()["results"]
+        return self.get("/api/tasks", project=project["id"], fields="all", page_size=1000).json()["tasks"]
+
+    def send(self, method: str, path: str, **content: Any) -> Any:
+        headers = {"Authorization": f"Token {TOKEN}"}
+        done = httpx.request(method, self.url + path, json=content, headers=headers, timeout=60)
+        done.raise_for_status()
+        return done.json() if done.content else None
+
+    def annotate(self, task: dict[str, Any], topic: str) -> int:
+        chosen = {"label_topic": [topic], "label_safety": ["none"]}
+        result = [
+            {"from_name": name, "to_name": "caption", "type": "choices", "value": {"choices": classes}}
+            for name, classes in chosen.items()
+        ]
+        return self.send("POST", f"/api/tasks/{task['id']}/annotations/", result=result, lead_time=3.0)["id"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("people") / "project"
+    unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "local", "config.local")
+    for name in ("src", "conf", ".dvc"):
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    for name in ("pyproject.toml", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".telemetry"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "conf" / "local").mkdir(exist_ok=True)
+    (folder / "data").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studio(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = tmp_path_factory.mktemp("studio")
+    serving = {
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(project / "data"),
+    }
+    user = ["--username", "ana@example.com", "--password", "not-a-secret", "--user-token", TOKEN]
+    options = ["--no-browser", "--internal-host", "127.0.0.1", "--port", str(port), "--enable-legacy-api-token"]
+    with (place / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [SERVER, "start", *options, *user, "--data-dir", str(place)],
+            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | serving | OFF,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait(f"http://127.0.0.1:{port}", process, place / "log.txt")
+        yield Studio(f"http://127.0.0.1:{port}")
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/health", timeout=5).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(1)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def shell(project: Path, studio: Studio, project_environment: dict[str, str]) -> Callable[..., str]:
+    """Give a function that runs a command in the project and gives what it says."""
+    connection = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": TOKEN, "PYTHONPATH": str(project / "src")}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env=project_environment | connection,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        assert TOKEN not in done.stdout
+        return done.stdout
+
+    return run
+
+
+def test_clips_go_to_people_and_their_answers_become_annotations(
+    project: Path, studio: Studio, shell: Callable[..., str]
+) -> None:
+    shell(*RUN, "--pipelines=collect,label")
+    assert "0 clips sent" not in shell("kedro", "labels", "push")
+    assert "0 clips sent" in shell("kedro", "labels", "push")
+    tasks = studio.tasks()
+    clips = [task["data"]["clip_id"] for task in tasks]
+    assert len(set(clips)) == len(clips) > 0
+
+    video = studio.get(tasks[0]["data"]["video"])
+    assert (video.status_code, video.headers["content-type"]) == (200, "video/mp4")
+    private = studio.get("/data/local-files/", d="01_raw/people_batches.jsonl")
+    assert private.status_code == 404
+
+    truth = {item["clip_id"]: item["gold"] for item in _items(project) if item["draw"] == "gold"}
+    answers = {
+        task["id"]: studio.annotate(task, truth.get(task["data"]["clip_id"], {}).get("topic", "pets")) for task in tasks
+    }
+    said = f"{len(tasks)} answered, 0 skipped, 0 deleted"
+    assert said in shell("kedro", "labels", "pull")
+    assert "0 answered, 0 skipped, 0 deleted" in shell("kedro", "labels", "pull")
+
+    studio.send("DELETE", f"/api/annotations/{answers[tasks[0]['id']]}/")
+    assert "0 answered, 0 skipped, 1 deleted" in shell("kedro", "labels", "pull")
+    assert "answers are missing" in shell("kedro", "labels", "status")
+    studio.annotate(tasks[0], "pets")
+    assert "1 answered, 0 skipped, 0 deleted" in shell("kedro", "labels", "pull")
+    batch = _batch(project)
+    shell("kedro", "labels", "accept", batch, "--reason", "a test")
+
+    shell(*RUN, "--pipelines=collect,label")
+    annotations = pd.read_parquet(project / "data/02_intermediate/annotations.parquet")
+    pulled = annotations[annotations["annotator"] == "ana@example.com"]
+    asked = {item["clip_id"] for item in _items(project)}
+    assert set(pulled["clip_id"]) == asked
+    assert set(pulled["kind"]) == {"human"}
+    assert {"random", "value"} <= set(pulled["draw"])
+
+
+def _items(project: Path) -> list[dict[str, Any]]:
+    from cu_pipeline.labeling.people.records import batch_log
+
+    events = batch_log(project / "data/01_raw/people_batches.jsonl").read()
+    return [item.model_dump(mode="json") for item in events[0].items]
+
+
+def _batch(project: Path) -> str:
+    from cu_pipeline.labeling.people.records import batch_log
+
+    return str(batch_log(project / "data/01_raw/people_batches.jsonl").read()[0].batch)

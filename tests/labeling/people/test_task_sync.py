@@ -1,0 +1,311 @@
+"""Clips go out to people and answers come in: to a server that is imitated here, and by files."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.errors import StudioError
+from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.labeling.people.batches import State, people_annotations
+from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
+from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.records import answer_log, batch_log
+from cu_pipeline.labeling.people.task_sync import (
+    TaskSync,
+    harvest_message,
+    not_played_message,
+    push_message,
+    status_table,
+)
+
+CAPABILITIES = {
+    "topic": Capability(classes=("cooking", "pets")),
+    "safety": Capability(kind="multi", classes=("advert", "violence")),
+}
+
+
+class LabelStudio:
+    """What the sync asks of a server, kept in memory; `fails_after` tasks it goes down."""
+
+    def __init__(self) -> None:
+        self.place = "http://studio cu-pipeline"
+        self.sent: list[dict[str, Any]] = []
+        self.fails_after: int | None = None
+        self.clock = 0
+
+    def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
+        self.prepared = (interface, redundancy, folders)
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return json.loads(json.dumps(self.sent))
+
+    def send(self, tasks: Sequence[dict[str, Any]]) -> None:
+        for task in tasks:
+            if self.fails_after is not None and len(self.sent) >= self.fails_after:
+                raise StudioError("the server went down")
+            number = len(self.sent) + 1
+            self.sent.append({**task, "id": number, "updated_at": self.time(), "annotations": []})
+
+    def time(self) -> str:
+        self.clock += 1
+        return f"2026-03-01T10:{self.clock // 60:02}:{self.clock % 60:02}Z"
+
+    def annotate(
+        self, place: int, choices: dict[str, list[str]], who: Any = "ana@x.org", **changes: Any
+    ) -> dict[str, Any]:
+        task = self.sent[place]
+        number = 100 * task["id"] + len(task["annotations"])
+        task["annotations"].append(
+            {"id": number, "completed_by": who, "was_cancelled": False, "lead_time": 2.5, "result": results(choices)}
+            | {"updated_at": self.time()}
+            | changes
+        )
+        task["updated_at"] = task["annotations"][-1]["updated_at"]
+        return task["annotations"][-1]
+
+    def annotate_all(self) -> None:
+        for place in range(len(self.sent)):
+            self.annotate(place, {"topic": ["pets"], "safety": ["none"]})
+
+
+def results(choices: dict[str, list[str]]) -> list[dict[str, Any]]:
+    return [
+        {"from_name": f"label_{name}", "to_name": "caption", "type": "choices", "value": {"choices": list(chosen)}}
+        for name, chosen in choices.items()
+    ]
+
+
+def task(number: int, draw: str = "value", **meta: Any) -> dict[str, Any]:
+    data = {"clip_id": f"c{number:03}", "video": f"data/clips/{number}.mp4", "text": f"caption {number}"}
+    return {"data": data, "meta": {"draw": draw, "codec": "h264", **meta}, "predictions": []}
+
+
+def sync_at(folder: Path, clips: int = 5, **queue: Any) -> TaskSync:
+    tasks = [task(number, "random" if number % 2 else "value") for number in range(clips)]
+    return TaskSync(
+        queue=[*tasks, task(900, "gold", gold={"topic": "pets"})],
+        capabilities=CAPABILITIES,
+        terms=QueueTerms(QueueOptions.model_validate(queue), 0.04),
+        studio=StudioOptions(),
+        batches=batch_log(folder / "batches.jsonl"),
+        answers=answer_log(folder / "answers.jsonl"),
+        now=lambda: "2026-03-01T10:00:00+00:00",
+    )
+
+
+@pytest.fixture
+def sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskSync:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    return sync_at(tmp_path)
+
+
+@pytest.fixture
+def server() -> LabelStudio:
+    return LabelStudio()
+
+
+def sent_ids(server: LabelStudio) -> list[str]:
+    return [one["data"]["clip_id"] for one in server.sent]
+
+
+def test_pushing_twice_sends_each_clip_once(sync: TaskSync, server: LabelStudio) -> None:
+    assert sync.push(server) == 6
+    before = sync.batches.read()
+    assert sync.push(server) == 0
+    assert len(server.sent) == 6
+    assert sync.batches.read() == before
+    assert "6 clips wait for answers at http://studio" in push_message(0, server.place, sync.reviews())
+
+
+def test_people_do_not_see_how_a_clip_was_drawn_or_whether_its_answer_is_known(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
+    assert {tuple(one["meta"]) for one in server.sent} == {("batch",)}
+    assert all(set(one["data"]) == {"clip_id", "video", "text"} for one in server.sent)
+    assert server.sent[0]["data"]["video"] == "/data/local-files/?d=clips/0.mp4"
+
+
+@pytest.mark.parametrize("sent", [0, 1, 5])
+def test_an_interrupted_push_goes_on_where_it_stopped(sync: TaskSync, server: LabelStudio, sent: int) -> None:
+    server.fails_after = sent
+    with pytest.raises(StudioError):
+        sync.push(server)
+    server.fails_after = None
+    assert sync.push(server) == 6 - sent
+    assert sorted(sent_ids(server)) == sorted(one["data"]["clip_id"] for one in sync.queue)
+
+
+def test_nothing_is_opened_when_the_server_cannot_be_prepared(sync: TaskSync, server: LabelStudio) -> None:
+    def down(*_: object) -> None:
+        raise StudioError("no answer")
+
+    server.prepare = down
+    with pytest.raises(StudioError):
+        sync.push(server)
+    assert sync.batches.read() == []
+
+
+def test_batches_are_of_nearly_equal_size(tmp_path: Path, sync: TaskSync, server: LabelStudio) -> None:
+    many = sync_at(tmp_path, clips=10, batch_clips=5)
+    many.push(server)
+    assert [len(review.batch.items) for review in many.reviews()] == [3, 4, 4]
+    assert len({review.batch.batch for review in many.reviews()}) == 3
+
+
+def test_pulling_twice_adds_nothing(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.annotate_all()
+    assert len(sync.take(server.tasks()).fresh) == 6
+    assert sync.take(server.tasks()).fresh == []
+    (review,) = sync.reviews()
+    assert (review.state, review.accepted, review.gold_asked) == (State.DONE, True, 1)
+    rows = people_annotations([review])
+    assert set(rows["annotator"]) == {"ana@x.org"}
+    assert rows.set_index(["clip_id", "capability"])["label"].to_dict()["c001", "safety"] == "none"
+    assert rows.set_index("clip_id")["draw"].to_dict() == {
+        "c000": "value", "c001": "random", "c002": "value", "c003": "random", "c004": "value", "c900": "",
+    }  # fmt: skip
+
+
+def test_after_answers_came_a_queue_that_is_not_renewed_sends_nothing_again(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
+    server.annotate_all()
+    sync.take(server.tasks())
+    assert sync.push(server) == 0
+    assert len(sync.reviews()) == 1
+
+
+def test_clips_of_a_batch_that_was_sent_back_go_out_again(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    (review,) = sync.reviews()
+    sync.decide(review.batch.batch, accepted=False, reason="hasty")
+    assert sync.push(server) == 6
+    assert "hasty" in status_table(sync.reviews())
+
+
+def test_an_edited_answer_replaces_the_first_and_a_deleted_one_is_forgotten(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
+    given = server.annotate(0, {"topic": ["cooking"], "safety": ["advert"]})
+    sync.take(server.tasks())
+    given |= {"result": results({"topic": ["pets"], "safety": ["none"]}), "updated_at": server.time()}
+    (edited,) = sync.take(server.tasks()).fresh
+    assert edited.labels == {"topic": "pets", "safety": "none"}
+    server.sent[0]["annotations"] = []
+    server.sent[0]["updated_at"] = server.time()
+    (deleted,) = sync.take(server.tasks()).fresh
+    assert deleted.state == "deleted"
+    assert sync.reviews()[0].answers == {}
+    assert sync.take(server.tasks()).fresh == []
+
+
+def test_an_old_export_neither_deletes_nor_takes_back(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    given = server.annotate(0, {"topic": ["cooking"], "safety": ["advert"]})
+    old = server.tasks()
+    given |= {"result": results({"topic": ["pets"], "safety": ["none"]}), "updated_at": server.time()}
+    server.annotate(1, {"topic": ["pets"], "safety": ["none"]})
+    sync.take(server.tasks())
+    known = sync.answers.read()
+    assert sync.take(old).fresh == []
+    assert sync.answers.read() == known
+
+
+def test_a_skipped_clip_is_kept_as_skipped(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.annotate(0, {}, was_cancelled=True)
+    (skipped,) = sync.take(server.tasks()).fresh
+    assert (skipped.state, skipped.labels) == ("skipped", {})
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"topic": ["dancing"], "safety": ["none"]}, "'dancing' is no class of topic; classes: cooking, pets"),
+        ({"topic": ["cooking", "pets"]}, "2 classes are chosen"),
+        ({"safety": ["none", "advert"]}, "'none' stands alone"),
+        ({"mood": ["happy"]}, "'label_mood', which was not asked; asked: label_topic, label_safety"),
+        ({}, "it answers nothing"),
+    ],
+)
+def test_an_answer_that_cannot_be_right_is_refused_and_the_others_are_kept(
+    sync: TaskSync, server: LabelStudio, choices: dict[str, list[str]], reason: str
+) -> None:
+    sync.push(server)
+    server.annotate(0, choices)
+    server.annotate(1, {"topic": ["pets"], "safety": ["violence", "advert"]})
+    found = sync.take(server.tasks())
+    assert [answer.labels for answer in found.fresh] == [{"topic": "pets", "safety": "advert|violence"}]
+    assert len(found.problems) == 1
+    assert reason in found.problems[0]
+    assert "annotation 100 of clip 'c000'" in found.problems[0]
+
+
+def test_tasks_of_others_are_left_alone_and_unknown_batches_named(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.sent.append({"id": 70, "data": {"text": "mine"}, "annotations": []})
+    server.sent.append({"id": 71, "data": {"clip_id": "c000"}, "meta": {"batch": "9999-abc"}, "annotations": []})
+    found = sync.take(server.tasks())
+    assert found.foreign == 1
+    assert "1 tasks there were not sent by this project" in harvest_message(found)
+    assert "no batch '9999-abc' with clip 'c000'" in found.problems[0]
+
+
+def test_files_do_the_same_without_a_server(sync: TaskSync, server: LabelStudio) -> None:
+    tasks, interface = sync.export()
+    assert len(tasks) == 6
+    assert "label_safety" in interface
+    assert sync.export()[0] == tasks
+    server.send(tasks)
+    for place in range(6):
+        server.annotate(place, {"topic": ["pets"], "safety": ["none"]}, who={"id": 4, "email": "ben@x.org"})
+    assert len(sync.take(server.tasks()).fresh) == 6
+    assert sync.export()[0] == []
+    assert sync.push(server) == 0
+
+
+def test_a_user_of_whom_only_the_number_is_known_keeps_the_name_that_was_known(
+    sync: TaskSync, server: LabelStudio
+) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
+    sync.take(server.tasks())
+    numbered = server.tasks()
+    numbered[0]["annotations"][0]["completed_by"] = 4
+    assert sync.take(numbered).fresh == []
+    server.annotate(1, {"topic": ["pets"], "safety": ["none"]}, who=4)
+    (new,) = sync.take(server.tasks()).fresh
+    assert new.annotator == "user-4"
+
+
+def test_the_status_shows_state_answers_gold_and_money(sync: TaskSync, server: LabelStudio) -> None:
+    assert "kedro labels push" in status_table([])
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
+    server.annotate(5, {"topic": ["cooking"], "safety": ["none"]})
+    sync.take(server.tasks())
+    head, row, *_ = status_table(sync.reviews()).splitlines()
+    assert head.split() == ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
+    assert row.split()[1:] == ["open", "no", "6", "2", "0/1", "-", "$0.16"]
+
+
+def test_an_unknown_batch_is_refused_with_those_there_are(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    with pytest.raises(StudioError, match=r"no batch 'x'; batches: 0001-"):
+        sync.decide("x", accepted=True, reason="")
+
+
+def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, sync: TaskSync) -> None:
+    assert sync.not_played() == {}
+    other = dataclasses.replace(sync, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
+    assert other.not_played() == {"hevc": 2}
+    assert "browsers do not play 2 hevc" in not_played_message(other.not_played())

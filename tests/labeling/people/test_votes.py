@@ -1,0 +1,60 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.labeling.people.votes import GOLD, count_votes
+
+TOPIC = Capability(classes=("a", "b", "c"))
+SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
+
+
+def _count(annotations: pd.DataFrame, capability: Capability = TOPIC, clips: str = "1"):
+    return count_votes(annotations, pd.Index(list(clips)), capability, 0.5)
+
+
+def test_shares_follow_the_votes_and_the_prior(votes) -> None:
+    opinion = _count(votes(("1", "ann", "a"), ("1", "bob", "a"), ("1", "cyd", "b")))
+    assert opinion.voters.tolist() == [3]
+    expected = [(2 + 0.5 / 3) / 3.5, (1 + 0.5 / 3) / 3.5, (0.5 / 3) / 3.5]
+    assert np.allclose(opinion.probabilities, [expected])
+
+
+def test_more_agreeing_people_are_more_certain(votes) -> None:
+    opinions = [("1", "ann", "a"), *(("2", who, "a") for who in ("ann", "bob", "cyd"))]
+    lone, three = _count(votes(*opinions), clips="12").probabilities[:, 0]
+    assert 0.5 < lone < three < 1
+
+
+def test_each_class_of_a_multi_label_is_voted_on_its_own(votes) -> None:
+    opinions = (("1", "ann", "advert|violence"), ("1", "bob", "advert"), ("1", "cyd", "none"))
+    opinion = _count(votes(*opinions), SAFETY)
+    assert np.allclose(opinion.probabilities, [[2.25 / 3.5, 1.25 / 3.5]])
+
+
+def test_the_feeds_own_label_wins(votes) -> None:
+    opinion = _count(votes(("1", "ann", "b"), ("1", "bob", "b"), ("1", GOLD, "a")))
+    assert opinion.probabilities.tolist() == [[1, 0, 0]]
+    assert opinion.voters.tolist() == [1]
+
+
+def test_none_from_the_feed_is_a_label_and_an_empty_one_is_not(votes) -> None:
+    opinion = _count(votes(("1", GOLD, "none"), ("2", "ann", "")), SAFETY, clips="12")
+    assert opinion.voters.tolist() == [1, 0]
+    assert opinion.probabilities[0].tolist() == [0, 0]
+
+
+def test_a_person_votes_once_and_the_last_time_counts(votes) -> None:
+    opinion = _count(votes(("1", "ann", "a"), ("1", "ann", "b")))
+    assert opinion.voters.tolist() == [1]
+    assert opinion.probabilities.argmax() == 1
+
+
+def test_opinions_on_refused_clips_are_left_out(votes) -> None:
+    assert _count(votes(("refused", "ann", "a"))).voters.tolist() == [0]
+
+
+@pytest.mark.parametrize("people", [1, 2, 5])
+def test_single_label_shares_sum_to_one(votes, people: int) -> None:
+    opinions = [("1", f"person {place}", "abc"[place % 3]) for place in range(people)]
+    assert _count(votes(*opinions)).probabilities.sum() == pytest.approx(1)

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.labeling.sources.options import AnyRule
+from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
+
+CAPABILITIES = {
+    "topic": Capability(classes=("cooking", "pets", "sport")),
+    "safety": Capability(kind=Kind.MULTI, classes=("advert", "violence")),
+}
+
+
+def _rule(kind: str, **values: object) -> AnyRule:
+    given = {"name": kind, "kind": kind, "capability": "topic", "label": "cooking"} | values
+    return TypeAdapter(AnyRule).validate_python(given)
+
+
+@pytest.fixture
+def feed(clips) -> pd.DataFrame:
+    found = clips({"1": "My RECIPE, quick", "2": "recipes of mine", "3": "a cat #recipe!", "4": ""})
+    return found.assign(duration_s=[5.0, 60.0, 90.0, float("nan")], creator=["ann", "bob", "", "ann"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        (_rule("keywords", words=["recipe"]), ["1", "3"]),
+        (_rule("keywords", words=["c++", "#recipe"]), ["3"]),
+        (_rule("regex", pattern=r"(?i)recipes?\b.*mine"), ["2"]),
+        (_rule("duration", at_least_s=60), ["2", "3"]),
+        (_rule("duration", at_most_s=60), ["1", "2"]),
+        (_rule("creators", creators=["ann"]), ["1", "4"]),
+    ],
+)
+def test_each_kind_of_rule_finds_its_clips(rule, found, feed) -> None:
+    annotations = annotate_by_rules([rule], feed, CAPABILITIES, ())
+    assert annotations["clip_id"].tolist() == found
+    assert set(annotations["kind"]) <= {"rule"}
+    assert annotations["probabilities"].iloc[0] == '{"cooking": 0.8, "pets": 0.1, "sport": 0.1}'
+
+
+def test_a_multi_label_rule_gives_the_whole_answer(feed) -> None:
+    rule = _rule("creators", creators=["bob"], capability="safety", label="violence|advert", probability=0.9)
+    (row,) = annotate_by_rules([rule], feed, CAPABILITIES, ()).to_dict("records")
+    assert (row["label"], row["probability"]) == ("advert|violence", 0.81)
+    rule = _rule("creators", creators=["bob"], capability="safety", label="none")
+    assert annotate_by_rules([rule], feed, CAPABILITIES, ())["label"].tolist() == ["none"]
+
+
+def test_versions_follow_the_rule_and_skipped_capabilities_are_not_asked(feed) -> None:
+    assert _rule("keywords", words=["a"]).version != _rule("keywords", words=["b"]).version
+    assert annotate_by_rules([_rule("duration", capability="mood")], feed, CAPABILITIES, ["mood"]).empty
+
+
+def test_all_unusable_rules_are_named_at_once(feed) -> None:
+    rules = [_rule("duration", label="news"), _rule("duration", capability="topics"), _rule("creators", creators=["x"])]
+    with pytest.raises(ConfigurationError) as raised:
+        annotate_by_rules(rules, feed, CAPABILITIES, ())
+    text = str(raised.value)
+    assert "several rules are called 'duration'" in text
+    assert "'topics' is not configured; allowed: safety, topic" in text
+    assert "'news', which is no class of capability 'topic'; allowed: cooking, pets, sport" in text
+
+
+@pytest.mark.parametrize(
+    "values", [{"pattern": "("}, {"pattern": "a", "word": "b"}, {"pattern": "a", "probability": 1}]
+)
+def test_misspelt_rules_are_refused(values) -> None:
+    with pytest.raises(ValidationError):
+        _rule("regex", **values)
+
+
+@pytest.mark.parametrize("module", ["sources.rules", "rules.function"])
+def test_functions_of_a_file_are_rules_also_by_their_former_import(tmp_path: Path, feed, module: str) -> None:
+    file = tmp_path / "rules.py"
+    file.write_text(
+        f"from cu_pipeline.labeling.{module} import rule\n"
+        "@rule('topic', probability=0.7)\n"
+        "def cats(clip):\n"
+        "    return 'pets' if 'cat' in clip['text'] else None\n"
+        "def helper(clip):\n    return 'sport'\n"
+    )
+    (cats,) = load_rules(file)
+    annotations = annotate_by_rules([cats], feed, CAPABILITIES, ())
+    assert annotations[["clip_id", "annotator", "label"]].to_numpy().tolist() == [["3", "cats", "pets"]]
+    before = cats.version
+    file.write_text(file.read_text().replace("'sport'", "'cooking'"))
+    assert load_rules(file)[0].version != before
+    assert load_rules(tmp_path / "absent.py") == []
+
+
+def test_a_function_that_fails_is_named_with_its_clip(tmp_path: Path, feed) -> None:
+    file = tmp_path / "rules.py"
+    file.write_text(
+        "from cu_pipeline.labeling.sources.rules import rule\n"
+        "@rule('topic')\ndef broken(clip):\n    return clip['nothing']\n"
+    )
+    with pytest.raises(ConfigurationError, match="rule 'broken' failed on clip '1': KeyError: 'nothing'"):
+        annotate_by_rules(load_rules(file), feed, CAPABILITIES, ())
+    file.write_text("import nothing_like_this")
+    with pytest.raises(ConfigurationError, match="cannot be loaded: ModuleNotFoundError"):
+        load_rules(file)

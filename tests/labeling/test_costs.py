@@ -1,0 +1,88 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.costs import money_messages, summarise
+from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.opinions import Opinions
+from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
+from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval
+from cu_pipeline.labeling.people.options import PeopleOptions
+
+TOPIC = ResolvedCapabilities({"topic": Capability(classes=("a", "b"))})
+
+
+def _opinions(clips: pd.DataFrame, annotations: pd.DataFrame) -> Opinions:
+    return Opinions(clips, TOPIC, annotations, table([], CALIBRATION), GuaranteeOptions(), 0.04)
+
+
+def _machine(clip: str, label: str) -> dict[str, object]:
+    given = '{"a": 0.9, "b": 0.1}' if label == "a" else '{"a": 0.1, "b": 0.9}'
+    named = {"clip_id": clip, "capability": "topic", "annotator": "smol", "kind": "llm", "label": label}
+    return named | {"probabilities": given, "price": 0.001, "version": "1", "draw": ""}
+
+
+def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> None:
+    human = votes(("1", "ann", "a"), ("2", "ann", "b"), ("3", "ann", "b")).assign(price=0.04)
+    annotations = pd.concat([human, table([_machine(c, "a") for c in "1234"], ANNOTATIONS)], ignore_index=True)
+    label = {"capability": "topic", "label": "a", "annotators": 1, "certified": False}
+    labels = [label | {"clip_id": c, "source": "human", "probability": 0.8, "price": 0.041} for c in "123"]
+    labels.append(label | {"clip_id": "4", "source": "llm", "probability": 0.9, "price": 0.001, "certified": True})
+    entries = [
+        {"kind": kind, "annotator": kind, "capability": "topic", "price": price, "tokens": tokens}
+        for kind, price, tokens in (("human", 0.04, 0), ("human", 0.04, 0), ("llm", 0.001, 30))
+    ]
+    guarantee = {"topic": SimpleNamespace(sources=[{"source": "llm", "accuracy": 0.5}])}
+    opinions = _opinions(clips(dict.fromkeys("12345", "x")), annotations)
+    ledger = table(entries, LEDGER)
+    found = summarise(opinions, table(labels, LABELS), ledger, guarantee, {}, PeopleOptions())["topic"]
+    assert found["money"] == [
+        {"source": "human", "annotations": 2, "usd": 0.08, "tokens": 0, "unused": {}},
+        {"source": "llm", "annotations": 1, "usd": 0.001, "tokens": 30, "unused": {}},
+    ]
+    assert (found["labels"], found["coverage"], found["certified"]) == (4, 0.8, 1)
+    (pair,) = found["agreement"]
+    assert (pair["sources"], pair["clips"], pair["agreement"]) == (["human", "llm"], 3, 0.3333)
+    cost = found["cost_per_correct"]
+    assert cost["value"] == pytest.approx((3 * 0.041 + 0.001) / (3 * 0.8 + 0.5))
+    assert cost["ci95"][0] <= cost["value"] <= cost["ci95"][1]
+    assert cost["right_by"] == {"human": "stated", "llm": "calibration"}
+
+
+def test_money_for_answers_that_are_not_used_is_told_apart(clips) -> None:
+    entries = [
+        {"kind": "human", "annotator": "ann", "capability": "topic", "price": 0.04, "tokens": 0, "batch": batch}
+        for batch in ("", "b1", "b2", "b2", "b3")
+    ]
+    nothing = table([], ANNOTATIONS)
+    unused = {"b2": "sent back", "b3": "not accepted yet"}
+    opinions, ledger = _opinions(clips({"1": "x"}), nothing), table(entries, LEDGER)
+    summary = summarise(opinions, table([], LABELS), ledger, {}, unused, PeopleOptions())
+    (money,) = summary["topic"]["money"]
+    assert (money["annotations"], money["usd"]) == (5, 0.2)
+    assert money["unused"] == {
+        "sent back": {"annotations": 2, "usd": 0.08},
+        "not accepted yet": {"annotations": 1, "usd": 0.04},
+    }
+    assert money_messages(summary) == [
+        "topic: paid people $0.20 so far, of which $0.04 for answers not accepted yet and $0.08 for answers sent back"
+    ]
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        right = (random.random(150) < 0.8).astype(float)
+        paid = random.gamma(2.0, 0.5, 150)
+        low, high = ratio_interval(paid, right)
+        held += low <= 1.0 / 0.8 <= high
+    assert 0.88 <= held / 200 <= 0.99
+    assert share_interval(0, 0) is None
+    assert share_interval(5, 5)[1] == 1.0
+    assert ratio_interval(np.zeros(2), np.zeros(2)) is None
