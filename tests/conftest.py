@@ -16,7 +16,7 @@ from cu_pipeline.core.paths import ROOT_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 
-collect_ignore = ["tiny_project", "no_network"]
+collect_ignore = ["tiny_project", "no_network", "extending"]
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,6 +100,20 @@ class Extractor(Protocol):
 
         Returns:
             float32 (len(prepared), *identity.shape), or strings (len(prepared),).
+        """
+
+
+@runtime_checkable
+class Tagger(Extractor, Protocol):
+    """An extractor whose vectors tell in words what clips show."""
+
+    def tags(self, values: Vectors, most: int, least_probability: float) -> list[str]:
+        """Name what n clips show, the likeliest first; "" where nothing is likely enough.
+
+        Args:
+            values: as `encode` gives them; NaN where there are none.
+            most: tags of a clip, at most.
+            least_probability: of a tag.
         """
 
 

@@ -98,6 +98,12 @@ class FrameEncoder:
         vectors: Vectors = torch.cat(features).numpy().reshape(len(prepared), self._count, WIDTH)
         return vectors
 
+    def tags(self, values: Vectors, most: int, least_probability: float) -> list[str]:
+        """ImageNet's classes that frames show, by the last layer of the network."""
+        from cu_pipeline.features.frame_tags import frame_tags
+
+        return frame_tags(values, most, least_probability)
+
     @cached_property
     def _network(self) -> Any:
         from cu_pipeline.features import efficientnet

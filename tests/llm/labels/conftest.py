@@ -7,7 +7,6 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries
@@ -49,7 +48,7 @@ def inquire() -> Callable[..., list[Inquiry]]:
     """Give a function that writes the questions about the clips that wait for a label."""
     nobody = Pool()
     empty = FeatureStore(Path("nowhere"))
-    nothing = Extracted(empty, empty, Identity("frames", 1, (2, 1280), ""))
+    nothing = Extracted(empty, empty, None)
 
     def plan(
         clips: pd.DataFrame,

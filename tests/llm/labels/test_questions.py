@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.features.extractor import Identity
+from cu_pipeline.features.frames import FrameEncoder
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import choose_clips
@@ -90,11 +90,10 @@ def test_a_prompt_is_told_what_it_names_and_no_more(clips, votes, ask, tmp_path)
     table["media_sha256"] = ["m1", "m2", "m3", ""]
     table["metadata"] = ['{"transcript": "he says pets"}', "", "", ""]
     options = LlmOptions()
-    frames = Identity("frames", 1, (2, 1280), "")
     store = FeatureStore(tmp_path)
-    store.append(frames, ["m1", "m2", "m3"], np.zeros((3, 2, 1280), np.float32))
+    store.append(FrameEncoder(count=2).identity, ["m1", "m2", "m3"], np.zeros((3, 2, 1280), np.float32))
     store.append(screen_reader(options).identity, ["m1", "m2"], np.array(["SALE on pets", "MENU"], dtype=object))
-    extracted = Extracted(store, store, frames)
+    extracted = Extracted(store, store, FrameEncoder(count=2))
 
     def asked(template: str) -> dict[str, str]:
         topic = ask(table, votes(), Recipe(prompt="test", template=template), extracted)[0]

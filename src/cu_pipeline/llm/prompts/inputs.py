@@ -1,7 +1,7 @@
 """What prompts may require to be known of clips: captions, and what extractors found in the media."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,15 +9,16 @@ import pandas as pd
 from pydantic import Field
 
 from cu_pipeline.compute.mapper import Mapper
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_pictures import ClipPictures
 from cu_pipeline.features.earlier_texts import earlier_chunks
 from cu_pipeline.features.extract import extract_missing
-from cu_pipeline.features.extractor import FeatureChunk, Identity
-from cu_pipeline.features.frame_tags import frame_tags
+from cu_pipeline.features.extractor import Extractor, FeatureChunk, Tagger
 from cu_pipeline.features.screen_text import ScreenTextOptions, ScreenTextReader
 from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import EXTRACTORS
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.media.options import Limits
 
@@ -82,12 +83,31 @@ class Extracted:
     Attributes:
         screens: store of texts on screen.
         store: of features, the frames' among them.
-        frames: identity of the frame encoder.
+        tagger: the extractor in use that tells what clips show; None: there is none.
     """
 
     screens: FeatureStore
     store: FeatureStore
-    frames: Identity
+    tagger: Tagger | None
+
+    @classmethod
+    def of(cls, screens: FeatureStore, store: FeatureStore, extractors: Iterable[Extractor]) -> "Extracted":
+        """Look for the first extractor in use that tells what clips show."""
+        return cls(screens, store, next((one for one in extractors if isinstance(one, Tagger)), None))
+
+    def needed_tagger(self) -> Tagger:
+        """The extractor that tells what clips show.
+
+        Raises:
+            ConfigurationError: none is in use.
+        """
+        if self.tagger is None:
+            able = ", ".join(name for name, one in EXTRACTORS.items() if hasattr(one, "tags"))
+            raise ConfigurationError(
+                "a prompt names tags, but no extractor in use gives any: add one of these to featurize.extractors: "
+                f"{able}; or choose another prompt"
+            )
+        return self.tagger
 
 
 def clip_inputs(
@@ -115,8 +135,8 @@ def clip_inputs(
 def extractor_fingerprints(required: Collection[str], extracted: Extracted, options: InputOptions) -> list[str]:
     """Name the extractors that find the required inputs, the text reader first."""
     screens = [screen_reader(options).identity] if "screen_text" in required else []
-    frames = [extracted.frames] if "tags" in required else []
-    return [identity.fingerprint for identity in (*screens, *frames)]
+    tags = [extracted.needed_tagger().identity] if "tags" in required else []
+    return [identity.fingerprint for identity in (*screens, *tags)]
 
 
 def may_be_known(clips: pd.DataFrame, required: Collection[str]) -> "pd.Series[bool]":
@@ -181,8 +201,9 @@ def _screens(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -
 
 def _tags(clips: pd.DataFrame, extracted: Extracted, options: InputOptions) -> list[str]:
     keys = [one for one in clips["media_sha256"] if one]
-    frames = extracted.store.read(extracted.frames, keys, partial=True)
-    tags = frame_tags(frames, options.tags.most, options.tags.least_probability)
+    tagger = extracted.needed_tagger()
+    values = extracted.store.read(tagger.identity, keys, partial=True)
+    tags = tagger.tags(values, options.tags.most, options.tags.least_probability)
     known = dict(zip(keys, tags, strict=True))
     return [known.get(one, "") for one in clips["media_sha256"]]
 

@@ -96,7 +96,7 @@ def plan_llm_questions(
     extractors: FeatureOptions,
 ) -> list[Inquiry]:
     """Write the questions to the language model about the chosen clips."""
-    extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
+    extracted = Extracted.of(screens, features, build_all(extractors).values())
     return plan_inquiries(chosen, backgrounds, extracted, options)
 
 

@@ -93,7 +93,7 @@ def prepare_development(
     extractors: FeatureOptions,
 ) -> Development:
     """Put together what the lab works on, with all that any of its prompts requires to be known of a clip."""
-    extracted = Extracted(screens, features, build_all(extractors)["frames"].identity)
+    extracted = Extracted.of(screens, features, build_all(extractors).values())
     return build_development(labelled, required, extracted, llm)
 
 
