@@ -4,13 +4,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from cu_pipeline.media.packets import read_index
-from cu_pipeline.media.selective import plan_runs
-from cu_pipeline.media.sequential import decode_in_order
 
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media import frames as frames_module
-from cu_pipeline.media.container import open_video
+from cu_pipeline.media.container import open_video, read_index
+from cu_pipeline.media.decoding import decode_in_order, plan_runs
 from cu_pipeline.media.frames import decode_sample, decode_samples, decoder_identity, sample_frames, upright
 from cu_pipeline.media.sampling import Sampling
 
