@@ -299,8 +299,10 @@ RULE_AND_LANGUAGE_MODEL = {
         | {"thresholds": {"llm": 0.9, "rule": 0.9}, "wrong": 28}
     ],
 }
-"""Tests as an earlier version wrote them, of `Feed(clips=1400, labelled=900)`: their terms must answer today's question.
-Those with the language model hold for the shipped prompt `bare`, whose hash they name."""
+"""Tests as an earlier version wrote them, of `Feed(1400, 900)`: their terms must answer today's question.
+
+The one with the language model holds for the shipped prompt `bare`, whose hash it names.
+"""
 
 
 @pytest.mark.parametrize("earlier", [RULES_ALONE, RULE_AND_LANGUAGE_MODEL])
