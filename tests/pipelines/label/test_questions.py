@@ -7,8 +7,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind, LanguageModel
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Scored
-from cu_pipeline.llm.labels.annotate import annotate
-from cu_pipeline.llm.labels.questions import Inquiry
+from cu_pipeline.llm.labels.questions import Inquiry, annotate
 from cu_pipeline.llm.labels.recipes import Background
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import plan

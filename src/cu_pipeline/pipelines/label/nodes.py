@@ -16,30 +16,27 @@ from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
-from cu_pipeline.labeling.class_counts import class_counts, rare_classes, rare_in_words
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.costs import bill, money_messages, summarise
-from cu_pipeline.labeling.examples import people_captions
+from cu_pipeline.labeling.costs import bill, money_messages, new_entries, summarise
 from cu_pipeline.labeling.guarantee.calibration import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.report import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
-from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.options import ChampionOptions
-from cu_pipeline.labeling.people.agreement import agreement_messages, annotator_tables
+from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
 from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
 from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
 from cu_pipeline.labeling.people.tasks import Task
-from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.labeling.priors import class_priors, people_captions
+from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.models import annotate_by_champions
-from cu_pipeline.labeling.sources.options import AnyRule
-from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
 from cu_pipeline.llm.clients.call_log import Call
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
@@ -51,6 +48,8 @@ from cu_pipeline.llm.methods.few_shot import Pool, training_pool
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.models.bundle import Bundle
+
+_log = logging.getLogger(__name__)
 
 
 def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
@@ -311,9 +310,6 @@ def measure_agreement(
     for line in agreement_messages(tables):
         _log.info(line)
     return tables
-
-
-_log = logging.getLogger(__name__)
 
 
 def find_label_errors(

@@ -1,7 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from cu_pipeline.labeling.resolve import resolve_capabilities
-from cu_pipeline.llm.labels.annotate import annotate
+from cu_pipeline.llm.labels.questions import annotate
 from cu_pipeline.llm.labels.recipes import resolve_recipes
 from cu_pipeline.pipelines.label import nodes
 
