@@ -1,6 +1,6 @@
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.labeling.class_counts import class_counts, rare_classes, rare_in_words
+from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
 
 CAPABILITIES = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}, "mood": {}})
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
+from cu_pipeline.labeling.costs import new_entries
 from cu_pipeline.labeling.guarantee.opinions import priced
-from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
 from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
 

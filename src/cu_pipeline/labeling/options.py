@@ -3,7 +3,7 @@ from pydantic import Field
 from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions, StudioOptions
-from cu_pipeline.labeling.sources.options import NO_RULES, AnyRule
+from cu_pipeline.labeling.sources.rules import AnyRule
 from cu_pipeline.llm.labels.options import LlmOptions
 
 
@@ -34,7 +34,7 @@ class LabelOptions(Options):
     """
 
     people: PeopleOptions = PeopleOptions()
-    rules: tuple[AnyRule, ...] = NO_RULES
+    rules: tuple[AnyRule, ...] = ()
     champion: ChampionOptions = ChampionOptions()
     llm: LlmOptions = LlmOptions()
     guarantee: GuaranteeOptions = GuaranteeOptions()

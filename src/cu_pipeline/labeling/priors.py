@@ -1,9 +1,15 @@
+"""What a language model may know beforehand by people's labels: how common classes are, and examples."""
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, split_label
+from cu_pipeline.core.decision import decide
+from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.labeling.people.crowd import people_say
+from cu_pipeline.labeling.people.options import PeopleOptions
 
 
 def class_priors(
@@ -32,3 +38,26 @@ def class_priors(
     counts = named.value_counts().reindex(list(capability.classes), fill_value=0).to_numpy(dtype=float)
     answers = len(counts) if capability.kind is Kind.SINGLE else 2
     return (counts + 1) / (len(labels) + answers)
+
+
+def people_captions(
+    clips: pd.DataFrame, annotations: pd.DataFrame, name: str, capability: Capability, options: PeopleOptions
+) -> pd.DataFrame:
+    """Choose the clips that have a caption and a label by people.
+
+    Args:
+        clips: the table of usable clips.
+        annotations: opinions from the feed.
+        name: of the capability.
+        capability: with its classes.
+        options: how people's answers are weighed.
+
+    Returns:
+        Their rows, with `label` besides, in an order that is fixed by chance.
+    """
+    found = clips[clips["text"].str.strip() != ""].fillna({"lang": ""})
+    mine = annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["capability"] == name)]
+    said = people_say(mine, pd.Index(found["clip_id"]), capability, options)
+    labels = decide(said.probabilities, capability, clip_ids=list(found["clip_id"])).labels
+    found = found.assign(label=labels)[said.voters > 0]
+    return found.sort_values("clip_id", key=lambda ids: ids.map(unit_interval), ignore_index=True)

@@ -13,10 +13,9 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
 from cu_pipeline.labeling.guarantee.certification import certification_of
-from cu_pipeline.labeling.guarantee.messages import message
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.guarantee.report import certify_capabilities
+from cu_pipeline.labeling.guarantee.report import certify_capabilities, message
 from cu_pipeline.labeling.guarantee.results import CertificationResult
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, count_reasons, ineligible_clips, ineligible_for

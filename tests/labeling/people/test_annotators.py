@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.people.agreement import (
+from cu_pipeline.labeling.people.annotator_quality import (
     agreement_messages,
     alpha_interval,
     annotator_tables,

@@ -6,8 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.sources.options import AnyRule
-from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets", "sport")),

@@ -4,9 +4,8 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.evaluation.gate import mcnemar
-from cu_pipeline.llm.lab.choosing import against_base_rate
 from cu_pipeline.llm.lab.development import Development, Labelled
-from cu_pipeline.llm.lab.measuring import Measured, Statistics, right_of
+from cu_pipeline.llm.lab.measuring import Measured, Statistics, against_base_rate, right_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.interpret import Interpretation
 from cu_pipeline.llm.methods.recipe import Recipe

@@ -3,8 +3,7 @@ import pytest
 
 from cu_pipeline.drift.holm import holm
 from cu_pipeline.evaluation.gate import mcnemar
-from cu_pipeline.llm.lab.choosing import choose
-from cu_pipeline.llm.lab.measuring import Measured, Statistics
+from cu_pipeline.llm.lab.measuring import Measured, Statistics, choose
 from cu_pipeline.llm.methods.recipe import Recipe
 
 CLIPS = 60

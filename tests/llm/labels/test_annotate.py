@@ -9,8 +9,8 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.llm.clients.dispatch import client_kind
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Generated, Scored, Unanswered
-from cu_pipeline.llm.labels.annotate import annotate
 from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.questions import annotate
 from cu_pipeline.llm.methods.recipe import Recipe
 
 TOPIC = Capability(classes=("a", "b"))

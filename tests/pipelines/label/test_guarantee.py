@@ -280,3 +280,47 @@ def test_clips_beyond_the_limit_of_the_language_model_are_neither_tested_nor_cer
     _, counts = ask_in_turn(feed, most=800)
     assert (counts["llm_calls"], counts["calibration_tests"]) == (0, 0)
     assert _bytes(tmp_path) == written
+
+
+RULES_ALONE = {
+    "terms": {"machines": {"rule": []}, "version": "9185c633542e7271382b174365c32f281597ac350c4ece4305f9897b168b9a5c"},
+    "verdicts": [
+        {"accepted": 900, "answer": "", "more_labels": 0, "p_value": 0.0012237008634379996, "sequence": ["rule"]}
+        | {"thresholds": {"rule": 0.8}, "wrong": 26}
+    ],
+}
+RULE_AND_LANGUAGE_MODEL = {
+    "terms": {
+        "machines": {"llm": ["prompt@f5c6506d4070 oracle@1"], "rule": []},
+        "version": "e59b9867b04bdef2c4660aa3321e90153737b4c347e7fc8426a55cd0c2ab3718",
+    },
+    "verdicts": [
+        {"accepted": 900, "answer": "", "more_labels": 0, "p_value": 0.003753960301255259, "sequence": ["rule", "llm"]}
+        | {"thresholds": {"llm": 0.9, "rule": 0.9}, "wrong": 28}
+    ],
+}
+"""Tests as an earlier version wrote them, of `Feed(1400, 900)`: their terms must answer today's question.
+
+The one with the language model holds for the shipped prompt `bare`, whose hash it names.
+"""
+
+
+@pytest.mark.parametrize("earlier", [RULES_ALONE, RULE_AND_LANGUAGE_MODEL])
+def test_a_test_of_an_earlier_version_holds_on_and_nothing_is_spent(
+    run_label: Run, ask_in_turn: Run, tmp_path: Path, earlier: dict[str, Any]
+) -> None:
+    feed = Feed(clips=1400, labelled=900)
+    said = feed.tables["annotations"]
+    record = {"capability": "topic", "delta": 0.025, "labels": dict(zip(said["clip_id"], said["label"], strict=True))}
+    terms = {"alpha": 0.05, "delta": 0.05, "per_class": False} | earlier["terms"]
+    account = tmp_path / "data/05_model_input/calibration_tests.jsonl"
+    account.parent.mkdir(parents=True)
+    account.write_text(json.dumps(earlier | record | {"terms": terms}, sort_keys=True) + "\n")
+    written = account.read_bytes()
+    catalog, counts = ask_in_turn(feed) if "llm" in terms["machines"] else _run(run_label, feed)
+    found, labels = catalog.load("guarantee")["topic"], catalog.load("labels")
+    assert counts["calibration_tests"] == 0
+    assert account.read_bytes() == written
+    assert (found.delta_of_this_test, found.delta_spent, found.accepted) == (0.025, 0.025, 500)
+    assert found.results[0].thresholds == earlier["verdicts"][0]["thresholds"]
+    assert int(labels["certified"].sum()) == 500

@@ -7,14 +7,14 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind, LanguageModel
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Scored
-from cu_pipeline.llm.labels.questions import Inquiry
+from cu_pipeline.llm.labels.questions import Inquiry, annotate
 from cu_pipeline.llm.labels.recipes import Background
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.plan import plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import Task
-from cu_pipeline.pipelines.label.questions import annotate_with_llm, ask_llm
+from cu_pipeline.pipelines.label.nodes import ask_llm
 
 TASK = Task("topic", Capability(classes=("cooking", "pets")), "", ("N/A",), 100)
 
@@ -45,7 +45,7 @@ def test_two_models_label_beside_each_other_each_by_its_name_and_price(monkeypat
     inquiries = [inquiry("pets", 1.0), inquiry("cooking", 5.0)]
     answers = {call.key: call.answer for calls in ask_llm(inquiries, {}) for call in calls}
     assert [call for calls in ask_llm(inquiries, answers) for call in calls] == []
-    said = annotate_with_llm(inquiries, answers, {"topic": Background(TASK, np.array([0.5, 0.5]))})
+    said = annotate(inquiries, answers, {"topic": Background(TASK, np.array([0.5, 0.5]))})
     assert said[["annotator", "label", "price"]].to_numpy().tolist() == [
         ["pets", "pets", 1.0],
         ["cooking", "cooking", 5.0],

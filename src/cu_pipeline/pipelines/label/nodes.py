@@ -1,48 +1,91 @@
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.labeling import resolve
+from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
-from cu_pipeline.labeling.copies import without_copies
-from cu_pipeline.labeling.costs import bill, money_messages, summarise
-from cu_pipeline.labeling.guarantee.calibration import calibration_clips
+from cu_pipeline.labeling.copies import on_originals, originals, without_copies
+from cu_pipeline.labeling.costs import bill, money_messages, new_entries, summarise
+from cu_pipeline.labeling.guarantee.calibration import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.report import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
-from cu_pipeline.labeling.ledger import new_entries
 from cu_pipeline.labeling.options import ChampionOptions
-from cu_pipeline.labeling.people.agreement import agreement_messages, annotator_tables
-from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
+from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
+from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
 from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
 from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.priors import class_priors, people_captions
+from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
+from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.models import annotate_by_champions
-from cu_pipeline.labeling.sources.options import AnyRule
-from cu_pipeline.labeling.sources.rules import annotate_by_rules, load_rules
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
+from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
+from cu_pipeline.llm.labels import recipes
 from cu_pipeline.llm.labels.options import LlmOptions
-from cu_pipeline.llm.labels.questions import Inquiry
+from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries
+from cu_pipeline.llm.labels.recipes import Background
+from cu_pipeline.llm.methods.few_shot import Pool, training_pool
+from cu_pipeline.llm.methods.recipe import Recipe
+from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.models.bundle import Bundle
 
 _log = logging.getLogger(__name__)
 
 
-def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> ResolvedCapabilities:
-    """Decide which capabilities the feed can teach, and with which classes."""
-    return resolve.resolve_capabilities(annotations, capabilities)
+def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
+    """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
+    return [], []
+
+
+def merge_annotations(
+    feed_annotations: pd.DataFrame,
+    clips: pd.DataFrame,
+    people_batches: list[Opened | Decided],
+    people_annotations: list[PersonAnswer],
+) -> pd.DataFrame:
+    """List what people said about clips: one row for each clip, capability and person, the last one's answer.
+
+    Args:
+        feed_annotations: what came with the feed.
+        clips: the feed's usable clips.
+        people_batches: batches of clips that people got, and decisions on them.
+        people_annotations: people's answers.
+    """
+    keys = ["clip_id", "capability", "annotator"]
+    answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
+    annotations = pd.concat([feed_annotations, answered], ignore_index=True).drop_duplicates(keys, keep="last")
+    return annotations.sort_values(keys).reset_index(drop=True)
+
+
+def check_data(
+    feed_checks: dict[str, Any], clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities
+) -> dict[str, Any]:
+    """Add to the checks of the feed how many clips of each class people labelled, and warn of rare classes."""
+    classes = class_counts(clips, annotations, capabilities)
+    rare = rare_classes(classes, feed_checks["least"])
+    if rare:
+        _log.warning(rare_in_words(rare, feed_checks["least"]))
+    return feed_checks | {"classes": classes, "rare_classes": rare}
 
 
 def choose_calibration(
@@ -86,6 +129,69 @@ def annotate_with_champions(
     return said, opinions.heard(said, ineligible)
 
 
+def gather_llm_background(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
+    resolved: ResolvedCapabilities,
+    people: PeopleOptions,
+    options: LlmOptions,
+) -> dict[str, Background]:
+    """Gather what people's labels, but those of calibration clips, tell the language model: priors and examples."""
+    known = prior_knowledge(annotations, calibration)
+    found = {}
+    for name, capability in recipes.labelled_capabilities(resolved.active, options).items():
+        task, pool = recipes.task_of(name, capability, options), Pool()
+        if recipes.may_show_examples(options):
+            pool = training_pool(people_captions(clips, known, name, capability, people), task)
+        found[name] = Background(task, class_priors(clips, known, name, capability), pool)
+    return found
+
+
+def choose_llm_clips(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    calibration: pd.DataFrame,
+    label_recipes: dict[str, Recipe],
+    options: LlmOptions,
+) -> tuple[dict[str, ClipsToAsk], pd.DataFrame]:
+    """Choose for each capability the clips that the language model is asked about, calibration clips before all others.
+
+    Besides, give those that are left out beyond the limit.
+    """
+    labelled = hide_calibration(on_originals(annotations, originals(clips)), calibration)
+    single = without_copies(clips)
+    chosen, beyond = {}, [all_eligible()]
+    for name, recipe in label_recipes.items():
+        waiting = askable(single, labelled, name, recipe)
+        first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
+        chosen[name] = ClipsToAsk(recipe, choose_clips(waiting, name, options.max_clips, first))
+        rest = waiting.loc[~waiting.index.isin(chosen[name].clips.index), "clip_id"]
+        beyond.append(ineligible_clips(name, {Ineligible.LIMIT: rest}))
+    return chosen, pd.concat(beyond, ignore_index=True)
+
+
+def read_screen_texts(
+    chosen: dict[str, ClipsToAsk], store: FeatureStore, earlier: dict[str, str], options: LlmOptions, workers: int
+) -> Iterator[FeatureChunk]:
+    """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
+    if wanted := [one.clips for one in chosen.values() if "screen_text" in one.recipe.required]:
+        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, LocalMapper(workers))
+
+
+def plan_llm_questions(
+    chosen: dict[str, ClipsToAsk],
+    backgrounds: dict[str, Background],
+    screens: FeatureStore,
+    features: FeatureStore,
+    options: LlmOptions,
+    extractors: FeatureOptions,
+) -> list[Inquiry]:
+    """Write the questions to the language model about the chosen clips."""
+    extracted = Extracted.of(screens, features, build_all(extractors).values())
+    return plan_inquiries(chosen, backgrounds, extracted, options)
+
+
 def spare_llm_questions(
     inquiries: list[Inquiry],
     known: dict[str, Answer],
@@ -104,6 +210,15 @@ def spare_llm_questions(
     awaiting = opinions.awaiting(versions, options.client.chosen.model, parts, ineligible)
     certified = certified_unasked(awaiting, tests, options.client.chosen.model)
     return spare(inquiries, certified, known), awaiting
+
+
+def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list[Call]]:
+    """Get the answers that are not stored yet, a few at a time, of one model after the other."""
+    yield []
+    for name in ("calls", "cache_hits", "tokens", "unanswered"):
+        count(f"llm_{name}", 0)
+    for model, mine in groupby(inquiries, key=lambda one: one.model):
+        yield from ask_model([question for one in mine for question in one.questions], known, model.client)
 
 
 def certify_labels(
@@ -158,32 +273,6 @@ def write_ledger(
     return entries, unused_batches(review_batches(people_batches, people_annotations))
 
 
-def queue_clips(
-    opinions: Opinions,
-    duplicates: pd.DataFrame,
-    labels: pd.DataFrame,
-    people_batches: list[Opened | Decided],
-    people_annotations: list[PersonAnswer],
-    options: QueueOptions,
-) -> list[Task]:
-    """Choose the clips that people should label next, most useful first."""
-    reviews = review_batches(people_batches, people_annotations)
-    terms = QueueTerms(options, opinions.human_price)
-    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.active, reviews, terms)
-
-
-def find_label_errors(
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    resolved: ResolvedCapabilities,
-    people: PeopleOptions,
-    options: ErrorOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """List people's labels that are most likely wrong."""
-    return suspect_labels(clips, annotations, resolved.active, people, options, seed)
-
-
 def summarise_labels(
     opinions: Opinions,
     labels: pd.DataFrame,
@@ -199,6 +288,20 @@ def summarise_labels(
     return summary
 
 
+def queue_clips(
+    opinions: Opinions,
+    duplicates: pd.DataFrame,
+    labels: pd.DataFrame,
+    people_batches: list[Opened | Decided],
+    people_annotations: list[PersonAnswer],
+    options: QueueOptions,
+) -> list[Task]:
+    """Choose the clips that people should label next, most useful first."""
+    reviews = review_batches(people_batches, people_annotations)
+    terms = QueueTerms(options, opinions.human_price)
+    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.active, reviews, terms)
+
+
 def measure_agreement(
     clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, people: PeopleOptions, seed: int
 ) -> dict[str, Any]:
@@ -207,3 +310,15 @@ def measure_agreement(
     for line in agreement_messages(tables):
         _log.info(line)
     return tables
+
+
+def find_label_errors(
+    clips: pd.DataFrame,
+    annotations: pd.DataFrame,
+    resolved: ResolvedCapabilities,
+    people: PeopleOptions,
+    options: ErrorOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """List people's labels that are most likely wrong."""
+    return suspect_labels(clips, annotations, resolved.active, people, options, seed)

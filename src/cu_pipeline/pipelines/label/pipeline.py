@@ -1,6 +1,12 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.label import annotations, nodes, questions
+from cu_pipeline.labeling.resolve import resolve_capabilities
+from cu_pipeline.llm.labels.questions import annotate
+from cu_pipeline.llm.labels.recipes import resolve_recipes
+from cu_pipeline.pipelines.label import nodes
+
+_PEOPLE, _LLM, _GUARANTEE = "params:label.people", "params:label.llm", "params:label.guarantee"
+_CAPABILITIES = "capabilities_resolved"
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -10,20 +16,15 @@ def create_pipeline(**_: object) -> Pipeline:
 
 def _annotations() -> list[Node]:
     return [
+        Node(nodes.keep_people_work, None, ["people_batches", "people_annotations"], name="keep_people_work"),
         Node(
-            annotations.keep_people_work,
-            None,
-            ["people_batches", "people_annotations"],
-            name="keep_people_work",
-        ),
-        Node(
-            annotations.merge_annotations,
+            nodes.merge_annotations,
             ["feed_annotations", "clips", "people_batches", "people_annotations"],
             "annotations",
             name="merge_annotations",
         ),
         Node(
-            annotations.check_data,
+            nodes.check_data,
             ["feed_checks", "clips", "annotations", "params:capabilities"],
             "data_checks",
             name="check_data",
@@ -34,22 +35,10 @@ def _annotations() -> list[Node]:
 def _sources() -> list[Node]:
     """Whoever speaks before the language model; `opinions` is handed on from one to the next."""
     return [
-        Node(
-            nodes.resolve_capabilities,
-            ["annotations", "params:capabilities"],
-            "capabilities_resolved",
-            name="resolve_capabilities",
-        ),
+        Node(resolve_capabilities, ["annotations", "params:capabilities"], _CAPABILITIES, name="resolve_capabilities"),
         Node(
             nodes.choose_calibration,
-            [
-                "clips",
-                "annotations",
-                "people_annotations",
-                "capabilities_resolved",
-                "params:label.guarantee",
-                "params:label.people",
-            ],
+            ["clips", "annotations", "people_annotations", _CAPABILITIES, _GUARANTEE, _PEOPLE],
             ["calibration_clips", "opinions_of_people"],
             name="choose_calibration",
         ),
@@ -71,46 +60,32 @@ def _sources() -> list[Node]:
 def _language_model() -> list[Node]:
     return [
         Node(
-            questions.gather_llm_background,
-            [
-                "clips",
-                "annotations",
-                "calibration_clips",
-                "capabilities_resolved",
-                "params:label.people",
-                "params:label.llm",
-            ],
+            nodes.gather_llm_background,
+            ["clips", "annotations", "calibration_clips", _CAPABILITIES, _PEOPLE, _LLM],
             "llm_background",
             name="gather_llm_background",
         ),
         Node(
-            questions.resolve_recipes,
-            ["llm_background", "prompts", "champion_prompts", "params:label.llm"],
+            resolve_recipes,
+            ["llm_background", "prompts", "champion_prompts", _LLM],
             "label_recipes",
             name="resolve_recipes",
         ),
         Node(
-            questions.choose_llm_clips,
-            ["clips", "annotations", "calibration_clips", "label_recipes", "params:label.llm"],
+            nodes.choose_llm_clips,
+            ["clips", "annotations", "calibration_clips", "label_recipes", _LLM],
             ["llm_clips", "llm_ineligible"],
             name="choose_llm_clips",
         ),
         Node(
-            questions.read_screen_texts,
-            ["llm_clips", "screen_text_cache", "earlier_screen_texts", "params:label.llm", "params:workers"],
+            nodes.read_screen_texts,
+            ["llm_clips", "screen_text_cache", "earlier_screen_texts", _LLM, "params:workers"],
             "screen_texts",
             name="read_screen_texts",
         ),
         Node(
-            questions.plan_llm_questions,
-            [
-                "llm_clips",
-                "llm_background",
-                "screen_texts",
-                "features",
-                "params:label.llm",
-                "params:featurize.extractors",
-            ],
+            nodes.plan_llm_questions,
+            ["llm_clips", "llm_background", "screen_texts", "features", _LLM, "params:featurize.extractors"],
             "all_llm_questions",
             name="plan_llm_questions",
         ),
@@ -122,18 +97,13 @@ def _language_model() -> list[Node]:
                 "opinions_with_champions",
                 "llm_ineligible",
                 "earlier_calibration_tests",
-                "params:label.llm",
+                _LLM,
             ],
             ["llm_questions", "opinions_before_llm"],
             name="spare_llm_questions",
         ),
-        Node(questions.ask_llm, ["llm_questions", "llm_call_cache"], "llm_calls", name="ask_llm"),
-        Node(
-            questions.annotate_with_llm,
-            ["llm_questions", "llm_calls", "llm_background"],
-            "llm_annotations",
-            name="annotate_with_llm",
-        ),
+        Node(nodes.ask_llm, ["llm_questions", "llm_call_cache"], "llm_calls", name="ask_llm"),
+        Node(annotate, ["llm_questions", "llm_calls", "llm_background"], "llm_annotations", name="annotate_with_llm"),
     ]
 
 
@@ -141,23 +111,11 @@ def _labels() -> list[Node]:
     return [
         Node(
             nodes.certify_labels,
-            [
-                "opinions_before_llm",
-                "llm_annotations",
-                "llm_questions",
-                "llm_calls",
-                "earlier_calibration_tests",
-                "params:label.llm",
-            ],
+            ["opinions_before_llm", "llm_annotations", "llm_questions", "llm_calls", "earlier_calibration_tests", _LLM],
             ["opinions", "calibration_tests", "guarantee"],
             name="certify_labels",
         ),
-        Node(
-            nodes.aggregate_labels,
-            ["opinions", "guarantee", "params:label.people"],
-            "labels",
-            name="aggregate_labels",
-        ),
+        Node(nodes.aggregate_labels, ["opinions", "guarantee", _PEOPLE], "labels", name="aggregate_labels"),
         Node(
             nodes.write_ledger,
             ["opinions", "people_batches", "people_annotations", "earlier_ledger"],
@@ -166,7 +124,7 @@ def _labels() -> list[Node]:
         ),
         Node(
             nodes.summarise_labels,
-            ["opinions", "labels", "ledger", "guarantee", "unused_batches", "params:label.people"],
+            ["opinions", "labels", "ledger", "guarantee", "unused_batches", _PEOPLE],
             "label_summary",
             name="summarise_labels",
         ),
@@ -184,20 +142,13 @@ def _people() -> list[Node]:
         ),
         Node(
             nodes.measure_agreement,
-            ["clips", "annotations", "capabilities_resolved", "params:label.people", "params:seed"],
+            ["clips", "annotations", _CAPABILITIES, _PEOPLE, "params:seed"],
             "agreement",
             name="measure_agreement",
         ),
         Node(
             nodes.find_label_errors,
-            [
-                "clips",
-                "annotations",
-                "capabilities_resolved",
-                "params:label.people",
-                "params:label.errors",
-                "params:seed",
-            ],
+            ["clips", "annotations", _CAPABILITIES, _PEOPLE, "params:label.errors", "params:seed"],
             "label_errors",
             name="find_label_errors",
         ),

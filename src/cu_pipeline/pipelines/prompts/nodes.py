@@ -16,15 +16,13 @@ from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, 
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.labeling.examples import people_captions
 from cu_pipeline.labeling.guarantee.calibration import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions
-from cu_pipeline.labeling.priors import class_priors
+from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.llm.clients.call_log import Known, TimedCall
 from cu_pipeline.llm.clients.dispatch import LanguageModel, ask_timed
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.lab.choosing import against_base_rate, choose
 from cu_pipeline.llm.lab.development import (
     Development,
     LabelledClips,
@@ -34,7 +32,7 @@ from cu_pipeline.llm.lab.development import (
     choose_labelled,
     usable_capability,
 )
-from cu_pipeline.llm.lab.measuring import Measured, Statistics, measure
+from cu_pipeline.llm.lab.measuring import Measured, Statistics, against_base_rate, choose, measure
 from cu_pipeline.llm.lab.search import Found, ask_search, conclude_search, search_steps
 from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials, required_inputs
 from cu_pipeline.llm.labels.options import LlmOptions
