@@ -34,7 +34,8 @@ def commit(root: Path, stages: Iterable[str]) -> bool:
     Returns:
         Whether it was recorded; when not, a warning says why.
     """
-    wanted = [name for name in stages if name in _stage_names(root)]
+    known = _written_stages(root)
+    wanted = [name for name in stages if name in known]
     if not wanted:
         return False
     repair(root)
@@ -109,9 +110,14 @@ def _stages(text: str) -> dict[str, Any]:
     return (yaml.load(text, Loader=loader) or {}).get("stages") or {}  # noqa: S506 - a safe loader
 
 
-def _stage_names(root: Path) -> set[str]:
+def compared_parameters(root: Path) -> set[str]:
+    """Name the keys of `params.yaml` that a stage of `dvc.yaml` compares."""
+    return {key for stage in _written_stages(root).values() for key in stage.get("params", []) if isinstance(key, str)}
+
+
+def _written_stages(root: Path) -> dict[str, Any]:
     path = root / "dvc.yaml"
-    return set(_stages(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    return _stages(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def dvc_md5(path: Path) -> str | None:
