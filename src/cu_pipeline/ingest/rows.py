@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import SEPARATOR, Capabilities, Kind, join_label, split_label
-from cu_pipeline.core.captions import clean_caption
+from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.records import ANNOTATIONS, TEXT, AnnotatorKind, table
 from cu_pipeline.ingest.language import language_tag

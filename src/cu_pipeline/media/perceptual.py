@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.media.container import quarter_turns
-from cu_pipeline.media.frames import decode_sample
+from cu_pipeline.media.decoding import decode_sample
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.media.frames import decode_sample, fitted, shown_sides, upright
+from cu_pipeline.media.decoding import decode_sample, fitted, shown_sides, upright
 
 if TYPE_CHECKING:
     from av import VideoFrame

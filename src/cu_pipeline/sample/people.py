@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from cu_pipeline.core.capability import Kind, join_label
-from cu_pipeline.sample.captions import pick
 from cu_pipeline.sample.shot import Look
+from cu_pipeline.sample.wording import pick
 from cu_pipeline.sample.world import ANNOTATORS, SAFETY, dealt, stream
 
 LANGUAGES: Final = ("en",) * 8 + ("es", "de")

@@ -29,7 +29,7 @@ def run_facts(root: Path) -> dict[str, str]:
 
 def end_facts() -> dict[str, str]:
     """Give the tags that are known when the nodes have run: threads of the libraries in use, decoders."""
-    from cu_pipeline.media.frames import decoder_identity
+    from cu_pipeline.media.decoding import decoder_identity
 
     facts = {f"threads.{name}": os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
     if torch := sys.modules.get("torch"):

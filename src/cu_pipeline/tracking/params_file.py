@@ -97,7 +97,7 @@ def read(root: Path) -> dict[str, Any]:
 
 def render(base: dict[str, Any], changes: dict[str, Any], compared: Iterable[str] = ()) -> str:
     """Write the file's text: every key of `base` and every dotted key that stages compare, sorted, with its changes."""
-    content = {key: {} if isinstance(value, dict) else None for key, value in base.items()}
+    content: dict[str, Any] = {key: {} if isinstance(value, dict) else None for key, value in base.items()}
     for key in compared:
         if "." in key:
             content = lay_over(content, _nested(key, {}))

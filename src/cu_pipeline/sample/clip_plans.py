@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cu_pipeline.core.capability import Kind, join_label
 from cu_pipeline.core.hashing import json_sha256, unit_interval
-from cu_pipeline.sample import captions, phrases
+from cu_pipeline.sample import phrases, wording
 from cu_pipeline.sample.options import Alteration, SampleOptions
 from cu_pipeline.sample.people import SAFETY_LABELS, chosen_annotators, creator, opinions
 from cu_pipeline.sample.shot import REASONS, Damage, Shot
@@ -84,7 +84,7 @@ def original(options: SampleOptions, number: int) -> ClipPlan:
     def shown(carrier: Carrier) -> list[str]:
         return [name for name, where in zip(safety, safety_carriers, strict=True) if carrier in where]
 
-    text = captions.caption(
+    text = wording.caption(
         stream(*key, "caption"),
         topic=topic,
         shown=shown(Carrier.CAPTION),
@@ -98,8 +98,8 @@ def original(options: SampleOptions, number: int) -> ClipPlan:
     shot = replace(
         _filmed(options, number, topic if {Carrier.PICTURE, Carrier.MOTION} & set(carriers) else "generic"),
         look=author.look,
-        overlay=captions.overlay(rng, told=told, lang=author.lang),
-        badge=captions.fill(rng, captions.pick(rng, phrases.BADGES)) if "advert" in pictured else "",
+        overlay=wording.overlay(rng, told=told, lang=author.lang),
+        badge=wording.fill(rng, wording.pick(rng, phrases.BADGES)) if "advert" in pictured else "",
         impacts="violence" in pictured,
         neon="new_style" in drifted,
     )
@@ -210,7 +210,7 @@ def _copy(options: SampleOptions, plan: ClipPlan, kind: Alteration) -> ClipPlan:
     text = plan.text
     if kind is Alteration.RECAPTIONED:
         where = zip(plan.safety, plan.safety_carriers, strict=True)
-        text = captions.caption(
+        text = wording.caption(
             rng,
             topic=plan.topic,
             shown=[name for name, carriers in where if Carrier.CAPTION in carriers],
