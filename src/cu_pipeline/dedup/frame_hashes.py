@@ -56,7 +56,7 @@ CHUNK: Final = 64
 
 
 def hash_key(media_sha256: str) -> str:
-    """Give the key of a file's frame hashes: of its bytes, the decoder and the way of hashing."""
+    """Make the key of a file's frame hashes: of its bytes, the decoder and the way of hashing."""
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
 
 

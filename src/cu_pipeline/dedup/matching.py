@@ -96,7 +96,7 @@ _UNKNOWN: Final = BITS // 2
 
 
 def distances(one: Hashes, other: Hashes) -> NDArray[np.float64]:
-    """Give how far clips differ at best as they are, with one of them cropped, or with one mirrored.
+    """Measure how far clips differ at best as they are, with one of them cropped, or with one mirrored.
 
     Each frame of one clip is matched with a frame of the other, in order of time (dynamic time warping of one side), so
     a clip cut out of another is near it, and one played backwards is not.
@@ -163,7 +163,7 @@ def match(hashes: Hashes, captions: Sequence[str], options: DuplicateOptions) ->
 
 
 def caption_similarity(one: str, other: str) -> float:
-    """Give the share of runs of three letters that two captions have in common (Jaccard); 0 if one has none.
+    """Measure the share of runs of three letters that two captions have in common (Jaccard); 0 if one has none.
 
     >>> caption_similarity("My cat at home", "my cat at HOME")
     1.0

@@ -58,7 +58,7 @@ CHUNK: Final = 64
 
 
 def probe_key(stored: str, limits: Limits) -> str:
-    """Give the key of what probing a file finds: of its place, size and date, the limits and the decoder.
+    """Make the key of what probing a file finds: of its place, size and date, the limits and the decoder.
 
     Args:
         stored: the path in the form that tables keep.

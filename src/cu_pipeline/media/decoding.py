@@ -74,7 +74,7 @@ def _changes(packet: "Packet[VideoStream]") -> bool:
 
 
 def plan_runs(packets: "Sequence[Packet[VideoStream]]", clocks: Sequence[int], chosen: Sequence[int]) -> list[Stretch]:
-    """Give the stretches of packets that lead from a key frame to chosen frames, in order of time.
+    """Plan the stretches of packets that lead from a key frame to chosen frames, in order of time.
 
     The key frame precedes its frame both in decoding and in showing: frames shown before a key frame may refer
     to what came before it.
@@ -214,7 +214,7 @@ def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
 
 
 def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
-    """Give a frame as it is to be shown, its sides' ratio kept, the longer one at most `side` pixels.
+    """Draw a frame as it is to be shown, its sides' ratio kept, the longer one at most `side` pixels.
 
     Returns:
         RGB, uint8, shape (height, width, 3).
@@ -225,12 +225,12 @@ def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
 
 
 def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
-    """Give width and height of a frame as it is to be shown."""
+    """Tell width and height of a frame as it is to be shown."""
     return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
 
 
 def decoder_identity() -> dict[str, str]:
-    """Give the decoder and the versions of the libraries that its frames depend on."""
+    """Name the decoder and the versions of the libraries that its frames depend on."""
     import av
 
     used = ("libavcodec", "libavformat", "libswscale")

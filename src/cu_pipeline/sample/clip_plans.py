@@ -66,7 +66,7 @@ class ClipPlan:
 
 
 def clip_id(options: SampleOptions, *key: object) -> str:
-    """Give the id of the clip of `key`: hex, since a number would tell its age."""
+    """Make the id of the clip of `key`: hex, since a number would tell its age."""
     drift = options.drift.model_dump() if options.drift.active else {}
     return "v" + json_sha256([options.seed, drift, *map(str, key)])[:11]
 
@@ -137,7 +137,7 @@ def labelled(options: SampleOptions, plan: ClipPlan) -> ClipPlan:
 
 
 def posted_at(options: SampleOptions, number: int, days_later: float = 0) -> str:
-    """Give when the clip at `number` was posted; later numbers are later."""
+    """Say when the clip at `number` was posted; later numbers are later."""
     jitter = unit_interval(f"{options.seed}/{number}/posted")
     hours = (number + jitter) * options.hours_between + days_later * 24
     moment = datetime.fromisoformat(options.start) + timedelta(hours=hours)

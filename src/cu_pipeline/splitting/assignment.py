@@ -30,7 +30,7 @@ class Given:
 
 
 def division(options: SplitOptions) -> str:
-    """Give what stands for a way to divide; another way starts afresh."""
+    """Name a way to divide; another way starts afresh."""
     parts = [options.train, options.validation, options.test, options.salt]
     if options.test_from is not None:
         parts = [options.train, options.validation, options.salt, options.test_from.astimezone(UTC).isoformat()]
@@ -38,14 +38,14 @@ def division(options: SplitOptions) -> str:
 
 
 def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]:
-    """Give what was given under these options, by key."""
+    """Read what was given under these options, by key."""
     mine = ledger[ledger["division"] == division(options)]
     rows = zip(mine["key"], mine["split"], mine["since"], mine["tested"], strict=True)
     return {key: Given(Split(split), int(since), bool(tested)) for key, split, since, tested in rows}
 
 
 def write_ledger(ledger: pd.DataFrame, now: Mapping[str, Given], options: SplitOptions) -> pd.DataFrame:
-    """Give the ledger with what keys have now; entries of clips that are gone, and of other options, stay."""
+    """Bring the ledger to what keys have now; entries of clips that are gone, and of other options, stay."""
     mine = division(options)
     before = zip(*(ledger[name] for name in SPLITS), strict=True)
     rows = {(key, made): (split, since, tested) for key, made, split, since, tested in before}
@@ -101,7 +101,7 @@ def split_of(group: str, options: SplitOptions) -> Split:
 
 
 def placed_splits(copies: Mapping[str, str], given: Mapping[str, Given]) -> dict[str, Split]:
-    """Give the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
+    """Find the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
     parts: dict[str, list[Given]] = {}
     for key, entry in given.items():
         if key in copies or not key.startswith(CONTENT):
@@ -110,7 +110,7 @@ def placed_splits(copies: Mapping[str, str], given: Mapping[str, Given]) -> dict
 
 
 def reconcile(parts: Collection[Given]) -> Given:
-    """Give what holds for things that were placed apart: the split of the oldest.
+    """Decide what holds for things that were placed apart: the split of the oldest.
 
     Where a part was for testing, they are never for training: they are for testing if the oldest was for training.
     """
@@ -157,7 +157,7 @@ def assign(
 def entries(
     groups: Groups, assigned: Mapping[str, Given], given: Mapping[str, Given], holdout: Collection[str] = ()
 ) -> dict[str, Given]:
-    """Give what each key has now: what it had, unless its group is for testing by its date; else what its group has."""
+    """List what each key has now: what it had, unless its group is for testing by its date; else what its group has."""
     return {
         key: given[key] if key in given and group not in holdout else assigned[group]
         for key, group in groups.of.items()
@@ -208,7 +208,7 @@ def conflicts(
 
 
 def leave_out(splits: Sequence[str], reasons: Sequence[str]) -> list[str]:
-    """Give each clip's split, which is `left_out` where there is a reason."""
+    """List each clip's split, which is `left_out` where there is a reason."""
     return [LEFT_OUT if reason else split for split, reason in zip(splits, reasons, strict=True)]
 
 

@@ -76,7 +76,7 @@ def repair(root: Path) -> None:
 
 
 def hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
-    """Give the data that the stages read and wrote, path -> DVC's hash, as far as `dvc.lock` tells.
+    """List the data that the stages read and wrote, path -> DVC's hash, as far as `dvc.lock` tells.
 
     Code, which git versions, is left out.
     """
@@ -87,7 +87,7 @@ def hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
 
 
 def outs(locked: str) -> dict[str, str]:
-    """Give the data that any stage wrote, path -> DVC's hash, from the text of a `dvc.lock`."""
+    """List the data that any stage wrote, path -> DVC's hash, from the text of a `dvc.lock`."""
     items = [item for stage in _stages(locked).values() for item in stage.get("outs", [])]
     return {item["path"]: item["md5"] for item in items if "md5" in item}
 
@@ -121,7 +121,7 @@ def _written_stages(root: Path) -> dict[str, Any]:
 
 
 def dvc_md5(path: Path) -> str | None:
-    """Give the hash that `dvc.lock` has for a file or folder; None when there is neither.
+    """Compute the hash that `dvc.lock` has for a file or folder; None when there is neither.
 
     Args:
         path: a file (MD5 of its bytes) or a folder (MD5 of the JSON list of its files, with the suffix `.dir`).

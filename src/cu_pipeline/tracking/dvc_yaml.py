@@ -59,7 +59,7 @@ def read_project(metadata: Any) -> Project:
 
 
 def generate(project: Project) -> dict[str, Any]:
-    """Give the content of `dvc.yaml`.
+    """Make the content of `dvc.yaml`.
 
     Raises:
         ConfigurationError: two stages write the same place, or a stage asks for a parameter that `conf/base`
@@ -73,7 +73,7 @@ def generate(project: Project) -> dict[str, Any]:
 
 
 def render(content: dict[str, Any]) -> str:
-    """Give the text of `dvc.yaml`."""
+    """Write the text of `dvc.yaml`."""
     return _HEADER + yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)
 
 

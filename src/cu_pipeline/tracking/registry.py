@@ -112,13 +112,13 @@ def promote(capability: str, registry_version: str, reason: str) -> None:
 
 
 def champion(capability: str) -> ModelVersion | None:
-    """Give the capability's champion, or None when it has none."""
+    """Find the capability's champion, or None when it has none."""
     found = _by_alias(capability, CHAMPION)
     return None if found is None else _version(found)
 
 
 def champions() -> dict[str, ModelVersion]:
-    """Give the champion of every capability that has one."""
+    """Find the champion of every capability that has one."""
     names = [model.name for model in _client().search_registered_models(f"name LIKE '{_PREFIX}%'")]
     capabilities = [unquote(name.removeprefix(_PREFIX)) for name in names]
     found = {capability: champion(capability) for capability in sorted(capabilities)}
@@ -151,7 +151,7 @@ def fetch(capability: str, alias: str, target: Path) -> Path | None:
 
 
 def model_name(capability: str) -> str:
-    """Give the registered model's name of a capability.
+    """Make the registered model's name of a capability.
 
     >>> model_name("topic")
     'cu-pipeline.topic'

@@ -36,7 +36,7 @@ class Stage:
 
 
 def project_stages(metadata: Any, env: str) -> tuple[Stage, ...]:
-    """Give the registered pipelines of a bootstrapped Kedro project that are part of `__default__`.
+    """List the registered pipelines of a bootstrapped Kedro project that are part of `__default__`.
 
     The others run on demand, so `dvc repro` leaves them alone.
     """
@@ -75,7 +75,7 @@ _DATA_SUFFIXES = {".j2", ".css", ".json", ".html"}
 
 
 def code_files(package: str, source: Path, modules: Iterable[str]) -> list[Path]:
-    """Give the files that the behaviour of `modules` depends on, inside one package.
+    """List the files that the behaviour of `modules` depends on, inside one package.
 
     These are the modules themselves, all that they import directly or indirectly, and the templates and other
     data that lie beside those. Empty files are left out.
