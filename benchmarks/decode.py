@@ -36,7 +36,7 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from cu_pipeline.media.frames import decoder_identity
+from cu_pipeline.media.decoding import decoder_identity
 from decoding.clips import CASES, make_clips
 from decoding.contenders import COUNT, LIBRARIES, SIDE, settings
 from decoding.reference import Reference

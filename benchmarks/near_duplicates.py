@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cu_pipeline.compute.worker_pool import LocalMapper
-from cu_pipeline.dedup.index import candidate_pairs
-from cu_pipeline.dedup.matching import DuplicateOptions, match
+from cu_pipeline.dedup.matching import DuplicateOptions, candidate_pairs, match
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions

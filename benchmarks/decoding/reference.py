@@ -6,8 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from cu_pipeline.media.decoding import decode_in_order
-from cu_pipeline.media.frames import upright
+from cu_pipeline.media.decoding import decode_in_order, upright
 from cu_pipeline.media.sampling import Sampling
 from decoding.contenders import SIDE, centres
 

@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.compute.worker_pool import LocalMapper
-from cu_pipeline.dedup.hashing import Hashed, hash_key
-from cu_pipeline.dedup.index import candidate_pairs
-from cu_pipeline.dedup.matching import DuplicateOptions, caption_similarity, distances, duplicate_groups, match
+from cu_pipeline.dedup.frame_hashes import Hashed, hash_key
+from cu_pipeline.dedup.matching import (
+    DuplicateOptions,
+    candidate_pairs,
+    caption_similarity,
+    distances,
+    duplicate_groups,
+    match,
+)
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes, mirror_mask
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions

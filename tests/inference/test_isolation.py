@@ -13,7 +13,7 @@ from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.features.frames import FrameEncoder
 from cu_pipeline.features.table import EXTRACTORS
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.media.frames import sample_frames
+from cu_pipeline.media.decoding import sample_frames
 from cu_pipeline.media.options import Limits
 
 

@@ -17,8 +17,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.media import frames as frames_module
-from cu_pipeline.media.container import read_index
+from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 
 
@@ -141,7 +140,7 @@ def test_two_models_may_read_the_same_extractor_with_other_parameters(bundles, m
     more = FeatureOptions(frames={"count": 4, "size": 64}, captions={"max_tokens": 16})
     other = make_bundle("mood", classes=("calm", "loud"), extracted=more)
     decoded = []
-    monkeypatch.setattr(frames_module, "read_index", lambda *given: decoded.append(given) or read_index(*given))
+    monkeypatch.setattr(decoding, "read_index", lambda *given: decoded.append(given) or read_index(*given))
     found = Predictor(bundles | {"mood": other}).predict(clip, "a caption")
     assert len(decoded) == 1, "the clip is decoded once for both"
     assert [name.partition("@")[0] for name in found.parts] == ["frames", "frames", "captions"]

@@ -6,8 +6,8 @@ import pytest
 
 from cu_pipeline.core.errors import Reason
 from cu_pipeline.sample import phrases
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import Alteration, Drift, SampleOptions
-from cu_pipeline.sample.plan import plan_world
 from cu_pipeline.sample.shot import REASONS, Damage
 from cu_pipeline.sample.world import MOTION_PAIR, NEW_TOPIC, SAFETY, TOPIC_CARRIERS, TOPICS, Carrier
 

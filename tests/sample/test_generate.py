@@ -10,9 +10,9 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import plan_world
 from cu_pipeline.sample.render import render
 
 OPTIONS = SampleOptions(clips=14, near_duplicates=0.5)

@@ -3,8 +3,8 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import Drift, SampleOptions
-from cu_pipeline.sample.plan import plan_world
 
 
 @pytest.mark.parametrize(

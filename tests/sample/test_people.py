@@ -2,9 +2,9 @@ from collections import Counter
 
 import pytest
 
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.sample.people import SAFETY_LABELS, opinions
-from cu_pipeline.sample.plan import plan_world
 from cu_pipeline.sample.world import ANNOTATORS, TOPICS
 
 

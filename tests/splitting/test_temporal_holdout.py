@@ -7,10 +7,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cu_pipeline.core.records import SPLITS, Split, table
-from cu_pipeline.splitting.assignment import assign, entries, placed_splits, split_of, temporal_holdout
+from cu_pipeline.splitting.assignment import (
+    assign,
+    division,
+    entries,
+    placed_splits,
+    read_ledger,
+    split_of,
+    temporal_holdout,
+    write_ledger,
+)
 from cu_pipeline.splitting.group_keys import GroupKeys, sets_of_copies
 from cu_pipeline.splitting.groups import form_groups
-from cu_pipeline.splitting.ledger import division, read_ledger, write_ledger
 from cu_pipeline.splitting.options import SplitOptions
 
 FROM = datetime(2026, 3, 1, tzinfo=UTC)

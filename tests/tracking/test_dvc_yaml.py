@@ -32,7 +32,8 @@ def stage(name: str, inputs: str = "", outputs: str = "", parameters: str = "") 
 
 
 def project(root: Path, *stages: Stage) -> Project:
-    parameters = {"seed": "conf/base/parameters.yml", "train": "conf/base/parameters_train.yml"}
+    train = {"fusion": {"epochs": 9}, "threads": 0, "draws": {"seed": "${seed}"}}
+    parameters = {"conf/base/parameters.yml": {"seed": 17}, "conf/base/parameters_train.yml": {"train": train}}
     return Project(root, "cu_pipeline", root / "src", stages, catalog_files(CATALOG), parameters)
 
 
@@ -52,6 +53,21 @@ def test_a_stage_has_what_it_reads_writes_and_runs(project_root: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("read", "named"),
+    [
+        ("train.fusion", ["train.fusion"]),
+        ("train.threads train.fusion", ["train.fusion", "train.threads"]),
+        ("train.draws", ["seed", "train.draws"]),
+    ],
+)
+def test_a_stage_names_the_narrow_parameters_it_reads_and_those_they_refer_to(
+    project_root: Path, read: str, named: list[str]
+) -> None:
+    made = generate(project(project_root, stage("train", "raw", "metrics", read)))["stages"]["train"]
+    assert [key for key in made["params"] if isinstance(key, str)] == named
+
+
 def test_what_a_stage_makes_itself_is_no_dependency(project_root: Path) -> None:
     made = generate(project(project_root, stage("train", "features raw", "features")))["stages"]["train"]
     assert "data/04_feature" not in made["deps"]
@@ -66,9 +82,15 @@ def test_modules_behind_the_nodes_are_dependencies_also_when_imported_indirectly
 
 
 def test_overlapping_outs_and_unknown_parameters_are_all_named(project_root: Path) -> None:
-    faulty = project(project_root, stage("one", outputs="features", parameters="sed"), stage("two", outputs="inner"))
+    faulty = project(
+        project_root,
+        stage("one", outputs="features", parameters="sed"),
+        stage("two", outputs="inner"),
+        stage("three", parameters="train.fuson"),
+    )
     with pytest.raises(ConfigurationError) as caught:
         generate(faulty)
-    first, second = caught.value.problems
+    first, second, third = caught.value.problems
     assert "'features' (pipeline 'one') and 'inner' (pipeline 'two') both write data/04_feature/part" in first
     assert "pipeline 'one' reads the parameter 'sed'" in second
+    assert "pipeline 'three' reads the parameter 'train.fuson'" in third

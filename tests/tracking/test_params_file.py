@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,30 @@ def test_a_run_without_changes_clears_those_of_the_keys_it_used(tmp_path: Path) 
     params_file.record(tmp_path, base, {"collect": {"clips": 5}, "seed": 3}, base)
     params_file.record(tmp_path, base, base, ["collect"])
     assert params_file.read(tmp_path) == {"seed": 3}
+
+
+def test_a_run_leaves_the_changes_of_a_group_beside_the_one_it_read(tmp_path: Path) -> None:
+    base = {"label": {"llm": {"shots": 6}, "queue": {"most": 9}}}
+    params_file.record(tmp_path, base, {"label": {"llm": {"shots": 2}, "queue": {"most": 9}}}, ["label.llm"])
+    params_file.record(tmp_path, base, {"label": {"llm": {"shots": 6}, "queue": {"most": 1}}}, ["label.queue"])
+    assert params_file.read(tmp_path) == {"label": {"llm": {"shots": 2}, "queue": {"most": 1}}}
+    params_file.record(tmp_path, base, base, ["label.llm", "label"])
+    assert params_file.read(tmp_path) == {}
+
+
+def test_each_key_that_a_stage_compares_is_there_and_changes_nothing(tmp_path: Path) -> None:
+    base = {"label": {"llm": {"shots": 6}, "rules": ["a"]}, "seed": 1}
+    params_file.record(tmp_path, base, base, [], ["label.llm", "label.rules", "seed"])
+    written = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert written == {"label": {"llm": {}, "rules": {}}, "seed": None}
+    assert params_file.lay_over(base, params_file.read(tmp_path)) == base
+
+
+def test_a_file_without_narrow_keys_is_read_as_before(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("label: {llm: {shots: 2}}\ntrain: {}\nseed: null\n")
+    base = {"label": {"llm": {"shots": 6}, "queue": {}}, "seed": 1, "train": {"epochs": 9}}
+    params_file.record(tmp_path, base, base, ["seed"], ["label.llm", "label.queue"])
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text())["label"] == {"llm": {"shots": 2}, "queue": {}}
 
 
 def test_the_same_changes_give_the_same_bytes_whatever_the_order(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.labels import labels
-from cu_pipeline.cli.run import run
-from cu_pipeline.cli.servers import llm_server, traffic
+from cu_pipeline.cli.run import llm_server, run, traffic
 
 
 @click.group(name="cu-pipeline")

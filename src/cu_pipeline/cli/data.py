@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cu_pipeline.cli.messages import told_in_words
+from cu_pipeline.cli.foreseen import told_in_words
 
 
 @click.command("dvc-yaml")

@@ -19,12 +19,12 @@ def is_address(place: str) -> bool:
 
 
 def scheme_of(address: str) -> str:
-    """Give what stands before `://`, in small letters."""
+    """Find what stands before `://`, in small letters."""
     return address.partition("://")[0].lower()
 
 
 def local_path(place: str) -> str:
-    """Give the path that a `file://` address means; other places stay as they are.
+    """Find the path that a `file://` address means; other places stay as they are.
 
     >>> local_path("file:///srv/a%20b.mp4")
     '/srv/a b.mp4'
@@ -33,7 +33,7 @@ def local_path(place: str) -> str:
 
 
 def join_address(folder: str, path: str) -> str:
-    """Give the address that a path means which stands in a file behind an address.
+    """Resolve a path that stands in a file behind an address.
 
     Args:
         folder: address of the folder that the path starts from.
@@ -53,12 +53,12 @@ def join_address(folder: str, path: str) -> str:
 
 
 def folder_of(address: str) -> str:
-    """Give the address of the folder that holds a file; a query after `?` is left out."""
+    """Cut an address down to the folder that holds the file; a query after `?` is left out."""
     return without_query(address).rpartition("/")[0]
 
 
 def without_query(address: str) -> str:
-    """Give an address without what follows `?` where that is a query, as on the web.
+    """Cut off what follows `?` where that is a query, as on the web.
 
     >>> without_query("https://host/feed.csv?key=1")
     'https://host/feed.csv'
@@ -67,7 +67,7 @@ def without_query(address: str) -> str:
 
 
 def suffix_of(address: str) -> str:
-    """Give a file's ending in small letters, with its dot; "" if it has none that is short and plain."""
+    """Find a file's ending in small letters, with its dot; "" if it has none that is short and plain."""
     suffix = Path(without_query(address)).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 

@@ -18,7 +18,7 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target` that replaces it when the block ends well.
+    """Write to a temporary path beside `target` that replaces it when the block ends well.
 
     The bytes are on the disk before the name changes, so a crash leaves the old file or the new one, never
     a part. When the block raises, the temporary file is removed and `target` is as before. What a killed process

@@ -66,7 +66,7 @@ class Capabilities(RootModel[dict[str, Capability]]):
 
 
 def split_label(value: str, kind: Kind) -> tuple[str, ...]:
-    """Give the classes that a label names.
+    """Split a label into the classes that it names.
 
     >>> split_label("advert|violence", Kind.MULTI)
     ('advert', 'violence')
@@ -82,7 +82,7 @@ def split_label(value: str, kind: Kind) -> tuple[str, ...]:
 
 
 def join_label(classes: tuple[str, ...] | list[str], kind: Kind) -> str:
-    """Give the label that names `classes`: the inverse of `split_label`.
+    """Join `classes` to the label that names them: the inverse of `split_label`.
 
     >>> join_label((), Kind.MULTI)
     'none'

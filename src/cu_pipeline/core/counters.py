@@ -11,7 +11,7 @@ def count(name: str, amount: int = 1) -> None:
 
 
 def counts() -> dict[str, int]:
-    """Give all counters of this process, sorted by name."""
+    """List all counters of this process, sorted by name."""
     return dict(sorted(_counts.items()))
 
 

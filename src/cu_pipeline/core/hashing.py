@@ -4,18 +4,18 @@ from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes in hex."""
+    """Compute the SHA-256 of a file's bytes in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def text_sha256(text: str) -> str:
-    """Give the SHA-256 of a text's UTF-8 bytes in hex."""
+    """Compute the SHA-256 of a text's UTF-8 bytes in hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def json_sha256(value: object) -> str:
-    """Give the SHA-256 of a value's canonical JSON (sorted keys, no spaces) in hex.
+    """Compute the SHA-256 of a value's canonical JSON (sorted keys, no spaces) in hex.
 
     >>> json_sha256({"a": 1, "b": 2}) == json_sha256({"b": 2, "a": 1})
     True

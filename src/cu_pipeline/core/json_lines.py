@@ -80,7 +80,7 @@ class KeyedLog(LineLog[KeyedRecord]):
 
 
 def read_lines(path: Path) -> list[bytes]:
-    """Give the finished lines of a file; none when there is no file."""
+    """Read the finished lines of a file; none when there is no file."""
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 

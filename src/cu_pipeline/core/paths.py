@@ -5,12 +5,12 @@ ROOT_VARIABLE = "CU_PIPELINE_ROOT"
 
 
 def project_root() -> Path:
-    """Give the folder that paths in tables start from: `CU_PIPELINE_ROOT`, else the working folder."""
+    """Find the folder that paths in tables start from: `CU_PIPELINE_ROOT`, else the working folder."""
     return Path(os.environ.get(ROOT_VARIABLE) or Path.cwd())
 
 
 def to_stored(path: Path) -> str:
-    """Give the form of a path that tables keep: relative to the project's root when it lies inside.
+    """Write a path as tables keep it: relative to the project's root when it lies inside.
 
     So the same data gives the same table in every checkout.
     """
@@ -20,5 +20,5 @@ def to_stored(path: Path) -> str:
 
 
 def from_stored(stored: str) -> Path:
-    """Give the local file that a table's path means."""
+    """Find the local file that a table's path means."""
     return project_root() / stored

@@ -222,7 +222,7 @@ _STORED: Final = {"str": "object", "vector": "object"}
 
 
 def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
-    """Give `rows` exactly the columns and types of a persisted table, also when there are no rows.
+    """Bring `rows` to exactly the columns and types of a persisted table, also when there are no rows.
 
     >>> table([], REJECTS).columns.tolist()
     ['clip_id', 'path', 'reason', 'detail']
@@ -232,7 +232,7 @@ def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Colum
 
 
 def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
-    """Give a table of an earlier version the columns that have come since.
+    """Add to a table of an earlier version the columns that have come since.
 
     >>> completed(pd.DataFrame({"key": ["k"]}), {"key": NAME, "batch": LEDGER["batch"]}).to_dict("records")
     [{'key': 'k', 'batch': ''}]
@@ -242,5 +242,5 @@ def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
 
 
 def dtype(column: Column) -> str:
-    """Give the pandas type that holds a column."""
+    """Choose the pandas type that holds a column."""
     return _STORED.get(column.kind, column.kind)

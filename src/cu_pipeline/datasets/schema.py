@@ -59,7 +59,7 @@ def _column(rule: Column, *, unique: bool) -> Any:
 
 
 def _checks(rule: Column) -> Iterator[tuple[str, Callable[["pd.Series[Any]"], Any]]]:
-    """Give what a column must pass, each with the words that say what is allowed."""
+    """List what a column must pass, each with the words that say what is allowed."""
     if rule.kind == "str":
         yield "text", _is_text
     if rule.kind == "vector":
@@ -120,7 +120,7 @@ SHOWN: Final = 3
 
 
 def in_words(cases: pd.DataFrame, table: Table) -> Iterator[str]:
-    """Give one line a fault: what is wrong, where, and what is allowed.
+    """Write one line a fault: what is wrong, where, and what is allowed.
 
     Args:
         cases: pandera's failure cases.

@@ -31,7 +31,7 @@ class ClipPictures:
     @cached_property
     def key(self) -> str:
         """Give the hash of all that decides the pictures, the video decoder and its version among it."""
-        from cu_pipeline.media.frames import decoder_identity
+        from cu_pipeline.media.decoding import decoder_identity
 
         return json_sha256([_VERSION, self.media_sha256, self.count, self.side, QUALITY, decoder_identity()])
 

@@ -57,7 +57,7 @@ def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, A
     Raises:
         BadClipError: the file cannot be used.
     """
-    from cu_pipeline.media.frames import decode_samples
+    from cu_pipeline.media.decoding import decode_samples
 
     samplings = {key: extractor.sampling for key, extractor in extractors.items()}
     wanted = {key: sampling for key, sampling in samplings.items() if sampling is not None}

@@ -58,7 +58,7 @@ class FrameEncoder:
     @cached_property
     def identity(self) -> Identity:
         """What decides the values, the video decoder and its version among it."""
-        from cu_pipeline.media.frames import decoder_identity
+        from cu_pipeline.media.decoding import decoder_identity
 
         return Identity(
             name="frames",
@@ -75,7 +75,7 @@ class FrameEncoder:
         return Sampling(self._count, self._shrink)
 
     def _shrink(self, frame: "VideoFrame") -> NDArray[np.uint8]:
-        from cu_pipeline.media.frames import upright
+        from cu_pipeline.media.decoding import upright
 
         return upright(frame, self._size, self._size)
 

@@ -60,7 +60,7 @@ class ScreenTextReader:
     @cached_property
     def identity(self) -> Identity:
         """What decides the text, the video decoder and its version among it."""
-        from cu_pipeline.media.frames import decoder_identity
+        from cu_pipeline.media.decoding import decoder_identity
 
         return Identity(
             name="screen_text",
@@ -87,7 +87,7 @@ class ScreenTextReader:
         return Sampling(self._frames, self._shrink)
 
     def _shrink(self, frame: "VideoFrame") -> NDArray[np.uint8]:
-        from cu_pipeline.media.frames import fitted
+        from cu_pipeline.media.decoding import fitted
 
         return fitted(frame, _SHARPER * self._size)
 

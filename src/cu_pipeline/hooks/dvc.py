@@ -43,7 +43,9 @@ class DvcHooks:
         recorded: dict[str, str] = {}
         if STAGE_VARIABLE not in os.environ:
             loader, stages = run.context.config_loader, _complete_stages(run)
-            params_file.record(run.root, loader.base_parameters(), loader["parameters"], _parameter_keys(run))
+            base, resolved = loader.base_parameters(), loader["parameters"]
+            compared = dvc_lock.compared_parameters(run.root)
+            params_file.record(run.root, base, resolved, _parameter_keys(run), compared)
             started = time.perf_counter()
             if dvc_lock.commit(run.root, stages):
                 run.seconds["dvc commit"] = time.perf_counter() - started
@@ -81,8 +83,8 @@ def _hashes(run: Run, recorded: dict[str, str]) -> dict[str, str]:
 
 
 def _parameter_keys(run: Run) -> set[str]:
-    """Name the top-level parameters that the nodes which ran read."""
+    """Name the parameters, dotted where narrow, that the nodes which ran read."""
     read = run.read()
     if "parameters" in read:
         return set(run.context.config_loader["parameters"])
-    return {name.removeprefix("params:").split(".")[0] for name in read if name.startswith("params:")}
+    return {name.removeprefix("params:") for name in read if name.startswith("params:")}

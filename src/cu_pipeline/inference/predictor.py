@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from cu_pipeline.compute.worker_pool import WorkerPool
-from cu_pipeline.core.captions import clean_caption
+from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, embedding, part_name
 from cu_pipeline.features.extract import prepare_media

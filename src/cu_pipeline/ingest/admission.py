@@ -40,7 +40,7 @@ class TableBuilder:
             self._convert()
 
     def table(self) -> pd.DataFrame:
-        """Give the rows so far, with the columns' types."""
+        """Make a table of the rows so far, with the columns' types."""
         if self._rows or not self._tables:
             self._convert()
         return pd.concat(self._tables, ignore_index=True)
@@ -51,7 +51,7 @@ class TableBuilder:
 
 
 def addresses(rows: pd.DataFrame) -> list[str]:
-    """Give the addresses of media, each once."""
+    """List the addresses of media, each once."""
     paths = rows["path"]
     return list(dict.fromkeys(paths[_remote(paths)]))
 
@@ -133,7 +133,7 @@ def check_rows(
 
 
 def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give checked rows what probing found, and names to those that have none.
+    """Add to checked rows what probing found, and names to those that have none.
 
     A clip without a name is called by the SHA-256 of its media, else of its text.
 

@@ -107,7 +107,7 @@ def _class(feature: Any, value: int | None) -> str:
 
 
 def _media(value: Any, folder: Path, max_bytes: int) -> str:
-    """Give the place of a row's media: its bytes are put into the media store, else its path is taken."""
+    """Find the place of a row's media: its bytes are put into the media store, else its path is taken."""
     parts = value if isinstance(value, dict) else {"bytes" if isinstance(value, bytes) else "path": value}
     path, content = parts.get("path") or "", parts.get("bytes")
     if content is not None:

@@ -26,7 +26,7 @@ _TAG: Final = re.compile(
 
 @lru_cache
 def language_tag(value: str) -> str:
-    """Give a feed's tag in BCP 47's usual spelling; "" for what is no tag or says nothing.
+    """Write a feed's tag in BCP 47's usual spelling; "" for what is no tag or says nothing.
 
     Only the form is checked, not whether the parts are registered.
 
@@ -93,7 +93,7 @@ def name_languages(rows: pd.DataFrame, options: LanguageOptions) -> pd.DataFrame
 
 
 def identify(captions: Sequence[str], least_probability: float) -> list[str]:
-    """Give the language of each caption as a tag of two letters, or "" where it is not sure.
+    """Tell the language of each caption as a tag of two letters, or "" where it is not sure.
 
     Emoji, digits, addresses, hashtags and mentions do not count.
     """
@@ -140,7 +140,7 @@ class _NaiveBayes:
         self._fold = np.array([[tag == one for one in self._tags] for tag in tags], dtype=np.float32)
 
     def probabilities(self, captions: Sequence[bytes]) -> tuple[list[str], NDArray[np.float32]]:
-        """Give the tags, and each one's probability for each caption: (captions, tags)."""
+        """Compute the tags, and each one's probability for each caption: (captions, tags)."""
         lengths = np.array([max(len(caption), 1) for caption in captions], dtype=np.float32)
         features = self._features(captions)
         known = np.diff(features.indptr) > 0
@@ -149,7 +149,7 @@ class _NaiveBayes:
         return self._tags, shares / shares.sum(axis=1, keepdims=True) @ self._fold
 
     def _features(self, captions: Sequence[bytes]) -> Any:
-        """Give the logarithm of one plus each feature's count: a sparse matrix, (captions, features)."""
+        """Compute the logarithm of one plus each feature's count: a sparse matrix, (captions, features)."""
         from scipy.sparse import csr_array
 
         order = np.argsort([-len(caption) for caption in captions], kind="stable")

@@ -155,7 +155,7 @@ def _read(address: str) -> list[Record]:
 
 
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Give records as a table of text, absent values "", with a column for what is wrong with a row."""
+    """Make a table of text of records, absent values "", with a column for what is wrong with a row."""
     rows = list(records)
     names = {name: str(name).strip() for row in rows for name in row}
     columns = {name: [""] * len(rows) for name in (*names.values(), PROBLEM)}
@@ -166,7 +166,7 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def _text(value: Any) -> str:
-    """Give a manifest's value as text that UTF-8 can hold; nested values as JSON."""
+    """Write a manifest's value as text that UTF-8 can hold; nested values as JSON."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
     if value is None or value != value:  # noqa: PLR0124 - NaN
@@ -179,7 +179,7 @@ def _text(value: Any) -> str:
 
 
 def _stored(folder: str, path: str) -> str:
-    """Give the form of a media path that tables keep, from one relative to the manifest's folder."""
+    """Write a media path as tables keep it, from one relative to the manifest's folder."""
     path = local_path(path)
     if not path or is_address(path):
         return path

@@ -85,7 +85,7 @@ VERSION = 1
 
 
 def extract_once(key: object, read: Callable[[], Iterable[Record]]) -> pd.DataFrame:
-    """Give the rows of a container, from an earlier run's list while all copies of its media are there.
+    """Read the rows of a container, from an earlier run's list while all copies of its media are there.
 
     Args:
         key: what tells the container's content and how it is read; fit for JSON.

@@ -14,7 +14,7 @@ from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
-from cu_pipeline.media.frames import decoder_identity
+from cu_pipeline.media.decoding import decoder_identity
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import MediaFacts, probe
 
@@ -58,7 +58,7 @@ CHUNK: Final = 64
 
 
 def probe_key(stored: str, limits: Limits) -> str:
-    """Give the key of what probing a file finds: of its place, size and date, the limits and the decoder.
+    """Make the key of what probing a file finds: of its place, size and date, the limits and the decoder.
 
     Args:
         stored: the path in the form that tables keep.

@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import SEPARATOR, Capabilities, Kind, join_label, split_label
-from cu_pipeline.core.captions import clean_caption
+from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.records import ANNOTATIONS, TEXT, AnnotatorKind, table
 from cu_pipeline.ingest.language import language_tag
@@ -26,7 +26,7 @@ Opinions = dict[str, dict[str, str]]
 
 
 def read_opinions(row: Mapping[str, str], capabilities: Capabilities) -> Opinions:
-    """Give the labels and annotations of a row; a column with the capability's name goes before the bare one.
+    """Read the labels and annotations of a row; a column with the capability's name goes before the bare one.
 
     Raises:
         ValueError: an annotations column is not a JSON object of annotator to label.
@@ -72,7 +72,7 @@ def feed_annotations(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def used_columns(capabilities: Iterable[str]) -> Iterator[str]:
-    """Give the columns that `read_opinions` reads, by the capabilities' names."""
+    """List the columns that `read_opinions` reads, by the capabilities' names."""
     names = list(capabilities)
     for column in (LABEL, VOTES):
         yield column
@@ -80,7 +80,7 @@ def used_columns(capabilities: Iterable[str]) -> Iterator[str]:
 
 
 def foreign_columns(columns: Iterable[str], capabilities: Capabilities) -> list[str]:
-    """Give the columns that look like labels of a capability that is not configured."""
+    """Find the columns that look like labels of a capability that is not configured."""
     used = set(used_columns(capabilities.root))
     return [name for name in columns if name.startswith((f"{LABEL}_", f"{VOTES}_")) and name not in used]
 

@@ -56,7 +56,7 @@ def read_sql(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
 
 
 def _url(address: str) -> "URL":
-    """Give a SQLAlchemy URL with its password, and with a SQLite file that is opened for reading only."""
+    """Build a SQLAlchemy URL with its password, and with a SQLite file that is opened for reading only."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -79,7 +79,7 @@ def _url(address: str) -> "URL":
 
 @contextmanager
 def _connected(url: "URL") -> Iterator["Connection"]:
-    """Give a connection that may only read, where the database knows that, and never commits."""
+    """Open a connection that may only read, where the database knows that, and never commits."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 

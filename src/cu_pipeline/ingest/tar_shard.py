@@ -99,7 +99,7 @@ def read_shard(stream: IO[bytes], name: str, max_bytes: int) -> tuple[list[Recor
 
 
 def _place(name: str) -> tuple[str, str | None]:
-    """Give the sample that a member belongs to, and what the member is to it; None for nothing."""
+    """Find the sample that a member belongs to, and what the member is to it; None for nothing."""
     if (match := _NAME.fullmatch(name)) is None:
         return "", None
     ending = match["ending"].lower()

@@ -108,7 +108,7 @@ def hang_up() -> None:
 
 
 def _client() -> "httpx.Client":
-    """Give the one client of all threads: its connections are used again."""
+    """Share the one client of all threads: its connections are used again."""
     with _MAKING:
         return _made_client()
 
@@ -181,7 +181,7 @@ def open_stored(address: str, known: str, wait_s: float) -> Iterator[Body | None
 
 
 def open_store(address: str, wait_s: float) -> tuple[Any, str]:
-    """Give the file system behind an address, and the path in it.
+    """Find the file system behind an address, and the path in it.
 
     Raises:
         ManifestError: a package is not installed.
@@ -198,7 +198,7 @@ def open_store(address: str, wait_s: float) -> tuple[Any, str]:
 
 
 def version_of(info: dict[str, Any]) -> str:
-    """Give what a store says of a file that a later content would change; "" when it says nothing."""
+    """Ask what a store says of a file that a later content would change; "" when it says nothing."""
     facts = {name: info[name] for name in _STORE_VERSION if info.get(name) is not None}
     return json.dumps(facts, sort_keys=True, default=str) if facts else ""
 

@@ -75,7 +75,7 @@ def find_shards(place: str) -> list[Shard]:
 
 
 def expand_braces(pattern: str) -> Iterator[str]:
-    """Give the places that a pattern with braces means.
+    """List the places that a pattern with braces means.
 
     >>> list(expand_braces("a-{08..10}.{tar,tgz}"))[:3]
     ['a-08.tar', 'a-08.tgz', 'a-09.tar']
@@ -103,7 +103,7 @@ def _files(store: Any, path: str) -> list[str]:
 
 
 def _name(file: str, pattern: str) -> str:
-    """Give a file's path from the last folder of the pattern that no wildcard stands before."""
+    """Cut a file's path to what follows the last folder of the pattern that no wildcard stands before."""
     fixed = re.split(r"[*?\[]", pattern)[0]
     folder = fixed.rstrip("/") if fixed == pattern and file != pattern else fixed.rpartition("/")[0]
     name = without_query(file).removeprefix(folder).lstrip("/")
@@ -165,7 +165,7 @@ def _read(shard: Shard, max_bytes: int) -> list[Record]:
 
 
 def _sequential(store: Any) -> dict[str, int]:
-    """Give how a file is opened that is read from its beginning to its end; a web server sends it in one answer."""
+    """Say how a file is opened that is read from its beginning to its end; a web server sends it in one answer."""
     return {"block_size": 0 if "http" in store.protocol else BLOCK}
 
 

@@ -20,7 +20,7 @@ _MAGIC: Final = ((0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (0, b"GIF8"), (0, b"FLV
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
-    """Give what PyAV raises for bytes that it cannot read."""
+    """Name what PyAV raises for bytes that it cannot read."""
     import av
 
     return (av.FFmpegError, EOFError, OSError, ValueError)
@@ -62,7 +62,7 @@ def check_present(path: Path) -> None:
 
 
 def describe(error: Exception) -> str:
-    """Give an error's type and message without the file's name."""
+    """Tell an error's type and message without the file's name."""
     return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
 
 
@@ -149,5 +149,5 @@ def _span(packets: "list[Packet[VideoStream]]", stream: "VideoStream") -> tuple[
 
 
 def quarter_turns(frame: "VideoFrame") -> int:
-    """Give how often a frame is turned 90° counter-clockwise to be shown, by its display matrix: 0 to 3."""
+    """Count how often a frame is turned 90° counter-clockwise to be shown, by its display matrix: 0 to 3."""
     return round(frame.rotation / 90) % 4

@@ -1,19 +1,23 @@
 """Decoding the frames that samplings of a clip need, or all of them in order where the packets do not tell enough."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cu_pipeline.core.errors import BadClipError, Reason
-from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video
+from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video, quarter_turns, read_index
 from cu_pipeline.media.sampling import Chosen, Sampling, sample_positions
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.video.stream import VideoStream
+
 
 T = TypeVar("T")
 
@@ -25,7 +29,7 @@ _CHANGES: Final = frozenset({"new_extradata", "param_change", "palette"})
 
 
 @dataclass
-class Run:
+class Stretch:
     """Packets to decode in one go: positions in decoding order, and the clocks of the wanted frames."""
 
     first: int
@@ -69,15 +73,15 @@ def _changes(packet: "Packet[VideoStream]") -> bool:
     return any(data.data_type in _CHANGES for data in packet.iter_sidedata())
 
 
-def plan_runs(packets: "Sequence[Packet[VideoStream]]", clocks: Sequence[int], chosen: Sequence[int]) -> list[Run]:
-    """Give the stretches of packets that lead from a key frame to chosen frames, in order of time.
+def plan_runs(packets: "Sequence[Packet[VideoStream]]", clocks: Sequence[int], chosen: Sequence[int]) -> list[Stretch]:
+    """Plan the stretches of packets that lead from a key frame to chosen frames, in order of time.
 
     The key frame precedes its frame both in decoding and in showing: frames shown before a key frame may refer
     to what came before it.
     """
     keys = [position for position, packet in enumerate(packets) if packet.is_keyframe]
     positions = {clock: position for position, clock in enumerate(clocks)}
-    runs: list[Run] = []
+    runs: list[Stretch] = []
     for clock in chosen:
         position = positions[clock]
         first = max((key for key in keys if key <= position and clocks[key] <= clock), default=0)
@@ -85,11 +89,13 @@ def plan_runs(packets: "Sequence[Packet[VideoStream]]", clocks: Sequence[int], c
             runs[-1].last = max(runs[-1].last, position)
             runs[-1].wanted.add(clock)
         else:
-            runs.append(Run(first, position, {clock}))
+            runs.append(Stretch(first, position, {clock}))
     return runs
 
 
-def _decode_run(packets: "Sequence[Packet[VideoStream]]", run: Run, stream: "VideoStream") -> "Iterator[VideoFrame]":
+def _decode_run(
+    packets: "Sequence[Packet[VideoStream]]", run: Stretch, stream: "VideoStream"
+) -> "Iterator[VideoFrame]":
     context = stream.codec_context
     if context.is_open:
         context.flush_buffers()
@@ -146,3 +152,87 @@ def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
             raise BadClipError(Reason.TRUNCATED if decoded else Reason.NO_FRAMES, detail) from error
     if not decoded:
         raise BadClipError(Reason.NO_FRAMES, "no picture decodes to a frame")
+
+
+def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
+    """Decode frames spread evenly over a clip: those shown at the centres of equal segments of time.
+
+    Args:
+        path: a local media file.
+        count: how many frames; a clip of fewer frames repeats them.
+        size: side of each frame, in pixels; libswscale scales (bilinear), the sides' ratio is not kept.
+
+    Returns:
+        RGB, uint8, shape (count, size, size, 3), in order of time and turned as shown.
+
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+
+    def shrink(frame: "VideoFrame") -> NDArray[np.uint8]:
+        return upright(frame, size, size)
+
+    return np.stack(decode_sample(path, count, shrink))
+
+
+def decode_sample(path: Path, count: int, convert: "Callable[[VideoFrame], T]") -> list[T]:
+    """Decode the frames shown at the centres of `count` equal segments of a clip, and convert each.
+
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+    return decode_samples(path, [Sampling(count, convert)])[0]
+
+
+def decode_samples(path: Path, samplings: "Sequence[Sampling[T]]") -> list[list[T]]:
+    """Decode a clip once for several samplings of its frames.
+
+    Only what the chosen frames need is decoded. The result equals that of decoding everything in order, which is
+    what happens where the packets do not tell enough.
+
+    Returns:
+        For each sampling its converted frames, in order of time.
+
+    Raises:
+        BadClipError: the file does not open, or a part that is needed does not decode.
+    """
+    with open_video(path) as (container, stream):
+        frames = decode_needed(read_index(container, stream), stream, samplings)
+    return frames if frames is not None else decode_in_order(path, samplings)
+
+
+def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
+    """Scale a frame to RGB and turn it as it is to be shown.
+
+    Returns:
+        uint8, shape (height, width, 3).
+    """
+    turns = quarter_turns(frame)
+    sides = (height, width) if turns % 2 else (width, height)
+    small = frame.reformat(*sides, format="rgb24", interpolation="BILINEAR", threads=1)
+    return np.rot90(small.to_ndarray(), turns)
+
+
+def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
+    """Draw a frame as it is to be shown, its sides' ratio kept, the longer one at most `side` pixels.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3).
+    """
+    width, height = shown_sides(frame)
+    scale = min(side / max(width, height), 1.0)
+    return upright(frame, max(round(width * scale), 1), max(round(height * scale), 1))
+
+
+def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
+    """Tell width and height of a frame as it is to be shown."""
+    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+
+
+def decoder_identity() -> dict[str, str]:
+    """Name the decoder and the versions of the libraries that its frames depend on."""
+    import av
+
+    used = ("libavcodec", "libavformat", "libswscale")
+    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in used}
+    return {"name": "pyav", "version": av.__version__, **libraries}

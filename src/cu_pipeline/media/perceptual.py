@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.media.container import quarter_turns
-from cu_pipeline.media.frames import decode_sample
+from cu_pipeline.media.decoding import decode_sample
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -49,7 +49,7 @@ def frame_hashes(path: Path) -> Hashes:
 
 
 def mirror_mask() -> Hashes:
-    """Give the bits that change when a picture is mirrored left to right; shape (WORDS,)."""
+    """Find the bits that change when a picture is mirrored left to right; shape (WORDS,)."""
     return _pack(_waves()[:, 1] % 2 == 1)
 
 
@@ -86,7 +86,7 @@ def _basis(side: int) -> NDArray[np.float32]:
 
 @lru_cache
 def _waves() -> NDArray[np.int64]:
-    """Give the vertical and horizontal frequency of each bit; shape (BITS, 2)."""
+    """List the vertical and horizontal frequency of each bit; shape (BITS, 2)."""
     found = sorted(
         ((down, across) for down in range(_HIGHEST) for across in range(_HIGHEST) if down or across),
         key=lambda wave: (wave[0] ** 2 + wave[1] ** 2, wave),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.media.frames import decode_sample, fitted, shown_sides, upright
+from cu_pipeline.media.decoding import decode_sample, fitted, shown_sides, upright
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -17,7 +17,7 @@ QUALITY: Final = 80
 
 
 def pictures(path: Path, count: int, side: int) -> tuple[bytes, ...]:
-    """Give pictures of a clip, spread evenly over its time.
+    """Take pictures of a clip, spread evenly over its time.
 
     Args:
         path: a local media file.
@@ -47,7 +47,7 @@ def jpeg(image: NDArray[np.uint8]) -> bytes:
 
 
 def thumbnail(path: Path, height: int) -> bytes:
-    """Give a small picture of a clip's middle.
+    """Take a small picture of a clip's middle.
 
     Args:
         path: a local media file.

@@ -90,12 +90,12 @@ def _finish(shot: Shot, rng: np.random.Generator) -> Callable[[Image.Image, int]
 
 
 def _blows(shot: Shot) -> set[int]:
-    """Give the frames of a blow: four in each second, two and two."""
+    """List the frames of a blow: four in each second, two and two."""
     return {place for place in range(shot.frames) if place % FPS in (2, 3, 8, 9)} if shot.impacts else set()
 
 
 def _grading(look: Look) -> tuple[float, ...]:
-    """Give the 3 x 4 colour matrix, row by row, of saturation, then contrast, then tint."""
+    """Make the 3 x 4 colour matrix, row by row, of saturation, then contrast, then tint."""
     grey = np.tile((0.299, 0.587, 0.114), (3, 1))
     mixed = look.contrast * (look.saturation * np.eye(3) + (1 - look.saturation) * grey)
     lifted = np.column_stack([mixed, np.full(3, 128 * (1 - look.contrast))])
@@ -103,7 +103,7 @@ def _grading(look: Look) -> tuple[float, ...]:
 
 
 def _grains(noise: float, rng: np.random.Generator) -> list[Image.Image]:
-    """Give pictures of grain around a grey level of 128."""
+    """Draw pictures of grain around a grey level of 128."""
     grain = rng.normal(128, noise, (HEIGHT + 32, WIDTH + 32)).clip(0, 255).astype(np.uint8)
     picture = Image.fromarray(grain).convert("RGB")
     corners = rng.integers(0, 32, (_GRAINS, 2)).tolist()
@@ -111,7 +111,7 @@ def _grains(noise: float, rng: np.random.Generator) -> list[Image.Image]:
 
 
 def _neon(picture: Image.Image) -> Image.Image:
-    """Give the picture as two colours, violet and acid green, with scan lines and a frame."""
+    """Turn the picture into two colours, violet and acid green, with scan lines and a frame."""
     grey = np.asarray(picture.convert("L"), np.float32)[..., None] / 255
     pixels = np.asarray((48, 0, 92), np.float32) * (1 - grey) + np.asarray((150, 255, 120), np.float32) * grey
     pixels[::3] *= 0.72
@@ -124,7 +124,7 @@ _MARGIN: Final = 10
 
 
 def lettering(lines: tuple[str, ...], size: int = 23) -> Image.Image:
-    """Give a full transparent picture with centred white text in a black outline.
+    """Draw a full transparent picture with centred white text in a black outline.
 
     Args:
         lines: ASCII; a line that is too wide is broken between words.
@@ -141,7 +141,7 @@ def lettering(lines: tuple[str, ...], size: int = 23) -> Image.Image:
 
 
 def price_sticker(text: str) -> Image.Image:
-    """Give a round red sticker with `text`."""
+    """Draw a round red sticker with `text`."""
     side, spikes = 84, 18
     middle = side / 2
     rim = [
@@ -158,7 +158,7 @@ def price_sticker(text: str) -> Image.Image:
 
 
 def burst() -> Image.Image:
-    """Give the jagged star of a blow."""
+    """Draw the jagged star of a blow."""
     side = 150
     points = []
     for k in range(24):
@@ -169,7 +169,7 @@ def burst() -> Image.Image:
 
 
 def watermark(text: str) -> Image.Image:
-    """Give a full transparent picture with half-transparent `text` in a corner."""
+    """Draw a full transparent picture with half-transparent `text` in a corner."""
     image = Image.new("RGBA", (WIDTH, HEIGHT))
     font = ImageFont.load_default(15)
     where = (WIDTH - _MARGIN, HEIGHT - _MARGIN)

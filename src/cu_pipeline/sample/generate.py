@@ -10,8 +10,8 @@ from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.capability import Kind, join_label
 from cu_pipeline.core.counters import count
+from cu_pipeline.sample.clip_plans import ClipPlan, plan_world
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import ClipPlan, plan_world
 from cu_pipeline.sample.shot import Damage, Shot
 
 MANIFEST: Final = "manifest.csv"

@@ -97,7 +97,7 @@ class SampleOptions(Options):
         return alterations
 
     def following(self, clips: int, drift: Drift | None = None) -> "SampleOptions":
-        """Give the part of the feed that comes right after this one, with other clips and later dates.
+        """Ask for the part of the feed that comes right after this one, with other clips and later dates.
 
         Args:
             clips: how many original clips it has.

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from cu_pipeline.core.capability import Kind, join_label
-from cu_pipeline.sample.captions import pick
 from cu_pipeline.sample.shot import Look
+from cu_pipeline.sample.wording import pick
 from cu_pipeline.sample.world import ANNOTATORS, SAFETY, dealt, stream
 
 LANGUAGES: Final = ("en",) * 8 + ("es", "de")
@@ -27,7 +27,7 @@ class Creator:
 
 @lru_cache(maxsize=4096)
 def creator(seed: int, place: int) -> Creator:
-    """Give the creator at `place` of a world."""
+    """Invent the creator at `place` of a world."""
     rng = stream(seed, "creator", place)
     first = pick(rng, ("its", "real", "the", "just", "hey", "daily", "mr", "miss", "sunny", "lil"))
     last = pick(rng, ("kai", "marlo", "nova", "remy", "juno", "otis", "lena", "theo", "zuri", "milo"))
@@ -56,7 +56,7 @@ SAFETY_LABELS = tuple(
 
 
 def chosen_annotators(available: int, *key: object) -> list[str]:
-    """Give the 1 to 4 people, of the first `available`, who look at the clip of `key`."""
+    """Choose the 1 to 4 people, of the first `available`, who look at the clip of `key`."""
     rng = stream(*key, "annotators")
     sizes, weights = zip(*_OPINIONS, strict=True)
     size = min(int(rng.choice(sizes, p=weights)), available)
@@ -65,7 +65,7 @@ def chosen_annotators(available: int, *key: object) -> list[str]:
 
 
 def opinions(names: Sequence[str], truth: str, answers: Sequence[str], *key: object) -> dict[str, str]:
-    """Give what each annotator answers: the truth, or at the annotator's error rate a uniform wrong answer.
+    """Draw what each annotator answers: the truth, or at the annotator's error rate a uniform wrong answer.
 
     Args:
         names: keys of `ANNOTATORS`.

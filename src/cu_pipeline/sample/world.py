@@ -59,13 +59,13 @@ SKEWED_MIX: Final = (0.05, 0.45, 0.03, 0.35, 0.10, 0.02)
 
 
 def stream(*key: object) -> np.random.Generator:
-    """Give the random numbers that belong to `key`, independent of those of every other key."""
+    """Start the random numbers that belong to `key`, independent of those of every other key."""
     digest = hashlib.sha256("/".join(map(str, key)).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, "<u4"))
 
 
 def dealt(deck: tuple[T, ...], position: int, *key: object) -> T:
-    """Give the card at `position` of endlessly repeated decks, each shuffled by `key`.
+    """Deal the card at `position` of endlessly repeated decks, each shuffled by `key`.
 
     Every whole deck has exactly the deck's shares, and a position's card never depends on how many are drawn.
     """

@@ -2,16 +2,56 @@
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pandas as pd
 
-from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import LEFT_OUT, SPLITS, Split, table
 from cu_pipeline.splitting.group_keys import CONTENT, CREATOR, GroupKeys, find_group_keys, sets_of_copies
 from cu_pipeline.splitting.groups import Groups, form_groups, size_limit
-from cu_pipeline.splitting.ledger import Given, read_ledger, write_ledger
 from cu_pipeline.splitting.options import SplitOptions, in_utc
+
+
+@dataclass(frozen=True)
+class Given:
+    """The split that a key has.
+
+    Attributes:
+        split: of its group.
+        since: in which generation the group's oldest key was added.
+        tested: whether the group holds clips that once were for testing.
+    """
+
+    split: Split
+    since: int
+    tested: bool
+
+
+def division(options: SplitOptions) -> str:
+    """Name a way to divide; another way starts afresh."""
+    parts = [options.train, options.validation, options.test, options.salt]
+    if options.test_from is not None:
+        parts = [options.train, options.validation, options.salt, options.test_from.astimezone(UTC).isoformat()]
+    return json_sha256(parts)[:12]
+
+
+def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]:
+    """Read what was given under these options, by key."""
+    mine = ledger[ledger["division"] == division(options)]
+    rows = zip(mine["key"], mine["split"], mine["since"], mine["tested"], strict=True)
+    return {key: Given(Split(split), int(since), bool(tested)) for key, split, since, tested in rows}
+
+
+def write_ledger(ledger: pd.DataFrame, now: Mapping[str, Given], options: SplitOptions) -> pd.DataFrame:
+    """Bring the ledger to what keys have now; entries of clips that are gone, and of other options, stay."""
+    mine = division(options)
+    before = zip(*(ledger[name] for name in SPLITS), strict=True)
+    rows = {(key, made): (split, since, tested) for key, made, split, since, tested in before}
+    rows |= {(key, mine): (entry.split.value, entry.since, entry.tested) for key, entry in now.items()}
+    return table([dict(zip(SPLITS, (*place, *rows[place]), strict=True)) for place in sorted(rows)], SPLITS)
+
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +101,7 @@ def split_of(group: str, options: SplitOptions) -> Split:
 
 
 def placed_splits(copies: Mapping[str, str], given: Mapping[str, Given]) -> dict[str, Split]:
-    """Give the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
+    """Find the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
     parts: dict[str, list[Given]] = {}
     for key, entry in given.items():
         if key in copies or not key.startswith(CONTENT):
@@ -70,7 +110,7 @@ def placed_splits(copies: Mapping[str, str], given: Mapping[str, Given]) -> dict
 
 
 def reconcile(parts: Collection[Given]) -> Given:
-    """Give what holds for things that were placed apart: the split of the oldest.
+    """Decide what holds for things that were placed apart: the split of the oldest.
 
     Where a part was for testing, they are never for training: they are for testing if the oldest was for training.
     """
@@ -117,7 +157,7 @@ def assign(
 def entries(
     groups: Groups, assigned: Mapping[str, Given], given: Mapping[str, Given], holdout: Collection[str] = ()
 ) -> dict[str, Given]:
-    """Give what each key has now: what it had, unless its group is for testing by its date; else what its group has."""
+    """List what each key has now: what it had, unless its group is for testing by its date; else what its group has."""
     return {
         key: given[key] if key in given and group not in holdout else assigned[group]
         for key, group in groups.of.items()
@@ -168,7 +208,7 @@ def conflicts(
 
 
 def leave_out(splits: Sequence[str], reasons: Sequence[str]) -> list[str]:
-    """Give each clip's split, which is `left_out` where there is a reason."""
+    """List each clip's split, which is `left_out` where there is a reason."""
     return [LEFT_OUT if reason else split for split, reason in zip(splits, reasons, strict=True)]
 
 

@@ -45,7 +45,7 @@ def balance_in_words(found: Mapping[str, Any], clips: int, options: SplitOptions
 
 
 def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
-    """Give the creators and groups of copies that have more of the feed than validation or test shall have.
+    """Find the creators and groups of copies that have more of the feed than validation or test shall have.
 
     Returns:
         For each: `kind` (creator or duplicate group), `name` and `clips`, the largest first.
@@ -63,7 +63,7 @@ def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOpt
 
 
 def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
-    """Give the splits whose share of the clips is further from what was asked for than chance explains.
+    """Find the splits whose share of the clips is further from what was asked for than chance explains.
 
     Groups fall into a split with the probability p of its share, each on its own, so its share of the clips has the
     variance p (1 - p) sum(w^2), w being the groups' shares of the clips. None where a date tells test clips.

@@ -63,7 +63,7 @@ def find_group_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_captio
 
 
 def sets_of_copies(keys: Iterable[GroupKeys]) -> dict[str, str]:
-    """Give each content the name of the contents that are copies of one another: the first of them.
+    """Map each content to the name of the contents that are copies of one another: the first of them.
 
     >>> sets_of_copies([GroupKeys("content:b"), GroupKeys("content:c", copies="content:b"), GroupKeys("content:a")])
     {'content:a': 'content:a', 'content:b': 'content:b', 'content:c': 'content:b'}
@@ -79,6 +79,6 @@ def sets_of_copies(keys: Iterable[GroupKeys]) -> dict[str, str]:
 
 
 def caption_key(text: str) -> str:
-    """Give what captions that read the same share; "" for no caption."""
+    """Make what captions that read the same share; "" for no caption."""
     folded = " ".join(text.casefold().split())
     return CAPTION + text_sha256(folded) if folded else ""

@@ -74,7 +74,7 @@ class Groups:
 
 
 def size_limit(clips: int, share: float) -> float:
-    """Give how many clips a share of a feed is, at least as many as are never too many.
+    """Count how many clips a share of a feed is, at least as many as are never too many.
 
     >>> size_limit(240, 0.02), size_limit(10_000, 0.02)
     (20, 200.0)

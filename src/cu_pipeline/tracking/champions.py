@@ -20,7 +20,7 @@ class ChampionBundles(AbstractDataset[Any, "dict[str, Bundle]"]):
         self.metadata = metadata
 
     def load(self) -> "dict[str, Bundle]":
-        """Give capability -> its champion's bundle."""
+        """Load capability -> its champion's bundle."""
         from cu_pipeline.models.bundle import Bundle
         from cu_pipeline.tracking.registry import CHAMPION, champions, fetch
 

@@ -21,7 +21,7 @@ class ProjectContext(KedroContext):
 
     @property
     def params(self) -> dict[str, Any]:
-        """Give the parameters as the models that the nodes' type hints ask for.
+        """The parameters as the models that the nodes' type hints ask for.
 
         Raises:
             ConfigurationError: a parameter is unknown or has a value that is not allowed.
@@ -49,7 +49,7 @@ class ProjectContext(KedroContext):
 
 
 def with_models(parameters: dict[str, Any], models: dict[str, type[BaseModel]]) -> dict[str, Any]:
-    """Give the parameters with the groups that have a model replaced by it.
+    """Replace the groups of parameters that have a model by it.
 
     A model inside a group that has a model itself comes from that one.
 
@@ -123,7 +123,7 @@ def _unknown(path: str, key: str, allowed: list[str]) -> str:
 
 
 def _fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """Give the keys that are allowed at `place` inside `model`, as its JSON schema tells."""
+    """List the keys that are allowed at `place` inside `model`, as its JSON schema tells."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     node = schema
@@ -154,11 +154,11 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return params_file.lay_over(self.base_parameters(), recorded)
 
     def base_parameters(self) -> dict[str, Any]:
-        """Give the parameters of the base environment alone, without `--params`."""
+        """Read the parameters of the base environment alone, without `--params`."""
         return self._base("parameters")
 
     def base_catalog(self) -> dict[str, Any]:
-        """Give the catalog of the base environment alone."""
+        """Read the catalog of the base environment alone."""
         return self._base("catalog")
 
     def _base(self, key: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def commit(root: Path, stages: Iterable[str]) -> bool:
     Returns:
         Whether it was recorded; when not, a warning says why.
     """
-    wanted = [name for name in stages if name in _stage_names(root)]
+    known = _written_stages(root)
+    wanted = [name for name in stages if name in known]
     if not wanted:
         return False
     repair(root)
@@ -75,7 +76,7 @@ def repair(root: Path) -> None:
 
 
 def hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
-    """Give the data that the stages read and wrote, path -> DVC's hash, as far as `dvc.lock` tells.
+    """List the data that the stages read and wrote, path -> DVC's hash, as far as `dvc.lock` tells.
 
     Code, which git versions, is left out.
     """
@@ -86,7 +87,7 @@ def hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
 
 
 def outs(locked: str) -> dict[str, str]:
-    """Give the data that any stage wrote, path -> DVC's hash, from the text of a `dvc.lock`."""
+    """List the data that any stage wrote, path -> DVC's hash, from the text of a `dvc.lock`."""
     items = [item for stage in _stages(locked).values() for item in stage.get("outs", [])]
     return {item["path"]: item["md5"] for item in items if "md5" in item}
 
@@ -109,13 +110,18 @@ def _stages(text: str) -> dict[str, Any]:
     return (yaml.load(text, Loader=loader) or {}).get("stages") or {}  # noqa: S506 - a safe loader
 
 
-def _stage_names(root: Path) -> set[str]:
+def compared_parameters(root: Path) -> set[str]:
+    """Name the keys of `params.yaml` that a stage of `dvc.yaml` compares."""
+    return {key for stage in _written_stages(root).values() for key in stage.get("params", []) if isinstance(key, str)}
+
+
+def _written_stages(root: Path) -> dict[str, Any]:
     path = root / "dvc.yaml"
-    return set(_stages(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    return _stages(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def dvc_md5(path: Path) -> str | None:
-    """Give the hash that `dvc.lock` has for a file or folder; None when there is neither.
+    """Compute the hash that `dvc.lock` has for a file or folder; None when there is neither.
 
     Args:
         path: a file (MD5 of its bytes) or a folder (MD5 of the JSON list of its files, with the suffix `.dir`).

@@ -12,7 +12,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 
 def run_facts(root: Path) -> dict[str, str]:
-    """Give the tags of a run that starts now: git commit, environment, machine.
+    """Collect the tags of a run that starts now: git commit, environment, machine.
 
     Args:
         root: the project's folder.
@@ -28,8 +28,8 @@ def run_facts(root: Path) -> dict[str, str]:
 
 
 def end_facts() -> dict[str, str]:
-    """Give the tags that are known when the nodes have run: threads of the libraries in use, decoders."""
-    from cu_pipeline.media.frames import decoder_identity
+    """Collect the tags that are known when the nodes have run: threads of the libraries in use, decoders."""
+    from cu_pipeline.media.decoding import decoder_identity
 
     facts = {f"threads.{name}": os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
     if torch := sys.modules.get("torch"):
@@ -39,7 +39,7 @@ def end_facts() -> dict[str, str]:
 
 
 def git_commit(root: Path) -> str | None:
-    """Give the commit that is checked out; None outside git."""
+    """Name the commit that is checked out; None outside git."""
     return ask_git(root, "rev-parse", "HEAD")
 
 

@@ -25,7 +25,7 @@ _own_uris: set[str] = set()  # MLflow puts what it is pointed at into the enviro
 
 
 def tracking_uri(root: Path) -> str:
-    """Give where runs are kept: `MLFLOW_TRACKING_URI`, else a database in the project's `mlruns`."""
+    """Say where runs are kept: `MLFLOW_TRACKING_URI`, else a database in the project's `mlruns`."""
     given = os.environ.get("MLFLOW_TRACKING_URI")
     return given if given and given not in _own_uris else f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
 
@@ -170,7 +170,7 @@ def finish(status: Status, error: str = "") -> None:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Give nested parameters as one mapping; empty groups and lists stay as values.
+    """Write nested parameters as one mapping; empty groups and lists stay as values.
 
     >>> flatten({"a": {"b": 1, "c": {}}, "d": [1, 2]})
     {'a.b': 1, 'a.c': {}, 'd': [1, 2]}
@@ -186,7 +186,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
-    """Give the numbers of the `metrics` dataset as `CAPABILITY/SPLIT/NAME` and `CAPABILITY/baseline/NAME/…`."""
+    """Name the numbers of the `metrics` dataset as `CAPABILITY/SPLIT/NAME` and `CAPABILITY/baseline/NAME/…`."""
     flat = {}
     for capability, splits in report.items():
         places = {split: splits[split] for split in ("train", "validation", "test") if split in splits}

@@ -1,18 +1,46 @@
 """Versions of each capability's bundle in MLflow's registry, under the aliases challenger and champion."""
 
+import json
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking.mlflow_run import configure
-from cu_pipeline.tracking.promotions import append_to_ledger
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+def append_to_ledger(ledger: str, capability: str, before: str | None, after: str, reason: str) -> None:
+    """Note a change of champion in an append-only file of JSON lines.
+
+    Args:
+        ledger: the file, relative to the project's root.
+        capability: whose champion changed.
+        before: registry version of the former champion, if there was one.
+        after: registry version of the new one.
+        reason: for people who read the ledger.
+    """
+    entry = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "capability": capability,
+        "from": before,
+        "to": after,
+        "reason": reason,
+    }
+    path = project_root() / ledger
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
 
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
@@ -84,13 +112,13 @@ def promote(capability: str, registry_version: str, reason: str) -> None:
 
 
 def champion(capability: str) -> ModelVersion | None:
-    """Give the capability's champion, or None when it has none."""
+    """Find the capability's champion, or None when it has none."""
     found = _by_alias(capability, CHAMPION)
     return None if found is None else _version(found)
 
 
 def champions() -> dict[str, ModelVersion]:
-    """Give the champion of every capability that has one."""
+    """Find the champion of every capability that has one."""
     names = [model.name for model in _client().search_registered_models(f"name LIKE '{_PREFIX}%'")]
     capabilities = [unquote(name.removeprefix(_PREFIX)) for name in names]
     found = {capability: champion(capability) for capability in sorted(capabilities)}
@@ -123,7 +151,7 @@ def fetch(capability: str, alias: str, target: Path) -> Path | None:
 
 
 def model_name(capability: str) -> str:
-    """Give the registered model's name of a capability.
+    """Make the registered model's name of a capability.
 
     >>> model_name("topic")
     'cu-pipeline.topic'

@@ -31,7 +31,7 @@ _LABEL: Final = ["clip_id", "capability"]
 
 
 def compare(old: Snapshot, new: Snapshot, shelf: Shelf) -> dict[str, Rows]:
-    """Give the rows of each kind of change, sorted by clip.
+    """Find the rows of each kind of change, sorted by clip.
 
     Kinds of labels are absent when one of the snapshots has no labels.
 
@@ -96,7 +96,7 @@ _COUNTS: Final = ("clips", *(split.value for split in Split), "labels", "rejects
 
 
 def listing(snapshots: Sequence[Snapshot]) -> str:
-    """Give a table of snapshots, newest first."""
+    """Write a table of snapshots, newest first."""
     head = ["id", "when (UTC)", *_COUNTS, "git", "run"]
     rows = [_cells(snapshot) for snapshot in reversed(snapshots)]
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
@@ -111,7 +111,7 @@ def listing(snapshots: Sequence[Snapshot]) -> str:
 
 
 def difference(changes: Mapping[str, Rows], shown: int) -> str:
-    """Give the number of changes of each kind, from where to where they went, and the first of them.
+    """Write the number of changes of each kind, from where to where they went, and the first of them.
 
     Args:
         changes: rows by kind.
@@ -145,7 +145,7 @@ def _line(row: Mapping[str, str]) -> str:
 
 
 def project_tables(root: Path) -> dict[str, str]:
-    """Give dataset -> path of each table of a bootstrapped Kedro project, under its base environment."""
+    """Find dataset -> path of each table of a bootstrapped Kedro project, under its base environment."""
     from kedro.framework.project import settings
 
     loader = settings.CONFIG_LOADER_CLASS(str(root / settings.CONF_SOURCE), **settings.CONFIG_LOADER_ARGS)
@@ -153,7 +153,7 @@ def project_tables(root: Path) -> dict[str, str]:
 
 
 def list_snapshots(root: Path, paths: dict[str, str], *, as_json: bool = False) -> str:
-    """Give the project's snapshots as a table or JSON.
+    """List the project's snapshots as a table or JSON.
 
     Args:
         root: the project's folder.
@@ -172,7 +172,7 @@ def list_snapshots(root: Path, paths: dict[str, str], *, as_json: bool = False) 
 def diff_snapshots(
     root: Path, paths: dict[str, str], old: str, new: str, *, shown: int = 10, as_json: bool = False
 ) -> str:
-    """Give what changed from one snapshot to another as text or JSON.
+    """Tell what changed from one snapshot to another as text or JSON.
 
     Args:
         root: the project's folder.
@@ -202,6 +202,6 @@ def _titled(one: Snapshot) -> str:
 
 
 def _known(root: Path, paths: dict[str, str]) -> list[Snapshot]:
-    """Give what is recorded, and what is not yet: DVC or git may have brought another version."""
+    """List what is recorded, and what is not yet: DVC or git may have brought another version."""
     current = snapshots.unrecorded(root, paths)
     return [*snapshots.read(root), *([current] if current else [])]

@@ -55,19 +55,19 @@ class Snapshot:
 
 
 def table_paths(files: Mapping[str, CatalogFile]) -> dict[str, str]:
-    """Give the path of each table that makes a snapshot, as the catalog has it."""
+    """Find the path of each table that makes a snapshot, as the catalog has it."""
     return {name: files[name].path for name in TABLES if name in files and files[name].tracked}
 
 
 def locked_tables(locked: str, paths: Mapping[str, str]) -> dict[str, str]:
-    """Give the tables' hashes by dataset from the text of a `dvc.lock`; none where clips were never recorded."""
+    """Read the tables' hashes by dataset from the text of a `dvc.lock`; none where clips were never recorded."""
     outs = dvc_lock.outs(locked)
     tables = {name: outs[path] for name, path in paths.items() if path in outs}
     return tables if "clips" in tables else {}
 
 
 def read(root: Path) -> list[Snapshot]:
-    """Give the recorded snapshots of a project, oldest first.
+    """Read the recorded snapshots of a project, oldest first.
 
     Raises:
         SnapshotError: a finished line is damaged.
@@ -77,7 +77,7 @@ def read(root: Path) -> list[Snapshot]:
 
 
 def unrecorded(root: Path, paths: Mapping[str, str], run: str = "") -> Snapshot | None:
-    """Give what `dvc.lock` says now, unless it is the last recorded snapshot.
+    """Read what `dvc.lock` says now, unless it is the last recorded snapshot.
 
     Args:
         root: the project's folder.
@@ -106,7 +106,7 @@ def record(root: Path, paths: Mapping[str, str], run: str = "") -> Snapshot | No
 
 
 def as_json(snapshot: Snapshot) -> dict[str, object]:
-    """Give a snapshot's content with its id, for programs."""
+    """Write a snapshot's content with its id, for programs."""
     return {"id": snapshot.id, **asdict(snapshot)}
 
 
@@ -137,7 +137,7 @@ class Shelf:
         self._current: dict[str, str | None] = {}
 
     def find(self, dataset: str, md5: str) -> Path:
-        """Give a file with the content that `md5` stands for.
+        """Find a file with the content that `md5` stands for.
 
         Raises:
             SnapshotError: it is neither in the working folder nor in DVC's cache.
@@ -201,7 +201,7 @@ _LIST: Final = "`kedro snapshots` lists them"
 
 
 def resolve(name: str, known: Sequence[Snapshot], root: Path, paths: Mapping[str, str]) -> Snapshot:
-    """Give the snapshot that a name means.
+    """Find the snapshot that a name means.
 
     Args:
         name: `latest`, `latest~N`, the beginning of an id, or a git revision whose `dvc.lock` is committed.

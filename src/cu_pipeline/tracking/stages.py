@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from cu_pipeline.tracking.params_file import outermost
+
 if TYPE_CHECKING:
     from grimp import ImportGraph
 
@@ -20,7 +22,7 @@ class Stage:
         name: of the pipeline.
         inputs: datasets that some node reads.
         outputs: datasets that some node writes.
-        parameters: top-level parameters that some node reads.
+        parameters: what some node reads of them, dotted where that is a part of a group.
         all_parameters: whether a node reads all of them at once.
         modules: full names of the modules behind its nodes and of its wiring.
     """
@@ -34,7 +36,7 @@ class Stage:
 
 
 def project_stages(metadata: Any, env: str) -> tuple[Stage, ...]:
-    """Give the registered pipelines of a bootstrapped Kedro project that are part of `__default__`.
+    """List the registered pipelines of a bootstrapped Kedro project that are part of `__default__`.
 
     The others run on demand, so `dvc repro` leaves them alone.
     """
@@ -53,13 +55,13 @@ def project_stages(metadata: Any, env: str) -> tuple[Stage, ...]:
 def _stage(pipeline: Any, source: PurePosixPath, package: str) -> Stage:
     read = {name.split("@")[0] for node in pipeline.nodes for name in node.inputs}
     written = {name.split("@")[0] for node in pipeline.nodes for name in node.outputs}
-    parameters = {name.removeprefix(_PREFIX).split(".")[0] for name in read if name.startswith(_PREFIX)}
+    parameters = {name.removeprefix(_PREFIX) for name in read if name.startswith(_PREFIX)}
     modules = {_module(node.source.filepath, source) for node in pipeline.nodes if node.source}
     return Stage(
         name=pipeline.name,
         inputs=frozenset(name for name in read if not name.startswith(_PREFIX) and name != "parameters"),
         outputs=frozenset(written),
-        parameters=frozenset(parameters),
+        parameters=frozenset(outermost(parameters)),
         all_parameters="parameters" in read,
         modules=frozenset(modules | {package, f"{package}.nodes", f"{package}.pipeline"}),
     )
@@ -73,7 +75,7 @@ _DATA_SUFFIXES = {".j2", ".css", ".json", ".html"}
 
 
 def code_files(package: str, source: Path, modules: Iterable[str]) -> list[Path]:
-    """Give the files that the behaviour of `modules` depends on, inside one package.
+    """List the files that the behaviour of `modules` depends on, inside one package.
 
     These are the modules themselves, all that they import directly or indirectly, and the templates and other
     data that lie beside those. Empty files are left out.

@@ -6,8 +6,8 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.labeling.people.crowd import fit_dawid_skene, people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.people.votes import Votes, count_votes, votes_by_question
+from cu_pipeline.sample.clip_plans import labelled, original
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import labelled, original
 from cu_pipeline.sample.world import TOPICS
 
 TOPIC = Capability(classes=("a", "b", "c"))

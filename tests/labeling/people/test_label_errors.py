@@ -6,8 +6,8 @@ from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import plan_world
 
 CAPABILITIES = {
     "topic": Capability(classes=("construction", "cooking", "demolition", "football", "gaming", "pets")),

@@ -151,13 +151,13 @@ def main() -> None:
     os.dup2(2, 1)
 
     from cu_pipeline.compute import worker_pool
-    from cu_pipeline.dedup import hashing
+    from cu_pipeline.dedup import frame_hashes
     from cu_pipeline.ingest import probing
     from cu_pipeline.pipelines.collect import pipeline  # noqa: F401
 
     logging.disable()
     worker_pool.WorkerPool = InProcessPool  # type: ignore[assignment, misc]
-    hashing.CHUNK = probing.CHUNK = 3  # type: ignore[misc]
+    frame_hashes.CHUNK = probing.CHUNK = 3  # type: ignore[misc]
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
 

@@ -16,7 +16,7 @@ from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
-from cu_pipeline.dedup.hashing import Hashed, hash_new
+from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
 from cu_pipeline.ingest.feeds import read_feeds

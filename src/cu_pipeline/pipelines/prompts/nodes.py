@@ -198,9 +198,9 @@ def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts
     Returns:
         Name of a prompt -> its version in the registry; `champion` is the champion's.
     """
-    from cu_pipeline.tracking import prompt_registry, prompt_runs
+    from cu_pipeline.tracking import prompt_registry
 
-    prompt_runs.track(results, png(quality_and_cost(results)), page)
+    prompt_registry.log_trials(results, png(quality_and_cost(results)), page)
     capability, used = results["capability"], {row["prompt"] for row in results["trials"]}
     versions = {
         name: prompt_registry.register_template(capability, name, template)

@@ -62,23 +62,23 @@ class Sketch:
         return self
 
     def done(self) -> Image.Image:
-        """Give the drawing, RGBA, in its final size."""
+        """Finish the drawing, RGBA, in its final size."""
         return self._image.reduce(_FINE)
 
     def picture(self) -> Image.Image:
-        """Give the drawing, RGB, in its final size."""
+        """Finish the drawing, RGB, in its final size."""
         return self.done().convert("RGB")
 
 
 def gradient(top: Colour, bottom: Colour) -> Image.Image:
-    """Give a full picture that changes from one colour to another, RGB."""
+    """Draw a full picture that changes from one colour to another, RGB."""
     ramp = np.linspace(0, 1, H, dtype=np.float32)[:, None, None]
     colours = np.asarray(top, np.float32) * (1 - ramp) + np.asarray(bottom, np.float32) * ramp
     return Image.fromarray(np.broadcast_to(colours, (H, W, 3)).astype(np.uint8))
 
 
 def over(below: Image.Image, sketch: Sketch) -> Image.Image:
-    """Give `below` with a transparent sketch of the same size on top, RGB."""
+    """Lay over `below` a transparent sketch of the same size, RGB."""
     picture = below.copy()
     put(picture, sketch.done(), 0, 0)
     return picture
@@ -95,19 +95,19 @@ def put_centre(picture: Image.Image, sprite: Image.Image, x: float, y: float) ->
 
 
 def colour(hue: float, saturation: float, value: float) -> Colour:
-    """Give the RGB colour of a hue (a turn is 1), saturation and value from 0 to 1."""
+    """Make the RGB colour of a hue (a turn is 1), saturation and value from 0 to 1."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1))
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def shade(base: Colour, factor: float) -> Colour:
-    """Give a darker (below 1) or lighter colour."""
+    """Make a darker (below 1) or lighter colour."""
     red, green, blue = (min(255, round(part * factor)) for part in base)
     return red, green, blue
 
 
 def choose(rng: np.random.Generator, colours: Sequence[Colour]) -> Colour:
-    """Give one of `colours`, slightly changed."""
+    """Choose one of `colours`, slightly changed."""
     base = colours[int(rng.integers(len(colours)))]
     return shade(base, float(rng.uniform(0.88, 1.1)))
 

@@ -24,12 +24,12 @@ class _Slots(dict[str, str]):
 
 
 def pick(rng: np.random.Generator, choices: Collection[str]) -> str:
-    """Give one of `choices`."""
+    """Choose one of `choices`."""
     return list(choices)[int(rng.integers(len(choices)))]
 
 
 def fill(rng: np.random.Generator, template: str, lang: str = "en") -> str:
-    """Give `template` with its slots filled."""
+    """Fill the slots of `template`."""
     return template.format_map(_Slots(rng, lang))
 
 

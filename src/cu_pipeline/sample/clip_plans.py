@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cu_pipeline.core.capability import Kind, join_label
 from cu_pipeline.core.hashing import json_sha256, unit_interval
-from cu_pipeline.sample import captions, phrases
+from cu_pipeline.sample import phrases, wording
 from cu_pipeline.sample.options import Alteration, SampleOptions
 from cu_pipeline.sample.people import SAFETY_LABELS, chosen_annotators, creator, opinions
 from cu_pipeline.sample.shot import REASONS, Damage, Shot
@@ -66,7 +66,7 @@ class ClipPlan:
 
 
 def clip_id(options: SampleOptions, *key: object) -> str:
-    """Give the id of the clip of `key`: hex, since a number would tell its age."""
+    """Make the id of the clip of `key`: hex, since a number would tell its age."""
     drift = options.drift.model_dump() if options.drift.active else {}
     return "v" + json_sha256([options.seed, drift, *map(str, key)])[:11]
 
@@ -84,7 +84,7 @@ def original(options: SampleOptions, number: int) -> ClipPlan:
     def shown(carrier: Carrier) -> list[str]:
         return [name for name, where in zip(safety, safety_carriers, strict=True) if carrier in where]
 
-    text = captions.caption(
+    text = wording.caption(
         stream(*key, "caption"),
         topic=topic,
         shown=shown(Carrier.CAPTION),
@@ -98,8 +98,8 @@ def original(options: SampleOptions, number: int) -> ClipPlan:
     shot = replace(
         _filmed(options, number, topic if {Carrier.PICTURE, Carrier.MOTION} & set(carriers) else "generic"),
         look=author.look,
-        overlay=captions.overlay(rng, told=told, lang=author.lang),
-        badge=captions.fill(rng, captions.pick(rng, phrases.BADGES)) if "advert" in pictured else "",
+        overlay=wording.overlay(rng, told=told, lang=author.lang),
+        badge=wording.fill(rng, wording.pick(rng, phrases.BADGES)) if "advert" in pictured else "",
         impacts="violence" in pictured,
         neon="new_style" in drifted,
     )
@@ -137,7 +137,7 @@ def labelled(options: SampleOptions, plan: ClipPlan) -> ClipPlan:
 
 
 def posted_at(options: SampleOptions, number: int, days_later: float = 0) -> str:
-    """Give when the clip at `number` was posted; later numbers are later."""
+    """Say when the clip at `number` was posted; later numbers are later."""
     jitter = unit_interval(f"{options.seed}/{number}/posted")
     hours = (number + jitter) * options.hours_between + days_later * 24
     moment = datetime.fromisoformat(options.start) + timedelta(hours=hours)
@@ -210,7 +210,7 @@ def _copy(options: SampleOptions, plan: ClipPlan, kind: Alteration) -> ClipPlan:
     text = plan.text
     if kind is Alteration.RECAPTIONED:
         where = zip(plan.safety, plan.safety_carriers, strict=True)
-        text = captions.caption(
+        text = wording.caption(
             rng,
             topic=plan.topic,
             shown=[name for name, carriers in where if Carrier.CAPTION in carriers],

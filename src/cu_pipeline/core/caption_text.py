@@ -12,7 +12,7 @@ _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 
 
 def clean_caption(text: str) -> str:
-    r"""Give a caption as people see it, in one spelling.
+    r"""Write a caption as people see it, in one spelling.
 
     HTML entities become what they stand for, control and zero-width characters go, every kind of space and line
     break becomes one kind, white space around is cut off, and what remains is in Unicode's composed form (NFC).

@@ -15,7 +15,7 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.media import perceptual
-from cu_pipeline.media.frames import decoder_identity
+from cu_pipeline.media.decoding import decoder_identity
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.perceptual import FRAMES, WORDS, Hashes
 
@@ -56,7 +56,7 @@ CHUNK: Final = 64
 
 
 def hash_key(media_sha256: str) -> str:
-    """Give the key of a file's frame hashes: of its bytes, the decoder and the way of hashing."""
+    """Make the key of a file's frame hashes: of its bytes, the decoder and the way of hashing."""
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
 
 

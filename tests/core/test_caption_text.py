@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cu_pipeline.core.captions import clean_caption
+from cu_pipeline.core.caption_text import clean_caption
 
 tricky = st.text(
     st.sampled_from("&#;xXampltgt0123468 \t\n\r\u200b\u200c\u200d\u00a0\u0301\ufe0f\u2066é👩🍳🏴\U000e0067\U000e007fنक्")
