@@ -17,7 +17,7 @@ from typing import Any
 
 PACKAGE = "cu_pipeline"
 CERTIFY = ("labeling.guarantee.certification", "labeling.guarantee.certify", "labeling.promise.keep")
-TRAIN = ("models.fitting", "models.train", "training.train")
+TRAIN = ("models.training", "models.fitting", "models.train", "training.train")
 
 
 def main() -> None:
