@@ -1,3 +1,5 @@
+"""The comparison of two samples of clips: all tests together, the decision, and both in words."""
+
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,3 +1,5 @@
+"""Two samples of clips as models saw them, and the tests that they are held against each other by."""
+
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,14 +31,14 @@ class ClipSample:
         return len(self.table)
 
     def thinned(self, most: int, rng: np.random.Generator) -> "ClipSample":
-        """Give at most `most` clips of this one, drawn at random, in their order."""
+        """At most `most` clips of this one, drawn at random, in their order."""
         if len(self.table) <= most:
             return self
         kept = np.sort(rng.choice(len(self.table), most, replace=False))
         return ClipSample(self.table.iloc[kept])
 
     def fact(self, name: str) -> npt.NDArray[np.float64]:
-        """Give a fact of each clip, shape (clips,); NaN for a clip that has none.
+        """A fact of each clip, shape (clips,); NaN for a clip that has none.
 
         Raises:
             ConfigurationError: the table has no such column.
@@ -71,25 +73,25 @@ class ClipSample:
         return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float64)
 
     def capabilities(self) -> set[str]:
-        """Give the capabilities that every clip has a prediction for."""
+        """The capabilities that every clip has a prediction for."""
         found = [set(json.loads(row)) for row in self.table["labels"]]
         return set.intersection(*found) if found else set()
 
     def labels(self, capability: str) -> list[str]:
-        """Give the predicted label of each clip."""
+        """The predicted label of each clip."""
         return [json.loads(row)[capability] for row in self.table["labels"]]
 
     def classes(self, capability: str, kind: Kind) -> set[str]:
-        """Give the classes that were predicted for any clip."""
+        """The classes that were predicted for any clip."""
         return {name for label in self.labels(capability) for name in split_label(label, kind)}
 
     def present(self, capability: str, kind: Kind, classes: list[str]) -> Mask:
-        """Give which classes were predicted, shape (clips, classes)."""
+        """Which classes were predicted, shape (clips, classes)."""
         chosen = [split_label(label, kind) for label in self.labels(capability)]
         return np.array([[name in labels for name in classes] for labels in chosen], dtype=np.bool_)
 
     def confidence(self, capability: str, kind: Kind) -> npt.NDArray[np.float64]:
-        """Give how sure each prediction was, shape (clips,).
+        """How sure each prediction was, shape (clips,).
 
         For `single` the largest probability; for `multi` the mean over classes of max(p, 1 - p).
         """
@@ -100,7 +102,7 @@ class ClipSample:
         return np.array([np.maximum(value, 1 - value).mean() for value in values])
 
     def groups(self) -> npt.NDArray[np.object_] | None:
-        """Give the group of each clip, shape (clips,), if groups are known."""
+        """The group of each clip, shape (clips,), if groups are known."""
         return self.table["group"].to_numpy(dtype=object) if "group" in self.table else None
 
 
@@ -123,7 +125,7 @@ def _place(layout: dict[str, int], part: str) -> slice:
 
 @dataclass(frozen=True)
 class DriftTest:
-    """One thing that may have drifted.
+    """One thing that may have drifted, and the statistic that would show it.
 
     Attributes:
         name: unique; a fact's column, `embedding_PART`, `label_CAPABILITY` or `confidence_CAPABILITY`.
@@ -143,7 +145,7 @@ class DriftTest:
 def input_tests(
     reference: ClipSample, current: ClipSample, facts: tuple[str, ...], parts: dict[str, int]
 ) -> Iterator[DriftTest]:
-    """Ask whether clips differ in what the model is given: their facts and the shared parts of their embeddings."""
+    """Tests of what the model is given: their facts and the shared parts of their embeddings."""
     for name in facts:
         before, now = reference.fact(name), current.fact(name)
         words = _medians(before, now)
@@ -168,7 +170,7 @@ def part_titles(parts: Iterable[str]) -> dict[str, str]:
 
 
 def prediction_tests(reference: ClipSample, current: ClipSample, capabilities: dict[str, Kind]) -> Iterator[DriftTest]:
-    """Ask whether clips differ in what the model answers: the mix of classes and how sure it is."""
+    """Tests of what the model answers: the mix of classes and how sure it is."""
     for name, kind in capabilities.items():
         before, now = reference.confidence(name, kind), current.confidence(name, kind)
         sure = KolmogorovSmirnov(np.append(before, now))

@@ -1,4 +1,4 @@
-"""Permutation tests of two samples: exact at any sample size, with ties, and for any statistic.
+"""Statistics of two samples, and their permutation tests: exact at any sample size, with ties, and for any statistic.
 
 If both samples come from one distribution, every relabelling of the pooled clips is as likely as the observed
 one. So the share of relabellings whose statistic is at least the observed one is a valid p-value.
@@ -21,7 +21,7 @@ class Statistic(Protocol):
     """A number that grows with the difference between two samples, over a fixed pool of clips."""
 
     def __call__(self, current: Mask) -> Floats:
-        """Give the statistic of each relabelling.
+        """The statistic of each relabelling.
 
         Args:
             current: shape (relabellings, clips), true where a clip counts as current.
@@ -32,7 +32,7 @@ class Statistic(Protocol):
         ...
 
     def effect(self, current: Mask) -> float:
-        """Give the size of the difference, from 0 (none), for one labelling of shape (clips,)."""
+        """The size of the difference, from 0 (none), for one labelling of shape (clips,)."""
         ...
 
     @property
@@ -63,7 +63,7 @@ def relabellings(
 
 
 def p_value(observed: float, permuted: Floats) -> float:
-    """Give the p-value of a permutation test; the observed labelling counts as one of the relabellings.
+    """The p-value of a permutation test; the observed labelling counts as one of the relabellings.
 
     Source: Phipson & Smyth, Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9, 2010.
 
@@ -97,7 +97,7 @@ class KolmogorovSmirnov:
         return bool((self._values == self._values[0]).all())
 
     def __call__(self, current: Mask) -> Floats:
-        """Give the statistic of each relabelling of shape (relabellings, clips)."""
+        """The statistic of each relabelling of shape (relabellings, clips)."""
         order, ends = self._steps
         ours = current[:, order]
         ahead = np.cumsum(ours, axis=1)[:, ends] / ours.sum(axis=1, keepdims=True)
@@ -105,7 +105,7 @@ class KolmogorovSmirnov:
         return np.asarray(np.abs(ahead - behind).max(axis=1), dtype=np.float64)
 
     def effect(self, current: Mask) -> float:
-        """Give the largest gap."""
+        """The largest gap."""
         return float(self(current[None])[0])
 
     @cached_property
@@ -139,7 +139,7 @@ class ClassMix:
         return bool((self._present == self._present[0]).all())
 
     def __call__(self, current: Mask) -> Floats:
-        """Give the statistic of each relabelling of shape (relabellings, clips)."""
+        """The statistic of each relabelling of shape (relabellings, clips)."""
         ours, theirs = self._shares(current)
         share = self._present.mean(axis=0)
         spread = share if self._kind is Kind.SINGLE else share * (1 - share)
@@ -148,7 +148,7 @@ class ClassMix:
         return np.asarray(size * terms.sum(axis=1), dtype=np.float64)
 
     def effect(self, current: Mask) -> float:
-        """Give the share of clips whose class changed."""
+        """The share of clips whose class changed."""
         ours, theirs = self._shares(current[None])
         change = np.abs(ours - theirs)[0]
         return float(change.sum() / 2 if self._kind is Kind.SINGLE else change.max())
@@ -184,13 +184,13 @@ class MeanDiscrepancy:
         return bool((self._vectors == self._vectors[0]).all())
 
     def __call__(self, current: Mask) -> Floats:
-        """Give the statistic (the biased estimate) of each relabelling of shape (relabellings, clips)."""
+        """The statistic (the biased estimate) of each relabelling of shape (relabellings, clips)."""
         ours = current.sum(axis=1, keepdims=True)
         weights = current / ours - ~current / (current.shape[1] - ours)
         return np.asarray(((weights @ self._kernel) * weights).sum(axis=1), dtype=np.float64)
 
     def effect(self, current: Mask) -> float:
-        """Give the square root of the unbiased estimate, 0 where that is negative."""
+        """The square root of the unbiased estimate, 0 where that is negative."""
         kernel = self._kernel
         across = kernel[np.ix_(current, ~current)].mean()
         squared = _off_diagonal_mean(kernel, current) + _off_diagonal_mean(kernel, ~current) - 2 * across

@@ -1,4 +1,4 @@
-"""Simple models measured on the same test split, so that a number says whether the model earns its keep."""
+"""Simple models, so that a number says whether the model earns its keep, and what metadata alone tell of labels."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class BaselineData:
 
 
 def facts_of(clips: pd.DataFrame) -> NDArray[np.float64]:
-    """Give duration, size and resolution of clips: float64 (n, 6)."""
+    """Duration, size and resolution of clips: float64 (n, 6)."""
     values: NDArray[np.float64] = clips[list(FACTS)].to_numpy(dtype=np.float64, na_value=np.nan)
     return values
 
@@ -188,7 +188,7 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
 
 
 def _metadata(clips: pd.DataFrame) -> NDArray[np.float64]:
-    """Give clips' metadata as numbers: (n, facts), -1 where unknown."""
+    """Clips' metadata as numbers: (n, facts), -1 where unknown."""
     codec = pd.factorize(clips["codec"], sort=True)[0]
     hour = pd.to_datetime(clips["posted_at"], errors="coerce", utc=True, format="ISO8601").dt.hour
     return np.nan_to_num(np.column_stack([facts_of(clips), codec, clips["text"].str.len(), hour]), nan=-1.0)
@@ -197,7 +197,7 @@ def _metadata(clips: pd.DataFrame) -> NDArray[np.float64]:
 def _cross_validated(
     facts: NDArray[np.float64], truth: NDArray[np.str_], groups: NDArray[np.str_], seed: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
-    """Give whether each clip's label was told by its metadata and by the commonest label, and each fact's loss."""
+    """Whether each clip's label was told by its metadata and by the commonest label, and each fact's loss."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import GroupKFold
 

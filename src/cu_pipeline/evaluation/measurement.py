@@ -29,7 +29,7 @@ class EvaluateOptions(Options):
 
 
 def with_intervals(answers: ScoredClips, seed: int, draws: int) -> dict[str, Any]:
-    """Give n, every metric, and its 95 % interval."""
+    """The number of clips, every metric, and its 95 % interval."""
     return {"n": len(answers)} | measure(answers) | {"ci95": intervals(answers, METRICS, seed, draws)}
 
 

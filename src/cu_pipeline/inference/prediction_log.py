@@ -54,7 +54,7 @@ class PredictionRecord(BaseModel):
     facts: dict[str, FiniteFloat | str | None]
 
     def vector(self) -> Vector:
-        """Give the embedding, float32 of shape (dimensions,).
+        """The embedding, float32 of shape (dimensions,).
 
         Raises:
             ValueError: the embedding is not base64 of whole, finite float16 numbers.
@@ -78,7 +78,7 @@ class ReadLog:
 
 
 def encode_embedding(vector: npt.NDArray[np.floating]) -> str:
-    """Give the text form of an embedding: base64 of little-endian float16; beyond its range, its largest.
+    """The text form of an embedding: base64 of little-endian float16; beyond its range, its largest.
 
     >>> decode_embedding(encode_embedding(np.array([0.5, -2.0]))).tolist()
     [0.5, -2.0]
@@ -88,7 +88,7 @@ def encode_embedding(vector: npt.NDArray[np.floating]) -> str:
 
 
 def decode_embedding(text: str) -> Vector:
-    """Give the embedding that a text form means, float32 of shape (dimensions,).
+    """The embedding that a text form means, float32 of shape (dimensions,).
 
     Raises:
         ValueError: it is not base64 of whole, finite float16 numbers.
@@ -199,7 +199,7 @@ class Traffic:
     other: int
 
     def about(self) -> dict[str, object]:
-        """Give the part of the drift report that says what was current."""
+        """The part of the drift report that says what was current."""
         times = [time.isoformat(timespec="seconds") for time in self.table["time"]]
         return {
             "n": len(self.table),
@@ -212,7 +212,7 @@ class Traffic:
 
 
 def distinct_clips(log: ReadLog, facts: Sequence[str]) -> Traffic:
-    """Give each clip of a log once: a clip that is sent again is no new evidence.
+    """Each clip of a log once: a clip that is sent again is no new evidence.
 
     Clips are the same when their embeddings and facts are; the latest answer counts.
 

@@ -78,12 +78,12 @@ def _columns(
 
 
 def _inert(label: str) -> str:
-    """Give a class name without tags: Evidently writes it into a script as it is."""
+    """A class name without tags: Evidently writes it into a script as it is."""
     return label.replace("<", "‹").replace(">", "›")
 
 
 def _evidently(columns: dict[str, Column], tested: dict[str, Any], alpha: float) -> tuple[str, str]:
-    """Give the head and the body of Evidently's page on the columns."""
+    """The head and the body of Evidently's page on the columns."""
     switch_off()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numpy, about how Evidently uses it; no user can act on them

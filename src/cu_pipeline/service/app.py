@@ -93,7 +93,7 @@ class ContentUnderstanding:
 
 
 def _version() -> str:
-    """Give the Bento's version, or this package's when the service runs from the sources."""
+    """The Bento's version, or this package's when the service runs from the sources."""
     bento = str(server_context.bento_version or "")
     return bento if bento not in {"", "not available", "dev"} else __version__
 

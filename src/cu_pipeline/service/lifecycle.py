@@ -1,3 +1,5 @@
+"""What a process of the service does around its answers: it warms up, logs what it said, and ends what restarts it."""
+
 import logging
 import os
 import signal
@@ -77,7 +79,7 @@ _logger = logging.getLogger("bentoml.cu_pipeline")
 
 
 def record(request_id: str, prediction: "Prediction") -> PredictionRecord:
-    """Give what is kept of an answer: numbers and versions, never the caption's text or the video."""
+    """What is kept of an answer: numbers and versions, never the caption's text or the video."""
     return PredictionRecord(
         time=datetime.now(UTC),
         request_id=request_id,

@@ -1,3 +1,5 @@
+"""What the service takes and answers: the guard before it, the form of a request, the bodies of answers."""
+
 import json
 import re
 import shutil

@@ -1,3 +1,5 @@
+"""The packed service: built once for the same content, and run while it is checked."""
+
 import os
 import shutil
 import signal
@@ -93,7 +95,7 @@ def packed_files(root: Path) -> list[str]:
 
 
 def environment(bento: Bento) -> dict[str, str]:
-    """Give the environment of BentoML's commands: this store, nothing sent home, nothing downloaded."""
+    """The environment of BentoML's commands: this store, nothing sent home, nothing downloaded."""
     return os.environ | SWITCHES | {"BENTOML_HOME": str(bento.store), "HF_HUB_OFFLINE": "1"}
 
 
@@ -189,7 +191,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _end_with_parent() -> Callable[[], object] | None:
-    """Give what a child calls to have Linux end it, should this process be killed before it can stop it."""
+    """What a child calls to have Linux end it, should this process be killed before it can stop it."""
     if sys.platform != "linux":
         return None
     import ctypes

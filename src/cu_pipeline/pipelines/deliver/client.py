@@ -1,3 +1,5 @@
+"""Clips sent to a running service: one, a table of them, or generated ones."""
+
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus

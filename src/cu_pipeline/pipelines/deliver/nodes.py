@@ -31,7 +31,7 @@ def register_bundles(bundles: dict[str, Bundle], gate: dict[str, Any]) -> dict[s
 
 
 def select_champions(registered: dict[str, str], bundles: dict[str, Bundle]) -> dict[str, Bundle]:
-    """Give the champion's bundle of every registered capability that has a champion."""
+    """The champion's bundle of every registered capability that has a champion."""
     found = {name: champion_bundle(name, bundles) for name in registered}
     return {name: bundle for name, bundle in found.items() if bundle is not None}
 
@@ -115,7 +115,7 @@ def promote_if_decided(bundle: Bundle, version: str, verdict: dict[str, Any] | N
 
 
 def champion_bundle(capability: str, bundles: dict[str, Bundle]) -> Bundle | None:
-    """Give the champion's bundle: the one at hand when it is that, else the registry's files.
+    """The champion's bundle: the one at hand when it is that, else the registry's files.
 
     Raises:
         DeliveryError: the registry does not give the champion's files.

@@ -1,3 +1,5 @@
+"""Whether the packed service answers as the champions do offline, and how it bears traffic."""
+
 import json
 import time
 from collections.abc import Iterable, Mapping
@@ -149,7 +151,7 @@ def choose(
 def expected(
     clips: pd.DataFrame, predictions: pd.DataFrame, champions: Mapping[str, Bundle]
 ) -> dict[str, OfflineAnswers]:
-    """Give clip -> what the champions answer offline.
+    """What the champions answer offline, by clip.
 
     These are the stored predictions where the champion made them, and its answer now where it is an older
     model than the one that was evaluated.
@@ -209,7 +211,7 @@ def check_parity(
 
 
 def _difference(served: Probabilities, offline: Probabilities) -> float:
-    """Give the largest difference; infinite when the classes differ or a number is missing."""
+    """The largest difference; infinite when the classes differ or a number is missing."""
     if set(served) != set(offline):
         return float("inf")
     differences = [abs(served[name] - offline[name]) for name in offline]

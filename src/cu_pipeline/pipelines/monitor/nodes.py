@@ -110,7 +110,7 @@ def _comparable(
 
 
 def _without_media_facts_of_text(reference: pd.DataFrame) -> pd.DataFrame:
-    """Give text-only clips no size, as the service's log does, where the table of clips has 0 bytes."""
+    """Clear the size of text-only clips, 0 bytes in the table of clips, as the service's log has none."""
     return reference.assign(bytes=reference["bytes"].where(reference["bytes"] > 0))
 
 
