@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cu_pipeline.sample.plan import plan_world
 from sklearn.metrics import roc_auc_score
 
 from cu_pipeline.core.capability import Capability
@@ -28,7 +29,6 @@ from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.label_errors import caption_probabilities, suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import plan_world
 
 TOPICS = ("construction", "cooking", "demolition", "football", "gaming", "pets")
 FIRST = 10

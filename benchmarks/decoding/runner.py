@@ -48,7 +48,7 @@ class Ours:
 
     def __init__(self):
         from cu_pipeline.compute.worker_pool import WorkerPool
-        from cu_pipeline.features.frames import FrameEncoder
+        from cu_pipeline.features.frame_encoder import FrameEncoder
         from cu_pipeline.media.options import Limits
 
         limits = Limits()

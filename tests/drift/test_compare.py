@@ -7,10 +7,9 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.drift.compare import Decision, compare
+from cu_pipeline.drift.compare import DriftDecision, compare, summarise
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.snapshot import Snapshot
-from cu_pipeline.drift.summary import summarise
+from cu_pipeline.drift.samples import ClipSample
 
 CAPABILITIES = {"topic": Kind.SINGLE, "safety": Kind.MULTI}
 TOPICS = ("cats", "dogs", "cars")
@@ -41,14 +40,14 @@ def clips(n, rng, split="train", shift=0.0, share=0.5, longer=0.0):
         "predictions": [json.dumps({"topic": p, "safety": q}) for _, p, q in named],
         "split": split,
     }
-    return Snapshot(pd.DataFrame(table))
+    return ClipSample(pd.DataFrame(table))
 
 
 def world(seed, reference=(60, 30), current=40, **drift):
     """Draw a reference of train and validation clips, and current ones that may have drifted."""
     rng = np.random.default_rng(seed)
     sides = [clips(reference[0], rng), clips(reference[1], rng, "validation")]
-    return Snapshot(pd.concat([side.table for side in sides], ignore_index=True)), clips(current, rng, **drift)
+    return ClipSample(pd.concat([side.table for side in sides], ignore_index=True)), clips(current, rng, **drift)
 
 
 def run(seed, options=OPTIONS, **drift):
@@ -59,7 +58,7 @@ def run(seed, options=OPTIONS, **drift):
 def test_false_alarms_stay_below_alpha_over_simulated_worlds_without_drift():
     runs, alpha = 120, 0.1
     options = OPTIONS.model_copy(update={"alpha": alpha})
-    alarms = sum(run(seed, options).decision is Decision.DRIFT for seed in range(runs))
+    alarms = sum(run(seed, options).decision is DriftDecision.DRIFT for seed in range(runs))
     assert alarms / runs <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / runs)
     assert alarms > 0, "a test that never raises has no power"
 
@@ -83,7 +82,7 @@ def test_equal_seeds_give_equal_results():
 
 def test_too_few_current_clips_are_not_tested():
     result = run(0, current=18)
-    assert result.decision is Decision.NOT_ENOUGH_DATA
+    assert result.decision is DriftDecision.NOT_ENOUGH_DATA
     assert result.missing == 2
     assert result.tests == []
     assert "2 more" in summarise(result, 18, OPTIONS)
@@ -98,7 +97,7 @@ def test_a_reference_that_is_too_small_for_predictions_leaves_only_those_out():
 
 def test_no_usable_reference_is_not_called_no_drift():
     result = run(0, reference=(5, 5))
-    assert result.decision is Decision.NOT_ENOUGH_DATA
+    assert result.decision is DriftDecision.NOT_ENOUGH_DATA
     assert "reference is too small" in summarise(result, 40, OPTIONS)
 
 
@@ -132,7 +131,7 @@ def test_only_the_parts_that_both_sides_have_are_compared():
 def test_parts_are_found_wherever_they_lie():
     reference, current = world(0, shift=1.0)
     turned = [[*row[8:], *row[:8]] for row in current.table["embedding"]]
-    moved = Snapshot(current.table.assign(embedding=turned, parts=json.dumps({"captions@2b": 4, "frames@1a": 8})))
+    moved = ClipSample(current.table.assign(embedding=turned, parts=json.dumps({"captions@2b": 4, "frames@1a": 8})))
     assert compare(reference, moved, CAPABILITIES, OPTIONS, 0) == compare(reference, current, CAPABILITIES, OPTIONS, 0)
 
 
@@ -140,7 +139,7 @@ def test_records_that_do_not_tell_their_parts_have_those_of_the_others():
     reference, current = world(0)
     told = current.table["parts"].where(current.table.index % 2 == 0, "{}")
     for silent in ("{}", told):
-        other = Snapshot(current.table.assign(parts=silent))
+        other = ClipSample(current.table.assign(parts=silent))
         assert embeddings_tested(reference, other) == (["embedding_frames", "embedding_captions"], {})
 
 
@@ -162,11 +161,11 @@ def test_a_group_column_reaches_the_tests():
     sides = []
     for name, side in (("before", reference), ("now", current)):
         table = side.table.assign(group=[f"{name}-{number * 3 // len(side)}" for number in range(len(side))])
-        sides.append(Snapshot(table))
+        sides.append(ClipSample(table))
     ungrouped = compare(reference, current, CAPABILITIES, OPTIONS, 0)
     grouped = compare(*sides, CAPABILITIES, OPTIONS, 0)
-    assert ungrouped.decision is Decision.DRIFT
-    assert grouped.decision is Decision.NO_DRIFT, "three creators a side prove nothing"
+    assert ungrouped.decision is DriftDecision.DRIFT
+    assert grouped.decision is DriftDecision.NO_DRIFT, "three creators a side prove nothing"
 
 
 def test_the_default_size_takes_under_three_seconds():

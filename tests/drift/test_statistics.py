@@ -3,10 +3,7 @@ import pytest
 from scipy import stats
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.drift.embedding import MeanDiscrepancy
-from cu_pipeline.drift.mix import ClassMix
-from cu_pipeline.drift.numeric import KolmogorovSmirnov
-from cu_pipeline.drift.permutation import p_value, relabellings
+from cu_pipeline.drift.two_sample import ClassMix, KolmogorovSmirnov, MeanDiscrepancy, p_value, relabellings
 
 SIDES = np.repeat([False, True], [50, 30])
 

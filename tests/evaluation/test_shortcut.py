@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import CLIPS, table
-from cu_pipeline.evaluation.shortcut import find_shortcut
+from cu_pipeline.evaluation.baselines import find_shortcut
 
 TOPICS = np.array(["cooking", "pets", "travel"])
 

@@ -28,7 +28,7 @@ class Brightness:
     @cached_property
     def identity(self) -> Identity:
         """Name, shape and decoder decide the values."""
-        from cu_pipeline.media.frames import decoder_identity
+        from cu_pipeline.media.decoding import decoder_identity
 
         steps = self.parameters["steps"]
         return Identity("brightness", 1, (steps, 2), "", dict(self.parameters), decoder_identity())
@@ -48,7 +48,7 @@ class Brightness:
 
 
 def _measure(frame: Any) -> tuple[float, float]:
-    from cu_pipeline.media.frames import upright
+    from cu_pipeline.media.decoding import upright
 
     picture = upright(frame, 16, 16) / 255
     return float(picture.mean()), float(picture.std())

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.features.captions import CaptionEncoder
-from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.caption_encoder import CaptionEncoder
+from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.table import FeatureOptions, build, build_all
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.features.frame_tags import class_names, frame_tags
-from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.frame_encoder import FrameEncoder, class_names, frame_tags
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.features.earlier_texts import earlier_chunks, read_earlier_texts
 from cu_pipeline.features.extract import extract_missing, prepare_media
 from cu_pipeline.features.screen_text import ScreenTextReader
-from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.store import FeatureStore, earlier_chunks, read_earlier_texts
 from cu_pipeline.media.options import Limits
 
 

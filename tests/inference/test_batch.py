@@ -8,7 +8,7 @@ from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all
-from cu_pipeline.inference.batch import predict_table
+from cu_pipeline.inference.predictor import predict_table
 from cu_pipeline.models.scorer import Scorer
 
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cu_pipeline.core.errors import BadClipError, Reason
-from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.table import EXTRACTORS
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media.decoding import sample_frames

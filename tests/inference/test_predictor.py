@@ -15,8 +15,7 @@ from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.inference.batch import predict_table
-from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.inference.predictor import Predictor, predict_table
 from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 
@@ -139,7 +138,7 @@ def test_a_bundle_of_other_features_is_refused_with_the_remedy(bundles, name):
 def test_two_models_may_read_the_same_extractor_with_other_parameters(bundles, make_bundle, clip, monkeypatch):
     more = FeatureOptions(frames={"count": 4, "size": 64}, captions={"max_tokens": 16})
     other = make_bundle("mood", classes=("calm", "loud"), extracted=more)
-    decoded = []
+    decoded, read_index = [], decoding.read_index
     monkeypatch.setattr(decoding, "read_index", lambda *given: decoded.append(given) or read_index(*given))
     found = Predictor(bundles | {"mood": other}).predict(clip, "a caption")
     assert len(decoded) == 1, "the clip is decoded once for both"

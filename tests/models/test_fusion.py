@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.calibration import logits_loss
 from cu_pipeline.models.fusion import Fusion, FusionOptions
+from cu_pipeline.models.probabilities import logits_loss
 
 OPTIONS = FusionOptions(epochs=12, width=16, heads=2, learning_rate=3e-3, dropout=0.1)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind, indicators
-from cu_pipeline.models.targets import soft_targets
+from cu_pipeline.models.family import soft_targets
 
 SAFETY = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
 

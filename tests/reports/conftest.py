@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,9 +8,7 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.reports.data_card import data_card
-from cu_pipeline.reports.labels_section import LabelEvidence
-from cu_pipeline.reports.page import Results
+from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" & 'single' {{ 7 * 7 }}"
 TOPICS = ("cooking", "football", "comedy", "travel")
@@ -73,11 +72,11 @@ def _evidence(frame, capabilities):
         "cost_per_correct": {"value": 0.084, "ci95": [0.08, 0.088]},
         "agreement": [{"sources": ["human", "llm"], "clips": 90, "agreement": 0.9, "ci95": [0.82, 0.95]}],
     }
-    return LabelEvidence(
-        {name: found | {"message": f"{name}: no machine label is certified"} for name in capabilities},
-        {name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
-        dict.fromkeys(capabilities, summary),
-        [{"meta": {"draw": draw}} for draw in ("random", "value", "value", "gold")],
+    return SimpleNamespace(
+        guarantee={name: found | {"message": f"{name}: no machine label is certified"} for name in capabilities},
+        errors={name: {"clips": len(frame), "suspects": [suspect]} for name in capabilities},
+        summary=dict.fromkeys(capabilities, summary),
+        queue=[{"meta": {"draw": draw}} for draw in ("random", "value", "value", "gold")],
     )
 
 
@@ -199,7 +198,9 @@ def make_results():
         """Give the data card; it takes a while, and depends on these alone."""
         key = (len(frame), frame["bytes"].sum(), tuple(resolved.active))
         if key not in cards:
-            cards[key] = data_card(frame, rejects, _duplicates(frame), LEAKAGE, CHECKS, labels, AGREEMENT, resolved, 0)
+            about_clips = describe_clips(frame, rejects, _duplicates(frame), LEAKAGE)
+            about_labels = describe_labels(frame, labels, resolved, 0)
+            cards[key] = data_card(about_clips, about_labels, CHECKS, AGREEMENT, resolved)
         return cards[key]
 
     def make(n=120, paths=(), capabilities=("topic", "safety")):
@@ -218,7 +219,7 @@ def make_results():
         }
         skipped = {} if "safety" in capabilities else {"safety": "the feed has no label for it"}
         resolved = ResolvedCapabilities(active, skipped=skipped)
-        return Results(
+        return SimpleNamespace(
             clips=frame,
             data_card=card_of(frame, rejects, labels, resolved),
             annotations=table(pd.DataFrame(annotations, columns=list(ANNOTATIONS)), ANNOTATIONS),

@@ -7,10 +7,11 @@ import pytest
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.reports.data_card import data_card
-from cu_pipeline.reports.data_page import render_data_page
-from cu_pipeline.reports.options import ReportOptions
-from cu_pipeline.reports.page import render_page
+from cu_pipeline.reports import page as report
+from cu_pipeline.reports.cards import ReportOptions
+from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
+from cu_pipeline.reports.data_page import data_section, render_data_page
+from cu_pipeline.reports.labels_section import labels_section, with_evidence
 
 OPTIONS = ReportOptions()
 PAGES = {"index.html", "drift.html", "data_card.html"}
@@ -36,6 +37,21 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+
+
+def render_page(results, thumbnails, options, mapper):
+    """Do what the nodes of the report pipeline do."""
+    clips, labels = results.clips, results.labels
+    counts = labels_section(clips, results.annotations, labels, results.capabilities)
+    sections = {
+        "data": data_section(results.data_card, clips, results.rejects, options.thumbnails),
+        "labels": with_evidence(counts, clips, **vars(results.label_evidence)),
+        "models": report.models_section(
+            results.metrics, results.gate, results.predictions, labels, clips, options.examples
+        ),
+    }
+    illustrated = report.illustrate(sections, thumbnails, options, mapper)
+    return report.render_page(illustrated, results.delivery, results.drift, options)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +128,9 @@ def test_a_data_card_without_clips_is_a_page(make_results, duplicates, tmp_path)
     nothing = ResolvedCapabilities()
     checks = {"classes": {}, "rare_classes": [], "least": 5}
     results = make_results()
-    card = data_card(
-        empty, results.rejects.iloc[:0], duplicates(empty), {}, checks, results.labels.iloc[:0], {}, nothing, 0
-    )
+    about_clips = describe_clips(empty, results.rejects.iloc[:0], duplicates(empty), {})
+    about_labels = describe_labels(empty, results.labels.iloc[:0], nothing, 0)
+    card = data_card(about_clips, about_labels, checks, {}, nothing)
     Page(render_data_page(json.loads(json.dumps(card)), empty, duplicates(empty), tmp_path, OPTIONS, LocalMapper(1)))
 
 

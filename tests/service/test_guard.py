@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from cu_pipeline.service.guard import RequestGuard
+from cu_pipeline.service.requests import RequestGuard
 
 LIMIT = 100
 

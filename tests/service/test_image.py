@@ -4,12 +4,19 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, files, requires
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.models.families import FAMILIES
+from cu_pipeline.models.family import Examples
+from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.service.image import REQUIREMENTS, UNUSED_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,26 +26,17 @@ import sys
 from pathlib import Path
 
 import cu_pipeline.service.app
-from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.models.scorer import Scorer
-from cu_pipeline.models.bundle import Bundle
-from cu_pipeline.models.fusion_network import FusionHead
-from cu_pipeline.service.warmup import _write_clip
+from cu_pipeline.service.lifecycle import _write_clip, log_prediction
 
-extractors = build_all(FeatureOptions())
-extractors["captions"].encode([extractors["captions"].prepare("a caption")])
-clip = _write_clip(Path(sys.argv[1]) / "clip.mp4")
-from cu_pipeline.features.extract import prepare_media
-
-prepared = prepare_media(str(clip), {"frames": extractors["frames"]})
-extractors["frames"].encode([prepared["frames"]])
-
-from cu_pipeline.media.options import Limits
-from cu_pipeline.media.probe import probe
-
-probe(clip, Limits())
-assert "kedro" not in sys.modules
+bundles, scratch = map(Path, sys.argv[1:])
+predictor = Predictor.load(bundles, workers=1)
+prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
+predictor.close()
+assert sorted(prediction.labels) == ["safety", "topic"]
+assert prediction.facts["width"] == 64
+assert log_prediction(scratch / "log", "r1", prediction)
+assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
 """
 
 
@@ -82,14 +80,32 @@ def installed(folder, names):
     return folder
 
 
+@pytest.fixture(scope="module")
+def bundles(make_bundle, tmp_path_factory):
+    """One saved bundle of each family, of both kinds."""
+    folder = tmp_path_factory.mktemp("bundles")
+    topic = make_bundle()
+    topic.save(folder / "topic")
+    random = np.random.default_rng(0)
+    features = {name: random.normal(size=(20, *one.shape)).astype(np.float32) for name, one in topic.inputs.items()}
+    present = np.ones(20, dtype=bool)
+    known = ClipFeatures({name: Feature(values, present) for name, values in features.items()}, 20)
+    clips = Examples(known, random.integers(0, 2, (20, 2)).astype(np.float32))
+    fitted = Linear().fit(clips, clips.take([]), Kind.MULTI, LinearOptions(), seed=0)
+    safety = replace(topic, capability="safety", kind=Kind.MULTI, classes=("advert", "violence"), family="linear")
+    replace(safety, model=fitted.config, weights=fitted.weights).save(folder / "safety")
+    assert {"fusion", "linear"} == set(FAMILIES), "let a bundle of each family answer here"
+    return folder
+
+
 @pytest.mark.slow
-def test_what_the_image_installs_is_enough_for_the_service(tmp_path):
+def test_what_the_image_installs_is_enough_to_answer_with_models_of_each_family(bundles, tmp_path):
     weights = {
         name_of(line.partition("==")[0]) for line in (ROOT / "weights.txt").read_text().splitlines() if "==" in line
     }
     site = installed(tmp_path / "site", closure(REQUIREMENTS) | weights - {UNUSED_WEIGHTS})
     assert not (site / "kedro").exists()
     variables = {"PYTHONPATH": f"{site}:{ROOT / 'src'}", "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-S", "-c", SCRIPT, str(tmp_path)]
+    command = [sys.executable, "-S", "-c", SCRIPT, str(bundles), str(tmp_path)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.telemetry import SWITCHES
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.service.warmup import _write_clip
+from cu_pipeline.service.lifecycle import _write_clip
 
 pytestmark = pytest.mark.slow
 

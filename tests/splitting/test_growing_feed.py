@@ -5,11 +5,11 @@ from functools import cache
 
 import pandas as pd
 import pytest
+from cu_pipeline.sample.plan import plan_world
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, table
 from cu_pipeline.sample.options import SampleOptions
-from cu_pipeline.sample.plan import plan_world
 from cu_pipeline.splitting.assignment import divide
 from cu_pipeline.splitting.leakage import find_leakage
 from cu_pipeline.splitting.options import SplitOptions

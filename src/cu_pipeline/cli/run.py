@@ -24,7 +24,7 @@ _SHARE = click.FloatRange(0, 1)
 @click.pass_obj
 def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     """Send generated clips to a running service, to see what the monitor makes of them."""
-    from cu_pipeline.pipelines.deliver.traffic import send_sample
+    from cu_pipeline.pipelines.deliver.client import send_sample
     from cu_pipeline.sample.options import Drift, SampleOptions
 
     options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))

@@ -1,7 +1,6 @@
 from cu_pipeline.datasets.local import LocalDataset
-from cu_pipeline.features.earlier_texts import read_earlier_texts
 from cu_pipeline.features.extractor import FeatureChunk
-from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.store import FeatureStore, read_earlier_texts
 
 
 class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):

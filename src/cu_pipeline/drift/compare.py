@@ -1,3 +1,5 @@
+"""The comparison of two samples of clips: all tests together, the decision, and both in words."""
+
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,14 +9,19 @@ import numpy as np
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.drift.holm import holm
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.permutation import Mask, p_value, relabellings
-from cu_pipeline.drift.question import Question, input_questions, part_titles, prediction_questions
-from cu_pipeline.drift.snapshot import Snapshot, shared_parts
+from cu_pipeline.drift.samples import (
+    ClipSample,
+    DriftTest,
+    input_tests,
+    part_titles,
+    prediction_tests,
+    shared_parts,
+)
+from cu_pipeline.drift.two_sample import Mask, holm, p_value, relabellings
 
 
-class Decision(StrEnum):
+class DriftDecision(StrEnum):
     """What a comparison found."""
 
     DRIFT = "drift"
@@ -50,32 +57,32 @@ class Comparison:
         missing: how many more current clips are needed; 0 where the tests were run.
     """
 
-    decision: Decision
+    decision: DriftDecision
     tests: list[TestResult] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     missing: int = 0
 
 
 @dataclass(frozen=True)
-class _Answer:
-    question: Question
+class _Outcome:
+    test: DriftTest
     p_value: float
     statistic: float
     effect: float
 
 
 def compare(
-    reference: Snapshot,
-    current: Snapshot,
+    reference: ClipSample,
+    current: ClipSample,
     capabilities: dict[str, Kind],
     options: DriftOptions,
     seed: int,
 ) -> Comparison:
     """Test whether current clips are distributed as the reference's.
 
-    Each question is answered by a permutation test and the p-values are adjusted by Holm's method, so the chance
+    Each test is one by permutation and the p-values are adjusted by Holm's method, so the chance
     of declaring drift where there is none is at most `options.alpha`, provided that clips are independent (or
-    their groups are given). Questions whose pool is constant are listed with p = 1 and are no part of the family.
+    their groups are given). Tests whose pool is constant are listed with p = 1 and are no part of the family.
 
     Args:
         reference: clips with a column `split`; `options` says which splits serve for what.
@@ -91,88 +98,136 @@ def compare(
         ConfigurationError: options do not fit the tables.
     """
     if (missing := options.min_clips - len(current)) > 0:
-        return Comparison(Decision.NOT_ENOUGH_DATA, missing=missing)
-    answers: list[_Answer] = []
+        return Comparison(DriftDecision.NOT_ENOUGH_DATA, missing=missing)
+    outcomes: list[_Outcome] = []
     skipped: dict[str, str] = {}
     for purpose, splits in (
         ("inputs", options.reference_splits),
         ("predictions", options.prediction_splits),
     ):
-        side = Snapshot(reference.table[reference.table["split"].isin(splits)])
+        side = ClipSample(reference.table[reference.table["split"].isin(splits)])
         if len(side) < options.min_reference:
             skipped[purpose] = (
                 f"the reference has {len(side)} clips of {' and '.join(splits)}; {options.min_reference} are needed"
             )
             continue
-        answers += _answers(purpose, side, current, capabilities, options, seed)
+        outcomes += _outcomes(purpose, side, current, capabilities, options, seed)
     _, apart = shared_parts(reference, current)
     reason = "the reference and the served models read other features"
     skipped |= {f"embedding_{shown}": reason for shown in part_titles(apart).values()}
-    if not answers:
-        return Comparison(Decision.NOT_ENOUGH_DATA, skipped=skipped)
-    results = _adjusted(answers, options)
+    if not outcomes:
+        return Comparison(DriftDecision.NOT_ENOUGH_DATA, skipped=skipped)
+    results = _adjusted(outcomes, options)
     drifted = any(result.drifted for result in results)
-    return Comparison(Decision.DRIFT if drifted else Decision.NO_DRIFT, results, skipped)
+    return Comparison(DriftDecision.DRIFT if drifted else DriftDecision.NO_DRIFT, results, skipped)
 
 
-def _answers(
+def _outcomes(
     purpose: str,
-    reference: Snapshot,
-    current: Snapshot,
+    reference: ClipSample,
+    current: ClipSample,
     capabilities: dict[str, Kind],
     options: DriftOptions,
     seed: int,
-) -> list[_Answer]:
+) -> list[_Outcome]:
     rng = np.random.default_rng([seed, *hashlib.sha256(purpose.encode()).digest()])
     before, now = (side.thinned(options.max_clips, rng) for side in (reference, current))
     observed = np.repeat([False, True], [len(before), len(now)])
     groups = [side.groups() for side in (before, now)]
     pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
     relabelled = relabellings(observed, options.permutations, rng, pooled)
-    questions: Iterable[Question] = (
-        input_questions(before, now, options.facts, shared_parts(before, now)[0])
+    tests: Iterable[DriftTest] = (
+        input_tests(before, now, options.facts, shared_parts(before, now)[0])
         if purpose == "inputs"
-        else prediction_questions(before, now, _shared(capabilities, before, now))
+        else prediction_tests(before, now, _shared(capabilities, before, now))
     )
-    return [_answer(question, observed, relabelled) for question in questions]
+    return [_outcome(test, observed, relabelled) for test in tests]
 
 
-def _shared(capabilities: dict[str, Kind], before: Snapshot, now: Snapshot) -> dict[str, Kind]:
+def _shared(capabilities: dict[str, Kind], before: ClipSample, now: ClipSample) -> dict[str, Kind]:
     both = before.capabilities() & now.capabilities()
     return {name: kind for name, kind in capabilities.items() if name in both}
 
 
-def _answer(question: Question, observed: Mask, relabelled: Mask) -> _Answer:
-    if question.statistic.constant:
-        return _Answer(question, 1.0, 0.0, 0.0)
-    value = float(question.statistic(observed[None])[0])
-    p = p_value(value, question.statistic(relabelled))
-    return _Answer(question, p, value, question.statistic.effect(observed))
+def _outcome(test: DriftTest, observed: Mask, relabelled: Mask) -> _Outcome:
+    if test.statistic.constant:
+        return _Outcome(test, 1.0, 0.0, 0.0)
+    value = float(test.statistic(observed[None])[0])
+    p = p_value(value, test.statistic(relabelled))
+    return _Outcome(test, p, value, test.statistic.effect(observed))
 
 
-def _adjusted(answers: list[_Answer], options: DriftOptions) -> list[TestResult]:
-    family = [answer for answer in answers if not answer.question.statistic.constant]
+def _adjusted(outcomes: list[_Outcome], options: DriftOptions) -> list[TestResult]:
+    family = [outcome for outcome in outcomes if not outcome.test.statistic.constant]
     if options.alpha * (options.permutations + 1) < len(family):
         raise ConfigurationError(
             f"monitor.permutations = {options.permutations} can never show drift at alpha = {options.alpha} among "
             f"{len(family)} tests: set it to {int(len(family) / options.alpha)} or more"
         )
     by_name = {
-        answer.question.name: adjusted
-        for answer, adjusted in zip(family, holm([answer.p_value for answer in family]), strict=True)
+        outcome.test.name: adjusted
+        for outcome, adjusted in zip(family, holm([outcome.p_value for outcome in family]), strict=True)
     }
-    return [_result(answer, by_name.get(answer.question.name, 1.0), options.alpha) for answer in answers]
+    return [_result(outcome, by_name.get(outcome.test.name, 1.0), options.alpha) for outcome in outcomes]
 
 
-def _result(answer: _Answer, p_adjusted: float, alpha: float) -> TestResult:
+def _result(outcome: _Outcome, p_adjusted: float, alpha: float) -> TestResult:
     return TestResult(
-        name=answer.question.name,
-        kind=answer.question.kind,
-        method=answer.question.method,
-        statistic=answer.statistic,
-        p_value=answer.p_value,
+        name=outcome.test.name,
+        kind=outcome.test.kind,
+        method=outcome.test.method,
+        statistic=outcome.statistic,
+        p_value=outcome.p_value,
         p_adjusted=p_adjusted,
-        effect=answer.effect,
+        effect=outcome.effect,
         drifted=p_adjusted <= alpha,
-        in_words=answer.question.in_words,
+        in_words=outcome.test.in_words,
     )
+
+
+def summarise(comparison: Comparison, clips: int, options: DriftOptions) -> str:
+    """Say in plain words what a comparison found.
+
+    Args:
+        comparison: the outcome.
+        clips: how many current clips there were.
+        options: what was asked for.
+    """
+    return _TEXTS[comparison.decision](comparison, clips, options) + _left_out(comparison)
+
+
+def _not_enough(comparison: Comparison, clips: int, options: DriftOptions) -> str:
+    if not comparison.missing:
+        return "Not enough data: the reference is too small."
+    return (
+        f"Not enough data: the service has answered for {clips} distinct clips with the current models, and "
+        f"{options.min_clips} are needed; {comparison.missing} more will do."
+    )
+
+
+def _none(comparison: Comparison, clips: int, options: DriftOptions) -> str:
+    tests = len(comparison.tests)
+    return (
+        f"No drift found: none of {tests} tests on {clips} clips tells them from the reference, at a chance of "
+        f"{options.alpha:.0%} of any false alarm."
+    )
+
+
+def _found(comparison: Comparison, clips: int, options: DriftOptions) -> str:
+    drifted = sorted((test for test in comparison.tests if test.drifted), key=lambda test: test.p_adjusted)
+    what = "; ".join(f"{test.name} ({test.in_words})" for test in drifted)
+    return (
+        f"Drift: {len(drifted)} of {len(comparison.tests)} tests tell these {clips} clips from the reference, at "
+        f"a chance of {options.alpha:.0%} of any false alarm: {what}."
+    )
+
+
+_TEXTS = {
+    DriftDecision.NOT_ENOUGH_DATA: _not_enough,
+    DriftDecision.NO_DRIFT: _none,
+    DriftDecision.DRIFT: _found,
+}
+
+
+def _left_out(comparison: Comparison) -> str:
+    return "".join(f" Left out: {name}, since {why}." for name, why in comparison.skipped.items())

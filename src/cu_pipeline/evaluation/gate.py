@@ -30,7 +30,7 @@ class Decision:
     champion: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the row of `gate.json`."""
+        """The row of `gate.json`."""
         return asdict(self)
 
 

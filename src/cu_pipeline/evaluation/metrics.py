@@ -1,6 +1,6 @@
 """Metrics of predicted probabilities against the truth, for single- and multi-label capabilities alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ _BINS = 10
 
 
 @dataclass(frozen=True)
-class Answers:
+class ScoredClips:
     """Predictions beside the truth for n clips.
 
     Attributes:
@@ -33,14 +33,14 @@ class Answers:
         return len(self.truth)
 
     @classmethod
-    def decide(cls, kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> "Answers":
+    def decide(cls, kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> "ScoredClips":
         """Name the classes by the rule that all labels follow."""
         classes = tuple(map(str, range(probabilities.shape[1])))
         return cls(kind, truth, probabilities, decide(probabilities, Capability(kind=kind, classes=classes)).holds)
 
-    def take(self, rows: NDArray[np.int64]) -> "Answers":
-        """Give the clips at the positions `rows`."""
-        return Answers(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
+    def take(self, rows: NDArray[np.int64]) -> "ScoredClips":
+        """The clips at the positions `rows`."""
+        return ScoredClips(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
 
     def correct(self) -> NDArray[np.bool_]:
         """Tell for each clip whether all of its classes, and no other, were named: bool (n)."""
@@ -48,21 +48,21 @@ class Answers:
         return right
 
 
-def accuracy(answers: Answers) -> float:
-    """Give the share of clips decided right; all classes of a multi-label clip must be."""
+def accuracy(answers: ScoredClips) -> float:
+    """The share of clips decided right; all classes of a multi-label clip must be."""
     return float(answers.correct().mean())
 
 
-def macro_f1(answers: Answers) -> float:
-    """Give the mean over classes of F1; classes that neither occur nor are predicted do not count."""
+def macro_f1(answers: ScoredClips) -> float:
+    """The mean over classes of F1; classes that neither occur nor are predicted do not count."""
     hits = (answers.truth & answers.decided).sum(0)
     total = answers.truth.sum(0) + answers.decided.sum(0)
     present = total > 0
     return float((2 * hits[present] / total[present]).mean()) if present.any() else 0.0
 
 
-def expected_calibration_error(answers: Answers) -> float:
-    """Give the mean gap between confidence and accuracy over ten equal bins of confidence.
+def expected_calibration_error(answers: ScoredClips) -> float:
+    """The mean gap between confidence and accuracy over ten equal bins of confidence.
 
     Source: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015). For a
     multi-label capability each class of each clip is one binary decision.
@@ -73,7 +73,7 @@ def expected_calibration_error(answers: Answers) -> float:
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-METRICS: Final[dict[str, Callable[[Answers], float]]] = {
+METRICS: Final[dict[str, Callable[[ScoredClips], float]]] = {
     "accuracy": accuracy,
     "macro_f1": macro_f1,
     "ece": expected_calibration_error,
@@ -81,13 +81,13 @@ METRICS: Final[dict[str, Callable[[Answers], float]]] = {
 """Every metric by name. A new one is a function and a line here."""
 
 
-def measure(answers: Answers) -> dict[str, float]:
-    """Give every metric."""
+def measure(answers: ScoredClips) -> dict[str, float]:
+    """Every metric of the table."""
     return {name: metric(answers) for name, metric in METRICS.items()}
 
 
-def reliability(answers: Answers) -> list[dict[str, float]]:
-    """Give the points of a calibration plot: mean confidence, accuracy and count of each filled bin."""
+def reliability(answers: ScoredClips) -> list[dict[str, float]]:
+    """The points of a calibration plot: mean confidence, accuracy and count of each filled bin."""
     confidence, right = _confidences(answers)
     place = _bins(confidence)
     return [
@@ -101,7 +101,7 @@ def reliability(answers: Answers) -> list[dict[str, float]]:
     ]
 
 
-def confusion(answers: Answers, classes: list[str]) -> Any:
+def confusion(answers: ScoredClips, classes: list[str]) -> Any:
     """Count decisions.
 
     Returns:
@@ -115,8 +115,8 @@ def confusion(answers: Answers, classes: list[str]) -> Any:
     }
 
 
-def per_class(answers: Answers, classes: list[str]) -> dict[str, dict[str, float]]:
-    """Give precision, recall, F1 and support of each class; 0 where undefined."""
+def per_class(answers: ScoredClips, classes: list[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each class; 0 where undefined."""
     table = {}
     for name, truth, decided in zip(classes, answers.truth.T, answers.decided.T, strict=True):
         hits = float((truth & decided).sum())
@@ -129,8 +129,8 @@ def per_class(answers: Answers, classes: list[str]) -> dict[str, dict[str, float
     return table
 
 
-def _confidences(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the confidence of each decision and whether it was right."""
+def _confidences(answers: ScoredClips) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The confidence of each decision and whether it was right."""
     if answers.kind is Kind.SINGLE:
         return answers.probabilities.max(1), answers.correct().astype(np.float64)
     named = answers.probabilities.ravel()
@@ -139,3 +139,29 @@ def _confidences(answers: Answers) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+
+
+def intervals(
+    answers: ScoredClips, metrics: Mapping[str, Callable[[ScoredClips], float]], seed: int, draws: int
+) -> dict[str, list[float]]:
+    """95 % percentile bootstrap intervals of metrics, clips being drawn with replacement.
+
+    Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+
+    Args:
+        answers: of n clips.
+        metrics: name -> function.
+        seed: of the draws.
+        draws: number of resamples.
+
+    Returns:
+        Name -> [low, high].
+    """
+    random = np.random.default_rng(seed)
+    n = len(answers)
+    samples: dict[str, list[float]] = {name: [] for name in metrics}
+    for _ in range(draws):
+        resampled = answers.take(random.integers(0, n, n))
+        for name, metric in metrics.items():
+            samples[name].append(metric(resampled))
+    return {name: [float(edge) for edge in np.percentile(values, [2.5, 97.5])] for name, values in samples.items()}

@@ -30,13 +30,13 @@ class ClipPictures:
 
     @cached_property
     def key(self) -> str:
-        """Give the hash of all that decides the pictures, the video decoder and its version among it."""
+        """The hash of all that decides the pictures, the video decoder and its version among it."""
         from cu_pipeline.media.decoding import decoder_identity
 
         return json_sha256([_VERSION, self.media_sha256, self.count, self.side, QUALITY, decoder_identity()])
 
     def take(self, count: int) -> "ClipPictures":
-        """Give so many pictures of the same clip instead."""
+        """The same clip with so many pictures."""
         return replace(self, count=count)
 
     def load(self) -> tuple[bytes, ...]:
@@ -53,7 +53,7 @@ class ClipPictures:
 
 @cache
 def _pool(count: int, side: int) -> "WorkerPool[Path, tuple[bytes, ...]]":
-    """Give the workers that decode pictures; they start when first needed and end with this process."""
+    """The workers that decode pictures; they start when first needed and end with this process."""
     limits = Limits()
     return WorkerPool(
         partial(pictures, count=count, side=side),

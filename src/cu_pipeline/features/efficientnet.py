@@ -98,7 +98,7 @@ class EfficientNetLite0(nn.Module):
         return functional.relu6(self._conv_head(hidden)).mean((2, 3))
 
     def classify(self, images: Tensor) -> Tensor:
-        """Give ImageNet logits (batch, 1000) of images as in `forward`."""
+        """ImageNet logits (batch, 1000) of images as in `forward`."""
         logits: Tensor = self._fc(self(images))
         return logits
 

@@ -1,5 +1,6 @@
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pyarrow.parquet as pq
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.features.extractor import FeatureKey, Identity, Values
+from cu_pipeline.core.json_lines import read_lines
+from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values
 
 _KEY = "content_key"
 _VECTOR = "vector"
@@ -133,3 +135,33 @@ def _values(part: Path, feature: FeatureKey) -> Values:
         return np.array(_column(part, _TEXT).to_pylist(), dtype=object)
     vectors = _column(part, _VECTOR).combine_chunks()
     return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)
+
+
+_log = logging.getLogger(__name__)
+
+
+def read_earlier_texts(path: Path) -> dict[str, str]:
+    """The texts by the key of that form; what is damaged is left out, and so read from the media again."""
+    found = {}
+    for line in read_lines(path):
+        try:
+            record = json.loads(line)
+            found[str(record["key"])] = str(record["text"])
+        except (ValueError, LookupError, TypeError):
+            continue
+    return found
+
+
+def earlier_chunks(identity: Identity, earlier: Mapping[str, str], missing: Sequence[str]) -> Iterator[FeatureChunk]:
+    """Take over what an earlier version knows of contents that the store lacks.
+
+    Args:
+        identity: of the extractor.
+        earlier: as `read_earlier_texts` gives it.
+        missing: content hashes that the store lacks.
+    """
+    keys = {content: json_sha256([identity.fingerprint, content]) for content in missing}
+    known = [content for content, key in keys.items() if key in earlier]
+    if known:
+        _log.info("%s: %d taken over from the file of an earlier version", identity.name, len(known))
+        yield FeatureChunk(identity, known, np.array([earlier[keys[content]] for content in known], dtype=object))

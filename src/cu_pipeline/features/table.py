@@ -8,10 +8,11 @@ from pydantic_core import CoreSchema, PydanticUndefined
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.options import Options, table_model
-from cu_pipeline.features.captions import CaptionEncoder
+from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.extractor import Extractor
-from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.media.options import Limits
 
 EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "frames": FrameEncoder,
@@ -102,3 +103,15 @@ class FeatureInput:
                 "parameters or decoder differ. Install the versions of constraints.txt, or train the model again."
             )
         return extractor
+
+
+class FeaturizeOptions(Options):
+    """Parameters of the featurize pipeline.
+
+    Attributes:
+        extractors: what is computed for each clip.
+        limits: of decoding one clip.
+    """
+
+    extractors: FeatureOptions = FeatureOptions()
+    limits: Limits = Limits()

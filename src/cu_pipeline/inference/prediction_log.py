@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Annotated, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from cu_pipeline.core.counters import count
@@ -53,7 +54,7 @@ class PredictionRecord(BaseModel):
     facts: dict[str, FiniteFloat | str | None]
 
     def vector(self) -> Vector:
-        """Give the embedding, float32 of shape (dimensions,).
+        """The embedding, float32 of shape (dimensions,).
 
         Raises:
             ValueError: the embedding is not base64 of whole, finite float16 numbers.
@@ -77,7 +78,7 @@ class ReadLog:
 
 
 def encode_embedding(vector: npt.NDArray[np.floating]) -> str:
-    """Give the text form of an embedding: base64 of little-endian float16; beyond its range, its largest.
+    """The text form of an embedding: base64 of little-endian float16; beyond its range, its largest.
 
     >>> decode_embedding(encode_embedding(np.array([0.5, -2.0]))).tolist()
     [0.5, -2.0]
@@ -87,7 +88,7 @@ def encode_embedding(vector: npt.NDArray[np.floating]) -> str:
 
 
 def decode_embedding(text: str) -> Vector:
-    """Give the embedding that a text form means, float32 of shape (dimensions,).
+    """The embedding that a text form means, float32 of shape (dimensions,).
 
     Raises:
         ValueError: it is not base64 of whole, finite float16 numbers.
@@ -179,3 +180,63 @@ def _answered_by(record: PredictionRecord, versions: Mapping[str, str] | None) -
     if versions is None:
         return True
     return bool(versions) and all(record.versions.get(name) == wanted for name, wanted in versions.items())
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the service answered with the models of today.
+
+    Attributes:
+        table: one row a distinct clip, oldest first, with the columns that `drift.snapshot` reads.
+        requests: answers, repeated ones included.
+        invalid: lines of the log that are torn or no record.
+        other: records that are older, or of other models.
+    """
+
+    table: pd.DataFrame
+    requests: int
+    invalid: int
+    other: int
+
+    def about(self) -> dict[str, object]:
+        """The part of the drift report that says what was current."""
+        times = [time.isoformat(timespec="seconds") for time in self.table["time"]]
+        return {
+            "n": len(self.table),
+            "requests": self.requests,
+            "from": times[0] if times else None,
+            "to": times[-1] if times else None,
+            "invalid_lines": self.invalid,
+            "other_records": self.other,
+        }
+
+
+def distinct_clips(log: ReadLog, facts: Sequence[str]) -> Traffic:
+    """Each clip of a log once: a clip that is sent again is no new evidence.
+
+    Clips are the same when their embeddings and facts are; the latest answer counts.
+
+    Args:
+        log: as read.
+        facts: the numeric facts to keep; NaN where a record has none.
+    """
+    latest = {_content(record): record for record in log.records}
+    records = sorted(latest.values(), key=lambda record: (record.time, record.request_id))
+    rows = [_row(record, facts) for record in records]
+    columns = ["time", "embedding", "parts", "labels", "predictions", *facts]
+    return Traffic(pd.DataFrame(rows, columns=columns), len(log.records), log.invalid, log.other)
+
+
+def _content(record: PredictionRecord) -> tuple[str, str]:
+    return record.embedding, json.dumps(record.facts, sort_keys=True)
+
+
+def _row(record: PredictionRecord, facts: Sequence[str]) -> dict[str, object]:
+    return {
+        "time": record.time,
+        "embedding": record.vector(),
+        "parts": json.dumps(record.parts),
+        "labels": json.dumps(record.labels),
+        "predictions": json.dumps(record.probabilities),
+        **{name: record.facts.get(name) for name in facts},
+    }

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -5,14 +6,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from cu_pipeline.compute.worker_pool import WorkerPool
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.features.clip_features import ClipFeatures, Feature, embedding, part_name
+from cu_pipeline.core.records import PREDICTIONS, table
+from cu_pipeline.features.clip_features import ClipFeatures, Feature, FeatureReader, embedding, part_name
 from cu_pipeline.features.extract import prepare_media
 from cu_pipeline.features.extractor import Extractor, Vectors
-from cu_pipeline.features.store import empty_values
+from cu_pipeline.features.store import FeatureStore, empty_values
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
 from cu_pipeline.models.bundle import Bundle
@@ -163,3 +166,40 @@ def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:
     if prepared is None:
         return Feature.read(empty_values(extractor.identity, 1))
     return Feature.read(np.asarray(extractor.encode([prepared])))
+
+
+def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
+    """Predict every capability of every clip, each model from the stored features that it was trained on.
+
+    Args:
+        clips: n rows of the clips table.
+        store: with their features.
+        bundles: by capability.
+
+    Returns:
+        The predictions table: n rows a capability.
+
+    Raises:
+        StoreError: no feature that a model reads is stored.
+    """
+    reader = FeatureReader(clips, store)
+    parts = [_rows(clips, reader, bundle) for bundle in bundles.values()]
+    return table(pd.concat(parts, ignore_index=True) if parts else [], PREDICTIONS)
+
+
+def _rows(clips: pd.DataFrame, reader: FeatureReader, bundle: Bundle) -> pd.DataFrame:
+    scorer = Scorer(bundle)
+    probabilities = scorer.probabilities(reader.read(bundle.inputs))
+    return pd.DataFrame(
+        {
+            "clip_id": clips["clip_id"].to_numpy(),
+            "capability": bundle.capability,
+            "split": clips["split"].to_numpy(),
+            "label": scorer.decide(probabilities).labels,
+            "probability": probabilities.max(1),
+            "probabilities": [
+                json.dumps(dict(zip(bundle.classes, map(float, row), strict=True))) for row in probabilities
+            ],
+            "model_version": bundle.version,
+        }
+    )

@@ -15,8 +15,8 @@ from cu_pipeline.core.hashing import json_sha256, text_sha256
 from cu_pipeline.features.clip_features import part_name
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.models.families import family
 from cu_pipeline.models.family import History, Model, Weights
-from cu_pipeline.models.table import family
 
 FORMAT: Final = 2
 CONFIG: Final = "bundle.json"

@@ -1,17 +1,21 @@
 """What every model family has."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor
-from cu_pipeline.models.targets import Targets
+
+Targets: TypeAlias = NDArray[np.float32]
+"""Class probabilities to learn from, (n, classes)."""
 
 Logits: TypeAlias = NDArray[np.float32]
 Weights: TypeAlias = Mapping[str, NDArray[Any]]
@@ -100,3 +104,21 @@ class Family(Protocol):
 def reads_vectors(extractors: Mapping[str, Extractor]) -> list[str]:
     """The extractors whose features are vectors: what most families read."""
     return [name for name, extractor in extractors.items() if extractor.identity.shape]
+
+
+def soft_targets(labels: pd.DataFrame, capability: Capability) -> Targets:
+    """Turn labels into class probabilities, so that a doubtful label weighs less than a sure one.
+
+    Args:
+        labels: rows of the labels table, all of `capability`.
+        capability: with its classes.
+
+    Returns:
+        float32 (n, classes); rows without probabilities are indicators.
+    """
+    targets = indicators(labels["label"], capability).astype(np.float32)
+    for row, text in enumerate(labels["probabilities"]):
+        if text:
+            given = json.loads(text)
+            targets[row] = [given.get(name, 0.0) for name in capability.classes]
+    return targets

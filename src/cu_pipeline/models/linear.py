@@ -11,9 +11,8 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.features.extractor import Extractor
-from cu_pipeline.models.calibration import logits_loss
-from cu_pipeline.models.family import Examples, Fitted, Logits, Weights, reads_vectors
-from cu_pipeline.models.targets import Targets
+from cu_pipeline.models.family import Examples, Fitted, Logits, Targets, Weights, reads_vectors
+from cu_pipeline.models.probabilities import logits_loss
 
 _NEVER: Final = -10.0
 """Logit of a class that no training clip has, below the least one of the others."""

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from cu_pipeline.core.decision import Decided, decide
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.models.bundle import Bundle
-from cu_pipeline.models.calibration import Probabilities, logits_to_probabilities
+from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
 
 
 class Scorer:

@@ -14,10 +14,9 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.models.calibration import logits_to_probabilities, temperature, thresholds
-from cu_pipeline.models.family import Examples
-from cu_pipeline.models.table import TrainOptions, family
-from cu_pipeline.models.targets import soft_targets
+from cu_pipeline.models.families import TrainOptions, family
+from cu_pipeline.models.family import Examples, soft_targets
+from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 
 _log = logging.getLogger(__name__)
 

@@ -11,46 +11,33 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.records import LEFT_OUT, AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.evaluation.shortcut import find_shortcut
+from cu_pipeline.evaluation.baselines import find_shortcut
 
 Counts = list[tuple[str, int]]
 """Names with their numbers, the commonest first."""
 
 _LISTED = 8
 
+_KEYS: Final = (
+    *("clips", "splits", "classes", "rare_classes", "least", "labelled", "languages", "creators", "codecs", "sizes"),
+    *("durations", "rejects", "duplicates", "leakage", "agreement", "shortcuts"),
+)
+"""Of the card, in the order in which they are written."""
 
-def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
-    clips: pd.DataFrame,
-    rejects: pd.DataFrame,
-    duplicates: pd.DataFrame,
-    leakage: Mapping[str, Any],
-    checks: Mapping[str, Any],
-    labels: pd.DataFrame,
-    agreement: Mapping[str, Any],
-    resolved: ResolvedCapabilities,
-    seed: int,
+
+def describe_clips(
+    clips: pd.DataFrame, rejects: pd.DataFrame, duplicates: pd.DataFrame, leakage: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Describe the data in numbers and say in words what to beware of.
+    """The part of the data card about clips, whatever their labels.
 
     Args:
         clips: the table of clips.
         rejects: of refused inputs.
         duplicates: of near-duplicates.
         leakage: what is shared between splits.
-        checks: of the data, with the labelled clips by class.
-        labels: the table of labels.
-        agreement: of people, by capability and question.
-        resolved: the capabilities that are learned.
-        seed: of the check for shortcuts.
-
-    Returns:
-        The `data_card` dataset: `clips`, `splits`, `classes`, `rare_classes`, `least`, `labelled`, `languages`,
-        `creators`, `codecs`, `sizes`, `durations`, `rejects`, `duplicates`, `leakage`, `agreement`, `shortcuts` and
-        `warnings`.
     """
     durations = clips["duration_s"].dropna()
-    people = labels[labels["source"] == AnnotatorKind.HUMAN]
-    card = {
+    return {
         "clips": {
             "n": len(clips),
             "with_media": int((clips["path"] != "").sum()),
@@ -63,10 +50,6 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
             "posted": _span(clips["posted_at"]),
         },
         "splits": _split_sizes(clips["split"]),
-        "classes": {name: _classes(checks, name, capability) for name, capability in resolved.active.items()},
-        "rare_classes": checks["rare_classes"],
-        "least": checks["least"],
-        "labelled": {name: _by_split(_answers(people, name), clips) for name in resolved.active},
         "languages": top(clips["lang"].mask(clips["lang"] == "", "unknown"), 12),
         "creators": top(clips["creator"]),
         "codecs": top(clips["codec"]),
@@ -77,18 +60,62 @@ def data_card(  # noqa: PLR0913, PLR0917 - one argument a dataset
         "rejects": top(rejects["reason"], len(Reason)),
         "duplicates": _duplicates(duplicates),
         "leakage": {kind: found["shared"] for kind, found in leakage.items() if "shared" in found},
-        "agreement": _agreement(agreement),
-        "shortcuts": {
-            name: None if found is None else vars(found)
-            for name in resolved.active
-            for found in (find_shortcut(clips, _answers(people, name), seed),)
-        },
     }
+
+
+def describe_labels(
+    clips: pd.DataFrame, labels: pd.DataFrame, resolved: ResolvedCapabilities, seed: int
+) -> dict[str, Any]:
+    """The part of the data card about people's labels: how many each split has, and whether metadata tell them.
+
+    Args:
+        clips: the table of clips.
+        labels: the table of labels.
+        resolved: the capabilities that are learned.
+        seed: of the check for shortcuts.
+    """
+    people = labels[labels["source"] == AnnotatorKind.HUMAN]
+    answers = {name: _answers(people, name) for name in resolved.active}
+    shortcuts = {name: find_shortcut(clips, given, seed) for name, given in answers.items()}
+    return {
+        "labelled": {name: _by_split(given, clips) for name, given in answers.items()},
+        "shortcuts": {name: None if found is None else vars(found) for name, found in shortcuts.items()},
+    }
+
+
+def data_card(
+    about_clips: Mapping[str, Any],
+    about_labels: Mapping[str, Any],
+    checks: Mapping[str, Any],
+    agreement: Mapping[str, Any],
+    resolved: ResolvedCapabilities,
+) -> dict[str, Any]:
+    """Describe the data in numbers and say in words what to beware of.
+
+    Args:
+        about_clips: see `describe_clips`.
+        about_labels: see `describe_labels`.
+        checks: of the data, with the labelled clips by class.
+        agreement: of people, by capability and question.
+        resolved: the capabilities that are learned.
+
+    Returns:
+        The `data_card` dataset, with the keys of `_KEYS` and `warnings`.
+    """
+    found = {
+        **about_clips,
+        **about_labels,
+        "classes": {name: _classes(checks, name, capability) for name, capability in resolved.active.items()},
+        "rare_classes": checks["rare_classes"],
+        "least": checks["least"],
+        "agreement": _agreement(agreement),
+    }
+    card = {name: found[name] for name in _KEYS}
     return card | {"warnings": data_warnings(card)}
 
 
 def top(values: "pd.Series[Any]", most: int = _LISTED) -> Counts:
-    """Give the commonest values with their counts; equal counts in the order of the values."""
+    """The commonest values with their counts; equal counts in the order of the values."""
     counts = values[values != ""].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     return [(str(name), int(n)) for name, n in counts.head(most).items()]
 
@@ -109,7 +136,7 @@ def _by_split(answers: "pd.Series[str]", clips: pd.DataFrame) -> dict[str, int]:
 
 
 def _classes(checks: Mapping[str, Any], name: str, capability: Capability) -> dict[str, dict[str, int]]:
-    """Give the labelled clips of a capability by class, in its order, and split."""
+    """The labelled clips of a capability by class, in its order, and split."""
     none = dict.fromkeys((split.value for split in Split), 0)
     found = checks["classes"].get(name, {})
     return {one: found.get(one, none) for one in capability.classes}

@@ -8,9 +8,9 @@ import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.errors import Reason
-from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri, pictures, spread
 from cu_pipeline.reports.figures import quantile_figure, svg
-from cu_pipeline.reports.options import ReportOptions
 from cu_pipeline.reports.templating import environment
 
 _ROW = 8
@@ -45,14 +45,12 @@ def render_data_page(
         "shared": [(kind.replace("_", " "), n) for kind, n in card["leakage"].items()],
         "meanings": MEANINGS,
     }
-    pictures = cards.pictures(thumbnails, options, mapper)
-    return (
-        environment().get_template("data_card.html.j2").render(card=card, options=options, pictures=pictures, **shown)
-    )
+    made = pictures(cards.section(shown).media, thumbnails, options, mapper)
+    return environment().get_template("data_card.html.j2").render(card=card, options=options, pictures=made, **shown)
 
 
 def duplicate_rows(clips: pd.DataFrame, duplicates: pd.DataFrame, cards: Cards, most: int) -> list[dict[str, Any]]:
-    """Give the groups of near-duplicates, the largest first, as rows of at most 8 cards.
+    """The groups of near-duplicates, the largest first, as rows of at most 8 cards.
 
     Returns:
         For each of at most `most` groups: `cards`, `n`, how many clips it has, and `split`.
@@ -102,19 +100,17 @@ MEANINGS: Final[dict[str, str]] = {
 }
 
 
-def data_section(
-    card: Mapping[str, Any], clips: pd.DataFrame, rejects: pd.DataFrame, cards: Cards, most: int
-) -> dict[str, Any]:
-    """Sum up the data card, with pictures and with what was refused.
+def data_section(card: Mapping[str, Any], clips: pd.DataFrame, rejects: pd.DataFrame, most: int) -> Section:
+    """Sum up the data card for the report, with pictures, with what was refused and with the version of the data.
 
     Args:
         card: the `data_card` dataset.
         clips: the table of clips.
         rejects: the table of refused inputs.
-        cards: makes the cards.
         most: clips in the strip.
     """
-    return {
+    cards = Cards(clips)
+    shown = {
         **card["clips"],
         "splits": card["splits"],
         "languages": card["languages"],
@@ -125,7 +121,9 @@ def data_section(
         "rejected": len(rejects),
         "reasons": [(code, MEANINGS.get(code, ""), n) for code, n in card["rejects"]],
         "strip": [cards.card(clip, _facts(clips, clip)) for clip in spread(clips, "creator", most)],
+        "version": text_sha256("".join(sorted(clips["clip_id"] + clips["media_sha256"])))[:12],
     }
+    return cards.section(shown)
 
 
 def _facts(clips: pd.DataFrame, clip_id: Any) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.telemetry import switch_off
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.snapshot import Snapshot
+from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.reports.templating import environment
 
 METHOD: Final = "permutation_holm"
@@ -22,7 +22,7 @@ Column = tuple["pd.Series[Any]", "pd.Series[Any]"]
 
 
 def drift_page(
-    reference: Snapshot, current: Snapshot, drift: dict[str, Any], options: DriftOptions, kinds: dict[str, Kind]
+    reference: ClipSample, current: ClipSample, drift: dict[str, Any], options: DriftOptions, kinds: dict[str, Kind]
 ) -> str:
     """Show a comparison: the decision and all tests, then Evidently's view of each column.
 
@@ -53,14 +53,14 @@ def is_page_of(page: str, drift: dict[str, Any]) -> bool:
 
 
 def _columns(
-    reference: Snapshot,
-    current: Snapshot,
+    reference: ClipSample,
+    current: ClipSample,
     tested: dict[str, Any],
     options: DriftOptions,
     kinds: dict[str, Kind],
 ) -> dict[str, Column]:
     inputs, predictions = (
-        Snapshot(reference.table[reference.table["split"].isin(splits)])
+        ClipSample(reference.table[reference.table["split"].isin(splits)])
         for splits in (options.reference_splits, options.prediction_splits)
     )
     found: dict[str, Column] = {
@@ -78,12 +78,12 @@ def _columns(
 
 
 def _inert(label: str) -> str:
-    """Give a class name without tags: Evidently writes it into a script as it is."""
+    """A class name without tags: Evidently writes it into a script as it is."""
     return label.replace("<", "‹").replace(">", "›")
 
 
 def _evidently(columns: dict[str, Column], tested: dict[str, Any], alpha: float) -> tuple[str, str]:
-    """Give the head and the body of Evidently's page on the columns."""
+    """The head and the body of Evidently's page on the columns."""
     switch_off()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numpy, about how Evidently uses it; no user can act on them

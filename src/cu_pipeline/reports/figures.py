@@ -126,12 +126,12 @@ def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
 
 
 def svg(figure: "Figure") -> bytes:
-    """Give a figure as SVG; equal figures give equal bytes."""
+    """A figure as SVG; equal figures give equal bytes."""
     return _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def png(figure: "Figure") -> bytes:
-    """Give a figure as PNG; equal figures give equal bytes."""
+    """A figure as PNG; equal figures give equal bytes."""
     return _saved(figure, format="png", dpi=120, metadata={"Software": None})
 
 
@@ -229,14 +229,14 @@ def model_figures(found: Mapping[str, Any]) -> "dict[str, Figure]":
 
 
 def metrics_pictures(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, bytes]]:
-    """Give the figures of all capabilities as `CAPABILITY/NAME.png` and the PNG's bytes."""
+    """The figures of all capabilities as `CAPABILITY/NAME.png` and the PNG's bytes."""
     for capability, found in metrics.items():
         for name, figure in model_figures(found).items():
             yield f"{capability}/{name}.png", png(figure)
 
 
 def words(name: str) -> str:
-    """Give a name as words.
+    """A name as words.
 
     >>> words("tfidf_logistic")
     'tfidf logistic'

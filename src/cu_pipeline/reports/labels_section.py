@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
 
@@ -9,77 +8,89 @@ from cu_pipeline.labeling.costs import unused_words
 from cu_pipeline.labeling.guarantee.report import Guarantee
 from cu_pipeline.labeling.people.records import Draw
 from cu_pipeline.labeling.sources.source import source_words
-from cu_pipeline.reports.cards import Card, Cards, data_uri, spread
+from cu_pipeline.reports.cards import Card, Cards, Section, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 
 SUSPECTS: Final = 12
 """Labels most likely wrong that are shown for a capability, at most."""
 
 
-@dataclass(frozen=True)
-class LabelEvidence:
-    """What is known of labels besides them, as in the catalog's datasets of the same names.
-
-    Attributes:
-        guarantee: capability -> which labels are certified, and why.
-        label_errors: capability -> people's labels that are most likely wrong.
-        label_summary: capability -> money by source, cost of a right label, agreement between sources.
-        label_queue: the tasks that wait for people.
-    """
-
-    guarantee: dict[str, Guarantee]
-    label_errors: dict[str, Any]
-    label_summary: dict[str, Any]
-    label_queue: list[dict[str, Any]]
-
-
 def labels_section(
-    annotations: pd.DataFrame,
-    labels: pd.DataFrame,
-    resolved: ResolvedCapabilities,
-    evidence: LabelEvidence,
-    cards: Cards,
-) -> dict[str, Any]:
-    """Describe the labels: where each comes from, what it cost, what is certified and how far people agree.
+    clips: pd.DataFrame, annotations: pd.DataFrame, labels: pd.DataFrame, resolved: ResolvedCapabilities
+) -> Section:
+    """Describe the labels: where each comes from, what it cost and how far annotators agree.
 
     Args:
+        clips: the table of clips.
         annotations: the feed's opinions.
         labels: what all opinions add up to.
         resolved: the capabilities that are labelled, and those that are not learned and why.
-        evidence: what is known besides.
-        cards: makes the cards.
     """
-    capabilities = [
-        _capability(name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], cards)
-        | _evidence(name, evidence, cards)
-        for name in resolved.active
-    ]
-    return {
-        "spent": _spent(evidence.label_summary),
+    cards = Cards(clips)
+    shown = {
         "money": float(labels["price"].sum()),
         "n": len(labels),
         "certified": int(labels["certified"].sum()),
-        "capabilities": capabilities,
-        "queue": _queue(evidence.label_queue),
+        "capabilities": [
+            _capability(
+                name, labels[labels["capability"] == name], annotations[annotations["capability"] == name], cards
+            )
+            for name in resolved.active
+        ],
         "waiting": resolved.waiting,
         "skipped": resolved.skipped,
     }
+    return cards.section(shown)
+
+
+def with_evidence(
+    section: Section,
+    clips: pd.DataFrame,
+    guarantee: dict[str, Guarantee],
+    errors: dict[str, Any],
+    summary: dict[str, Any],
+    queue: list[dict[str, Any]],
+) -> Section:
+    """Add what is known of labels besides them.
+
+    Args:
+        section: about the labels.
+        clips: the table of clips.
+        guarantee: capability -> which labels are certified, and why.
+        errors: capability -> people's labels that are most likely wrong.
+        summary: capability -> money by source, cost of a right label, agreement between sources.
+        queue: the tasks that wait for people.
+    """
+    cards = Cards(clips)
+    capabilities = [
+        one
+        | {"guarantee": guarantee.get(one["name"])}
+        | _between_sources(summary.get(one["name"], {}))
+        | _suspects(errors.get(one["name"], {}), cards)
+        for one in section.shown["capabilities"]
+    ]
+    shown = section.shown | {"spent": _spent(summary), "capabilities": capabilities, "queue": _queue(queue)}
+    return Section(shown, section.media | cards.section(shown).media)
 
 
 def _queue(tasks: list[dict[str, Any]]) -> dict[str, int]:
-    """Give the numbers of clips that wait for people, in all and by how they were drawn."""
+    """Numbers of clips that wait for people, in all and by how they were drawn."""
     return {"n": len(tasks)} | {draw.value: sum(task["meta"]["draw"] == draw for task in tasks) for draw in Draw}
 
 
-def _evidence(name: str, evidence: LabelEvidence, cards: Cards) -> dict[str, Any]:
-    summary, errors = evidence.label_summary.get(name, {}), evidence.label_errors.get(name, {})
+def _between_sources(summary: dict[str, Any]) -> dict[str, Any]:
+    """What labels by machines save, what a right label costs, and how far sources agree."""
     return {
-        "guarantee": evidence.guarantee.get(name),
         "share": summary.get("coverage", 0.0),
         "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
         "between": [
             pair | {"sources": [source_words(one) for one in pair["sources"]]} for pair in summary.get("agreement", [])
         ],
+    }
+
+
+def _suspects(errors: dict[str, Any], cards: Cards) -> dict[str, Any]:
+    return {
         "looked_at": errors.get("clips", 0),
         "suspects": [_suspect(one, cards) for one in errors.get("suspects", [])[:SUSPECTS]],
     }
@@ -91,7 +102,7 @@ def _suspect(found: dict[str, Any], cards: Cards) -> Card:
 
 
 def _spent(summary: dict[str, Any]) -> dict[str, Any] | None:
-    """Give the money that was ever paid, over all capabilities, as a picture and as rows."""
+    """The money that was ever paid, over all capabilities, as a picture and as rows."""
     paid = [row for one in summary.values() for row in one["money"]]
     if not paid:
         return None
@@ -143,7 +154,7 @@ def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, card
 
 
 def _agreement(annotations: pd.DataFrame) -> tuple[float | None, int]:
-    """Give the share of pairs of annotators of one clip that agree, and the number of pairs."""
+    """The share of pairs of annotators of one clip that agree, and the number of pairs."""
     pairs = [
         first == second
         for _, given in annotations.groupby("clip_id")["label"]

@@ -1,3 +1,6 @@
+"""The report: its section about models, and the whole page."""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -5,59 +8,140 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
-from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.reports.cards import Cards
-from cu_pipeline.reports.data_page import data_section
-from cu_pipeline.reports.labels_section import LabelEvidence, labels_section
-from cu_pipeline.reports.models_section import models_section
-from cu_pipeline.reports.options import ReportOptions
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri, pictures
+from cu_pipeline.reports.figures import COMPARED, MODEL, model_figures, svg, words
 from cu_pipeline.reports.templating import environment
 
 
 @dataclass(frozen=True)
-class Results:
-    """What a run leaves, as in the catalog's datasets of the same names."""
+class Illustrated:
+    """The report's sections with their pictures.
 
-    clips: pd.DataFrame
-    data_card: dict[str, Any]
-    annotations: pd.DataFrame
-    rejects: pd.DataFrame
-    labels: pd.DataFrame
-    label_evidence: LabelEvidence
-    capabilities: ResolvedCapabilities
-    predictions: pd.DataFrame
-    metrics: dict[str, Any]
-    gate: dict[str, Any]
-    delivery: dict[str, Any]
-    drift: dict[str, Any]
+    Attributes:
+        sections: name -> what its template reads.
+        pictures: media hash -> data URI.
+    """
+
+    sections: dict[str, Any]
+    pictures: dict[str, str]
 
 
-def render_page(results: Results, thumbnails: Path, options: ReportOptions, mapper: Mapper) -> str:
+def illustrate(
+    sections: Mapping[str, Section], thumbnails: Path, options: ReportOptions, mapper: Mapper
+) -> Illustrated:
+    """Make the pictures that sections show, each once.
+
+    Args:
+        sections: by name.
+        thumbnails: folder that keeps pictures between runs.
+        options: their size.
+        mapper: makes them.
+    """
+    media = {sha: path for section in sections.values() for sha, path in section.media.items()}
+    shown = {name: section.shown for name, section in sections.items()}
+    return Illustrated(shown, pictures(media, thumbnails, options, mapper))
+
+
+def render_page(
+    illustrated: Illustrated, delivery: dict[str, Any], drift: dict[str, Any], options: ReportOptions
+) -> str:
     """Write one self-contained page about a run: equal results give equal pages.
 
     Args:
-        results: what the run left.
-        thumbnails: folder that keeps pictures between runs.
-        options: what is shown.
-        mapper: makes the pictures.
+        illustrated: the sections `data`, `labels` and `models`.
+        delivery: the `delivery` dataset.
+        drift: the `drift` dataset.
+        options: the title.
 
     Returns:
         HTML that needs no other file and no network.
     """
-    cards = Cards(results.clips)
-    sections = {
-        "data": data_section(results.data_card, results.clips, results.rejects, cards, options.thumbnails),
-        "labels": labels_section(
-            results.annotations, results.labels, results.capabilities, results.label_evidence, cards
-        ),
-        "models": models_section(
-            results.metrics, results.gate, results.predictions, results.labels, cards, options.examples
-        ),
-        "delivery": results.delivery,
-        "drift": results.drift,
-    }
-    pictures = cards.pictures(thumbnails, options, mapper)
-    version = text_sha256("".join(sorted(results.clips["clip_id"] + results.clips["media_sha256"])))[:12]
     template = environment().get_template("index.html.j2")
-    return template.render(options=options, pictures=pictures, data_version=version, **sections)
+    return template.render(
+        options=options, pictures=illustrated.pictures, delivery=delivery, drift=drift, **illustrated.sections
+    )
+
+
+def models_section(
+    metrics: dict[str, Any],
+    gate: dict[str, Any],
+    predictions: pd.DataFrame,
+    labels: pd.DataFrame,
+    clips: pd.DataFrame,
+    most: int,
+) -> Section:
+    """Describe each capability's model: its numbers beside baselines, its mistakes and the gate's decision.
+
+    Args:
+        metrics: the `metrics` dataset.
+        gate: the `gate` dataset.
+        predictions: of all clips.
+        labels: of all clips; those by people are the truth.
+        clips: the table of clips.
+        most: right and wrong examples, each.
+    """
+    cards = Cards(clips)
+    shown = [
+        _model(name, found, gate.get(name), _judged(predictions, labels, name), cards, most)
+        for name, found in metrics.items()
+    ]
+    return cards.section(shown)
+
+
+def _model(
+    name: str, found: dict[str, Any], gate: dict[str, Any] | None, judged: pd.DataFrame, cards: Cards, most: int
+) -> dict[str, Any]:
+    test = found.get("test")
+    rows = [(MODEL, test), *found.get("baselines", {}).items()] if test else []
+    right, wrong = (judged[judged["right"] == outcome] for outcome in (True, False))
+    return {
+        "name": name,
+        "multi": isinstance(found.get("confusion"), dict),
+        "rows": rows,
+        "splits": [(split.value, found[split.value]) for split in Split if split.value in found],
+        "per_class": found.get("per_class", {}),
+        "plots": _plots(found, rows) if test else [],
+        "gate": gate,
+        "right": [_card(row, cards) for row in _surest(right, most)],
+        "wrong": [_card(row, cards) for row in _surest(wrong, most)],
+    }
+
+
+def _plots(found: dict[str, Any], rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
+    """Each plot with its caption, and with the words for those who cannot see it."""
+    points = ", ".join(f"{point['accuracy']:.2f} at {point['confidence']:.2f}" for point in found["reliability"])
+    mistakes = "What was mistaken for what, test split"
+    said = {
+        "confusion": (mistakes, mistakes),
+        "calibration": ("Calibration, test split", f"Share that was right by predicted probability: {points}"),
+    }
+    for metric, title in COMPARED.items():
+        values = ", ".join(f"{words(name)} {values[metric]:.3f}" for name, values in rows)
+        said[metric] = (f"{title} beside the baselines", f"{title}: {values}")
+    return [
+        {"caption": said[name][0], "alt": said[name][1], "uri": data_uri(svg(figure), "image/svg+xml")}
+        for name, figure in model_figures(found).items()
+    ]
+
+
+def _judged(predictions: pd.DataFrame, labels: pd.DataFrame, capability: str) -> pd.DataFrame:
+    """The test predictions of a capability beside people's labels."""
+    truth = labels[(labels["capability"] == capability) & (labels["source"] == AnnotatorKind.HUMAN)]
+    said = predictions[(predictions["capability"] == capability) & (predictions["split"] == Split.TEST)]
+    both = said.merge(truth[["clip_id", "label"]], on="clip_id", suffixes=("", "_truth"))
+    return both.assign(right=both["label"] == both["label_truth"])
+
+
+def _surest(judged: pd.DataFrame, most: int) -> list[dict[str, Any]]:
+    order = judged.sort_values(["probability", "clip_id"], ascending=[False, True]).head(most)
+    rows: list[dict[str, Any]] = order.to_dict("records")  # type: ignore[assignment]
+    return rows
+
+
+def _card(row: dict[str, Any], cards: Cards) -> Card:
+    sure = "" if pd.isna(row["probability"]) else f" ({row['probability']:.2f})"
+    notes = [f"{'✓' if row['right'] else '✗'} {row['label']}{sure}"]
+    if not row["right"]:
+        notes.append(f"truth: {row['label_truth']}")
+    return cards.card(row["clip_id"], *notes, good=bool(row["right"]))

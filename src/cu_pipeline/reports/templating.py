@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @cache
 def environment() -> "Environment":
-    """Give the templates of this package. Everything that they print is escaped: captions are foreign text."""
+    """The templates of this package. Everything that they print is escaped: captions are foreign text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     found = Environment(

@@ -10,14 +10,18 @@ from starlette.responses import JSONResponse, Response
 
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import BadClipError, CuPipelineError
-from cu_pipeline.service.guard import RequestGuard
+from cu_pipeline.service.environment import Settings, max_body_bytes
 from cu_pipeline.service.image import service_image
-from cu_pipeline.service.prediction_log import log_prediction
-from cu_pipeline.service.request import ClassifyRequest
-from cu_pipeline.service.schemas import Answer, Classification, Model, Models, Refusal
-from cu_pipeline.service.settings import Settings, max_body_bytes
-from cu_pipeline.service.supervisor import stop_supervisor
-from cu_pipeline.service.warmup import warm_up
+from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor, warm_up
+from cu_pipeline.service.requests import (
+    Answer,
+    Classification,
+    ClassifyRequest,
+    Models,
+    Refusal,
+    RequestGuard,
+    ServedModel,
+)
 
 TIMEOUT_S: Final = 120
 THREADS: Final = 2
@@ -82,14 +86,14 @@ class ContentUnderstanding:
     def models(self) -> Models:
         """List the models that answer, and their versions."""
         models = {
-            name: Model(model_version=bundle.version, kind=bundle.kind.value, classes=list(bundle.classes))
+            name: ServedModel(model_version=bundle.version, kind=bundle.kind.value, classes=list(bundle.classes))
             for name, bundle in self._predictor.bundles.items()
         }
         return Models(capabilities=models, service_version=_version())
 
 
 def _version() -> str:
-    """Give the Bento's version, or this package's when the service runs from the sources."""
+    """The Bento's version, or this package's when the service runs from the sources."""
     bento = str(server_context.bento_version or "")
     return bento if bento not in {"", "not available", "dev"} else __version__
 

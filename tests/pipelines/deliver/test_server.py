@@ -6,8 +6,7 @@ import psutil
 import pytest
 
 from cu_pipeline.core.errors import DeliveryError
-from cu_pipeline.pipelines.deliver.bento import Bento
-from cu_pipeline.pipelines.deliver.server import serving, stop
+from cu_pipeline.pipelines.deliver.bento import Bento, serving, stop
 
 
 def alive(pid):
@@ -67,7 +66,7 @@ def test_the_service_ends_when_the_run_is_killed(tmp_path):
 import subprocess, sys, time
 from pathlib import Path
 from cu_pipeline.pipelines.deliver.bento import Bento
-from cu_pipeline.pipelines.deliver.server import serving
+from cu_pipeline.pipelines.deliver.bento import serving
 
 popen = subprocess.Popen
 

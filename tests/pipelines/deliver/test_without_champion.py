@@ -11,7 +11,7 @@ from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver import create_pipeline
-from cu_pipeline.pipelines.deliver.options import DeliverOptions
+from cu_pipeline.pipelines.deliver.verification import DeliverOptions
 
 
 def test_without_any_model_nothing_is_served_and_that_is_said(

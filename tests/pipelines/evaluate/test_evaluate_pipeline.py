@@ -11,7 +11,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.datasets.tables import JSONFile, ParquetTable
-from cu_pipeline.evaluation.options import EvaluateOptions
+from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.pipelines.evaluate import create_pipeline

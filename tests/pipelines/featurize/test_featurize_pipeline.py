@@ -14,12 +14,11 @@ from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
 from cu_pipeline.datasets.feature_store import FeatureStoreDataset
 from cu_pipeline.features import extract
-from cu_pipeline.features.captions import CaptionEncoder
+from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.clip_features import read_features
-from cu_pipeline.features.frames import FrameEncoder
-from cu_pipeline.features.options import FeaturizeOptions
+from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.screen_text import ScreenTextReader
-from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
+from cu_pipeline.features.table import FeatureInput, FeatureOptions, FeaturizeOptions, build_all
 from cu_pipeline.media.options import Limits
 from cu_pipeline.pipelines.featurize import create_pipeline
 

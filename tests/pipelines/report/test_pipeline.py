@@ -6,7 +6,7 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PRE
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import CSVTable, Folder, JSONFile, TextFile
 from cu_pipeline.pipelines.report.pipeline import create_pipeline
-from cu_pipeline.reports.options import ReportOptions
+from cu_pipeline.reports.cards import ReportOptions
 
 
 def test_a_run_without_any_clip_still_gives_a_page(tmp_path):

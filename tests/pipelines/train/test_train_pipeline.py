@@ -12,8 +12,8 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import content_keys
+from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.fusion import Fusion
-from cu_pipeline.models.table import TrainOptions
 from cu_pipeline.models.training import training_data
 from cu_pipeline.pipelines.train import create_pipeline
 

@@ -1,8 +1,15 @@
+"""The packed service: built once for the same content, and run while it is checked."""
+
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -88,7 +95,7 @@ def packed_files(root: Path) -> list[str]:
 
 
 def environment(bento: Bento) -> dict[str, str]:
-    """Give the environment of BentoML's commands: this store, nothing sent home, nothing downloaded."""
+    """The environment of BentoML's commands: this store, nothing sent home, nothing downloaded."""
     return os.environ | SWITCHES | {"BENTOML_HOME": str(bento.store), "HF_HUB_OFFLINE": "1"}
 
 
@@ -118,3 +125,110 @@ def _build(bento: Bento, root: Path, files: list[str]) -> None:
             raise DeliveryError(f"building {bento.tag} took more than {BUILD_TIMEOUT_S} s") from error
     if done.returncode or not bento.built:
         raise DeliveryError(f"BentoML did not build {bento.tag}:\n{(done.stdout + done.stderr)[-4000:]}")
+
+
+STOP_TIMEOUT_S: Final = 10.0
+LOG_TAIL: Final = 40
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that is ready.
+
+    Attributes:
+        url: its address.
+        startup_s: seconds from its start until it was ready.
+    """
+
+    url: str
+    startup_s: float
+
+
+@contextmanager
+def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: float) -> Iterator[RunningService]:
+    """Run a Bento's service on a free port of this machine's loopback while the block runs.
+
+    Args:
+        bento: to serve, with the bundles that it packs.
+        prediction_log: folder of its prediction log.
+        output: file for its output.
+        timeout_s: how long it may take to become ready.
+
+    Raises:
+        DeliveryError: it does not become ready; the message ends with its last output.
+    """
+    port = _free_port()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "bentoml", "serve", str(bento.folder), "--host", "127.0.0.1", "--port", str(port)]
+    variables = environment(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log.absolute())}
+    variables.pop("CU_PIPELINE_BUNDLES", None)
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only makes one system call
+        )
+        try:
+            startup = _wait(process, port, output, timeout_s)
+            yield RunningService(f"http://127.0.0.1:{port}", startup)
+        finally:
+            stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that leads its group, and all of the group."""
+    _signal(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
+    _signal(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """What a child calls to have Linux end it, should this process be killed before it can stop it."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    call = ctypes.CDLL(None).prctl
+    return lambda: call(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path, timeout_s: float) -> float:
+    import httpx
+
+    start = time.monotonic()
+    while (passed := time.monotonic() - start) < timeout_s:
+        if process.poll() is not None:
+            raise DeliveryError(f"the service ended with {process.returncode} before it was ready.{_tail(output)}")
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5, trust_env=False).is_success:
+                return passed
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise DeliveryError(f"the service was not ready after {timeout_s:g} s (start_timeout_s).{_tail(output)}")
+
+
+def _tail(output: Path) -> str:
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
+    return f" The end of {output}:\n" + "\n".join(lines)

@@ -1,14 +1,15 @@
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento, build
-from cu_pipeline.pipelines.deliver.options import DeliverOptions
-from cu_pipeline.pipelines.deliver.promotion import champion_bundle, promote_if_decided, register_challenger
-from cu_pipeline.pipelines.deliver.verify import verify
+from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def register_bundles(bundles: dict[str, Bundle], gate: dict[str, Any]) -> dict[s
 
 
 def select_champions(registered: dict[str, str], bundles: dict[str, Bundle]) -> dict[str, Bundle]:
-    """Give the champion's bundle of every registered capability that has a champion."""
+    """The champion's bundle of every registered capability that has a champion."""
     found = {name: champion_bundle(name, bundles) for name in registered}
     return {name: bundle for name, bundle in found.items() if bundle is not None}
 
@@ -83,3 +84,55 @@ def report_delivery(
             for name, version in versions.items()
         },
     }
+
+
+def register_challenger(bundle: Bundle) -> str:
+    """Register a bundle as its capability's challenger and give the registry's version."""
+    from cu_pipeline.tracking import registry
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "bundle"
+        bundle.save(folder)
+        return registry.register(folder, bundle.capability, bundle.version, None)
+
+
+def promote_if_decided(bundle: Bundle, version: str, verdict: dict[str, Any] | None) -> None:
+    """Make a challenger the champion where the gate decided so.
+
+    Raises:
+        DeliveryError: the gate did not judge this bundle.
+    """
+    from cu_pipeline.tracking import registry
+
+    if verdict is None or verdict["challenger"] != bundle.version:
+        judged = "nothing" if verdict is None else verdict["challenger"]
+        raise DeliveryError(
+            f"capability {bundle.capability!r}: the gate judged {judged}, not the bundle {bundle.version}. "
+            "Run the evaluate pipeline first."
+        )
+    if verdict["decision"] == "promote":
+        registry.promote(bundle.capability, version, "; ".join(verdict["reasons"]))
+
+
+def champion_bundle(capability: str, bundles: dict[str, Bundle]) -> Bundle | None:
+    """The champion's bundle: the one at hand when it is that, else the registry's files.
+
+    Raises:
+        DeliveryError: the registry does not give the champion's files.
+    """
+    from cu_pipeline.tracking import registry
+
+    champion = registry.champion(capability)
+    if champion is None:
+        _log.warning("capability %r has no champion: the gate promoted none. It is not served.", capability)
+        return None
+    if champion.bundle_version == bundles[capability].version:
+        return bundles[capability]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = registry.fetch(capability, registry.CHAMPION, Path(scratch) / "bundle")
+        if folder is None:
+            raise DeliveryError(
+                f"capability {capability!r}: the registry has no files of its champion, version "
+                f"{champion.version}. Promote a version that it has."
+            )
+        return Bundle.load(folder)

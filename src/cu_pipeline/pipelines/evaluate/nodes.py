@@ -9,9 +9,7 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
-from cu_pipeline.evaluation.options import EvaluateOptions
-from cu_pipeline.evaluation.report import baseline_report, model_report
-from cu_pipeline.evaluation.truth import Judged
+from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
@@ -21,7 +19,7 @@ from cu_pipeline.features.clip_features import (
 )
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
-from cu_pipeline.inference.batch import predict_table
+from cu_pipeline.inference.predictor import predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of
 
 _log = logging.getLogger(__name__)

@@ -10,9 +10,8 @@ from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
-from cu_pipeline.features.options import FeaturizeOptions
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import FeatureInput, build_all
+from cu_pipeline.features.table import FeatureInput, FeaturizeOptions, build_all
 
 _log = logging.getLogger(__name__)
 

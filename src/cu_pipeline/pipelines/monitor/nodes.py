@@ -12,12 +12,10 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.drift.compare import compare
+from cu_pipeline.drift.compare import compare, summarise
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.snapshot import Snapshot
-from cu_pipeline.drift.summary import summarise
-from cu_pipeline.inference.prediction_log import read_log
-from cu_pipeline.pipelines.monitor.traffic import Traffic, distinct_clips
+from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.inference.prediction_log import Traffic, distinct_clips, read_log
 from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
 FORMAT: Final = 1
@@ -49,7 +47,7 @@ def compare_with_reference(
     """
     before = _without_media_facts_of_text(reference)
     capabilities, skipped = _comparable(reference, delivery, resolved)
-    found = compare(Snapshot(before), Snapshot(traffic.table), capabilities, options, seed)
+    found = compare(ClipSample(before), ClipSample(traffic.table), capabilities, options, seed)
     found = replace(found, skipped=found.skipped | skipped)
     summary = summarise(found, len(traffic.table), options)
     _log.info("%s", summary)
@@ -84,7 +82,7 @@ def render_drift_page(
         return earlier_page
     count("drift_pages_made")
     before = _without_media_facts_of_text(reference)
-    return drift_page(Snapshot(before), Snapshot(traffic.table), drift, options, _kinds(resolved))
+    return drift_page(ClipSample(before), ClipSample(traffic.table), drift, options, _kinds(resolved))
 
 
 def _served(delivery: dict[str, Any]) -> dict[str, str]:
@@ -112,7 +110,7 @@ def _comparable(
 
 
 def _without_media_facts_of_text(reference: pd.DataFrame) -> pd.DataFrame:
-    """Give text-only clips no size, as the service's log does, where the table of clips has 0 bytes."""
+    """Clear the size of text-only clips, 0 bytes in the table of clips, as the service's log has none."""
     return reference.assign(bytes=reference["bytes"].where(reference["bytes"] > 0))
 
 

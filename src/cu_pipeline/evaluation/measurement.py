@@ -1,0 +1,117 @@
+"""All numbers of one capability's model: by split, with intervals on the test split, beside baselines."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from cu_pipeline.core.capability import Capability, indicators
+from cu_pipeline.core.options import Options
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
+from cu_pipeline.evaluation.metrics import METRICS, ScoredClips, confusion, intervals, measure, per_class, reliability
+
+
+class EvaluateOptions(Options):
+    """Parameters of the evaluate pipeline.
+
+    Attributes:
+        bootstrap_draws: resamples behind each interval.
+        gate_alpha: chance that a challenger which is no better than the champion is promoted.
+    """
+
+    bootstrap_draws: int = Field(1000, ge=100)
+    gate_alpha: float = Field(0.05, gt=0, lt=0.5)
+
+
+def with_intervals(answers: ScoredClips, seed: int, draws: int) -> dict[str, Any]:
+    """The number of clips, every metric, and its 95 % interval."""
+    return {"n": len(answers)} | measure(answers) | {"ci95": intervals(answers, METRICS, seed, draws)}
+
+
+def model_report(
+    answers: Mapping[str, ScoredClips], classes: list[str], seed: int, options: EvaluateOptions
+) -> dict[str, Any]:
+    """Measure a model on each split that has labelled clips.
+
+    Args:
+        answers: split -> predictions beside the truth; `test` gets intervals.
+        classes: of the capability, in order.
+        seed: of the bootstrap.
+        options: of the bootstrap.
+    """
+    report: dict[str, Any] = {"classes": classes}
+    for split, given in answers.items():
+        if not len(given):
+            continue
+        if split == "test":
+            report[split] = with_intervals(given, seed, options.bootstrap_draws)
+            report["confusion"] = confusion(given, classes)
+            report["per_class"] = per_class(given, classes)
+            report["reliability"] = reliability(given)
+        else:
+            report[split] = {"n": len(given)} | measure(given)
+    return report
+
+
+def baseline_report(
+    train: BaselineData, test: BaselineData, answers: ScoredClips, seed: int, options: EvaluateOptions
+) -> dict[str, Any]:
+    """Train and measure every applicable baseline.
+
+    Args:
+        train: what baselines learn from.
+        test: the test clips.
+        answers: of the model, for kind and truth of the same test clips.
+        seed: of the bootstrap.
+        options: of the bootstrap.
+    """
+    report = {}
+    for name, baseline in baselines_for(train).items():
+        probabilities = baseline_probabilities(baseline, train, test, answers.kind)
+        own = ScoredClips.decide(answers.kind, answers.truth, probabilities)
+        report[name] = with_intervals(own, seed, options.bootstrap_draws)
+    return report
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The clips that people labelled for one capability.
+
+    Attributes:
+        capability: with its classes.
+        clips: split -> rows of the table of clips, with what people said in `label`.
+    """
+
+    capability: Capability
+    clips: dict[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, name: str, capability: Capability, clips: pd.DataFrame, labels: pd.DataFrame) -> "Judged":
+        """Join clips with people's labels of the capability `name`."""
+        own = labels[(labels["capability"] == name) & (labels["source"] == AnnotatorKind.HUMAN.value)]
+        joined = clips.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
+        return cls(capability, {split.value: joined[joined["split"] == split.value] for split in Split})
+
+    def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
+        """Hold predictions of a split's clips against what people said.
+
+        Args:
+            split: whose clips.
+            predicted: rows of the table of predictions, of this capability, these clips among them.
+        """
+        clips = self.clips[split]
+        own = predicted.set_index("clip_id").loc[clips["clip_id"]]
+        given = [json.loads(text) for text in own["probabilities"]]
+        classes = self.capability.classes
+        probabilities = np.array([[values[name] for name in classes] for values in given], dtype=np.float64)
+        return ScoredClips(
+            self.capability.kind,
+            indicators(clips["label"], self.capability),
+            probabilities.reshape(-1, len(classes)),
+            indicators(own["label"], self.capability),
+        )

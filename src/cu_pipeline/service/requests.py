@@ -1,0 +1,250 @@
+"""What the service takes and answers: the guard before it, the form of a request, the bodies of answers."""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import bentoml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
+    from starlette.requests import Request
+
+
+MAX_CAPTION: Final = 20_000
+"""Characters; the longest captions that platforms allow are a tenth of it."""
+
+
+class ClassifyRequest(bentoml.IODescriptor):
+    """A clip: its video, its caption or both."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    video: Path | None = Field(default=None, description="the clip's media file")
+    caption: str = Field(default="", max_length=MAX_CAPTION, description="the clip's caption or title")
+
+    @model_validator(mode="after")
+    def _something_to_classify(self) -> Self:
+        if self.video is None and not self.caption.strip():
+            raise PydanticCustomError("nothing_to_classify", "send `video`, `caption` or both")
+        return self
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Describe the form: `file` is BentoML's word for the upload, `string` that of OpenAPI."""
+        schema = super().model_json_schema(*args, **kwargs)
+        kind = "string" if kwargs.get("mode") == "serialization" else "file"
+        described = {"type": kind, "format": "binary", "description": cls.model_fields["video"].description}
+        schema["properties"]["video"] = described
+        return schema
+
+    @classmethod
+    async def from_http_request(cls, request: "Request", serde: Any) -> Self:  # noqa: ARG003 - ours is the parser
+        """Read the form, or a JSON object with a caption.
+
+        BentoML's own parser is not used: it fetches a URL that stands in a file's place, from within the
+        service's network, and takes a caption such as `2024` for a number.
+
+        Raises:
+            ValidationError: the request is not as it must be; BentoML answers 400 with the details.
+        """
+        kind = request.headers.get("content-type", "").lower()
+        read = _form_fields if kind.startswith("multipart/form-data") else _json_fields
+        return cls.model_validate(await read(request))
+
+
+async def _json_fields(request: "Request") -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as error:
+        raise _invalid("body", "json", f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise _invalid("body", "json", 'send a JSON object such as {"caption": "..."}')
+    if "video" in body:
+        raise _invalid("video", "not_a_file", "send the video as a file of a multipart/form-data request")
+    return body
+
+
+async def _form_fields(request: "Request") -> dict[str, Any]:
+    from starlette.datastructures import UploadFile
+    from starlette.exceptions import HTTPException
+
+    try:
+        form = await request.form(max_files=1, max_fields=1, max_part_size=8 * MAX_CAPTION)
+    except HTTPException as error:
+        raise _invalid("body", "form", f"the form cannot be read: {error.detail}") from error
+    fields: dict[str, Any] = dict(form)
+    video = fields.get("video")
+    if isinstance(video, UploadFile):
+        fields["video"] = await _keep(video)
+    elif video is not None:
+        raise _invalid("video", "not_a_file", "send the video's bytes as a file; URLs and text are refused")
+    if isinstance(fields.get("caption"), UploadFile):
+        raise _invalid("caption", "not_text", "send the caption as text, not as a file")
+    return fields
+
+
+async def _keep(upload: "UploadFile") -> Path:
+    """Copy an upload into the request's own folder, which BentoML empties after the answer."""
+    from anyio import to_thread
+    from bentoml._internal.context import request_temp_dir
+
+    suffix = re.sub(r"[^.A-Za-z0-9]", "", Path(upload.filename or "").suffix)[:8]
+    target = Path(request_temp_dir()) / f"{uuid.uuid4().hex}{suffix}"
+
+    def copy() -> None:
+        with target.open("wb") as stream:
+            shutil.copyfileobj(upload.file, stream)
+
+    await to_thread.run_sync(copy)
+    return target
+
+
+def _invalid(field: str, kind: Any, message: str) -> Exception:
+    from pydantic_core import InitErrorDetails, ValidationError
+
+    error = PydanticCustomError(kind, "{message}", {"message": message})
+    details = [InitErrorDetails(type=error, loc=(field,), input=None)]
+    return ValidationError.from_exception_data("ClassifyRequest", details, hide_input=True)
+
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+ALLOWED: Final = ("multipart/form-data", "application/json")
+
+
+class _TooLargeError(Exception):
+    """The body passed the limit while it was being read."""
+
+
+class RequestGuard:
+    """ASGI middleware that refuses a request before anything of it is parsed or stored.
+
+    - 415 for a body whose Content-Type is not on the allow-list: BentoML would otherwise choose a
+      deserialiser by that header.
+    - 413 for a body over the limit, by its announced length or, without one, as soon as it is passed.
+
+    Args:
+        app: the application behind.
+        max_body_bytes: gives the limit when the first request comes.
+    """
+
+    def __init__(self, app: Application, max_body_bytes: Callable[[], int]) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            return await self._app(scope, receive, send)
+        headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+        limit = self._max_body_bytes()
+        if problem := _bad_type(headers):
+            return await _refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, "content_type")
+        if problem := _bad_length(headers, limit):
+            return await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, "too_large")
+        return await self._stream(scope, receive, send, limit)
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        taken = 0
+        passed = False
+
+        async def counted() -> Message:
+            nonlocal taken, passed
+            if passed:
+                raise _TooLargeError
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                passed = True
+                raise _TooLargeError
+            return message
+
+        async def answer(message: Message) -> None:
+            # whatever the application makes of the interruption, the client gets the refusal
+            if not passed:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, answer)
+        except Exception:
+            if not passed:
+                raise
+        if passed:
+            problem = f"the body is larger than {limit} bytes: send a smaller clip"
+            await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, "too_large")
+
+
+def _bad_type(headers: list[tuple[bytes, str]]) -> str:
+    types = [value for name, value in headers if name == b"content-type"]
+    kinds = [value.split(";")[0].strip().lower() for value in types]
+    if not kinds or (len(kinds) == 1 and kinds[0] in ALLOWED):
+        return ""  # without the header BentoML reads JSON
+    return f"Content-Type {', '.join(types)!r} is not accepted: send {' or '.join(ALLOWED)}"
+
+
+def _bad_length(headers: list[tuple[bytes, str]], limit: int) -> str:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    if all(re.fullmatch(r"\d{1,18}", value) and int(value) <= limit for value in lengths):
+        return ""
+    return f"the body has {', '.join(lengths)} bytes, at most {limit} are accepted: send a smaller clip"
+
+
+async def _refuse(send: Send, status: HTTPStatus, error: str, reason: str) -> None:
+    body = Refusal(error=error, reason=reason).model_dump_json().encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Answer(BaseModel):
+    """What one capability's model says about a clip."""
+
+    label: str = Field(description="the decision; classes of a multi-label capability are joined by '|'")
+    probabilities: dict[str, float] = Field(description="class -> probability")
+    model_version: str = Field(description="content hash of the bundle that answered")
+
+
+class Classification(BaseModel):
+    """The answer to `POST /classify`."""
+
+    capabilities: dict[str, Answer]
+    request_id: str = Field(description="also in the prediction log")
+    service_version: str
+
+
+class Refusal(BaseModel):
+    """The body of every 4xx answer that the service itself gives."""
+
+    error: str = Field(description="what was wrong and what is allowed")
+    reason: str = Field(description="a stable code")
+
+
+class ServedModel(BaseModel):
+    """One model that the service answers with."""
+
+    model_version: str
+    kind: str = Field(description="single or multi")
+    classes: list[str]
+
+
+class Models(BaseModel):
+    """The answer to `POST /models`."""
+
+    capabilities: dict[str, ServedModel]
+    service_version: str
