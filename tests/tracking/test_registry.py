@@ -88,3 +88,20 @@ def test_a_tracking_server_that_is_given_is_used(monkeypatch: pytest.MonkeyPatch
 def test_champions_are_not_saved(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="promote a registered version"):
         ChampionBundles(filepath=str(tmp_path)).save({})
+
+
+def test_an_entry_that_a_crash_kept_from_the_ledger_is_added(bundle: Path, tracked_root: Path, monkeypatch) -> None:
+    version = registry.register(bundle, "crashed", "aaa", None)
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "append_to_ledger", crash)
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote("crashed", version, "better")
+    assert not registry.is_taken_back("crashed", version)
+    for _ in range(2):
+        registry.promote("crashed", version, "better")
+    lines = [json.loads(line) for line in (tracked_root / registry.LEDGER).read_text().splitlines()]
+    assert [(line["from"], line["to"]) for line in lines if line["capability"] == "crashed"] == [(None, version)]

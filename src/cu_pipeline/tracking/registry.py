@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
+from cu_pipeline.core.json_lines import read_lines
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking.mlflow_run import configure
 
@@ -96,19 +97,32 @@ def register(bundle_dir: Path, capability: str, version_tag: str, run_id: str | 
 def promote(capability: str, registry_version: str, reason: str) -> None:
     """Make a registered version the champion and append the change to the ledger.
 
-    Without effect when it is the champion already.
+    Where it is the champion already, only an entry that a crash kept from the ledger is added.
 
     Args:
         capability: whose champion changes.
         registry_version: as `register` gave it.
         reason: for people who read the ledger.
     """
-    current = champion(capability)
-    if current and current.version == str(registry_version):
+    current, version = champion(capability), str(registry_version)
+    if current is None or current.version != version:
+        _client().set_registered_model_alias(model_name(capability), CHAMPION, version)
+    elif _last_promoted(capability) == version:
         return
-    before = current.version if current else None
-    append_to_ledger(LEDGER, capability, before, str(registry_version), reason)
-    _client().set_registered_model_alias(model_name(capability), CHAMPION, str(registry_version))
+    before = current.version if current and current.version != version else _last_promoted(capability)
+    append_to_ledger(LEDGER, capability, before, version, reason)
+
+
+def is_taken_back(capability: str, registry_version: str) -> bool:
+    """Whether a version was the last to be promoted, and somebody has moved the alias to another one since."""
+    current = champion(capability)
+    return _last_promoted(capability) == registry_version and (current is None or current.version != registry_version)
+
+
+def _last_promoted(capability: str) -> str | None:
+    lines = read_lines(project_root() / LEDGER)
+    changes = [entry for entry in map(json.loads, lines) if entry["capability"] == capability]
+    return str(changes[-1]["to"]) if changes else None
 
 
 def champion(capability: str) -> ModelVersion | None:

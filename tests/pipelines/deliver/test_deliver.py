@@ -22,6 +22,7 @@ from cu_pipeline.pipelines.deliver import create_pipeline
 from cu_pipeline.pipelines.deliver.bento import Bento, build, serving
 from cu_pipeline.pipelines.deliver.nodes import register_bundles, select_champions
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions
+from cu_pipeline.tracking import registry
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = DeliverOptions(replay_clips=4)
@@ -93,7 +94,14 @@ def run(project, bundles, gate, predictions):
     return catalog.load("delivery"), counters.counts()
 
 
-def test_delivery_end_to_end(project, make_bundle):
+def roll_back(capability, version):
+    """As the button in MLflow's UI does."""
+    import mlflow
+
+    mlflow.MlflowClient().set_registered_model_alias(registry.model_name(capability), "champion", version)
+
+
+def test_delivery_end_to_end(project, make_bundle, caplog):
     bundles = {"topic": make_bundle(), "safety": make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=2)}
     predictions = predict(bundles, clips())
 
@@ -124,6 +132,14 @@ def test_delivery_end_to_end(project, make_bundle):
     registered = register_bundles(challenger, gate(challenger))
     assert registered == {"topic": "2", "safety": "1"}
     assert select_champions(registered, challenger)["topic"].version == challenger["topic"].version
+
+    roll_back("topic", "1")
+    registered = register_bundles(challenger, gate(challenger))
+    served = select_champions(registered, challenger)
+    assert {name: bundle.version for name, bundle in served.items()} == {
+        name: bundle.version for name, bundle in bundles.items()
+    }
+    assert "topic: version 2 was promoted and taken back by hand" in caplog.text
 
 
 def test_without_a_champion_nothing_is_served(project, make_bundle):

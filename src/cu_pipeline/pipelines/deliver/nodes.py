@@ -110,7 +110,17 @@ def promote_if_decided(bundle: Bundle, version: str, verdict: dict[str, Any] | N
             f"capability {bundle.capability!r}: the gate judged {judged}, not the bundle {bundle.version}. "
             "Run the evaluate pipeline first."
         )
-    if verdict["decision"] == "promote":
+    if verdict["decision"] != "promote":
+        return
+    if registry.is_taken_back(bundle.capability, version):
+        _log.warning(
+            "%s: version %s was promoted and taken back by hand, so it is not promoted again by itself. "
+            "To have it back, give it the alias %s in MLflow",
+            bundle.capability,
+            version,
+            registry.CHAMPION,
+        )
+    else:
         registry.promote(bundle.capability, version, "; ".join(verdict["reasons"]))
 
 
