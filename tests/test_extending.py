@@ -21,16 +21,16 @@ SETTINGS = {
 }
 
 
-def add(project: Path, table: str, module: str, line: str) -> None:
+def add(project: Path, table: str, rows: str, module: str, line: str) -> None:
     """Copy a file beside a table of the project, and put its line into the table."""
-    package, name = table.split("/")
-    source = project / "src" / "cu_pipeline" / package
-    shutil.copy(ROOT / "tests" / "extending" / f"{module}.py", source / f"{module}.py")
-    text = (source / "table.py").read_text()
+    file = project / "src" / "cu_pipeline" / table
+    package, name = file.parent.name, rows
+    shutil.copy(ROOT / "tests" / "extending" / f"{module}.py", file.parent / f"{module}.py")
+    text = file.read_text()
     kind = line.split(": ")[1]
     text = text.replace("\n\n" + name, f"\nfrom cu_pipeline.{package}.{module} import {kind}\n\n{name}", 1)
     start = text.index("{", text.index(f"\n{name}"))
-    (source / "table.py").write_text(f"{text[: start + 1]}{line}, {text[start + 1 :]}")
+    file.write_text(f"{text[: start + 1]}{line}, {text[start + 1 :]}")
 
 
 def feed(folder: Path, clips: int = 60) -> None:
@@ -63,8 +63,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "local"))
     for name in (*ROOT.glob("*.*"), ROOT / ".telemetry", ROOT / ".gitignore"):
         shutil.copy(name, folder / name.name) if name.is_file() else None
-    add(folder, "features/EXTRACTORS", "brightness", '"brightness": Brightness')
-    add(folder, "models/FAMILIES", "nearest_mean", '"nearest_mean": NearestMean')
+    add(folder, "features/table.py", "EXTRACTORS", "brightness", '"brightness": Brightness')
+    add(folder, "models/families.py", "FAMILIES", "nearest_mean", '"nearest_mean": NearestMean')
     feed(folder / "clips")
     (folder / "conf" / "local").mkdir(exist_ok=True)
     (folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(SETTINGS))

@@ -44,11 +44,9 @@ def render_page(results, thumbnails, options, mapper):
     clips, labels = results.clips, results.labels
     counts = labels_section(clips, results.annotations, labels, results.capabilities)
     sections = {
-        "data": data_section(results.data_card, clips, results.rejects, options.thumbnails),
+        "data": data_section(results.data_card, clips, results.rejects, options),
         "labels": with_evidence(counts, clips, **vars(results.label_evidence)),
-        "models": report.models_section(
-            results.metrics, results.gate, results.predictions, labels, clips, options.examples
-        ),
+        "models": report.models_section(results.metrics, results.gate, results.predictions, labels, clips, options),
     }
     illustrated = report.illustrate(sections, thumbnails, options, mapper)
     return report.render_page(illustrated, results.delivery, results.drift, options)

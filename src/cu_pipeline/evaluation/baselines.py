@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.evaluation.gate import mcnemar
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "has_audio")
 
@@ -182,7 +183,7 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
         n=len(truth),
         accuracy=float(right.mean()),
         majority=float(usual.mean()),
-        p_value=_sign_test(right, usual),
+        p_value=mcnemar(right, usual),
         telling={METADATA[place]: float(losses[place]) for place in order if losses[place] > 0},
     )
 
@@ -215,11 +216,3 @@ def _cross_validated(
         told = forest.predict(shuffled.reshape(-1, facts.shape[1])).reshape(facts.shape[1], -1) == truth[asked]
         losses += (right[asked].sum() - told.sum(axis=1)) / len(truth)
     return right, usual, losses
-
-
-def _sign_test(right: NDArray[np.bool_], usual: NDArray[np.bool_]) -> float:
-    """Test on the clips where the two differ whether metadata are right no more often than the commonest label."""
-    from scipy.stats import binomtest
-
-    wins, losses = int((right & ~usual).sum()), int((usual & ~right).sum())
-    return float(binomtest(wins, wins + losses, alternative="greater").pvalue) if wins + losses else 1.0

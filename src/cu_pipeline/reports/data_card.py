@@ -1,5 +1,6 @@
 """What there is to know about the data, as one JSON value that two versions can be compared by."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import Any, Final
@@ -12,6 +13,8 @@ from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.records import LEFT_OUT, AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.baselines import find_shortcut
+
+_log = logging.getLogger(__name__)
 
 Counts = list[tuple[str, int]]
 """Names with their numbers, the commonest first."""
@@ -111,7 +114,10 @@ def data_card(
         "agreement": _agreement(agreement),
     }
     card = {name: found[name] for name in _KEYS}
-    return card | {"warnings": data_warnings(card)}
+    warnings = data_warnings(card)
+    if warnings:
+        _log.warning("%d things to beware of in the data: see data/08_reporting/data_card.html", len(warnings))
+    return card | {"warnings": warnings}
 
 
 def top(values: "pd.Series[Any]", most: int = _LISTED) -> Counts:

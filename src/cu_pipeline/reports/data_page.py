@@ -100,14 +100,16 @@ MEANINGS: Final[dict[str, str]] = {
 }
 
 
-def data_section(card: Mapping[str, Any], clips: pd.DataFrame, rejects: pd.DataFrame, most: int) -> Section:
+def data_section(
+    card: Mapping[str, Any], clips: pd.DataFrame, rejects: pd.DataFrame, options: ReportOptions
+) -> Section:
     """Sum up the data card for the report, with pictures, with what was refused and with the version of the data.
 
     Args:
         card: the `data_card` dataset.
         clips: the table of clips.
         rejects: the table of refused inputs.
-        most: clips in the strip.
+        options: how many clips are in the strip.
     """
     cards = Cards(clips)
     shown = {
@@ -120,7 +122,7 @@ def data_section(card: Mapping[str, Any], clips: pd.DataFrame, rejects: pd.DataF
         "rejects": rejects.to_dict("records")[:50],
         "rejected": len(rejects),
         "reasons": [(code, MEANINGS.get(code, ""), n) for code, n in card["rejects"]],
-        "strip": [cards.card(clip, _facts(clips, clip)) for clip in spread(clips, "creator", most)],
+        "strip": [cards.card(clip, _facts(clips, clip)) for clip in spread(clips, "creator", options.thumbnails)],
         "version": text_sha256("".join(sorted(clips["clip_id"] + clips["media_sha256"])))[:12],
     }
     return cards.section(shown)

@@ -69,7 +69,7 @@ def models_section(
     predictions: pd.DataFrame,
     labels: pd.DataFrame,
     clips: pd.DataFrame,
-    most: int,
+    options: ReportOptions,
 ) -> Section:
     """Describe each capability's model: its numbers beside baselines, its mistakes and the gate's decision.
 
@@ -79,11 +79,11 @@ def models_section(
         predictions: of all clips.
         labels: of all clips; those by people are the truth.
         clips: the table of clips.
-        most: right and wrong examples, each.
+        options: how many right and wrong examples are shown.
     """
     cards = Cards(clips)
     shown = [
-        _model(name, found, gate.get(name), _judged(predictions, labels, name), cards, most)
+        _model(name, found, gate.get(name), _judged(predictions, labels, name), cards, options.examples)
         for name, found in metrics.items()
     ]
     return cards.section(shown)

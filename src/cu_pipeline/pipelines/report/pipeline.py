@@ -1,9 +1,10 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.report import nodes
-from cu_pipeline.reports.data_card import describe_clips, describe_labels
+from cu_pipeline.pipelines.report.nodes import draw_pictures, render_data_card
+from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
+from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import labels_section, with_evidence
-from cu_pipeline.reports.page import render_page
+from cu_pipeline.reports.page import models_section, render_page
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -18,18 +19,18 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="describe_labels",
             ),
             Node(
-                nodes.describe_data,
+                data_card,
                 ["about_clips", "about_labels", "data_checks", "agreement", "capabilities_resolved"],
                 "data_card",
                 name="describe_data",
             ),
             Node(
-                nodes.render_data_card,
+                render_data_card,
                 ["data_card", "clips", "duplicates", "thumbnails", "params:report", "params:workers"],
                 "data_card_page",
                 name="render_data_card",
             ),
-            Node(nodes.show_data, ["data_card", "clips", "rejects", "params:report"], "data_section", name="show_data"),
+            Node(data_section, ["data_card", "clips", "rejects", "params:report"], "data_section", name="show_data"),
             Node(
                 labels_section,
                 ["clips", "annotations", "labels", "capabilities_resolved"],
@@ -43,13 +44,13 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="show_label_evidence",
             ),
             Node(
-                nodes.show_models,
+                models_section,
                 ["metrics", "gate", "predictions", "labels", "clips", "params:report"],
                 "models_section",
                 name="show_models",
             ),
             Node(
-                nodes.draw_pictures,
+                draw_pictures,
                 ["data_section", "labels_section", "models_section", "thumbnails", "params:report", "params:workers"],
                 "illustrated_sections",
                 name="draw_pictures",
