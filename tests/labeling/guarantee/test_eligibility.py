@@ -11,11 +11,11 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
-from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.certification import certification_of
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.guarantee.report import certify_capabilities, message
+from cu_pipeline.labeling.guarantee.outcome import certify_capabilities, message
 from cu_pipeline.labeling.guarantee.results import CertificationResult
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, count_reasons, ineligible_clips, ineligible_for

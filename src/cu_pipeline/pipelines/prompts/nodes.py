@@ -16,7 +16,7 @@ from cu_pipeline.evaluation.metrics import Answers, expected_calibration_error, 
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.labeling.guarantee.calibration import calibration_clips, prior_knowledge
+from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors, people_captions

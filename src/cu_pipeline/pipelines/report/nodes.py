@@ -6,7 +6,7 @@ import pandas as pd
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.guarantee.report import Guarantee
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.reports.data_card import data_card
 from cu_pipeline.reports.data_page import render_data_page
 from cu_pipeline.reports.labels_section import LabelEvidence
