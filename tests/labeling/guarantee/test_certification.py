@@ -65,7 +65,7 @@ def test_annotators_of_one_kind_speak_with_one_voice() -> None:
     annotations = pd.DataFrame(
         [
             {"clip_id": clip, "kind": kind, "annotator": who, "price": 0.1 * (kind == "llm"), "version": who}
-            | {"probabilities": f'{{"a": {p}, "b": {1 - p:.1f}}}'}
+            | {"label": "a" if p >= 0.5 else "b", "probabilities": f'{{"a": {p}, "b": {1 - p:.1f}}}'}
             for clip, kind, who, p in rows
         ]
     )

@@ -38,7 +38,11 @@ def _machine(random: np.random.Generator, kind: str, clips: pd.Series) -> pd.Dat
     first = np.where(random.random(len(clips)) < _chance_of_error(kind, sure), 1 - sure, sure).round(3)
     rows = [
         {"clip_id": clip, "capability": "topic", "annotator": kind, "kind": kind, "version": "1"}
-        | {"price": PRICES[kind], "probabilities": json.dumps({"a": p, "b": round(1 - p, 3)})}
+        | {
+            "label": "a" if p >= 0.5 else "b",
+            "price": PRICES[kind],
+            "probabilities": json.dumps({"a": p, "b": round(1 - p, 3)}),
+        }
         for clip, p in zip(clips, first, strict=True)
     ]
     return table(rows, ANNOTATIONS)

@@ -45,7 +45,8 @@ class Corpus:
             first = sure if self.right[model][clip] else round(1 - sure, 3)
             rows.append(
                 {"clip_id": clip, "capability": "topic", "annotator": model, "kind": "llm", "version": "1", "draw": ""}
-                | {"price": PRICES[model], "probabilities": json.dumps({"a": first, "b": round(1 - first, 3)})}
+                | {"label": "a" if first >= 0.5 else "b", "price": PRICES[model]}
+                | {"probabilities": json.dumps({"a": first, "b": round(1 - first, 3)})}
             )
         return table(rows, ANNOTATIONS)
 
