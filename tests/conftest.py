@@ -10,9 +10,11 @@ from typing import Any
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 
 ROOT = Path(__file__).parent.parent
 
@@ -198,3 +200,28 @@ def web(tmp_path_factory: pytest.TempPathFactory, serving: Callable[..., Any]) -
         sys.executable, str(ROOT / "tests" / "servers" / "media_server.py"), str(folder), stdout=subprocess.PIPE
     ) as server:
         yield Web(folder, f"http://127.0.0.1:{server.stdout.readline().strip()}")
+
+
+@pytest.fixture
+def clips() -> Callable[[dict[str, str]], pd.DataFrame]:
+    """Give a function from clip id -> caption to a clips table."""
+
+    def build(captions: dict[str, str]) -> pd.DataFrame:
+        blank = dict.fromkeys(("path", "media_sha256", "metadata"), "") | {"has_audio": False, "bytes": 0}
+        return table([blank | {"clip_id": name, "text": text} for name, text in captions.items()], CLIPS)
+
+    return build
+
+
+@pytest.fixture
+def votes() -> Callable[..., pd.DataFrame]:
+    """Give a function from (clip, annotator, label) triples to a table of people's annotations."""
+
+    def build(*opinions: tuple[str, str, str], capability: str = "topic") -> pd.DataFrame:
+        rows = [
+            {"clip_id": clip, "capability": capability, "annotator": who, "kind": "human", "label": label}
+            for clip, who, label in opinions
+        ]
+        return table(rows, ANNOTATIONS)
+
+    return build

@@ -8,7 +8,7 @@ from cu_pipeline.core.records import ANNOTATIONS, LABELS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.costs import bill
-from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions

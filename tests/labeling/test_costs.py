@@ -8,7 +8,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.costs import money_messages, summarise
-from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval

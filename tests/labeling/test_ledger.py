@@ -11,9 +11,9 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
 from cu_pipeline.labeling.costs import new_entries
 from cu_pipeline.labeling.guarantee.opinions import priced
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
-from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.work_log import AnswerState, BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
 
-Log = tuple[Sequence[Opened | Decided], Sequence[PersonAnswer]]
+Log = tuple[Sequence[BatchOpened | BatchDecided], Sequence[PersonAnswer]]
 
 TERMS = Terms(price=0.05, redundancy=1, gold_accuracy=0.8, alpha=0.05)
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -37,10 +37,10 @@ def _enter(
     return pd.concat([before, new], ignore_index=True)
 
 
-def _batch(name: str, clips: str) -> Opened:
+def _batch(name: str, clips: str) -> BatchOpened:
     items = tuple(Item(clip_id=clip, draw=Draw.RANDOM, task={}) for clip in clips)
     topic = {"topic": Capability(classes=("a", "b"))}
-    return Opened(batch=name, time="t", place="file", terms=TERMS, capabilities=topic, items=items)
+    return BatchOpened(batch=name, time="t", place="file", terms=TERMS, capabilities=topic, items=items)
 
 
 def _answer(batch: str, clip: str, label: str = "a", time: str = "1", **changes: object) -> PersonAnswer:
@@ -48,8 +48,8 @@ def _answer(batch: str, clip: str, label: str = "a", time: str = "1", **changes:
     return PersonAnswer.model_validate(given | {"labels": {"topic": label}} | changes)
 
 
-def _decided(batch: str, *, accepted: bool) -> Decided:
-    return Decided(batch=batch, time="t", accepted=accepted, reason="looked at")
+def _decided(batch: str, *, accepted: bool) -> BatchDecided:
+    return BatchDecided(batch=batch, time="t", accepted=accepted, reason="looked at")
 
 
 def test_every_annotation_is_entered_once(clips, votes) -> None:
@@ -154,7 +154,7 @@ def test_the_ledger_only_grows_and_holds_each_answer_once_whatever_happens(event
     """Runs in between see answers come in, change, be accepted and be sent back; the last run alone sees the same."""
     feed = table([{"clip_id": clip, "has_audio": False, "bytes": 0} for clip in "12"], CLIPS)
     nobody = table([], ANNOTATIONS)
-    log: list[Opened | Decided] = [_batch("b", "12"), _batch("c", "12")]
+    log: list[BatchOpened | BatchDecided] = [_batch("b", "12"), _batch("c", "12")]
     answers: list[PersonAnswer] = []
     ledger = table([], LEDGER)
     for turn, (what, batch, clip, label, run) in enumerate(events):

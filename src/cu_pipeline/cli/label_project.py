@@ -12,8 +12,8 @@ from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.label_studio import StudioServer
 from cu_pipeline.labeling.people.queue import QueueTerms
-from cu_pipeline.labeling.people.records import answer_log, batch_log
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
+from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.run_lock import RunLock
 

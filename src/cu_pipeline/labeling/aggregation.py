@@ -11,7 +11,7 @@ from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.certification import accepted_by
 from cu_pipeline.labeling.guarantee.opinions import Opinions
-from cu_pipeline.labeling.guarantee.report import Guarantee
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.guarantee.results import CertificationResult
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions

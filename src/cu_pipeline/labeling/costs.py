@@ -14,7 +14,7 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
-from cu_pipeline.labeling.guarantee.report import Guarantee
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions

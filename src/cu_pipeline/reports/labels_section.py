@@ -5,8 +5,8 @@ import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.costs import unused_words
-from cu_pipeline.labeling.guarantee.report import Guarantee
-from cu_pipeline.labeling.people.records import Draw
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
+from cu_pipeline.labeling.people.work_log import Draw
 from cu_pipeline.labeling.sources.source import source_words
 from cu_pipeline.reports.cards import Card, Cards, Section, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg

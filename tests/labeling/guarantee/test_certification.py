@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.labeling.guarantee.certification import Answers, accepted_by
+from cu_pipeline.labeling.guarantee.certification import SourceAnswers, accepted_by
 from cu_pipeline.labeling.guarantee.results import SUREST, CertificationResult, CertificationTest
 from cu_pipeline.labeling.guarantee.thresholds import threshold_paths
 from cu_pipeline.labeling.sources.source import Source, most_confident, sources_say
@@ -83,11 +83,11 @@ def test_a_multi_label_answer_is_right_only_as_a_whole() -> None:
     source = _source("rule", partly.tolist(), [0.9] * 300)
     wholly = _source("rule", truth.tolist(), [0.9] * 300)
     trial = CertificationTest("safety", TERMS, {}, 0.025)
-    (refused,) = Answers(safety, [source], truth, [source], 0.04).certify(trial)
-    (passed,) = Answers(safety, [wholly], truth, [wholly], 0.04).certify(trial)
+    (refused,) = SourceAnswers(safety, [source], truth, [source], 0.04).certify(trial)
+    (passed,) = SourceAnswers(safety, [wholly], truth, [wholly], 0.04).certify(trial)
     assert (refused.thresholds, passed.thresholds) == ({}, {"rule": 0.9})
     per_answer = CertificationTest("safety", {**TERMS, "per_class": True}, {}, 0.025)
-    each = Answers(safety, [source], truth, [source], 0.04).certify(per_answer)
+    each = SourceAnswers(safety, [source], truth, [source], 0.04).certify(per_answer)
     assert not any(one.thresholds for one in each)
-    each = Answers(safety, [wholly], truth, [wholly], 0.04).certify(per_answer)
+    each = SourceAnswers(safety, [wholly], truth, [wholly], 0.04).certify(per_answer)
     assert {one.answer: bool(one.thresholds) for one in each} == {"advert": True, "none": True}

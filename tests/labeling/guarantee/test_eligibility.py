@@ -11,11 +11,11 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
-from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.certification import certification_of
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.guarantee.report import certify_capabilities, message
+from cu_pipeline.labeling.guarantee.outcome import certify_capabilities, message
 from cu_pipeline.labeling.guarantee.results import CertificationResult
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, count_reasons, ineligible_clips, ineligible_for
@@ -38,8 +38,11 @@ def _machine(random: np.random.Generator, kind: str, clips: pd.Series) -> pd.Dat
     first = np.where(random.random(len(clips)) < _chance_of_error(kind, sure), 1 - sure, sure).round(3)
     rows = [
         {"clip_id": clip, "capability": "topic", "annotator": kind, "kind": kind, "version": "1"}
-        | {"price": PRICES[kind], "label": "a" if p >= 0.5 else "b"}
-        | {"probabilities": json.dumps({"a": p, "b": round(1 - p, 3)})}
+        | {
+            "label": "a" if p >= 0.5 else "b",
+            "price": PRICES[kind],
+            "probabilities": json.dumps({"a": p, "b": round(1 - p, 3)}),
+        }
         for clip, p in zip(clips, first, strict=True)
     ]
     return table(rows, ANNOTATIONS)

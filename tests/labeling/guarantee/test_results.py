@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.labeling.guarantee.alpha_spending import standing
-from cu_pipeline.labeling.guarantee.report import Guarantee
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.guarantee.results import CertificationTest
 
 TEST = (

@@ -9,9 +9,9 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.labeling.guarantee.alpha_spending import AlphaAccount, Standing, make_due_test, standing
 from cu_pipeline.labeling.guarantee.cascade import accepted_before
-from cu_pipeline.labeling.guarantee.certification import Answers, Certification, accepted_by
+from cu_pipeline.labeling.guarantee.certification import Certification, SourceAnswers, accepted_by
 from cu_pipeline.labeling.guarantee.options import Sample
-from cu_pipeline.labeling.guarantee.report import guarantee_of
+from cu_pipeline.labeling.guarantee.outcome import guarantee_of
 from cu_pipeline.labeling.guarantee.results import CertificationResult, CertificationTest
 from cu_pipeline.labeling.guarantee.statistics import binomial_p_values
 from cu_pipeline.labeling.sources.source import Source
@@ -55,7 +55,7 @@ class Clips:
 def _case(calibration: Clips, pool: list[Source]) -> Certification:
     labels = len(calibration.sure)
     truth = np.full(labels, "right", dtype=object)
-    question = Answers(TOPIC, calibration.sources(), truth, pool, PERSON)
+    question = SourceAnswers(TOPIC, calibration.sources(), truth, pool, PERSON)
     wanted = CertificationTest("topic", TERMS, {f"c{number}": "right" for number in range(labels)}, 0.0)
     return Certification(wanted, question, pd.RangeIndex(len(pool[0].answers)).astype(str), Sample.RANDOM_DRAWS)
 

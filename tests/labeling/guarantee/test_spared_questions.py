@@ -9,7 +9,7 @@ from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.protocol import Scored, Unanswered
 from cu_pipeline.llm.labels.questions import Inquiry
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import plan
+from cu_pipeline.llm.methods.question_plan import plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import Task

@@ -11,11 +11,11 @@ from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.costs import bill
-from cu_pipeline.labeling.guarantee.calibration import CALIBRATION
+from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.cascade import certified_unasked
 from cu_pipeline.labeling.guarantee.opinions import Asked, Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.guarantee.report import certify_capabilities
+from cu_pipeline.labeling.guarantee.outcome import certify_capabilities
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 
@@ -45,7 +45,7 @@ class Corpus:
             first = sure if self.right[model][clip] else round(1 - sure, 3)
             rows.append(
                 {"clip_id": clip, "capability": "topic", "annotator": model, "kind": "llm", "version": "1", "draw": ""}
-                | {"price": PRICES[model], "label": "a" if first >= 0.5 else "b"}
+                | {"label": "a" if first >= 0.5 else "b", "price": PRICES[model]}
                 | {"probabilities": json.dumps({"a": first, "b": round(1 - first, 3)})}
             )
         return table(rows, ANNOTATIONS)

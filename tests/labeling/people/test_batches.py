@@ -3,12 +3,12 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.labeling.people.batches import State, people_annotations, review_batches
-from cu_pipeline.labeling.people.records import (
+from cu_pipeline.labeling.people.work_log import (
     AnswerState,
-    Decided,
+    BatchDecided,
+    BatchOpened,
     Draw,
     Item,
-    Opened,
     PersonAnswer,
     Terms,
     answer_log,
@@ -16,12 +16,12 @@ from cu_pipeline.labeling.people.records import (
 )
 
 
-def batch(ordinary: int = 2, gold: int = 0, redundancy: int = 1) -> Opened:
+def batch(ordinary: int = 2, gold: int = 0, redundancy: int = 1) -> BatchOpened:
     terms = Terms(price=0.05, redundancy=redundancy, gold_accuracy=0.8, alpha=0.05)
     items = [Item(clip_id=f"c{place}", draw=Draw.RANDOM, task={}) for place in range(ordinary)]
     items += [Item(clip_id=f"g{place}", draw=Draw.GOLD, gold={"topic": "pets"}, task={}) for place in range(gold)]
     topic = {"topic": Capability(classes=("cooking", "pets"))}
-    return Opened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=tuple(items))
+    return BatchOpened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=tuple(items))
 
 
 def answer(
@@ -36,7 +36,7 @@ def gold_answers(right: int, wrong: int) -> list[PersonAnswer]:
     return [answer(f"g{place}", "pets" if place < right else "cooking") for place in range(right + wrong)]
 
 
-def review(opened: Opened, answers: list[PersonAnswer], *decisions: Decided):
+def review(opened: BatchOpened, answers: list[PersonAnswer], *decisions: BatchDecided):
     (found,) = review_batches([opened, *decisions], answers)
     return found
 
@@ -83,7 +83,7 @@ def test_the_answers_of_a_batch_that_was_sent_back_are_kept_but_not_used() -> No
 
 
 def test_a_person_may_overrule_gold() -> None:
-    decided = Decided(batch="b", time="t", accepted=True, reason="gold was wrong")
+    decided = BatchDecided(batch="b", time="t", accepted=True, reason="gold was wrong")
     found = review(batch(1, 5), [answer("c0"), *gold_answers(0, 5)], decided)
     assert found.accepted
     assert "gold was wrong" in found.reason
@@ -108,13 +108,13 @@ def test_a_skipped_clip_is_complete_but_says_nothing() -> None:
 
 def test_money_is_promised_for_what_is_asked_until_a_batch_is_done() -> None:
     assert review(batch(2), [answer("c0")]).committed == pytest.approx(0.10)
-    decided = Decided(batch="b", time="t", accepted=True, reason="enough")
+    decided = BatchDecided(batch="b", time="t", accepted=True, reason="enough")
     assert review(batch(2), [answer("c0")], decided).committed == pytest.approx(0.05)
 
 
 def test_logs_give_back_what_was_appended_and_drop_an_unfinished_line(tmp_path) -> None:
     batches, answers = batch_log(tmp_path / "b.jsonl"), answer_log(tmp_path / "a.jsonl")
-    decided = Decided(batch="b", time="t", accepted=False, reason="")
+    decided = BatchDecided(batch="b", time="t", accepted=False, reason="")
     batches.append([batch(2, 1)])
     batches.append([decided])
     assert batches.read() == [batch(2, 1), decided]

@@ -178,13 +178,13 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
 
 
 def _items(project: Path) -> list[dict[str, Any]]:
-    from cu_pipeline.labeling.people.records import batch_log
+    from cu_pipeline.labeling.people.work_log import batch_log
 
     events = batch_log(project / "data/01_raw/people_batches.jsonl").read()
     return [item.model_dump(mode="json") for item in events[0].items]
 
 
 def _batch(project: Path) -> str:
-    from cu_pipeline.labeling.people.records import batch_log
+    from cu_pipeline.labeling.people.work_log import batch_log
 
     return str(batch_log(project / "data/01_raw/people_batches.jsonl").read()[0].batch)

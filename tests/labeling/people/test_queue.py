@@ -11,7 +11,7 @@ from cu_pipeline.core.records import CLIPS, DUPLICATES, LABELS, table
 from cu_pipeline.labeling.people.batches import review_batches
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
-from cu_pipeline.labeling.people.records import Decided, Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
 
 TOPIC = {"topic": Capability(classes=("cooking", "pets"))}
 NO_DUPLICATES = table([], DUPLICATES)
@@ -45,10 +45,10 @@ def options(price: float = 0.04, **queue: float) -> QueueTerms:
     return QueueTerms(QueueOptions.model_validate(queue), price)
 
 
-def opened(*clips: str, capabilities: dict[str, Capability] = TOPIC, price: float = 0.04) -> Opened:
+def opened(*clips: str, capabilities: dict[str, Capability] = TOPIC, price: float = 0.04) -> BatchOpened:
     terms = Terms(price=price, redundancy=1, gold_accuracy=0.8, alpha=0.05)
     items = tuple(Item(clip_id=clip, draw=Draw.VALUE, task={}) for clip in clips)
-    return Opened(batch="b", time="t", place="file", terms=terms, capabilities=capabilities, items=items)
+    return BatchOpened(batch="b", time="t", place="file", terms=terms, capabilities=capabilities, items=items)
 
 
 def queued(tasks: list[dict], draw: str | None = None) -> list[str]:
@@ -168,12 +168,12 @@ def test_clips_that_are_out_in_a_batch_wait_and_come_back_when_it_is_sent_back(n
     answers = [
         PersonAnswer(batch="b", clip_id="c000", annotation=1, annotator="ana", time="1", labels={"topic": "pets"})
     ]
-    accepted = Decided(batch="b", time="t", accepted=True, reason="")
+    accepted = BatchDecided(batch="b", time="t", accepted=True, reason="")
     assert sorted(queued(plan(corpus(3), nobody, reviews=review_batches([batch, accepted], answers)))) == [
         "c001",
         "c002",
     ]
-    refused = Decided(batch="b", time="t", accepted=False, reason="")
+    refused = BatchDecided(batch="b", time="t", accepted=False, reason="")
     assert len(queued(plan(corpus(3), nobody, reviews=review_batches([batch, refused], answers)))) == 3
 
 
@@ -185,7 +185,7 @@ def test_gold_is_mixed_in_by_its_share_those_first_that_were_shown_less(votes) -
     assert len(first) == 10
     assert all(task["meta"]["gold"] == {"topic": "pets"} for task in tasks if task["meta"]["draw"] == "gold")
     shown = opened().model_copy(update={"items": tuple(Item(clip_id=c, draw=Draw.GOLD, task={}) for c in first)})
-    done = Decided(batch="b", time="t", accepted=True, reason="")
+    done = BatchDecided(batch="b", time="t", accepted=True, reason="")
     again = plan(
         corpus(100),
         votes(*gold),

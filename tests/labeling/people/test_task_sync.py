@@ -14,7 +14,6 @@ from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.labeling.people.batches import State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.people.queue import QueueTerms
-from cu_pipeline.labeling.people.records import answer_log, batch_log
 from cu_pipeline.labeling.people.task_sync import (
     TaskSync,
     harvest_message,
@@ -22,6 +21,7 @@ from cu_pipeline.labeling.people.task_sync import (
     push_message,
     status_table,
 )
+from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets")),

@@ -4,7 +4,7 @@ import pytest
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.llm.lab.search import Found, candidates, halve
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import Plan, plan
+from cu_pipeline.llm.methods.question_plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Example, Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import FORMS, Task

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries
@@ -14,33 +13,6 @@ from cu_pipeline.llm.labels.recipes import Background, task_of
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.inputs import Extracted
-
-Opinion = tuple[str, str, str]
-
-
-@pytest.fixture
-def clips() -> Callable[[dict[str, str]], pd.DataFrame]:
-    """Give a function from clip id -> caption to a clips table."""
-
-    def build(captions: dict[str, str]) -> pd.DataFrame:
-        blank = dict.fromkeys(("path", "media_sha256", "metadata"), "") | {"has_audio": False, "bytes": 0}
-        return table([blank | {"clip_id": name, "text": text} for name, text in captions.items()], CLIPS)
-
-    return build
-
-
-@pytest.fixture
-def votes() -> Callable[..., pd.DataFrame]:
-    """Give a function from (clip, annotator, label) triples to a table of people's annotations."""
-
-    def build(*opinions: Opinion, capability: str = "topic") -> pd.DataFrame:
-        rows = [
-            {"clip_id": clip, "capability": capability, "annotator": who, "kind": "human", "label": label}
-            for clip, who, label in opinions
-        ]
-        return table(rows, ANNOTATIONS)
-
-    return build
 
 
 @pytest.fixture

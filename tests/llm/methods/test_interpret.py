@@ -11,7 +11,7 @@ from cu_pipeline.llm.methods.interpret import (
     parse_answer,
     parse_answers,
 )
-from cu_pipeline.llm.methods.plan import Plan, plan
+from cu_pipeline.llm.methods.question_plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import Task

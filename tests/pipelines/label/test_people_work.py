@@ -6,7 +6,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capabilities, Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.labeling.people.records import Draw, Item, Opened, PersonAnswer, Terms
+from cu_pipeline.labeling.people.work_log import BatchOpened, Draw, Item, PersonAnswer, Terms
 from cu_pipeline.pipelines.label.nodes import check_data, keep_people_work, merge_annotations
 
 SAID = [
@@ -18,18 +18,18 @@ GIVEN = table([row | REST for row in SAID], ANNOTATIONS)
 CLIPS_HERE = table([{"clip_id": name, "has_audio": False, "bytes": 0} for name in ("c0", "c1")], CLIPS)
 
 
-def batch(*clips: str) -> Opened:
+def batch(*clips: str) -> BatchOpened:
     terms = Terms(price=0.04, redundancy=1, gold_accuracy=0.8, alpha=0.05)
     topic = {"topic": Capability(classes=("cooking", "pets"))}
     items = tuple(Item(clip_id=clip, draw=Draw.RANDOM, task={}) for clip in clips)
-    return Opened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=items)
+    return BatchOpened(batch="b", time="t", place="file", terms=terms, capabilities=topic, items=items)
 
 
 def answer(clip: str, label: str) -> PersonAnswer:
     return PersonAnswer(batch="b", clip_id=clip, annotation=1, annotator="ana", time="1", labels={"topic": label})
 
 
-def said(batches: list[Opened], answers: list[PersonAnswer]) -> list[list[object]]:
+def said(batches: list[BatchOpened], answers: list[PersonAnswer]) -> list[list[object]]:
     merged = merge_annotations(GIVEN, CLIPS_HERE, batches, answers)
     return merged[["clip_id", "annotator", "label", "price", "draw"]].to_numpy().tolist()
 

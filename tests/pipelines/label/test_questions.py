@@ -10,7 +10,7 @@ from cu_pipeline.llm.clients.protocol import Scored
 from cu_pipeline.llm.labels.questions import Inquiry, annotate
 from cu_pipeline.llm.labels.recipes import Background
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import plan
+from cu_pipeline.llm.methods.question_plan import plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import Task

@@ -19,8 +19,10 @@ from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
 from cu_pipeline.llm.lab.development import PromptsOptions
 from cu_pipeline.llm.labels.options import LlmOptions
+from cu_pipeline.llm.labels.questions import annotate
+from cu_pipeline.llm.labels.recipes import resolve_recipes
 from cu_pipeline.llm.methods.recipe import METHODS
-from cu_pipeline.pipelines.label import questions as label
+from cu_pipeline.pipelines.label import nodes as label
 
 WORDS = {"advert": "sale", "violence": "fight"}
 LABELS = ("none", "advert", "none", "violence", "none", "advert|violence")
@@ -159,13 +161,13 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], t
     options = LlmOptions.model_validate(LLM | {"prompt": "champion"})
     nobody = table([], ANNOTATIONS)
     background = label.gather_llm_background(clips, known, nobody, RESOLVED, PeopleOptions(), options)
-    recipes = label.resolve_recipes(background, {"bare": "{{ text }}"}, prompt_registry.champion, options)
+    recipes = resolve_recipes(background, {"bare": "{{ text }}"}, prompt_registry.champion, options)
     assert recipes == {"safety": champion.recipe}
     chosen, _ = label.choose_llm_clips(clips, known, nobody, recipes, options)
     store = FeatureStore(tracked_root / "features")
     inquiries = label.plan_llm_questions(chosen, background, {}, store, options, FeatureOptions())
     answers: dict[str, Answer] = {call.key: call.answer for calls in label.ask_llm(inquiries, {}) for call in calls}
-    said = label.annotate_with_llm(inquiries, answers, background).set_index("clip_id")
+    said = annotate(inquiries, answers, background).set_index("clip_id")
     truth = people.set_index("clip_id")["label"].loc[said.index]
     assert len(said) == 30
     assert (said["label"] == truth).all()

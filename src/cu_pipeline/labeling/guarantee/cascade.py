@@ -95,7 +95,12 @@ def asked(inquiries: Sequence[Inquiry], known: Mapping[str, Answer]) -> dict[str
         inquiries: what was asked.
         known: answers by key.
     """
-    return {one.capability: _asked(one, known) for one in inquiries}
+    far = {}
+    for one in inquiries:
+        unanswered = sum(_is_open(key, known) for key in one.keys.values())
+        tokens = {clip: known[key].tokens for clip, key in one.keys.items() if key in known}
+        far[one.capability] = Asked(len(one.clip_ids), unanswered, one.spared, tokens)
+    return far
 
 
 def llm_versions(
@@ -113,13 +118,6 @@ def llm_versions(
         return {name: [] for name in active}
     how = options.model_dump(mode="json", exclude={"client", "max_clips"})
     return {name: [how, class_priors(clips, known, name, one).tolist()] for name, one in active.items()}
-
-
-def _asked(inquiry: Inquiry, known: Mapping[str, Answer]) -> Asked:
-    keys = inquiry.keys
-    unanswered = sum(_is_open(key, known) for key in keys.values())
-    tokens = {clip: known[key].tokens for clip, key in keys.items() if key in known}
-    return Asked(len(inquiry.clip_ids), unanswered, inquiry.spared, tokens)
 
 
 def _spare(inquiry: Inquiry, certified: Collection[str], known: Mapping[str, Answer]) -> Inquiry:

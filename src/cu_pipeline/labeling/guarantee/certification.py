@@ -33,7 +33,7 @@ from cu_pipeline.labeling.sources.source import (
 
 
 @dataclass(frozen=True)
-class Answers:
+class SourceAnswers:
     """What sources say of two sets of clips.
 
     Attributes:
@@ -50,7 +50,7 @@ class Answers:
     pool: Sequence[Source]
     human_price: float
 
-    def on(self, rows: NDArray[np.int64]) -> "Answers":
+    def on(self, rows: NDArray[np.int64]) -> "SourceAnswers":
         """Leave only the calibration clips at the positions `rows`."""
         return replace(self, calibration=[one.take(rows) for one in self.calibration], truth=self.truth[rows])
 
@@ -85,7 +85,7 @@ class Certification:
     """
 
     wanted: CertificationTest
-    answers: Answers
+    answers: SourceAnswers
     pool: "pd.Index[str]"
     sample: Sample
     ineligible: IneligibleClips = field(default_factory=IneligibleClips)
@@ -134,7 +134,7 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     calibrating = clip_ids.get_indexer(pd.Index(calibration["clip_id"]))
     unseen = ~clip_ids.isin(by_people(said)["clip_id"])
     pool = (unseen & ~clip_ids.isin(excluded)).nonzero()[0]
-    answers = Answers(
+    answers = SourceAnswers(
         capability,
         [source.take(calibrating) for source in sources],
         calibration["label"].to_numpy(dtype=object),

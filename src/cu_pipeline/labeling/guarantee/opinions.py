@@ -10,7 +10,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.guarantee.calibration import prior_knowledge
+from cu_pipeline.labeling.guarantee.calibration_set import prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.sources.eligibility import all_eligible
 

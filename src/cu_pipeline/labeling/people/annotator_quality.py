@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.people.crowd import DawidSkene, fit_dawid_skene, log_joint
+from cu_pipeline.labeling.people.crowd import DawidSkene, fit_dawid_skene, log_joint, normalised
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.people.votes import Votes, votes_by_question
 
@@ -83,8 +83,7 @@ def informativeness(said: Votes, fitted: DawidSkene, seed: int, draws: int) -> l
 
 
 def _truth(logs: NDArray[np.float64], gold: NDArray[np.int64]) -> NDArray[np.float64]:
-    joint = np.exp(logs - logs.max(axis=1, keepdims=True))
-    truth = joint / joint.sum(axis=1, keepdims=True)
+    truth = normalised(logs)
     truth[gold >= 0] = np.eye(logs.shape[1])[gold[gold >= 0]]
     return truth
 

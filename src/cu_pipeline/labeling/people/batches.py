@@ -12,7 +12,15 @@ import pandas as pd
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.records import ANNOTATIONS, TEXT, AnnotatorKind, table
-from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, latest
+from cu_pipeline.labeling.people.work_log import (
+    AnswerState,
+    BatchDecided,
+    BatchOpened,
+    Draw,
+    Item,
+    PersonAnswer,
+    latest,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +47,7 @@ class Review:
         gold_asked: answers to gold questions.
     """
 
-    batch: Opened
+    batch: BatchOpened
     answers: Mapping[str, tuple[PersonAnswer, ...]]
     state: State
     accepted: bool
@@ -76,7 +84,7 @@ class Review:
         return sum(pairs) / len(pairs) if pairs else None
 
 
-def review_batches(events: Iterable[Opened | Decided], answers: Sequence[PersonAnswer]) -> list[Review]:
+def review_batches(events: Iterable[BatchOpened | BatchDecided], answers: Sequence[PersonAnswer]) -> list[Review]:
     """Say where each batch stands, in the order in which they were opened.
 
     A person counts once for a clip, with the last answer. Once each clip of a batch has its answers, those to gold
@@ -84,10 +92,10 @@ def review_batches(events: Iterable[Opened | Decided], answers: Sequence[PersonA
     people of the agreed accuracy would rarely do as badly (exact binomial test at level alpha). Between the two it
     stays in review until a person decides. A batch without gold is accepted.
     """
-    opened: dict[str, Opened] = {}
-    decisions: dict[str, Decided] = {}
+    opened: dict[str, BatchOpened] = {}
+    decisions: dict[str, BatchDecided] = {}
     for event in events:
-        if isinstance(event, Opened):
+        if isinstance(event, BatchOpened):
             opened[event.batch] = event
         else:
             decisions[event.batch] = event
@@ -99,12 +107,12 @@ def review_batches(events: Iterable[Opened | Decided], answers: Sequence[PersonA
     return [_review(batch, by_batch[name], decisions.get(name)) for name, batch in opened.items()]
 
 
-def is_complete(answers: Sequence[PersonAnswer], batch: Opened) -> bool:
+def is_complete(answers: Sequence[PersonAnswer], batch: BatchOpened) -> bool:
     """Say whether a clip of a batch has all its answers."""
     return len(answers) >= batch.terms.redundancy
 
 
-def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[Opened, Item, PersonAnswer]]:
+def accepted_answers(reviews: Iterable[Review]) -> Iterator[tuple[BatchOpened, Item, PersonAnswer]]:
     """List the answers that count."""
     for review in reviews:
         if review.accepted:
@@ -143,7 +151,7 @@ def people_annotations(reviews: Iterable[Review]) -> pd.DataFrame:
     return table(rows, ANNOTATIONS).drop_duplicates(["clip_id", "capability", "annotator"], keep="last")
 
 
-def paid_answers(events: Iterable[Opened | Decided], answers: Iterable[PersonAnswer]) -> pd.DataFrame:
+def paid_answers(events: Iterable[BatchOpened | BatchDecided], answers: Iterable[PersonAnswer]) -> pd.DataFrame:
     """Collect every answer that ever came in, whatever became of its batch: all of them are paid for.
 
     A person is paid once for a clip of a batch, also when the answer is changed or deleted later.
@@ -152,7 +160,7 @@ def paid_answers(events: Iterable[Opened | Decided], answers: Iterable[PersonAns
         A table with the columns of `records.ANNOTATIONS` and `batch`: rows with the same batch, clip, capability and
         person are one answer that was changed, in order.
     """
-    opened = {event.batch: event for event in events if isinstance(event, Opened)}
+    opened = {event.batch: event for event in events if isinstance(event, BatchOpened)}
     items = {(name, item.clip_id): item for name, batch in opened.items() for item in batch.items}
     rows = [
         row | {"batch": answer.batch}
@@ -172,7 +180,7 @@ def unused_batches(reviews: Iterable[Review]) -> dict[str, str]:
     }
 
 
-def _review(batch: Opened, answers: Iterable[PersonAnswer], decision: Decided | None) -> Review:
+def _review(batch: BatchOpened, answers: Iterable[PersonAnswer], decision: BatchDecided | None) -> Review:
     standing = _standing(answers)
     right, asked = _gold(batch, standing)
     complete = all(is_complete(standing.get(item.clip_id, ()), batch) for item in batch.items)
@@ -189,7 +197,7 @@ def _standing(answers: Iterable[PersonAnswer]) -> dict[str, tuple[PersonAnswer, 
     return {clip: tuple(people.values()) for clip, people in by_clip.items()}
 
 
-def _gold(batch: Opened, standing: Mapping[str, tuple[PersonAnswer, ...]]) -> tuple[int, int]:
+def _gold(batch: BatchOpened, standing: Mapping[str, tuple[PersonAnswer, ...]]) -> tuple[int, int]:
     marks = [
         answer.labels[name] == truth
         for item in batch.items
@@ -201,7 +209,9 @@ def _gold(batch: Opened, standing: Mapping[str, tuple[PersonAnswer, ...]]) -> tu
     return sum(marks), len(marks)
 
 
-def _state(batch: Opened, complete: bool, right: int, asked: int, decision: Decided | None) -> tuple[State, bool, str]:
+def _state(
+    batch: BatchOpened, complete: bool, right: int, asked: int, decision: BatchDecided | None
+) -> tuple[State, bool, str]:
     if decision:
         return State.DONE, decision.accepted, f"decided by a person: {decision.reason}"
     if not complete:
@@ -225,7 +235,7 @@ def _at_most(right: int, asked: int, chance: float) -> float:
     return float(bdtr(right, asked, chance))
 
 
-def _rows(batch: Opened, item: Item, answer: PersonAnswer) -> Iterator[dict[str, object]]:
+def _rows(batch: BatchOpened, item: Item, answer: PersonAnswer) -> Iterator[dict[str, object]]:
     for capability, label in answer.labels.items():
         yield {
             "clip_id": item.clip_id,

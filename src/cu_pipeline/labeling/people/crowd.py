@@ -55,7 +55,7 @@ def fit_dawid_skene(said: Votes, smoothing: float = 4.0) -> DawidSkene:
     posterior = _clamped(_shares(said), said)
     for _ in range(_MAX_ITERATIONS):
         prior, confusion = _maximise(posterior, said, smoothing)
-        updated = _clamped(_normalised(log_joint(said, prior, confusion)), said)
+        updated = _clamped(normalised(log_joint(said, prior, confusion)), said)
         moved = np.abs(updated - posterior).max(initial=0.0)
         posterior = updated
         if moved < _TOLERANCE:
@@ -111,7 +111,8 @@ def _clamped(posterior: NDArray[np.float64], said: Votes) -> NDArray[np.float64]
     return fixed
 
 
-def _normalised(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+def normalised(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn logarithms of weights, (n, k), into shares that sum to 1."""
     joint = np.exp(logs - logs.max(axis=1, keepdims=True))
     return joint / joint.sum(axis=1, keepdims=True)
 

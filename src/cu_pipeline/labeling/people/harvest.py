@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
-from cu_pipeline.labeling.people.records import AnswerState, Opened, PersonAnswer, latest
 from cu_pipeline.labeling.people.tasks import control
+from cu_pipeline.labeling.people.work_log import AnswerState, BatchOpened, PersonAnswer, latest
 
 Key = tuple[str, str, int]
 
@@ -30,7 +30,9 @@ class Harvest:
     foreign: int = 0
 
 
-def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known: Sequence[PersonAnswer]) -> Harvest:
+def harvest(
+    tasks: Iterable[Mapping[str, Any]], batches: Iterable[BatchOpened], known: Sequence[PersonAnswer]
+) -> Harvest:
     """Find what is new in Label Studio's tasks.
 
     An answer that stood in a task and no longer does was deleted, unless the task was read before the answer was
@@ -68,7 +70,7 @@ def harvest(tasks: Iterable[Mapping[str, Any]], batches: Iterable[Opened], known
 
 
 def _take(
-    found: Harvest, before: Mapping[Key, PersonAnswer], annotation: Mapping[str, Any], batch: Opened, clip: str
+    found: Harvest, before: Mapping[Key, PersonAnswer], annotation: Mapping[str, Any], batch: BatchOpened, clip: str
 ) -> None:
     try:
         answer = read_answer(annotation, batch, clip)
@@ -85,7 +87,7 @@ def _take(
         found.fresh.append(answer)
 
 
-def read_answer(annotation: Mapping[str, Any], batch: Opened, clip: str) -> PersonAnswer:
+def read_answer(annotation: Mapping[str, Any], batch: BatchOpened, clip: str) -> PersonAnswer:
     """Read an annotation.
 
     Raises:

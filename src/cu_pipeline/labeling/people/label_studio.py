@@ -9,7 +9,7 @@ from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.labeling.people.tasks import Task
 
 
-class Server(Protocol):
+class TaskServer(Protocol):
     """What is asked of a Label Studio server; all of it is about one project there."""
 
     @property

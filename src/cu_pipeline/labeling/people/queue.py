@@ -18,9 +18,9 @@ from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
-from cu_pipeline.labeling.people.records import AnswerState, Draw
 from cu_pipeline.labeling.people.tasks import Task, machine_predictions, queue_task
 from cu_pipeline.labeling.people.votes import GOLD
+from cu_pipeline.labeling.people.work_log import AnswerState, Draw
 
 _log = logging.getLogger(__name__)
 

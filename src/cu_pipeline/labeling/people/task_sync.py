@@ -15,11 +15,20 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
-from cu_pipeline.labeling.people.label_studio import Server
+from cu_pipeline.labeling.people.label_studio import TaskServer
 from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.queue import QueueTerms
-from cu_pipeline.labeling.people.records import AnswerState, Decided, Draw, Item, Opened, PersonAnswer, RecordLog, Terms
 from cu_pipeline.labeling.people.tasks import PLAYED, Task, labelling_interface, media_address, media_folders
+from cu_pipeline.labeling.people.work_log import (
+    AnswerState,
+    BatchDecided,
+    BatchOpened,
+    Draw,
+    Item,
+    PersonAnswer,
+    RecordLog,
+    Terms,
+)
 
 FILE = "file"
 """The place of batches that were written to a file."""
@@ -53,7 +62,7 @@ class TaskSync:
         """Say where each batch stands."""
         return review_batches(self.batches.read(), self.answers.read())
 
-    def push(self, server: Server) -> int:
+    def push(self, server: TaskServer) -> int:
         """Send the queue to a server, and what is missing there of batches that were opened before.
 
         Batches are written down before they are sent, and what the server has is not sent again, so that an
@@ -97,7 +106,7 @@ class TaskSync:
 
     def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
         """Keep what is new in the annotations of Label Studio's tasks."""
-        opened = [event for event in self.batches.read() if isinstance(event, Opened)]
+        opened = [event for event in self.batches.read() if isinstance(event, BatchOpened)]
         found = harvest(tasks, opened, self.answers.read())
         self.answers.append(found.fresh)
         return found
@@ -111,7 +120,7 @@ class TaskSync:
         known = [review.batch.batch for review in self.reviews()]
         if batch not in known:
             raise StudioError(f"there is no batch {batch!r}; batches: {', '.join(known) or 'none'}")
-        self.batches.append([Decided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
+        self.batches.append([BatchDecided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
 
     def _addressed(self) -> list[Task]:
         """Take the queue without what was asked since it was written, with addresses of the media."""
@@ -144,7 +153,7 @@ class TaskSync:
             for turn, (start, end) in enumerate(pairwise(cut), start=1)
         )
 
-    def _opened(self, tasks: Sequence[Task], place: str, number: int) -> Opened:
+    def _opened(self, tasks: Sequence[Task], place: str, number: int) -> BatchOpened:
         queue = self.terms.options
         terms = Terms(
             price=self.terms.price,
@@ -163,12 +172,12 @@ class TaskSync:
             )
             for task in tasks
         )
-        return Opened(
+        return BatchOpened(
             batch=name, time=time, place=place, terms=terms, capabilities=dict(self.capabilities), items=items
         )
 
 
-def _as_sent(batch: Opened, item: Item) -> Task:
+def _as_sent(batch: BatchOpened, item: Item) -> Task:
     """Show a task without what people must not see: how its clip was drawn, and whether the answer is known."""
     return {**item.task, "meta": {"batch": batch.batch}}
 

@@ -14,7 +14,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.people.options import StudioOptions
-from cu_pipeline.labeling.people.records import Draw
+from cu_pipeline.labeling.people.work_log import Draw
 from cu_pipeline.labeling.sources.source import source_column
 
 Task = dict[str, Any]

@@ -15,7 +15,7 @@ from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.lab.development import Development, classes_of
 from cu_pipeline.llm.lab.trials import Trial
 from cu_pipeline.llm.methods.interpret import Interpretation, interpret
-from cu_pipeline.llm.methods.plan import Plan
+from cu_pipeline.llm.methods.question_plan import Plan
 from cu_pipeline.llm.methods.recipe import Recipe
 
 Right = NDArray[np.bool_]

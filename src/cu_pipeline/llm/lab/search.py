@@ -15,7 +15,7 @@ from cu_pipeline.llm.lab.measuring import right_of
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.methods.few_shot import Pool, fixed_examples
 from cu_pipeline.llm.methods.interpret import interpret
-from cu_pipeline.llm.methods.plan import Plan, plan
+from cu_pipeline.llm.methods.question_plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe, prompt_named
 from cu_pipeline.llm.prompts.task import FORMS
 

@@ -8,7 +8,7 @@ from cu_pipeline.llm.clients.protocol import ModelQuestion
 from cu_pipeline.llm.lab.development import Development, PromptsOptions
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import ChampionOf, recipe_with, with_pictures
-from cu_pipeline.llm.methods.plan import Plan, plan
+from cu_pipeline.llm.methods.question_plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe, prompt_named, unfit
 from cu_pipeline.llm.prompts.inputs import PICTURES
 from cu_pipeline.llm.prompts.prompt import Prompt

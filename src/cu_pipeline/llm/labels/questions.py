@@ -17,7 +17,7 @@ from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import Background
 from cu_pipeline.llm.methods.few_shot import Pool
 from cu_pipeline.llm.methods.interpret import interpret
-from cu_pipeline.llm.methods.plan import Plan, plan
+from cu_pipeline.llm.methods.question_plan import Plan, plan
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.llm.prompts.inputs import (
     Extracted,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
-from cu_pipeline.llm.methods.plan import Plan
+from cu_pipeline.llm.methods.question_plan import Plan
 from cu_pipeline.llm.prompts.task import NOTHING
 
 

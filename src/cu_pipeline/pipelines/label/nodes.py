@@ -18,11 +18,11 @@ from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.costs import bill, money_messages, new_entries, summarise
-from cu_pipeline.labeling.guarantee.calibration import calibration_clips, hide_calibration, prior_knowledge
+from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
-from cu_pipeline.labeling.guarantee.report import Guarantee, certify_capabilities
+from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
 from cu_pipeline.labeling.options import ChampionOptions
 from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
@@ -30,12 +30,12 @@ from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, re
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
-from cu_pipeline.labeling.people.records import Decided, Opened, PersonAnswer
 from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
 from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
+from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
-from cu_pipeline.labeling.sources.models import annotate_by_champions
 from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
 from cu_pipeline.llm.clients.call_log import Call
 from cu_pipeline.llm.clients.dispatch import ask_model
@@ -52,7 +52,7 @@ from cu_pipeline.models.bundle import Bundle
 _log = logging.getLogger(__name__)
 
 
-def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
+def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer]]:
     """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
     return [], []
 
@@ -60,7 +60,7 @@ def keep_people_work() -> tuple[list[Opened | Decided], list[PersonAnswer]]:
 def merge_annotations(
     feed_annotations: pd.DataFrame,
     clips: pd.DataFrame,
-    people_batches: list[Opened | Decided],
+    people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
 ) -> pd.DataFrame:
     """List what people said about clips: one row for each clip, capability and person, the last one's answer.
@@ -252,7 +252,7 @@ def aggregate_labels(opinions: Opinions, guarantee: dict[str, Guarantee], people
 
 def write_ledger(
     opinions: Opinions,
-    people_batches: list[Opened | Decided],
+    people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     ledger: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -292,7 +292,7 @@ def queue_clips(
     opinions: Opinions,
     duplicates: pd.DataFrame,
     labels: pd.DataFrame,
-    people_batches: list[Opened | Decided],
+    people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     options: QueueOptions,
 ) -> list[Task]:

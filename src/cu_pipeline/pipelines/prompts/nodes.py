@@ -16,7 +16,7 @@ from cu_pipeline.evaluation.metrics import ScoredClips, expected_calibration_err
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.labeling.guarantee.calibration import calibration_clips, prior_knowledge
+from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import class_priors, people_captions
@@ -34,13 +34,13 @@ from cu_pipeline.llm.lab.development import (
 )
 from cu_pipeline.llm.lab.measuring import Measured, Statistics, against_base_rate, choose, measure
 from cu_pipeline.llm.lab.search import Found, ask_search, conclude_search, search_steps
-from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials, required_inputs
+from cu_pipeline.llm.lab.trials import Trial, blocks, build_trials
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import Background, ChampionOf, resolve_recipes
 from cu_pipeline.llm.methods.recipe import Recipe, misfit
 from cu_pipeline.llm.prompts.inputs import Extracted, read_missing_screens
 from cu_pipeline.reports.figures import png
-from cu_pipeline.reports.prompts_page import in_words, prompts_page, quality_and_cost
+from cu_pipeline.reports.prompts_page import in_words, quality_and_cost
 
 _log = logging.getLogger(__name__)
 
@@ -65,13 +65,6 @@ def choose_labelled_clips(
         *(used.get(use.value, 0) for use in (Use.MEASURED, Use.SHOWN, Use.SEARCHED)),
     )
     return LabelledClips(name, capability, rows, class_priors(clips, known, name, capability))
-
-
-def find_required_inputs(
-    prompts: dict[str, str], champion_of: ChampionOf, options: PromptsOptions, llm: LlmOptions
-) -> frozenset[str]:
-    """Name all that any prompt of the lab requires to be known of a clip."""
-    return required_inputs(prompts, champion_of, options, llm)
 
 
 def read_labelled_screens(
@@ -185,11 +178,6 @@ def choose_prompt(
     for line in in_words(results):
         _log.info(line)
     return chosen.recipe, results
-
-
-def render_prompts_page(results: dict[str, Any]) -> str:
-    """Write the page about the prompt lab."""
-    return prompts_page(results)
 
 
 def register_prompts(recipe: Recipe, results: dict[str, Any], page: str, prompts: dict[str, str]) -> dict[str, str]:

@@ -1,19 +1,19 @@
 from kedro.pipeline import Node, Pipeline
 
+from cu_pipeline.llm.lab.trials import required_inputs
 from cu_pipeline.pipelines.prompts.nodes import (
     ask_for_search,
     ask_trials,
     choose_labelled_clips,
     choose_prompt,
     find_prompt,
-    find_required_inputs,
     measure_trials,
     plan_trials,
     prepare_development,
     read_labelled_screens,
     register_prompts,
-    render_prompts_page,
 )
+from cu_pipeline.reports.prompts_page import prompts_page
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -28,7 +28,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="choose_labelled_clips",
             ),
             Node(
-                find_required_inputs,
+                required_inputs,
                 ["prompts", "champion_prompts", lab, llm],
                 "required_inputs",
                 name="find_required_inputs",
@@ -70,12 +70,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "prompt_trials",
                 name="plan_trials",
             ),
-            Node(
-                ask_trials,
-                ["prompt_trials", "prompt_search_calls", client],
-                "prompt_calls",
-                name="ask_trials",
-            ),
+            Node(ask_trials, ["prompt_trials", "prompt_search_calls", client], "prompt_calls", name="ask_trials"),
             Node(
                 measure_trials,
                 ["prompt_trials", "prompt_development", "prompt_calls", lab, client, "params:seed"],
@@ -88,7 +83,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["chosen_prompt", "prompt_results"],
                 name="choose_prompt",
             ),
-            Node(render_prompts_page, ["prompt_results"], "prompts_report", name="render_prompts_page"),
+            Node(prompts_page, ["prompt_results"], "prompts_report", name="render_prompts_page"),
             Node(
                 register_prompts,
                 ["chosen_prompt", "prompt_results", "prompts_report", "prompts"],

@@ -10,7 +10,7 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.guarantee.alpha_spending import AlphaAccount, Standing, make_due_test
 from cu_pipeline.labeling.guarantee.cascade import accepted_before
-from cu_pipeline.labeling.guarantee.certification import Answers, Certification, accepted_by, certification_of
+from cu_pipeline.labeling.guarantee.certification import Certification, SourceAnswers, accepted_by, certification_of
 from cu_pipeline.labeling.guarantee.opinions import Asked, Opinions
 from cu_pipeline.labeling.guarantee.options import Sample
 from cu_pipeline.labeling.guarantee.results import CertificationResult, CertificationTest
@@ -179,7 +179,7 @@ def guarantee_of(
     return replace(found, message=message(question.wanted.capability, asdict(found)))
 
 
-def _measured(source: Source, on_calibration: Source, answers: Answers) -> dict[str, Any]:
+def _measured(source: Source, on_calibration: Source, answers: SourceAnswers) -> dict[str, Any]:
     answered = np.isfinite(on_calibration.confidence)
     right = int((on_calibration.answers == answers.truth)[answered].sum())
     known = int(answered.sum())
@@ -194,7 +194,7 @@ def _measured(source: Source, on_calibration: Source, answers: Answers) -> dict[
     }
 
 
-def _cost(answers: Answers, test: CertificationTest) -> dict[str, Any]:
+def _cost(answers: SourceAnswers, test: CertificationTest) -> dict[str, Any]:
     """Foretell US dollars for a correct label of a new clip, as seen on the calibration clips, whose price is left out.
 
     All sources are asked, but for a language model where a label is certified before its turn.

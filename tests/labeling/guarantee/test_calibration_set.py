@@ -1,7 +1,7 @@
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.guarantee.calibration import calibration_clips
+from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
 from cu_pipeline.labeling.people.options import PeopleOptions
 

@@ -60,7 +60,7 @@ class Item(Options):
     task: dict[str, Any]
 
 
-class Opened(Options):
+class BatchOpened(Options):
     """A batch that was opened.
 
     Attributes:
@@ -81,7 +81,7 @@ class Opened(Options):
     items: tuple[Item, ...]
 
 
-class Decided(Options):
+class BatchDecided(Options):
     """A person's decision on a batch, which overrules the gold clips."""
 
     event: Literal["decided"] = "decided"
@@ -91,7 +91,7 @@ class Decided(Options):
     reason: str
 
 
-BatchEvent = Annotated[Opened | Decided, Field(discriminator="event")]
+BatchEvent = Annotated[BatchOpened | BatchDecided, Field(discriminator="event")]
 
 
 class PersonAnswer(Options):

@@ -7,7 +7,7 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.protocol import ScoringQuestion, WritingQuestion
 from cu_pipeline.llm.methods.few_shot import Pool
-from cu_pipeline.llm.methods.plan import plan
+from cu_pipeline.llm.methods.question_plan import plan
 from cu_pipeline.llm.methods.recipe import METHODS, Example, Recipe
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.llm.prompts.task import Task

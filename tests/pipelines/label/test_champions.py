@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible
-from cu_pipeline.labeling.sources.models import annotate_by_champions
 from cu_pipeline.labeling.sources.source import sources_say
 from cu_pipeline.models.bundle import content_keys
 
