@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cu_pipeline.media.packets import read_index
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
@@ -19,6 +18,7 @@ from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.batch import predict_table
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media import decoding
+from cu_pipeline.media.container import read_index
 from cu_pipeline.media.options import Limits
 
 

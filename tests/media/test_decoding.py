@@ -4,19 +4,18 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from cu_pipeline.media.packets import read_index
-from cu_pipeline.media.selective import plan_runs
-from cu_pipeline.media.sequential import decode_in_order
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media import decoding
-from cu_pipeline.media.container import open_video
+from cu_pipeline.media.container import open_video, read_index
 from cu_pipeline.media.decoding import (
+    decode_in_order,
     decode_sample,
     decode_samples,
     decoder_identity,
+    plan_runs,
     sample_frames,
     sample_positions,
     upright,

@@ -5,10 +5,10 @@ from functools import cache
 
 import pandas as pd
 import pytest
-from cu_pipeline.sample.feed import plan_world
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, table
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
 from cu_pipeline.splitting.leakage import find_leakage

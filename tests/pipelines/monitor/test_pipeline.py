@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from cu_pipeline.datasets.files import EarlierText, Folder
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.datasets.tables import JSONFile, TextFile
+from cu_pipeline.datasets.tables import EarlierText, Folder, JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding
 from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
