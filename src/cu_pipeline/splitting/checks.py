@@ -1,4 +1,4 @@
-"""What is checked of a division: that nothing leaks between splits, and that they are as large as they are meant to be."""
+"""What is checked of a division: nothing leaks between splits, and they are as large as they are meant to be."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
