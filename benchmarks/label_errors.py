@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cu_pipeline.sample.plan import plan_world
 from sklearn.metrics import roc_auc_score
 
 from cu_pipeline.core.capability import Capability
@@ -28,6 +27,7 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.label_errors import caption_probabilities, suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
 
 TOPICS = ("construction", "cooking", "demolition", "football", "gaming", "pets")

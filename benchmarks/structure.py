@@ -1,6 +1,6 @@
 """Measures how the source is cut: lines, files, importers, inputs of nodes, reach, names.
 
-    python benchmarks/structure.py [--root CHECKOUT] [--certify MODULE …] [--train MODULE …]
+    python benchmarks/structure.py [--root CHECKOUT]
 
 It needs the project's own environment (grimp, Kedro), and imports the checkout that it measures.
 """
@@ -16,21 +16,24 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "cu_pipeline"
-CERTIFY = ("labeling.guarantee.certification", "labeling.guarantee.certify", "labeling.promise.keep")
-TRAIN = ("models.training", "models.fitting", "models.train", "training.train")
+REACH = {
+    "certifies": ("labeling.guarantee.certification", "labeling.promise.keep"),
+    "trains": ("models.training", "training.train"),
+}
+"""Where the work of a node lies, now and in older checkouts: the first that is there counts."""
+
+USUAL = {"__init__", "nodes", "pipeline", "options"}
+"""Names that modules of several packages may have."""
 
 
 def main() -> None:
     """Print one line a figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(__file__).parents[1], help="the checkout to measure")
-    parser.add_argument("--certify", nargs="+", default=CERTIFY, help="where the work of the node lies; first that is")
-    parser.add_argument("--train", nargs="+", default=TRAIN, help="where the work of the node lies; first that is")
-    options = parser.parse_args()
-    root = options.root.resolve()
+    root = parser.parse_args().root.resolve()
     os.chdir(root)
     sys.path.insert(0, str(root / "src"))
-    for name, value in [*sizes(root), *imports(options), *inputs(root), *names(root)]:
+    for name, value in [*sizes(root), *imports(), *inputs(root), *names(root)]:
         print(f"{name:<58} {value}")
 
 
@@ -39,31 +42,25 @@ def sizes(root: Path) -> Iterator[tuple[str, Any]]:
     lengths = [len(path.read_text(encoding="utf-8").splitlines()) for path in sources(root)]
     filled = sorted(length for length in lengths if length)
     lines = sum(filled)
+    shares = f"{1000 * len(lengths) / lines:.1f}, {1000 * len(filled) / lines:.1f}"
+    middle, high = statistics.median(filled), filled[int(0.95 * len(filled))]
     yield "source lines", f"{lines:,}"
     yield "files, and those not empty", f"{len(lengths)}, {len(filled)}"
-    yield (
-        "files per 1000 lines, and those not empty",
-        f"{1000 * len(lengths) / lines:.1f}, {1000 * len(filled) / lines:.1f}",
-    )
-    yield (
-        "lines of a file: median, 95th percentile, most",
-        (f"{statistics.median(filled):.0f}, {filled[int(0.95 * len(filled))]}, {filled[-1]}"),
-    )
+    yield "files per 1000 lines, and those not empty", shares
+    yield "lines of a file: median, 95th percentile, most", f"{middle:.0f}, {high}, {filled[-1]}"
 
 
-def imports(options: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+def imports() -> Iterator[tuple[str, Any]]:
     """Count modules with one importer, and the modules that a node's work reaches inside the package."""
     import grimp
 
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
     importers = Counter(len(graph.find_modules_that_directly_import(module)) for module in graph.modules)
     yield "modules with exactly one importer", importers[1]
-    for purpose, given in (("certifies", options.certify), ("trains", options.train)):
-        found = [
-            module for name in given if (module := f"{PACKAGE}.{name.removeprefix(f'{PACKAGE}.')}") in graph.modules
-        ]
-        reached = f"{len(graph.find_upstream_modules(found[0]))} ({found[0]})" if found else f"none of {list(given)}"
-        yield f"modules reached from what {purpose}", reached
+    for purpose, names in REACH.items():
+        found = next((name for name in names if f"{PACKAGE}.{name}" in graph.modules), None)
+        reached = len(graph.find_upstream_modules(f"{PACKAGE}.{found}")) if found else "none of"
+        yield f"modules reached from what {purpose}", f"{reached} ({found or ', '.join(names)})"
 
 
 def inputs(root: Path) -> Iterator[tuple[str, Any]]:
@@ -93,7 +90,7 @@ def names(root: Path) -> Iterator[tuple[str, Any]]:
                 classes[item.name].add(package)
     give = sum(text.startswith("Give") for text in docstrings)
     yield 'docstrings, and the share that begins with "Give"', f"{len(docstrings)}, {give / len(docstrings):.0%}"
-    yield "names of modules in several packages", _shared(modules, {"__init__", "nodes", "pipeline", "options"})
+    yield "names of modules in several packages", _shared(modules, USUAL)
     yield "names of classes in several packages", _shared(classes, set())
 
 

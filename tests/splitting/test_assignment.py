@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
 from cu_pipeline.splitting.assignment import Given, assign, divide, reconcile, split_of
+from cu_pipeline.splitting.checks import find_leakage
 from cu_pipeline.splitting.groups import Groups
-from cu_pipeline.splitting.leakage import find_leakage
 from cu_pipeline.splitting.options import SplitOptions
 
 OPTIONS = SplitOptions(train=0.4, validation=0.3, test=0.3)

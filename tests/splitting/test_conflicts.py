@@ -1,7 +1,6 @@
 from cu_pipeline.core.records import LEFT_OUT, Split
 from cu_pipeline.splitting.assignment import Given, conflicts, leave_out
-from cu_pipeline.splitting.group_keys import GroupKeys
-from cu_pipeline.splitting.groups import Groups
+from cu_pipeline.splitting.groups import GroupKeys, Groups
 
 CLIP = GroupKeys("content:x", "creator:ann", copies="content:y")
 

@@ -5,13 +5,13 @@ from functools import cache
 
 import pandas as pd
 import pytest
-from cu_pipeline.sample.plan import plan_world
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, table
+from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
-from cu_pipeline.splitting.leakage import find_leakage
+from cu_pipeline.splitting.checks import find_leakage
 from cu_pipeline.splitting.options import SplitOptions
 
 ASKED = {"train": 0.70, "validation": 0.15, "test": 0.15}

@@ -7,8 +7,7 @@ from pydantic import ValidationError
 
 from cu_pipeline.core.records import Split
 from cu_pipeline.splitting.assignment import split_of
-from cu_pipeline.splitting.group_keys import GroupKeys, sets_of_copies
-from cu_pipeline.splitting.groups import form_groups
+from cu_pipeline.splitting.groups import GroupKeys, form_groups, sets_of_copies
 from cu_pipeline.splitting.options import SplitOptions
 
 clip = st.tuples(st.sampled_from(["", "a", "b", "c", "d", "e"]), st.sampled_from("stuvwxyz"))

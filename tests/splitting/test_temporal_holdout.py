@@ -17,8 +17,7 @@ from cu_pipeline.splitting.assignment import (
     temporal_holdout,
     write_ledger,
 )
-from cu_pipeline.splitting.group_keys import GroupKeys, sets_of_copies
-from cu_pipeline.splitting.groups import form_groups
+from cu_pipeline.splitting.groups import GroupKeys, form_groups, sets_of_copies
 from cu_pipeline.splitting.options import SplitOptions
 
 FROM = datetime(2026, 3, 1, tzinfo=UTC)

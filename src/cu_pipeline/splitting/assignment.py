@@ -9,8 +9,16 @@ import pandas as pd
 
 from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import LEFT_OUT, SPLITS, Split, table
-from cu_pipeline.splitting.group_keys import CONTENT, CREATOR, GroupKeys, find_group_keys, sets_of_copies
-from cu_pipeline.splitting.groups import Groups, form_groups, size_limit
+from cu_pipeline.splitting.groups import (
+    CONTENT,
+    CREATOR,
+    GroupKeys,
+    Groups,
+    find_group_keys,
+    form_groups,
+    sets_of_copies,
+    size_limit,
+)
 from cu_pipeline.splitting.options import SplitOptions, in_utc
 
 

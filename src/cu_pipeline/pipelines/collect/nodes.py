@@ -29,8 +29,7 @@ from cu_pipeline.ingest.rows import feed_annotations, foreign_columns
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
-from cu_pipeline.splitting.balance import balance_in_words, check_balance
-from cu_pipeline.splitting.leakage import SHOWN, find_leakage, let_go_in_words
+from cu_pipeline.splitting.checks import SHOWN, balance_in_words, check_balance, find_leakage, let_go_in_words
 from cu_pipeline.splitting.options import SplitOptions
 
 SAMPLE: Final = "data/01_raw/sample"
