@@ -29,7 +29,7 @@ _USUAL: Final = ("frames", "captions")
 class FeatureOptions(RootModel[dict[str, Any]]):
     """The extractors in use, in the table's order, each with the group of parameters that its class names."""
 
-    root: dict[str, Any] = {"frames": {}, "captions": {}}
+    root: dict[str, Any]
 
     @model_validator(mode="before")
     @classmethod
