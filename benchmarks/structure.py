@@ -17,7 +17,7 @@ from typing import Any
 
 PACKAGE = "cu_pipeline"
 REACH = {
-    "certifies": ("labeling.guarantee.certification", "labeling.promise.keep"),
+    "certifies": ("labeling.guarantee.outcome", "labeling.promise.keep"),
     "trains": ("models.training", "training.train"),
 }
 """Where the work of a node lies, now and in older checkouts: the first that is there counts."""
