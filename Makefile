@@ -65,7 +65,7 @@ serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=
 	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
 
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
-	@$(VENV)-viz/bin/kedro viz run --host 127.0.0.1
+	@CU_PIPELINE_GROUP_STAGES=1 $(VENV)-viz/bin/kedro viz run --host 127.0.0.1
 
 bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding beside PyAV, decord, torchcodec and OpenCV
 	@$(BIN)/python benchmarks/decode.py --peers $(VENV)-peers/bin/python --output benchmarks/decode.json
