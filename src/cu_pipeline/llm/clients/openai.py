@@ -8,9 +8,9 @@ from cu_pipeline.llm.clients.formats import answer_format, chat_request, json_sc
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.pacing import Costs, Usage
 from cu_pipeline.llm.clients.protocol import Generated, Scored
-from cu_pipeline.llm.clients.replies import SCORERS, Send, field, items, text_of, tokens_of, written
+from cu_pipeline.llm.clients.replies import SCORERS, Send, choose_split, field, items, text_of, tokens_of, written
 from cu_pipeline.llm.clients.retries import Retrier
-from cu_pipeline.llm.clients.wire import Wire
+from cu_pipeline.llm.clients.wire import UNBILLED, Wire
 
 _OVERHEAD: Final = 256
 """Tokens that a server may add to a prompt: roles, marks of its chat format."""
@@ -68,8 +68,14 @@ class OpenAIClient:
         costs, form = Costs(), self._options.form
         send = self._sender(costs)
         request = _request(form, prompt, room_for(choices, max_tokens), images)
-        if choices:
-            request |= CONSTRAINTS[form, self._options.constrain](send, choices)
+        if choices and self._options.constrain == "grammar":
+            ends = [tokens_of(send, _LEADS[form] + one) for one in choices]
+            if not all(end.whole for end in ends):
+                place = choose_split(send, request.get("messages", ()), prompt, ends)
+                return Generated(choices[place], costs.tokens, costs.output_tokens)
+            request["grammar"] = token_grammar([end.ids for end in ends])
+        elif choices and self._options.constrain == "json_schema":
+            request |= answer_format(choices) if form == "chat" else {"json_schema": json_schema(choices)}
         endpoint, text = _FORMS[form]
         return Generated(
             send(endpoint, request, lambda body: written(text(body), choices), ""), costs.tokens, costs.output_tokens
@@ -77,9 +83,11 @@ class OpenAIClient:
 
     def _sender(self, costs: Costs) -> Send:
         def send(endpoint: str, request: Mapping[str, Any], read: Callable[[dict[str, Any]], Any], remedy: str) -> Any:
-            if endpoint != "tokenize":
+            if endpoint not in UNBILLED:
                 return self._retrier.ask((endpoint, request, self._most(request)), read, costs, remedy)
-            text = request["content"]
+            if request.get("parse_special", True):
+                return self._retrier.ask((endpoint, request, Usage(0, 0)), read, costs, remedy)
+            text = request["content"]  # an answer's, asked for with every question
             if text not in self._token_ids:
                 self._token_ids[text] = self._retrier.ask((endpoint, request, Usage(0, 0)), read, costs, remedy)
             return self._token_ids[text]
@@ -88,7 +96,8 @@ class OpenAIClient:
 
     def _most(self, request: Mapping[str, Any]) -> Usage:
         """Bound the tokens that a request can cost: no token is shorter than a byte."""
-        prompts = len(request["prompt"]) if isinstance(request.get("prompt"), list) else 1
+        given = request.get("prompt")
+        prompts = len(given) if isinstance(given, list) and isinstance(given[0], str) else 1
         sent = json.dumps(request, ensure_ascii=False, default=str).encode("utf-8", "replace")
         pictures = [part for part in _parts(request) if part["type"] == "image_url"]
         encoded = sum(len(part["image_url"]["url"]) for part in pictures)
@@ -129,16 +138,5 @@ _FORMS: Final[dict[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
 """Form -> endpoint, and what the model wrote in its reply."""
 
 
-def _grammar(lead: str) -> Callable[[Send, Sequence[str]], dict[str, Any]]:
-    return lambda send, choices: {"grammar": token_grammar([tokens_of(send, lead + one) for one in choices])}
-
-
-CONSTRAINTS: Final[dict[tuple[str, str], Callable[[Send, Sequence[str]], dict[str, Any]]]] = {
-    ("chat", "json_schema"): lambda _, choices: answer_format(choices),
-    ("chat", "grammar"): _grammar(""),
-    ("chat", "none"): lambda _send, _choices: {},
-    ("completion", "json_schema"): lambda _, choices: {"json_schema": json_schema(choices)},
-    ("completion", "grammar"): _grammar(" "),
-    ("completion", "none"): lambda _send, _choices: {},
-}
-"""Form and option `constrain` -> the fields of a request that hold the answer to the choices."""
+_LEADS: Final = {"chat": "", "completion": " "}
+"""Form -> what stands before an answer."""

@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from http.client import HTTPConnection
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +13,17 @@ from cu_pipeline.core.weights import MODELS, weights_path
 from cu_pipeline.llm.clients.formats import answer_format, chat_request, pick, room_for, token_grammar
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
 from cu_pipeline.llm.clients.protocol import Generated, Scored, Unanswered, UnansweredError
+from cu_pipeline.llm.clients.split_letters import (
+    ANCHORS,
+    FORCE,
+    STOP,
+    Tokens,
+    as_json,
+    likeliest,
+    read_tokens,
+    sequence_logprobs,
+    tokens_request,
+)
 
 
 def start_engine(options: PackagedOptions, **settings: object) -> Any:
@@ -41,10 +53,6 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
     for name, value in settings.items():
         setattr(parameters, name, value)
     return xllamacpp.Server(parameters)
-
-
-_FORCE = 100.0
-"""Added to a token's logit it makes that token certain; the reported log-probabilities leave it out."""
 
 
 class PackagedClient:
@@ -81,11 +89,15 @@ class PackagedClient:
             ConfigurationError: prompt and continuation are longer than the model's context.
         """
         start = self._tokens(prompt)
-        ends = [self._tokens(continuation) for continuation in continuations]
+        answers = [self._answer_tokens(continuation) for continuation in continuations]
+        ends = [answer.ids for answer in answers]
         self._check_length(start, max(map(len, ends)))
         self._read(start, self._tokens(shared))
-        first = self._first(start, sorted({end[0] for end in ends}))
-        logprobs = tuple(first[end[0]] + self._rest(start, end) for end in ends)
+        if all(answer.whole for answer in answers):
+            first = self._first(start, sorted({end[0] for end in ends}))
+            logprobs = tuple(first[end[0]] + self._rest(start, end) for end in ends)
+        else:
+            logprobs = sequence_logprobs(self._step, start, ends, self._anchors)
         return Scored(logprobs, len(start) + sum(map(len, ends)))
 
     def generate(
@@ -117,10 +129,13 @@ class PackagedClient:
         self, prompt: str, shared: str, max_tokens: int, choices: Sequence[str]
     ) -> tuple[str, dict[str, int]]:
         start = self._tokens(prompt)
-        ends = [self._tokens(f" {choice}") for choice in choices]
+        answers = [self._answer_tokens(f" {choice}") for choice in choices]
+        ends = [answer.ids for answer in answers]
         longest = max(map(len, ends), default=max_tokens)
         self._check_length(start, longest)
         self._read(start, self._tokens(shared))
+        if not all(answer.whole for answer in answers):
+            return self._choose(start, ends, choices)
         held = {"grammar": token_grammar(ends)} if choices else {}
         answer = self._request(start, max_tokens=longest, **held)
         return answer["choices"][0]["text"], answer["usage"]
@@ -128,9 +143,19 @@ class PackagedClient:
     def _reply(self, prompt: str, _shared: str, max_tokens: int, choices: Sequence[str]) -> tuple[str, dict[str, int]]:
         self._check_length(self._tokens(prompt), room_for(choices, max_tokens))
         self._start, self._shared = [], []
-        request = chat_request(prompt, room_for(choices, max_tokens)) | (answer_format(choices) if choices else {})
-        answer = _answered(self._server.handle_chat_completions({**request, "cache_prompt": False}))
+        request = chat_request(prompt, room_for(choices, max_tokens))
+        answers = [self._answer_tokens(as_json(choice)) for choice in choices]
+        if not all(answer.whole for answer in answers):
+            start = self._tokens(self._post("apply-template", {"messages": request["messages"]})["prompt"])
+            self._read(start, [])
+            return self._choose(start, [answer.ids for answer in answers], choices)
+        held = answer_format(choices) if choices else {}
+        answer = _answered(self._server.handle_chat_completions({**request, **held, "cache_prompt": False}))
         return answer["choices"][0]["message"]["content"], answer["usage"]
+
+    def _choose(self, start: list[int], ends: list[list[int]], choices: Sequence[str]) -> tuple[str, dict[str, int]]:
+        place = likeliest(self._step, start, ends, self._anchors, self._tokens(STOP)[0])
+        return choices[place], {"prompt_tokens": len(start), "completion_tokens": len(ends[place])}
 
     def _first(self, start: list[int], candidates: list[int]) -> dict[int, float]:
         """Score each candidate for the token after `start`.
@@ -138,7 +163,7 @@ class PackagedClient:
         Forcing the choice to the candidates, one pass reports the true log-probability of the likeliest
         of them and a second their shares among themselves.
         """
-        force = [[token, _FORCE] for token in candidates]
+        force = [[token, FORCE] for token in candidates]
         (best,) = self._complete(start, logprobs=1, logit_bias=force, temperature=0)
         (shares,) = self._complete(
             start, logprobs=len(candidates), logit_bias=force, post_sampling_probs=True, samplers=[], temperature=1
@@ -169,17 +194,30 @@ class PackagedClient:
         logprobs = self._request(prompt, **request)["choices"][0]["logprobs"]
         return logprobs["content"] if logprobs else []
 
+    def _step(self, prompt: list[int], **request: object) -> dict[str, Any]:
+        (reported,) = self._complete(prompt, **request)
+        return reported
+
+    @cached_property
+    def _anchors(self) -> list[int]:
+        return [self._tokens(text)[0] for text in ANCHORS]
+
     def _request(self, prompt: list[int], **request: object) -> dict[str, Any]:
         defaults = {"max_tokens": 1, "temperature": 0, "cache_prompt": True}
         return _answered(self._server.handle_completions({"prompt": prompt, **defaults, **request}))
 
     def _tokens(self, text: str) -> list[int]:
-        if not text:
-            return []
+        return read_tokens(self._post("tokenize", tokens_request(text, special=True))).ids if text else []
+
+    def _answer_tokens(self, text: str) -> Tokens:
+        return read_tokens(self._post("tokenize", tokens_request(text)))
+
+    def _post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the engine over HTTP for what it offers no function for."""
         connection = HTTPConnection(self._address, timeout=60)
         try:
-            connection.request("POST", "/tokenize", json.dumps({"content": text, "add_special": False}))
-            return json.loads(connection.getresponse().read())["tokens"]
+            connection.request("POST", f"/{path}", json.dumps(request))
+            return json.loads(connection.getresponse().read())
         finally:
             connection.close()
 
@@ -194,7 +232,9 @@ class PackagedClient:
 
 def _answered(answer: dict[str, Any]) -> dict[str, Any]:
     if "choices" not in answer:
-        raise RuntimeError(f"llama.cpp refused a request: {answer}")
+        said = answer.get("error", answer)
+        reason = said.get("message", said) if isinstance(said, dict) else said
+        raise UnansweredError(Unanswered(f"llama.cpp refused a request: {str(reason)[:200]}"))
     return answer
 
 

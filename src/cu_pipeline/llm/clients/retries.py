@@ -8,7 +8,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import OpenAIOptions
 from cu_pipeline.llm.clients.pacing import Budget, Costs, Pace, Usage
 from cu_pipeline.llm.clients.protocol import Unanswered, UnansweredError
-from cu_pipeline.llm.clients.wire import Reply, Wire
+from cu_pipeline.llm.clients.wire import UNBILLED, Reply, Wire
 
 _log = logging.getLogger(__name__)
 _NOTHING: Final = Usage(0, 0)
@@ -130,14 +130,14 @@ class Retrier:
                 raise self._unanswered("the run was stopped", costs)
             costs.requests += 1
             reply = self._wire.post(endpoint, body)
-            paid = reply.usage or (_NOTHING if reply.refused or endpoint == "tokenize" else most)
+            paid = reply.usage or (_NOTHING if reply.refused or endpoint in UNBILLED else most)
             costs.add(reply.usage or _NOTHING)
         finally:
             self._budget.settle(most, paid)
         if reply.body is None:
             raise UnusableError(reply.problem, reply)
         self._in_vain = 0
-        if reply.usage is None and endpoint != "tokenize":
+        if reply.usage is None and endpoint not in UNBILLED:
             self._warn_unstated()
         try:
             result = read(reply.body)

@@ -18,6 +18,8 @@ _USAGE: Final = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _REFUSED: Final = {401, 403}
 _ABSENT: Final = {404, 405, 501}
 _PASSING: Final = {408, 409, 425, 429}
+UNBILLED: Final = {"tokenize", "apply-template"}
+"""Endpoints of llama.cpp at which no model is asked."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Wire:
         """Send a request and read the reply.
 
         Args:
-            endpoint: `chat`, `completions` or `tokenize`.
+            endpoint: `chat`, `completions` or one of `UNBILLED`.
             request: the JSON object.
 
         Raises:
@@ -95,8 +97,8 @@ class Wire:
     def _open(self, endpoint: str, request: Mapping[str, Any]) -> Any:
         import httpx2
 
-        if endpoint == "tokenize":
-            address = self._options.base_url.removesuffix("/v1") + "/tokenize"
+        if endpoint in UNBILLED:
+            address = f"{self._options.base_url.removesuffix('/v1')}/{endpoint}"
             return nullcontext(self._client.post(address, body=request, cast_to=httpx2.Response))
         resource = self._client.chat.completions if endpoint == "chat" else self._client.completions
         named = {field: request[field] for field in ("messages", "prompt") if field in request}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
 from cu_pipeline.llm.methods.question_plan import Plan
+from cu_pipeline.llm.prompts.prompt import as_word
 from cu_pipeline.llm.prompts.task import NOTHING
 
 
@@ -76,10 +77,12 @@ def _first_line(text: str) -> str:
 def _whole_word(answers: Sequence[str]) -> str:
     """Match any of the answers, of which the longest is tried first."""
     longest_first = sorted(answers, key=len, reverse=True)
-    return rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+    return f"(?:{'|'.join(as_word(one, re.escape(one)) for one in longest_first)})"
 
 
 def _place(word: str, answers: Sequence[str]) -> int:
+    if word in answers:
+        return answers.index(word)
     return next(place for place, answer in enumerate(answers) if re.fullmatch(re.escape(answer), word, re.IGNORECASE))
 
 
@@ -239,9 +242,14 @@ def _written(plan: Plan, answers: Sequence[Answer | None], priors: NDArray[np.fl
 
 def _named(plan: Plan, text: str) -> tuple[int, ...] | None:
     """Find the places of the classes that a text names; None if it names none and does not say that none holds."""
-    words = plan.task.answers(plan.recipe.form)
+    form, classes = plan.recipe.form, plan.task.capability.classes
+    choices = plan.task.choices(form) if plan.recipe.how.answer == "choose" else ()
+    if text in choices:
+        chosen = list(plan.task.combinations())[choices.index(text)]
+        return tuple(place for place, name in enumerate(classes) if name in chosen)
+    words = plan.task.answers(form)
     if plan.task.capability.kind is Kind.MULTI:
-        *classes, contrast = words
-        return parse_answers(text, classes, (contrast, *NOTHING))
+        *named, contrast = words
+        return parse_answers(text, named, (contrast, *NOTHING))
     place = parse_answer(text, words)
     return None if place is None else (place,)

@@ -77,7 +77,9 @@ class _Writer:
             "description": task.capability.description or name,
             "classes": list(task.classes(recipe.form)),
             "class_descriptions": {
-                worded(name, recipe.form): text for name, text in task.capability.class_descriptions.items()
+                words: task.capability.class_descriptions[name]
+                for name, words in zip(task.capability.classes, task.classes(recipe.form), strict=True)
+                if name in task.capability.class_descriptions
             },
             "contrast": contrast,
         }

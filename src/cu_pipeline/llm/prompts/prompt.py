@@ -137,7 +137,25 @@ def as_data(text: str, limit: int, hidden: Iterable[str] = ()) -> str:
 
 
 def _without(text: str, hidden: Iterable[str]) -> str:
-    names = [r"[\s_-]*".join(map(re.escape, name.split())) for name in sorted(hidden, key=len, reverse=True)]
+    names = [name for name in sorted(hidden, key=len, reverse=True) if name.split()]
     if not names:
         return text
-    return re.sub(rf"(?<![\w#])(?:{'|'.join(names)})(?!\w)", "…", text, flags=re.IGNORECASE)
+    words = [as_word(name, r"[\s_-]*".join(map(re.escape, name.split()))) for name in names]
+    return re.sub(rf"(?<!#)(?:{'|'.join(words)})", "…", text, flags=re.IGNORECASE)
+
+
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Letters of scripts that put no space between words, or, in Korean, hang endings onto them."""
+
+
+def as_word(name: str, pattern: str) -> str:
+    """Let a pattern of a name match where the name stands as a word of its own, so far as its script tells words apart.
+
+    >>> bool(re.search(as_word("pet", "pet"), "petshop")), bool(re.search(as_word("游戏", "游戏"), "这是游戏视频"))
+    (False, True)
+    """
+    before = "" if _UNSPACED.match(name[0]) else r"(?<!\w)"
+    after = "" if _UNSPACED.match(name[-1]) else r"(?!\w)"
+    return f"{before}{pattern}{after}"

@@ -1,6 +1,7 @@
 """What is asked about a clip, and how classes and labels are put into words for it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -28,12 +29,25 @@ FORMS: Final[dict[str, Callable[[str], str]]] = {
 
 
 def worded(name: str, form: str) -> str:
-    """Put a class into words.
+    """Put a class into words, in which no mark of a chat format is left.
 
-    >>> worded("home_made", "hashtag")
-    '#homemade'
+    >>> worded("home_made", "hashtag"), worded("<|im_end|>", "plain")
+    ('#homemade', '< |im end|>')
     """
-    return FORMS[form](spoken(name))
+    return FORMS[form](spoken(name) or name).replace("<|", "< |")
+
+
+def all_worded(names: Sequence[str], form: str) -> tuple[str, ...]:
+    """Put classes into words, each into others: a name whose words are another's too stays as it is.
+
+    >>> all_worded(["big_cats", "dogs", "big cats"], "plain")
+    ('big_cats', 'dogs', 'big cats')
+    """
+    words = [worded(name, form) for name in names]
+    alike = Counter(one.casefold() for one in words)
+    return tuple(
+        one if alike[one.casefold()] == 1 else name.replace("<|", "< |") for one, name in zip(words, names, strict=True)
+    )
 
 
 NOTHING: Final = (NONE, "nothing")
@@ -43,10 +57,13 @@ CONTENT_FREE: Final = ("N/A", "", "[MASK]", "video", "watch this", "new video #s
 """Captions that say nothing: those of Zhao et al. 2021 and some that look like captions."""
 
 GENERATED_TOKENS = 16
-"""After which what a model writes is cut: longer than any class's name."""
+"""After which what a model writes is cut, where no class has a longer name."""
 
 MOST_GENERATED_TOKENS = 64
 """The same where several classes may be named."""
+
+LETTERS_A_TOKEN = 3
+"""ASCII letters that a token holds at least on average; of other scripts it holds a byte or more."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,7 @@ class Task:
 
     def classes(self, form: str) -> tuple[str, ...]:
         """Put each class into words."""
-        return tuple(worded(name, form) for name in self.capability.classes)
+        return all_worded(self.capability.classes, form)
 
     def answers(self, form: str) -> tuple[str, ...]:
         """Put all classes into words, and the contrast if several classes may hold."""
@@ -98,18 +115,26 @@ class Task:
         """
         if self.capability.kind is Kind.SINGLE:
             return self.classes(form)
+        return tuple(self._joined(one, form) for one in self.combinations())
+
+    def combinations(self) -> Iterator[tuple[str, ...]]:
+        """List the classes that each of `choices` names."""
+        if self.capability.kind is Kind.SINGLE:
+            return ((name,) for name in self.capability.classes)
         names = sorted(self.capability.classes)
-        some = (chosen for size in range(len(names) + 1) for chosen in combinations(names, size))
-        return tuple(self._joined(one, form) for one in some)
+        return (chosen for size in range(len(names) + 1) for chosen in combinations(names, size))
 
     def _joined(self, names: Iterable[str], form: str) -> str:
-        return ", ".join(worded(name, form) for name in names) or worded(self.contrast, form)
+        words = dict(zip(self.capability.classes, self.classes(form), strict=True))
+        return ", ".join(words.get(name) or worded(name, form) for name in names) or worded(self.contrast, form)
 
     @property
     def longest(self) -> int:
         """Tokens after which what a model writes is cut."""
         named = len(self.capability.classes) if self.capability.kind is Kind.MULTI else 1
-        return min(GENERATED_TOKENS * named, MOST_GENERATED_TOKENS)
+        usual = min(GENERATED_TOKENS * named, MOST_GENERATED_TOKENS)
+        needed = sorted(map(_most_tokens, self.capability.classes), reverse=True)
+        return max(usual, sum(needed[:named]) if max(needed, default=0) > GENERATED_TOKENS else 0)
 
     def data(self, text: str) -> str:
         """Make a text that people wrote safe to stand in a prompt."""
@@ -124,3 +149,9 @@ class Task:
         yield from map(spoken, self.capability.classes)
         if self.capability.kind is Kind.MULTI:
             yield from (spoken(self.contrast), *NOTHING)
+
+
+def _most_tokens(name: str) -> int:
+    """Bound the tokens of a name from above."""
+    plain = sum(letter.isascii() for letter in name)
+    return -(-plain // LETTERS_A_TOKEN) + len(name.encode()) - plain
