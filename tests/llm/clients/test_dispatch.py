@@ -5,7 +5,7 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.dispatch import BATCH, CLIENTS, ClientKind, ask_model
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
-from cu_pipeline.llm.clients.protocol import Scored, ScoringQuestion
+from cu_pipeline.llm.clients.protocol import Scored, ScoringQuestion, WritingQuestion
 
 OPTIONS = ClientOptions()
 
@@ -78,6 +78,13 @@ def test_the_key_depends_on_everything_that_changes_the_answer(change: dict[str,
 
     assert key(**given) != key(**{**given, **change})
     assert ScoringQuestion("p", (" a", " b"), "shared").key("model@1") == key(**given)
+
+
+@pytest.mark.parametrize("change", [{"prompt": "q"}, {"max_tokens": 9}, {"choices": ("a",)}, {"choices": ("b", "a")}])
+def test_the_key_of_what_a_model_writes_depends_on_everything_that_changes_it(change: dict[str, object]) -> None:
+    given = {"prompt": "p", "max_tokens": 8, "choices": ("a", "b")}
+    assert WritingQuestion(**given).key("model@1") != WritingQuestion(**{**given, **change}).key("model@1")
+    assert WritingQuestion(**given, shared="p").key("model@1") == WritingQuestion(**given).key("model@1")
 
 
 def test_an_unknown_client_or_model_is_named_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:

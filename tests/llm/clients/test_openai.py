@@ -1,3 +1,4 @@
+import json
 import math
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def test_a_dead_server_ends_the_run(fake_server, script) -> None:
     assert counters.counts()["llm_calls"] <= 4
 
 
+def test_failures_that_do_not_follow_one_another_end_no_run(fake_server, script) -> None:
+    script("500", "500", "", again=True)
+    calls = _asked(12, fake_server.options(retries=1, give_up_after=2, concurrency=1))
+    assert len(_texts(calls)) >= 6, "every third request is answered, so two failures in a row never follow"
+
+
 def test_a_server_is_given_the_time_it_asks_for(fake_server, script) -> None:
     script("429")
     fake_server._reply_429 = lambda handler, *_: fake_server._send(handler, b"{}", 429, Retry_After="0.5")
@@ -113,6 +120,38 @@ def test_a_budget_is_never_exceeded_and_says_so(fake_server, caplog) -> None:
     assert "budget of $2 is spent" in caplog.text
 
 
+def test_calls_under_way_count_towards_the_budget(fake_server) -> None:
+    fake_server.delay = 0.05
+    options = fake_server.options(concurrency=8, timeout_s=5)
+    one = WritingQuestion("clip 0 shows cooking", 8)
+    client = OpenAIClient(options)
+    most = client._most({"max_tokens": 8, "temperature": 0} | {"messages": [{"role": "user", "content": one.prompt}]})
+    client.close()
+    worst = options.openai.price(most.prompt_tokens + most.output_tokens, most.output_tokens)
+    questions = [WritingQuestion(f"clip {place} shows cooking", 8) for place in range(40)]
+    limited = fake_server.options(concurrency=8, timeout_s=5, budget_usd=2.5 * worst)
+    assert [call for batch in ask_model(questions, {}, limited) for call in batch]
+    assert fake_server.most_together <= 2, "three at their worst would cost more than the budget"
+
+
+def test_replies_without_a_count_of_tokens_cost_the_most_that_they_can(fake_server, monkeypatch, caplog) -> None:
+    def untold(handler, _body, prompt) -> None:
+        reply = fake_server._completion(prompt, '{"answer": "pets"}')
+        del reply["usage"]
+        fake_server._send(handler, json.dumps(reply).encode())
+
+    monkeypatch.setattr(fake_server, "_reply_well", untold)
+    options = fake_server.options(concurrency=1, budget_usd=2.0)
+    _asked(60, options)
+    sent = len(fake_server.requests)
+    assert 1 <= sent < 60
+    assert "budget of $2 is spent" in caplog.text
+    client = OpenAIClient(options)
+    worst = client._most(fake_server.requests[0])
+    client.close()
+    assert sent <= 2.0 / options.openai.price(worst.prompt_tokens + worst.output_tokens, worst.output_tokens) + 1
+
+
 def test_no_more_requests_are_under_way_than_allowed(fake_server) -> None:
     fake_server.delay = 0.02
     _asked(20, fake_server.options(concurrency=3, timeout_s=5))
@@ -124,6 +163,13 @@ def test_no_minute_has_more_requests_than_allowed(fake_server, monkeypatch) -> N
     started = time.monotonic()
     _asked(7, fake_server.options(requests_per_minute=3, timeout_s=5))
     assert time.monotonic() - started >= 1.0
+
+
+def test_no_minute_has_more_tokens_than_allowed(fake_server, monkeypatch) -> None:
+    monkeypatch.setattr("cu_pipeline.llm.clients.pacing._WINDOW_S", 0.5)
+    started = time.monotonic()
+    _asked(4, fake_server.options(tokens_per_minute=1, timeout_s=5, concurrency=1))
+    assert time.monotonic() - started >= 1.5, "each request has more tokens than a minute allows, so it goes alone"
 
 
 @dataclass(frozen=True)

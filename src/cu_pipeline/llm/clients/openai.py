@@ -96,8 +96,8 @@ class OpenAIClient:
 
     def _most(self, request: Mapping[str, Any]) -> Usage:
         """Bound the tokens that a request can cost: no token is shorter than a byte."""
-        given = request.get("prompt")
-        prompts = len(given) if isinstance(given, list) and isinstance(given[0], str) else 1
+        given = request.get("prompt", "")
+        prompts = max(1, sum(isinstance(one, str) for one in given)) if isinstance(given, list) else 1
         sent = json.dumps(request, ensure_ascii=False, default=str).encode("utf-8", "replace")
         pictures = [part for part in _parts(request) if part["type"] == "image_url"]
         encoded = sum(len(part["image_url"]["url"]) for part in pictures)
