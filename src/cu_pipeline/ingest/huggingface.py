@@ -40,7 +40,7 @@ def read_huggingface(place: str, limits: Limits) -> pd.DataFrame:
     sweep()
     frames = [
         extract_once(
-            [str(folder), split, _versions(dataset), limits.max_bytes],
+            [str(folder), split, _versions(dataset), limits.max_bytes, *_lists_of_classes(dataset.features)],
             partial(_read, dataset, split, folder, limits.max_bytes),
         )
         for split, dataset in _open(place, folder).items()
@@ -111,6 +111,14 @@ def _innermost(feature: Any) -> Any:
     while isinstance(feature, list) or hasattr(feature, "feature"):
         feature = feature[0] if isinstance(feature, list) else feature.feature
     return feature
+
+
+def _lists_of_classes(features: Any) -> list[str]:
+    """Name the columns of lists of classes, which earlier versions listed by their numbers."""
+    from datasets import ClassLabel
+
+    inner = {name: _innermost(feature) for name, feature in features.items()}
+    return [name for name, one in inner.items() if isinstance(one, ClassLabel) and one is not features[name]]
 
 
 def _named(feature: Any, value: Any) -> Any:

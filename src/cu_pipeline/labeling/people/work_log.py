@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
-from cu_pipeline.core.capability import SEPARATOR, Capability
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
@@ -17,7 +17,7 @@ Record = TypeVar("Record", bound=BaseModel)
 
 
 def _clean_labels(labels: dict[str, str]) -> dict[str, str]:
-    return {name: SEPARATOR.join(map(clean_name, label.split(SEPARATOR))) for name, label in labels.items()}
+    return {name: clean_name(label) for name, label in labels.items()}
 
 
 Labels = Annotated[dict[str, str], AfterValidator(_clean_labels)]
