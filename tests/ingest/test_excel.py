@@ -87,7 +87,12 @@ def test_columns_of_labels_are_called_as_the_capabilities_are():
     columns = ["text", "Label_Safety", "LABEL_Cafe\u0301", "annotations_SAFETY", "label_mood"]
     found = capability_columns(pd.DataFrame(columns=columns), ["safety", "Café"])
     assert list(found) == ["text", "label_safety", "label_Café", "annotations_safety", "label_mood"]
-    both = pd.DataFrame(columns=["label_safety", "label_SAFETY"])
+
+
+def test_columns_of_labels_in_two_cases_are_one_unless_a_row_has_both():
+    apart = pd.DataFrame({"label_safety": ["a", ""], "label_SAFETY": ["", "b"]})
+    assert capability_columns(apart, ["safety"]).to_dict("list") == {"label_safety": ["a", "b"]}
+    both = pd.DataFrame({"label_safety": ["a", "c"], "label_SAFETY": ["", "b"]})
     assert list(capability_columns(both, ["safety"])) == ["label_safety", "label_SAFETY"]
 
 

@@ -47,16 +47,21 @@ def known_columns(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def capability_columns(frame: pd.DataFrame, capabilities: Iterable[str]) -> pd.DataFrame:
-    """Call the columns of labels as the capabilities are, where they differ in case or form: `label_Safety`."""
+    """Call the columns of labels as the capabilities are, where they differ in case or form: `label_Safety`.
+
+    Columns of several sources become one, unless a row has a value in both.
+    """
     columns = [f"{part}_{name}" for name in capabilities for part in (LABEL, VOTES)]
     wanted = {folded_name(name): name for name in columns}
-    renamed = {
-        name: wanted[folded_name(name)]
-        for name in frame.columns
-        if folded_name(name) in wanted and wanted[folded_name(name)] not in frame.columns
-    }
-    once = {name: new for name, new in renamed.items() if list(renamed.values()).count(new) == 1}
-    return frame.rename(columns=once)
+    for name in frame.columns:
+        column = wanted.get(folded_name(name), name)
+        if column == name:
+            continue
+        if column not in frame:
+            frame = frame.rename(columns={name: column})
+        elif not ((frame[column] != "") & (frame[name] != "")).any():
+            frame = frame.assign(**{column: frame[column].where(frame[column] != "", frame[name])}).drop(columns=name)
+    return frame
 
 
 def _known(name: str) -> str:

@@ -4,9 +4,8 @@ import csv
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 MOST_LINES: Final = 1000
 """Of one quoted cell. It bounds the work where a quote is not closed."""
@@ -15,8 +14,7 @@ _MOSTLY: Final = 0.75
 """Share of the lines of a cell that look like rows from which on a quote was forgotten rather than meant."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row, or a line that is none.
 
     Attributes:
@@ -34,6 +32,37 @@ class Row:
     doubtful: bool = False
 
 
+class QuotedRows:
+    """Reads rows of lines as RFC 4180 has them, from any place.
+
+    Args:
+        lines: of the whole file, with their endings.
+        delimiter: between cells.
+    """
+
+    def __init__(self, lines: Sequence[str], delimiter: str) -> None:
+        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+        self._lines, self._place, self._stop = lines, 0, 0
+        self._reader = csv.reader(self, delimiter=delimiter, strict=True)
+
+    def at(self, place: int) -> tuple[list[str], int] | None:
+        """Read the row at a place, and over how many lines it goes; None where its quotes are not as they must be."""
+        self._place, self._stop = place, min(place + MOST_LINES, len(self._lines))
+        try:
+            return next(self._reader), self._place - place
+        except csv.Error:
+            return None
+
+    def __iter__(self) -> "QuotedRows":
+        return self
+
+    def __next__(self) -> str:
+        if self._place >= self._stop:
+            raise StopIteration
+        self._place += 1
+        return self._lines[self._place - 1]
+
+
 def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int = 0) -> Iterator[Row]:
     """Divide lines into rows; empty lines are left out.
 
@@ -48,16 +77,16 @@ def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int = 0)
         width: how many cells a row has.
         start: place of the first line to read.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    place = start
+    quoted, place = QuotedRows(lines, delimiter), start
     while place < len(lines):
         line = lines[place].rstrip("\r\n")
-        if not line:
-            place += 1
-            continue
-        row = _row(lines, place, line, delimiter, width)
-        yield row
-        place = row.last
+        place += 1
+        if '"' in line:
+            row = _row(lines, place, quoted, delimiter, width)
+            place = row.last
+            yield row
+        elif line:
+            yield Row(place, place, _trimmed(line.split(delimiter), width))
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -77,29 +106,19 @@ def split_line(line: str, delimiter: str) -> list[str]:
     return cells
 
 
-def quoted_row(lines: Sequence[str], place: int, delimiter: str) -> tuple[list[str], int] | None:
-    """Read a row as RFC 4180 has it, and over how many lines it goes; None where its quotes are not so."""
-    ahead = (lines[number] for number in range(place, min(place + MOST_LINES, len(lines))))
-    reader = csv.reader(ahead, delimiter=delimiter, strict=True)
-    try:
-        return next(reader), reader.line_num
-    except csv.Error:
-        return None
-
-
-def _row(lines: Sequence[str], place: int, line: str, delimiter: str, width: int) -> Row:
-    number = place + 1
-    if '"' not in line:
-        return Row(number, number, _trimmed(line.split(delimiter), width))
-    quoted = quoted_row(lines, place, delimiter)
-    if quoted is not None and quoted[1] == 1:
-        return Row(number, number, _trimmed(quoted[0], width))
-    if quoted is not None and len(_trimmed(quoted[0], width)) == width:
-        several = [one for one in lines[place : place + quoted[1]] if one.strip("\r\n")]
-        if not _are_rows(several, delimiter, width):
-            doubtful = width > 1 and all(_fits(one, delimiter, width) for one in several)
-            return Row(number, place + quoted[1], _trimmed(quoted[0], width), doubtful=doubtful)
-    return _alone(line, number, delimiter, width)
+def _row(lines: Sequence[str], number: int, quoted: QuotedRows, delimiter: str, width: int) -> Row:
+    """Read the row that begins with the line of a number, which has quotes."""
+    found = quoted.at(number - 1)
+    if found is not None:
+        cells, last = _trimmed(found[0], width), number - 1 + found[1]
+        if last == number:
+            return Row(number, number, cells)
+        if len(cells) == width:
+            several = [one for line in lines[number - 1 : last] if (one := line.rstrip("\r\n"))]
+            fitting = _fitting(several, delimiter, width)
+            if not _are_rows(fitting, delimiter, len(several)):
+                return Row(number, last, cells, doubtful=width > 1 and len(fitting) == len(several))
+    return _alone(lines[number - 1].rstrip("\r\n"), number, delimiter, width)
 
 
 def _alone(line: str, number: int, delimiter: str, width: int) -> Row:
@@ -116,20 +135,26 @@ def _trimmed(cells: list[str], width: int) -> list[str]:
     return cells[:width] if len(cells) > width and not any(cells[width:]) else cells
 
 
-def _are_rows(lines: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether lines look like rows rather than like prose, in which a blank follows a comma."""
-    if width < 2:
-        return False
-    alike = [_fits(line, delimiter, width) and not _is_prose(line, delimiter) for line in lines]
-    return all(alike) or (len(alike) > 3 and sum(alike) >= _MOSTLY * len(alike))
+def _are_rows(fitting: Sequence[str], delimiter: str, lines: int) -> bool:
+    """Whether so many lines look like rows rather than like prose, in which a blank follows a comma."""
+    alike = sum(not _is_prose(line, delimiter) for line in fitting)
+    return _are_most(alike, lines)
 
 
-def _fits(line: str, delimiter: str, width: int) -> bool:
-    return len(_trimmed(split_line(line.rstrip("\r\n"), delimiter), width)) == width
+def _are_most(some: int, lines: int) -> bool:
+    return some == lines or (lines > 3 and some >= _MOSTLY * lines)
+
+
+def _fitting(lines: Sequence[str], delimiter: str, width: int) -> list[str]:
+    """Find the lines that have as many cells as the header; none if they are few, or where there is one column."""
+    enough = [line for line in lines if line.count(delimiter) >= width - 1]
+    if width < 2 or not _are_most(len(enough), len(lines)):
+        return []
+    return [line for line in enough if len(_trimmed(split_line(line, delimiter), width)) == width]
 
 
 def _is_prose(line: str, delimiter: str) -> bool:
-    return any(cell[:1].isspace() for cell in split_line(line.rstrip("\r\n"), delimiter)[1:])
+    return any(cell[:1].isspace() for cell in split_line(line, delimiter)[1:])
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import IO, Final
 
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import ManifestError
-from cu_pipeline.ingest.csv_rows import Row, quoted_row, split_line, split_rows
+from cu_pipeline.ingest.csv_rows import QuotedRows, Row, split_line, split_rows
 from cu_pipeline.ingest.text_files import text_lines
 
 DELIMITERS: Final = ",;\t"
@@ -54,7 +54,7 @@ def _header(lines: Sequence[str]) -> tuple[list[str], str, int]:
     if place >= len(lines):
         return [], DELIMITERS[0], place
     delimiter = told["sign"] if told else max(DELIMITERS, key=lines[place].count)
-    cells, height = quoted_row(lines, place, delimiter) or (split_line(lines[place].rstrip("\r\n"), delimiter), 1)
+    cells, height = QuotedRows(lines, delimiter).at(place) or (split_line(lines[place].rstrip("\r\n"), delimiter), 1)
     return [clean_name(cell) for cell in cells], delimiter, place + height
 
 

@@ -151,7 +151,7 @@ def _read(address: str) -> list[Record]:
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Make a table of text of records, absent values "", with a column for what is wrong with a row."""
     rows = list(records)
-    names = {name: str(name).strip() for row in rows for name in row}
+    names = {name: str(name) for row in rows for name in row}
     columns = {name: [""] * len(rows) for name in (*names.values(), PROBLEM)}
     for place, row in enumerate(rows):
         for name, value in row.items():

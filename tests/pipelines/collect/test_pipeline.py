@@ -256,11 +256,13 @@ def test_lists_in_a_column_of_labels_are_classes(project):
         assert counts == several | {("topic", "pets"): 48}
 
 
-def test_two_classes_where_one_holds_are_a_refused_row(project):
-    project.feed({"text": "x", "label": '["pets", "cars"]'}, {"text": "y", "label": '["pets"]'})
-    project.run()
+def test_two_classes_where_one_holds_are_a_refused_row_and_told(project, caplog):
+    project.feed({"clip_id": "a", "text": "x", "label": '["pets", "cars"]'}, {"text": "y", "label": '["pets"]'})
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
     assert project.annotations["label"].tolist() == ["pets"]
     assert "names 2 classes where exactly one holds" in project.rejects["detail"][0]
+    assert """1 refused: bad_row (a: label '["pets", "cars"]' names 2 classes""" in caplog.text
 
 
 def test_a_class_in_two_cases_stops_collect(project):

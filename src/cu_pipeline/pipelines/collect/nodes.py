@@ -37,6 +37,9 @@ from cu_pipeline.splitting.options import SplitOptions
 SAMPLE: Final = "data/01_raw/sample"
 """Where the generated feed lies."""
 
+_SHOWN: Final = 200
+"""Characters of a reason that are shown."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -173,8 +176,10 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
     """Gather the refused rows of all checks, sorted."""
     rejects = pd.concat(refused).sort_values(["clip_id", "path", "reason", "detail"])
     count("clips_rejected", len(rejects))
-    for reason, number in rejects["reason"].value_counts().sort_index().items():
-        _log.warning("%d refused: %s", number, reason)
+    for reason, some in rejects.groupby("reason"):
+        first = some.iloc[0]
+        which = first["clip_id"] or first["path"] or "a row"
+        _log.warning("%d refused: %s (%s: %s)", len(some), reason, which, first["detail"][:_SHOWN])
     return rejects.reset_index(drop=True)
 
 
