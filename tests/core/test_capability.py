@@ -35,7 +35,42 @@ def test_a_single_label_needs_exactly_one_class() -> None:
 @pytest.mark.parametrize("classes", [["a", "a"], ["a|b"], ["none"], [" "], [""]])
 def test_unusable_classes_are_refused(classes: list[str]) -> None:
     with pytest.raises(ValidationError, match=r"cannot be used|repeat a name"):
-        Capability(classes=tuple(classes))
+        Capability(kind=Kind.MULTI, classes=tuple(classes))
+
+
+def test_where_one_class_holds_its_name_may_be_none_or_have_a_bar() -> None:
+    assert Capability(classes=("none", "News | Politics")).classes == ("none", "News | Politics")
+
+
+def configured(**capability: object) -> Capability:
+    return Capabilities.model_validate({"topic": capability}).root["topic"]
+
+
+def test_configured_classes_are_spelt_as_the_feeds_are() -> None:
+    described = {"Cafe\u0301": "coffee", "Tom & Jerry": "cats"}
+    found = configured(classes=["Cafe\u0301 ", "Tom\u00a0&amp; Jerry"], class_descriptions=described)
+    assert found.classes == ("Café", "Tom & Jerry")
+    assert found.class_descriptions == {"Café": "coffee", "Tom & Jerry": "cats"}
+
+
+@pytest.mark.parametrize(
+    ("capability", "message"),
+    [
+        ({"classes": ["Food", "food"]}, "classes 'Food' and 'food' differ only in case or form"),
+        ({"classes": ["film", "\ufb01lm"]}, "differ only in case or form"),
+        ({"classes": ["Café", "Cafe\u0301"]}, "repeat a name"),
+        ({"classes": ["a" * 101, "b"]}, "has 101 characters, and 100 are allowed"),
+        ({"classes": ["\u200b", "b"]}, "no visible name"),
+        ({"classes": ["NONE", "b"], "kind": "multi"}, "'none' says that no class applies"),
+    ],
+)
+def test_configured_classes_that_would_be_mistaken_are_refused(capability: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        configured(**capability)
+
+
+def test_a_name_of_a_hundred_characters_is_a_class() -> None:
+    assert configured(classes=["a" * 100, "b"]).classes == ("a" * 100, "b")
 
 
 def test_a_project_needs_a_capability_and_keeps_their_order() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cu_pipeline.core.caption_text import clean_caption
+from cu_pipeline.core.caption_text import clean_caption, clean_name, folded_name
 
 tricky = st.text(
     st.sampled_from("&#;xXampltgt0123468 \t\n\r\u200b\u200c\u200d\u00a0\u0301\ufe0f\u2066é👩🍳🏴\U000e0067\U000e007fنक्")
@@ -62,3 +62,24 @@ def test_cleaning_again_changes_nothing(text):
 
 def test_many_times_escaped_text_takes_no_long():
     assert clean_caption("&" + "amp;" * 100_000 + "lt;") == "<"
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=30))
+def test_a_clean_name_is_one_line_without_doubled_blanks_and_stays_as_it_is(name: str) -> None:
+    cleaned = clean_name(name)
+    assert cleaned == " ".join(cleaned.split())
+    assert clean_name(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["Cafe\u0301 Nu\u0308rnberg", "Café\u00a0Nürnberg", "\u200bCafé \t\u3000Nürnberg\n", "Caf&eacute; N&#252;rnberg"],
+)
+def test_names_that_look_the_same_are_the_same(spelling: str) -> None:
+    assert clean_name(spelling) == "Café Nürnberg"
+
+
+@pytest.mark.parametrize(("one", "other"), [("Food", "FOOD"), ("film", "\ufb01lm"), ("Food", "Ｆｏｏｄ"), ("ß", "SS")])
+def test_names_that_differ_in_case_or_form_fold_to_one(one: str, other: str) -> None:
+    assert clean_name(one) != clean_name(other)
+    assert folded_name(one) == folded_name(other)

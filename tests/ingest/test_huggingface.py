@@ -54,6 +54,21 @@ def test_videos_are_unpacked_once_and_classes_have_names(root):
     assert counters.counts()["media_extracted"] == 0
 
 
+def test_lists_of_classes_become_lists_of_names(root):
+    classes = datasets.ClassLabel(names=["advert", "violence"])
+    columns = {"Text": ["a", "b", "c"], "label": [[1, 0], [], None]}
+    save(root / "ds", columns, label=datasets.Sequence(classes))
+    rows = read("ds")
+    assert rows["label"].tolist() == ['["violence", "advert"]', "[]", ""]
+    assert rows["text"].tolist() == ["a", "b", "c"]
+
+
+def test_a_file_of_exactly_the_limit_is_kept(root):
+    save(root / "bytes", {"mp4": [bytes(1000), bytes(1001)], "clip_id": ["a", "b"]})
+    kept, rejects = place(read("bytes"), {})
+    assert (kept["clip_id"].tolist(), rejects["clip_id"].tolist()) == (["a"], ["b"])
+
+
 def test_columns_of_bytes_and_of_paths_are_media(root):
     save(root / "bytes", {"mp4": [b"film", bytes(1001)], "clip_id": ["a", "b"]})
     kept, rejects = place(read("bytes"), {})

@@ -84,6 +84,14 @@ def test_the_feeds_own_language_wins_and_what_is_unsure_stays_open():
     pd.testing.assert_frame_equal(rows, feed())
 
 
+def test_a_caption_exactly_as_sure_as_asked_is_named_and_a_less_sure_one_is_not():
+    caption = "vier Katzen im Garten"
+    _, shares = language._model().probabilities([language._words(caption)])
+    sure = float(shares.max())
+    assert identify([caption], sure) == ["de"]
+    assert identify([caption], sure + 0.001) == [""]
+
+
 def test_naming_languages_can_be_left_out_and_made_stricter():
     assert name_languages(feed(), LanguageOptions(enabled=False))["lang"].tolist() == ["en", "", "", ""]
     assert name_languages(feed(), LanguageOptions(least_probability=1))["lang"].tolist() == ["en", "", "", ""]

@@ -90,7 +90,12 @@ def test_media_are_found_beside_the_manifest_and_named_from_the_root(root, tmp_p
 
 def test_rows_that_cannot_be_read_say_why(root):
     frame = read(write(root / "a.csv", 'text,label\nok,a\ntoo,many,fields\nfew\n"multi\nline",b\n'))
-    assert frame["_problem"].tolist() == ["", "3 fields where the header has 2", "1 fields where the header has 2", ""]
+    assert frame["_problem"].tolist() == [
+        "",
+        "line 3: 3 fields where the header has 2",
+        "line 4: 1 fields where the header has 2",
+        "",
+    ]
     frame = read(write(root / "a.jsonl", '{"text": "ok"}\n{broken\n[1]\n{"text": "\\ud83d"}\n'))
     assert [bool(problem) for problem in frame["_problem"]] == [False, True, True, False]
     frame.to_parquet(root / "lone_surrogates_can_be_stored.parquet")

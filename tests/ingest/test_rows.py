@@ -4,7 +4,8 @@ import pytest
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import BadClipError, Reason
-from cu_pipeline.ingest.rows import check_row, foreign_columns
+from cu_pipeline.ingest.opinions import foreign_columns
+from cu_pipeline.ingest.rows import check_row
 
 CAPABILITIES = Capabilities.model_validate({"topic": {}, "safety": {"kind": "multi"}})
 

@@ -67,6 +67,15 @@ def test_files_with_one_stem_are_one_clip(root):
     assert (rows["_problem"] == "").all()
 
 
+def test_lists_of_labels_and_facts_of_exactly_the_limit_are_read(root):
+    facts = json.dumps({"text": "x", "label_safety": ["advert", "violence"], "Creator": "me"}).encode()
+    full, over = facts.ljust(2**20), facts.ljust(2**20 + 1)
+    shard(root / "s.tar", [("0.json", full), ("1.json", over), ("2.mp4", bytes(1000)), ("3.mp4", bytes(1001))])
+    rows = read("s.tar")
+    assert rows[["label_safety", "creator"]].to_numpy().tolist()[0] == ['["advert", "violence"]', "me"]
+    assert (rows["_problem"] != "").tolist() == [False, True, False, True]
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
 def test_compressed_shards_are_read(root, mode):
     shard(root / f"a.tar.{mode[2:]}", [("0.mp4", b"x")], mode)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
-from cu_pipeline.labeling.costs import new_entries
+from cu_pipeline.labeling.costs import known_keys, new_entries
 from cu_pipeline.labeling.guarantee.opinions import priced
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
@@ -32,7 +32,7 @@ def _enter(
 ) -> pd.DataFrame:
     before = table([], LEDGER) if ledger is None else ledger
     answered = pd.concat([annotations, people_annotations(review_batches(*log))], ignore_index=True)
-    new = new_entries(answered, paid_answers(*log), feed, {("topic", "smol", "2"): 31}, before["key"], NOW)
+    new = new_entries(answered, paid_answers(*log), feed, {("topic", "smol", "2"): 31}, known_keys(before), NOW)
     assert list(new) == list(LEDGER)
     return pd.concat([before, new], ignore_index=True)
 
@@ -170,3 +170,13 @@ def test_the_ledger_only_grows_and_holds_each_answer_once_whatever_happens(event
     assert ledger["key"].is_unique
     assert set(ledger["key"]) == set(_enter(feed, nobody, log=(log, answers))["key"])
     assert ledger["price"].sum() == pytest.approx(sum(one.spent for one in review_batches(log, answers)))
+
+
+def test_nobody_is_paid_again_because_names_are_spelt_otherwise(clips, votes) -> None:
+    feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
+    opened, answer = _batch("b1", "2"), _answer("b1", "2", annotator="Ana Müller", labels={"topic": "Café"})
+    ledger = _enter(feed, priced(votes(("1", "José", "Café")), 0.04), log=([opened], [answer]))
+    unclean = {"annotator": ["Jose\u0301", "Ana\u00a0Mu\u0308ller"], "label": ["Cafe\u0301", "Café\u200b"]}
+    as_before = ledger.assign(**unclean, key=["old feed", "old answer"])
+    again = _enter(feed, priced(votes(("1", "José", "Café")), 0.04), as_before, log=([opened], [answer]))
+    assert again["key"].tolist() == ["old feed", "old answer"]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
-from cu_pipeline.splitting.assignment import Given, assign, divide, reconcile, split_of
+from cu_pipeline.splitting.assignment import Given, assign, divide, division, reconcile, split_of
 from cu_pipeline.splitting.checks import find_leakage
 from cu_pipeline.splitting.groups import Groups
 from cu_pipeline.splitting.options import SplitOptions
@@ -196,3 +196,25 @@ def test_a_large_unit_stays_where_it_is_and_goes_nowhere_that_has_no_share():
     assert assign(feed, placed, SplitOptions())[name].split is Split.TEST
     untrained = SplitOptions(train=0, validation=0.5, test=0.5)
     assert assign(feed, {}, untrained)[name].split is not Split.TRAIN
+
+
+def test_a_creator_whose_spellings_were_in_two_splits_has_one_split_from_then_on():
+    options = SplitOptions()
+    mine = division(options)
+    rows = [
+        ("creator:Cafe\u0301", mine, "train", 1, False),
+        ("creator:Café", mine, "test", 1, True),
+        ("creator:Café", "another", "train", 1, False),
+        ("content:a", mine, "train", 1, False),
+        ("content:b", mine, "test", 1, True),
+    ]
+    ledger = table([dict(zip(SPLITS, row, strict=True)) for row in rows], SPLITS)
+    columns = ["clip_id", "creator", "text", "media_sha256", "text_sha256", "posted_at"]
+    clips = pd.DataFrame([("1", "Café", "", "a", "", ""), ("2", "Café", "", "b", "", "")], columns=columns)
+    for _ in range(2):
+        divided, ledger = divide(clips, table([], DUPLICATES), ledger, options)
+        assert divided["split"].tolist() == [LEFT_OUT, "test"]  # the first one was learned from
+        kept = ledger.set_index(["key", "division"])["split"].to_dict()
+        assert kept["creator:Café", mine] == "test"
+        assert kept["creator:Café", "another"] == "train"
+        assert len(kept) == len(rows) - 1

@@ -1,11 +1,13 @@
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, RootModel, field_validator, model_validator
+from pydantic import Field, RootModel, ValidationInfo, field_validator, model_validator
 
+from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.options import Options
 
 NONE = "none"
@@ -13,6 +15,9 @@ NONE = "none"
 
 SEPARATOR = "|"
 """Stands between the classes of a multi-label value."""
+
+LONGEST_NAME: Final = 100
+"""Characters that the name of a class may have."""
 
 
 class Kind(StrEnum):
@@ -39,10 +44,11 @@ class Capability(Options):
 
     @field_validator("classes")
     @classmethod
-    def _usable(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+    def _usable(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        multi = info.data.get("kind") is Kind.MULTI
         for name in classes:
-            if not name.strip() or SEPARATOR in name or name == NONE:
-                rule = f"a class is not empty, is not {NONE!r} and has no {SEPARATOR!r}"
+            if not name.strip() or (multi and (SEPARATOR in name or name == NONE)):
+                rule = f"a class is not empty, and where several may hold, is not {NONE!r} and has no {SEPARATOR!r}"
                 raise ValueError(f"class {name!r} cannot be used: {rule}")
         if len(set(classes)) != len(classes):
             raise ValueError(f"classes {list(classes)} repeat a name: give each class once")
@@ -50,7 +56,8 @@ class Capability(Options):
 
     @model_validator(mode="after")
     def _describes_its_classes(self) -> Self:
-        unknown = sorted(set(self.class_descriptions) - set(self.classes))
+        known = set(map(clean_name, self.classes))
+        unknown = sorted(one for one in self.class_descriptions if clean_name(one) not in known)
         if self.classes and unknown:
             raise ValueError(
                 f"class_descriptions name {', '.join(map(repr, unknown))}; classes are {', '.join(self.classes)}. "
@@ -60,9 +67,59 @@ class Capability(Options):
 
 
 class Capabilities(RootModel[dict[str, Capability]]):
-    """All capabilities of a project by name, in order; the first owns the manifest's `label` column."""
+    """All capabilities of a project by name, in order; the first owns the manifest's `label` column.
+
+    Names of classes are cleaned as the feed's are, so that both are spelt alike. What is refused here and not in a
+    `Capability` may still stand in files of earlier versions.
+    """
 
     root: dict[str, Capability] = Field(min_length=1)
+
+    @field_validator("root")
+    @classmethod
+    def _spelt_alike(cls, root: dict[str, Capability]) -> dict[str, Capability]:
+        return {name: _cleaned(name, capability) for name, capability in root.items()}
+
+
+def _cleaned(name: str, capability: Capability) -> Capability:
+    """Clean the names of a capability's classes, and refuse those that tools or people would mistake."""
+    classes = tuple(clean_name(one) for one in capability.classes)
+    for one in classes:
+        if problem := name_problem(one, capability.kind):
+            raise ValueError(f"capability {name!r}: {problem}")
+    if len(set(classes)) != len(classes):
+        raise ValueError(f"capability {name!r}: classes {list(classes)} repeat a name: give each class once")
+    for spellings in same_names(classes):
+        shown = " and ".join(map(repr, spellings))
+        raise ValueError(f"capability {name!r}: classes {shown} differ only in case or form: keep one, or rename one")
+    described = {clean_name(one): words for one, words in capability.class_descriptions.items()}
+    return capability.model_copy(update={"classes": classes, "class_descriptions": described})
+
+
+def name_problem(name: str, kind: Kind) -> str:
+    """Say why a cleaned name cannot be that of a class, and what to do; "" where it can."""
+    if not name:
+        return "a class has no visible name: give it one"
+    if len(name) > LONGEST_NAME:
+        shown = f"{name[:40]}…"
+        return f"class {shown!r} has {len(name)} characters, and {LONGEST_NAME} are allowed: give it a shorter name"
+    if kind is Kind.MULTI and SEPARATOR in name:
+        return f"class {name!r} has {SEPARATOR!r}, which stands between classes: replace it in the name"
+    if kind is Kind.MULTI and folded_name(name) == NONE:
+        return f"class {name!r} cannot be used, since {NONE!r} says that no class applies: rename it"
+    return ""
+
+
+def same_names(names: Iterable[str]) -> list[list[str]]:
+    """Find the names that differ only in case or form, sorted.
+
+    >>> same_names(["Food", "pets", "food"])
+    [['Food', 'food']]
+    """
+    spellings: Mapping[str, set[str]] = defaultdict(set)
+    for name in names:
+        spellings[folded_name(name)].add(name)
+    return [sorted(group) for _, group in sorted(spellings.items()) if len(group) > 1]
 
 
 def split_label(value: str, kind: Kind) -> tuple[str, ...]:

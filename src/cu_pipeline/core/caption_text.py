@@ -1,6 +1,7 @@
 import html.entities
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _SPACED: Final = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
@@ -25,6 +26,30 @@ def clean_caption(text: str) -> str:
     while (cleaned := _clean(text)) != text:
         text = cleaned
     return text
+
+
+@lru_cache(maxsize=2**16)
+def clean_name(name: str) -> str:
+    r"""Write the name of a class, a creator or an annotator in one spelling: as a caption, on one line.
+
+    Every run of blanks becomes one blank. Names that differ only in what people do not see are the same then.
+
+    >>> clean_name("Tom \u00a0&amp;\tJerry\u200b ")
+    'Tom & Jerry'
+    """
+    while (cleaned := " ".join(clean_caption(name).split())) != name:
+        name = cleaned
+    return name
+
+
+@lru_cache(maxsize=2**16)
+def folded_name(name: str) -> str:
+    """Write a name so that those which differ only in case or form, such as `Ｆｏｏｄ` and `food`, are equal.
+
+    >>> folded_name("Straße") == folded_name("STRASSE")
+    True
+    """
+    return clean_name(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()))
 
 
 def _clean(text: str) -> str:

@@ -9,9 +9,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from cu_pipeline.core.addresses import is_address, suffix_of
+from cu_pipeline.core.caption_text import folded_name
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.manifest import PROBLEM, REASON, Record
 from cu_pipeline.ingest.media_store import extract_once, keep, sweep
 from cu_pipeline.media.options import Limits
@@ -23,8 +25,9 @@ COLUMNS = ("path", "video", "media", "mp4", "bytes")
 def read_huggingface(place: str, limits: Limits) -> pd.DataFrame:
     """Read a dataset that was written by `save_to_disk`, with all its splits.
 
-    The media are the first column of type Video, else the first that `COLUMNS` names. Classes (ClassLabel) become their
-    names. All other columns keep their names; a split's name goes into the column `hf_split`. Bytes are unpacked once.
+    The media are the first column of type Video, else the first that `COLUMNS` names. Classes (ClassLabel, and lists of
+    them) become their names. All other columns keep their names; a split's name goes into the column `hf_split`. Bytes
+    are unpacked once.
 
     Args:
         place: the dataset's folder, seen from the project's root; relative media paths start there.
@@ -37,7 +40,7 @@ def read_huggingface(place: str, limits: Limits) -> pd.DataFrame:
     sweep()
     frames = [
         extract_once(
-            [str(folder), split, _versions(dataset), limits.max_bytes],
+            [str(folder), split, _versions(dataset), limits.max_bytes, *_lists_of_classes(dataset.features)],
             partial(_read, dataset, split, folder, limits.max_bytes),
         )
         for split, dataset in _open(place, folder).items()
@@ -46,7 +49,7 @@ def read_huggingface(place: str, limits: Limits) -> pd.DataFrame:
     rows = pd.concat([frame.reindex(columns=columns, fill_value="") for frame in frames], ignore_index=True)
     if rows.empty:
         raise ManifestError(f"huggingface {place!r} has no rows")
-    return rows
+    return known_columns(rows, f"huggingface {place!r}")
 
 
 def _open(place: str, folder: Path) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def _open(place: str, folder: Path) -> dict[str, Any]:
         ) from error
     splits = {"": found} if isinstance(found, Dataset) else dict(found)
     for dataset in splits.values():
-        if _media_column(dataset.features) is None and "text" not in dataset.column_names:
+        if _media_column(dataset.features) is None and "text" not in map(folded_name, dataset.column_names):
             remedy = f"Remedy: rename_column to one of {', '.join(COLUMNS)}, or to text"
             raise ManifestError(
                 f"huggingface {place!r} has neither media nor text, only {dataset.column_names}. {remedy}"
@@ -91,10 +94,11 @@ def _read(dataset: Any, split: str, folder: Path, max_bytes: int) -> Iterator[Re
     for name, feature in dataset.features.items():
         if isinstance(feature, Video):
             dataset = dataset.cast_column(name, Video(decode=False))
-    names = {name: feature for name, feature in dataset.features.items() if isinstance(feature, ClassLabel)}
+    inner = {name: _innermost(feature) for name, feature in dataset.features.items()}
+    names = {name: feature for name, feature in inner.items() if isinstance(feature, ClassLabel)}
     for row in tqdm(dataset, desc=f"reading {folder.name} {split}".rstrip(), disable=None):
         record = {name: value for name, value in row.items() if name != media and not isinstance(value, bytes)}
-        record |= {name: _class(feature, record[name]) for name, feature in names.items()}
+        record |= {name: _named(feature, record[name]) for name, feature in names.items()}
         record |= {"hf_split": split} if split else {}
         try:
             yield record | {"path": _media(row[media], folder, max_bytes) if media else ""}
@@ -102,8 +106,26 @@ def _read(dataset: Any, split: str, folder: Path, max_bytes: int) -> Iterator[Re
             yield record | {"path": "", PROBLEM: error.detail, REASON: error.reason.value}
 
 
-def _class(feature: Any, value: int | None) -> str:
-    return "" if value is None or value < 0 else feature.int2str(value)
+def _innermost(feature: Any) -> Any:
+    """Find what lists are of; they are written as `List(ClassLabel)`, `Sequence(…)` or `[…]`."""
+    while isinstance(feature, list) or hasattr(feature, "feature"):
+        feature = feature[0] if isinstance(feature, list) else feature.feature
+    return feature
+
+
+def _lists_of_classes(features: Any) -> list[str]:
+    """Name the columns of lists of classes, which earlier versions listed by their numbers."""
+    from datasets import ClassLabel
+
+    inner = {name: _innermost(feature) for name, feature in features.items()}
+    return [name for name, one in inner.items() if isinstance(one, ClassLabel) and one is not features[name]]
+
+
+def _named(feature: Any, value: Any) -> Any:
+    """Put classes' names in the place of their numbers, in lists too."""
+    if isinstance(value, list):
+        return [_named(feature, one) for one in value]
+    return None if value is None or value < 0 else feature.int2str(value)
 
 
 def _media(value: Any, folder: Path, max_bytes: int) -> str:

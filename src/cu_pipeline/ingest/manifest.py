@@ -1,9 +1,7 @@
 """Clips in a manifest, and the form of rows that all feeds give."""
 
-import csv
-import io
 import json
-import sys
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -14,6 +12,9 @@ import pandas as pd
 from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, scheme_of, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.ingest.columns import known_columns
+from cu_pipeline.ingest.csv_text import read_csv
+from cu_pipeline.ingest.text_files import encoding_of, text_lines
 from cu_pipeline.ingest.transports import EXTRAS
 from cu_pipeline.media.options import Limits
 
@@ -29,44 +30,30 @@ SOURCE: Final = "_source"
 """Key that says which source a row comes from."""
 
 
-def read_csv(stream: IO[bytes]) -> Iterator[Record]:
-    """Read comma-, semicolon- or tab-separated text with a header; byte order marks are understood."""
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    lines = io.TextIOWrapper(stream, encoding=_encoding(stream), newline="")
-    try:
-        yield from _read_lines(lines)
-    finally:
-        lines.detach()
+def _csv(stream: IO[bytes], name: str) -> Iterator[Record]:
+    for record, problem in read_csv(stream, name):
+        yield {**record, PROBLEM: problem} if problem else record
 
 
-def _read_lines(lines: io.TextIOWrapper) -> Iterator[Record]:
-    header_line = lines.readline()
-    delimiter = max(",;\t", key=header_line.count)
-    header = [name.strip() for name in next(csv.reader([header_line], delimiter=delimiter), [])]
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise ManifestError(f"columns {repeated} stand twice in the header: give each column once")
-    for fields in csv.reader(lines, delimiter=delimiter):
-        if not fields:
-            continue
-        record: Record = dict(zip(header, fields, strict=False))
-        if len(fields) != len(header):
-            record[PROBLEM] = f"{len(fields)} fields where the header has {len(header)}"
-        yield record
-
-
-def read_jsonl(stream: IO[bytes]) -> Iterator[Record]:
+def read_jsonl(stream: IO[bytes], name: str) -> Iterator[Record]:  # noqa: ARG001 - as the other readers
     """Read one JSON object a line."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(_utf8_lines(stream), 1):
         if not (text := line.removeprefix(b"\xef\xbb\xbf").strip()):
             continue
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             record = {PROBLEM: f"line {number} is not JSON: {error}"}
         yield record if isinstance(record, dict) else {PROBLEM: f"line {number} is not a JSON object"}
 
 
-def read_parquet(stream: IO[bytes]) -> Iterator[Record]:
+def _utf8_lines(stream: IO[bytes]) -> Iterable[bytes]:
+    if encoding_of(stream) == "utf-8-sig":
+        return stream
+    return (line.encode("utf-8", "surrogatepass") for line in text_lines(stream))
+
+
+def read_parquet(stream: IO[bytes], name: str) -> Iterator[Record]:  # noqa: ARG001 - as the other readers
     """Read a Parquet file, a batch of rows at a time."""
     import pyarrow.parquet
 
@@ -74,9 +61,9 @@ def read_parquet(stream: IO[bytes]) -> Iterator[Record]:
         yield from batch.to_pylist()
 
 
-FORMATS: Final[dict[str, Callable[[IO[bytes]], Iterator[Record]]]] = {
-    ".csv": read_csv,
-    ".tsv": read_csv,
+FORMATS: Final[dict[str, Callable[[IO[bytes], str], Iterator[Record]]]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".parquet": read_parquet,
@@ -84,13 +71,10 @@ FORMATS: Final[dict[str, Callable[[IO[bytes]], Iterator[Record]]]] = {
 """Readers by the file name's ending."""
 
 
-def _encoding(stream: IO[bytes]) -> str:
-    mark = stream.read(2)
-    stream.seek(0)
-    return "utf-16" if mark in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-
-
 COLUMNS = "clip_id, path, text, label, label_CAPABILITY, creator, posted_at, lang, annotations, annotations_CAPABILITY"
+
+_SHOWN: Final = 5
+_log = logging.getLogger(__name__)
 
 _JSON: Final = (bool, int, float, dict, list, tuple)
 _COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}
@@ -108,10 +92,20 @@ def read_manifest(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 -
     """
     place = local_path(place)
     address = place if is_address(place) else str(from_stored(str(Path(place).expanduser())))
-    frame = to_frame(_read(address))
-    check_columns(f"manifest {place!r}", frame)
+    source = f"manifest {place!r}"
+    frame = known_columns(to_frame(_read(address)), source)
+    check_columns(source, frame)
+    _tell_problems(source, frame[PROBLEM])
     folder = folder_of(address)
     return frame.assign(path=[_stored(folder, path.strip()) for path in frame.get("path", [""] * len(frame))])
+
+
+def _tell_problems(source: str, problems: "pd.Series[str]") -> None:
+    if len(found := problems[problems != ""]):
+        shown = "; ".join(found.head(_SHOWN))
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        _log.warning("%s: %d of %d rows cannot be read and are refused: %s%s", source, len(found), len(problems), shown,
+                     more)  # fmt: skip
 
 
 def check_columns(source: str, frame: pd.DataFrame) -> None:
@@ -138,7 +132,7 @@ def _read(address: str) -> list[Record]:
         raise ManifestError(f"manifest {address!r} ends in {suffix!r}. {allowed}, or `sample`")
     try:
         with fsspec.open(address, "rb", compression=_COMPRESSIONS.get(name.suffix)) as stream:
-            return list(reader(stream))
+            return list(reader(stream, address))
     except UnicodeError as error:
         raise ManifestError(f"manifest {address!r} is not UTF-8 text ({error}). Remedy: save it as UTF-8") from error
     except ManifestError as error:
@@ -157,7 +151,7 @@ def _read(address: str) -> list[Record]:
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Make a table of text of records, absent values "", with a column for what is wrong with a row."""
     rows = list(records)
-    names = {name: str(name).strip() for row in rows for name in row}
+    names = {name: str(name) for row in rows for name in row}
     columns = {name: [""] * len(rows) for name in (*names.values(), PROBLEM)}
     for place, row in enumerate(rows):
         for name, value in row.items():
@@ -169,13 +163,19 @@ def _text(value: Any) -> str:
     """Write a manifest's value as text that UTF-8 can hold; nested values as JSON."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if hasattr(value, "tolist"):  # NumPy's
+        value = value.tolist()
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with gaps arrives as floats
     if isinstance(value, date):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, _JSON) else str(value)
+    return json.dumps(value, ensure_ascii=False, default=_plain) if isinstance(value, _JSON) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _stored(folder: str, path: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from cu_pipeline.core.addresses import is_address, local_path
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, project_root, to_stored
+from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.manifest import check_columns, to_frame
 from cu_pipeline.media.options import Limits
 
@@ -51,6 +52,7 @@ def read_sql(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
         result = as_it_is.exec_driver_sql(_query(wanted, connection))
         names = list(result.keys())
         rows = to_frame(dict(zip(names, row, strict=True)) for part in result.partitions(BATCH) for row in part)
+    rows = known_columns(rows, f"sql {place!r}")
     check_columns(f"sql {place!r}", rows)
     return rows.assign(path=[_stored(path.strip()) for path in rows.get("path", [""] * len(rows))])
 

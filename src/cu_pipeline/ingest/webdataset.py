@@ -19,6 +19,7 @@ from tqdm import tqdm
 from cu_pipeline.core.addresses import is_address, local_path, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.fetching import LONGEST_WAIT_S
 from cu_pipeline.ingest.manifest import PROBLEM, Record
 from cu_pipeline.ingest.media_store import extract_once, sweep
@@ -137,7 +138,7 @@ def read_webdataset(place: str, limits: Limits) -> pd.DataFrame:
             f"Remedy: give files of one clip one stem, such as 000.mp4 and 000.txt; read are media, {', '.join(FIELDS)}"
         )
         raise ManifestError(f"webdataset {place!r} holds no clip in {len(shards)} shards. {remedy}")
-    return rows
+    return known_columns(rows, f"webdataset {place!r}")
 
 
 def _rows(shard: Shard, max_bytes: int) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.decision import decide
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
@@ -199,6 +200,18 @@ def new_entries(
     return table(entries, LEDGER).reset_index(drop=True)
 
 
+def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
+    """List the keys of a ledger, and those that entries of people have now whose names were spelt otherwise then.
+
+    So nobody is paid twice because a person's or a class's name is cleaned since.
+    """
+    people = ledger[ledger["kind"] == AnnotatorKind.HUMAN]
+    spelt = people.assign(**{name: people[name].map(clean_name) for name in ("annotator", "label")})
+    changed = spelt[(spelt[["annotator", "label"]] != people[["annotator", "label"]]).any(axis=1)]
+    keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in changed.to_dict("records")]
+    return pd.concat([ledger["key"], pd.Series(keys, dtype=object)], ignore_index=True)
+
+
 def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Leave out the annotations that are people's answers to clips of batches."""
     answered = pd.MultiIndex.from_frame(annotations[_PLACE]).isin(pd.MultiIndex.from_frame(answers[_PLACE]))
@@ -207,10 +220,13 @@ def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
 
 def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
     """Key the answers, without those that an earlier version entered, which named no batch."""
-    places = answers[["batch", *_PLACE]].to_numpy().tolist()
-    keyed = answers.assign(key=[json_sha256(["answer", *place])[:32] for place in places])
+    keyed = answers.assign(key=[_answer_key(row) for row in answers.to_dict("records")])
     entered = [_key(row, {}) in before for row in answers.to_dict("records")]
     return keyed[~keyed["key"].isin(keyed.loc[entered, "key"])]
+
+
+def _answer_key(row: Mapping[Any, Any]) -> str:
+    return json_sha256(["answer", *(row[name] for name in ("batch", *_PLACE))])[:32]
 
 
 def _key(row: Mapping[object, object], content_of: Mapping[str, list[str]]) -> str:

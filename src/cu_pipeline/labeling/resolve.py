@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from cu_pipeline.core.capability import NONE, Capabilities, Capability, Kind, split_label
+from cu_pipeline.core.capability import NONE, Capabilities, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.ingest.class_names import foreign_in_words
 from cu_pipeline.labeling.copies import by_people
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
         used = Counter(one for label in labels for one in split_label(label, capability.kind))
         classes = capability.classes or tuple(sorted(used))
         if foreign := {one: times for one, times in used.items() if one not in classes}:
-            problems.append(_foreign(name, foreign, capability))
+            problems.append(foreign_in_words(name, foreign, capability))
         elif reason := _unusable(name, len(labels), classes, capability.kind):
             skipped[name] = reason
             _log.warning("capability %s is skipped: %s", name, reason)
@@ -90,15 +91,6 @@ def _unlearnable(labels: int, used: Mapping[str, int], kind: Kind) -> str:
     if kind is Kind.SINGLE and len(used) < 2:
         return f"people have named no class but {next(iter(used))!r} yet"
     return "" if used else f"people have said nothing but {NONE!r} yet"
-
-
-def _foreign(name: str, foreign: dict[str, int], capability: Capability) -> str:
-    found = ", ".join(f"{label!r} ({times} times)" for label, times in sorted(foreign.items()))
-    return (
-        f"capability {name!r}: the feed has labels that are not among its classes: {found}. Classes: "
-        f"{', '.join(capability.classes)}. Correct the feed, or add them to capabilities.{name}.classes "
-        "(left empty, the classes are taken from the feed)"
-    )
 
 
 def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import LEFT_OUT, SPLITS, Split, table
 from cu_pipeline.splitting.groups import (
@@ -52,6 +53,21 @@ def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]
     return {key: Given(Split(split), int(since), bool(tested)) for key, split, since, tested in rows}
 
 
+def respelt(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Spell creators as they are spelt now; those whose spellings had splits of their own have one then."""
+    keys = [
+        CREATOR + clean_name(key.removeprefix(CREATOR)) if key.startswith(CREATOR) else key for key in ledger["key"]
+    ]
+    if keys == ledger["key"].tolist():
+        return ledger
+    parts: dict[tuple[str, str], list[Given]] = {}
+    for key, made, split, since, tested in zip(keys, *(ledger[name] for name in list(SPLITS)[1:]), strict=True):
+        parts.setdefault((key, made), []).append(Given(Split(split), int(since), bool(tested)))
+    entries = {place: reconcile(same) for place, same in sorted(parts.items())}
+    rows = [(*place, entry.split.value, entry.since, entry.tested) for place, entry in entries.items()]
+    return table([dict(zip(SPLITS, row, strict=True)) for row in rows], SPLITS)
+
+
 def write_ledger(ledger: pd.DataFrame, now: Mapping[str, Given], options: SplitOptions) -> pd.DataFrame:
     """Bring the ledger to what keys have now; entries of clips that are gone, and of other options, stay."""
     mine = division(options)
@@ -78,7 +94,7 @@ def divide(
     Returns:
         The clips with `group`, `split`, and why a clip is `left_out` in `apart`; and the splits given so far.
     """
-    ledger = table(ledger, SPLITS)
+    ledger = respelt(table(ledger, SPLITS))
     given = read_ledger(ledger, options)
     keys = find_group_keys(clips, duplicates, options.common_caption)
     copies = sets_of_copies(keys)

@@ -309,3 +309,26 @@ def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, sync: TaskS
     other = dataclasses.replace(sync, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
     assert other.not_played() == {"hevc": 2}
     assert "browsers do not play 2 hevc" in not_played_message(other.not_played())
+
+
+def test_an_annotator_and_a_class_in_two_spellings_are_one(tmp_path: Path, server: LabelStudio) -> None:
+    capabilities = {"topic": Capability(classes=("Café", "none"))}
+    sync = dataclasses.replace(sync_at(tmp_path, clips=1, redundancy=2), capabilities=capabilities)
+    sync = dataclasses.replace(sync, queue=sync.queue[:1])
+    sync.push(server)
+    server.annotate(0, {"topic": ["none"]}, who="Ana Mu\u0308ller")
+    server.annotate(0, {"topic": ["Cafe\u0301"]}, who="Ana\u00a0Müller\u200b")
+    found = sync.take(server.tasks())
+    assert not found.problems
+    (review,) = sync.reviews()
+    answers = review.answers["c000"]
+    assert [(answer.annotator, answer.labels) for answer in answers] == [("Ana Müller", {"topic": "Café"})]
+    assert not sync.take(server.tasks()).fresh
+
+
+def test_names_that_earlier_versions_wrote_are_read_in_one_spelling(tmp_path: Path) -> None:
+    answer = {"batch": "b", "clip_id": "c", "annotation": 1, "time": "", "labels": {"safety": "Cafe\u0301|b\u200b"}}
+    lines = [json.dumps(answer | {"annotator": who}) for who in ("Ana Mu\u0308ller", "Ana\u00a0Müller")]
+    (tmp_path / "answers.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    read = answer_log(tmp_path / "answers.jsonl").read()
+    assert [(one.annotator, one.labels) for one in read] == [("Ana Müller", {"safety": "Café|b"})] * 2

@@ -43,6 +43,14 @@ def test_each_kind_of_rule_finds_its_clips(rule, found, feed) -> None:
     assert annotations["probabilities"].iloc[0] == '{"cooking": 0.8, "pets": 0.1, "sport": 0.1}'
 
 
+def test_creators_and_classes_of_rules_are_spelt_as_the_feeds_are(feed) -> None:
+    feed = feed.assign(creator=["Zoë B", "bob", "", "Zoë B"])
+    capabilities = {"topic": Capability(classes=("Café", "pets"))}
+    rule = _rule("creators", creators=["Zoe\u0308\u00a0B\u200b"], label="Cafe\u0301 ")
+    annotations = annotate_by_rules([rule], feed, capabilities, ())
+    assert annotations[["clip_id", "label"]].to_numpy().tolist() == [["1", "Café"], ["4", "Café"]]
+
+
 def test_a_multi_label_rule_gives_the_whole_answer(feed) -> None:
     rule = _rule("creators", creators=["bob"], capability="safety", label="violence|advert", probability=0.9)
     (row,) = annotate_by_rules([rule], feed, CAPABILITIES, ()).to_dict("records")

@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters, records
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.errors import ConfigurationError, ManifestError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.ingest.probing import ProbeLog
@@ -208,6 +209,74 @@ def test_labels_of_unknown_capabilities_are_told(project, caplog):
         project.run()
     assert "label_mood" in caplog.text
     assert json.loads(project.clips["metadata"][0]) == {"label_mood": "sad"}
+
+
+def test_thirty_creators_in_two_spellings_are_thirty_units(project):
+    spellings = [
+        lambda name: unicodedata.normalize("NFD", name),
+        lambda name: name.replace(" ", "\u00a0"),
+        lambda name: f"\u200b{name} ",
+        lambda name: name.replace("&", "&amp;"),
+    ]
+    rows = []
+    for number in range(30):
+        name = f"Zoë & Co {number}"
+        for part in range(4):
+            spelt = spellings[number % len(spellings)](name) if part % 2 else name
+            rows.append({"text": f"clip {part} of {number}", "creator": spelt})
+    project.feed(*rows)
+    project.run()
+    assert project.clips["creator"].nunique() == 30
+    assert len(project.clips[["creator", "split"]].drop_duplicates()) == 30
+    assert project.clips["split"].nunique() == 3
+
+
+def test_an_unclosed_quote_costs_no_clip(project, caplog):
+    lines = [
+        f"c{number:02},{chr(34) if number in {9, 21} else ''}caption {number},pets,u{number}" for number in range(40)
+    ]
+    (project.root / "feed.csv").write_text("\n".join(["clip_id,text,label,creator", *lines]), encoding="utf-8")
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
+    assert len(project.clips) == 40
+    assert project.clips["text"].tolist()[8:10] == ["caption 8", '"caption 9']
+    assert "(lines 11, 23)" in caplog.text
+
+
+def test_lists_in_a_column_of_labels_are_classes(project):
+    labels = [["advert", "violence"], [], ["advert"], ["violence"]]
+    rows = [{"text": f"clip {number}", "label_safety": labels[number % 4], "label": ["pets"]} for number in range(48)]
+    (project.root / "feed.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    pd.DataFrame(rows).to_parquet(project.root / "feed.parquet")
+    for name in ("feed.jsonl", "feed.parquet"):
+        project.options = project.options.model_copy(update={"manifest": (name,)})
+        project.run()
+        counts = project.annotations.groupby(["capability", "label"]).size().to_dict()
+        several = {("safety", one): 12 for one in ("advert|violence", "none", "advert", "violence")}
+        assert counts == several | {("topic", "pets"): 48}
+
+
+def test_two_classes_where_one_holds_are_a_refused_row_and_told(project, caplog):
+    project.feed({"clip_id": "a", "text": "x", "label": '["pets", "cars"]'}, {"text": "y", "label": '["pets"]'})
+    with caplog.at_level(logging.WARNING, "cu_pipeline"):
+        project.run()
+    assert project.annotations["label"].tolist() == ["pets"]
+    assert "names 2 classes where exactly one holds" in project.rejects["detail"][0]
+    assert """1 refused: bad_row (a: label '["pets", "cars"]' names 2 classes""" in caplog.text
+
+
+def test_a_class_in_two_cases_stops_collect(project):
+    project.feed(*({"text": f"clip {number}", "label": "Food" if number else "food"} for number in range(5)))
+    with pytest.raises(ConfigurationError, match=r"'Food' \(4 times\) and 'food' \(1 times\)"):
+        project.run()
+
+
+def test_one_moment_in_three_forms_divides_alike(project):
+    project.options = CollectOptions(manifest="feed.csv", split={"test_from": "2026-03-01"})
+    moments = ["2026-03-02T08:00:00Z", "1772438400", "Mon, 02 Mar 2026 08:00:00 GMT", "1767225600"]
+    project.feed(*({"clip_id": str(n), "text": f"clip {n}", "posted_at": one} for n, one in enumerate(moments)))
+    project.run()
+    assert (project.clips["split"] == "test").tolist() == [True, True, True, False]
 
 
 def test_languages_are_filled_in_and_odd_ones_told(project, caplog):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
+from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.labeling.people.tasks import control
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchOpened, PersonAnswer, latest
 
@@ -133,7 +134,8 @@ def _labels(result: Sequence[Mapping[str, Any]], capabilities: Mapping[str, Capa
 
 def _label(name: str, choices: Sequence[str], capability: Capability) -> str:
     multi = capability.kind is Kind.MULTI
-    allowed = (*capability.classes, NONE) if multi else capability.classes
+    allowed = tuple(map(clean_name, (*capability.classes, NONE) if multi else capability.classes))
+    choices = [clean_name(choice) for choice in choices]
     if unknown := [choice for choice in choices if choice not in allowed]:
         raise ValueError(
             f"{', '.join(map(repr, unknown))} is no class of {name}; classes: {', '.join(allowed)}. Label Studio's "
@@ -143,4 +145,4 @@ def _label(name: str, choices: Sequence[str], capability: Capability) -> str:
         raise ValueError(f"{name}: {', '.join(choices)} contradict one another: {NONE!r} stands alone")
     if not choices or (len(choices) > 1 and not multi):
         raise ValueError(f"{name}: {len(choices)} classes are chosen; exactly one holds")
-    return join_label([choice for choice in choices if choice != NONE], capability.kind)
+    return join_label([choice for choice in choices if not multi or choice != NONE], capability.kind)

@@ -5,14 +5,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.core.options import Options
 
 Record = TypeVar("Record", bound=BaseModel)
+
+
+def _clean_labels(labels: dict[str, str]) -> dict[str, str]:
+    return {name: clean_name(label) for name, label in labels.items()}
+
+
+Labels = Annotated[dict[str, str], AfterValidator(_clean_labels)]
+"""Capability to label. Names are cleaned as the feed's are, also those that earlier versions wrote."""
 
 
 class Draw(StrEnum):
@@ -56,7 +65,7 @@ class Item(Options):
 
     clip_id: str
     draw: Draw
-    gold: dict[str, str] = Field(default_factory=dict)
+    gold: Labels = Field(default_factory=dict)
     task: dict[str, Any]
 
 
@@ -111,11 +120,11 @@ class PersonAnswer(Options):
     batch: str
     clip_id: str
     annotation: int
-    annotator: str
+    annotator: Annotated[str, AfterValidator(clean_name)]
     time: str
     seconds: float | None = None
     state: AnswerState = AnswerState.ANSWERED
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Labels = Field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:

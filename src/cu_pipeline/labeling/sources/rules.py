@@ -13,14 +13,18 @@ from typing import Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label, split_label
+from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.decision import as_json
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import file_sha256, json_sha256
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+
+Name = Annotated[str, AfterValidator(clean_name), Field(min_length=1)]
+"""Of a creator or of classes, spelt as in the feed's tables."""
 
 
 class RuleOptions(Options):
@@ -35,7 +39,7 @@ class RuleOptions(Options):
 
     name: str = Field(min_length=1)
     capability: str
-    label: str = Field(min_length=1)
+    label: Name
     probability: float = Field(default=0.8, gt=0, lt=1)
 
     @property
@@ -97,7 +101,7 @@ class CreatorRule(RuleOptions):
     """Holds for the clips of some creators."""
 
     kind: Literal["creators"]
-    creators: tuple[str, ...] = Field(min_length=1)
+    creators: tuple[Name, ...] = Field(min_length=1)
 
     def _holds(self, clips: pd.DataFrame) -> "pd.Series[bool]":
         return clips["creator"].isin(self.creators)
@@ -143,7 +147,7 @@ class FunctionRule:
 
     def _answer(self, row: Mapping[Any, Any]) -> str:
         try:
-            return self.ask(row) or ""
+            return clean_name(self.ask(row) or "")
         except Exception as error:
             raise ConfigurationError(
                 f"rule {self.name!r} failed on clip {row['clip_id']!r}: {type(error).__name__}: {error}. Correct the "

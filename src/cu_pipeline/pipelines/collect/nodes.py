@@ -19,13 +19,15 @@ from cu_pipeline.core.records import Split
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
+from cu_pipeline.ingest.class_names import settle_classes
+from cu_pipeline.ingest.columns import capability_columns
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import Fetched, fetch_files
 from cu_pipeline.ingest.language import name_languages, odd_tags
 from cu_pipeline.ingest.manifest import read_manifest
+from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
 from cu_pipeline.ingest.probing import Probed, probe_new
-from cu_pipeline.ingest.rows import feed_annotations, foreign_columns
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
@@ -34,6 +36,9 @@ from cu_pipeline.splitting.options import SplitOptions
 
 SAMPLE: Final = "data/01_raw/sample"
 """Where the generated feed lies."""
+
+_SHOWN: Final = 200
+"""Characters of a reason that are shown."""
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +133,7 @@ def check_feed(
     Returns:
         Checked rows, and rejects.
     """
+    placed_rows = capability_columns(placed_rows, capabilities.root)
     if foreign := foreign_columns(placed_rows.columns, capabilities):
         known = ", ".join(capabilities.root)
         _log.warning("columns %s belong to no capability and are kept as metadata; capabilities: %s", foreign, known)
@@ -170,8 +176,10 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
     """Gather the refused rows of all checks, sorted."""
     rejects = pd.concat(refused).sort_values(["clip_id", "path", "reason", "detail"])
     count("clips_rejected", len(rejects))
-    for reason, number in rejects["reason"].value_counts().sort_index().items():
-        _log.warning("%d refused: %s", number, reason)
+    for reason, some in rejects.groupby("reason"):
+        first = some.iloc[0]
+        which = first["clip_id"] or first["path"] or "a row"
+        _log.warning("%d refused: %s (%s: %s)", len(some), reason, which, first["detail"][:_SHOWN])
     return rejects.reset_index(drop=True)
 
 
@@ -268,9 +276,17 @@ def check_splits(
     return found | languages | {"least": checks.rare_class}
 
 
-def collect_annotations(admitted_rows: pd.DataFrame) -> pd.DataFrame:
-    """List what people said about usable clips in the feed."""
-    return feed_annotations(admitted_rows)
+def collect_annotations(admitted_rows: pd.DataFrame, capabilities: Capabilities) -> pd.DataFrame:
+    """List what people said about usable clips in the feed, and check the classes that they named.
+
+    Args:
+        admitted_rows: rows of usable clips.
+        capabilities: what to recognise.
+
+    Raises:
+        ConfigurationError: labels that are no configured class, or classes that differ only in case or form.
+    """
+    return settle_classes(feed_annotations(admitted_rows), capabilities)
 
 
 def _read_sample(place: str, limits: Limits, options: SampleOptions, mapper: Mapper) -> pd.DataFrame:

@@ -44,7 +44,12 @@ def _clips() -> list[Node]:
         Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
         Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
         Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
-        Node(collect_annotations, "admitted_rows", "feed_annotations", name="collect_annotations"),
+        Node(
+            collect_annotations,
+            ["admitted_rows", "params:capabilities"],
+            "feed_annotations",
+            name="collect_annotations",
+        ),
     ]
 
 

@@ -17,7 +17,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.costs import bill, money_messages, new_entries, summarise
+from cu_pipeline.labeling.costs import bill, known_keys, money_messages, new_entries, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
@@ -268,7 +268,7 @@ def write_ledger(
         for clip, number in one.tokens.items()
     }
     paid = paid_answers(people_batches, people_annotations)
-    entries = new_entries(opinions.annotations, paid, opinions.clips, tokens, ledger["key"], datetime.now(UTC))
+    entries = new_entries(opinions.annotations, paid, opinions.clips, tokens, known_keys(ledger), datetime.now(UTC))
     count("ledger_entries_added", len(entries))
     return entries, unused_batches(review_batches(people_batches, people_annotations))
 
