@@ -43,7 +43,7 @@ def read_folder(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - F
     if not place or not folder.is_dir():
         remedy = "Remedy: name a folder laid out as CLASS/clip.mp4, as in `folder:data/ucf101`"
         raise ManifestError(f"folder {place!r} is not there. {remedy}")
-    seen = sorted(_files(folder))
+    seen = sorted(files_in(folder))
     media = [path for path in seen if path.suffix.lower() in SUFFIXES and len(path.parts) > 1]
     if len(seen) > len(media):
         _log.warning("%d files of %s are left out: no media, or in no class's folder", len(seen) - len(media), place)
@@ -64,7 +64,7 @@ def read_folder(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - F
     return pd.DataFrame(rows, dtype="object")
 
 
-def _files(root: Path) -> Iterator[Path]:
+def files_in(root: Path) -> Iterator[Path]:
     """List the files in a folder, without those that are hidden, as paths in it.
 
     Links to folders are followed once all that is really there is listed. A folder is listed once, whatever leads to
