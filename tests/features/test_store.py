@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,3 +84,32 @@ def test_equal_appends_give_equal_bytes(tmp_path):
         FeatureStore(tmp_path / name).append(IDENTITY, ["a", "b"], vectors(["a", "b"]))
     one, two = (next((tmp_path / name).rglob("part-*.parquet")) for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_part_has_its_name_only_once_it_is_whole(tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path)
+    write = pq.write_table
+
+    def fail(table, place, **options):
+        write(table, place, **options)
+        assert not list(tmp_path.rglob("part-*.parquet"))
+        raise OSError("the machine stops here")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    with pytest.raises(OSError, match="the machine stops here"):
+        store.append(IDENTITY, ["a"], vectors(["a"]))
+    assert store.missing(IDENTITY, ["a"]) == ["a"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "extractor.json"]
+
+
+def test_of_what_two_runs_stored_the_same_is_read_in_whatever_order_the_disk_lists_it(tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path)
+    for number in range(6):
+        store.append(IDENTITY, ["a", f"k{number}"], vectors([str(number), "b"]))
+    first = store.read(IDENTITY, ["a"])
+    glob = type(tmp_path).glob
+    monkeypatch.setattr(type(tmp_path), "glob", lambda self, pattern: sorted(glob(self, pattern), reverse=True))
+    backwards = store.read(IDENTITY, ["a"])
+    monkeypatch.setattr(type(tmp_path), "glob", lambda self, pattern: sorted(glob(self, pattern)))
+    np.testing.assert_array_equal(backwards, first)
+    np.testing.assert_array_equal(store.read(IDENTITY, ["a"]), first)

@@ -9,11 +9,13 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError, Reason
-from cu_pipeline.ingest.fetching import PATIENCE, FetchLog, fetch_files
+from cu_pipeline.ingest.fetching import PATIENCE, Fetched, FetchLog, fetch_files
+from cu_pipeline.ingest.media_store import keep
 from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.media.options import Limits
 
-LIMITS = Limits(max_bytes=100_000, timeout_s=0.5)
+LIMITS = Limits(max_bytes=100_000, timeout_s=20.0)
+BRIEF = LIMITS.model_copy(update={"timeout_s": 0.5})
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +106,7 @@ def test_a_server_that_fails_is_asked_again(web):
 def test_what_cannot_be_fetched_has_a_reason_and_leaves_nothing(root, web, path, reason, detail, requests):
     (web.folder / "a.mp4").write_bytes(b"x")
     (web.folder / "large.mp4").write_bytes(bytes(100_001))
-    [found], counts = fetch(web.address + path, attempts=2)
+    [found], counts = fetch(web.address + path, attempts=2, limits=BRIEF if reason is Reason.TIMEOUT else LIMITS)
     assert (found.reason, found.path) == (reason, "")
     assert detail in found.detail
     assert copies(root) == []
@@ -127,6 +129,65 @@ def test_an_earlier_copy_outlives_a_server_that_fails_but_not_a_file_that_was_de
     assert "copy of an earlier run" in caplog.text
     (web.folder / "a.mp4").unlink()
     assert fetch(address)[0][0].reason is Reason.MISSING
+
+
+def test_an_earlier_copy_outlives_a_time_out(root, web, caplog):
+    (web.folder / "a.mp4").write_bytes(b"x")
+    address = f"{web.address}/drip/a.mp4"
+    earlier = Fetched(address, keep([b"earlier"], ".mp4", 100), version="{}")
+    FetchLog(root_log()).append([earlier])
+    with caplog.at_level(logging.WARNING):
+        [found], counts = fetch(address, limits=BRIEF)
+    assert found == earlier
+    assert (root / found.path).read_bytes() == b"earlier"
+    assert "timeout: not fetched after 0.5 s. The copy of an earlier run is used" in caplog.text
+    assert (counts["media_fetch_failed"], counts["media_fetch_cached"]) == (0, 1)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_server_that_is_busy_is_asked_again(root, web, status):
+    (web.folder / f"{status}.mp4").write_bytes(b"film")
+    [found], _ = fetch(f"{web.address}/busy/{status}.mp4", attempts=2)
+    assert (root / found.path).read_bytes() == b"film"
+    assert len(web.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
+def test_a_server_that_refuses_for_good_is_not_asked_again(web, status):
+    (web.folder / f"{status}.mp4").write_bytes(b"film")
+    [found], _ = fetch(f"{web.address}/busy/{status}.mp4", attempts=2)
+    assert str(status) in found.detail
+    assert len(web.requests) == 1
+
+
+def test_a_host_that_answers_between_failures_is_not_given_up(web):
+    some = [f"{web.address}/broken/{number}.mp4" for number in range(2 * PATIENCE - 1)]
+    half = PATIENCE - 1
+    found, _ = fetch(*some[:half], f"{web.address}/tagged/absent.mp4", *some[half : 2 * half], threads=1, attempts=1)
+    assert not [record for record in found if "not tried" in record.detail]
+    assert len(web.requests) == 2 * half + 1
+
+
+@pytest.mark.parametrize("way", ["tagged", "silent"])
+def test_a_file_of_the_largest_size_is_fetched_and_a_larger_one_is_not(web, way):
+    (web.folder / "most.mp4").write_bytes(bytes(LIMITS.max_bytes))
+    (web.folder / "more.mp4").write_bytes(bytes(LIMITS.max_bytes + 1))
+    found, _ = fetch(*(f"{web.address}/{way}/{name}.mp4" for name in ("most", "more")))
+    assert [record.reason for record in found] == [None, Reason.TOO_LARGE]
+
+
+def test_a_copys_bytes_are_on_the_disk_before_it_has_its_name(root, monkeypatch):
+    synced = []
+
+    def note(descriptor):
+        status = os.fstat(descriptor)
+        synced.append(
+            (status.st_ino, status.st_size, [path for path in copies(root) if path.parent.name != ".partial"])
+        )
+
+    monkeypatch.setattr(os, "fsync", note)
+    path = root / keep([b"some ", b"bytes"], ".mp4", 100)
+    assert (path.stat().st_ino, 10, []) in synced
 
 
 def test_a_dead_host_is_given_up():

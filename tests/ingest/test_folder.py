@@ -51,3 +51,44 @@ def test_a_folder_without_clips_names_the_remedy(root, place):
     (root / "empty").mkdir()
     with pytest.raises(ManifestError, match=r"(?s)Remedy: .*CLASS/clip\.mp4"):
         read(place)
+
+
+def test_linked_folders_are_read_and_each_file_once(root, caplog):
+    fill(root, "set/run/a.mp4", "store/jump/b.mp4", "store/jump/deep/c.mp4", "store/notes.txt", "aside/z/d.mp4")
+    (root / "set/jump").symlink_to(root / "store/jump")
+    (root / "set/again").symlink_to("run")
+    (root / "set/run/more").symlink_to("../../aside", target_is_directory=True)
+    with caplog.at_level(logging.WARNING):
+        found = read("set")
+    assert found[["clip_id", "label", "path"]].to_numpy().tolist() == [
+        ["jump/b.mp4", "jump", "set/jump/b.mp4"],
+        ["jump/deep/c.mp4", "jump", "set/jump/deep/c.mp4"],
+        ["run/a.mp4", "run", "set/run/a.mp4"],
+        ["run/more/z/d.mp4", "run", "set/run/more/z/d.mp4"],
+    ]
+    assert "set/again is left out: it leads to a folder that is read already" in caplog.text
+
+
+def test_links_that_go_in_a_circle_or_up_are_named_and_left_out(root, caplog):
+    fill(root, "all/set/run/a.mp4", "all/other/b.mp4")
+    (root / "all/set/self").symlink_to("../set")
+    (root / "all/set/run/up").symlink_to("../../../all")
+    (root / "all/set/run/round").symlink_to(".")
+    (root / "all/set/here").symlink_to("here")
+    with caplog.at_level(logging.WARNING):
+        assert read("all/set")["clip_id"].tolist() == ["run/a.mp4"]
+    for link in ("set/self", "run/up", "run/round"):
+        assert f"{link} is left out" in caplog.text
+    assert "1 files of all/set are left out" in caplog.text
+
+
+def test_a_link_to_a_clip_that_is_gone_is_a_row_so_that_it_is_refused_by_name(root):
+    fill(root, "set/run/a.mp4")
+    (root / "set/run/gone.mp4").symlink_to("nowhere.mp4")
+    assert read("set")["clip_id"].tolist() == ["run/a.mp4", "run/gone.mp4"]
+
+
+def test_the_feeds_folder_may_be_a_link_itself(root):
+    fill(root, "store/run/a.mp4")
+    (root / "set").symlink_to("store")
+    assert read("set")["path"].tolist() == ["set/run/a.mp4"]

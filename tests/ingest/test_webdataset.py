@@ -94,6 +94,14 @@ def test_patterns_and_folders_name_shards(root):
     assert read((root / "s").as_uri())["clip_id"].tolist() == expected
 
 
+def test_shards_in_linked_folders_are_read(root):
+    shard(root / "s/a.tar", [("0.mp4", b"film")])
+    shard(root / "store/deep/b.tar", [("1.mp4", b"other")])
+    (root / "s/linked").symlink_to("../store")
+    (root / "s/round").symlink_to(".")
+    assert read("s")["clip_id"].tolist() == ["a/0", "linked/deep/b/1"]
+
+
 def test_a_shard_is_unpacked_once_while_it_stays_the_same(root):
     shard(root / "a.tar", [("0.mp4", b"x"), ("1.mp4", b"y")])
     first = read("a.tar")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import file_sha256
@@ -117,3 +118,28 @@ def test_whatever_decodes_is_accepted_and_the_rest_has_a_reason():
             assert (found.width, found.height) == (float(row["width"]), float(row["height"]))
         else:
             assert isinstance(found, BadClipError) or "partial" in row["observed"], row["clip_id"]
+
+
+def test_animated_webp_is_refused_with_what_to_do_and_a_still_one_is_read(tmp_path):
+    frames = [Image.new("RGB", (64, 48), (level, level, level)) for level in (20, 120, 220)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:], duration=500)
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:], duration=500)
+    frames[0].save(tmp_path / "still.webp")
+    Image.new("RGBA", (64, 48)).save(tmp_path / "clear.webp")
+    with pytest.raises(BadClipError, match="animated WebP is not read: convert it to MP4, WebM or GIF"):
+        probe(tmp_path / "moving.webp", Limits())
+    for name, duration in (("moving.gif", 1.5), ("still.webp", 0.04), ("clear.webp", 0.04)):
+        assert probe(tmp_path / name, Limits()).duration_s == pytest.approx(duration)
+
+
+def test_a_file_at_a_limit_is_taken_and_one_beyond_it_is_refused(encode):
+    clip = encode(frames=50, fps=25, width=64, height=48)
+    size = clip.stat().st_size
+    at = {"max_bytes": size, "max_duration_s": 2.0, "max_pixels": 64 * 48}
+    assert probe(clip, Limits(**at)).duration_s == 2.0
+    for change, reason in (
+        ({"max_bytes": size - 1}, Reason.TOO_LARGE),
+        ({"max_duration_s": 1.999}, Reason.TOO_LONG),
+        ({"max_pixels": 64 * 48 - 1}, Reason.TOO_MANY_PIXELS),
+    ):
+        assert refusal(clip, **(at | change)) == reason

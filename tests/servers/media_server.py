@@ -21,8 +21,8 @@ class Handler(BaseHTTPRequestHandler):
         with (FOLDER / "requests.txt").open("a") as log:
             log.write(f"{path}\n")
         folder, _, name = path[1:].partition("/")
-        if path in STATUS:
-            self.answer(STATUS[path])
+        if status := STATUS.get(path) or STATUS.get(f"/{folder}"):
+            self.answer(status)
         elif not (file := FOLDER / name).is_file():
             self.answer(404)
         else:
@@ -48,6 +48,11 @@ class Handler(BaseHTTPRequestHandler):
         """Fail twice, then answer."""
         asked = (FOLDER / "requests.txt").read_text().count(f"/flaky/{name}\n")
         self.answer(503) if asked <= 2 else self.answer(200, content)
+
+    def busy(self, name, content):
+        """Answer with the status that the file is called after, then with the file."""
+        asked = (FOLDER / "requests.txt").read_text().count(f"/busy/{name}\n")
+        self.answer(int(name.partition(".")[0])) if asked <= 1 else self.answer(200, content)
 
     def cut(self, name, content):
         """Promise more than there is."""

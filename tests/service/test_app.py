@@ -80,6 +80,39 @@ def test_nothing_to_classify_is_a_clear_error(client, predictor):
     assert predictor.seen == []
 
 
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "\u200b\ufeff",
+        "&nbsp;",
+        "&amp;nbsp; \u00a0",
+        "\x00",
+        "&#0;&#8203;",
+        "\u3164 \u115f",
+        "\u2060\u00ad",
+        "\u202e\u200f",
+    ],
+)
+def test_a_caption_of_which_nothing_is_seen_is_none(client, predictor, caption):
+    for response in (classify(client, caption), client.post("/classify", json={"caption": caption})):
+        assert response.status_code == 400
+        assert "send `video`, `caption` or both" in response.text
+    assert predictor.seen == []
+    assert classify(client, caption, ("clip.mp4", b"frames")).status_code == 200
+
+
+@pytest.mark.parametrize("body", ['{"caption": "\\ud800"}', '{"caption": "a", "\\u0000": 1}', '{"caption": ["a"]}'])
+def test_odd_json_is_refused_in_words(client, predictor, body):
+    response = client.post("/classify", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert predictor.seen == []
+
+
+def test_a_nul_in_an_uploads_name_does_no_harm(client, predictor):
+    assert classify(client, "a", ("clip\x00.m\x00p4", b"frames")).status_code == 200
+    assert predictor.seen == [(b"frames", "a")]
+
+
 @pytest.mark.parametrize("place", ["http://127.0.0.1:9/clip.mp4", "https://example.com/clip.mp4", "/etc/passwd"])
 def test_a_url_in_the_files_place_is_never_fetched(client, predictor, monkeypatch, place):
     import httpx

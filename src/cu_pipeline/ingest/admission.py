@@ -10,6 +10,7 @@ from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import CLIPS, REJECTS, Column, table
 from cu_pipeline.ingest.fetching import Fetched
+from cu_pipeline.ingest.file_names import FileNames
 from cu_pipeline.ingest.manifest import PROBLEM, REASON
 from cu_pipeline.ingest.probing import Probed, probe_key
 from cu_pipeline.ingest.rows import CHECKED, check_row
@@ -120,11 +121,13 @@ def check_rows(
     checked = TableBuilder(CHECKED)
     refused = TableBuilder(REJECTS)
     seen: set[str] = set()
+    names = FileNames()
     for record in manifest:
         try:
             row = check_row(record, capabilities)
             _check_unseen(row["clip_id"], seen)
             if row["path"]:
+                row["path"] = names.find(row["path"])
                 row["probe_key"] = probe_key(row["path"], limits)
             checked.append(dict(row))
         except BadClipError as error:

@@ -21,6 +21,7 @@ from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.fetching import LONGEST_WAIT_S
+from cu_pipeline.ingest.folder import files_in
 from cu_pipeline.ingest.manifest import PROBLEM, Record
 from cu_pipeline.ingest.media_store import extract_once, sweep
 from cu_pipeline.ingest.tar_shard import FIELDS, read_shard
@@ -100,6 +101,8 @@ def _files(store: Any, path: str) -> list[str]:
         return [file for file in store.glob(path) if store.isfile(file)]
     if without_query(path).endswith(ENDINGS) and not store.isdir(path):
         return [path] if store.exists(path) else []
+    if "file" in store.protocol and store.isdir(path):  # whose `find` leaves out linked folders
+        return [f"{path}/{file.as_posix()}" for file in files_in(Path(path)) if file.name.endswith(ENDINGS)]
     return [file for file in store.find(path) if file.endswith(ENDINGS)]
 
 

@@ -5,18 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cu_pipeline.core.errors import BadClipError, Reason
 
 if TYPE_CHECKING:
-    from av import VideoFrame
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
 
 _MAGIC: Final = ((0, b"\x1a\x45\xdf\xa3"), (0, b"RIFF"), (0, b"GIF8"), (0, b"FLV"), (4, b"ftyp"), (4, b"moov"))
 """Where the usual video containers carry which bytes."""
+
+_FLAGS: Final = 20
+_ANIMATED: Final = 0b10
 
 
 def decoding_errors() -> tuple[type[Exception], ...]:
@@ -35,18 +37,30 @@ def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     only when there is no other picture.
 
     Raises:
-        BadClipError: `missing`, `empty`, `not_media`, `truncated` or `no_video`.
+        BadClipError: `missing`, `empty`, `not_media` (also an animated WebP), `truncated` or `no_video`.
     """
     import av
 
     check_present(path)
     with path.open("rb") as file:
+        _check_webp(file)
         try:
             container = av.open(file, metadata_errors="ignore", options={"protocol_whitelist": "none"})
         except decoding_errors() as error:
             raise _unopenable(path, error) from error
         with container:
             yield container, _picture(container)
+
+
+def _check_webp(file: BinaryIO) -> None:
+    """Refuse an animated WebP, which FFmpeg opens and cannot decode.
+
+    Source: RFC 9649, section 2.7.
+    """
+    head = file.read(21)
+    file.seek(0)
+    if head.startswith(b"RIFF") and head[8:16] == b"WEBPVP8X" and len(head) > _FLAGS and head[_FLAGS] & _ANIMATED:
+        raise BadClipError(Reason.NOT_MEDIA, "animated WebP is not read: convert it to MP4, WebM or GIF")
 
 
 def check_present(path: Path) -> None:
@@ -146,8 +160,3 @@ def _span(packets: "list[Packet[VideoStream]]", stream: "VideoStream") -> tuple[
     if stream.average_rate and stream.time_base:
         return 0, int(len(packets) / stream.average_rate / stream.time_base)
     return 0, 0
-
-
-def quarter_turns(frame: "VideoFrame") -> int:
-    """Count how often a frame is turned 90° counter-clockwise to be shown, by its display matrix: 0 to 3."""
-    return round(frame.rotation / 90) % 4

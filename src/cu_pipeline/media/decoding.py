@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.errors import BadClipError, Reason
-from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video, quarter_turns, read_index
+from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video, read_index
+from cu_pipeline.media.orientation import orientation_of
 from cu_pipeline.media.sampling import Chosen, Sampling, sample_positions
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
         size: side of each frame, in pixels; libswscale scales (bilinear), the sides' ratio is not kept.
 
     Returns:
-        RGB, uint8, shape (count, size, size, 3), in order of time and turned as shown.
+        RGB, uint8, shape (count, size, size, 3), in order of time, turned and mirrored as shown.
 
     Raises:
         BadClipError: the file does not open, or a part that is needed does not decode.
@@ -202,15 +203,15 @@ def decode_samples(path: Path, samplings: "Sequence[Sampling[T]]") -> list[list[
 
 
 def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
-    """Scale a frame to RGB and turn it as it is to be shown.
+    """Scale a frame to RGB and turn and mirror it as it is to be shown.
 
     Returns:
         uint8, shape (height, width, 3).
     """
-    turns = quarter_turns(frame)
-    sides = (height, width) if turns % 2 else (width, height)
+    orientation = orientation_of(frame)
+    sides = orientation.sides(width, height)
     small = frame.reformat(*sides, format="rgb24", interpolation="BILINEAR", threads=1)
-    return np.rot90(small.to_ndarray(), turns)
+    return orientation.apply(small.to_ndarray())
 
 
 def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
@@ -226,7 +227,7 @@ def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
 
 def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
     """Tell width and height of a frame as it is to be shown."""
-    return (frame.height, frame.width) if quarter_turns(frame) % 2 else (frame.width, frame.height)
+    return orientation_of(frame).sides(frame.width, frame.height)
 
 
 def decoder_identity() -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.media.container import quarter_turns
 from cu_pipeline.media.decoding import decode_sample
+from cu_pipeline.media.orientation import orientation_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -70,7 +70,7 @@ def hash_picture(grey: NDArray[np.float32]) -> Hashes:
 
 def _hash_frame(frame: "VideoFrame") -> Hashes:
     small = frame.reformat(_SIDE, _SIDE, format="gray", interpolation="AREA", threads=1).to_ndarray()
-    grey = np.rot90(small, quarter_turns(frame)).astype(np.float32)
+    grey = orientation_of(frame).apply(small).astype(np.float32)
     return np.stack([hash_picture(grey), hash_picture(grey[_CROP:-_CROP, _CROP:-_CROP])])
 
 

@@ -10,10 +10,10 @@ from cu_pipeline.media.container import (
     decoding_errors,
     describe,
     open_video,
-    quarter_turns,
     read_index,
 )
 from cu_pipeline.media.options import Limits
+from cu_pipeline.media.orientation import orientation_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -27,14 +27,15 @@ class MediaFacts:
     Attributes:
         duration_s: seconds from the first frame's start to the last one's end, by the packets' clocks; 0 for
             a picture without a clock.
-        width: pixels as shown, after rotation.
-        height: pixels as shown, after rotation.
+        width: pixels as shown, after turning.
+        height: pixels as shown, after turning.
         fps: frames a second, on average; 0 when unknown.
         codec: such as `h264`.
         has_audio: whether there is an audio stream.
         bytes: size of the file.
         sha256: of the file's bytes, in hex.
         rotation: degrees counter-clockwise by which frames are turned to be shown: 0, 90, 180 or 270.
+        mirrored: whether left and right change places before frames are turned; earlier versions did not tell.
     """
 
     duration_s: float
@@ -46,6 +47,7 @@ class MediaFacts:
     bytes: int
     sha256: str
     rotation: int
+    mirrored: bool = False
 
 
 def probe(path: Path, limits: Limits) -> MediaFacts:
@@ -73,18 +75,19 @@ def probe(path: Path, limits: Limits) -> MediaFacts:
         _check_duration(index.duration_s, limits)
         frame = _first_frame(index, stream)
         _check_pixels(frame.width, frame.height, limits)
-        turns = quarter_turns(frame)
-        sides = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
+        orientation = orientation_of(frame)
+        width, height = orientation.sides(frame.width, frame.height)
         return MediaFacts(
             duration_s=index.duration_s,
-            width=sides[0],
-            height=sides[1],
+            width=width,
+            height=height,
             fps=_rate(index, stream),
             codec=context.codec.canonical_name,
             has_audio=bool(container.streams.audio),
             bytes=size,
             sha256=file_sha256(path),
-            rotation=90 * turns,
+            rotation=90 * orientation.turns,
+            mirrored=orientation.mirrored,
         )
 
 

@@ -13,6 +13,8 @@ import bentoml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from cu_pipeline.core.caption_text import clean_caption
+
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
     from starlette.requests import Request
@@ -32,7 +34,7 @@ class ClassifyRequest(bentoml.IODescriptor):
 
     @model_validator(mode="after")
     def _something_to_classify(self) -> Self:
-        if self.video is None and not self.caption.strip():
+        if self.video is None and not clean_caption(self.caption):
             raise PydanticCustomError("nothing_to_classify", "send `video`, `caption` or both")
         return self
 

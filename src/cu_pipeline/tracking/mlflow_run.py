@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from cu_pipeline.core.errors import NoSpaceError
+from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
 
 EXPERIMENT: Final = "cu-pipeline"
+DATABASE: Final = "mlflow.db"
 _MAX_VALUE: Final = 6000
 _MAX_TAG: Final = 8000
 _BATCH: Final = 100
@@ -27,7 +30,7 @@ _own_uris: set[str] = set()  # MLflow puts what it is pointed at into the enviro
 def tracking_uri(root: Path) -> str:
     """Say where runs are kept: `MLFLOW_TRACKING_URI`, else a database in the project's `mlruns`."""
     given = os.environ.get("MLFLOW_TRACKING_URI")
-    return given if given and given not in _own_uris else f"sqlite:///{root.resolve() / 'mlruns' / 'mlflow.db'}"
+    return given if given and given not in _own_uris else f"sqlite:///{root.resolve() / 'mlruns' / DATABASE}"
 
 
 def configure(root: Path) -> None:
@@ -48,10 +51,11 @@ def configure(root: Path) -> None:
     if local:
         folder.mkdir(parents=True, exist_ok=True)
         _own_uris.add(uri)
+        update_artifact_places(Path(uri.removeprefix("sqlite:///")), EXPERIMENT)
     if uri != mlflow.get_tracking_uri():
         mlflow.set_tracking_uri(uri)
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        place = (folder / "artifacts").as_uri() if local else None
+        place = (folder / ARTIFACTS).as_uri() if local else None
         mlflow.create_experiment(EXPERIMENT, artifact_location=place)
     mlflow.set_experiment(EXPERIMENT)
 
@@ -71,6 +75,7 @@ def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
 
     configure(root)
     nested = mlflow.active_run() is not None
+    tags = {"mlflow.source.name": Path(sys.argv[0]).name, **tags}  # else its absolute path, which moves
     return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
 
 
