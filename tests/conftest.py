@@ -1,10 +1,12 @@
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +227,51 @@ def votes() -> Callable[..., pd.DataFrame]:
         return table(rows, ANNOTATIONS)
 
     return build
+
+
+_ATTRIBUTES = {"src", "srcset", "poster", "data", "background", "xlink:href", "formaction", "action", "ping"}
+_CSS = re.compile(r"url\(\s*['\"]?\s*([^'\")\s]+)|@import\s+['\"]([^'\"]+)")
+_SCRIPT = re.compile(
+    r"(?:\.src\s*=|\.href\s*=|\bfetch\(|\bimport\(?|\bimportScripts\(|\bWorker\(|\bEventSource\(|\bWebSocket\("
+    r"|\bsendBeacon\(|\.open\(\s*['\"][A-Z]+['\"],)\s*['\"`]((?:https?:|wss?:)?//[^'\"`]+)"
+)
+
+
+class _Loads(HTMLParser):
+    """Lists what a browser would load for a page from another host: all but what a reader must click on."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag
+        for name, value in attrs:
+            loads = name in _ATTRIBUTES or (name == "href" and tag in {"link", "base", "use", "image"})
+            self.found += _foreign(str(value).replace(",", " ").split()) if loads else []
+            self.found += _foreign(sum(_CSS.findall(str(value)), ())) if name == "style" else []
+        if tag == "meta" and ("http-equiv", "refresh") in attrs:
+            self.found += ["a refresh"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "style":
+            self.found += _foreign(sum(_CSS.findall(data), ()))
+        elif self._inside == "script":
+            self.found += _SCRIPT.findall(data)
+        elif self._inside == "noscript":
+            self.found += _Loads(data).found
+
+
+def _foreign(addresses: Iterable[str]) -> list[str]:
+    return [one for one in addresses if re.match(r"(?:[a-z][a-z0-9+.-]*:)?//", one, re.IGNORECASE)]
+
+
+@pytest.fixture(scope="session")
+def foreign_loads() -> Callable[[str], list[str]]:
+    """Give a function that lists what a browser would load for an HTML page from other hosts."""
+    return lambda page: _Loads(page).found

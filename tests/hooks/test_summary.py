@@ -1,4 +1,5 @@
-from cu_pipeline.hooks.summary import next_steps, summary
+from cu_pipeline.hooks.summary import next_steps, results, summary
+from cu_pipeline.reports.headline import headlines
 
 
 def test_a_run_without_a_served_model_says_how_to_get_labels() -> None:
@@ -12,3 +13,18 @@ def test_a_served_model_is_offered_beside_capabilities_that_wait() -> None:
     assert "make serve" in text
     assert "Label safety" in text
     assert "Label" not in summary({}, {}, None, "r1", next_steps([], served=True))
+
+
+def test_the_end_of_a_run_tells_macro_f1_and_the_best_baseline_beside_accuracy() -> None:
+    rows = {"majority": (0.93, 0.16), "tfidf_logistic": (0.94, 0.61), "metadata_only": (0.94, 0.2)}
+    baselines = {name: {"accuracy": accuracy, "macro_f1": f1} for name, (accuracy, f1) in rows.items()}
+    metrics = {
+        "topic": {"test": {"accuracy": 0.951, "macro_f1": 0.702}, "baselines": baselines},
+        "safety": {"test": {"accuracy": 0.5, "macro_f1": 0.25}, "baselines": {}},
+        "mood": {"train": {"accuracy": 1.0, "macro_f1": 1.0}},
+    }
+    assert results(headlines(metrics)).splitlines() == [
+        "Results",
+        "  topic   test accuracy 0.951, macro-F1 0.702; best baseline tfidf logistic: accuracy 0.940, macro-F1 0.610",
+        "  safety  test accuracy 0.500, macro-F1 0.250; no baseline was measured",
+    ]

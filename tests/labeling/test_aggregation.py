@@ -9,7 +9,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.costs import bill
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
-from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions
 
@@ -43,11 +43,11 @@ def _llm(clip: str, label: str, probabilities: dict[str, float], price: float = 
 
 
 def test_people_come_before_the_model_and_the_model_before_nothing(clips, votes) -> None:
-    people = votes(("1", "ann", "a"), ("1", "bob", "a"))
+    people = votes(("1", "ann", "a"), ("1", "bob", "a")).assign(price=0.04)
     annotations = pd.concat(
         [people, _llm("1", "b", {"a": 0.1, "b": 0.9}), _llm("2", "b", {"a": 0.2, "b": 0.8})], ignore_index=True
     )
-    labels = _aggregated(clips({"1": "x", "2": "y", "3": ""}), priced(annotations, 0.04), TOPIC)
+    labels = _aggregated(clips({"1": "x", "2": "y", "3": ""}), annotations, TOPIC)
     assert list(labels.columns) == list(LABELS)
     assert labels["clip_id"].tolist() == ["1", "2"]
     assert labels["label"].tolist() == ["a", "b"]
@@ -63,32 +63,32 @@ def test_a_clip_has_a_label_for_each_capability_that_someone_looked_at(clips, vo
     annotations = pd.concat(
         [votes(("1", "label", "a"), ("2", "label", "b")), votes(("2", "label", "none"), capability="safety")]
     )
-    labels = _aggregated(clips({"1": "", "2": ""}), priced(annotations, 0), BOTH)
+    labels = _aggregated(clips({"1": "", "2": ""}), annotations.assign(price=0.0), BOTH)
     rows = list(labels[["clip_id", "capability", "label", "probability"]].itertuples(index=False, name=None))
     assert rows == [("1", "topic", "a", 1.0), ("2", "topic", "b", 1.0), ("2", "safety", "none", 1.0)]
 
 
-def test_a_price_in_the_feed_is_kept(clips, votes) -> None:
-    annotations = votes(("1", "ann", "a"), ("2", "ann", "b"), ("3", "ann", "b"))
-    annotations = priced(annotations.assign(price=[0.5, float("nan"), 0.0]), 0.04)
-    labels = _aggregated(clips({"1": "", "2": "", "3": ""}), annotations, TOPIC)
-    assert labels["price"].tolist() == [0.5, 0.04, 0.04]
+def test_a_label_costs_what_its_annotations_cost(clips, votes) -> None:
+    annotations = votes(("1", "ann", "a"), ("1", "ben", "a"), ("2", "ann", "b")).assign(price=[0.5, 0.25, 0.0])
+    labels = _aggregated(clips({"1": "", "2": ""}), annotations, TOPIC)
+    assert labels["price"].tolist() == [0.75, 0.0]
 
 
 def test_no_annotations_give_an_empty_table(clips, votes) -> None:
-    labels = _aggregated(clips({"1": "x"}), priced(votes(), 0.04), TOPIC)
+    labels = _aggregated(clips({"1": "x"}), votes(), TOPIC)
     assert labels.empty
     assert list(labels.columns) == list(LABELS)
 
 
 def test_the_bill_names_sources_and_money(clips, votes) -> None:
-    annotations = priced(
-        pd.concat([votes(("1", "ann", "a"), ("1", "bob", "a")), _llm("2", "b", {"a": 0.2, "b": 0.8}, 0.5)]), 0.04
-    )
+    asked = votes(("1", "ann", "a"), ("1", "bob", "a")).assign(price=0.04)
+    given = votes(("3", "ann", "a")).assign(price=0.0)
+    annotations = pd.concat([asked, given, _llm("2", "b", {"a": 0.2, "b": 0.8}, 0.5)])
     table_of_clips = clips({"1": "x", "2": "y", "3": ""})
     labels = _aggregated(table_of_clips, annotations, TOPIC)
     assert bill(labels, _opinions(table_of_clips, annotations, TOPIC)) == [
-        "topic: 2 of 3 clips have a label (1 by people, 1 by the language model)",
+        "topic: 3 of 3 clips have a label (2 by people, 1 by the language model)",
+        "1 opinions of people came without a price: they cost nothing here",
         "paid people: $0.0800 for 2 opinions",
         "paid the language model: $0.5000 for 1 opinions",
     ]

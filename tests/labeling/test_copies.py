@@ -6,7 +6,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import originals, without_copies
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
-from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import PeopleOptions
 
@@ -29,7 +29,7 @@ def test_a_copy_has_the_same_media_and_the_same_caption() -> None:
 def test_a_persons_label_of_one_copy_counts_for_all_and_is_paid_once(votes) -> None:
     clips = _clips({"a": ("m", "t"), "b": ("m", "t"), "c": ("n", "t")})
     topic = ResolvedCapabilities({"topic": Capability(classes=("x", "y"))})
-    said = priced(votes(("b", "ann", "y")), 0.04)
+    said = votes(("b", "ann", "y")).assign(price=0.04)
     opinions = Opinions(clips, topic, said, table([], CALIBRATION), GuaranteeOptions(), 0.04)
     labels = aggregate(opinions, {}, PeopleOptions())
     assert labels[["clip_id", "label", "source"]].to_numpy().tolist() == [["a", "y", "human"], ["b", "y", "human"]]

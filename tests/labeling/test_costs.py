@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.costs import money_messages, summarise
+from cu_pipeline.labeling.costs import FEED_PRICE, money_messages, priced_by_feed, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
@@ -86,3 +87,18 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert share_interval(0, 0) is None
     assert share_interval(5, 5)[1] == 1.0
     assert ratio_interval(np.zeros(2), np.zeros(2)) is None
+
+
+def test_labels_of_the_feed_cost_what_the_feed_says_and_else_nothing(clips, votes) -> None:
+    known = clips(dict.fromkeys("1234", "x"))
+    known["metadata"] = ["{}", f'{{"{FEED_PRICE}": "0.25"}}', f'{{"{FEED_PRICE}": ""}}', f'{{"{FEED_PRICE}": 2}}']
+    given = votes(("1", "ann", "a"), ("2", "ann", "b"), ("2", "ben", "b"), ("3", "ann", "a"), ("4", "ann", "a"))
+    assert priced_by_feed(given, known)["price"].tolist() == [0.0, 0.25, 0.25, 0.0, 2.0]
+    assert priced_by_feed(given.iloc[:0], known).empty
+
+
+@pytest.mark.parametrize("price", ["-1", "4 cents", "nan", "inf"])
+def test_a_price_that_is_none_is_named_with_its_clip(clips, votes, price) -> None:
+    known = clips({"1": "x"}).assign(metadata=f'{{"{FEED_PRICE}": "{price}"}}')
+    with pytest.raises(ConfigurationError, match=f"clip 1: annotation_price '{price}' is no price"):
+        priced_by_feed(votes(("1", "ann", "a")), known)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
 from cu_pipeline.labeling.costs import known_keys, new_entries
-from cu_pipeline.labeling.guarantee.opinions import priced
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
 
@@ -54,7 +53,7 @@ def _decided(batch: str, *, accepted: bool) -> BatchDecided:
 
 def test_every_annotation_is_entered_once(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
-    annotations = pd.concat([priced(votes(("1", "ann", "a"), ("1", "bob", "b")), 0.04), _llm("2", "a", 0.001)])
+    annotations = pd.concat([votes(("1", "ann", "a"), ("1", "bob", "b")).assign(price=0.04), _llm("2", "a", 0.001)])
     ledger = _enter(feed, annotations)
     assert ledger["price"].tolist() == [0.04, 0.04, 0.001]
     assert ledger["tokens"].tolist() == [0, 0, 31]
@@ -64,8 +63,8 @@ def test_every_annotation_is_entered_once(clips, votes) -> None:
 
 def test_a_changed_answer_of_a_person_is_paid_again_and_a_reweighed_one_of_a_model_is_not(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
-    ledger = _enter(feed, pd.concat([priced(votes(("1", "ann", "a")), 0.04), _llm("2", "a", 0.001)]))
-    ledger = _enter(feed, pd.concat([priced(votes(("1", "ann", "b")), 0.04), _llm("2", "b", 0.002)]), ledger)
+    ledger = _enter(feed, pd.concat([votes(("1", "ann", "a")).assign(price=0.04), _llm("2", "a", 0.001)]))
+    ledger = _enter(feed, pd.concat([votes(("1", "ann", "b")).assign(price=0.04), _llm("2", "b", 0.002)]), ledger)
     assert ledger["label"].tolist() == ["a", "a", "b"]
     ledger = _enter(feed, _llm("2", "b", 0.002, version="p2"), ledger)
     assert ledger["version"].tolist()[-1] == "p2"
@@ -129,7 +128,7 @@ def test_what_an_earlier_version_entered_without_its_batch_is_not_entered_again(
 
 def test_a_person_of_the_feed_is_not_taken_for_one_of_a_batch(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"})
-    spoke = priced(votes(("1", "ben", "a"), ("2", "ana", "b")), 0.04)
+    spoke = votes(("1", "ben", "a"), ("2", "ana", "b")).assign(price=0.04)
     ledger = _enter(feed, spoke, log=([_batch("b", "1")], [_answer("b", "1")]))
     assert sorted(zip(ledger["clip_id"], ledger["annotator"], ledger["batch"], strict=True)) == [
         ("1", "ana", "b"), ("1", "ben", ""), ("2", "ana", ""),
@@ -175,8 +174,8 @@ def test_the_ledger_only_grows_and_holds_each_answer_once_whatever_happens(event
 def test_nobody_is_paid_again_because_names_are_spelt_otherwise(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
     opened, answer = _batch("b1", "2"), _answer("b1", "2", annotator="Ana Müller", labels={"topic": "Café"})
-    ledger = _enter(feed, priced(votes(("1", "José", "Café")), 0.04), log=([opened], [answer]))
+    ledger = _enter(feed, votes(("1", "José", "Café")).assign(price=0.04), log=([opened], [answer]))
     unclean = {"annotator": ["Jose\u0301", "Ana\u00a0Mu\u0308ller"], "label": ["Cafe\u0301", "Café\u200b"]}
     as_before = ledger.assign(**unclean, key=["old feed", "old answer"])
-    again = _enter(feed, priced(votes(("1", "José", "Café")), 0.04), as_before, log=([opened], [answer]))
+    again = _enter(feed, votes(("1", "José", "Café")).assign(price=0.04), as_before, log=([opened], [answer]))
     assert again["key"].tolist() == ["old feed", "old answer"]

@@ -52,7 +52,23 @@ def test_prompts_are_no_models_to_deliver() -> None:
 
 @pytest.mark.usefixtures("tracked_root")
 def test_any_name_of_a_capability_will_do() -> None:
-    for name in ("is it safe?", "is it safe!", "wie schön"):
+    for name in ("is it safe?", "is it safe!", "wie schön", "a/b", "..", "名前", "名後", "x" * 300):
         prompt_registry.promote(name, RECIPE.model_copy(update={"prompt": name}), "model@1", "best")
     assert prompt_registry.champion("is it safe?").recipe.prompt == "is it safe?"
     assert prompt_registry.champion("is it safe!").recipe.prompt == "is it safe!"
+    assert prompt_registry.champion("名後").recipe.prompt == "名後"
+
+
+@pytest.mark.usefixtures("tracked_root")
+def test_a_prompt_that_an_earlier_version_named_is_found_and_kept() -> None:
+    earlier = "cu-pipeline.label.what-is-it--"
+    name = "what is it?"
+    earlier += prompt_registry.text_sha256(name)[:6]
+    tags = {"recipe": RECIPE.model_dump_json(), "client": "model@1", "sha256": "x"}
+    client = prompt_registry._client()
+    client.register_prompt(earlier, RECIPE.template, tags=tags)
+    client.set_prompt_alias(earlier, prompt_registry.CHAMPION, 1)
+    assert prompt_registry.champion(name).recipe == RECIPE
+    prompt_registry.promote(name, RECIPE.model_copy(update={"prompt": "other"}), "model@1", "better")
+    assert prompt_registry.champion(name).recipe.prompt == "other"
+    assert client.get_prompt(prompt_registry.prompt_name(name)) is None

@@ -65,8 +65,8 @@ def test_files_go_to_the_run_that_is_active(bundle: Path, tracked_root: Path) ->
     assert champion.run_id == run_id
 
 
-def test_a_capability_may_have_any_name(bundle: Path, tmp_path: Path) -> None:
-    name = "brand's safety: a/b"
+@pytest.mark.parametrize("name", ["brand's safety: a/b", "..", "C++", "100%", "名" * 90, "x" * 300])
+def test_a_capability_may_have_any_name(bundle: Path, tmp_path: Path, name: str) -> None:
     version = registry.register(bundle, name, "aaa", None)
     registry.promote(name, version, "first")
     assert registry.champion(name) is not None

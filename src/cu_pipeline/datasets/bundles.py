@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.keys import file_key
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, inputs_of
@@ -23,15 +24,16 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
         self._lenient = lenient
 
     def load(self) -> dict[str, Bundle]:
-        found = {config.parent.name: self._read(config.parent) for config in self._configs()}
-        return {name: bundle for name, bundle in found.items() if bundle is not None}
+        found = [self._read(config.parent) for config in self._configs()]
+        return {bundle.capability: bundle for bundle in found if bundle is not None}
 
     def save(self, data: dict[str, Bundle]) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)
+        folders = {file_key(name): bundle for name, bundle in data.items()}
         for config in self._configs():
-            if config.parent.name not in data:
+            if config.parent.name not in folders:
                 shutil.rmtree(config.parent)
-        for name, bundle in data.items():
+        for name, bundle in folders.items():
             folder = self._filepath / name
             before = self._read(folder, lenient=True) if folder.exists() else None
             if before is None or before.version != bundle.version:

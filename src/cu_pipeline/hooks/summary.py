@@ -9,6 +9,7 @@ from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.core import counters
 from cu_pipeline.hooks.run_state import Run, RunState
+from cu_pipeline.reports.headline import Headline, headlines
 
 _logger = logging.getLogger(__name__)
 
@@ -17,8 +18,8 @@ class SummaryHooks:
     """Says where the time went, what was counted and what can be done next.
 
     What it says of datasets, the catalog declares: `metadata: {summary: ROLE}` on a dataset in a file, where the
-    role is `report` (a page to look at), `capabilities` (those that wait for labels are named) or `delivery` (what
-    is served).
+    role is `report` (a page to look at), `metrics` (how good the models are), `capabilities` (those that wait for
+    labels are named) or `delivery` (what is served).
 
     Args:
         state: shared with the other hooks.
@@ -31,8 +32,9 @@ class SummaryHooks:
     def after_pipeline_run(self, catalog: Any) -> None:
         """Say what came out."""
         if run := self._state.run:
-            steps = _steps(run, catalog)
-            _logger.info("%s", summary(run.seconds, counters.counts(), _report(run), run.run_id, steps))
+            measured, steps = _measured(run, catalog), _steps(run, catalog)
+            text = summary(run.seconds, counters.counts(), _report(run), run.run_id, steps)
+            _logger.info("%s", f"\n{results(measured)}{text}" if measured else text)
 
 
 def _report(run: Run) -> Path | None:
@@ -40,8 +42,17 @@ def _report(run: Run) -> Path | None:
     return next((path for path in pages if path.is_file()), None)
 
 
+def _written(run: Run) -> dict[str, str]:
+    return {run.files[name].summary: name for name in run.written() if name in run.files}
+
+
+def _measured(run: Run, catalog: Any) -> list[Headline]:
+    written = _written(run)
+    return headlines(catalog.load(written["metrics"])) if "metrics" in written else []
+
+
 def _steps(run: Run, catalog: Any) -> dict[str, str]:
-    written = {run.files[name].summary: name for name in run.written() if name in run.files}
+    written = _written(run)
     waiting = catalog.load(written["capabilities"]).waiting if "capabilities" in written else {}
     served = "delivery" not in written or bool(catalog.load(written["delivery"])["capabilities"])
     return next_steps(waiting, served=served)
@@ -70,6 +81,11 @@ def summary(
     places |= {"MLflow run": run_id, "Compare runs": "make ui"}
     blocks.append(_table("Next", {**places, **steps}))
     return "\n".join(["", *blocks])
+
+
+def results(measured: Iterable[Headline]) -> str:
+    """Put together what the models reach on the test split, beside the best baseline of each."""
+    return _table("Results", {one.capability: str(one) for one in measured})
 
 
 def next_steps(unlearned: Iterable[str], *, served: bool) -> dict[str, str]:

@@ -92,8 +92,8 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path, limits: Limits | None = None, workers: int = 0) -> "Predictor":
         """Load every bundle in the subfolders of `folder`."""
-        configs = sorted(folder.glob("*/bundle.json"))
-        return cls({config.parent.name: Bundle.load(config.parent) for config in configs}, limits, workers)
+        found = {bundle.capability: bundle for bundle in map(Bundle.load, _folders(folder))}
+        return cls({name: found[name] for name in sorted(found)}, limits, workers)
 
     def predict(self, media: Path | None, text: str) -> Prediction:
         """Predict every capability of one clip.
@@ -145,6 +145,10 @@ class Predictor:
     def _inputs(self, capability: str, features: Mapping[str, Feature]) -> ClipFeatures:
         inputs = self.bundles[capability].inputs
         return ClipFeatures({name: features[part_name(key)] for name, key in inputs.items()}, 1)
+
+
+def _folders(bundles: Path) -> list[Path]:
+    return [config.parent for config in sorted(bundles.glob("*/bundle.json"))]
 
 
 def decode(path: str, extractors: Mapping[str, Extractor], limits: Limits) -> Decoded:

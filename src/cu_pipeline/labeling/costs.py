@@ -1,8 +1,10 @@
 """What labels cost: the ledger of all that was ever paid, the bill of a run, and how far sources agree."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
+from math import inf, nan
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.decision import decide
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
@@ -21,8 +24,42 @@ from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.source import source_column, source_words, sources_say
 
+FEED_PRICE: Final = "annotation_price"
+"""Column of a feed: US dollars that each label and annotation of the row has cost."""
+
 _PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
 _PLACE: Final = ["clip_id", "capability", "annotator"]
+
+
+def priced_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Price the feed's annotations as the feed does; where it names no price they were paid for elsewhere.
+
+    Args:
+        annotations: that came with the feed.
+        clips: the table of clips, whose metadata may hold `FEED_PRICE`.
+
+    Raises:
+        ConfigurationError: a price is not a number of at least 0.
+    """
+    given = {
+        clip_id: json.loads(metadata).get(FEED_PRICE, "")
+        for clip_id, metadata in zip(clips["clip_id"], clips["metadata"], strict=True)
+        if FEED_PRICE in metadata
+    }
+    prices = {clip_id: _price(clip_id, price) for clip_id, price in given.items()}
+    return annotations.assign(price=annotations["clip_id"].map(prices).astype("float64").fillna(0.0))
+
+
+def _price(clip_id: str, given: object) -> float:
+    try:
+        price = float(str(given).strip() or 0)
+    except ValueError:
+        price = nan
+    if not 0 <= price < inf:
+        raise ConfigurationError(
+            f"clip {clip_id}: {FEED_PRICE} {given!r} is no price: give US dollars such as 0.04, or leave the cell empty"
+        )
+    return price
 
 
 def bill(labels: pd.DataFrame, opinions: Opinions) -> list[str]:
@@ -40,8 +77,11 @@ def bill(labels: pd.DataFrame, opinions: Opinions) -> list[str]:
         lines.append(f"{name}: {sources.sum()} of {clips} clips have a label ({by_source or 'none'})")
     paid = opinions.annotations[opinions.annotations["capability"].isin(list(opinions.active))]
     for source, group in paid.groupby(source_column(paid)):
-        spent = group["price"].sum()
-        lines.append(f"paid {source_words(str(source))}: ${spent:.4f} for {len(group)} opinions")
+        words, bought = source_words(str(source)), group["price"] > 0
+        if free := int((~bought).sum()) if source == AnnotatorKind.HUMAN else 0:
+            lines.append(f"{free} opinions of {words} came without a price: they cost nothing here")
+        if free < len(group):
+            lines.append(f"paid {words}: ${group['price'].sum():.4f} for {len(group) - free} opinions")
     return lines
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from cu_pipeline.core.keys import file_key
 from cu_pipeline.labeling.sources.source import source_title
 from cu_pipeline.reports.templating import money
 
@@ -232,7 +233,7 @@ def metrics_pictures(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple
     """The figures of all capabilities as `CAPABILITY/NAME.png` and the PNG's bytes."""
     for capability, found in metrics.items():
         for name, figure in model_figures(found).items():
-            yield f"{capability}/{name}.png", png(figure)
+            yield f"{file_key(capability)}/{name}.png", png(figure)
 
 
 def words(name: str) -> str:

@@ -11,6 +11,7 @@ from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri, pictures
 from cu_pipeline.reports.figures import COMPARED, MODEL, model_figures, svg, words
+from cu_pipeline.reports.headline import headlines
 from cu_pipeline.reports.templating import environment
 
 
@@ -98,6 +99,7 @@ def _model(
     return {
         "name": name,
         "multi": isinstance(found.get("confusion"), dict),
+        "headline": next(iter(headlines({name: found})), None),
         "rows": rows,
         "splits": [(split.value, found[split.value]) for split in Split if split.value in found],
         "per_class": found.get("per_class", {}),

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import BadClipError, CuPipelineError
 from cu_pipeline.service.environment import Settings, max_body_bytes
+from cu_pipeline.service.front_page import FrontPage
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor, warm_up
 from cu_pipeline.service.requests import (
@@ -99,3 +100,4 @@ def _version() -> str:
 
 
 ContentUnderstanding.add_asgi_middleware(RequestGuard, max_body_bytes=max_body_bytes)  # type: ignore[attr-defined]
+ContentUnderstanding.add_asgi_middleware(FrontPage)  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from cu_pipeline.core.keys import file_key
+
 if TYPE_CHECKING:
     from cu_pipeline.models.bundle import Bundle
 
@@ -26,7 +28,7 @@ class ChampionBundles(AbstractDataset[Any, "dict[str, Bundle]"]):
 
         bundles = {}
         for capability, version in champions().items():
-            folder = self._filepath / capability / version.version
+            folder = self._filepath / file_key(capability) / version.version
             if not folder.is_dir():
                 fetch(capability, CHAMPION, folder)
             bundles[capability] = Bundle.load(folder)

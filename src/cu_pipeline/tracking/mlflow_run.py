@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from cu_pipeline.core.errors import NoSpaceError
+from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
 
 EXPERIMENT: Final = "cu-pipeline"
@@ -175,7 +176,7 @@ def finish(status: Status, error: str = "") -> None:
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Write nested parameters as one mapping; empty groups and lists stay as values.
+    """Write nested parameters as one mapping of keys that MLflow takes; empty groups and lists stay as values.
 
     >>> flatten({"a": {"b": 1, "c": {}}, "d": [1, 2]})
     {'a.b': 1, 'a.c': {}, 'd': [1, 2]}
@@ -186,7 +187,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
         return {prefix: value} if prefix else {}
     flat: dict[str, Any] = {}
     for key, item in value.items():
-        flat |= flatten(item, f"{prefix}.{key}" if prefix else str(key))
+        flat |= flatten(item, f"{prefix}.{tracking_key(str(key))}" if prefix else tracking_key(str(key)))
     return flat
 
 
@@ -199,7 +200,7 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
         for place, scores in places.items():
             for name, value in scores.items():
                 if isinstance(value, int | float) and not isinstance(value, bool):
-                    flat[f"{capability}/{place}/{name}"] = float(value)
+                    flat[f"{tracking_key(capability)}/{place}/{name}"] = float(value)
     return flat
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kedro.io import AbstractDataset, DatasetError
 
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.keys import registry_key
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.llm.labels.recipes import Champion, ChampionOf
 from cu_pipeline.llm.methods.recipe import Recipe
@@ -63,20 +64,27 @@ def log_trials(results: dict[str, Any], figure: bytes, page: str) -> None:
 CHAMPION: Final = "champion"
 LEDGER: Final = "data/06_models/prompt_promotions.jsonl"
 
+_PREFIX: Final = "cu-pipeline.label."
 _KEY: Final = "sha256"
 _RECIPE: Final = "recipe"
 _CLIENT: Final = "client"
 
 
 def prompt_name(capability: str) -> str:
-    """Name a capability's prompt in the registry; MLflow allows letters, digits, `_`, `.` and `-`.
+    """Name a capability's prompt in the registry.
 
     >>> prompt_name("topic"), prompt_name("is it safe?")
-    ('cu-pipeline.label.topic', 'cu-pipeline.label.is-it-safe--1b916e')
+    ('cu-pipeline.label.topic', 'cu-pipeline.label.is-it-safe-1b916ebcdb')
     """
+    return f"{_PREFIX}{registry_key(capability)}"
+
+
+def _known_name(capability: str) -> str:
+    """The prompt's name, or that of earlier versions where it is registered under that."""
     plain = re.sub(r"[^\w.-]", "-", capability, flags=re.ASCII)
-    same = plain == capability
-    return f"cu-pipeline.label.{plain}" if same else f"cu-pipeline.label.{plain}-{text_sha256(capability)[:6]}"
+    earlier = _PREFIX + (plain if plain == capability else f"{plain}-{text_sha256(capability)[:6]}")
+    name = prompt_name(capability)
+    return name if name == earlier or _client().get_prompt(earlier) is None else earlier
 
 
 def register_template(capability: str, prompt: str, template: str) -> str:
@@ -108,7 +116,7 @@ def promote(capability: str, recipe: Recipe, client: str, reason: str) -> str:
     before = _by_alias(capability)
     if before is None or str(before.version) != version:
         append_to_ledger(LEDGER, capability, None if before is None else str(before.version), version, reason)
-        _client().set_prompt_alias(prompt_name(capability), CHAMPION, int(version))
+        _client().set_prompt_alias(_known_name(capability), CHAMPION, int(version))
     return version
 
 
@@ -121,7 +129,7 @@ def champion(capability: str) -> Champion | None:
 
 
 def _register(capability: str, template: str, tags: dict[str, str], message: str) -> str:
-    client, name = _client(), prompt_name(capability)
+    client, name = _client(), _known_name(capability)
     if client.get_prompt(name) is not None:
         for known in client.search_prompt_versions(name, max_results=1000):
             if known.tags.get(_KEY) == tags[_KEY]:
@@ -133,7 +141,7 @@ def _by_alias(capability: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        return _client().get_prompt_version_by_alias(prompt_name(capability), CHAMPION)
+        return _client().get_prompt_version_by_alias(_known_name(capability), CHAMPION)
     except MlflowException as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from cu_pipeline.core.json_lines import read_lines
+from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking.mlflow_run import configure
 
@@ -49,6 +50,8 @@ LEDGER: Final = "data/06_models/promotions.jsonl"
 
 _PREFIX: Final = "cu-pipeline."
 _BUNDLE_VERSION: Final = "bundle_version"
+_CAPABILITY: Final = "capability"
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,9 @@ def register(bundle_dir: Path, capability: str, version_tag: str, run_id: str | 
     client, name = _client(), model_name(capability)
     version = _find(client, name, version_tag)
     if version is None:
-        run, place = _store(bundle_dir, f"bundles/{_folder(capability)}/{version_tag}", run_id)
+        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}", run_id)
         if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
+            client.create_registered_model(name, tags={_CAPABILITY: capability})
         created = client.create_model_version(
             name, source=f"runs:/{run}/{place}", run_id=run, tags={_BUNDLE_VERSION: version_tag}
         )
@@ -133,8 +136,8 @@ def champion(capability: str) -> ModelVersion | None:
 
 def champions() -> dict[str, ModelVersion]:
     """Find the champion of every capability that has one."""
-    names = [model.name for model in _client().search_registered_models(f"name LIKE '{_PREFIX}%'")]
-    capabilities = [unquote(name.removeprefix(_PREFIX)) for name in names]
+    models = _client().search_registered_models(f"name LIKE '{_PREFIX}%'")
+    capabilities = [model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)) for model in models]
     found = {capability: champion(capability) for capability in sorted(capabilities)}
     return {capability: version for capability, version in found.items() if version}
 
@@ -165,12 +168,13 @@ def fetch(capability: str, alias: str, target: Path) -> Path | None:
 
 
 def model_name(capability: str) -> str:
-    """Make the registered model's name of a capability.
+    """Make the registered model's name of a capability: the name as addresses write it, or a key where that is long.
 
-    >>> model_name("topic")
-    'cu-pipeline.topic'
+    >>> model_name("topic"), model_name("a/b")
+    ('cu-pipeline.topic', 'cu-pipeline.a%2Fb')
     """
-    return _PREFIX + quote(capability, safe=" ")
+    written = quote(capability, safe=" ")
+    return _PREFIX + (written if len(written) <= _LONGEST_NAME else f"+{file_key(capability)}")
 
 
 def _client() -> "MlflowClient":
@@ -211,7 +215,3 @@ def _store(bundle_dir: Path, place: str, run_id: str | None) -> tuple[str, str]:
             chosen = own.info.run_id
     mlflow.MlflowClient().log_artifacts(chosen, str(bundle_dir), place)
     return chosen, place
-
-
-def _folder(capability: str) -> str:
-    return quote(capability, safe="").replace("%", "_")

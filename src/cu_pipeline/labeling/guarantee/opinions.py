@@ -8,7 +8,6 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.guarantee.calibration_set import prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
@@ -85,7 +84,7 @@ class Opinions:
 
     def heard(self, annotations: pd.DataFrame, ineligible: pd.DataFrame | None = None) -> Self:
         """Add what another source said, and the clips about which it was not asked."""
-        everyone = pd.concat([self.annotations, priced(annotations, self.human_price)], ignore_index=True)
+        everyone = pd.concat([self.annotations, annotations.fillna({"price": 0.0})], ignore_index=True)
         return replace(self, annotations=everyone)._without(ineligible)
 
     def awaiting(
@@ -121,10 +120,3 @@ class Opinions:
         if ineligible is None or ineligible.empty:
             return self
         return replace(self, ineligible=pd.concat([self.ineligible, ineligible], ignore_index=True))
-
-
-def priced(annotations: pd.DataFrame, human_price: float) -> pd.DataFrame:
-    """Fill in a person's usual price, in US dollars, where the feed gives none."""
-    human = annotations["kind"] == AnnotatorKind.HUMAN
-    price = annotations["price"].fillna(0.0)
-    return annotations.assign(price=price.mask(human & (price == 0), human_price))

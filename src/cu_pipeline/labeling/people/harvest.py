@@ -119,12 +119,13 @@ def _time(given: Any) -> str:
 
 
 def _labels(result: Sequence[Mapping[str, Any]], capabilities: Mapping[str, Capability]) -> dict[str, str]:
-    by_control = {control(name): name for name in capabilities}
+    earlier = {f"label_{name}": name for name in capabilities}
+    by_control = earlier | {control(name): name for name in capabilities}
     labels: dict[str, str] = {}
     for part in result:
         name = by_control.get(str(part.get("from_name")))
         if name is None:
-            asked = ", ".join(by_control)
+            asked = ", ".join(map(control, capabilities))
             raise ValueError(f"it answers {part.get('from_name')!r}, which was not asked; asked: {asked}")
         labels[name] = _label(name, part.get("value", {}).get("choices") or [], capabilities[name])
     if not labels:

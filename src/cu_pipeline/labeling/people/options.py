@@ -19,7 +19,7 @@ class PeopleOptions(Options):
     """What people's labels cost and how far they are trusted.
 
     Attributes:
-        price: US dollars for one person's label where the feed gives no price.
+        price: US dollars for one person's label that the queue asks for.
         method: `majority`: all people count alike; `dawid_skene`: by the errors they are estimated to make.
         smoothing: of the majority: weight of the even prior against one vote; with it a lone vote is not taken
             for certain.

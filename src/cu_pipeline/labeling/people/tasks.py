@@ -11,6 +11,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.keys import registry_key
 from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.people.options import StudioOptions
@@ -67,10 +68,10 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
 def control(capability: str) -> str:
     """Name the part that asks about a capability.
 
-    >>> control("topic")
-    'label_topic'
+    >>> control("topic"), control("food, drink")
+    ('label_topic', 'label_food-drink-03248188a5')
     """
-    return f"label_{capability}"
+    return f"label_{registry_key(capability)}"
 
 
 def queue_task(

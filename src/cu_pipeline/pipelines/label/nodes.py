@@ -17,10 +17,10 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.costs import bill, known_keys, money_messages, new_entries, summarise
+from cu_pipeline.labeling.costs import bill, known_keys, money_messages, new_entries, priced_by_feed, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
-from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
@@ -73,7 +73,8 @@ def merge_annotations(
     """
     keys = ["clip_id", "capability", "annotator"]
     answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
-    annotations = pd.concat([feed_annotations, answered], ignore_index=True).drop_duplicates(keys, keep="last")
+    given = priced_by_feed(feed_annotations, clips)
+    annotations = pd.concat([given, answered], ignore_index=True).drop_duplicates(keys, keep="last")
     return annotations.sort_values(keys).reset_index(drop=True)
 
 
@@ -103,7 +104,7 @@ def choose_calibration(
     """
     arrived = [answer.clip_id for answer in people_annotations]
     drawn = calibration_clips(clips, annotations, resolved.active, guarantee, people, arrived)
-    return drawn, Opinions(clips, resolved, priced(annotations, people.price), drawn, guarantee, people.price)
+    return drawn, Opinions(clips, resolved, annotations.fillna({"price": 0.0}), drawn, guarantee, people.price)
 
 
 def annotate_with_rules(

@@ -1,0 +1,50 @@
+"""What is told first of a model: accuracy and macro-F1, beside those of the best baseline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cu_pipeline.reports.figures import words
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A model's numbers on the test split, and those of the baseline that is right most often.
+
+    Attributes:
+        capability: that the model recognises.
+        accuracy: share of the test clips that are right.
+        macro_f1: mean of the classes' F1: it stays low where only the commonest class is named.
+        baseline: name, accuracy and macro-F1 of the best one; None where none was measured.
+    """
+
+    capability: str
+    accuracy: float
+    macro_f1: float
+    baseline: tuple[str, float, float] | None
+
+    @property
+    def baseline_in_words(self) -> str:
+        """The baseline's name and numbers; "" where there is none."""
+        if self.baseline is None:
+            return ""
+        name, accuracy, macro_f1 = self.baseline
+        return f"best baseline {words(name)}: accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}"
+
+    def __str__(self) -> str:
+        own = f"test accuracy {self.accuracy:.3f}, macro-F1 {self.macro_f1:.3f}"
+        return f"{own}; {self.baseline_in_words or 'no baseline was measured'}"
+
+
+def headlines(metrics: Mapping[str, Mapping[str, Any]]) -> list[Headline]:
+    """Tell of each model that was measured what comes first, in the order of the `metrics` dataset."""
+    return [
+        Headline(name, found["test"]["accuracy"], found["test"]["macro_f1"], _best(found.get("baselines", {})))
+        for name, found in metrics.items()
+        if "test" in found
+    ]
+
+
+def _best(baselines: Mapping[str, Mapping[str, Any]]) -> tuple[str, float, float] | None:
+    rows = [(name, values["accuracy"], values["macro_f1"]) for name, values in baselines.items()]
+    return max(rows, key=lambda row: row[1:], default=None)
