@@ -81,7 +81,7 @@ def test_peer_agreement_counts_pairs_on_shared_clips(votes) -> None:
 
 
 def test_accuracy_and_confusion_are_those_worked_out_by_hand(clips, votes) -> None:
-    """Gold a a b b, answers a a b a: 3 of 4 right, so 8/11 beforehand; rows (2 + 4 * 8/11) / 6 and (1 + 4 * 8/11) / 6."""
+    """Gold aabb, answers aaba: 3 of 4 right, so 8/11 beforehand; rows (2 + 4 * 8/11) / 6 and (1 + 4 * 8/11) / 6."""
     gold = [(name, "label", label) for name, label in zip("1234", "aabb", strict=True)]
     said = [(name, "ann", label) for name, label in zip("1234", "aaba", strict=True)]
     topic = {"topic": Capability(classes=("a", "b"))}
