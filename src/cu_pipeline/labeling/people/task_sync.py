@@ -255,6 +255,10 @@ def harvest_message(found: Harvest) -> str:
     lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
     if found.foreign:
         lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
+    if found.further:
+        lines.append(
+            f"{found.further} parts of answers, such as notes, belong to no question of this project, and are not used"
+        )
     return "\n".join(lines)
 
 
