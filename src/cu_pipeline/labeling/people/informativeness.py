@@ -41,6 +41,9 @@ which independent rows leave out."""
 
 _ROUNDS: Final = 100
 
+_NUMBERS: Final = 1_000_000
+"""Drawn at once, to bound memory."""
+
 
 class Verdict(StrEnum):
     """What the answers say of who gave them."""
@@ -188,10 +191,11 @@ def _useless(tables: NDArray[np.float64], random: np.random.Generator) -> NDArra
     likely = tables + 0.5
     low = _scores(likely / likely.sum(axis=2, keepdims=True)) < _USELESS / 2
     useless = np.zeros(len(tables), dtype=bool)
-    draws = math.ceil(4 / level)
+    draws, at_once = math.ceil(4 / level), math.ceil(_NUMBERS / tables.shape[1] ** 2)
     for place in np.flatnonzero(low & (tables.sum(axis=2) > 1 / _USELESS).all(axis=1)):
-        drawn = _scores(_draw(likely[place], random, draws))
-        useless[place] = (drawn >= _USELESS).mean() <= level
+        parts = [min(at_once, draws - start) for start in range(0, draws, at_once)]
+        above = sum((_scores(_draw(likely[place], random, part)) >= _USELESS).sum() for part in parts)
+        useless[place] = above <= level * draws
     return useless
 
 
