@@ -10,6 +10,9 @@ the ROC curve), and how many of all labels are right.
     pip install cleanlab
     python benchmarks/label_errors.py [manifest.csv of HS-Brexit]
 
+Then errors are planted in the feed's own labels of HS-Brexit, of which a tenth are of the rare class: at the same rate
+in each class, or as many of each. Told are the wrong among the 20 listed first, and the share of the rare class there.
+
 On the generated feed annotators err at known rates. Of the six annotators of HS-Brexit two, drawn anew for each seed,
 are shown, and the majority of all six is taken to be right.
 """
@@ -48,6 +51,46 @@ def main(manifest: Path | None) -> None:
         for place, method in enumerate(("ours", "cleanlab", "cleanlab, its own labels")):
             wrong, area, right = np.mean([row[place] for row in rows], axis=0)
             print(f"{name:26}{method:26}{wrong:12.1f}{area:8.3f}{right:8.3f}", flush=True)
+    if manifest:
+        planted(manifest)
+
+
+def planted(manifest: Path, seeds: int = 3) -> None:
+    """Print how many of 20 are wrong and how many are of the rare class, ours beside cleanlab's, on planted errors."""
+    from cleanlab.filter import find_label_issues
+
+    feed = pd.read_csv(manifest, dtype=str, keep_default_na=False)
+    texts = dict(zip(feed["clip_id"], feed["text"], strict=True))
+    truth, capability = feed["label"].astype(int).to_numpy(), Capability(classes=("0", "1"))
+    print(f"{'planted':12}{'':12}{'wrong of 20':>12}{'rare of 20':>12}")
+    for kind in ("at one rate", "as many"):
+        rows: dict[str, list[tuple[int, int]]] = {"ours": [], "cleanlab": []}
+        for seed in range(seeds):
+            given = np.where(errors(truth, kind, seed), 1 - truth, truth)
+            gold = {clip: [("label", str(label))] for clip, label in zip(texts, given, strict=True)}
+            place = {clip: row for row, clip in enumerate(texts)}
+            _, scores = ours(texts, votes_table(gold), capability, seed)
+            told = caption_probabilities(list(texts.values()), np.eye(2)[given], capability, 5, seed)
+            listed = {
+                "ours": [place[clip] for clip in list(scores)[:20]],
+                "cleanlab": list(find_label_issues(given, told, return_indices_ranked_by="self_confidence")[:20]),
+            }
+            for method, found in listed.items():
+                rows[method].append((int((given != truth)[found].sum()), int(given[found].sum())))
+        for method, counts in rows.items():
+            wrong, rare = np.mean(counts, axis=0)
+            print(f"{kind:12}{method:12}{wrong:12.1f}{rare:12.1f}", flush=True)
+
+
+def errors(truth: np.ndarray, kind: str, seed: int, rate: float = 0.05) -> np.ndarray:
+    """Choose the labels to be turned over: at one rate, or as many of each class, (n,)."""
+    random = np.random.default_rng(seed)
+    if kind == "at one rate":
+        return random.random(len(truth)) < rate
+    turned = np.zeros(len(truth), dtype=bool)
+    for one in (0, 1):
+        turned[random.permutation(np.flatnonzero(truth == one))[: round(rate * len(truth) / 2)]] = True
+    return turned
 
 
 def generated(clips: int, seed: int) -> tuple[dict[str, str], Votes, dict[str, str]]:
@@ -78,16 +121,21 @@ def compare(
     texts: dict[str, str], votes: Votes, truth: dict[str, str], capability: Capability, seed: int
 ) -> list[tuple[float, float, float]]:
     """Score both on one corpus."""
+    annotations = votes_table(votes)
+    mine = ours(texts, annotations, capability, seed)
+    majority, own = cleanlabs(texts, annotations, capability, seed)
+    common = {clip for clip, label in mine[0].items() if majority[0][clip] == label}
+    return [scored(mine, truth, common), scored(majority, truth, common), scored(own, truth, set(texts))]
+
+
+def votes_table(votes: Votes) -> pd.DataFrame:
+    """Write votes as annotations of the topic."""
     rows = [
         {"clip_id": clip, "capability": "topic", "annotator": who, "kind": "human", "label": label}
         for clip, given in votes.items()
         for who, label in given
     ]
-    annotations = table(rows, ANNOTATIONS)
-    mine = ours(texts, annotations, capability, seed)
-    majority, own = cleanlabs(texts, annotations, capability, seed)
-    common = {clip for clip, label in mine[0].items() if majority[0][clip] == label}
-    return [scored(mine, truth, common), scored(majority, truth, common), scored(own, truth, set(texts))]
+    return table(rows, ANNOTATIONS)
 
 
 def ours(texts: dict[str, str], annotations: pd.DataFrame, capability: Capability, seed: int) -> Found:
@@ -121,15 +169,19 @@ def cleanlabs(texts: dict[str, str], annotations: pd.DataFrame, capability: Capa
         )["label_quality"]
         labels = [capability.classes[int(one)] for one in result["consensus_label"]]
         quality = result["consensus_quality_score"].tolist()
-        found.append((dict(zip(clips, labels, strict=True)), dict(zip(clips, quality, strict=True))))
+        ranked = sorted(zip(clips, quality, strict=True), key=lambda one: (one[1], one[0]))
+        found.append((dict(zip(clips, labels, strict=True)), dict(ranked)))
     return found
 
 
 def scored(found: Found, truth: dict[str, str], compared: set[str]) -> tuple[float, float, float]:
-    """Count the wrong among the ten listed first, the area under the ROC curve, and the share of right labels."""
+    """Count the wrong among the ten listed first, the area under the ROC curve, and the share of right labels.
+
+    Ours come in the order of the list, in which labels take turns.
+    """
     labels, scores = found
     wrong = {clip: labels[clip] != truth[clip] for clip in labels}
-    order = sorted(compared, key=lambda clip: (scores[clip], clip))
+    order = [clip for clip in scores if clip in compared]
     area = roc_auc_score([wrong[clip] for clip in order], [-scores[clip] for clip in order])
     right = 1 - float(np.mean(list(wrong.values())))
     return float(sum(wrong[clip] for clip in order[:FIRST])), float(area), right

@@ -32,12 +32,12 @@ def test_a_clip_counts_once_for_a_class_however_many_people_gave_it():
     }
 
 
-def test_where_people_disagree_half_of_them_must_agree():
+def test_where_people_disagree_most_of_them_must_agree_and_a_tie_counts_for_no_class():
     said = annotations_of(
         *(("a", who, "cats") for who in "xyz"), ("a", "w", "dogs"), ("b", "x", "cats"), ("b", "y", "dogs")
     )
     counts = class_counts(CLIPS_OF_FOUR, said, CAPABILITIES)["topic"]
-    assert (counts["cats"]["train"], counts["dogs"]["train"]) == (2, 1)
+    assert (counts["cats"]["train"], counts["dogs"]["train"]) == (1, 0)
 
 
 def test_classes_of_a_multi_label_count_each_and_none_is_no_class():

@@ -98,7 +98,7 @@ def _credentials(context: Any) -> dict[str, str]:
 
 
 def read_tasks(path: Path) -> list[dict[str, Any]]:
-    """Read Label Studio's JSON export.
+    """Read Label Studio's export as JSON or JSON-MIN.
 
     Raises:
         StudioError: the file is something else.
@@ -108,10 +108,11 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise StudioError(f"{path} cannot be read as JSON: {error}. Export as JSON in Label Studio") from error
     if not isinstance(tasks, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("data"), dict) for one in tasks
+        isinstance(one, dict) and (isinstance(one.get("data"), dict) or "clip_id" in one) for one in tasks
     ):
         raise StudioError(
-            f"{path} is not a list of tasks: export as JSON in Label Studio, not as JSON-MIN or another form"
+            f"{path} is not a list of tasks with a clip_id each: export as JSON or JSON-MIN in Label Studio, not in "
+            "another form"
         )
     return tasks
 

@@ -14,6 +14,9 @@ from cu_pipeline.core.hashing import unit_interval
 THRESHOLD: Final = 0.5
 """Over which a class of several holds where no other threshold is set."""
 
+_EVEN: Final = 1e-12
+"""Difference up to which two probabilities are equal."""
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -85,8 +88,26 @@ def as_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:
     return json.dumps(rounded, ensure_ascii=False)
 
 
+def tied(probabilities: NDArray[np.float64], kind: Kind) -> NDArray[np.bool_]:
+    """Say where probabilities, (n, classes), decide nothing, (n,): two classes are the likeliest, or one is even.
+
+    >>> tied(np.array([[0.4, 0.4, 0.2], [0.5, 0.3, 0.2]]), Kind.SINGLE).tolist()
+    [True, False]
+    >>> tied(np.array([[0.9, 0.5], [0.9, 0.1]]), Kind.MULTI).tolist()
+    [True, False]
+    """
+    if kind is Kind.SINGLE:
+        several: NDArray[np.bool_] = _likeliest(probabilities).sum(axis=1) > 1
+        return several
+    return np.asarray((np.abs(probabilities - THRESHOLD) <= _EVEN).any(axis=1))
+
+
+def _likeliest(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.greater_equal(probabilities, probabilities.max(axis=1)[:, None] - _EVEN)
+
+
 def _break_ties(chosen: NDArray[np.int64], probabilities: NDArray[np.float64], clip_ids: Sequence[str]) -> None:
-    tied = np.isclose(probabilities, probabilities.max(axis=1)[:, None], rtol=0, atol=1e-12)
-    for row in np.flatnonzero(tied.sum(axis=1) > 1):
-        among = np.flatnonzero(tied[row])
+    likeliest = _likeliest(probabilities)
+    for row in np.flatnonzero(likeliest.sum(axis=1) > 1):
+        among = np.flatnonzero(likeliest[row])
         chosen[row] = among[int(unit_interval(f"tie/{clip_ids[row]}") * len(among))]

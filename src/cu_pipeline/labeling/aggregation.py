@@ -6,7 +6,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decision import as_json, decide
+from cu_pipeline.core.decision import as_json, decide, tied
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.certification import accepted_by
@@ -17,6 +17,7 @@ from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.eligibility import ineligible_for
 from cu_pipeline.labeling.sources.source import (
+    TIE,
     Source,
     annotators_of,
     most_confident,
@@ -27,7 +28,8 @@ from cu_pipeline.labeling.sources.source import (
 def aggregate(opinions: Opinions, guarantee: Mapping[str, Guarantee], people: PeopleOptions) -> pd.DataFrame:
     """Add annotations up to labels: people's where there are any, else a certified source's, else the surest one's.
 
-    Exact copies share their label.
+    Where people's votes are even nobody has decided: the label has the source `TIE`, which no measurement takes for the
+    truth; models learn from its probabilities. Exact copies share their label.
 
     Args:
         opinions: what everybody says. Labels of ineligible clips are not certified.
@@ -68,6 +70,7 @@ def _labels(
     probabilities = np.where(human[:, None], people.probabilities, told.probabilities)
     voters = np.where(human, people.voters, told.voters)
     known = voters > 0
+    even = tied(people.probabilities, capability.kind)
     by_human = decide(people.probabilities[human], capability, clip_ids=clip_ids[human].tolist())
     told.answers[human], told.confidence[human] = by_human.labels, by_human.probability
     frame = pd.DataFrame(
@@ -75,7 +78,7 @@ def _labels(
             "label": told.answers[known],
             "probability": told.confidence[known].round(6),
             "probabilities": [as_json(row, capability.classes) for row in probabilities[known]],
-            "source": np.where(human, AnnotatorKind.HUMAN.value, told.names)[known],
+            "source": np.where(human, np.where(even, TIE, AnnotatorKind.HUMAN.value), told.names)[known],
             "annotators": voters[known],
             "certified": (accepted >= 0)[known],
         },

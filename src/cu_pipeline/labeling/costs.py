@@ -12,7 +12,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_name
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
@@ -182,9 +182,9 @@ def _agreement(annotations: pd.DataFrame, capability: Capability, people: People
     clip_ids = pd.Index(sorted(set(annotations["clip_id"])))
     given = {source.name: source.answers for source in sources_say(annotations, clip_ids, capability)}
     human = people_say(by_people(annotations), clip_ids, capability, people)
-    seen = human.voters > 0
+    seen = (human.voters > 0) & ~tied(human.probabilities, capability.kind)
     given[AnnotatorKind.HUMAN.value] = np.full(len(clip_ids), "", dtype=object)
-    told = decide(human.probabilities[seen], capability, clip_ids=clip_ids[seen].tolist())
+    told = decide(human.probabilities[seen], capability)
     given[AnnotatorKind.HUMAN.value][seen] = told.labels
     pairs = []
     for one, other in combinations(sorted(given), 2):

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, split_label
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.labeling.people.crowd import people_say
@@ -43,7 +43,7 @@ def class_priors(
 def people_captions(
     clips: pd.DataFrame, annotations: pd.DataFrame, name: str, capability: Capability, options: PeopleOptions
 ) -> pd.DataFrame:
-    """Choose the clips that have a caption and a label by people.
+    """Choose the clips that have a caption and a label by people, whose votes are not even.
 
     Args:
         clips: the table of usable clips.
@@ -58,6 +58,6 @@ def people_captions(
     found = clips[clips["text"].str.strip() != ""].fillna({"lang": ""})
     mine = annotations[(annotations["kind"] == AnnotatorKind.HUMAN) & (annotations["capability"] == name)]
     said = people_say(mine, pd.Index(found["clip_id"]), capability, options)
-    labels = decide(said.probabilities, capability, clip_ids=list(found["clip_id"])).labels
-    found = found.assign(label=labels)[said.voters > 0]
+    labels = decide(said.probabilities, capability).labels
+    found = found.assign(label=labels)[(said.voters > 0) & ~tied(said.probabilities, capability.kind)]
     return found.sort_values("clip_id", key=lambda ids: ids.map(unit_interval), ignore_index=True)

@@ -94,7 +94,7 @@ def _unlearnable(labels: int, used: Mapping[str, int], kind: Kind) -> str:
 
 
 def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:
-    """Count the clips that people gave each class; where they disagree, it must be at least half of them.
+    """Count the clips that people gave each class; where they disagree, it must be half of them, and no tie.
 
     Capabilities without any such label are left out.
     """
@@ -107,7 +107,9 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
             continue
         voted = _voted(own, capability.kind)
         table = pd.crosstab(voted["label"], voted["clip_id"].map(split_of))
-        named = capability.classes or table.index.tolist()
+        named = capability.classes or sorted(
+            {one for label in own["label"] for one in split_label(label, capability.kind)}
+        )
         table = table.reindex(index=named, columns=[split.value for split in Split], fill_value=0)
         counts[name] = {
             str(label): {split.value: int(row[split.value]) for split in Split} for label, row in table.iterrows()
@@ -140,10 +142,12 @@ def _numbers(found: Mapping[str, Any]) -> str:
 
 
 def _voted(annotations: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Give `clip_id` and `label`, a class, for what at least half of a clip's annotators said."""
+    """Give `clip_id` and `label`, a class, for what at least half of a clip's annotators said and as many did not."""
     parts = {label: split_label(label, kind) for label in annotations["label"].unique()}
     clips, names = pd.factorize(annotations["clip_id"])
     said = pd.DataFrame({"clip": clips, "label": annotations["label"].map(parts).to_numpy()}).explode("label")
     votes = said.dropna(subset="label").groupby(["clip", "label"], sort=False).size().reset_index(name="votes")
-    agreed = votes[2 * votes["votes"] >= np.bincount(clips)[votes["clip"]]]
+    all_votes = np.bincount(clips)[votes["clip"]]
+    rivals = votes.groupby("clip")["votes"].rank(method="max", ascending=False) if kind is Kind.SINGLE else 2
+    agreed = votes[(2 * votes["votes"] > all_votes) | ((2 * votes["votes"] == all_votes) & (rivals == 1))]
     return agreed.assign(clip_id=names[agreed["clip"]])

@@ -80,6 +80,28 @@ def test_peer_agreement_counts_pairs_on_shared_clips(votes) -> None:
     assert np.allclose(peer_agreement(question), [0.5, 0.5, 0.0, np.nan], equal_nan=True)
 
 
+def test_accuracy_and_confusion_are_those_worked_out_by_hand(clips, votes) -> None:
+    """Gold aabb, answers aaba: 3 of 4 right, so 8/11 beforehand; rows (2 + 4 * 8/11) / 6 and (1 + 4 * 8/11) / 6."""
+    gold = [(name, "label", label) for name, label in zip("1234", "aabb", strict=True)]
+    said = [(name, "ann", label) for name, label in zip("1234", "aaba", strict=True)]
+    topic = {"topic": Capability(classes=("a", "b"))}
+    table = annotator_tables(clips(dict.fromkeys("1234", "")), votes(*gold, *said), topic, PeopleOptions(), 0)
+    ann = table["topic"]["topic"]["annotators"]["ann"]
+    assert ann["confusion"] == [[0.8182, 0.1818], [0.3485, 0.6515]]
+    assert ann["accuracy"] == pytest.approx((0.8182 + 0.6515) / 2, abs=1e-4)
+    assert (ann["votes"], ann["peer_agreement"], ann["verdict"]) == (4, None, "undecided")
+
+
+def test_the_log_has_one_line_for_all_who_are_named() -> None:
+    row = {"votes": 90, "informativeness": 0.0}
+    verdicts = ["spammer"] * 3 + ["undecided"] * 610 + ["informative"] * 206
+    people = {f"p{place}": row | {"verdict": verdict} for place, verdict in enumerate(verdicts)}
+    tables = {"topic": {"topic": {"alpha": None, "alpha_ci95": None, "annotators": people}}}
+    assert agreement_messages(tables) == [
+        "topic: 3 of 819 annotators answer no better than chance, 610 undecided: see `verdict` in agreement.json"
+    ]
+
+
 def test_spammers_and_random_annotators_are_found_and_nobody_else(clips) -> None:
     for seed in range(6):
         truth = np.random.default_rng(seed).choice(3, size=400, p=[0.5, 0.3, 0.2])
@@ -96,15 +118,20 @@ def test_spammers_and_random_annotators_are_found_and_nobody_else(clips) -> None
         }
         lines = agreement_messages(tables)
         assert "topic: people agree with Krippendorff's alpha" in lines[0]
-        assert [line.split()[4] for line in lines[1:]] == ["dice", "lazy"]
+        assert lines[1:] == [
+            "topic: 2 of 6 annotators answer no better than chance, 0 undecided: see `verdict` in agreement.json"
+        ]
 
 
 def test_an_annotators_own_answers_do_not_speak_for_them(clips) -> None:
     truth = np.random.default_rng(7).choice(3, size=500)
-    crowd = _crowd(truth, {"ann": 0.6, "bob": 0.6, "dice": "?"}, "abc", 0.5, 7)
-    tables = annotator_tables(clips({str(n): "" for n in range(500)}), crowd, TOPIC, PeopleOptions(), 7)
+    usable = clips({str(n): "" for n in range(500)})
+    crowd = _crowd(truth, {"ann": 0.8, "bob": 0.8, "dice": "?"}, "abc", 0.5, 7)
+    tables = annotator_tables(usable, crowd, TOPIC, PeopleOptions(), 7)
     assert tables["topic"]["topic"]["annotators"]["dice"]["informativeness"] < 0.05
-    assert _verdicts(tables)["dice"] != "informative"
+    alone = annotator_tables(usable, crowd[crowd["annotator"] == "ann"], TOPIC, PeopleOptions(), 7)
+    assert alone["topic"]["topic"]["annotators"]["ann"]["informativeness"] is None
+    assert [_verdicts(one)[name] for one, name in ((tables, "dice"), (alone, "ann"))] == ["spammer", "undecided"]
 
 
 def test_few_votes_accuse_nobody(clips) -> None:

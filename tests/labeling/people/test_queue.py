@@ -204,3 +204,15 @@ def test_the_queue_is_the_same_each_time(votes) -> None:
 def test_an_empty_corpus_and_captions_without_words_make_no_trouble(nobody) -> None:
     assert plan(corpus(0), nobody) == []
     assert len(plan(corpus(3).assign(text=["", "!!", "😀"]), nobody)) == 3
+
+
+def test_clips_on_which_votes_are_even_are_asked_about_first_and_without_predictions(votes) -> None:
+    human = votes(("c003", "ana", "pets"), ("c003", "bob", "cooking"), ("c002", "ana", "pets"))
+    given = pd.concat([labels({"c003": 0.5}, source="tie"), labels({"c000": 0.5, "c001": 0.9})], ignore_index=True)
+    settings = options(gold_share=0, random_share=0.5, redundancy=1)
+    tasks = plan(corpus(6), human, given, settings=settings)
+    assert queued(tasks, "value")[0] == "c003"
+    assert "c003" not in queued(tasks, "random")
+    assert "c002" not in queued(tasks)
+    (tie,) = [task for task in tasks if task["data"]["clip_id"] == "c003"]
+    assert (tie["predictions"], tie["meta"]["even_of"]) == ([], 0)

@@ -332,3 +332,90 @@ def test_names_that_earlier_versions_wrote_are_read_in_one_spelling(tmp_path: Pa
     (tmp_path / "answers.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     read = answer_log(tmp_path / "answers.jsonl").read()
     assert [(one.annotator, one.labels) for one in read] == [("Ana Müller", {"safety": "Café|b"})] * 2
+
+
+def _note(name: str = "note", **part: Any) -> dict[str, Any]:
+    return {"from_name": name, "to_name": "caption"} | part
+
+
+def test_notes_and_ratings_beside_the_answer_are_counted_and_the_answer_is_taken(sync, server) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
+    extra = [
+        _note(type="textarea", value={"text": ["hard to see"]}),
+        _note("mood", type="rating", value={"rating": 4}),
+        _note("why", type="choices", value={"choices": ["too dark"]}),
+    ]
+    server.sent[0]["annotations"][0]["result"][1:1] = extra
+    found = sync.take(server.tasks())
+    assert [answer.labels for answer in found.fresh] == [{"topic": "pets", "safety": "none"}]
+    assert (found.further, found.problems) == (3, [])
+    assert "3 parts of answers, such as notes, belong to no question of this project" in harvest_message(found)
+
+
+def test_a_note_alone_is_no_answer(sync, server) -> None:
+    sync.push(server)
+    server.annotate(0, {})
+    server.sent[0]["annotations"][0]["result"] = [_note(type="textarea", value={"text": ["?"]})]
+    found = sync.take(server.tasks())
+    assert (found.fresh, found.further) == ([], 1)
+    assert "it answers nothing" in found.problems[0]
+
+
+def _rows(server: LabelStudio) -> list[dict[str, Any]]:
+    """Write answers as JSON-MIN does: a row for each, with the questions as columns and neither batch nor parts."""
+    return [
+        {**task["data"], "label_topic": "pets", "label_safety": {"choices": ["advert", "violence"]}, "note": "dark"}
+        | {"id": task["id"], "annotation_id": one["id"], "annotator": 7, "updated_at": one["updated_at"]}
+        for task in server.sent
+        for one in task["annotations"]
+    ]
+
+
+def test_rows_of_json_min_are_read_by_the_clips_id(sync, server) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["advert", "violence"]})
+    server.annotate(1, {"topic": ["pets"], "safety": ["advert", "violence"]})
+    found = sync.take([*_rows(server), {"clip_id": "another project's", "label_topic": "pets"}])
+    answers = {answer.clip_id: (answer.labels, answer.annotator) for answer in found.fresh}
+    clips = [task["data"]["clip_id"] for task in server.sent[:2]]
+    assert answers == dict.fromkeys(clips, ({"topic": "pets", "safety": "advert|violence"}, "user-7"))
+    assert (found.foreign, found.problems) == (1, [])
+    assert sync.take(_rows(server)).fresh == []
+    assert sync.take(_rows(server)[:1]).fresh == []
+
+
+def test_exports_without_ids_and_batches_are_read_by_the_clips_id(sync, server) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
+    server.annotate(0, {"topic": ["cooking"], "safety": ["none"]}, who="bob@x.org")
+    bare = server.tasks()[:1]
+    for part in (*bare, *bare[0]["annotations"]):
+        del part["id"]
+    del bare[0]["meta"]
+    found = sync.take(bare)
+    assert {answer.annotator: answer.labels["topic"] for answer in found.fresh} == {
+        "ana@x.org": "pets",
+        "bob@x.org": "cooking",
+    }
+    assert sync.take(bare).fresh == []
+    bare[0]["annotations"][0] |= {"result": results({"topic": ["cooking"], "safety": ["none"]})}
+    bare[0]["annotations"][0] |= {"updated_at": server.time()}
+    (changed,) = sync.take(bare).fresh
+    assert (changed.annotator, changed.labels["topic"]) == ("ana@x.org", "cooking")
+
+
+def test_a_clip_whose_votes_are_even_is_sent_again_once(sync, server) -> None:
+    sync.push(server)
+    for place in range(len(server.sent)):
+        server.annotate(place, {"topic": ["pets"], "safety": ["none"]})
+    sync.take(server.tasks())
+    sent = len(server.sent)
+    assert sync.push(server) == 0
+    again = dataclasses.replace(sync, queue=[task(0, even_of=1), task(1)])
+    assert again.push(server) == 1
+    assert server.sent[sent]["data"]["clip_id"] == "c000"
+    assert again.push(server) == 0
+    server.annotate(sent, {"topic": ["cooking"], "safety": ["none"]}, who="bob@x.org")
+    again.take(server.tasks())
+    assert again.push(server) == 0

@@ -4,7 +4,7 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
@@ -36,8 +36,8 @@ def calibration_clips(
         arrived: ids of the clips that people were sent, in the order of their answers.
 
     Returns:
-        A table with the columns of `CALIBRATION`, copies left out: of each capability first the clips that came
-        labelled, then the others as they arrived.
+        A table with the columns of `CALIBRATION`, copies left out, and clips on which people's votes are even: of each
+        capability first the clips that came labelled, then the others as they arrived.
     """
     rows: list[dict[str, object]] = []
     original_of = originals(clips)
@@ -48,9 +48,11 @@ def calibration_clips(
         drawn = sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"]))
         chosen = pd.Index(sorted(drawn, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
         truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
-        labels = decide(truth.probabilities, capability, clip_ids=list(chosen)).labels
+        labels, even = decide(truth.probabilities, capability).labels, tied(truth.probabilities, capability.kind)
         rows += [
-            {"capability": name, "clip_id": clip, "label": label} for clip, label in zip(chosen, labels, strict=True)
+            {"capability": name, "clip_id": clip, "label": label}
+            for clip, label, undecided in zip(chosen, labels, even, strict=True)
+            if not undecided
         ]
     return table(rows, CALIBRATION)
 

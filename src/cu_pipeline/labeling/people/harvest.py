@@ -1,4 +1,4 @@
-"""Label Studio's annotations, read as answers."""
+"""Label Studio's annotations, read as answers, from its server, its JSON or its JSON-MIN."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
 from cu_pipeline.core.caption_text import clean_name
+from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.labeling.people.tasks import control
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchOpened, PersonAnswer, latest
 
@@ -24,11 +25,13 @@ class Harvest:
         fresh: answers that are new, were changed or were deleted.
         problems: answers that are refused, in words.
         foreign: tasks that belong to no batch.
+        further: parts of answers to what this project does not ask, such as notes; they are not used.
     """
 
     fresh: list[PersonAnswer] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     foreign: int = 0
+    further: int = 0
 
 
 def harvest(
@@ -37,32 +40,38 @@ def harvest(
     """Find what is new in Label Studio's tasks.
 
     An answer that stood in a task and no longer does was deleted, unless the task was read before the answer was
-    given, as in an old export.
+    given, as in an old export. A task that names no batch, as in JSON-MIN, belongs to the last one with its clip; an
+    annotation without an id is its annotator's.
 
     Args:
-        tasks: JSON of a project's tasks, with their annotations.
+        tasks: JSON of a project's tasks, with their annotations, or rows of JSON-MIN, each with one annotation.
         batches: that were opened.
         known: answers so far.
     """
     found, opened, before = Harvest(), {batch.batch: batch for batch in batches}, latest(list(known))
+    last = {item.clip_id: batch.batch for batch in opened.values() for item in batch.items}
     by_clip: dict[tuple[str, str], list[PersonAnswer]] = {}
     for answer in before.values():
         by_clip.setdefault((answer.batch, answer.clip_id), []).append(answer)
     seen: set[Key] = set()
     updated: dict[tuple[str, str], str] = {}
     for task in tasks:
-        name = (task.get("meta") or {}).get("batch")
+        data = task.get("data", task)
+        clip = str(data.get("clip_id"))
+        name = (task.get("meta") or {}).get("batch") or last.get(clip)
         if not name:
             found.foreign += 1
             continue
-        clip = str(task["data"].get("clip_id"))
         if name not in opened or clip not in {item.clip_id for item in opened[name].items}:
-            found.problems.append(f"task {task['id']}: this project opened no batch {name!r} with clip {clip!r}")
+            found.problems.append(f"task {task.get('id')}: this project opened no batch {name!r} with clip {clip!r}")
             continue
-        updated[name, clip] = max(updated.get((name, clip), ""), _time(task.get("updated_at")))
-        for annotation in task.get("annotations") or ():
-            seen.add((name, clip, int(annotation["id"])))
-            _take(found, before, annotation, opened[name], clip)
+        if data is not task:
+            updated[name, clip] = max(updated.get((name, clip), ""), _time(task.get("updated_at")))
+        given = [_from_row(task, opened[name])] if data is task else task.get("annotations") or ()
+        for annotation in given:
+            identified = {**annotation, "id": _number(annotation, by_clip.get((name, clip), ()))}
+            seen.add((name, clip, identified["id"]))
+            _take(found, before, identified, opened[name], clip)
     for place, time in updated.items():
         for answer in by_clip.get(place, ()):
             if answer.key not in seen and answer.state is not AnswerState.DELETED and time >= answer.time:
@@ -73,8 +82,10 @@ def harvest(
 def _take(
     found: Harvest, before: Mapping[Key, PersonAnswer], annotation: Mapping[str, Any], batch: BatchOpened, clip: str
 ) -> None:
+    result, further = _asked(annotation.get("result") or [])
+    found.further += further
     try:
-        answer = read_answer(annotation, batch, clip)
+        answer = read_answer({**annotation, "result": result}, batch, clip)
     except ValueError as error:
         found.problems.append(f"annotation {annotation['id']} of clip {clip!r} (batch {batch.batch}): {error}")
         return
@@ -86,6 +97,36 @@ def _take(
         answer = answer.model_copy(update={"annotator": earlier.annotator})
     if answer != earlier and answer.time >= earlier.time:
         found.fresh.append(answer)
+
+
+def _asked(result: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
+    """Keep what answers a question of a project like this; besides, count the notes and ratings that people added."""
+    kept = [part for part in result if str(part.get("from_name")).startswith(control(""))]
+    return kept, len(result) - len(kept)
+
+
+def _from_row(row: Mapping[str, Any], batch: BatchOpened) -> dict[str, Any]:
+    """Read a row of JSON-MIN, whose columns are the questions, as an annotation."""
+    asked = [name for name in map(control, batch.capabilities) if row.get(name)]
+    result = [{"from_name": name, "type": "choices", "value": {"choices": _choices(row[name])}} for name in asked]
+    return {**row, "id": row.get("annotation_id"), "completed_by": row.get("annotator"), "result": result}
+
+
+def _choices(cell: Any) -> list[str]:
+    chosen = cell.get("choices") if isinstance(cell, Mapping) else cell
+    return [chosen] if isinstance(chosen, str) else list(chosen or ())
+
+
+def _number(annotation: Mapping[str, Any], known: Iterable[PersonAnswer]) -> int:
+    """Give an annotation's number; without one that of the person's answer before, else one made of the person's name.
+
+    Made numbers are below 0, where Label Studio has none.
+    """
+    if str(given := annotation.get("id")).isdecimal():
+        return int(str(given))
+    who = _annotator(annotation.get("completed_by"))
+    before = [answer.annotation for answer in known if answer.annotator == who]
+    return before[-1] if before else -1 - int(json_sha256([who])[:12], 16)
 
 
 def read_answer(annotation: Mapping[str, Any], batch: BatchOpened, clip: str) -> PersonAnswer:
@@ -110,7 +151,7 @@ def read_answer(annotation: Mapping[str, Any], batch: BatchOpened, clip: str) ->
 def _annotator(user: Any) -> str:
     if isinstance(user, Mapping):
         return str(user.get("email") or f"{UNKNOWN_USER}{user.get('id')}")
-    return f"{UNKNOWN_USER}{user}" if isinstance(user, int) else str(user)
+    return f"{UNKNOWN_USER}{'unknown' if user is None else user}" if isinstance(user, int | None) else str(user)
 
 
 def _time(given: Any) -> str:

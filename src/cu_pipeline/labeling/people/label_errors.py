@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -5,14 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind, join_label, split_label
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.capability import Capability, Kind, indicators, join_label, split_label
+from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 
 _TOKENS: Final = r"\w+|[^\w\s]"
 """A word or a sign: emoji tell much."""
+
+_AGAINST: Final = 2.0
+"""How much likelier captions must make another answer, for a label to be listed that people do not doubt."""
 
 
 def suspect_labels(
@@ -27,8 +31,11 @@ def suspect_labels(
 
     What people answered and what other clips' captions tell are put together as independent evidence: the probability
     of a class is proportional to that by people times that by a classifier of captions (logistic regression on TF-IDF,
-    trained on other clips, as in confident learning, Northcutt et al. 2021). The feed's own labels are taken to be
-    wrong at a small rate, since else no evidence could tell.
+    trained on other clips, as in confident learning, Northcutt et al. 2021), divided by the class's share of the
+    labels: that a class is rare speaks against no label of it. The feed's own labels are taken to be wrong at a small
+    rate, since else no evidence could tell. Clips of which people's votes are even have no label, and are left out.
+
+    The list takes labels in turn, the worst of each, since a classifier is less sure of all clips of a rare class.
 
     Args:
         clips: the table of usable clips.
@@ -39,8 +46,8 @@ def suspect_labels(
         seed: of the division into folds.
 
     Returns:
-        Capability -> `clips` that were looked at and `suspects`, the worst first: `clip_id`, `label` as given,
-        `suggested`, and `score`: the probability that the label is right.
+        Capability -> `clips` that were looked at and `suspects`, of each label the worst first: `clip_id`, `label` as
+        given, `suggested`, and `score`: the probability that the label is right, were all classes equally common.
     """
     original_of = originals(clips)
     said = by_people(on_originals(annotations, original_of))
@@ -53,7 +60,21 @@ def suspect_labels(
         even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
         doubted = (1 - options.slip) * given + options.slip * even
         told = caption_probabilities(texts.loc[judged].tolist(), given, capability, options.folds, seed)
-        suspects = _suspects(judged, given, _together(doubted, told, capability.kind), capability, options.doubtful)
+        evidence = without_prior(told, given, capability.kind)
+        together = _together(doubted, evidence, capability.kind)
+        labels = decide(given, capability).labels
+        scores = _belief(labels, together, capability)
+        listed = (scores < options.doubtful) | _spoken_against(labels, evidence, capability)
+        order = _in_turn(labels, scores, np.flatnonzero(listed & ~tied(given, capability.kind)))
+        suspects = [
+            {
+                "clip_id": judged[row],
+                "label": labels[row],
+                "suggested": _otherwise(labels[row], together[row], capability),
+                "score": round(float(scores[row]), 6),
+            }
+            for row in order
+        ]
         found[name] = {"clips": len(judged), "suspects": suspects[: options.most]}
     return found
 
@@ -76,17 +97,41 @@ def caption_probabilities(
     return np.column_stack(each)
 
 
+def without_prior(told: NDArray[np.float64], given: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    """Turn class probabilities, (n, classes), into what they would be were all classes, or yes and no, equally common.
+
+    Args:
+        told: by captions.
+        given: by people; the likeliest classes are counted.
+        kind: of the capability.
+    """
+    if kind is Kind.SINGLE:
+        lift = told / _shares(given.argmax(axis=1), given.shape[1])
+        return lift / lift.sum(axis=1, keepdims=True)
+    shares = np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
+    holds, fails = told / shares, (1 - told) / (1 - shares)
+    return holds / (holds + fails)
+
+
+def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
+    """How common each of a number of answers is, (number,), by Laplace's rule."""
+    shares: NDArray[np.float64] = (np.bincount(answers, minlength=number) + 1) / (len(answers) + number)
+    return shares
+
+
 def _out_of_fold(
     texts: Sequence[str], answers: NDArray[np.int64], number: int, folds: int, seed: int
 ) -> NDArray[np.float64]:
-    """Predict probabilities, (n, number), by Laplace's rule from the other folds where these hold but one answer."""
+    """Predict probabilities, (n, number): those of an answer that other folds lack, or all but one, are its share."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     fold = np.random.default_rng(seed).permutation(len(texts)) % folds
     documents = np.array(texts, dtype=object)
-    result = np.full((len(texts), number), 1 / number)
+    shares = _shares(answers, number)
+    result = np.tile(shares, (len(texts), 1))
     for one in np.unique(fold):
         others, mine = fold != one, fold == one
         present = np.unique(answers[others])
@@ -96,9 +141,10 @@ def _out_of_fold(
             TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
-        model.fit(documents[others], answers[others])
-        result[mine] = 0.02 / number
-        result[np.ix_(mine, present)] += 0.98 * model.predict_proba(documents[mine])
+        with threadpool_limits(1):  # threads only wait for one another here, the longer the busier the machine
+            model.fit(documents[others], answers[others])
+        known = shares[present].sum()
+        result[np.ix_(mine, present)] = 0.02 * shares[present] + 0.98 * known * model.predict_proba(documents[mine])
     return result
 
 
@@ -108,25 +154,24 @@ def _together(people: NDArray[np.float64], told: NDArray[np.float64], kind: Kind
     return joint / against
 
 
-def _suspects(
-    judged: "pd.Index[str]",
-    given: NDArray[np.float64],
-    together: NDArray[np.float64],
-    capability: Capability,
-    doubtful: float,
-) -> list[dict[str, Any]]:
-    labels = decide(given, capability, clip_ids=list(judged)).labels
-    scores = _belief(labels, together, capability)
-    order = sorted(np.flatnonzero(scores < doubtful), key=lambda row: (scores[row], row))
-    return [
-        {
-            "clip_id": judged[row],
-            "label": labels[row],
-            "suggested": _otherwise(labels[row], together[row], capability),
-            "score": round(float(scores[row]), 6),
-        }
-        for row in order
-    ]
+def _spoken_against(labels: Sequence[str], evidence: NDArray[np.float64], capability: Capability) -> NDArray[np.bool_]:
+    """Say where captions make another answer likelier than the given one by far, (n,)."""
+    holds = _named(labels, capability)
+    if capability.kind is Kind.SINGLE:
+        single: NDArray[np.bool_] = _AGAINST * (evidence * holds).sum(axis=1) < evidence.max(axis=1, initial=0)
+        return single
+    right = np.where(holds, evidence, 1 - evidence)
+    return np.asarray((_AGAINST * right < 1 - right).any(axis=1))
+
+
+def _in_turn(labels: Sequence[str], scores: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:
+    """Order rows so that each label's worst come first in turn, among equals of a turn the worst."""
+    waiting: Counter[str] = Counter()
+    turns = []
+    for row in sorted(rows.tolist(), key=lambda row: (scores[row], row)):
+        turns.append((waiting[labels[row]], scores[row], row))
+        waiting[labels[row]] += 1
+    return [row for *_, row in sorted(turns)]
 
 
 def _otherwise(label: str, together: NDArray[np.float64], capability: Capability) -> str:
@@ -141,10 +186,12 @@ def _otherwise(label: str, together: NDArray[np.float64], capability: Capability
 
 def _belief(labels: Sequence[str], together: NDArray[np.float64], capability: Capability) -> NDArray[np.float64]:
     """Compute the probability that each whole label is right, (n,)."""
-    classes = np.array(capability.classes, dtype=object)
-    holds = np.array([np.isin(classes, split_label(label, capability.kind)) for label in labels]).reshape(
-        together.shape
-    )
+    holds = _named(labels, capability)
     if capability.kind is Kind.SINGLE:
         return (together * holds).sum(axis=1)
     return np.where(holds, together, 1 - together).prod(axis=1)
+
+
+def _named(labels: Sequence[str], capability: Capability) -> NDArray[np.bool_]:
+    """Say which classes each label names, (n, classes)."""
+    return indicators(labels, capability).astype(bool)

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,9 +19,10 @@ from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
-from cu_pipeline.labeling.people.tasks import Task, machine_predictions, queue_task
+from cu_pipeline.labeling.people.tasks import Task, machine_predictions, queue_task, tie_task
 from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.people.work_log import AnswerState, Draw
+from cu_pipeline.labeling.sources.source import TIE
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +70,9 @@ def plan_queue(
 
     Of clips with the same media and caption one stands for all. Those that have all their answers or are out in a
     batch are left out. A share is drawn at random: the clips with the lowest hashes, so that the draw is uniform and
-    stays while others are labelled. The others are those whose answers teach most. Clips with a known answer are
-    mixed in, those first that were shown the fewest times.
+    stays while others are labelled. The others are those whose answers teach most, before them those on which people's
+    votes are even, since one more vote decides them. Clips with a known answer are mixed in, those first that were
+    shown the fewest times.
 
     Only a clip that was chosen by value shows what machines think: who sees their answer agrees with it too readily,
     which would spoil the random sample that measures them, and gold.
@@ -87,26 +90,32 @@ def plan_queue(
         Tasks for Label Studio, the most useful first; `meta.draw` says how a clip was chosen.
     """
     options = terms.options
-    waiting = _waiting(clips, annotations, capabilities, reviews, options.redundancy)
+    even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
+    waiting = _waiting(clips, annotations, capabilities, reviews, options.redundancy, even)
     gold = _gold_truth(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
     cost = terms.price * options.redundancy * max(len(capabilities), 1)
     slots = _slots(len(waiting), len(gold), math.floor(left / cost + 1e-9) if cost else len(clips), options)
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities))
+    undecided = waiting["clip_id"].isin(even["clip_id"])
+    ties, waiting = waiting[undecided].iloc[: slots.value], waiting[~undecided]
     drawn = waiting.iloc[: slots.random]
-    valued = _most_valued(waiting.iloc[slots.random :], drawn, duplicates, slots.value)
+    valued = _most_valued(waiting.iloc[slots.random :], drawn, duplicates, slots.value - len(ties))
+    votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
     known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
     queue = _mixed(
         [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
-        [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
+        [tie_task(clip, votes[clip["clip_id"]]) for clip in _rows(ties)]
+        + [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
         [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(known)],
     )
-    count("clips_queued", len(drawn) + len(valued))
+    count("clips_queued", len(drawn) + len(ties) + len(valued))
     _log.info(
-        "%d clips wait for people: %d drawn at random, %d by value, and %d with a known answer; %d more could be asked "
-        "about (parameters label.queue.max_clips, budget_usd)",
-        len(queue), len(drawn), len(valued), slots.gold, len(waiting) - len(drawn) - len(valued),
+        "%d clips wait for people: %d drawn at random, %d on which votes are even, %d by value, and %d with a known "
+        "answer; %d more could be asked about (parameters label.queue.max_clips, budget_usd)",
+        len(queue), len(drawn), len(ties), len(valued), slots.gold,
+        len(waiting) + undecided.sum() - len(drawn) - len(ties) - len(valued),
     )  # fmt: skip
     return queue
 
@@ -182,8 +191,18 @@ def _waiting(
     capabilities: Mapping[str, Capability],
     reviews: Sequence[Review],
     redundancy: int,
+    even: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Find the clips that people may be asked about, one of each content, in the order of their hashes."""
+    """Find the clips that people may be asked about, one of each content, in the order of their hashes.
+
+    Args:
+        clips: the table of usable clips.
+        annotations: of all kinds.
+        capabilities: that are asked about.
+        reviews: of the batches that were opened so far.
+        redundancy: answers that are enough, where they are not even.
+        even: labels on which people's votes are even.
+    """
     content = originals(clips)
     people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
     people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
@@ -194,9 +213,15 @@ def _waiting(
         answers = people[people["capability"] == name].groupby("content")["annotator"].agg(["size", set])
         enough = [size >= redundancy or GOLD in names for size, names in answers.itertuples(index=False)]
         lacking |= set(content) - set(answers.index[enough])
+        lacking |= set(content.reindex(even.loc[even["capability"] == name, "clip_id"]).dropna())
     lacking -= set(content.reindex(list(_out(reviews))).dropna())
     one_each = clips[~content.duplicated().to_numpy() & content.isin(lacking).to_numpy()]
     return one_each.iloc[one_each["clip_id"].map(lambda name: unit_interval(f"queue/{name}")).argsort(kind="stable")]
+
+
+def _answers_by_clip(reviews: Iterable[Review]) -> Counter[str]:
+    """Count the answers of people to each clip of a batch."""
+    return Counter(clip for one in reviews for clip, answers in one.answers.items() for _ in answers)
 
 
 def _out(reviews: Iterable[Review]) -> set[str]:

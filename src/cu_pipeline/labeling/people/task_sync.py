@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -124,8 +124,13 @@ class TaskSync:
 
     def _addressed(self) -> list[Task]:
         """Take the queue without what was asked since it was written, with addresses of the media."""
-        busy = set(self._busy())
-        left = [task for task in self.queue if task["data"]["clip_id"] not in busy]
+        busy, enough, answers = self._busy()
+        left = [
+            task
+            for task in self.queue
+            if (clip := task["data"]["clip_id"]) not in busy
+            and (clip not in enough or answers[clip] <= task["meta"].get("even_of", -1))
+        ]
         if all(task["meta"]["draw"] == Draw.GOLD for task in left):
             return []
         return [
@@ -133,13 +138,18 @@ class TaskSync:
             for task in left
         ]
 
-    def _busy(self) -> Iterator[str]:
-        """Find the clips that wait for answers in a batch, or have enough of them in an accepted one."""
+    def _busy(self) -> tuple[set[str], set[str], Counter[str]]:
+        """Find the clips that wait in a batch, those with enough answers in an accepted one, and how many all have."""
+        busy, enough, answers = set(), set(), Counter[str]()
         for review in self.reviews():
             for item in review.batch.items:
-                enough = len(review.answers.get(item.clip_id, ())) >= self.terms.options.redundancy
-                if review.state is not State.DONE or (review.accepted and enough and item.draw is not Draw.GOLD):
-                    yield item.clip_id
+                number = len(review.answers.get(item.clip_id, ()))
+                answers[item.clip_id] += number
+                if review.state is not State.DONE:
+                    busy.add(item.clip_id)
+                elif review.accepted and number >= self.terms.options.redundancy and item.draw is not Draw.GOLD:
+                    enough.add(item.clip_id)
+        return busy, enough, answers
 
     def _unfinished(self, place: str) -> list[Review]:
         return [one for one in self.reviews() if one.state is State.OPEN and one.batch.place == place]
@@ -245,6 +255,10 @@ def harvest_message(found: Harvest) -> str:
     lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
     if found.foreign:
         lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
+    if found.further:
+        lines.append(
+            f"{found.further} parts of answers, such as notes, belong to no question of this project, and are not used"
+        )
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.work_log import Draw
-from cu_pipeline.labeling.sources.source import source_column
+from cu_pipeline.labeling.sources.source import TIE, source_column
 
 Task = dict[str, Any]
 """JSON as Label Studio imports it: `data`, `meta` and `predictions`."""
@@ -97,6 +97,19 @@ def queue_task(
     return {"data": data, "meta": meta, "predictions": predictions}
 
 
+def tie_task(clip: Mapping[str, Any], answers: int) -> Task:
+    """Describe a clip on which people's votes are even, and which waits for one more.
+
+    It shows no prediction, so that none decides between people.
+
+    Args:
+        clip: as for `queue_task`.
+        answers: that people gave in batches so far.
+    """
+    task = queue_task(clip, Draw.VALUE, [])
+    return {**task, "meta": task["meta"] | {"even_of": answers}}
+
+
 def machine_predictions(
     labels: pd.DataFrame, annotations: pd.DataFrame, clip_ids: Collection[str], capabilities: Mapping[str, Capability]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -107,7 +120,7 @@ def machine_predictions(
     machine = labels[
         labels["clip_id"].isin(list(clip_ids))
         & labels["capability"].isin(list(capabilities))
-        & (labels["source"] != AnnotatorKind.HUMAN)
+        & ~labels["source"].isin([AnnotatorKind.HUMAN, TIE])
     ]
     place = ["clip_id", "capability", "source"]
     versions = annotations.assign(source=source_column(annotations)).drop_duplicates(place, keep="last")

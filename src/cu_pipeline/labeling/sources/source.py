@@ -13,8 +13,12 @@ from cu_pipeline.core.capability import Capability, indicators
 from cu_pipeline.core.decision import certainty, decide
 from cu_pipeline.core.records import AnnotatorKind
 
+TIE: Final = "tie"
+"""Source of a label on which people's votes are even: models learn from its probabilities, but it is no truth."""
+
 SOURCES: Final[dict[str, str]] = {
     AnnotatorKind.HUMAN.value: "people",
+    TIE: "people whose votes are even",
     AnnotatorKind.RULE.value: "rules",
     AnnotatorKind.LLM.value: "the language model",
     AnnotatorKind.MODEL.value: "the served model",
