@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.tracking import yaml_files
 
 FILE_NAME: Final = "params.yaml"
 
@@ -79,18 +79,10 @@ def read(root: Path) -> dict[str, Any]:
     """Read the recorded changes of the project at `root`, without the keys that change nothing.
 
     Raises:
-        ConfigurationError: the file is no YAML mapping.
+        ConfigurationError: the file has an unresolved merge, or is no YAML mapping.
     """
-    path = root / FILE_NAME
-    if not path.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is no YAML ({error}): delete it and run again") from error
-    if not isinstance(content or {}, dict):
-        raise ConfigurationError(f"{path} is no mapping of parameters: delete it and run again")
-    changes = {key: value for key, value in (content or {}).items() if value is not None}
+    content = yaml_files.read(root / FILE_NAME)
+    changes = {key: value for key, value in content.items() if value is not None}
     pruned: dict[str, Any] = _prune(changes)
     return pruned
 
