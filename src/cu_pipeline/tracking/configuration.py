@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file, yaml_files
+from cu_pipeline.tracking.given_texts import GIVEN_TEXTS, with_texts
 
 
 class ProjectContext(KedroContext):
@@ -29,7 +30,10 @@ class ProjectContext(KedroContext):
         Raises:
             ConfigurationError: a parameter is unknown or has a value that is not allowed.
         """
-        raw, models = self.config_loader["parameters"], self._parameter_models()
+        models = self._parameter_models()
+        loader = self.config_loader
+        loader.runtime_params = with_texts(loader.runtime_params, loader["parameters"], models, GIVEN_TEXTS.get())
+        raw = loader["parameters"]
         problems = [*unknown_keys(raw, self.config_loader.base_parameters()), *model_problems(raw, models)]
         if problems:
             raise ConfigurationError(problems)

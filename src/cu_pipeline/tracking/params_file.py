@@ -92,7 +92,7 @@ def render(base: dict[str, Any], changes: dict[str, Any], compared: Iterable[str
     content: dict[str, Any] = {key: {} if isinstance(value, dict) else None for key, value in base.items()}
     for key in compared:
         if "." in key:
-            content = lay_over(content, _nested(key, {}))
+            content = lay_over(content, nested(key, {}))
     content = lay_over(content, {key: value for key, value in changes.items() if key in base})
     return _HEADER + yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
 
@@ -113,7 +113,7 @@ def record(
     for key in outermost(used):
         changes = _without(changes, key.split("."))
         try:
-            changes = lay_over(changes, _nested(key, look_up(new, key)))
+            changes = lay_over(changes, nested(key, look_up(new, key)))
         except KeyError:
             continue  # as in conf/base
     text = render(base, changes, compared)
@@ -122,7 +122,12 @@ def record(
         write_text(path, text)
 
 
-def _nested(key: str, value: Any) -> Any:
+def nested(key: str, value: Any) -> Any:
+    """Put a value at a dotted key.
+
+    >>> nested("a.b", 1)
+    {'a': {'b': 1}}
+    """
     for part in reversed(key.split(".")):
         value = {part: value}
     return value
