@@ -21,11 +21,15 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
 # only from make's command line: shells set some of these names for their own ends
-given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
+# and as they were typed: make would take $ for a variable's beginning, the shell too, and Kedro a comma for an end
+given = $(if $(filter command,$(firstword $(origin $(1)))),$(value $(1)))
+quoted = '$(subst ','\'',$(1))'
 comma := ,
-PARAM_LIST = $(if $(call given,MANIFEST),collect.manifest=$(MANIFEST)$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
-RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV),--env "$(ENV)") \
-	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
+FEED = $(if $(call given,MANIFEST),collect.manifest=$(subst $(comma),\$(comma),$(call given,MANIFEST)))
+PARAM_LIST = $(FEED)$(if $(FEED),$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
+RUN_OPTIONS = $(if $(PARAM_LIST),--params $(call quoted,$(PARAM_LIST))) \
+	$(if $(call given,ENV),--env $(call quoted,$(call given,ENV))) \
+	$(if $(call given,PIPELINES),--pipelines $(call quoted,$(call given,PIPELINES)))
 
 .DEFAULT_GOAL := help
 .PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all

@@ -1,10 +1,11 @@
-"""`kedro run`, which ends in words instead of tracebacks, and commands that serve a model or send clips to a service."""
+"""`kedro run`, which ends in words instead of tracebacks, and commands that serve a model or send clips to one."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
 
 from cu_pipeline.cli.foreseen import VERBOSE, in_words, is_clicks, told_in_words
 from cu_pipeline.cli.params import ParamsOption
@@ -60,7 +61,16 @@ _OPTIONS = [
 ]
 
 
-@click.command("run", params=_OPTIONS, help=kedro_run.help)
+class _Run(click.Command):
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Parse the options; Kedro's errors about them would show nothing but "NoneType: None"."""
+        try:
+            return super().parse_args(context, arguments)
+        except KedroCliError as error:
+            raise click.UsageError(error.message, context) from error
+
+
+@click.command("run", cls=_Run, params=_OPTIONS, help=kedro_run.help)
 @click.pass_context
 def run(context: click.Context, /, *, verbose: bool, **options: Any) -> None:
     """Run pipelines as Kedro does, and end with words instead of a traceback."""

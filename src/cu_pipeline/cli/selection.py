@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kedro.pipeline import Pipeline
+from kedro.utils import load_obj
 
 from cu_pipeline.core.errors import ConfigurationError
 
@@ -72,8 +73,10 @@ def _unknown_pipelines(given: list[str]) -> Iterator[str]:
 
 def _runner_problems(options: Mapping[str, Any]) -> Iterator[str]:
     runner = options.get("runner") or _RUNNERS[0]
-    if "." not in runner and runner not in _RUNNERS:
-        yield unknown("runner", runner, list(_RUNNERS))
+    try:
+        load_obj(runner, "kedro.runner")
+    except (AttributeError, ImportError, ValueError):
+        yield f"{unknown('runner', runner, list(_RUNNERS))}, or the full name of a class"
     if options.get("is_async") or (options.get("runner_params") or {}).get("is_async"):
         yield (
             "--async cannot be used: some nodes hand on what they make piece by piece, which Kedro cannot save "
@@ -88,10 +91,8 @@ def _unknown_names(options: Mapping[str, Any], names: list[str]) -> Iterator[str
     chosen = sum((pipelines[name] for name in names or [_DEFAULT]), Pipeline([]))
     everywhere: dict[str, Pipeline] = {}
     for argument, (option, what, names_of) in _CHOOSING.items():
-        given, known = options.get(argument) or (), sorted(set(names_of(chosen)))
-        for name in given:
-            if name in known:
-                continue
+        given, known = options.get(argument) or (), sorted(set(names_of(chosen)) - {""})
+        for name in sorted(set(given) - set(known)):
             everywhere = everywhere or _all_pipelines()
             others = [other for other, one in everywhere.items() if name in set(names_of(one)) and other != _DEFAULT]
             if others:

@@ -115,10 +115,14 @@ def _told(uri: str, said: str) -> CuPipelineError:
     remedy = next((remedy for part, remedy in _REMEDIES.items() if part in said), _ELSEWHERE.removeprefix("or "))
     if (found := _REVISION.search(said)) and not _is_known(found[1]):
         remedy = _NEWER
-    return TrackingError(
-        f"MLflow cannot use {place}\n{hide_passwords(' '.join(said.split()))[:_LONGEST]}\n"
-        f"Remedy: {remedy.format(uri=place)}"
-    )
+    text = hide_passwords(" ".join(_cause(said).split()))[:_LONGEST]
+    return TrackingError(f"MLflow cannot use {place}\n{text}\nRemedy: {remedy.format(uri=place)}")
+
+
+def _cause(said: str) -> str:
+    """Leave out what urllib3 puts around the system's word."""
+    _, around, cause = said.rpartition("Caused by ")
+    return cause.rpartition("): ")[2].rstrip("\"')") if around else said
 
 
 def _is_known(revision: str) -> bool:
