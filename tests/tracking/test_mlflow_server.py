@@ -18,7 +18,10 @@ from cu_pipeline.tracking import mlflow_run, mlflow_server
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT", "PGCONNECT_TIMEOUT"):
+    for name in (
+        *(f"MLFLOW_HTTP_REQUEST_{end}" for end in ("MAX_RETRIES", "TIMEOUT", "BACKOFF_FACTOR")),
+        "PGCONNECT_TIMEOUT",
+    ):
         monkeypatch.setenv(name, "x")
         monkeypatch.delenv(name)  # and what the code sets is taken back
     mlflow_server.check.cache_clear()
@@ -104,7 +107,8 @@ def test_a_server_in_order_is_used_and_later_given_up_within_half_a_minute(
         mlflow_server.check(uri)
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"  # the user's
     retries = int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
-    assert sum(2 * 2**number + 1 for number in range(1, retries)) + 1 < 30  # MLflow's pauses with their jitter
+    factor = int(os.environ["MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"])
+    assert sum(factor * 2**number + 1 for number in range(1, retries)) + 1 < 15  # MLflow's pauses with their jitter
 
 
 def test_a_database_server_that_is_down_is_told_without_its_password() -> None:
@@ -171,6 +175,15 @@ def test_what_mlflow_says_later_in_a_run_is_told_too(said: str, words: str) -> N
 
 def test_errors_of_others_are_not_taken_for_mlflows() -> None:
     assert mlflow_server.explain(ValueError("database is locked"), "sqlite:///a") is None
+
+
+def test_a_server_that_goes_away_in_a_run_is_waited_for_once() -> None:
+    from mlflow.exceptions import MlflowException
+
+    gone = MlflowException("API request to http://x failed with exception Connection refused")
+    with pytest.raises(TrackingError), mlflow_server.failures_told("http://x"):
+        raise gone
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
 
 
 def test_a_full_disk_keeps_its_own_error() -> None:
