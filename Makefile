@@ -21,11 +21,19 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
 # only from make's command line: shells set some of these names for their own ends
-given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
+# and as they were typed: make would take $ for a variable's beginning, the shell too, and Kedro a comma for an end
+given = $(if $(filter command,$(firstword $(origin $(1)))),$(value $(1)))
+quoted = '$(subst ','\'',$(1))'
 comma := ,
-PARAM_LIST = $(if $(call given,MANIFEST),collect.manifest=$(MANIFEST)$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
-RUN_OPTIONS = $(if $(PARAM_LIST),--params "$(PARAM_LIST)") $(if $(call given,ENV),--env "$(ENV)") \
-	$(if $(call given,PIPELINES),--pipelines "$(PIPELINES)")
+FEED = $(if $(call given,MANIFEST),collect.manifest=$(subst $(comma),\$(comma),$(call given,MANIFEST)))
+PARAM_LIST = $(FEED)$(if $(FEED),$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
+RUN_OPTIONS = $(if $(PARAM_LIST),--params $(call quoted,$(PARAM_LIST))) \
+	$(if $(call given,ENV),--env $(call quoted,$(call given,ENV))) \
+	$(if $(call given,PIPELINES),--pipelines $(call quoted,$(call given,PIPELINES)))
+
+# a server's own words for a port that is taken are a traceback
+port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0; \
+	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
@@ -57,11 +65,13 @@ lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipelin
 	$(BIN)/kedro dvc-yaml --check
 
 ui: $(VENV)/.installed ## compare the runs in MLflow on http://127.0.0.1:5000 [UI_PORT=5000]
+	$(call port_free,$(UI_PORT),UI_PORT)
 	@mkdir -p mlruns
 	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}"
 
 serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
+	$(call port_free,$(PORT),PORT)
 	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
 
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
@@ -74,6 +84,7 @@ bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to
 	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
 
 label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
+	$(call port_free,$(LABEL_PORT),LABEL_PORT)
 	@mkdir -p .label-studio
 	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
 		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \

@@ -8,6 +8,7 @@ from cu_pipeline.hooks.dvc import DvcHooks  # noqa: E402
 from cu_pipeline.hooks.lock import LockHooks  # noqa: E402
 from cu_pipeline.hooks.mlflow import MlflowHooks  # noqa: E402
 from cu_pipeline.hooks.progress import ProgressHooks  # noqa: E402
+from cu_pipeline.hooks.required_inputs import RequiredInputsHooks  # noqa: E402
 from cu_pipeline.hooks.run_state import RunState  # noqa: E402
 from cu_pipeline.hooks.summary import SummaryHooks  # noqa: E402
 from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectContext  # noqa: E402
@@ -15,7 +16,8 @@ from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectConte
 _IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, MlflowHooks, SummaryHooks)
 _STATE = RunState()
 
-HOOKS = tuple(hooks(_STATE) for hooks in reversed(_IN_ORDER))  # Kedro calls those first that are registered last
+# Kedro calls those first that are registered last
+HOOKS = (*(hooks(_STATE) for hooks in reversed(_IN_ORDER)), RequiredInputsHooks())
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 CONTEXT_CLASS = ProjectContext
 CONFIG_LOADER_CLASS = ProjectConfigLoader

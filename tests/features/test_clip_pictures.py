@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cu_pipeline.core.errors import BadClipError
@@ -21,3 +25,17 @@ def test_all_that_decides_the_pictures_is_in_their_key() -> None:
     given = [("a", 1, 32), ("b", 1, 32), ("a", 2, 32), ("a", 1, 64)]
     assert len({ClipPictures("x.mp4", *one).key for one in given}) == len(given)
     assert ClipPictures("x.mp4", "a", 1, 32).key == ClipPictures("moved/x.mp4", "a", 1, 32).key
+
+
+SCRIPT = """
+import sys
+from cu_pipeline.features.clip_pictures import ClipPictures
+print(len(ClipPictures(sys.argv[1], "sha", 2, 64).load()))
+"""
+
+
+def test_a_process_that_has_decoded_pictures_leaves_no_worker_behind(encode, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-X", "dev", "-c", SCRIPT, str(encode(frames=10))]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+    assert "still running" not in done.stderr

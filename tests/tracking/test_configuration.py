@@ -1,10 +1,13 @@
 from typing import Literal
 
+import pytest
 from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.tracking.configuration import model_problems, unknown_keys, with_models
+from cu_pipeline.tracking.given_texts import with_texts
+from cu_pipeline.tracking.params_file import lay_over, nested
 
 
 class Inner(Options):
@@ -79,3 +82,51 @@ def test_a_fault_of_a_whole_group_is_told_without_repeating_the_group() -> None:
     raw = {"label": {"llm": {"pictures": {"count": 2}}}}
     (problem,) = model_problems(raw, {"label": LabelOptions})
     assert problem.startswith("parameter 'label.llm': pictures.count = 2 needs a model that sees")
+
+
+class Texts(Options):
+    salt: str = "v1"
+    note: str | None = None
+    count: int = 1
+    rate: float = 0.5
+    names: list[str] = Field(default_factory=list)
+    either: int | str = 1
+    inner: Inner = Inner()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "parsed", "taken"),
+    [
+        ("salt", "21", 21, "21"),
+        ("salt", "1e3", 1000.0, "1e3"),
+        ("salt", "007", 7, "007"),
+        ("salt", "true", True, "true"),
+        ("salt", "null", None, "null"),
+        ("salt", "2026-01-01", "2026-01-01", "2026-01-01"),
+        ("salt", "[a]", ["a"], ["a"]),  # no text, and told as before
+        ("note", "null", None, None),
+        ("note", "5", 5, "5"),
+        ("names", "[21,true,x]", [21, True, "x"], ["21", "true", "x"]),
+        ("either", "5", 5, 5),
+        ("count", "5", 5, 5),
+        ("count", "many", "many", "many"),
+        ("count", "1.5", 1.5, 1.5),
+        ("rate", "2", 2, 2),
+        ("inner.mode", "3", 3, 3),
+        ("inner.size", "300", 300, 300),
+    ],
+)
+def test_what_looks_like_a_number_is_a_text_for_a_parameter_that_is_one(key, text, parsed, taken) -> None:
+    given = nested(f"outer.{key}", parsed)
+    texts = with_texts(given, lay_over({"outer": {}, "seed": 1}, given), {"outer": Texts}, {f"outer.{key}": text})
+    assert texts == nested(f"outer.{key}", taken)
+
+
+def test_each_text_is_settled_on_its_own() -> None:
+    given = {"outer": {"salt": 1, "note": 2, "count": "x"}}
+    texts = {"outer.salt": "01", "outer.note": "02", "outer.count": "x", "elsewhere": "3"}
+    taken = with_texts(given | {"elsewhere": 3}, given | {"elsewhere": 3}, {"outer": Texts}, texts)
+    assert taken == {"outer": {"salt": "01", "note": "02", "count": "x"}, "elsewhere": 3}
+    assert list(model_problems(taken, {"outer": Texts})) == [
+        "parameter 'outer.count' = 'x': input should be a valid integer, unable to parse string as an integer"
+    ]

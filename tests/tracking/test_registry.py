@@ -1,8 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
+from mlflow import MlflowClient
 
 from cu_pipeline.tracking import mlflow_run, registry
 from cu_pipeline.tracking.champions import ChampionBundles
@@ -38,6 +40,32 @@ def test_an_identical_bundle_is_not_registered_again(bundle: Path) -> None:
     assert registry.register(bundle, "safety", "aaa", None) == "1"
     assert registry.register(bundle, "safety", "bbb", None) == "2"
     assert registry.register(bundle, "safety", "aaa", None) == "1"
+
+
+def test_a_bundle_that_is_registered_again_is_the_challenger_again(bundle: Path) -> None:
+    def challenger() -> str:
+        found = MlflowClient().get_model_version_by_alias(registry.model_name("again"), registry.CHALLENGER)
+        return found.tags["bundle_version"]
+
+    for version in ("aaa", "bbb", "aaa"):
+        registry.register(bundle, "again", version, None)
+        assert challenger() == version
+
+
+def test_a_promotion_is_on_the_disk_before_it_is_reported(tracked_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, fsync = [], os.fsync
+
+    def note(handle: int) -> None:
+        path = tracked_root / "data" / "ledger.jsonl"
+        if path.is_file() and os.fstat(handle).st_ino == path.stat().st_ino:
+            synced.append(path.read_text())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    for number in range(2):
+        registry.append_to_ledger("data/ledger.jsonl", "topic", None, str(number), "better")
+        assert len(synced) == number + 1
+        assert json.loads(synced[-1].splitlines()[-1])["to"] == str(number)
 
 
 def test_promotion_sets_the_champion_and_is_written_down_once(bundle: Path, tracked_root: Path) -> None:

@@ -206,4 +206,6 @@ def test_a_run_outside_git_succeeds_with_a_warning(
         done = subprocess.run(command, cwd=lonely, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert "DVC did not record this run" in done.stdout
+    assert "is not a git repository" in done.stdout
+    assert "`git init`, or `dvc config core.no_scm true`" in done.stdout
     assert json.loads((lonely / "data" / "number.json").read_text())["value"] == 4

@@ -15,7 +15,7 @@ def dvc_yaml(metadata: Any, *, check: bool) -> None:
     """Write dvc.yaml from the pipelines and the catalog."""
     from cu_pipeline.tracking import dvc_yaml as generator
 
-    with told_in_words():
+    with told_in_words(Path(metadata.project_path)):
         project = generator.read_project(metadata)
         if not check:
             click.echo(f"wrote {generator.write(project)}")
@@ -39,7 +39,7 @@ def snapshots(context: click.Context, /, *, as_json: bool) -> None:
         from cu_pipeline.tracking.snapshot_diff import list_snapshots, project_tables
 
         root = Path(context.obj.project_path)
-        with told_in_words():
+        with told_in_words(root):
             click.echo(list_snapshots(root, project_tables(root), as_json=as_json))
 
 
@@ -58,5 +58,5 @@ def snapshots_diff(metadata: Any, /, *, old: str, new: str, ids: int, as_json: b
     from cu_pipeline.tracking.snapshot_diff import diff_snapshots, project_tables
 
     root = Path(metadata.project_path)
-    with told_in_words():
+    with told_in_words(root):
         click.echo(diff_snapshots(root, project_tables(root), old, new, shown=ids, as_json=as_json))

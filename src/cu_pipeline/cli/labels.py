@@ -109,7 +109,8 @@ def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> 
 def _sync(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
     from cu_pipeline.cli.label_project import open_sync
 
-    with told_in_words(), open_sync(Path(metadata.project_path), env, writes=writes) as opened:
+    root = Path(metadata.project_path)
+    with told_in_words(root), open_sync(root, env, writes=writes) as opened:
         yield opened
 
 

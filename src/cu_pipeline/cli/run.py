@@ -1,15 +1,15 @@
-"""`kedro run`, which reports foreseen errors in words, and commands that serve a model or send clips to a service."""
+"""`kedro run`, which ends in words instead of tracebacks, and commands that serve a model or send clips to one."""
 
-import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
 
-from cu_pipeline.cli.foreseen import told_in_words
-from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import ConfigurationError, CuPipelineError, NoSpaceError
+from cu_pipeline.cli.foreseen import VERBOSE, in_words, is_clicks, told_in_words
+from cu_pipeline.cli.params import ParamsOption
+from cu_pipeline.cli.selection import check_selection
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -28,7 +28,7 @@ def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     from cu_pipeline.sample.options import Drift, SampleOptions
 
     options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))
-    with told_in_words():
+    with told_in_words(Path(metadata.project_path)):
         answered, refused = send_sample(Path(metadata.project_path) / "data/01_raw/traffic", options, url)
     click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
 
@@ -54,40 +54,36 @@ def llm_server(*, port: int, threads: int) -> None:
     stopped.wait()
 
 
-_ERROR_LOG = "data/last_error.log"
+_OPTIONS = [
+    *(option for option in kedro_run.params if option.name != "params"),
+    ParamsOption(),
+    click.Option(["--verbose"], is_flag=True, envvar=VERBOSE, help="When the run stops, show the full traceback."),
+]
 
 
-@click.command("run", params=kedro_run.params, help=kedro_run.help)
+class _Run(click.Command):
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Parse the options; Kedro's errors about them would show nothing but "NoneType: None"."""
+        try:
+            return super().parse_args(context, arguments)
+        except KedroCliError as error:
+            raise click.UsageError(error.message, context) from error
+
+
+@click.command("run", cls=_Run, params=_OPTIONS, help=kedro_run.help)
 @click.pass_context
-def run(context: click.Context, /, **options: Any) -> None:
-    """Run pipelines as Kedro does, and report foreseen errors in words."""
+def run(context: click.Context, /, *, verbose: bool, **options: Any) -> None:
+    """Run pipelines as Kedro does, and end with words instead of a traceback."""
     root = Path(context.obj.project_path) if context.obj else Path.cwd()
     try:
-        _check_names(options)
+        check_selection(options)
         context.invoke(kedro_run.callback, **options)
     except BaseException as error:
         _abandon(error)
-        foreseen = _foreseen(error)
-        if foreseen is None:
+        if verbose or is_clicks(error) or not isinstance(error, Exception):
             raise
-        click.echo(_in_words(error, foreseen, _keep_traceback(root, error)), err=True)
+        click.echo(f"\nThe run stopped: {in_words(error, root)}", err=True)
         context.exit(1)
-
-
-def _check_names(options: dict[str, Any]) -> None:
-    """Refuse unknown pipelines before Kedro tries to import them."""
-    from importlib.util import find_spec
-
-    from kedro.framework.project import PACKAGE_NAME
-
-    spec = find_spec(f"{PACKAGE_NAME}.pipelines")
-    folders = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-    known = {path.parent.name for folder in folders for path in folder.glob("*/__init__.py")} | {"__default__"}
-    given = options["pipelines"] or [name for name in (options["pipeline"],) if name]
-    if folders and (unknown := [name for name in given if name not in known]):
-        raise ConfigurationError(
-            f"pipeline {name!r} is unknown. Allowed: {', '.join(sorted(known))}" for name in unknown
-        )
 
 
 def _abandon(error: BaseException) -> None:
@@ -97,26 +93,3 @@ def _abandon(error: BaseException) -> None:
     for hooks in settings.HOOKS:
         if hasattr(hooks, "abandon"):
             hooks.abandon(error)
-
-
-def _foreseen(error: BaseException | None) -> CuPipelineError | None:
-    while error is not None:
-        if isinstance(error, CuPipelineError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _keep_traceback(root: Path, error: BaseException) -> str:
-    try:
-        write_text(root / _ERROR_LOG, "".join(traceback.format_exception(error)))
-    except (OSError, NoSpaceError):
-        return "not kept: the disk cannot be written"
-    return _ERROR_LOG
-
-
-def _in_words(error: BaseException, foreseen: CuPipelineError, log: str) -> str:
-    notes = [f"  {note}" for note in getattr(error, "__notes__", [])]
-    text = [f"  {line}" for line in str(foreseen).splitlines()]
-    where = [f"  full traceback: {log}"]
-    return "\n".join([f"\nThe run stopped: {type(foreseen).__name__}", *text, *notes, *where])

@@ -9,6 +9,7 @@ CuPipelineError
 ├── StoreError             a feature store or table that is damaged
 ├── SnapshotError          a version of the data that is not known or not at hand
 ├── NoSpaceError           a file that does not fit on the disk
+├── TrackingError          MLflow's server or database that cannot be used
 ├── StudioError            a Label Studio server or file that does not do what is asked of it
 ├── RunInProgressError     another run holds the project's lock
 └── DeliveryError          a service that does not start or does not answer as it must
@@ -93,6 +94,10 @@ class SnapshotError(CuPipelineError):
 
 class NoSpaceError(CuPipelineError):
     """A file that does not fit on the disk."""
+
+
+class TrackingError(CuPipelineError):
+    """MLflow's server or database that cannot be used, or refuses what is asked of it."""
 
 
 class StudioError(CuPipelineError):

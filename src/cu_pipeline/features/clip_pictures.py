@@ -1,3 +1,4 @@
+import atexit
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -55,9 +56,11 @@ class ClipPictures:
 def _pool(count: int, side: int) -> "WorkerPool[Path, tuple[bytes, ...]]":
     """The workers that decode pictures; they start when first needed and end with this process."""
     limits = Limits()
-    return WorkerPool(
+    pool: WorkerPool[Path, tuple[bytes, ...]] = WorkerPool(
         partial(pictures, count=count, side=side),
         size=usable_cores(),
         timeout_s=limits.timeout_s,
         memory_mb=limits.memory_mb,
     )
+    atexit.register(pool.close)
+    return pool

@@ -27,11 +27,17 @@ class DvcHooks:
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Clear up after a run that was killed, and note the version of the data that `dvc repro` or git brought."""
+        """Clear up after a run that was killed, and note the version of the data that `dvc repro` or git brought.
+
+        Raises:
+            ConfigurationError: a file that DVC or this class wrote has an unresolved merge, or is damaged.
+        """
         if run := self._state.run:
             tidy(run.root, run.files.values())
             if STAGE_VARIABLE not in os.environ:
                 dvc_lock.repair(run.root)
+                dvc_lock.check(run.root)
+                params_file.read(run.root)
                 snapshots.record(run.root, _table_paths(run))
 
     @hook_impl

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
 from cu_pipeline.reports.figures import metrics_pictures
-from cu_pipeline.tracking import facts, mlflow_run
+from cu_pipeline.tracking import facts, mlflow_run, mlflow_server
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
 _CONTENT: Final[dict[str, Callable[[Any], None]]] = {
@@ -44,6 +45,7 @@ class MlflowHooks:
 
         Raises:
             ConfigurationError: the catalog declares a kind that there is not.
+            TrackingError: MLflow's server or database cannot be used.
             NoSpaceError: the disk is full.
         """
         run = self._state.run
@@ -53,7 +55,7 @@ class MlflowHooks:
         tags = facts.run_facts(run.root) | {"pipeline": run.name, "env": str(run.context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
-        with mlflow_run.no_space_told(run.root):
+        with _failures_told(run.root):
             run.run_id = mlflow_run.start(run.root, run.name, tags)
             self._ending = partial(_end, run.root)
             run.endings.append(self._ending)
@@ -64,18 +66,23 @@ class MlflowHooks:
         """Log what came out.
 
         Raises:
+            TrackingError: MLflow's server or database cannot be used.
             NoSpaceError: the disk is full.
         """
         run = self._state.run
         if run is None:
             return
-        with mlflow_run.no_space_told(run.root):
+        with _failures_told(run.root):
             mlflow_run.set_tags(run.tags | facts.end_facts())
             _log_datasets(run, catalog)
             run.seconds["total"] = time.perf_counter() - run.started
             mlflow_run.log_metrics({f"seconds/{name}": value for name, value in run.seconds.items()})
         self._ending("FINISHED", "")
         run.endings.remove(self._ending)
+
+
+def _failures_told(root: Path) -> AbstractContextManager[None]:
+    return mlflow_server.failures_told(mlflow_run.tracking_uri(root))
 
 
 def _check(run: Run) -> None:
@@ -101,6 +108,6 @@ def _log_datasets(run: Run, catalog: Any) -> None:
 
 
 def _end(root: Path, status: Ended, error: str) -> None:
-    with mlflow_run.no_space_told(root):
+    with _failures_told(root):
         mlflow_run.log_metrics({f"counters/{name}": float(value) for name, value in counters.counts().items()})
         mlflow_run.finish(status, error)

@@ -2,18 +2,22 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.tracking import params_file
+from cu_pipeline.tracking import params_file, yaml_files
+from cu_pipeline.tracking.given_texts import GIVEN_TEXTS, with_texts
 
 
 class ProjectContext(KedroContext):
@@ -26,7 +30,10 @@ class ProjectContext(KedroContext):
         Raises:
             ConfigurationError: a parameter is unknown or has a value that is not allowed.
         """
-        raw, models = self.config_loader["parameters"], self._parameter_models()
+        models = self._parameter_models()
+        loader = self.config_loader
+        loader.runtime_params = with_texts(loader.runtime_params, loader["parameters"], models, GIVEN_TEXTS.get())
+        raw = loader["parameters"]
         problems = [*unknown_keys(raw, self.config_loader.base_parameters()), *model_problems(raw, models)]
         if problems:
             raise ConfigurationError(problems)
@@ -136,6 +143,16 @@ def _fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     return sorted(node.get("properties", {}))
 
 
+def _fault(conf: Path, error: Exception) -> str:
+    """Say what is wrong in the files of `conf`, with file and line where it is YAML."""
+    cause = next((one for one in (error.__cause__, error) if isinstance(one, yaml.YAMLError)), None)
+    named = sorted(path for path in conf.rglob("*.y*ml") if cause and path.as_posix() in str(error))
+    if not named:
+        return f"{conf} cannot be used: {' '.join(str(error).split())}"
+    text = named[0].read_text(encoding="utf-8", errors="replace")
+    return yaml_files.problem(text, named[0].relative_to(conf.parent).as_posix(), cause)
+
+
 STAGE_VARIABLE = "DVC_STAGE"
 """Set by DVC while it runs a stage's command."""
 
@@ -148,8 +165,14 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
+        """Read a kind of configuration.
+
+        Raises:
+            ConfigurationError: there is no such environment, or a file has an unresolved merge or other faults.
+        """
         if key != "parameters" or STAGE_VARIABLE not in os.environ:
-            return super().__getitem__(key)
+            with self._faults_told():
+                return super().__getitem__(key)
         recorded = params_file.read(Path(self.conf_source).parent)
         return params_file.lay_over(self.base_parameters(), recorded)
 
@@ -169,4 +192,17 @@ class ProjectConfigLoader(OmegaConfigLoader):
             default_run_env=self.base_env,
             config_patterns=self.config_patterns,
         )
-        return loader[key]
+        with self._faults_told():
+            return loader[key]
+
+    @contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        folder = Path(self.conf_source)
+        for env in {self.base_env, self.env or self.default_run_env}:
+            if folder.is_dir() and not (folder / env).is_dir():
+                allowed = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+                raise ConfigurationError(f"environment {env!r} is unknown: {folder} has {allowed}")
+        try:
+            yield
+        except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
+            raise ConfigurationError(_fault(folder, error)) from error

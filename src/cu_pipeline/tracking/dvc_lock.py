@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.telemetry import SWITCHES
+from cu_pipeline.tracking import yaml_files
 
 _logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def commit(root: Path, stages: Iterable[str]) -> bool:
         return False
     repair(root)
     _keep(root)
-    command = [sys.executable, "-m", "dvc", "commit", "--quiet", "--force", *wanted]
+    command = [sys.executable, "-m", "dvc", "commit", "--force", *wanted]  # --quiet would hide reasons too
     done = subprocess.run(
         command,
         cwd=root,
@@ -52,9 +52,36 @@ def commit(root: Path, stages: Iterable[str]) -> bool:
     )
     (root / _BEFORE).unlink(missing_ok=True)
     if done.returncode:
-        text = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
-        _logger.warning("DVC did not record this run: %s\n%s", text, _ADVICE)
+        reason = _reason((done.stderr or done.stdout).strip() or f"exit status {done.returncode}")
+        _logger.warning("DVC did not record this run: %s\n%s", reason, _ADVICE)
     return done.returncode == 0
+
+
+_MOST_LINES: Final = 5
+_REMEDIES: Final = {
+    "not a git repository": "`git init`, or `dvc config core.no_scm true` to do without git",
+    "not inside of a DVC repository": "`dvc init`, or `dvc init --no-scm` to do without git",
+}
+"""Part of what DVC says -> what to do."""
+
+
+def _reason(said: str) -> str:
+    """Shorten what DVC said to its last lines, and add what to do where that is known."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    text = "\n".join(lines[-_MOST_LINES:]).removeprefix("ERROR: ")
+    remedies = [remedy for part, remedy in _REMEDIES.items() if part in said]
+    return "\n".join([text, *(f"Remedy: {remedy}" for remedy in remedies)])
+
+
+def check(root: Path) -> None:
+    """Check before a run that the files which are read after it can be read.
+
+    Raises:
+        ConfigurationError: `dvc.lock` or `dvc.yaml` has an unresolved merge or is damaged.
+    """
+    if (root / _FILE_NAME).is_file():
+        outs(yaml_files.read_text(root / _FILE_NAME))
+    compared_parameters(root)
 
 
 def repair(root: Path) -> None:
@@ -80,16 +107,26 @@ def hashes(root: Path, stages: Iterable[str]) -> dict[str, str]:
 
     Code, which git versions, is left out.
     """
-    path = root / _FILE_NAME
-    locked = _stages(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    items = [item for name in stages for kind in ("deps", "outs") for item in locked.get(name, {}).get(kind, [])]
-    return {item["path"]: item["md5"] for item in items if "md5" in item and not item["path"].startswith("src/")}
+    with yaml_files.shape_told(_FILE_NAME):
+        locked = yaml_files.read(root / _FILE_NAME).get("stages") or {}
+        items = [item for name in stages for kind in ("deps", "outs") for item in locked.get(name, {}).get(kind, [])]
+        return {item["path"]: item["md5"] for item in items if "md5" in item and not item["path"].startswith("src/")}
 
 
-def outs(locked: str) -> dict[str, str]:
-    """List the data that any stage wrote, path -> DVC's hash, from the text of a `dvc.lock`."""
-    items = [item for stage in _stages(locked).values() for item in stage.get("outs", [])]
-    return {item["path"]: item["md5"] for item in items if "md5" in item}
+def outs(locked: str, name: str = _FILE_NAME) -> dict[str, str]:
+    """List the data that any stage wrote, path -> DVC's hash.
+
+    Args:
+        locked: the text of a `dvc.lock`.
+        name: what errors call it.
+
+    Raises:
+        ConfigurationError: it has an unresolved merge, or is damaged.
+    """
+    with yaml_files.shape_told(name):
+        stages = yaml_files.parse(locked, name).get("stages") or {}
+        items = [item for stage in stages.values() for item in stage.get("outs", [])]
+        return {item["path"]: item["md5"] for item in items if "md5" in item}
 
 
 def _keep(root: Path) -> None:
@@ -100,24 +137,20 @@ def _keep(root: Path) -> None:
 def _complete_outs(lock: Path) -> set[str]:
     try:
         found = outs(lock.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError, KeyError):
+    except (OSError, ValueError, ConfigurationError):
         return set()
     return {path for path, md5 in found.items() if _MD5.fullmatch(str(md5))}
 
 
-def _stages(text: str) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built so: ten times faster
-    return (yaml.load(text, Loader=loader) or {}).get("stages") or {}  # noqa: S506 - a safe loader
-
-
 def compared_parameters(root: Path) -> set[str]:
     """Name the keys of `params.yaml` that a stage of `dvc.yaml` compares."""
-    return {key for stage in _written_stages(root).values() for key in stage.get("params", []) if isinstance(key, str)}
+    with yaml_files.shape_told("dvc.yaml"):
+        stages = _written_stages(root).values()
+        return {key for stage in stages for key in stage.get("params", []) if isinstance(key, str)}
 
 
 def _written_stages(root: Path) -> dict[str, Any]:
-    path = root / "dvc.yaml"
-    return _stages(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return yaml_files.read(root / "dvc.yaml").get("stages") or {}
 
 
 def dvc_md5(path: Path) -> str | None:

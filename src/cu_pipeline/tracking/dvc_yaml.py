@@ -9,7 +9,7 @@ import yaml
 
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.tracking import params_file
+from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.catalog_files import CatalogFile, catalog_files
 from cu_pipeline.tracking.stages import Stage, code_files, project_stages
 
@@ -89,11 +89,8 @@ def write(project: Project) -> Path:
 def differences(project: Project) -> list[str]:
     """Say how the files on disk differ from what the project asks for; empty when they are current."""
     path = project.root / FILE_NAME
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    lines = list(_compare("", found or {}, generate(project)))
-    params = project.root / params_file.FILE_NAME
-    params_file.read(project.root)
-    keys = (yaml.safe_load(params.read_text(encoding="utf-8")) or {}) if params.is_file() else {}
+    lines = list(_compare("", yaml_files.read(path), generate(project)))
+    keys = yaml_files.read(project.root / params_file.FILE_NAME)
     wanted = sorted(_compared(project).union(_merged(project)))
     return lines + [f"{params_file.FILE_NAME}: key {key!r} is missing" for key in wanted if not _has(keys, key)]
 
@@ -142,7 +139,7 @@ def _compared(project: Project) -> set[str]:
 
 def _read_parameters(root: Path, folder: Path) -> dict[str, dict[str, Any]]:
     return {
-        path.relative_to(root).as_posix(): yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        path.relative_to(root).as_posix(): yaml_files.read(path, path.relative_to(root).as_posix())
         for path in folder.rglob("parameters*.y*ml")
     }
 

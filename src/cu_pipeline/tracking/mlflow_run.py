@@ -5,19 +5,20 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from cu_pipeline.core.errors import NoSpaceError
 from cu_pipeline.core.keys import tracking_key
+from cu_pipeline.tracking import mlflow_server
 from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
 
 EXPERIMENT: Final = "cu-pipeline"
 DATABASE: Final = "mlflow.db"
+_logger = logging.getLogger(__name__)
+
 _MAX_VALUE: Final = 6000
 _MAX_TAG: Final = 8000
 _BATCH: Final = 100
@@ -35,29 +36,45 @@ def tracking_uri(root: Path) -> str:
 
 
 def configure(root: Path) -> None:
-    """Point MLflow at the project's runs and select the experiment, which is made if need be.
+    """Point MLflow at the project's runs and select the experiment, which is made or restored if need be.
 
     Args:
         root: the project's folder.
+
+    Raises:
+        TrackingError: the server or the database cannot be used.
+        NoSpaceError: the disk is full.
     """
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    uri, folder = tracking_uri(root), root.resolve() / "mlruns"
+    mlflow_server.check(uri)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what it raises, traceback and all
 
-    uri, folder = tracking_uri(root), root.resolve() / "mlruns"
     local = uri.startswith("sqlite:") and str(folder) in uri
     if local:
         folder.mkdir(parents=True, exist_ok=True)
         _own_uris.add(uri)
-        update_artifact_places(Path(uri.removeprefix("sqlite:///")), EXPERIMENT)
     if uri != mlflow.get_tracking_uri():
         mlflow.set_tracking_uri(uri)
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        place = (folder / ARTIFACTS).as_uri() if local else None
-        mlflow.create_experiment(EXPERIMENT, artifact_location=place)
+    with mlflow_server.failures_told(uri):
+        if local:
+            update_artifact_places(Path(uri.removeprefix("sqlite:///")), EXPERIMENT)
+        _select_experiment((folder / ARTIFACTS).as_uri() if local else None)
+
+
+def _select_experiment(artifacts: str | None) -> None:
+    import mlflow
+
+    found = mlflow.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    elif found.lifecycle_stage == "deleted":
+        mlflow.MlflowClient().restore_experiment(found.experiment_id)
+        _logger.warning("MLflow's experiment %r was deleted: restored, with its runs", EXPERIMENT)
     mlflow.set_experiment(EXPERIMENT)
 
 
@@ -78,22 +95,6 @@ def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
     nested = mlflow.active_run() is not None
     tags = {"mlflow.source.name": Path(sys.argv[0]).name, **tags}  # else its absolute path, which moves
     return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
-
-
-@contextmanager
-def no_space_told(root: Path) -> Iterator[None]:
-    """Turn MLflow's word that the disk is full into an error that names its database.
-
-    Raises:
-        NoSpaceError: the disk is full.
-    """
-    try:
-        yield
-    except Exception as error:
-        if "disk is full" not in str(error):
-            raise
-        remedy = "the tables that were written are whole. Free space on its disk, then run again"
-        raise NoSpaceError(f"no space left to write {tracking_uri(root)}: {remedy}") from error
 
 
 def log_params(parameters: Mapping[str, Any]) -> None:

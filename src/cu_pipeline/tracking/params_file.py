@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.tracking import yaml_files
 
 FILE_NAME: Final = "params.yaml"
 
@@ -79,18 +79,10 @@ def read(root: Path) -> dict[str, Any]:
     """Read the recorded changes of the project at `root`, without the keys that change nothing.
 
     Raises:
-        ConfigurationError: the file is no YAML mapping.
+        ConfigurationError: the file has an unresolved merge, or is no YAML mapping.
     """
-    path = root / FILE_NAME
-    if not path.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is no YAML ({error}): delete it and run again") from error
-    if not isinstance(content or {}, dict):
-        raise ConfigurationError(f"{path} is no mapping of parameters: delete it and run again")
-    changes = {key: value for key, value in (content or {}).items() if value is not None}
+    content = yaml_files.read(root / FILE_NAME)
+    changes = {key: value for key, value in content.items() if value is not None}
     pruned: dict[str, Any] = _prune(changes)
     return pruned
 
@@ -100,7 +92,7 @@ def render(base: dict[str, Any], changes: dict[str, Any], compared: Iterable[str
     content: dict[str, Any] = {key: {} if isinstance(value, dict) else None for key, value in base.items()}
     for key in compared:
         if "." in key:
-            content = lay_over(content, _nested(key, {}))
+            content = lay_over(content, nested(key, {}))
     content = lay_over(content, {key: value for key, value in changes.items() if key in base})
     return _HEADER + yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
 
@@ -121,7 +113,7 @@ def record(
     for key in outermost(used):
         changes = _without(changes, key.split("."))
         try:
-            changes = lay_over(changes, _nested(key, look_up(new, key)))
+            changes = lay_over(changes, nested(key, look_up(new, key)))
         except KeyError:
             continue  # as in conf/base
     text = render(base, changes, compared)
@@ -130,7 +122,12 @@ def record(
         write_text(path, text)
 
 
-def _nested(key: str, value: Any) -> Any:
+def nested(key: str, value: Any) -> Any:
+    """Put a value at a dotted key.
+
+    >>> nested("a.b", 1)
+    {'a': {'b': 1}}
+    """
     for part in reversed(key.split(".")):
         value = {part: value}
     return value

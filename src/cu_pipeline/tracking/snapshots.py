@@ -19,7 +19,7 @@ from cu_pipeline.core.errors import SnapshotError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.core.records import Split
-from cu_pipeline.tracking import dvc_lock
+from cu_pipeline.tracking import dvc_lock, yaml_files
 from cu_pipeline.tracking.catalog_files import CatalogFile
 from cu_pipeline.tracking.dvc_lock import dvc_md5
 from cu_pipeline.tracking.facts import ask_git, git_commit
@@ -59,9 +59,9 @@ def table_paths(files: Mapping[str, CatalogFile]) -> dict[str, str]:
     return {name: files[name].path for name in TABLES if name in files and files[name].tracked}
 
 
-def locked_tables(locked: str, paths: Mapping[str, str]) -> dict[str, str]:
+def locked_tables(locked: str, paths: Mapping[str, str], name: str = "dvc.lock") -> dict[str, str]:
     """Read the tables' hashes by dataset from the text of a `dvc.lock`; none where clips were never recorded."""
-    outs = dvc_lock.outs(locked)
+    outs = dvc_lock.outs(locked, name)
     tables = {name: outs[path] for name, path in paths.items() if path in outs}
     return tables if "clips" in tables else {}
 
@@ -85,7 +85,7 @@ def unrecorded(root: Path, paths: Mapping[str, str], run: str = "") -> Snapshot 
         run: the MLflow run that has just ended.
     """
     path = root / "dvc.lock"
-    tables = locked_tables(path.read_text(encoding="utf-8"), paths) if path.is_file() else {}
+    tables = locked_tables(yaml_files.read_text(path), paths) if path.is_file() else {}
     known = read(root)
     if not tables or (known and known[-1].tables == tables):
         return None
@@ -237,7 +237,7 @@ def _committed(revision: str, root: Path, paths: Mapping[str, str]) -> Snapshot:
         allowed = "Allowed: the beginning of an id, latest, latest~N, or a git revision"
         raise SnapshotError(f"no snapshot or git revision is named {revision!r}: {_LIST}. {allowed}")
     locked = ask_git(root, "show", f"{commit}:./dvc.lock")
-    tables = locked_tables(locked, paths) if locked is not None else {}
+    tables = locked_tables(locked, paths, f"dvc.lock of git revision {revision!r}") if locked is not None else {}
     if not tables:
         lacking = "has no dvc.lock" if locked is None else "has no clips in its dvc.lock"
         raise SnapshotError(f"git revision {revision!r} {lacking}: name one that was committed after a run")

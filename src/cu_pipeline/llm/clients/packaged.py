@@ -38,6 +38,7 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
 
     Raises:
         MissingWeightsError: the model's package is absent or damaged.
+        ConfigurationError: llama.cpp does not start.
     """
     import xllamacpp
 
@@ -52,7 +53,15 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
     parameters.verbosity = -1
     for name, value in settings.items():
         setattr(parameters, name, value)
-    return xllamacpp.Server(parameters)
+    try:
+        return xllamacpp.Server(parameters)
+    except RuntimeError as error:  # it gives no reason
+        wanted = ", ".join(f"{name} {value}" for name, value in settings.items())
+        raise ConfigurationError(
+            f"llama.cpp does not start with {options.model}, context {options.context}"
+            f"{', ' if wanted else ''}{wanted} ({error}): the port may be taken (`--port 0` takes a free one), or "
+            "memory short (lower `context`)"
+        ) from error
 
 
 class PackagedClient:

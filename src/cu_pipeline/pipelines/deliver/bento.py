@@ -106,7 +106,12 @@ def _matches(root: Path, pattern: str) -> list[Path]:
 
 def _build(bento: Bento, root: Path, files: list[str]) -> None:
     """Let BentoML build from a copy of what is packed: it walks all of its folder, `.venv` and data too."""
-    bento.store.mkdir(parents=True, exist_ok=True)
+    output = bento.store / "build.log"
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text("", encoding="utf-8")
+    except OSError as error:
+        raise DeliveryError(f"BentoML's store {bento.store} cannot be written ({error}): make it writable") from error
     with tempfile.TemporaryDirectory() as scratch:
         for path in files:
             (Path(scratch) / path).parent.mkdir(parents=True, exist_ok=True)
@@ -124,11 +129,12 @@ def _build(bento: Bento, root: Path, files: list[str]) -> None:
         except subprocess.TimeoutExpired as error:
             raise DeliveryError(f"building {bento.tag} took more than {BUILD_TIMEOUT_S} s") from error
     if done.returncode or not bento.built:
-        raise DeliveryError(f"BentoML did not build {bento.tag}:\n{(done.stdout + done.stderr)[-4000:]}")
+        output.write_text(done.stdout + done.stderr, encoding="utf-8")
+        raise DeliveryError(f"BentoML did not build {bento.tag}.{_tail(output)}")
 
 
 STOP_TIMEOUT_S: Final = 10.0
-LOG_TAIL: Final = 40
+LOG_TAIL: Final = 4
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -230,5 +236,6 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path, timeout_s
 
 
 def _tail(output: Path) -> str:
-    lines = output.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
+    text = output.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip()[:300] for line in text.splitlines() if line.strip()][-LOG_TAIL:]
     return f" The end of {output}:\n" + "\n".join(lines)
