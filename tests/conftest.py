@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
@@ -21,6 +22,18 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 ROOT = Path(__file__).parent.parent
 
 collect_ignore = ["tiny_project", "no_network", "extending"]
+
+# how long an example takes says how busy the machine is, not whether the code is right; and where many machines share
+# the work each sees the same examples, so that a change passes or fails, and not its luck
+settings.register_profile(
+    "project",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=60,
+    print_blob=True,
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

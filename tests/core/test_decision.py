@@ -28,3 +28,17 @@ def test_ties_are_broken_by_the_clips_id_even_handedly():
     assert found.labels.count("a") == pytest.approx(1000, abs=100)
     assert decide(rows, Capability(classes=("a", "b")), clip_ids=ids).labels == found.labels
     assert set(decide(rows, Capability(classes=("a", "b"))).labels) == {"a"}
+
+
+def test_thresholds_belong_to_their_classes_and_not_to_places():
+    unsorted = Capability(kind=Kind.MULTI, classes=("b", "a"))
+    assert decide(np.array([[0.6, 0.6]]), unsorted, {"a": 0.7, "b": 0.4}).labels == ["b"]
+    assert decide(np.array([[0.7, 0.7]]), unsorted, {"a": 0.7, "b": 0.4}).labels == ["b"]
+
+
+def test_only_equal_probabilities_are_a_tie():
+    rows = np.tile([[0.499999, 0.500001, 0.0]], (50, 1))
+    capability = Capability(classes=("a", "b", "c"))
+    assert set(decide(rows, capability, clip_ids=[str(n) for n in range(50)]).labels) == {"b"}
+    tied = np.tile([[0.1, 0.45, 0.45]], (200, 1))
+    assert set(decide(tied, capability, clip_ids=[str(n) for n in range(200)]).labels) == {"b", "c"}

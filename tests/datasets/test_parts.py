@@ -24,6 +24,37 @@ def test_a_growing_table_keeps_its_rows_in_order_and_no_rows_add_no_part(tmp_pat
     assert len(parts.load()) == 3
 
 
+def test_parts_are_read_in_the_order_in_which_they_were_added_whatever_order_the_disk_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = ParquetParts(filepath=str(tmp_path), schema="duplicates")
+    names = [f"clip {number}" for number in range(12)]
+    for name in names:
+        parts.save(_rows(name))
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: sorted(glob(self, pattern), reverse=True))
+    assert parts.load()["clip_id"].tolist() == names
+
+
+def test_a_part_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = ParquetParts(filepath=str(tmp_path), schema="duplicates")
+    parts.save(_rows("a"))
+    written = pd.DataFrame.to_parquet
+
+    def full_disk(frame: pd.DataFrame, path: Path, **options: object) -> None:
+        written(frame, path, **options)
+        path.write_bytes(path.read_bytes()[:40])
+        raise OSError("the machine stops here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", full_disk)
+        with pytest.raises(DatasetError, match="the machine stops here"):
+            parts.save(_rows("b"))
+    assert parts.load()["clip_id"].tolist() == ["a"]
+    parts.save(_rows("b"))
+    assert parts.load()["clip_id"].tolist() == ["a", "b"]
+
+
 def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_path: Path) -> None:
     row = dict.fromkeys(LEDGER, "") | {"key": "k1", "clip_id": "1", "capability": "topic", "label": "a"}
     row |= {"kind": "human", "probability": 0.9, "price": 0.04, "tokens": 0, "entered_at": "2026-03-02T08:00:00+00:00"}

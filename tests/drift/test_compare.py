@@ -1,4 +1,5 @@
 import json
+import re
 import time
 
 import numpy as np
@@ -78,6 +79,78 @@ def test_real_drift_is_found_and_named(drift, test):
 
 def test_equal_seeds_give_equal_results():
     assert run(3) == run(3)
+
+
+def p_values(comparison):
+    return [item.p_value for item in comparison.tests if 0.01 < item.p_value < 1]
+
+
+def test_another_seed_draws_other_relabellings_and_the_statistics_stay():
+    reference, current = world(3)
+    first, other = (compare(reference, current, CAPABILITIES, OPTIONS, seed) for seed in (1, 2))
+    assert p_values(first) != p_values(other)
+    assert [item.statistic for item in first.tests] == [item.statistic for item in other.tests]
+
+
+def test_a_large_sample_is_thinned_at_random_by_the_seed_and_from_all_of_it():
+    reference, current = world(3)
+    late = current.table.assign(duration_s=np.where(np.arange(40) < 20, 2.0, 900.0))
+    options = OPTIONS.model_copy(update={"max_clips": 20})
+    first, again, other = (compare(reference, ClipSample(late), CAPABILITIES, options, seed) for seed in (1, 1, 2))
+    assert first == again
+    effects = [{item.name: item.effect for item in one.tests} for one in (first, other)]
+    assert effects[0] != effects[1]
+    assert 0.2 < effects[0]["duration_s"] < 0.8
+
+
+def test_a_test_drifts_by_its_adjusted_p_value_also_at_the_level_itself():
+    results = run(3, shift=0.35).tests
+    between = [item for item in results if 0.05 < item.p_adjusted < 1 and item.p_value < item.p_adjusted]
+    assert between
+    for item in between:
+        for alpha, expected in ((item.p_adjusted, True), (item.p_adjusted - 1e-9, False)):
+            options = OPTIONS.model_copy(update={"alpha": alpha})
+            assert {one.name: one.drifted for one in run(3, options, shift=0.35).tests}[item.name] is expected
+
+
+def test_as_many_clips_as_are_needed_are_enough():
+    result = run(0, reference=(20, 20), current=20)
+    assert {item.kind for item in result.tests} == {"fact", "embedding", "label", "confidence"}
+    assert result.skipped == {}
+    assert set(run(0, reference=(20, 19), current=20).skipped) == {"predictions"}
+
+
+def test_inputs_are_held_against_training_clips_and_predictions_against_validation_clips():
+    rng = np.random.default_rng(0)
+    same, longer = clips(60, rng), clips(60, rng, "validation", longer=50.0, share=0.02)
+    reference = ClipSample(pd.concat([same.table, longer.table], ignore_index=True))
+    found = {item.name: item for item in compare(reference, clips(60, rng), CAPABILITIES, OPTIONS, 0).tests}
+    assert not found["duration_s"].drifted
+    assert found["label_topic"].drifted
+    assert re.fullmatch(r"largest change: cats [0-9]% → [45]\d%", found["label_topic"].in_words)
+
+
+def test_medians_are_told_in_the_order_of_time():
+    reference, current = world(0)
+    current.table["duration_s"] += 500.0
+    found = {item.name: item.in_words for item in compare(reference, current, CAPABILITIES, OPTIONS, 0).tests}
+    before = reference.table.loc[reference.table["split"] == "train", "duration_s"].median()
+    assert found["duration_s"] == f"median {before:.3g} → {current.table['duration_s'].median():,.0f}"
+
+
+def test_how_sure_a_prediction_is():
+    given = {"topic": {"cats": 0.7, "dogs": 0.3}, "safety": {"advert": 0.9, "violence": 0.2}}
+    sample = ClipSample(pd.DataFrame({"predictions": [json.dumps(given)]}))
+    assert sample.confidence("topic", Kind.SINGLE).tolist() == [0.7]
+    assert sample.confidence("safety", Kind.MULTI).tolist() == pytest.approx([0.85])
+
+
+def test_as_many_permutations_as_the_level_needs_are_enough():
+    tests = len([item for item in run(0).tests if item.name != "height"])
+    enough = OPTIONS.model_copy(update={"permutations": 1000, "alpha": tests / 1001})
+    assert run(0, enough).tests
+    with pytest.raises(ConfigurationError, match="can never show drift"):
+        run(0, enough.model_copy(update={"permutations": 999}))
 
 
 def test_too_few_current_clips_are_not_tested():

@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
+from scipy.spatial.distance import pdist, squareform
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.drift.two_sample import ClassMix, KolmogorovSmirnov, MeanDiscrepancy, p_value, relabellings
+from cu_pipeline.drift.two_sample import (
+    BANDWIDTHS,
+    ClassMix,
+    KolmogorovSmirnov,
+    MeanDiscrepancy,
+    holm,
+    p_value,
+    relabellings,
+)
 
 SIDES = np.repeat([False, True], [50, 30])
 
@@ -40,6 +51,44 @@ def test_multi_label_mix_adds_up_the_classes():
 def test_mix_effect_is_the_share_of_clips_that_moved():
     labels = np.where(SIDES, 1, 0)
     assert ClassMix(np.eye(2, dtype=bool)[labels], Kind.SINGLE).effect(SIDES) == pytest.approx(1.0)
+
+
+def test_mix_effect_of_several_classes_is_the_largest_change():
+    present = np.zeros((80, 2), dtype=bool)
+    present[SIDES, 0] = True
+    present[:25, 1] = True
+    assert ClassMix(present, Kind.MULTI).effect(SIDES) == pytest.approx(1.0)
+    assert ClassMix(present[:, 1:], Kind.MULTI).effect(SIDES) == pytest.approx(0.5)
+
+
+def test_mean_discrepancy_agrees_with_its_definition():
+    vectors = np.random.default_rng(6).normal(size=(80, 3)) + np.where(SIDES, 0.8, 0)[:, None]
+    distances = pdist(vectors, "sqeuclidean")
+    kernel = np.mean([np.exp(-squareform(distances) / (2 * b**2 * np.median(distances))) for b in BANDWIDTHS], axis=0)
+    within = [kernel[np.ix_(side, side)][~np.eye(side.sum(), dtype=bool)].mean() for side in (SIDES, ~SIDES)]
+    squared = sum(within) - 2 * kernel[np.ix_(SIDES, ~SIDES)].mean()
+    assert MeanDiscrepancy(vectors).effect(SIDES) == pytest.approx(np.sqrt(squared))
+    weights = np.where(SIDES, 1 / 30, -1 / 50)
+    assert MeanDiscrepancy(vectors)(SIDES[None])[0] == pytest.approx(weights @ kernel @ weights)
+
+
+def by_definition(p_values):
+    """Adjust as Holm defines it: the largest of all products up to one's own rank, at most 1."""
+    ranked = sorted(p_values)
+    products = [(len(ranked) - rank) * p for rank, p in enumerate(ranked)]
+    return [min(1.0, max(products[: ranked.index(p) + 1])) for p in p_values]
+
+
+def test_a_larger_p_value_is_never_adjusted_to_a_smaller_one():
+    assert holm([0.02, 0.01, 0.015]) == pytest.approx([0.03, 0.03, 0.03])
+    assert holm([0.04, 0.01, 0.03, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    assert holm([0.9, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8, unique=True))
+def test_adjusted_p_values_are_those_of_holm(p_values):
+    assert holm(p_values) == pytest.approx(by_definition(p_values))
 
 
 def test_mean_discrepancy_is_that_of_the_kernel_means():

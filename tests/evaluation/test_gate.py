@@ -1,4 +1,8 @@
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
 
 from cu_pipeline.evaluation.gate import compare, mcnemar, same_model
 
@@ -30,3 +34,18 @@ def test_a_slightly_better_challenger_is_not_promoted():
 
 def test_the_champion_is_not_promoted_over_itself():
     assert same_model("v").decision == "keep"
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=30))
+def test_the_p_value_is_the_binomial_tail_of_the_clips_that_one_model_alone_has_right(pairs):
+    challenger, champion = (np.array([pair[side] for pair in pairs], dtype=bool) for side in (0, 1))
+    gained, lost = pairs.count((True, False)), pairs.count((False, True))
+    expected = binom(gained + lost, 0.5).sf(gained - 1) if gained + lost else 1.0
+    assert mcnemar(challenger, champion) == pytest.approx(expected)
+
+
+def test_a_p_value_at_the_level_is_enough():
+    five_more = np.ones(5, dtype=bool), np.zeros(5, dtype=bool)
+    assert compare("new", "old", five_more, 1 / 32).decision == "promote"
+    assert compare("new", "old", five_more, 1 / 32 - 1e-9).decision == "keep"
+    assert compare("new", "old", five_more[::-1], 0.49).decision == "keep"

@@ -1,6 +1,14 @@
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    multilabel_confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.metrics import (
@@ -29,6 +37,38 @@ def test_macro_f1_agrees_with_scikit_learn():
     assert macro_f1(answers) == pytest.approx(expected)
 
 
+def test_a_class_that_is_predicted_but_absent_counts_as_a_fault():
+    truth, decided = np.eye(3, dtype=bool)[[0, 0, 1, 1]], np.eye(3, dtype=bool)[[0, 2, 1, 1]]
+    answers = ScoredClips(Kind.SINGLE, truth, decided.astype(float), decided)
+    expected = f1_score(truth.argmax(1), decided.argmax(1), average="macro", zero_division=0)
+    assert macro_f1(answers) == pytest.approx(expected) == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_a_class_that_neither_occurs_nor_is_predicted_does_not_count():
+    truth = np.eye(3, dtype=bool)[[0, 1]]
+    assert macro_f1(ScoredClips(Kind.SINGLE, truth, truth.astype(float), truth)) == 1
+
+
+@given(st.integers(1, 40), st.integers(2, 5), st.sampled_from(Kind), st.integers(0, 10**6))
+def test_numbers_of_each_class_agree_with_scikit_learn(n, classes, kind, seed):
+    random = np.random.default_rng(seed)
+    if kind is Kind.SINGLE:
+        truth, decided = (np.eye(classes, dtype=bool)[random.integers(0, classes, n)] for _ in range(2))
+    else:
+        truth, decided = (random.random((n, classes)) < 0.4 for _ in range(2))
+    answers = ScoredClips(kind, truth, decided.astype(float), decided)
+    names = [f"class {place}" for place in range(classes)]
+    expected = precision_recall_fscore_support(truth.astype(int), decided.astype(int), zero_division=0)
+    found = [list(row.values()) for row in per_class(answers, names).values()]
+    np.testing.assert_allclose(found, np.array(expected).T)
+    if kind is Kind.SINGLE:
+        matrix = confusion_matrix(truth.argmax(1), decided.argmax(1), labels=range(classes))
+        assert confusion(answers, names) == matrix.tolist()
+    else:
+        each = multilabel_confusion_matrix(truth.astype(int), decided.astype(int))
+        assert confusion(answers, names) == dict(zip(names, each.tolist(), strict=True))
+
+
 def test_multi_label_accuracy_wants_every_class_right():
     truth = np.array([[True, False], [True, True], [False, False]])
     answers = ScoredClips.decide(Kind.MULTI, truth, np.array([[0.9, 0.1], [0.9, 0.4], [0.1, 0.2]]))
@@ -44,6 +84,39 @@ def test_probabilities_that_mean_what_they_say_have_a_small_calibration_error():
     assert expected_calibration_error(ScoredClips(honest.kind, honest.truth, sharpened, honest.decided)) > 0.1
 
 
+def of_confidence(*groups):
+    """Give answers in groups of (clips, of which right, confidence), all for the first of two classes."""
+    right = np.concatenate([np.arange(n) < good for n, good, _ in groups])
+    sure = np.concatenate([np.full(n, confidence) for n, _, confidence in groups])
+    truth = np.stack([right, ~right], axis=1)
+    return ScoredClips.decide(Kind.SINGLE, truth, np.stack([sure, 1 - sure], axis=1))
+
+
+def test_too_sure_here_and_too_doubtful_there_is_no_calibration():
+    answers = of_confidence((10, 6, 0.95), (10, 10, 0.65))
+    assert accuracy(answers) == pytest.approx(np.mean([0.95, 0.65]))
+    assert expected_calibration_error(answers) == pytest.approx((0.35 + 0.35) / 2)
+
+
+def test_gaps_within_a_bin_cancel_and_bins_weigh_by_their_clips():
+    assert expected_calibration_error(of_confidence((10, 10, 0.91), (10, 8, 0.99))) == pytest.approx(0.05)
+    assert expected_calibration_error(of_confidence((30, 30, 0.75), (10, 5, 0.95))) == pytest.approx(0.3)
+    assert expected_calibration_error(of_confidence((10, 10, 1.0))) == 0
+
+
+def test_of_several_classes_each_is_a_decision_with_its_own_probability():
+    truth = np.array([[True, False], [True, False]])
+    answers = ScoredClips.decide(Kind.MULTI, truth, np.array([[0.85, 0.35], [0.85, 0.05]]))
+    assert expected_calibration_error(answers) == pytest.approx((2 * 0.15 + 0.35 + 0.05) / 4)
+
+
+def test_the_points_of_the_calibration_plot():
+    points = reliability(of_confidence((4, 3, 0.91), (4, 4, 0.97), (2, 1, 0.62)))
+    assert [point["n"] for point in points] == [2, 8]
+    assert [point["confidence"] for point in points] == pytest.approx([0.62, 0.94])
+    assert [point["accuracy"] for point in points] == pytest.approx([0.5, 0.875])
+
+
 def test_confusion_rows_are_the_truth():
     truth = np.eye(3, dtype=bool)[[0, 0, 1]]
     answers = ScoredClips.decide(Kind.SINGLE, truth, np.eye(3)[[0, 2, 1]])
@@ -53,6 +126,20 @@ def test_confusion_rows_are_the_truth():
 
 def test_the_calibration_plot_counts_every_clip():
     assert sum(point["n"] for point in reliability(single())) == 200
+
+
+def test_an_interval_is_of_95_percent_between_the_quantiles_of_the_binomial():
+    answers = of_confidence((400, 280, 0.9))
+    low, high = intervals(answers, {"accuracy": accuracy}, seed=0, draws=4000)["accuracy"]
+    assert [low, high] == pytest.approx(binom(400, 0.7).ppf([0.025, 0.975]) / 400, abs=0.004)
+
+
+def test_intervals_follow_from_the_seed_alone():
+    answers = single()
+    first, again, other = (intervals(answers, METRICS, seed, 100) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert list(first) == list(METRICS)
 
 
 @pytest.mark.slow

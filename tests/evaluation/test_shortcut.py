@@ -37,6 +37,36 @@ def test_equal_data_give_equal_findings():
     assert find_shortcut(*corpus(60, 3, telling=False), seed=5) == find_shortcut(*corpus(60, 3, telling=False), seed=5)
 
 
+@pytest.mark.slow
+def test_another_seed_is_another_forest():
+    assert find_shortcut(*corpus(60, 3, telling=False), seed=5) != find_shortcut(*corpus(60, 3, telling=False), seed=6)
+
+
+def test_the_commonest_label_is_what_metadata_must_beat():
+    clips, labels = corpus(200, 1, telling=False)
+    topics = np.where(np.arange(200) % 4 == 0, "cooking", "travel")
+    assert find_shortcut(clips, labels.mask(labels.notna(), topics), seed=0).majority == pytest.approx(0.75)
+
+
+def test_what_only_tells_the_creator_is_no_shortcut():
+    clips, _ = corpus(200, 1, telling=False)
+    size = clips["group"].astype(int) * 1000.0
+    topics = dict(enumerate(np.random.default_rng(0).choice(TOPICS, 40)))
+    labels = pd.Series(clips["group"].astype(int).map(topics).to_numpy(), index=clips["clip_id"])
+    assert find_shortcut(clips.assign(bytes=size), labels, seed=0).accuracy < 0.7
+
+
+@pytest.mark.slow
+def test_the_hour_of_posting_counts_in_utc():
+    clips, labels = corpus(200, 1, telling=False)
+    hour = labels.map({"cooking": "06:00:00+00:00", "pets": "08:00:00+02:00", "travel": "10:00:00+04:00"})
+    same = find_shortcut(clips.assign(posted_at=("2026-03-02T" + hour).to_numpy()), labels, seed=0)
+    assert "hour" not in same.telling
+    other = find_shortcut(clips.assign(posted_at=("2026-03-02T" + hour.str[:2] + ":00:00Z").to_numpy()), labels, seed=0)
+    assert next(iter(other.telling)) == "hour"
+    assert other.accuracy == 1
+
+
 @pytest.mark.parametrize("n", [0, 10])
 def test_too_few_clips_are_not_judged(n):
     assert find_shortcut(*corpus(n, 1, telling=True), seed=0) is None

@@ -3,6 +3,7 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
 
@@ -61,3 +62,65 @@ def test_weights_of_other_inputs_are_refused(told_examples):
     fitted, _ = fit(told_examples(40, 0), told_examples(0, 1))
     with pytest.raises(BundleError, match="not those of a linear model of frames"):
         Linear().load({"inputs": ["frames"]}, fitted.weights)
+
+
+def half_absent(n=60):
+    """Give clips of which a third lack the first feature; its vectors are far from 0, and it has two steps."""
+    random = np.random.default_rng(0)
+    has = np.arange(n) % 3 > 0
+    seen = random.normal(50, 4, (n, 2, 3)).astype(np.float32) * has[:, None, None]
+    said = random.normal(-3, 0.5, (n, 4)).astype(np.float32)
+    features = ClipFeatures({"frames": Feature(seen, has), "captions": Feature(said, np.ones(n, dtype=bool))}, n)
+    return Examples(features, np.eye(2, dtype=np.float32)[random.integers(0, 2, n)])
+
+
+def test_clips_without_a_feature_do_not_count_in_its_standardisation():
+    train = half_absent()
+    fitted, _ = fit(train, train)
+    known = train.features["frames"].values[train.features["frames"].present].mean(1)
+    np.testing.assert_allclose(fitted.weights["mean_frames"], known.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(fitted.weights["scale_frames"], known.std(0) * np.sqrt(3), rtol=1e-4)
+
+
+def test_what_lies_where_a_feature_is_absent_cannot_move_the_answer():
+    train = half_absent()
+    _, model = fit(train, train)
+    frames = train.features["frames"]
+    garbage = np.where(frames.present[:, None, None], frames.values, np.float32(1e3))
+    changed = ClipFeatures(dict(train.features.features) | {"frames": Feature(garbage, frames.present)}, len(train))
+    np.testing.assert_array_equal(model.logits(changed), model.logits(train.features))
+
+
+def test_a_modality_of_many_numbers_weighs_no_more_than_one_of_few():
+    train = half_absent()
+    wide = {name: np.tile(train.features["captions"].values, (1, 25)) if name == "wide" else values
+            for name, values in {"narrow": train.features["captions"].values, "wide": None}.items()}  # fmt: skip
+    features = ClipFeatures({name: Feature(one, np.ones(60, dtype=bool)) for name, one in wide.items()}, 60)
+    weights = fit(Examples(features, train.targets), Examples(features, train.targets))[0].weights
+    sizes = [((wide[name] - weights[f"mean_{name}"]) / weights[f"scale_{name}"]) for name in wide]
+    assert [np.square(one).sum(1).mean() for one in sizes] == pytest.approx([1, 1], rel=1e-3)
+
+
+def test_a_single_label_fit_is_the_multinomial_regression_with_doubt_as_weight():
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(90, 3)).astype(np.float32)
+    targets = random.dirichlet([1, 1, 1], 90).astype(np.float32)
+    features = ClipFeatures({"captions": Feature(vectors, np.ones(90, dtype=bool))}, 90)
+    train = Examples(features, targets)
+    logits = fit(train, train.take([]), options=LinearOptions(strengths=(1e4,)))[1].logits(features)
+    said = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    # where hardly penalised, the gradient of the likelihood is 0: mean answers are mean targets, also along each axis
+    np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=2e-3)
+    np.testing.assert_allclose(vectors.T @ said / 90, vectors.T @ targets / 90, atol=5e-3)
+
+
+def test_of_several_classes_each_has_its_own_regression():
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(200, 2)).astype(np.float32)
+    targets = (random.random((200, 2)) < 1 / (1 + np.exp(-2 * vectors))).astype(np.float32)
+    features = ClipFeatures({"captions": Feature(vectors, np.ones(200, dtype=bool))}, 200)
+    train = Examples(features, targets)
+    logits = fit(train, train.take([]), Kind.MULTI, LinearOptions(strengths=(1e4,)))[1].logits(features)
+    said = 1 / (1 + np.exp(-logits))
+    np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=5e-3)
+    np.testing.assert_allclose(vectors.T @ said / 200, vectors.T @ targets / 200, atol=5e-3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.probabilities import temperature, thresholds
+from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -32,3 +32,23 @@ def test_thresholds_follow_the_scores_and_stay_put_where_positives_are_few():
     found = thresholds(probabilities, targets, ["common", "rare"])
     assert 0.15 <= found["common"] <= 0.25
     assert found["rare"] == 0.5
+
+
+def test_logits_are_divided_by_the_temperature():
+    logits = np.log(np.array([[1, 4]], dtype=np.float32))
+    assert logits_to_probabilities(logits, Kind.SINGLE, 1.0)[0] == pytest.approx([0.2, 0.8])
+    assert logits_to_probabilities(logits, Kind.SINGLE, 2.0)[0] == pytest.approx([1 / 3, 2 / 3])
+    assert logits_to_probabilities(logits, Kind.MULTI, 2.0)[0] == pytest.approx([1 / 2, 2 / 3])
+
+
+def test_twenty_clips_are_enough_to_scale():
+    doubtful, targets = np.tile(np.float32([[0.1, 0]]), (20, 1)), np.tile(np.float32([[1, 0]]), (20, 1))
+    assert temperature(doubtful, targets, Kind.SINGLE) == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize(("positives", "expected"), [(29, [0.5]), (30, [0.15, 0.2, 0.25])])
+def test_thirty_positives_are_enough_for_a_threshold_and_half_sure_counts_as_one(positives, expected):
+    targets = np.zeros((100, 1), dtype=np.float32)
+    targets[:positives] = 0.5
+    probabilities = np.where(targets > 0, 0.3, 0.1)
+    assert thresholds(probabilities, targets, ["a"])["a"] in expected

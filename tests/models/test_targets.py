@@ -16,3 +16,9 @@ def test_doubt_is_learnt_as_doubt():
     labels = pd.DataFrame({"label": ["advert", "none"], "probabilities": ['{"advert": 0.8, "violence": 0.1}', ""]})
     soft = soft_targets(labels, SAFETY)
     np.testing.assert_allclose(soft, [[0.8, 0.1], [0, 0]], atol=1e-6)
+
+
+def test_probabilities_stand_in_the_order_of_the_classes_and_not_of_the_json():
+    topics = Capability(classes=("sport", "cooking", "pets"))
+    labels = pd.DataFrame({"label": ["pets"], "probabilities": ['{"pets": 0.7, "sport": 0.3}']})
+    np.testing.assert_allclose(soft_targets(labels, topics), [[0.3, 0, 0.7]], atol=1e-6)
