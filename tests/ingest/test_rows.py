@@ -92,3 +92,11 @@ def test_a_row_that_makes_no_sense_is_a_bad_row(record, detail):
 def test_labels_of_unknown_capabilities_are_noticed():
     columns = ["label", "label_topic", "label_mood", "annotations_safety", "annotations_x", "labels", "text"]
     assert foreign_columns(columns, CAPABILITIES) == ["label_mood", "annotations_x"]
+
+
+def test_creators_and_annotators_are_spelt_one_way():
+    assert check(creator=" Zoe\u0308\u00a0B\u200b")["creator"] == "Zoë B"
+    spelt = {"Ana Mu\u0308ller": "cats", "Ana\u00a0Müller": "cats"}
+    assert opinions(annotations=json.dumps(spelt)) == {"topic": {"Ana Müller": "cats"}}
+    with pytest.raises(BadClipError, match="annotator 'Ana Müller' stands twice, with different labels"):
+        check(annotations=json.dumps(spelt | {"Ana Müller": "dogs"}))
