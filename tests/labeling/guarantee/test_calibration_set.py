@@ -1,7 +1,7 @@
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips
+from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
 from cu_pipeline.labeling.people.options import PeopleOptions
 
@@ -21,3 +21,13 @@ def test_calibration_clips_come_as_they_arrived_after_those_that_came_labelled(c
 
     assert order(Sample.RANDOM_DRAWS) == "dfab"
     assert order(Sample.FEED) == "edfab"
+
+
+def test_machines_learn_only_from_what_came_with_the_feed_and_from_no_clip_that_they_are_tested_on(votes) -> None:
+    came = votes(("a", "label", "x"), ("b", "label", "y")).assign(draw="")
+    asked = [
+        votes((name, "ann", "x")).assign(draw=draw) for name, draw in (("c", "random"), ("d", "value"), ("e", "gold"))
+    ]
+    calibration = pd.DataFrame({"capability": ["topic"], "clip_id": ["b"], "label": ["y"]})
+    known = prior_knowledge(pd.concat([came, *asked], ignore_index=True), calibration)
+    assert known["clip_id"].tolist() == ["a"]

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 
 from cu_pipeline.labeling.guarantee.cascade import accepted_before
+from cu_pipeline.labeling.guarantee.certification import accepted_by
 from cu_pipeline.labeling.guarantee.results import SUREST, CertificationResult
 from cu_pipeline.labeling.sources.source import Source
 
@@ -32,4 +35,12 @@ def test_where_the_language_model_accepts_nothing_any_accepting_source_spares_it
 
 
 def test_the_surest_source_is_known_only_when_all_have_answered() -> None:
-    assert _before(SUREST, sources=(_source("rule", 0.99, 0.99),)) == [False, False]
+    """A rule that is sure enough is overruled by a language model that is surer of another class."""
+    rule = _source("rule", 0.99, 0.99)
+    by_class = [CertificationResult(name, {SUREST: 0.9}, 1, 0, 0.0, 0, [SUREST]) for name in ("a", "b")]
+    answered = accepted_by(
+        (rule, replace(_source("llm", 0.1, 0.995), answers=np.array(["b", "b"], dtype=object))), by_class, 2
+    )
+    assert answered.tolist() == [0, 1]
+    assert accepted_by((rule,), by_class, 2).tolist() == [0, 0]
+    assert accepted_before((rule,), by_class, 2, "llm").tolist() == [False, False]

@@ -236,6 +236,49 @@ def test_scores_by_first_tokens_add_up_what_an_answer_begins_with(fake_server, s
     client.close()
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [" \ufffd", "\ufffd", "\ufffd", "\ufffd"],  # each token shows that it is broken
+        ["", "", " 游", "戏"],  # the last token of a letter shows it
+        [" 游", "戏"],
+    ],
+)
+def test_scores_by_echo_are_told_from_the_prompts_where_tokens_split_letters(fake_server, monkeypatch, shown) -> None:
+    def echo(handler, _body, prompts) -> None:
+        ends = {" 游戏": [(piece, -1.0) for piece in shown], " pets": [(" pets", -0.5)]}
+        choices = []
+        for place, prompt in enumerate(prompts):
+            end = next(one for one in ends if prompt.endswith(one))
+            tokens = [("topic:", None), *ends[end]]
+            logprobs = {"tokens": [one for one, _ in tokens], "token_logprobs": [value for _, value in tokens]}
+            choices.append({"index": place, "text": prompt, "logprobs": logprobs})
+        reply = {"choices": choices, "usage": fake_server._usage(str(prompts), "")}
+        fake_server._send(handler, json.dumps(reply).encode())
+
+    monkeypatch.setattr(fake_server, "_reply_well", echo)
+    client = OpenAIClient(fake_server.options(score_by="echo"))
+    assert client.score("topic:", [" 游戏", " pets"]).logprobs == pytest.approx([-len(shown), -0.5])
+    client.close()
+
+
+def test_scores_by_first_tokens_read_the_bytes_of_tokens_that_split_letters(fake_server, monkeypatch) -> None:
+    def top(handler, _body, prompt) -> None:
+        chances = {"游": 0.5, "美": 0.25}
+        told = [
+            {"token": "\ufffd", "bytes": list(letter.encode()[:2]), "logprob": math.log(chance)}
+            for letter, chance in chances.items()
+        ]
+        choice = {"index": 0, "logprobs": {"content": [{"token": "\ufffd", "top_logprobs": told}]}}
+        reply = {"choices": [choice], "usage": fake_server._usage(prompt, "x")}
+        fake_server._send(handler, json.dumps(reply).encode())
+
+    monkeypatch.setattr(fake_server, "_reply_well", top)
+    client = OpenAIClient(fake_server.options(score_by="top_logprobs"))
+    assert [math.exp(one) for one in client.score("topic:", [" 游戏", " 美食"]).logprobs] == pytest.approx([0.5, 0.25])
+    client.close()
+
+
 def test_a_refused_question_is_not_asked_again(fake_server, script) -> None:
     script("400", again=True)
     client = OpenAIClient(fake_server.options())

@@ -76,6 +76,23 @@ def test_written_answers_agree_with_those_of_the_model_in_this_process(url: str,
     there.close()
 
 
+def test_answers_whose_tokens_split_letters_are_scored_and_chosen_as_in_this_process(
+    url: str, packaged: PackagedClient
+) -> None:
+    names = ("游戏", "美食", "übungen")
+    scoring = ScoringQuestion(PROMPTS[0], tuple(f" {name}" for name in names))
+    choosing = WritingQuestion(PROMPTS[0], 6, names)
+    for form in ("completion", "chat"):
+        there = OpenAIClient(_options(url, form=form, constrain="grammar"))
+        assert scoring.ask(there).logprobs == pytest.approx(scoring.ask(packaged).logprobs, abs=0.05)
+        found = choosing.ask(there)
+        assert found.text in names
+        if form == "completion":
+            assert found.text == choosing.ask(packaged).text
+        assert found.tokens > 0
+        there.close()
+
+
 def test_likeliest_first_tokens_are_read_as_the_server_tells_them(url: str) -> None:
     prompt = f"Topic of a video, in one word: {', '.join(TOPICS[:3])}. {PROMPTS[0]}"
     client = OpenAIClient(_options(url, score_by="top_logprobs"))

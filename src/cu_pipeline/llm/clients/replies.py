@@ -99,7 +99,7 @@ def _sum_of_end(choice: Mapping[str, Any], end: str) -> float:
 
 def _spells(shown: str, text: str) -> bool:
     """Whether tokens are shown as `text`, with U+FFFD for each that ends within a letter."""
-    if _BROKEN not in shown:
+    if _BROKEN not in shown or shown[0] != text[0]:  # the blank before an answer is no part of a letter
         return shown == text
     return bool(re.fullmatch(re.sub(f"{_BROKEN}+", lambda run: f".{{1,{len(run[0])}}}", re.escape(shown)), text))
 
