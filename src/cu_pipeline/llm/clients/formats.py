@@ -42,12 +42,14 @@ def pick(text: str, choices: Sequence[str]) -> str:
 
     >>> pick('{"answer": "cooking"}', ["cooking", "pets"]), pick(" Pets.", ["cooking", "pets"])
     ('cooking', 'pets')
+    >>> pick(" C.", ["C", "C."])
+    'C.'
     """
     try:
         written = json.loads(text)["answer"]
     except (ValueError, KeyError, TypeError):
         written = text
-    exact = [one for one in choices if one == written]
+    exact = [one for one in choices if one in {text, text.strip()}] or [one for one in choices if one == written]
     found = exact or [one for one in choices if _plain(one) == _plain(str(written))]
     if len(found) != 1:
         raise ValueError(f"the model wrote {text[:80]!r}, which is none of {', '.join(choices)}")

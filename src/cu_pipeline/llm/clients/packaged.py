@@ -1,8 +1,9 @@
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from http.client import HTTPConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,8 +43,23 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
     """
     import xllamacpp
 
+    path = str(weights_path(options.model))
+    try:
+        return xllamacpp.Server(_parameters(path, options, settings))
+    except (RuntimeError, ValueError, TypeError, OverflowError, OSError, MemoryError) as error:
+        asked = ", ".join(f"{name}={value}" for name, value in {"context": options.context, **settings}.items())
+        why = str(error).rstrip(".")
+        raise ConfigurationError(
+            f"llama.cpp does not start with the model {options.model!r} ({asked}): {why}. Give a context that fits "
+            "into memory (4096 by default), and a port that nobody uses (0: any free one)"
+        ) from error
+
+
+def _parameters(path: str, options: PackagedOptions, settings: Mapping[str, object]) -> Any:
+    import xllamacpp
+
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights_path(options.model))
+    parameters.model.path = path
     parameters.n_ctx = options.context
     parameters.cpuparams.n_threads = options.threads or usable_cores()
     parameters.cpuparams_batch.n_threads = parameters.cpuparams.n_threads
@@ -53,15 +69,7 @@ def start_engine(options: PackagedOptions, **settings: object) -> Any:
     parameters.verbosity = -1
     for name, value in settings.items():
         setattr(parameters, name, value)
-    try:
-        return xllamacpp.Server(parameters)
-    except RuntimeError as error:  # it gives no reason
-        wanted = ", ".join(f"{name} {value}" for name, value in settings.items())
-        raise ConfigurationError(
-            f"llama.cpp does not start with {options.model}, context {options.context}"
-            f"{', ' if wanted else ''}{wanted} ({error}): the port may be taken (`--port 0` takes a free one), or "
-            "memory short (lower `context`)"
-        ) from error
+    return parameters
 
 
 class PackagedClient:
@@ -204,8 +212,10 @@ class PackagedClient:
         return logprobs["content"] if logprobs else []
 
     def _step(self, prompt: list[int], **request: object) -> dict[str, Any]:
-        (reported,) = self._complete(prompt, **request)
-        return reported
+        steps = self._complete(prompt, **request)
+        if not steps:
+            raise _refused("it reports no token")
+        return steps[0]
 
     @cached_property
     def _anchors(self) -> list[int]:
@@ -226,7 +236,14 @@ class PackagedClient:
         connection = HTTPConnection(self._address, timeout=60)
         try:
             connection.request("POST", f"/{path}", json.dumps(request))
-            return json.loads(connection.getresponse().read())
+            reply = connection.getresponse()
+            body = json.loads(reply.read())
+        except (OSError, HTTPException, ValueError) as error:
+            raise _refused(f"{type(error).__name__}: {error}") from error
+        else:
+            if reply.status != HTTPStatus.OK:
+                raise _refused(body)
+            return body
         finally:
             connection.close()
 
@@ -241,10 +258,14 @@ class PackagedClient:
 
 def _answered(answer: dict[str, Any]) -> dict[str, Any]:
     if "choices" not in answer:
-        said = answer.get("error", answer)
-        reason = said.get("message", said) if isinstance(said, dict) else said
-        raise UnansweredError(Unanswered(f"llama.cpp refused a request: {str(reason)[:200]}"))
+        raise _refused(answer)
     return answer
+
+
+def _refused(why: Any) -> UnansweredError:
+    said = why.get("error", why) if isinstance(why, dict) else why
+    reason = said.get("message", said) if isinstance(said, dict) else said
+    return UnansweredError(Unanswered(f"llama.cpp refused a request: {' '.join(str(reason).split())[:200]}"))
 
 
 def packaged_identity(options: ClientOptions) -> str:

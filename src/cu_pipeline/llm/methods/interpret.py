@@ -108,8 +108,7 @@ def calibrated(logprobs: NDArray[np.float64], content_free: NDArray[np.float64])
     >>> calibrated(np.log([[0.8, 0.2]]), np.log([[0.8, 0.2]])).tolist()
     [[0.5, 0.5]]
     """
-    bias = np.log(probabilities(content_free).mean(axis=0))
-    return probabilities(logprobs - bias)
+    return probabilities(logprobs - _log_mean(content_free))
 
 
 Logprobs = NDArray[np.float64]
@@ -213,13 +212,21 @@ def _reference(plan: Plan, logprobs: Logprobs, known: Mapping[str, Answer], iden
 
 def _bias(logprobs: Logprobs, kind: Kind) -> tuple[float, ...]:
     if kind is Kind.SINGLE:
-        return _log_mean(logprobs)
+        return tuple(map(float, _log_mean(logprobs)))
     means = [_log_mean(logprobs[:, pair]) for pair in _pairs(logprobs)]
-    return (*(mine - contrast for mine, contrast in means), 0.0)
+    return (*(float(mine - contrast) for mine, contrast in means), 0.0)
 
 
-def _log_mean(logprobs: Logprobs) -> tuple[float, ...]:
-    return tuple(float(value) for value in np.log(probabilities(logprobs).mean(axis=0)))
+def _log_mean(logprobs: Logprobs) -> Logprobs:
+    """Take the logarithm of the mean probability of each answer, (..., k) -> (k,), also of one too small for a number.
+
+    A name of a hundred letters is likelier than a short one by hundreds of powers of e.
+    """
+    means = probabilities(logprobs).mean(axis=0)
+    if means.min() > np.finfo(float).tiny:
+        return np.asarray(np.log(means))
+    shares = logprobs - np.logaddexp.reduce(logprobs, axis=-1, keepdims=True)
+    return np.asarray(np.logaddexp.reduce(shares, axis=0) - np.log(len(shares)))
 
 
 def _pairs(logprobs: Logprobs) -> list[list[int]]:

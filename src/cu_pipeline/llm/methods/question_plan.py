@@ -7,7 +7,7 @@ from cu_pipeline.llm.clients.protocol import ModelQuestion, ScoringQuestion, Wri
 from cu_pipeline.llm.methods.few_shot import Pool, examples_for
 from cu_pipeline.llm.methods.recipe import Example, Recipe, misfit
 from cu_pipeline.llm.prompts.prompt import ClipInputs, Prompt
-from cu_pipeline.llm.prompts.task import Task, spoken, worded
+from cu_pipeline.llm.prompts.task import Task, spoken
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Writer:
     def __init__(self, prompt: Prompt, recipe: Recipe, task: Task) -> None:
         self._prompt, self._recipe, self._task = prompt, recipe, task
         self._answers = task.answers(recipe.form)
-        contrast = worded(task.contrast, recipe.form) if task.capability.kind is Kind.MULTI else ""
+        contrast = task.no_class(recipe.form) if task.capability.kind is Kind.MULTI else ""
         name = spoken(task.name)
         self._context = {
             "name": name,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count
 from typing import Final
 
 from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
@@ -50,6 +50,19 @@ def all_worded(names: Sequence[str], form: str) -> tuple[str, ...]:
     )
 
 
+def _distinct(words: Iterable[str]) -> tuple[str, ...]:
+    """Number the words that stood before.
+
+    >>> _distinct(["a", "b", "a"])
+    ('a', 'b', 'a (2)')
+    """
+    found: list[str] = []
+    for word in words:
+        numbered = (word if number == 1 else f"{word} ({number})" for number in count(1))
+        found.append(next(one for one in numbered if one not in found))
+    return tuple(found)
+
+
 NOTHING: Final = (NONE, "nothing")
 """What a model may write besides the contrast to say that no class of a multi-label capability holds."""
 
@@ -61,6 +74,12 @@ GENERATED_TOKENS = 16
 
 MOST_GENERATED_TOKENS = 64
 """The same where several classes may be named."""
+
+NO_CLASS: Final = "none of these"
+"""The contrast where a class is called as the usual one."""
+
+LONGEST_ANSWER = 1024
+"""Tokens after which an answer with any number of long names is cut."""
 
 LETTERS_A_TOKEN = 3
 """ASCII letters that a token holds at least on average; of other scripts it holds a byte or more."""
@@ -93,8 +112,15 @@ class Task:
 
     def answers(self, form: str) -> tuple[str, ...]:
         """Put all classes into words, and the contrast if several classes may hold."""
-        contrast = (worded(self.contrast, form),) if self.capability.kind is Kind.MULTI else ()
-        return (*self.classes(form), *contrast)
+        if self.capability.kind is Kind.SINGLE:
+            return self.classes(form)
+        return (*self.classes(form), self.no_class(form))
+
+    def no_class(self, form: str) -> str:
+        """Put into words that no class of a multi-label capability holds, in others than any class."""
+        classes = self.classes(form)
+        usual = worded(self.contrast, form)
+        return usual if usual not in classes else _distinct((*classes, worded(NO_CLASS, form)))[-1]
 
     def words(self, label: str, form: str) -> str:
         """Put a label, as tables have it, into words.
@@ -115,7 +141,7 @@ class Task:
         """
         if self.capability.kind is Kind.SINGLE:
             return self.classes(form)
-        return tuple(self._joined(one, form) for one in self.combinations())
+        return _distinct(self._joined(one, form) for one in self.combinations())
 
     def combinations(self) -> Iterator[tuple[str, ...]]:
         """List the classes that each of `choices` names."""
@@ -126,7 +152,7 @@ class Task:
 
     def _joined(self, names: Iterable[str], form: str) -> str:
         words = dict(zip(self.capability.classes, self.classes(form), strict=True))
-        return ", ".join(words.get(name) or worded(name, form) for name in names) or worded(self.contrast, form)
+        return ", ".join(words.get(name) or worded(name, form) for name in names) or self.no_class(form)
 
     @property
     def longest(self) -> int:
@@ -134,7 +160,7 @@ class Task:
         named = len(self.capability.classes) if self.capability.kind is Kind.MULTI else 1
         usual = min(GENERATED_TOKENS * named, MOST_GENERATED_TOKENS)
         needed = sorted(map(_most_tokens, self.capability.classes), reverse=True)
-        return max(usual, sum(needed[:named]) if max(needed, default=0) > GENERATED_TOKENS else 0)
+        return max(usual, min(sum(needed[:named]), LONGEST_ANSWER) if max(needed, default=0) > GENERATED_TOKENS else 0)
 
     def data(self, text: str) -> str:
         """Make a text that people wrote safe to stand in a prompt."""
