@@ -39,7 +39,7 @@ def update_artifact_places(database: Path, experiment: str) -> None:
         experiment: name of the experiment that tells the former place.
 
     Raises:
-        ConfigurationError: another program keeps the database locked.
+        ConfigurationError: the database cannot be read or changed, such as while another program keeps it locked.
     """
     if not database.is_file():
         return
@@ -50,11 +50,11 @@ def update_artifact_places(database: Path, experiment: str) -> None:
                 with connection:
                     _replace(connection, former, database.parent)
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
+        if "no such table" in str(error):
             return  # no database of MLflow's; it says so itself
         raise ConfigurationError(
-            f"{database} was moved or copied and still names its former place, but another program keeps it locked. "
-            "Remedy: end that program, such as `make ui`, and run again"
+            f"{database} cannot be brought to the place that it was moved or copied to ({error}). Remedy: end programs "
+            "that keep it locked, such as `make ui`, let it be written, and run again"
         ) from error
     except sqlite3.DatabaseError:
         return  # damaged; MLflow says so itself
