@@ -14,6 +14,7 @@ from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.ingest.class_names import foreign_in_words
 from cu_pipeline.labeling.copies import by_people
+from cu_pipeline.labeling.people.votes import GOLD
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ def _unlearnable(labels: int, used: Mapping[str, int], kind: Kind) -> str:
 def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities) -> ClassCounts:
     """Count the clips that people gave each class; where they disagree, it must be half of them, and no tie.
 
+    The feed's own label counts alone.
+
     Capabilities without any such label are left out.
     """
     split_of = clips.set_index("clip_id")["split"]
@@ -105,7 +108,8 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
         own = people[people["capability"] == name]
         if own.empty:
             continue
-        voted = _voted(own, capability.kind)
+        golden = own["annotator"] == GOLD
+        voted = _voted(own[golden | ~own["clip_id"].isin(own.loc[golden, "clip_id"])], capability.kind)
         table = pd.crosstab(voted["label"], voted["clip_id"].map(split_of))
         named = capability.classes or sorted(
             {one for label in own["label"] for one in split_label(label, capability.kind)}

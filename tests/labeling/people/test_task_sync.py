@@ -419,3 +419,14 @@ def test_a_clip_whose_votes_are_even_is_sent_again_once(sync, server) -> None:
     server.annotate(sent, {"topic": ["cooking"], "safety": ["none"]}, who="bob@x.org")
     again.take(server.tasks())
     assert again.push(server) == 0
+
+
+def test_a_file_of_json_min_is_read_and_one_without_clips_is_refused_in_words(tmp_path: Path) -> None:
+    from cu_pipeline.cli.label_project import read_tasks
+
+    file = tmp_path / "export.json"
+    file.write_text(json.dumps([{"clip_id": "c000", "label_topic": "pets"}]))
+    assert read_tasks(file) == [{"clip_id": "c000", "label_topic": "pets"}]
+    file.write_text(json.dumps([{"label_topic": "pets"}]))
+    with pytest.raises(StudioError, match="a list of tasks with a clip_id each: export as JSON or JSON-MIN"):
+        read_tasks(file)
