@@ -21,6 +21,7 @@ from cu_pipeline.labeling.sources.source import Source
 from cu_pipeline.llm.clients.protocol import Answer, Unanswered
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.questions import Inquiry
+from cu_pipeline.llm.prompts.prompt import is_unspaced
 
 _log = logging.getLogger(__name__)
 
@@ -117,7 +118,15 @@ def llm_versions(
     if not options.enabled:
         return {name: [] for name in active}
     how = options.model_dump(mode="json", exclude={"client", "max_clips"})
-    return {name: [how, class_priors(clips, known, name, one).tolist()] for name, one in active.items()}
+    return {
+        name: [how, class_priors(clips, known, name, one).tolist(), *_reading(one.classes)]
+        for name, one in active.items()
+    }
+
+
+def _reading(classes: Sequence[str]) -> list[str]:
+    """Name the way in which classes are found in texts, where it is not the first there was."""
+    return ["within words"] if any(is_unspaced(name) for name in classes) else []
 
 
 def _spare(inquiry: Inquiry, certified: Collection[str], known: Mapping[str, Answer]) -> Inquiry:

@@ -126,7 +126,7 @@ def _out_of_fold(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     fold = np.random.default_rng(seed).permutation(len(texts)) % folds
     documents = np.array(texts, dtype=object)

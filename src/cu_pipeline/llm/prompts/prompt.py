@@ -150,6 +150,11 @@ _UNSPACED: Final = re.compile(
 """Letters of scripts that put no space between words, or, in Korean, hang endings onto them."""
 
 
+def is_unspaced(name: str) -> bool:
+    """Whether a name begins or ends in a script that does not tell where words begin or end."""
+    return any(_UNSPACED.match(letter) for letter in (name[:1], name[-1:]))
+
+
 def as_word(name: str, pattern: str) -> str:
     """Let a pattern of a name match where the name stands as a word of its own, so far as its script tells words apart.
 
