@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.reports.figures import confusion_figure, interval_figure, quantile_figure, reliability_figure, svg
+from cu_pipeline.reports.figures import confusion_figure, interval_figure, png, quantile_figure, reliability_figure, svg
 
 FIGURES = {
     "matrix": lambda: confusion_figure([[5, 1], [0, 7]], ["cats", "dogs"]),
@@ -36,3 +36,11 @@ def test_odd_class_names_do_not_stop_a_figure():
 
 def test_empty_reliability_is_drawn():
     assert svg(reliability_figure([], 0.0))
+
+
+def test_names_in_scripts_that_the_font_lacks_stay_readable_and_say_nothing():
+    figure = confusion_figure(np.eye(2, dtype=int).tolist(), ["名前", "a <b> & c"])
+    drawn = svg(figure).decode()
+    assert "名前" in drawn
+    assert "a &lt;b&gt; &amp; c" in drawn
+    assert png(figure)

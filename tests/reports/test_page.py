@@ -72,8 +72,9 @@ def html(make_results, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["html", "card_html"])
-def test_the_pages_need_no_other_file_and_no_network(name, request):
+def test_the_pages_need_no_other_file_and_no_network(name, request, foreign_loads):
     html = request.getfixturevalue(name)
+    assert foreign_loads(html) == []
     page = Page(html)
     sources = [attrs[key] for _, attrs in page.tags for key in ("src", "href", "srcset", "poster") if key in attrs]
     assert all(source.startswith(("data:", "#")) or source in PAGES for source in sources)

@@ -1,8 +1,9 @@
 """Figures of the report and of the tracked runs: one look, no state of pyplot, equal data give equal bytes."""
 
 import io
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -137,10 +138,19 @@ def png(figure: "Figure") -> bytes:
 
 
 def _saved(figure: "Figure", **options: Any) -> bytes:
+    """Save a figure; what the font lacks stays text in SVG, and browsers have fonts for it."""
+    try:
+        return _written(figure, "error", {}, options)
+    except UserWarning:
+        return _written(figure, "ignore", {"svg.fonttype": "none"}, options)
+
+
+def _written(figure: "Figure", on_missing_glyphs: Literal["error", "ignore"], style: Any, options: Any) -> bytes:
     import matplotlib as mpl
 
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with warnings.catch_warnings(), mpl.rc_context(_STYLE | style):
+        warnings.filterwarnings(on_missing_glyphs, r"Glyph \d+ .*missing from", UserWarning)
         figure.savefig(stream, bbox_inches="tight", **options)
     return stream.getvalue()
 

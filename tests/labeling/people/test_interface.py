@@ -1,10 +1,12 @@
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.people.tasks import labelling_interface
+from cu_pipeline.labeling.people.harvest import read_answer
+from cu_pipeline.labeling.people.tasks import control, labelling_interface
 
 ASKED = {
     "topic": Capability(classes=("cooking", 'a "b" <c> & d', "été 😀"), description="what it\nis about"),
@@ -40,3 +42,17 @@ def test_a_class_shows_its_description() -> None:
     described = Capability(classes=("pets", "cars"), class_descriptions={"pets": "animals\nat home"})
     root = ET.fromstring(labelling_interface({"topic": described}))
     assert [one.get("hint") for one in root.iter("Choice")] == ["animals at home", None]
+
+
+def test_capabilities_of_any_name_are_asked_about_and_their_answers_come_home() -> None:
+    names = ["food, drink & <more>", "a/b", "A", "a", "名前", 'says "hi"', "100%"]
+    asked = {name: Capability(classes=("x", "y")) for name in names}
+    root = ET.fromstring(labelling_interface(asked))
+    controls = [str(one.get("name")) for one in root.iter("Choices")]
+    assert len(set(controls)) == len(names)
+    assert all("," not in one for one in controls), "Label Studio takes a comma for the end of a name"
+    batch = SimpleNamespace(batch="b", capabilities=asked)
+    for place in (control, lambda name: f"label_{name}"):  # and as earlier versions named them
+        result = [{"from_name": place(name), "value": {"choices": ["x"]}} for name in names]
+        annotation = {"id": 1, "completed_by": "ann@x", "updated_at": "2026-01-01T00:00:00Z", "result": result}
+        assert read_answer(annotation, batch, "c").labels == dict.fromkeys(names, "x")

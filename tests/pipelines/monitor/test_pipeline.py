@@ -166,13 +166,14 @@ def test_where_nothing_is_served_there_is_a_page_that_decides_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path):
+def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_loads):
     serve(tmp_path / "log", longer=5.0)
     page, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1
     assert "duration s" in page
     assert "adjusted by Holm" in page, "Evidently's columns show our adjusted p-values"
     assert "default-src 'none'" in page.replace("&#39;", "'")
+    assert foreign_loads(page) == []
     assert "</script><b>" not in page, "class names are foreign text"
     again, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 0

@@ -152,9 +152,10 @@ def test_each_trial_is_a_nested_run_that_the_ui_can_compare(tracked_root: Path, 
     assert runs[["metrics.accuracy", "metrics.usd_per_1000_clips", "metrics.ece"]].notna().all(axis=None)
 
 
-def test_the_page_shows_every_trial(tracked_root: Path, results: dict[str, Any]) -> None:
+def test_the_page_shows_every_trial(tracked_root: Path, results: dict[str, Any], foreign_loads: Any) -> None:
     page = (tracked_root / "data/08_reporting/prompts.html").read_text()
     assert all(row["method"] in page for row in results["trials"])
+    assert foreign_loads(page) == []
     assert results["decision"]["chosen"] in page
 
 
