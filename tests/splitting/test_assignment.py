@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
 from cu_pipeline.splitting.assignment import Given, assign, divide, division, reconcile, split_of
 from cu_pipeline.splitting.checks import find_leakage
@@ -127,6 +128,59 @@ def test_clips_that_go_and_come_back_have_the_same_split(parts, data):
     _, ledger, *_ = collect(kept, ledger)
     back, *_ = collect(whole, ledger)
     assert splits_of(back) == splits_of(clips)
+
+
+@settings(max_examples=25)
+@given(st.lists(clip, min_size=1, max_size=10, unique=True), groups, limits, st.data())
+def test_no_clip_moves_whatever_goes_comes_and_is_tied_together_meanwhile(whole, grouped, limit, data):
+    clips, ledger, before = table_of(whole), EMPTY, {}
+    split = OPTIONS.model_copy(update={"largest_unit": min(limit / len(whole), 1)})
+    for _ in range(data.draw(st.integers(2, 5))):
+        here = data.draw(st.lists(st.integers(0, len(whole) - 1), unique=True, min_size=1))
+        feed = clips.iloc[sorted(here)].reset_index(drop=True)
+        rows, ledger = divide(feed, duplicates_of(feed, grouped), ledger, split)
+        now = splits_of(rows[rows["split"] != LEFT_OUT])
+        assert all(before.get(clip_id, place) == place for clip_id, place in now.items())
+        before |= now
+
+
+def test_what_is_gone_keeps_its_split_also_where_a_hash_would_now_say_another():
+    names = [f"n{number}" for number in range(40)]
+    # creator `first` comes later, gives the group that it joins its name, and would by itself be in another split
+    first, second = next(
+        (one, other)
+        for one in names
+        for other in names
+        if one < other
+        and split_of(f"creator:{one}", OPTIONS) is Split.TEST
+        and split_of(f"creator:{other}", OPTIONS) is Split.TRAIN
+    )
+    own, joined = [(second, "x", ""), (second, "y", "")], [(first, "x", ""), (first, "z", "")]
+    _, ledger, *_ = collect(own, EMPTY, limit=100)
+    clips, ledger, *_ = collect(own + joined, ledger, limit=100)
+    assert set(splits_of(clips).values()) == {"train"}
+    _, kept, *_ = collect([("someone", "s", "")], ledger, limit=100)
+    assert set(ledger["key"]) < set(kept["key"])
+    back, *_ = collect(own + joined, kept, limit=100)
+    assert splits_of(back) == splits_of(clips)
+
+
+@given(st.lists(st.builds(Given, st.sampled_from(Split), st.just(7), st.booleans()), min_size=1, max_size=5), st.data())
+def test_of_parts_of_one_age_the_strictest_split_holds_whatever_their_order(parts, data):
+    found = reconcile(parts)
+    strictness = [Split.TRAIN, Split.VALIDATION, Split.TEST]
+    expected = max((part.split for part in parts), key=strictness.index)
+    if expected is Split.TRAIN and any(part.tested for part in parts):
+        expected = Split.TEST
+    assert found.split is expected
+    assert (found.since, found.tested) == (7, expected is Split.TEST or any(part.tested for part in parts))
+    assert reconcile(data.draw(st.permutations(parts))) == found
+
+
+def test_a_share_ends_before_its_bound():
+    place = unit_interval("17:unit")
+    assert split_of("unit", SplitOptions(train=place, validation=1 - place, test=0)) is Split.VALIDATION
+    assert split_of("unit", SplitOptions(train=0, validation=place, test=1 - place)) is Split.TEST
 
 
 def test_what_was_placed_apart_keeps_the_older_split_and_is_not_for_training_if_a_part_was_for_testing():
