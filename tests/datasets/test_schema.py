@@ -44,7 +44,7 @@ def tables_of(name):
 
 
 @pytest.mark.parametrize("name", TABLES)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_a_valid_table_comes_back_as_it_was(name, data, tmp_path_factory):
     frame = data.draw(tables_of(name))

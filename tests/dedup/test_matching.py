@@ -4,7 +4,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.compute.worker_pool import LocalMapper
@@ -62,7 +62,6 @@ def test_pictures_that_show_nothing_are_near_to_nothing():
     assert len(candidate_pairs(np.stack([black, black]))) == 0
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, FRAMES - 1))
 def test_the_index_finds_every_pair_with_a_frame_within_three_bits(seed, frame):
     hashes = random_hashes(6, seed)

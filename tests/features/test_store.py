@@ -16,7 +16,7 @@ def vectors(keys: list[str]) -> np.ndarray:
     return np.stack([np.full((2, 3), float(int(key, 36) % 1000), dtype=np.float32) for key in keys])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), unique=True, min_size=1), max_size=5))
 def test_what_was_appended_comes_back_in_any_order(tmp_path_factory, batches):
     store = FeatureStore(tmp_path_factory.mktemp("store"))

@@ -149,7 +149,7 @@ _EVENTS = st.lists(
 
 
 @given(_EVENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_ledger_only_grows_and_holds_each_answer_once_whatever_happens(events) -> None:
     """Runs in between see answers come in, change, be accepted and be sent back; the last run alone sees the same."""
     feed = table([{"clip_id": clip, "has_audio": False, "bytes": 0} for clip in "12"], CLIPS)

@@ -43,7 +43,7 @@ def test_a_mirrored_picture_flips_known_bits(seed):
     assert 100 <= int(np.bitwise_count(mirror_mask()).sum()) <= BITS - 100
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.floats(0.4, 0.9), st.floats(0, 20))
 def test_light_and_size_change_few_bits_and_other_pictures_many(seed, gain, offset):
     grey = picture(seed)

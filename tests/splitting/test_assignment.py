@@ -63,7 +63,7 @@ def splits_of(clips):
     return dict(zip(clips["clip_id"], clips["split"], strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, groups, limits)
 def test_neither_creators_nor_copies_are_in_two_splits_however_the_feed_grows(parts, grouped, limit):
     ledger = EMPTY
@@ -74,7 +74,7 @@ def test_neither_creators_nor_copies_are_in_two_splits_however_the_feed_grows(pa
         assert sorted([*clips["clip_id"], *left_out["clip_id"]]) == sorted(map(str, range(len(feed))))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, groups, limits)
 def test_no_clip_ever_moves(parts, grouped, limit):
     ledger, before = EMPTY, {}
@@ -85,7 +85,7 @@ def test_no_clip_ever_moves(parts, grouped, limit):
         before |= now
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, limits)
 def test_without_near_duplicates_that_come_later_no_clip_is_lost_once_it_is_placed(parts, limit):
     ledger, before = EMPTY, {}
@@ -95,7 +95,7 @@ def test_without_near_duplicates_that_come_later_no_clip_is_lost_once_it_is_plac
         before = splits_of(clips)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, groups, limits)
 def test_collecting_again_changes_nothing(parts, grouped, limit):
     ledger = EMPTY
@@ -107,7 +107,7 @@ def test_collecting_again_changes_nothing(parts, grouped, limit):
         pd.testing.assert_frame_equal(too, left_out)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, limits, st.data())
 def test_the_order_of_the_feed_does_not_matter(parts, limit, data):
     feed = [row for part in parts for row in part]
@@ -118,7 +118,7 @@ def test_the_order_of_the_feed_does_not_matter(parts, limit, data):
     assert {str(mixed[int(place)]): split for place, split in splits_of(other).items()} == before
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(feeds, st.data())
 def test_clips_that_go_and_come_back_have_the_same_split(parts, data):
     whole = [row for part in parts for row in part]

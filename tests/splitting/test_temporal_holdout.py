@@ -38,7 +38,6 @@ def collect(feed, ledger, options=OPTIONS):
     return units.names, [assigned[unit].split for unit in units.names], write_ledger(ledger, now, options)
 
 
-@settings(max_examples=60, deadline=None)
 @given(feeds)
 def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts):
     feed, ledger, tested = [], table([], SPLITS), set()
@@ -55,7 +54,7 @@ def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts
                 tested.add(place)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(clips, max_size=12))
 def test_only_units_with_a_clip_since_are_for_testing(feed):
     units, splits, _ = collect(feed, table([], SPLITS))
@@ -63,7 +62,7 @@ def test_only_units_with_a_clip_since_are_for_testing(feed):
     assert {unit for unit, split in zip(units, splits, strict=True) if split is Split.TEST} == late
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(feeds)
 def test_collecting_again_changes_nothing(parts):
     feed = [clip for part in parts for clip in part]

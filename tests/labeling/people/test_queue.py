@@ -138,7 +138,7 @@ def test_the_random_draw_is_uniform(nobody) -> None:
     assert tenths.between(80 - 4 * 8, 80 + 4 * 8).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     budget=st.floats(0, 3),
     most=st.integers(0, 30),

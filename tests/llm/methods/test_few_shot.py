@@ -22,7 +22,7 @@ POOL = Pool(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 8), st.text(max_size=3))
 def test_fixed_examples_are_spread_over_the_classes(shots: int, salt: str) -> None:
     chosen = fixed_examples(POOL, shots, salt)
@@ -57,7 +57,7 @@ def test_methods_without_examples_show_none() -> None:
     assert examples_for(recipe, ["x"], POOL) == [()]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.text(max_size=3))
 def test_examples_of_several_classes_count_for_each_and_none_is_one_more(shots: int, salt: str) -> None:
     labels = ["none"] * 30 + ["advert"] * 20 + ["advert|violence"] * 4 + ["violence"] * 4
