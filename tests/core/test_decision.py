@@ -1,8 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.decision import as_json, certainty, decide
 
 SEVERAL = Capability(kind=Kind.MULTI, classes=("a", "b"))
 
@@ -42,3 +44,44 @@ def test_only_equal_probabilities_are_a_tie():
     assert set(decide(rows, capability, clip_ids=[str(n) for n in range(50)]).labels) == {"b"}
     tied = np.tile([[0.1, 0.45, 0.45]], (200, 1))
     assert set(decide(tied, capability, clip_ids=[str(n) for n in range(200)]).labels) == {"b", "c"}
+def test_a_tie_is_only_among_the_likeliest_and_each_of_them_gets_its_share():
+    rows = np.tile([0.1, 0.3, 0.3, 0.3], (3000, 1))
+    ids = [f"clip {number}" for number in range(3000)]
+    labels = decide(rows, Capability(classes=("a", "b", "c", "d")), clip_ids=ids).labels
+    assert {name: labels.count(name) for name in "abcd"} == {
+        "a": 0, **dict.fromkeys("bcd", pytest.approx(1000, abs=120)),
+    }  # fmt: skip
+
+
+def test_a_clips_label_does_not_depend_on_the_clips_beside_it():
+    three, rows = Capability(classes=("a", "b", "c")), np.full((40, 3), 1 / 3)
+    ids = [f"clip {number}" for number in range(40)]
+    labels = decide(rows, three, clip_ids=ids).labels
+    assert decide(rows, three, clip_ids=ids[::-1]).labels == labels[::-1]
+    assert [decide(rows[:1], three, clip_ids=[one]).labels[0] for one in ids] == labels
+
+
+def test_what_differs_is_no_tie():
+    rows = np.array([[0.5 - 1e-9, 0.5 + 1e-9]] * 30)
+    ids = [f"clip {number}" for number in range(30)]
+    assert set(decide(rows, Capability(classes=("a", "b")), clip_ids=ids).labels) == {"b"}
+    rounding = np.array([[0.5, 0.5 + 1e-15]] * 30)
+    assert set(decide(rounding, Capability(classes=("a", "b")), clip_ids=ids).labels) == {"a", "b"}
+
+
+def test_thresholds_are_found_by_the_names_of_classes_in_whatever_order():
+    found = decide(np.array([[0.6, 0.4], [0.65, 0.25]]), SEVERAL, {"b": 0.3, "a": 0.6})
+    assert found.labels == ["b", "a"]
+    assert decide(np.array([[0.6, 0.4]]), SEVERAL, {"other": 0.1}).labels == ["a"]
+
+
+def test_certainty_is_that_of_the_label_that_was_given_and_not_of_the_likeliest():
+    single = certainty(np.array([[0.7, 0.3]]), np.array([[False, True]]), Kind.SINGLE)
+    several = certainty(np.array([[0.9, 0.2]]), np.array([[False, True]]), Kind.MULTI)
+    assert (single.tolist(), several.tolist()) == ([0.3], [pytest.approx(0.1 * 0.2)])
+
+
+def test_probabilities_are_written_in_the_order_of_the_classes():
+    text = as_json(np.array([0.12345678, 0.87654322]), ("ü", "a"))
+    assert text == '{"ü": 0.123457, "a": 0.876543}'
+    assert list(json.loads(text)) == ["ü", "a"]

@@ -30,3 +30,11 @@ def test_places_are_spread_evenly_and_never_change() -> None:
     assert min(tenths) > 320
     assert max(tenths) < 480
     assert unit_interval("creator") == int(hashlib.sha256(b"creator").hexdigest()[:13], 16) / 16**13
+
+
+def test_hashes_of_values_never_change_since_stores_are_keyed_by_them() -> None:
+    value = {"b": [1, 2.5, None, True], "a": "é", "ä": {"y": "", "x": 0}}
+    text = '{"a":"é","b":[1,2.5,null,true],"ä":{"x":0,"y":""}}'
+    assert json_sha256(value) == hashlib.sha256(text.encode()).hexdigest()
+    assert json_sha256([1, 2]) != json_sha256([2, 1])
+    assert json_sha256(["ab", "c"]) != json_sha256(["a", "bc"])

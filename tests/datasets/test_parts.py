@@ -96,3 +96,32 @@ def test_a_part_that_cannot_be_written_whole_leaves_none(tmp_path: Path, monkeyp
             parts.save(_rows("b"))
     assert parts.load()["clip_id"].tolist() == ["a"]
     assert len(list((tmp_path / "ledger").iterdir())) == 1
+def test_parts_are_read_in_the_order_in_which_they_were_added(tmp_path: Path) -> None:
+    names = [f"clip {number}" for number in range(12)]
+    for name in reversed(names):
+        ParquetParts(filepath=str(tmp_path), schema="duplicates").save(_rows(name))
+    assert ParquetParts(filepath=str(tmp_path), schema="duplicates").load()["clip_id"].tolist() == names[::-1]
+
+
+def test_equal_rows_that_are_added_again_are_there_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        ParquetParts(filepath=str(tmp_path), schema="duplicates").save(_rows("a"))
+    assert ParquetParts(filepath=str(tmp_path), schema="duplicates").load()["clip_id"].tolist() == ["a", "a"]
+
+
+def test_a_part_that_was_not_finished_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = ParquetParts(filepath=str(tmp_path), schema="duplicates")
+    parts.save(_rows("a"))
+    write = pd.DataFrame.to_parquet
+
+    def stop_half_way(frame: pd.DataFrame, path: Path, **options: object) -> None:
+        write(frame, path, **options)
+        path.write_bytes(path.read_bytes()[:50])
+        assert parts.load()["clip_id"].tolist() == ["a"], "another process reads meanwhile"
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", stop_half_way)
+    with pytest.raises((DatasetError, OSError), match="the disk is gone"):
+        parts.save(_rows("b"))
+    assert parts.load()["clip_id"].tolist() == ["a"]
+    assert len(list(tmp_path.iterdir())) == 1

@@ -5,7 +5,7 @@ from kedro.io.core import DatasetError
 from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.records import DUPLICATES, REJECTS, table
 from cu_pipeline.datasets import tables
-from cu_pipeline.datasets.tables import CSVTable, ParquetTable
+from cu_pipeline.datasets.tables import CSVTable, EarlierTable, JSONFile, ParquetTable
 
 GOOD = table([{"clip_id": "a", "duplicate_group": "a", "bits": 1.0}], DUPLICATES)
 
@@ -70,3 +70,34 @@ def test_a_table_without_a_schema_holds_anything(place):
 def test_an_unknown_schema_is_refused_with_the_known_ones():
     with pytest.raises(ConfigurationError, match=r"'clip' of x is unknown\. Allowed: raw_manifest, clips"):
         ParquetTable(filepath="x", schema="clip")
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (ParquetTable, GOOD, pd.DataFrame({"x": [1, "a", object()]})),
+        (JSONFile, {"b": 1, "a": [2]}, {"b": float("nan")}),
+    ],
+)
+def test_what_cannot_be_written_leaves_the_earlier_file_and_no_other(tmp_path, kind, good, bad):
+    dataset = kind(filepath=str(tmp_path / "file"))
+    dataset.save(good)
+    before = (tmp_path / "file").read_bytes()
+    with pytest.raises((DatasetError, ValueError, TypeError)):
+        dataset.save(bad)
+    assert (tmp_path / "file").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_keys_keep_their_order_in_a_json_file(tmp_path):
+    dataset = JSONFile(filepath=str(tmp_path / "file.json"))
+    dataset.save({"z": 1, "ä": {"y": 2, "x": 3}})
+    assert list(dataset.load()) == ["z", "ä"]
+    assert "ä" in (tmp_path / "file.json").read_text(encoding="utf-8")
+
+
+def test_a_table_of_an_earlier_run_is_empty_before_the_first(place):
+    earlier = EarlierTable(filepath=str(place), schema="duplicates")
+    assert earlier.load().empty
+    ParquetTable(filepath=str(place), schema="duplicates").save(GOOD)
+    pd.testing.assert_frame_equal(earlier.load(), GOOD)

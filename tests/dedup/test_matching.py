@@ -1,5 +1,6 @@
 import csv
 from collections import Counter
+from itertools import combinations_with_replacement
 
 import numpy as np
 import pandas as pd
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker_pool import LocalMapper
-from cu_pipeline.dedup.frame_hashes import Hashed, hash_key
+from cu_pipeline.dedup.frame_hashes import Hashed, HashLog, hash_key, hash_new
 from cu_pipeline.dedup.matching import (
     DuplicateOptions,
     candidate_pairs,
@@ -17,6 +19,7 @@ from cu_pipeline.dedup.matching import (
     duplicate_groups,
     match,
 )
+from cu_pipeline.media.options import Limits
 from cu_pipeline.media.perceptual import FRAMES, WORDS, frame_hashes, mirror_mask
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
@@ -125,6 +128,101 @@ def test_groups_hold_copies_of_copies_and_equal_files():
         ["2", "2"], ["3", "2"], ["5", "2"], ["6", "6"], ["7", "6"],
     ]  # fmt: skip
     assert (found["bits"] == 0).tolist() == [True, True, False, True, True]
+
+
+def warped(one, other):
+    """The least mean of bits over ways to match each frame of one with one of the other, in order; by trying all."""
+    bits = [[int(np.bitwise_count(left ^ right).sum()) for right in other] for left in one]
+    ways = combinations_with_replacement(range(len(other)), len(one))
+    return min(sum(bits[row][place] for row, place in enumerate(way)) for way in ways) / len(one)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_distance_is_the_least_over_all_ways_to_match_frames_in_order(seed):
+    one, other = random_hashes(2, seed)[:, :4]
+    views = [
+        (one[:, 0], other[:, 0]),
+        (one[:, 0], other[:, 1]),
+        (one[:, 1], other[:, 0]),
+        (one[:, 0], other[:, 0] ^ mirror_mask()),
+    ]
+    expected = min(min(warped(left, right), warped(right, left)) for left, right in views)
+    assert distance(one, other) == distance(other, one) == expected
+
+
+def bits_apart(hashes, count):
+    """A copy of which the words of each picture differ in so many bits, all of them fine ones."""
+    mask = np.zeros(WORDS, dtype=np.uint64)
+    for bit in range(count):
+        mask[1 + bit // 64] |= np.uint64(1 << (bit % 64))
+    return hashes ^ mask
+
+
+@pytest.mark.parametrize(("bits", "captions", "are_copies"), [
+    (31, ("", ""), True), (32, ("", ""), False), (32, ("abcde", "abcde"), True), (56, ("abcde", "abcde"), True),
+    (57, ("abcde", "abcde"), False), (56, ("abcdefg", "abcdexx"), False), (56, ("abcde", "abcdexx"), True),
+])  # fmt: skip
+def test_clips_are_copies_up_to_the_bounds_and_no_further(bits, captions, are_copies):
+    """Of the runs abc bcd cde dex exx three in five are shared: 0.6, the bound; of seven runs three are less."""
+    one = random_hashes(1)
+    pairs, found = match(np.concatenate([one, bits_apart(one, bits)]), captions, DuplicateOptions())
+    assert pairs.tolist() == ([[0, 1]] if are_copies else [])
+    assert found.tolist() == ([bits] if are_copies else [])
+
+
+def test_a_looser_bound_for_pictures_alone_is_kept():
+    one = random_hashes(1)
+    options = DuplicateOptions(visual_bits=50, captioned_bits=20)
+    assert len(match(np.concatenate([one, bits_apart(one, 45)]), ["", ""], options)[0]) == 1
+
+
+def test_each_clip_has_the_distance_of_the_nearest_other_one_of_its_group():
+    middle = random_hashes(1)[0]
+    hashes = {"m": middle, "near": bits_apart(middle, 4), "far": flipped(middle, 0.05)}
+    clips = pd.DataFrame([("b", "m"), ("c", "near"), ("a", "far")], columns=["clip_id", "media_sha256"]).assign(text="")
+    log = {hash_key(sha): Hashed(hash_key(sha), found) for sha, found in hashes.items()}
+    found = duplicate_groups(clips, log, DuplicateOptions())
+    assert found[["clip_id", "duplicate_group"]].to_numpy().tolist() == [["a", "a"], ["b", "a"], ["c", "a"]]
+    far = min(distance(hashes["far"], hashes[name]) for name in ("m", "near"))
+    assert found["bits"].tolist() == [pytest.approx(far, abs=1e-3), 4, 4]
+
+
+def test_hashes_come_back_from_their_log_with_their_shape_and_where_there_are_none(tmp_path):
+    log, (hashes,) = HashLog(tmp_path / "hashes.jsonl"), random_hashes(1)
+    log.append([Hashed("a", hashes), Hashed("b")])
+    found = HashLog(tmp_path / "hashes.jsonl").read()
+    np.testing.assert_array_equal(found["a"].hashes, hashes)
+    assert found["b"] == Hashed("b")
+
+
+def test_hashes_are_of_the_bytes_the_decoder_and_the_way_of_hashing(monkeypatch):
+    keys = {hash_key("a"), hash_key("b")}
+    with monkeypatch.context() as patch:
+        patch.setattr("cu_pipeline.dedup.frame_hashes.decoder_identity", lambda: "another decoder")
+        keys.add(hash_key("a"))
+    monkeypatch.setattr("cu_pipeline.dedup.frame_hashes.perceptual.VERSION", 99)
+    keys.add(hash_key("a"))
+    assert len(keys) == 4
+
+
+class Noting:
+    """A mapper that notes its items and finds no hashes."""
+
+    def __init__(self):
+        self.items = []
+
+    def map(self, function, items, **_):
+        self.items = [path.name for path in items]
+        return (Outcome() for _ in self.items)
+
+
+def test_each_new_file_is_hashed_once_in_chunks():
+    media = [("a", "1.mp4"), ("a", "2.mp4"), ("", ""), ("known", "3.mp4"), *((f"m{n}", f"m{n}.mp4") for n in range(70))]
+    rows, mapper = pd.DataFrame(media, columns=["media_sha256", "path"]), Noting()
+    chunks = list(hash_new(rows, {hash_key("known"): Hashed("")}, Limits(), mapper))
+    assert mapper.items == ["1.mp4", *(f"m{n}.mp4" for n in range(70))]
+    assert [len(chunk) for chunk in chunks] == [64, 7]
+    assert [one.key for one in chunks[0][:2]] == [hash_key("a"), hash_key("m0")]
 
 
 def rows(path):

@@ -56,6 +56,7 @@ def run(seed, options=OPTIONS, **drift):
     return compare(reference, current, CAPABILITIES, options, seed)
 
 
+@pytest.mark.slow
 def test_false_alarms_stay_below_alpha_over_simulated_worlds_without_drift():
     runs, alpha = 120, 0.1
     options = OPTIONS.model_copy(update={"alpha": alpha})
@@ -250,3 +251,81 @@ def test_the_default_size_takes_under_three_seconds():
     started = time.process_time()
     compare(reference, current, CAPABILITIES, DriftOptions(), 0)
     assert time.process_time() - started < 3
+
+
+def p_values(reference, current, seed, options=OPTIONS):
+    found = compare(reference, current, CAPABILITIES, options, seed)
+    return {item.name: item.p_value for item in found.tests if item.name != "height"}
+
+
+def test_the_seed_draws_the_relabellings_and_the_thinned_samples():
+    reference, current = world(0)
+    first, again, other = (p_values(reference, current, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert sum(first[name] != other[name] for name in first) > len(first) / 2
+    thin = OPTIONS.model_copy(update={"max_clips": 25})
+    effects = [
+        [item.effect for item in compare(reference, current, CAPABILITIES, thin, seed).tests] for seed in (1, 1, 2)
+    ]
+    assert effects[0] == effects[1] != effects[2]
+
+
+def test_inputs_are_compared_with_what_was_learned_from_and_predictions_with_what_was_not():
+    rng = np.random.default_rng(5)
+    current = clips(60, rng)
+    seen, unseen = clips(60, rng, share=0.02), clips(60, rng, "validation", shift=2.0, longer=9.0)
+    both = ClipSample(pd.concat([seen.table, unseen.table], ignore_index=True))
+    assert compare(both, current, CAPABILITIES, OPTIONS, 0).decision is DriftDecision.NO_DRIFT
+    turned = OPTIONS.model_copy(
+        update={"reference_splits": OPTIONS.prediction_splits, "prediction_splits": OPTIONS.reference_splits}
+    )
+    drifted = {item.name for item in compare(both, current, CAPABILITIES, turned, 0).tests if item.drifted}
+    assert {"duration_s", "embedding_frames", "label_topic"} <= drifted
+
+
+def test_the_least_number_of_clips_is_enough_and_one_less_is_not():
+    assert run(0, current=20).missing == 0
+    assert run(0, current=19).missing == 1
+    assert not run(0, reference=(20, 20)).skipped
+    assert set(run(0, reference=(19, 19)).skipped) == {"inputs", "predictions"}
+
+
+def test_as_many_permutations_as_the_level_needs_are_enough_and_one_less_is_refused():
+    """11 tests at 5 % can show drift from 1 / 220 on; the constant height is none of them."""
+    enough = OPTIONS.model_copy(update={"permutations": 219})
+    assert run(0, enough, shift=3.0).decision is DriftDecision.DRIFT
+    with pytest.raises(ConfigurationError, match="among 11 tests: set it to 220 or more"):
+        run(0, enough.model_copy(update={"permutations": 218}), shift=3.0)
+
+
+def test_drift_is_what_is_adjusted_to_alpha_at_most():
+    results = run(1, share=0.05, longer=1.0).tests
+    assert [item.drifted for item in results] == [item.p_adjusted <= OPTIONS.alpha for item in results]
+    assert all(item.p_adjusted >= item.p_value for item in results)
+    assert any(item.p_value <= OPTIONS.alpha < item.p_adjusted for seed in range(8) for item in run(seed).tests)
+
+
+def told(topics, durations, **fields):
+    """Clips with these topics, each predicted with probability 0.7, and durations."""
+    table = clips(len(topics), np.random.default_rng(0)).table
+    safety = {"advert": 0.9, "violence": 0.2}
+    answers = [{"topic": {name: 0.7 if name == one else 0.15 for name in TOPICS}, "safety": safety} for one in topics]
+    labels = [json.dumps({"topic": one, "safety": "advert"}) for one in topics]
+    columns = {"predictions": list(map(json.dumps, answers)), "labels": labels, "duration_s": durations}
+    return ClipSample(table.assign(**columns | fields))
+
+
+def test_what_changed_is_told_from_the_reference_to_now():
+    before = told(["cats"] * 15 + ["dogs"] * 5, [2.0] * 19 + [50.0], split="validation")
+    now = told(["cats"] * 5 + ["dogs"] * 15, [3.5] * 19 + [np.nan])
+    options = OPTIONS.model_copy(update={"reference_splits": ("validation",)})
+    found = {item.name: item for item in compare(before, now, CAPABILITIES, options, 0).tests}
+    assert found["duration_s"].in_words == "median 2 → 3.5"
+    assert found["label_topic"].in_words == "largest change: cats 75% → 25%"
+    assert found["label_topic"].effect == pytest.approx(0.5)
+
+
+def test_sureness_is_the_likeliest_class_or_the_mean_over_classes_of_the_likelier_answer():
+    sample = told(["cats", "dogs"], [1.0, 2.0])
+    assert sample.confidence("topic", Kind.SINGLE) == pytest.approx([0.7, 0.7])
+    assert sample.confidence("safety", Kind.MULTI) == pytest.approx([(0.9 + 0.8) / 2] * 2)

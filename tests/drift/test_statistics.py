@@ -133,6 +133,7 @@ def test_relabellings_keep_sizes_and_groups_together():
     assert len({row.tobytes() for row in drawn}) > 40
 
 
+@pytest.mark.slow
 def test_dependent_clips_raise_false_alarms_only_while_their_groups_are_not_given():
     groups = np.repeat(np.arange(16), 5).astype(object)
 
@@ -147,3 +148,45 @@ def test_dependent_clips_raise_false_alarms_only_while_their_groups_are_not_give
     bound = 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert np.mean([rejects(seed, groups) for seed in range(runs)]) <= bound
     assert np.mean([rejects(seed, None) for seed in range(runs)]) > bound
+
+
+def gaussian_means(vectors):
+    """The kernel of the docstring written out: means of Gaussians about the median squared distance of the pool."""
+    squared = ((vectors[:, None] - vectors[None]) ** 2).sum(-1)
+    median = np.median(squared[squared > 0])
+    return np.mean([np.exp(-squared / (2 * factor**2 * median)) for factor in (0.5, 1, 2)], axis=0)
+
+
+def test_mean_discrepancy_has_the_kernel_and_the_unbiased_effect_of_its_source():
+    vectors = np.random.default_rng(6).normal(size=(80, 3)) + SIDES[:, None]
+    kernel = gaussian_means(vectors)
+    statistic = MeanDiscrepancy(vectors)
+    blocks = [kernel[np.ix_(a, b)] for a, b in ((SIDES, SIDES), (~SIDES, ~SIDES), (SIDES, ~SIDES))]
+    biased = blocks[0].mean() + blocks[1].mean() - 2 * blocks[2].mean()
+    assert statistic(SIDES[None])[0] == pytest.approx(biased)
+    off = [(block.sum() - len(block)) / (len(block) * (len(block) - 1)) for block in blocks[:2]]
+    assert statistic.effect(SIDES) == pytest.approx(np.sqrt(off[0] + off[1] - 2 * blocks[2].mean()))
+    assert MeanDiscrepancy(np.random.default_rng(7).normal(size=(80, 3))).effect(SIDES) < 0.1
+
+
+def test_effects_of_mixes_are_written_out():
+    single = np.repeat([0, 1, 2, 0, 1, 2], [25, 15, 10, 6, 15, 9])
+    assert ClassMix(np.eye(3, dtype=bool)[single], Kind.SINGLE).effect(SIDES) == pytest.approx(0.3)
+    several = np.zeros((80, 2), dtype=bool)
+    several[:25, 0], several[50:56, 0], several[50:53, 1] = True, True, True
+    assert ClassMix(several, Kind.MULTI).effect(SIDES) == pytest.approx(0.3)
+
+
+def test_the_parts_of_a_group_with_clips_on_both_sides_move_on_their_own():
+    groups = np.array(["a", "a", "a", "a", "b", "b", "c"], dtype=object)
+    current = np.array([False, False, True, True, False, False, True])
+    drawn = relabellings(current, 400, np.random.default_rng(0), groups)
+    for part in ([0, 1], [2, 3], [4, 5]):
+        assert (drawn[:, part[0]] == drawn[:, part[1]]).all()
+    assert (drawn[:, 0] != drawn[:, 2]).any()
+    assert set(drawn.sum(axis=1).tolist()) == {3, 4}, "two of the four units are current"
+
+
+def test_a_relabelling_that_is_as_extreme_counts_against_the_observed_one():
+    assert p_value(2.0, np.array([2.0, 2.0 - 1e-12, 1.9])) == 3 / 4
+    assert p_value(0.0, np.zeros(9)) == 1

@@ -73,3 +73,24 @@ def test_the_majority_is_the_share_of_each_class_in_training():
     np.testing.assert_allclose(score("majority", train, test), np.tile(train.truth.mean(0), (5, 1)))
     several = BaselineData(train.texts, train.vectors, train.facts, np.random.default_rng(0).random((40, 3)) < 0.3)
     np.testing.assert_allclose(score("majority", several, test, Kind.MULTI), np.tile(several.truth.mean(0), (5, 1)))
+def test_baselines_learn_from_training_clips_alone():
+    """The words mean the next class in the test clips, which a baseline cannot know."""
+    train, test = data(120, 0), data(60, 1)
+    turned = BaselineData(test.texts, test.vectors, test.facts, np.roll(test.truth, 1, axis=1))
+    for name in ("tfidf_logistic", "frames_logistic", "metadata_only"):
+        assert (score(name, train, turned).argmax(1) == turned.truth.argmax(1)).mean() < 0.2
+        np.testing.assert_array_equal(score(name, train, turned), score(name, train, test))
+    np.testing.assert_allclose(score("majority", train, turned)[0], train.truth.mean(0))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_columns_stay_with_their_classes_where_training_clips_lack_one(kind):
+    train, test = data(150, 0), data(60, 1)
+    keep = ~train.truth[:, 1]
+    texts = [text for text, kept in zip(train.texts, keep, strict=True) if kept]
+    lacking = BaselineData(texts, {"frames": train.vectors["frames"][keep]}, train.facts[keep], train.truth[keep])
+    for name in ("tfidf_logistic", "frames_logistic"):
+        probabilities = score(name, lacking, test, kind)
+        assert (probabilities[:, 1] == 0).all()
+        others = ~test.truth[:, 1]
+        assert (probabilities.argmax(1) == test.truth.argmax(1))[others].mean() > 0.9

@@ -10,6 +10,7 @@ from cu_pipeline.inference.prediction_log import (
     PredictionRecord,
     append,
     decode_embedding,
+    distinct_clips,
     encode_embedding,
     read_log,
 )
@@ -80,6 +81,35 @@ def test_filters_leave_out_older_records_and_other_models(tmp_path):
     assert [item.request_id for item in log.records] == ["wanted"]
     assert log.other == 2
     assert read_log(tmp_path, versions={}).records == []
+
+
+def test_every_model_must_be_the_one_that_is_asked_for(tmp_path):
+    append(tmp_path, record("both", versions={"topic": "v1", "safety": "s1"}))
+    append(tmp_path, record("half", versions={"topic": "v1", "safety": "s0"}))
+    append(tmp_path, record("alone"))
+    log = read_log(tmp_path, versions={"topic": "v1", "safety": "s1"})
+    assert ([item.request_id for item in log.records], log.other) == (["both"], 2)
+    assert len(read_log(tmp_path, versions={"topic": "v1"}).records) == 3
+    assert len(read_log(tmp_path).records) == 3
+
+
+def test_a_clip_that_is_sent_again_counts_once_with_its_latest_answer(tmp_path):
+    sent = [
+        record("late", NOON + timedelta(hours=2), labels={"topic": "dogs"}),
+        record("early", NOON, labels={"topic": "cats"}),
+        record("longer", NOON + timedelta(hours=1), facts={"duration_s": 9.0}),
+        record("other", NOON - timedelta(hours=1), embedding=encode_embedding(np.array([0.5, -1.0, 4.0]))),
+    ]
+    for one in sent:
+        append(tmp_path, one)
+    traffic = distinct_clips(read_log(tmp_path), ["width", "duration_s"])
+    assert traffic.requests == 4
+    assert traffic.table["labels"].tolist() == ['{"topic": "cats"}', '{"topic": "cats"}', '{"topic": "dogs"}']
+    assert traffic.table["duration_s"].tolist() == [2.5, 9.0, 2.5]
+    assert [row[2] for row in traffic.table["embedding"]] == [4.0, 3.0, 3.0]
+    about = traffic.about()
+    assert (about["n"], about["requests"]) == (3, 4)
+    assert (about["from"], about["to"]) == ("2026-03-04T11:00:00+00:00", "2026-03-04T14:00:00+00:00")
 
 
 def test_since_needs_a_time_zone(tmp_path):

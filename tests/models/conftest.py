@@ -41,6 +41,17 @@ def _targets(yes, kind):
     return np.eye(2, dtype=np.float32)[yes.astype(int)] if kind is Kind.SINGLE else yes[:, None].astype(np.float32)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Fit on one thread: on these small nets more of them wait for one another, without end on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(name="examples")
 def examples_fixture():
     return examples

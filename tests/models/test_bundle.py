@@ -3,13 +3,15 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import save, save_file
 
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
-from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.earlier_bundle import _RENAMED
 
 
@@ -46,6 +48,36 @@ def test_any_change_changes_the_version(bundle):
         replace(bundle, classes=("a", "c", "b")).version,
     }
     assert len(versions) == 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"capability": "mood"},
+        {"kind": Kind.MULTI},
+        {"thresholds": {"a": 0.4}},
+        {"trained_on": "other clips"},
+        {"history": [{"epoch": 1, "loss": 0.5}]},
+        {"learned_from": ("k",)},
+        {"model": {"width": 9}},
+        {"inputs": {}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_field_is_kept_and_decides_the_version(bundle, tmp_path, change):
+    changed = replace(bundle, **change)
+    assert changed.version != bundle.version
+    changed.save(tmp_path)
+    loaded = Bundle.load(tmp_path)
+    assert {name: getattr(loaded, name) for name in change} == change
+    assert loaded.version == changed.version
+
+
+def test_a_clips_key_is_of_its_media_and_its_caption():
+    clips = pd.DataFrame({"media_sha256": ["m", "m", "", "m", "mt"], "text_sha256": ["t", "u", "t", "t", ""]})
+    keys = content_keys(clips).tolist()
+    assert keys[0] == keys[3]
+    assert len(set(keys)) == 4
 
 
 def test_a_folder_without_its_json_is_not_a_bundle(bundle, tmp_path):

@@ -23,9 +23,10 @@ def test_a_head_learns_what_only_the_order_of_frames_shows(examples, kind):
 
 
 def test_the_same_seed_gives_the_same_bytes(examples):
-    runs = [fit(examples(40, 0), examples(20, 1), seed=3)[0] for _ in range(2)]
+    quick = OPTIONS.model_copy(update={"epochs": 3})
+    runs = [fit(examples(40, 0), examples(20, 1), options=quick, seed=3)[0] for _ in range(2)]
     assert all(np.array_equal(runs[0].weights[name], value) for name, value in runs[1].weights.items())
-    other = fit(examples(40, 0), examples(20, 1), seed=4)[0]
+    other = fit(examples(40, 0), examples(20, 1), options=quick, seed=4)[0]
     assert any(not np.array_equal(runs[0].weights[name], value) for name, value in other.weights.items())
 
 
@@ -38,6 +39,17 @@ def test_the_best_epoch_is_kept(examples):
 
 
 def test_no_validation_clips_keeps_the_last_epoch(examples):
-    fitted, logits = fit(examples(40, 0), examples(0, 1))
+    fitted, logits = fit(examples(40, 0), examples(0, 1), options=OPTIONS.model_copy(update={"epochs": 3}))
     assert logits.shape == (0, 2)
-    assert len(fitted.history) == OPTIONS.epochs
+    assert [row["epoch"] for row in fitted.history] == [1, 2, 3]
+
+
+def test_clips_that_lack_a_feature_have_no_part_in_its_mean_and_scale(told_examples):
+    train = told_examples(40, 0)
+    fitted, _ = fit(train, told_examples(0, 1), options=OPTIONS.model_copy(update={"epochs": 1}))
+    for name in ("frames", "captions"):
+        feature = train.features[name]
+        known = feature.values[feature.present].reshape(-1, feature.values.shape[-1])
+        assert 0 < feature.present.sum() < len(train)
+        np.testing.assert_allclose(fitted.weights[f"mean_{name}"], known.mean(0), atol=1e-5)
+        np.testing.assert_allclose(fitted.weights[f"scale_{name}"], known.std(0), rtol=1e-4)

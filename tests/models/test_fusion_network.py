@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
-from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.models.fusion_network import FusionHead, HeadConfig, HeadWithLoss, _slope
+from cu_pipeline.models.fusion_trainer import KeepBest
 
 INPUTS = {"seen": (4, 8), "said": (6,), "heard": (3, 5)}
 
@@ -76,3 +79,45 @@ def test_standardising_uses_the_training_clips(head):
     head.standardise("said", said)
     torch.testing.assert_close(head.mean_seen, seen.flatten(0, 1).mean(0))
     torch.testing.assert_close(head.scale_said, said.std(0, correction=0))
+
+
+def test_the_trend_is_the_least_squares_slope_over_half_a_clip():
+    steps = torch.randn(3, 5, 2)
+    expected = [np.polyfit(np.linspace(-1, 1, 5), clip.numpy(), 1)[0] for clip in steps]
+    np.testing.assert_allclose(_slope(steps).numpy(), expected, atol=1e-5)
+    assert not _slope(torch.randn(3, 1, 2)).any()
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_loss_is_the_cross_entropy_with_doubtful_labels(head, clips, kind):
+    labels = torch.tensor([[0.7, 0.2, 0.1], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [1, 0, 0]])
+    found = HeadWithLoss(head, kind, 0.0)(labels, **clips)
+    logits = head(**clips).detach().double().numpy()
+    target = labels.double().numpy()
+    if kind is Kind.SINGLE:
+        expected = -(target * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1).mean()
+    else:
+        expected = (np.log1p(np.exp(logits)) - target * logits).mean()
+    assert float(found["loss"].detach()) == pytest.approx(expected, rel=1e-4)
+
+
+class Control:
+    should_training_stop = False
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "kept", "epochs"),
+    [([3, 2, 2.5, 2.6, 1], 2, 2, 4), ([3, 3, 3], 2, 1, 3), ([3, 2, 2.5, 1, 5], 2, 4, 5), ([1, 2], 1, 1, 2)],
+)
+def test_fitting_stops_after_so_many_epochs_without_a_better_loss_and_the_best_is_brought_back(
+    losses, patience, kept, epochs
+):
+    model, control, run = torch.nn.Linear(1, 1), Control(), 0
+    keeper = KeepBest(model, patience)
+    for run, loss in enumerate(losses, 1):
+        torch.nn.init.constant_(model.weight, run)
+        keeper.on_evaluate(None, None, control, metrics={"eval_loss": loss})
+        if control.should_training_stop:
+            break
+    keeper.on_train_end(None, None, control)
+    assert (run, model.weight.item()) == (epochs, kept)

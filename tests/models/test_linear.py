@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
+from cu_pipeline.models.probabilities import logits_to_probabilities
 
 
 def fit(train, validation, kind=Kind.SINGLE, options=LinearOptions()):  # noqa: B008
@@ -124,3 +127,57 @@ def test_of_several_classes_each_has_its_own_regression():
     said = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=5e-3)
     np.testing.assert_allclose(vectors.T @ said / 200, vectors.T @ targets / 200, atol=5e-3)
+def two_parts(n, classes, seed=0, kind=Kind.SINGLE):
+    """Vectors far from 0 that half of the clips lack, others that all have, and labels by chance of both."""
+    random = np.random.default_rng(seed)
+    seen = np.arange(n) % 2 == 0
+    one = random.normal(5, 2, (n, 3)).astype(np.float32) * seen[:, None]
+    other = random.normal(-3, 0.5, (n, 2)).astype(np.float32)
+    features = ClipFeatures({"seen": Feature(one, seen), "said": Feature(other, np.ones(n, dtype=bool))}, n)
+    if kind is Kind.MULTI:
+        return Examples(features, (random.random((n, classes)) < 0.4).astype(np.float32))
+    return Examples(features, np.eye(classes, dtype=np.float32)[random.integers(0, classes, n)])
+
+
+def test_clips_that_lack_a_feature_have_no_part_in_its_mean_and_scale():
+    train = two_parts(40, 2)
+    fitted, _ = fit(train, two_parts(0, 2))
+    known = train.features["seen"].values[::2]
+    np.testing.assert_allclose(fitted.weights["mean_seen"], known.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(fitted.weights["scale_seen"], known.std(0) * np.sqrt(3), rtol=1e-5)
+
+
+def test_what_stands_in_the_place_of_an_absent_feature_moves_no_answer():
+    train = two_parts(40, 3)
+    _, model = fit(train, two_parts(0, 3))
+    before = model.logits(train.features)
+    seen = train.features["seen"]
+    odd = Feature(np.where(seen.present[:, None], seen.values, np.float32(77)), seen.present)
+    after = model.logits(ClipFeatures({**train.features.features, "seen": odd}, 40))
+    np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_it_is_scikit_learns_regression_on_standardised_vectors(classes):
+    train = two_parts(80, classes)
+    options = LinearOptions(strengths=(10.0,))
+    logits = fit(train, two_parts(0, classes), options=options)[1].logits(train.features)
+    columns = []
+    for name in ("seen", "said"):
+        feature = train.features[name]
+        known = feature.values[feature.present]
+        standard = (feature.values - known.mean(0)) / (known.std(0) * np.sqrt(known.shape[1]))
+        columns += [standard * feature.present[:, None], feature.present[:, None]]
+    model = LogisticRegression(C=10.0, max_iter=500).fit(np.hstack(columns), train.targets.argmax(1))
+    expected = model.predict_proba(np.hstack(columns))
+    np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=5e-3)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_on_average_it_answers_as_doubtful_as_the_labels_are(kind):
+    """The intercept has no penalty, so mean probabilities are mean targets: of doubtful labels too."""
+    train = two_parts(90, 3, kind=kind)
+    doubtful = Examples(train.features, (0.8 * train.targets + 0.2 * np.float32([0.7, 0.2, 0.1])).astype(np.float32))
+    logits = fit(doubtful, two_parts(0, 3), kind)[1].logits(train.features)
+    said = logits_to_probabilities(logits, kind, 1.0)
+    np.testing.assert_allclose(said.mean(0), doubtful.targets.mean(0), atol=2e-3)

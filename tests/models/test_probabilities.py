@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
+from sklearn.metrics import f1_score, log_loss
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
+from cu_pipeline.models.probabilities import logits_loss, logits_to_probabilities, temperature, thresholds
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -52,3 +55,46 @@ def test_thirty_positives_are_enough_for_a_threshold_and_half_sure_counts_as_one
     targets[:positives] = 0.5
     probabilities = np.where(targets > 0, 0.3, 0.1)
     assert thresholds(probabilities, targets, ["a"])["a"] in expected
+def test_twenty_validation_clips_are_enough_to_scale():
+    sure = 4 * np.eye(3, dtype=np.float32)[np.zeros(20, dtype=int)]
+    assert temperature(sure, np.eye(3, dtype=np.float32)[[0] * 14 + [1] * 6], Kind.SINGLE) > 1.5
+
+
+def test_logits_are_divided_by_the_temperature_and_each_kind_has_its_own_squashing():
+    logits = np.array([[1.0, -2.0, 0.5]], dtype=np.float32)
+    np.testing.assert_allclose(
+        logits_to_probabilities(logits, Kind.SINGLE, 2.0), softmax(logits / 2, axis=1), rtol=1e-5
+    )
+    np.testing.assert_allclose(logits_to_probabilities(logits, Kind.MULTI, 2.0), expit(logits / 2), rtol=1e-5)
+
+
+def test_the_loss_is_scikit_learns():
+    random = np.random.default_rng(0)
+    logits, truth = random.normal(size=(30, 3)).astype(np.float32), random.integers(0, 3, 30)
+    single = logits_loss(logits, np.eye(3, dtype=np.float32)[truth], Kind.SINGLE, 1.7)
+    expected = log_loss(truth, softmax(logits.astype(float) / 1.7, axis=1), labels=range(3))
+    assert 3 * single == pytest.approx(expected), "a mean over classes too"
+    flags = random.random((30, 3)) < 0.4
+    several = logits_loss(logits, flags.astype(np.float32), Kind.MULTI, 1.7)
+    assert several == pytest.approx(log_loss(flags.ravel(), expit(logits.astype(float) / 1.7).ravel()))
+
+
+@pytest.mark.parametrize(("positives", "is_chosen"), [(29, False), (30, True)])
+def test_a_threshold_is_chosen_from_thirty_positives_on(positives, is_chosen):
+    probabilities = np.concatenate([np.full(positives, 0.35), np.full(50, 0.12)])[:, None]
+    targets = (np.arange(len(probabilities)) < positives).astype(np.float32)[:, None]
+    (found,) = thresholds(probabilities, targets, ["a"]).values()
+    assert (found < 0.35) is is_chosen
+
+
+def test_each_class_has_the_threshold_of_the_best_f1_of_its_own_column():
+    random = np.random.default_rng(1)
+    truth = random.random((300, 2)) < 0.4
+    probabilities = np.clip(random.normal(np.where(truth, [0.4, 0.8], [0.2, 0.5]), 0.12), 0.01, 0.99)
+    found = thresholds(probabilities, truth.astype(np.float32), ["low", "high"])
+    grid = np.arange(0.1, 0.91, 0.05).round(2)
+    for column, name in enumerate(found):
+        scores = [f1_score(truth[:, column], probabilities[:, column] > bar) for bar in grid]
+        own = f1_score(truth[:, column], probabilities[:, column] > found[name])
+        assert own == pytest.approx(max(scores))
+    assert found["low"] < 0.4 < 0.55 < found["high"]

@@ -12,6 +12,12 @@ def test_no_class_and_several_classes():
     assert indicators(labels, SAFETY).astype(int).tolist() == [[0, 0], [1, 1], [0, 1]]
 
 
+def test_columns_are_the_capabilitys_classes_whatever_order_the_probabilities_have():
+    swapped = Capability(kind=Kind.MULTI, classes=("violence", "advert", "spam"))
+    labels = pd.DataFrame({"label": ["advert"], "probabilities": ['{"advert": 0.8, "other": 1, "violence": 0.1}']})
+    np.testing.assert_allclose(soft_targets(labels, swapped), [[0.1, 0.8, 0]], atol=1e-6)
+
+
 def test_doubt_is_learnt_as_doubt():
     labels = pd.DataFrame({"label": ["advert", "none"], "probabilities": ['{"advert": 0.8, "violence": 0.1}', ""]})
     soft = soft_targets(labels, SAFETY)

@@ -1,9 +1,20 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import LEFT_OUT
-from cu_pipeline.models.training import training_data
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.records import CLIPS, LEFT_OUT, table
+from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.models import probabilities
+from cu_pipeline.models.families import FAMILIES, TrainOptions
+from cu_pipeline.models.family import Examples, Fitted
+from cu_pipeline.models.linear import Linear
+from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])
@@ -14,3 +25,94 @@ def test_neither_test_clips_nor_clips_between_two_splits_are_learned_from(split:
     data = training_data("topic", Capability(classes=("pets", "cars")), clips, labels)
     assert data is not None
     assert data.clips["clip_id"].tolist() == ["a", "b"]
+
+
+@pytest.fixture(scope="module")
+def extractors() -> dict[str, Extractor]:
+    return build_all(FeatureOptions(captions={"max_tokens": 8}))
+
+
+class FirstNumber:
+    """Answers with the first number of each caption's feature, three times as sure as it should be."""
+
+    def logits(self, features: Any) -> Any:
+        return np.stack([features["captions"].values[:, 0], np.zeros(len(features), np.float32)], axis=1)
+
+
+class Recorder(Linear):
+    """Notes what it is given, and learns nothing."""
+
+    given: list[Any] = []  # noqa: RUF012
+
+    def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
+        first = [side.features["captions"].values[:, 0].tolist() for side in (train, validation)]
+        self.given.append([*first, train.targets.tolist(), validation.targets.tolist(), kind, seed])
+        return Fitted({}, {"nothing": np.zeros(1, np.float32)}, [])
+
+    def load(self, config: Any, weights: Any) -> Any:
+        return FirstNumber()
+
+
+def feed(splits: list[str], labels: list[str], kind: Kind, store: FeatureStore, extractors: Any) -> TrainingData:
+    """Clips whose first number is their place."""
+    rows = [
+        {"clip_id": f"c{place:03}", "split": split, "text_sha256": f"t{place}"} for place, split in enumerate(splits)
+    ]
+    clips = table([{"media_sha256": "", "has_audio": False, "bytes": 0} | row for row in rows], CLIPS)
+    values = np.zeros((len(rows), 384), dtype=np.float32)
+    values[:, 0] = np.arange(len(rows))
+    store.append(extractors["captions"].identity, clips["text_sha256"].tolist(), values)
+    said = pd.DataFrame({"clip_id": clips["clip_id"], "capability": "x", "label": labels, "probabilities": ""})
+    mixed = said.sample(frac=1, random_state=0)
+    return training_data("x", Capability(kind=kind, classes=("b", "a")), clips, mixed)
+
+
+def test_rows_of_training_teach_and_rows_of_validation_only_choose(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "recorder", Recorder)
+    Recorder.given.clear()
+    splits = ["train", "validation", "train", "test", "validation", "train"]
+    store = FeatureStore(tmp_path)
+    data = feed(splits, ["a", "b", "b", "b", "a", "a"], Kind.SINGLE, store, extractors)
+    train(data, store, extractors, TrainOptions.model_construct(family="recorder", threads=1, groups={}), 5)
+    assert Recorder.given == [
+        [[0, 2, 5], [1, 4], [[0, 1], [1, 0], [0, 1]], [[1, 0], [0, 1]], Kind.SINGLE, 5],
+    ]
+
+
+def test_temperature_and_thresholds_are_those_of_the_validation_clips(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "recorder", Recorder)
+    validation = np.arange(200) % 2 == 1
+    splits = np.where(validation, "validation", "train").tolist()
+    labels = np.where(np.arange(200) % 3 == 0, "a|b", "none").tolist()
+    store = FeatureStore(tmp_path)
+    data = feed(splits, labels, Kind.MULTI, store, extractors)
+    options = TrainOptions.model_construct(family="recorder", threads=1, groups={})
+    bundle = train(data, store, extractors, options, 5)
+    logits = np.stack([np.arange(200), np.zeros(200)], axis=1).astype(np.float32)[validation]
+    truth = np.tile((np.arange(200) % 3 == 0)[validation, None], 2).astype(np.float32)
+    scale = probabilities.temperature(logits, truth, Kind.MULTI)
+    scaled = probabilities.logits_to_probabilities(logits, Kind.MULTI, scale)
+    assert bundle.temperature == pytest.approx(scale)
+    assert bundle.thresholds == probabilities.thresholds(scaled, truth, ("b", "a"))
+    assert (bundle.classes, list(bundle.thresholds)) == (("b", "a"), ["b", "a"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "y"},
+        {"capability": Capability(classes=("a", "b"))},
+        {"capability": Capability(kind=Kind.MULTI, classes=("b", "a"))},
+    ],
+)
+def test_what_is_learned_is_a_part_of_what_a_bundle_was_trained_on(tmp_path: Any, extractors: Any, change: Any) -> None:
+    data = feed(["train", "validation"], ["a", "b"], Kind.SINGLE, FeatureStore(tmp_path), extractors)
+    options = TrainOptions(family="linear", threads=1)
+    before = fingerprint(data, extractors, options, 1)
+    assert fingerprint(data, extractors, options, 1) == before
+    assert fingerprint(replace(data, **change), extractors, options, 1) != before
+    assert fingerprint(data, extractors, TrainOptions(family="linear", threads=2), 1) != before

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from cu_pipeline.core.records import DUPLICATES, table
+from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, table
 from cu_pipeline.splitting.checks import (
     balance_in_words,
     check_balance,
@@ -131,3 +131,26 @@ def test_all_that_a_person_should_look_at_is_told():
     assert [warning.split(" of ")[0] for warning in told] == ["creator 'ann' has 90", "0", "90"]
     calm = sized_clips(["train", "train", "validation", "test"])
     assert balance_in_words(check_balance(calm, NOTHING, SplitOptions()), 4, SplitOptions()) == []
+
+
+@pytest.mark.parametrize(("uses", "kind"), [(9, "captions"), (10, "common_captions")])
+def test_a_caption_is_common_from_the_bound_on(uses, kind):
+    rows = [(f"{number}", "first!", "test" if number else "train") for number in range(uses)]
+    leakage = find_leakage(clips_of(*rows), NOTHING, common_caption=10)
+    assert {name: leakage[name]["clips"] for name in ("captions", "common_captions")} == {
+        name: uses - 1 if name == kind else 0 for name in ("captions", "common_captions")
+    }
+
+
+def test_clips_that_no_split_takes_leak_nothing():
+    rows = [("ann", "hi", "train"), ("ann", "hi", LEFT_OUT), ("bob", "ho", LEFT_OUT), ("cas", "ho", "test")]
+    copies = table([{"clip_id": name, "duplicate_group": "0", "bits": 1.0} for name in "01"], DUPLICATES)
+    leakage = find_leakage(clips_of(*rows), copies, common_caption=10)
+    assert [leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions")] == [0, 0, 0]
+    assert leakage["clips"] == {"test": 1, "train": 1}
+
+
+def test_what_validation_and_test_share_is_told_though_no_clip_of_training_has_it():
+    rows = [("ann", "hi", "validation"), ("ann", "ho", "test"), ("", "x", "train"), ("", "y", "test")]
+    leakage = find_leakage(clips_of(*rows), NOTHING, common_caption=10)
+    assert leakage["creators"] == {"shared": 1, "clips": 0, "examples": ["ann"]}

@@ -33,7 +33,7 @@ def contrary(caption_reader):
     return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
 
 
-def run(world, challenger, champion=None, outputs=tuple(OUTPUTS)):
+def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1):
     """Run what gives `outputs`; give them by name."""
     datasets = {
         "clips": world.clips,
@@ -42,7 +42,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS)):
         "champion_bundles": {} if champion is None else {"topic": champion},
         "features": world.store,
         "params:evaluate": EvaluateOptions(bootstrap_draws=100),
-        "params:seed": 1,
+        "params:seed": seed,
     }
     catalog = DataCatalog({name: MemoryDataset(value) for name, value in datasets.items()})
     for name, kind in OUTPUTS.items():
@@ -61,6 +61,12 @@ def test_each_split_is_measured_and_the_test_split_in_full(world, caption_reader
     assert report["confusion"] == [[4, 0], [0, 4]]
     assert report["baselines"]["majority"]["accuracy"] == 0.5
     json.dumps(report, allow_nan=False)
+
+
+def test_the_seed_of_the_project_draws_the_resamples(world, caption_reader):
+    found = [run(world, caption_reader, outputs=["metrics"], seed=seed)["metrics"]["topic"] for seed in (1, 1, 2)]
+    intervals = [[one["ci95"] for one in report["baselines"].values()] for report in found]
+    assert intervals[0] == intervals[1] != intervals[2]
 
 
 def test_a_wrong_model_is_measured_as_wrong(world, contrary):

@@ -62,10 +62,18 @@ def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON):
         )
 
 
-def monitor(folder, options=OPTIONS, table=None):
+def monitor(folder, options=OPTIONS, table=None, seed=7):
     traffic = read_traffic(folder, DELIVERY, options)
     table = reference() if table is None else table
-    return compare_with_reference(table, traffic, DELIVERY, RESOLVED, options, 7)
+    return compare_with_reference(table, traffic, DELIVERY, RESOLVED, options, seed)
+
+
+def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
+    serve(tmp_path)
+    first, again, other = (monitor(tmp_path, seed=seed) for seed in (7, 7, 8))
+    assert first == again
+    assert [test["p_value"] for test in first["tests"]] != [test["p_value"] for test in other["tests"]]
+    assert first["inputs_sha256"] != other["inputs_sha256"]
 
 
 def test_traffic_like_the_reference_is_no_drift(tmp_path):
