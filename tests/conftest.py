@@ -15,15 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import settings
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 
 ROOT = Path(__file__).parent.parent
-
-settings.register_profile("tests", deadline=None, print_blob=True, max_examples=60)
-settings.load_profile("tests")
 
 collect_ignore = ["tiny_project", "no_network", "extending"]
 

@@ -44,6 +44,8 @@ def test_only_equal_probabilities_are_a_tie():
     assert set(decide(rows, capability, clip_ids=[str(n) for n in range(50)]).labels) == {"b"}
     tied = np.tile([[0.1, 0.45, 0.45]], (200, 1))
     assert set(decide(tied, capability, clip_ids=[str(n) for n in range(200)]).labels) == {"b", "c"}
+
+
 def test_a_tie_is_only_among_the_likeliest_and_each_of_them_gets_its_share():
     rows = np.tile([0.1, 0.3, 0.3, 0.3], (3000, 1))
     ids = [f"clip {number}" for number in range(3000)]

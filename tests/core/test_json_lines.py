@@ -2,13 +2,9 @@
 
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +83,8 @@ def test_a_damaged_line_is_named_with_its_number_and_the_remedy(tmp_path: Path, 
     append_lines(tmp_path / "log.jsonl", [damaged, '{"key": "c", "text": "3"}'])
     with pytest.raises(StoreError, match=r"log\.jsonl line 2 is damaged: delete the file"):
         log.read()
+
+
 class Notes(KeyedLog[Note]):
     remedy = "write it anew"
 

@@ -96,6 +96,8 @@ def test_a_part_that_cannot_be_written_whole_leaves_none(tmp_path: Path, monkeyp
             parts.save(_rows("b"))
     assert parts.load()["clip_id"].tolist() == ["a"]
     assert len(list((tmp_path / "ledger").iterdir())) == 1
+
+
 def test_parts_are_read_in_the_order_in_which_they_were_added(tmp_path: Path) -> None:
     names = [f"clip {number}" for number in range(12)]
     for name in reversed(names):

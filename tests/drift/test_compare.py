@@ -253,14 +253,14 @@ def test_the_default_size_takes_under_three_seconds():
     assert time.process_time() - started < 3
 
 
-def p_values(reference, current, seed, options=OPTIONS):
+def p_value_by_test(reference, current, seed, options=OPTIONS):
     found = compare(reference, current, CAPABILITIES, options, seed)
     return {item.name: item.p_value for item in found.tests if item.name != "height"}
 
 
 def test_the_seed_draws_the_relabellings_and_the_thinned_samples():
     reference, current = world(0)
-    first, again, other = (p_values(reference, current, seed) for seed in (1, 1, 2))
+    first, again, other = (p_value_by_test(reference, current, seed) for seed in (1, 1, 2))
     assert first == again
     assert sum(first[name] != other[name] for name in first) > len(first) / 2
     thin = OPTIONS.model_copy(update={"max_clips": 25})

@@ -73,6 +73,8 @@ def test_the_majority_is_the_share_of_each_class_in_training():
     np.testing.assert_allclose(score("majority", train, test), np.tile(train.truth.mean(0), (5, 1)))
     several = BaselineData(train.texts, train.vectors, train.facts, np.random.default_rng(0).random((40, 3)) < 0.3)
     np.testing.assert_allclose(score("majority", several, test, Kind.MULTI), np.tile(several.truth.mean(0), (5, 1)))
+
+
 def test_baselines_learn_from_training_clips_alone():
     """The words mean the next class in the test clips, which a baseline cannot know."""
     train, test = data(120, 0), data(60, 1)

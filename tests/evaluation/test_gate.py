@@ -49,6 +49,8 @@ def test_a_p_value_at_the_level_is_enough():
     assert compare("new", "old", five_more, 1 / 32).decision == "promote"
     assert compare("new", "old", five_more, 1 / 32 - 1e-9).decision == "keep"
     assert compare("new", "old", five_more[::-1], 0.49).decision == "keep"
+
+
 @pytest.mark.parametrize(
     ("gained", "lost", "p_value"), [(7, 2, 46 / 512), (2, 7, 502 / 512), (4, 0, 1 / 16), (3, 3, 42 / 64), (0, 0, 1)]
 )

@@ -127,6 +127,8 @@ def test_of_several_classes_each_has_its_own_regression():
     said = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=5e-3)
     np.testing.assert_allclose(vectors.T @ said / 200, vectors.T @ targets / 200, atol=5e-3)
+
+
 def two_parts(n, classes, seed=0, kind=Kind.SINGLE):
     """Vectors far from 0 that half of the clips lack, others that all have, and labels by chance of both."""
     random = np.random.default_rng(seed)

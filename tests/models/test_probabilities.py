@@ -4,7 +4,6 @@ from scipy.special import expit, softmax
 from sklearn.metrics import f1_score, log_loss
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 from cu_pipeline.models.probabilities import logits_loss, logits_to_probabilities, temperature, thresholds
 
 
@@ -55,6 +54,8 @@ def test_thirty_positives_are_enough_for_a_threshold_and_half_sure_counts_as_one
     targets[:positives] = 0.5
     probabilities = np.where(targets > 0, 0.3, 0.1)
     assert thresholds(probabilities, targets, ["a"])["a"] in expected
+
+
 def test_twenty_validation_clips_are_enough_to_scale():
     sure = 4 * np.eye(3, dtype=np.float32)[np.zeros(20, dtype=int)]
     assert temperature(sure, np.eye(3, dtype=np.float32)[[0] * 14 + [1] * 6], Kind.SINGLE) > 1.5

@@ -72,7 +72,7 @@ def test_each_collection_is_a_generation_of_its_own():
     assert ledger["key"].is_monotonic_increasing
 
 
-def test_of_parts_of_one_age_the_strictest_split_holds_whatever_their_order():
+def test_of_parts_of_one_age_test_goes_before_validation_and_validation_before_training():
     parts = [Given(Split.TRAIN, 1, False), Given(Split.VALIDATION, 1, False), Given(Split.TEST, 1, True)]
     for order in permutations(parts):
         assert reconcile(order) == Given(Split.TEST, 1, True)
