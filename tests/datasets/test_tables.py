@@ -101,3 +101,20 @@ def test_a_table_of_an_earlier_run_is_empty_before_the_first(place):
     assert earlier.load().empty
     ParquetTable(filepath=str(place), schema="duplicates").save(GOOD)
     pd.testing.assert_frame_equal(earlier.load(), GOOD)
+
+
+@pytest.mark.parametrize(("kind", "writer"), [(ParquetTable, "to_parquet"), (CSVTable, "to_csv")])
+def test_a_write_that_stops_half_way_leaves_the_earlier_table(tmp_path, monkeypatch, kind, writer):
+    dataset = kind(filepath=str(tmp_path / "file"))
+    dataset.save(GOOD)
+    before = (tmp_path / "file").read_bytes()
+
+    def stop_half_way(frame, path, **options):
+        path.write_bytes(before[:9])
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(pd.DataFrame, writer, stop_half_way)
+    with pytest.raises((DatasetError, OSError), match="the disk is gone"):
+        dataset.save(GOOD)
+    assert (tmp_path / "file").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
