@@ -246,7 +246,8 @@ _ATTRIBUTES = {"src", "srcset", "poster", "data", "background", "xlink:href", "f
 _CSS = re.compile(r"url\(\s*['\"]?\s*([^'\")\s]+)|@import\s+['\"]([^'\"]+)")
 _SCRIPT = re.compile(
     r"(?:\.src\s*=|\.href\s*=|\bfetch\(|\bimport\(?|\bimportScripts\(|\bWorker\(|\bEventSource\(|\bWebSocket\("
-    r"|\bsendBeacon\(|\.open\(\s*['\"][A-Z]+['\"],)\s*['\"`]((?:https?:|wss?:)?//[^'\"`]+)"
+    r"|\bsendBeacon\(|\.open\(\s*['\"][A-Z]+['\"],)\s*['\"`]((?:https?:|wss?:)?//[^'\"`]+)['\"`]"
+    r"(?!,\w+\.target=['\"]_blank)"  # a link to click on, which Plotly's logo is
 )
 
 

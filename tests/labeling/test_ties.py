@@ -13,7 +13,7 @@ from cu_pipeline.evaluation.measurement import Judged
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.costs import bill, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION, calibration_clips
-from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
+from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import people_captions
@@ -32,7 +32,7 @@ def opinions(clips: Callable[..., pd.DataFrame], votes: Callable[..., pd.DataFra
     )
     captions = clips({name: f"caption {name}" for name in "1234"}).assign(split="test")
     nobody = table([], CALIBRATION)
-    return Opinions(captions, ResolvedCapabilities(TOPIC), priced(said, 0.04), nobody, GuaranteeOptions(), 0.04)
+    return Opinions(captions, ResolvedCapabilities(TOPIC), said.assign(price=0.04), nobody, GuaranteeOptions(), 0.04)
 
 
 def test_a_tie_is_told_as_one_and_keeps_its_probabilities(opinions: Opinions) -> None:
@@ -77,7 +77,7 @@ def test_a_class_on_which_votes_are_even_makes_a_set_of_classes_a_tie(clips, vot
     )  # fmt: skip
     captions = clips({"1": "", "2": ""})
     nobody = table([], CALIBRATION)
-    given = Opinions(captions, ResolvedCapabilities(SAFETY), priced(said, 0.04), nobody, GuaranteeOptions(), 0.04)
+    given = Opinions(captions, ResolvedCapabilities(SAFETY), said.assign(price=0.04), nobody, GuaranteeOptions(), 0.04)
     labels = aggregate(given, {}, PeopleOptions())
     assert list(zip(labels["clip_id"], labels["source"], labels["label"], strict=True)) == [
         ("1", TIE, "advert"),
@@ -89,7 +89,7 @@ def test_a_third_vote_ends_a_tie(clips, votes) -> None:
     said = votes(("1", "ann", "a"), ("1", "bob", "b"), ("1", "cyd", "b"))
     nobody = table([], CALIBRATION)
     given = Opinions(
-        clips({"1": ""}), ResolvedCapabilities(TOPIC), priced(said, 0.04), nobody, GuaranteeOptions(), 0.04
+        clips({"1": ""}), ResolvedCapabilities(TOPIC), said.assign(price=0.04), nobody, GuaranteeOptions(), 0.04
     )
     labels = aggregate(given, {}, PeopleOptions())
     assert (labels["source"][0], labels["label"][0]) == ("human", "b")

@@ -15,7 +15,9 @@ SAID = [
 ]
 REST = {"kind": "human", "price": 0.0, "probability": float("nan"), "probabilities": "", "version": "", "draw": ""}
 GIVEN = table([row | REST for row in SAID], ANNOTATIONS)
-CLIPS_HERE = table([{"clip_id": name, "has_audio": False, "bytes": 0} for name in ("c0", "c1")], CLIPS)
+CLIPS_HERE = table(
+    [{"clip_id": name, "has_audio": False, "bytes": 0, "metadata": "{}"} for name in ("c0", "c1")], CLIPS
+)
 
 
 def batch(*clips: str) -> BatchOpened:

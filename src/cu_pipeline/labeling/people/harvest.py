@@ -8,7 +8,7 @@ from typing import Any, Final
 from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.labeling.people.tasks import control
+from cu_pipeline.labeling.people.tasks import CONTROL, control
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchOpened, PersonAnswer, latest
 
 Key = tuple[str, str, int]
@@ -101,7 +101,7 @@ def _take(
 
 def _asked(result: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
     """Keep what answers a question of a project like this; besides, count the notes and ratings that people added."""
-    kept = [part for part in result if str(part.get("from_name")).startswith(control(""))]
+    kept = [part for part in result if str(part.get("from_name")).startswith(CONTROL)]
     return kept, len(result) - len(kept)
 
 

@@ -65,13 +65,17 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
     return ET.tostring(view, encoding="unicode")
 
 
+CONTROL: Final = "label_"
+"""How the names of all parts that ask about a capability begin."""
+
+
 def control(capability: str) -> str:
     """Name the part that asks about a capability.
 
     >>> control("topic"), control("food, drink")
     ('label_topic', 'label_food-drink-03248188a5')
     """
-    return f"label_{registry_key(capability)}"
+    return CONTROL + registry_key(capability)
 
 
 def queue_task(
