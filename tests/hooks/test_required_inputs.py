@@ -17,7 +17,7 @@ LIFECYCLE = ["collect", "featurize", "label", "train", "evaluate", "deliver", "m
 BEFORE = {
     "collect": [],
     "featurize": ["collect"],
-    "label": ["collect", "featurize"],
+    "label": ["collect"],
     "train": ["collect", "featurize", "label"],
     "evaluate": ["collect", "featurize", "label", "train"],
     "deliver": ["collect", "featurize", "label", "train", "evaluate"],

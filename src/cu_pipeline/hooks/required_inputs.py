@@ -10,6 +10,8 @@ from kedro.pipeline import Pipeline
 from cu_pipeline.core.errors import ConfigurationError
 
 _DEFAULT = "__default__"
+_SPARED = {"label": frozenset({"features"})}
+"""Pipeline -> what it takes for empty where it is absent: captions are labelled without features of clips."""
 
 
 class RequiredInputsHooks:
@@ -24,10 +26,11 @@ class RequiredInputsHooks:
         """
         if run_params.get("only_missing_outputs"):  # Kedro leaves nodes out later
             return
-        absent = {name for name in _read(pipeline) - _written(pipeline) if not _is_there(name, catalog)}
+        stages = registered_stages()
+        wanted = _wanted(pipeline, stages) - _written(pipeline)
+        absent = {name for name in wanted if not _is_there(name, catalog)}
         if not absent:
             return
-        stages = registered_stages()
         selected = run_params.get("pipeline_names") or [_DEFAULT]
         problem = missing_inputs(absent, stages, selected, lambda name: _is_there(name, catalog))
         if problem:
@@ -80,7 +83,7 @@ def _stages_before(
     while waiting := needed - found:
         stage = waiting.pop()
         found.add(stage)
-        reads = _read(stages[stage]) - _written(stages[stage])
+        reads = _wanted(stages[stage], stages) - _written(stages[stage])
         needed = needed | {makers[name] for name in reads if name in makers and not is_there(name)}
     return found
 
@@ -92,6 +95,12 @@ def _in_order(names: set[str], stages: Mapping[str, Pipeline], makers: Mapping[s
         for name in sorted(names)
     }
     return list(TopologicalSorter(before).static_order())
+
+
+def _wanted(pipeline: Pipeline, stages: Mapping[str, Pipeline]) -> set[str]:
+    """Find what nodes read and cannot do without."""
+    spared = {node.name: names for stage, names in _SPARED.items() if stage in stages for node in stages[stage].nodes}
+    return set().union(*(_read(Pipeline([node])) - spared.get(node.name, frozenset()) for node in pipeline.nodes))
 
 
 def _read(pipeline: Pipeline) -> set[str]:
