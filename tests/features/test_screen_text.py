@@ -1,6 +1,7 @@
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -63,6 +64,14 @@ def test_a_bad_clip_has_no_text_and_the_others_are_read(lettered, tmp_path, capl
 def test_all_that_decides_the_text_is_in_its_key() -> None:
     given = [{}, {"frames": 3}, {"size": 320}, {"least_confidence": 0.5}]
     assert len({ScreenTextReader(**one).identity.fingerprint for one in given}) == len(given)
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0.6, "SALE / NOW / LIKE"), (0.8, "SALE / NOW"), (0.81, "SALE")])
+def test_lines_that_the_recogniser_is_less_sure_of_than_asked_for_are_left_out(least: float, kept: str) -> None:
+    reader = ScreenTextReader(least_confidence=least)
+    found = SimpleNamespace(txts=("SALE", "NOW", "LIKE"), scores=(0.99, 0.8, 0.79))
+    vars(reader)["_engine"] = lambda _image: found
+    assert reader.prepare([np.zeros((4, 4, 3), np.uint8)]) == kept
 
 
 def test_workers_get_no_engine(lettered) -> None:
