@@ -163,7 +163,7 @@ def test_all_configuration_errors_are_listed_before_any_node_runs(shell: Shell) 
 def test_an_unknown_pipeline_is_refused_with_the_known_ones(shell: Shell) -> None:
     done = shell("kedro", "run", "--pipelines=mke")
     assert done.returncode == 1
-    assert "pipeline 'mke' is unknown. Allowed: __default__, make, use" in done.stderr
+    assert "pipeline 'mke' is unknown: did you mean 'make'? Allowed: __default__, make, use" in done.stderr
 
 
 def test_a_second_run_stops_and_names_the_first(project: Path, shell: Shell) -> None:
