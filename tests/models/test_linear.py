@@ -27,11 +27,12 @@ def test_it_learns_from_whatever_modality_a_clip_has(told_examples, kind):
     assert min(right[seen].mean(), right[~seen].mean()) > 0.9
 
 
-def test_the_strength_with_the_best_validation_loss_is_kept(examples):
+@pytest.mark.parametrize("strengths", [(1e4, 1e-4), (1e-4, 1e4)])
+def test_the_strength_with_the_best_validation_loss_is_kept(examples, strengths):
     train, validation = examples(60, 0), examples(60, 1)  # nothing to be learned: the strongest penalty is best
-    fitted, _ = fit(train, validation, options=LinearOptions(strengths=(1e4, 1e-4)))
-    losses = [row["val_loss"] for row in fitted.history]
-    assert losses[1] < losses[0]
+    fitted, _ = fit(train, validation, options=LinearOptions(strengths=strengths))
+    losses = {row["strength"]: row["val_loss"] for row in fitted.history}
+    assert losses[1e-4] < losses[1e4]
     assert np.abs(fitted.weights["coefficients"]).max() < 0.01
 
 
