@@ -6,6 +6,7 @@ from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 from kedro.pipeline import Pipeline
 
 from cu_pipeline import settings
+from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.hooks import lock
 from cu_pipeline.hooks.dvc import DvcHooks
@@ -156,3 +157,10 @@ def test_a_kind_that_mlflow_is_not_told_of_stops_the_run_before_any_node(tmp_pat
     state.run = lock.Run.of(context, PIPELINE, None)
     with pytest.raises(ConfigurationError, match="'scores', metadata mlflow: 'picture' is unknown"):
         MlflowHooks(state).before_pipeline_run()
+
+
+def test_each_run_in_a_process_counts_for_itself():
+    counters.count("llm_calls", 3)
+    ProgressHooks(RunState()).before_pipeline_run()
+    counters.count("llm_calls", 2)
+    assert counters.counts() == {"llm_calls": 2}

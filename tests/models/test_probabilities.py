@@ -99,3 +99,11 @@ def test_each_class_has_the_threshold_of_the_best_f1_of_its_own_column():
         own = f1_score(truth[:, column], probabilities[:, column] > found[name])
         assert own == pytest.approx(max(scores))
     assert found["low"] < 0.4 < 0.55 < found["high"]
+
+
+def test_labels_that_most_people_deny_are_no_positives():
+    """40 clips of the class score high; of 60 others one person in four said it, and they score low."""
+    probabilities = np.repeat([0.85, 0.3], [40, 60])[:, None]
+    targets = np.repeat(np.float32([1.0, 0.25]), [40, 60])[:, None]
+    assert thresholds(probabilities, targets, ["a"])["a"] >= 0.3
+    assert thresholds(np.full((100, 1), 0.3), np.full((100, 1), np.float32(0.25)), ["a"]) == {"a": 0.5}
