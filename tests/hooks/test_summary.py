@@ -1,4 +1,10 @@
-from cu_pipeline.hooks.summary import next_steps, results, summary
+from pathlib import Path
+from types import SimpleNamespace
+
+from kedro.io import DataCatalog
+
+from cu_pipeline.hooks.run_state import RunState
+from cu_pipeline.hooks.summary import SummaryHooks, next_steps, results, summary
 from cu_pipeline.reports.headline import headlines
 
 
@@ -28,3 +34,15 @@ def test_the_end_of_a_run_tells_macro_f1_and_the_best_baseline_beside_accuracy()
         "  topic   test accuracy 0.951, macro-F1 0.702; best baseline tfidf logistic: accuracy 0.940, macro-F1 0.610",
         "  safety  test accuracy 0.500, macro-F1 0.250; no baseline was measured",
     ]
+
+
+def test_only_a_report_that_there_is_is_pointed_at(tmp_path: Path, caplog) -> None:
+    state, page = RunState(), tmp_path / "index.html"
+    files = {"page": SimpleNamespace(summary="report", path="index.html")}
+    state.run = SimpleNamespace(root=tmp_path, files=files, seconds={}, run_id="r1", written=list)
+    caplog.set_level("INFO")
+    for there in (False, True):
+        if there:
+            page.touch()
+        SummaryHooks(state).after_pipeline_run(DataCatalog())
+        assert (str(page) in caplog.text) == there
