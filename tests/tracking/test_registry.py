@@ -52,6 +52,15 @@ def test_a_bundle_that_is_registered_again_is_the_challenger_again(bundle: Path)
         assert challenger() == version
 
 
+def test_of_a_bundle_that_two_machines_registered_at_once_the_latest_is_meant(bundle: Path) -> None:
+    assert registry.register(bundle, "twice", "aaa", None) == "1"
+    client, name = MlflowClient(), registry.model_name("twice")
+    first = client.get_model_version(name, "1")
+    client.create_model_version(name, first.source, tags={"bundle_version": "aaa"})
+    assert registry.register(bundle, "twice", "aaa", None) == "2"
+    assert client.get_model_version_by_alias(name, registry.CHALLENGER).version in {2, "2"}
+
+
 def test_a_promotion_is_on_the_disk_before_it_is_reported(tracked_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced, fsync = [], os.fsync
 
