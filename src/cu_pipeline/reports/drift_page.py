@@ -78,7 +78,11 @@ def _columns(
 
 
 def _inert(label: str) -> str:
-    """A class name without tags: Evidently writes it into a script as it is."""
+    """A class name without tags: Evidently writes it into a script as it is.
+
+    >>> _inert("</script><script>alert(1)")
+    '‹/script›‹script›alert(1)'
+    """
     return label.replace("<", "‹").replace(">", "›")
 
 

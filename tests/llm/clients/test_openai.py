@@ -98,6 +98,14 @@ def test_a_server_is_given_the_time_it_asks_for(fake_server, script) -> None:
     assert len(_asked(2, fake_server.options(concurrency=1))) == 1
 
 
+def test_a_wait_in_milliseconds_is_no_wait_in_seconds(fake_server, script) -> None:
+    script("429")
+    fake_server._reply_429 = lambda handler, *_: fake_server._send(handler, b"{}", 429, Retry_After_Ms="300")
+    started = time.monotonic()
+    assert len(_asked(1, fake_server.options(concurrency=1, timeout_s=5, longest_wait_s=20))) == 1
+    assert 0.3 <= time.monotonic() - started < 20
+
+
 def test_a_wrong_key_stops_the_run_without_showing_it(fake_server, script, monkeypatch) -> None:
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
     script("401", again=True)
