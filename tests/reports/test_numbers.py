@@ -25,7 +25,8 @@ def _clips():
     splits = ["train"] * 4 + ["validation"] * 2 + ["test"] * 4
     rows = [
         {"clip_id": f"c{number}", "path": f"{number}.mp4" if number < 5 else "", "text": "" if number == 9 else "words"}
-        | {"creator": f"creator {number % 3}" if number < 9 else "", "posted_at": "", "lang": "en" if number < 7 else "de"}
+        | {"creator": f"creator {number % 3}" if number < 9 else "", "posted_at": ""}
+        | {"lang": "en" if number < 7 else "de"}
         | {"media_sha256": "", "text_sha256": "x", "duration_s": 720.0 if number < 5 else float("nan")}
         | {"width": 10.0, "height": 20.0, "fps": 25.0, "codec": "h264", "has_audio": number < 2}
         | {"bytes": 250_000_000 if number < 5 else 0, "group": "", "split": split, "metadata": "{}"}
