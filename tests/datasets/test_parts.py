@@ -36,25 +36,6 @@ def test_parts_are_read_in_the_order_in_which_they_were_added_whatever_order_the
     assert parts.load()["clip_id"].tolist() == names
 
 
-def test_a_part_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = ParquetParts(filepath=str(tmp_path), schema="duplicates")
-    parts.save(_rows("a"))
-    written = pd.DataFrame.to_parquet
-
-    def full_disk(frame: pd.DataFrame, path: Path, **options: object) -> None:
-        written(frame, path, **options)
-        path.write_bytes(path.read_bytes()[:40])
-        raise OSError("the machine stops here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pd.DataFrame, "to_parquet", full_disk)
-        with pytest.raises(DatasetError, match="the machine stops here"):
-            parts.save(_rows("b"))
-    assert parts.load()["clip_id"].tolist() == ["a"]
-    parts.save(_rows("b"))
-    assert parts.load()["clip_id"].tolist() == ["a", "b"]
-
-
 def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_path: Path) -> None:
     row = dict.fromkeys(LEDGER, "") | {"key": "k1", "clip_id": "1", "capability": "topic", "label": "a"}
     row |= {"kind": "human", "probability": 0.9, "price": 0.04, "tokens": 0, "entered_at": "2026-03-02T08:00:00+00:00"}
@@ -64,45 +45,6 @@ def test_parts_of_an_earlier_version_get_the_columns_that_have_come_since(tmp_pa
     ledger.save(table([row | {"key": "k2", "batch": "b"}], LEDGER))
     assert ledger.load()[["key", "batch"]].to_numpy().tolist() == [["k1", ""], ["k2", "b"]]
     assert list(ledger.load()) == list(TABLES["ledger"].columns)
-
-
-def test_rows_come_in_the_order_of_saving_however_the_disk_lists_the_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = ParquetParts(filepath=str(tmp_path / "ledger"), schema="duplicates")
-    names = [f"clip {number}" for number in range(12)]
-    for name in names:
-        parts.save(_rows(name))
-    glob = Path.glob
-    for backwards in (False, True):
-        monkeypatch.setattr(
-            type(tmp_path), "glob", lambda self, pattern, order=backwards: sorted(glob(self, pattern), reverse=order)
-        )
-        assert parts.load()["clip_id"].tolist() == names
-
-
-def test_a_part_that_cannot_be_written_whole_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = ParquetParts(filepath=str(tmp_path / "ledger"), schema="duplicates")
-    parts.save(_rows("a"))
-
-    def fail(self: pd.DataFrame, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half a part")
-        assert len(list((tmp_path / "ledger").glob("part-*.parquet"))) == 1
-        raise OSError("the machine stops here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pd.DataFrame, "to_parquet", fail)
-        with pytest.raises(DatasetError, match="the machine stops here"):
-            parts.save(_rows("b"))
-    assert parts.load()["clip_id"].tolist() == ["a"]
-    assert len(list((tmp_path / "ledger").iterdir())) == 1
-
-
-def test_parts_are_read_in_the_order_in_which_they_were_added(tmp_path: Path) -> None:
-    names = [f"clip {number}" for number in range(12)]
-    for name in reversed(names):
-        ParquetParts(filepath=str(tmp_path), schema="duplicates").save(_rows(name))
-    assert ParquetParts(filepath=str(tmp_path), schema="duplicates").load()["clip_id"].tolist() == names[::-1]
 
 
 def test_equal_rows_that_are_added_again_are_there_twice(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
@@ -11,7 +9,6 @@ from cu_pipeline.drift.two_sample import (
     ClassMix,
     KolmogorovSmirnov,
     MeanDiscrepancy,
-    holm,
     p_value,
     relabellings,
 )
@@ -72,33 +69,6 @@ def test_mean_discrepancy_agrees_with_its_definition():
     assert MeanDiscrepancy(vectors)(SIDES[None])[0] == pytest.approx(weights @ kernel @ weights)
 
 
-def by_definition(p_values):
-    """Adjust as Holm defines it: the largest of all products up to one's own rank, at most 1."""
-    ranked = sorted(p_values)
-    products = [(len(ranked) - rank) * p for rank, p in enumerate(ranked)]
-    return [min(1.0, max(products[: ranked.index(p) + 1])) for p in p_values]
-
-
-def test_a_larger_p_value_is_never_adjusted_to_a_smaller_one():
-    assert holm([0.02, 0.01, 0.015]) == pytest.approx([0.03, 0.03, 0.03])
-    assert holm([0.04, 0.01, 0.03, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
-    assert holm([0.9, 0.6]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-@given(st.lists(st.floats(0, 1), max_size=8, unique=True))
-def test_adjusted_p_values_are_those_of_holm(p_values):
-    assert holm(p_values) == pytest.approx(by_definition(p_values))
-
-
-def test_mean_discrepancy_is_that_of_the_kernel_means():
-    vectors = np.random.default_rng(4).normal(size=(80, 3))
-    statistic = MeanDiscrepancy(vectors)
-    kernel = statistic._kernel
-    blocks = [kernel[np.ix_(a, b)].mean() for a, b in ((SIDES, SIDES), (~SIDES, ~SIDES), (SIDES, ~SIDES))]
-    assert statistic(SIDES[None])[0] == pytest.approx(blocks[0] + blocks[1] - 2 * blocks[2])
-
-
 def test_mean_discrepancy_sees_a_change_of_spread_alone():
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(80, 5)) * np.where(SIDES, 3, 1)[:, None]
@@ -148,33 +118,6 @@ def test_dependent_clips_raise_false_alarms_only_while_their_groups_are_not_give
     bound = 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert np.mean([rejects(seed, groups) for seed in range(runs)]) <= bound
     assert np.mean([rejects(seed, None) for seed in range(runs)]) > bound
-
-
-def gaussian_means(vectors):
-    """The kernel of the docstring written out: means of Gaussians about the median squared distance of the pool."""
-    squared = ((vectors[:, None] - vectors[None]) ** 2).sum(-1)
-    median = np.median(squared[squared > 0])
-    return np.mean([np.exp(-squared / (2 * factor**2 * median)) for factor in (0.5, 1, 2)], axis=0)
-
-
-def test_mean_discrepancy_has_the_kernel_and_the_unbiased_effect_of_its_source():
-    vectors = np.random.default_rng(6).normal(size=(80, 3)) + SIDES[:, None]
-    kernel = gaussian_means(vectors)
-    statistic = MeanDiscrepancy(vectors)
-    blocks = [kernel[np.ix_(a, b)] for a, b in ((SIDES, SIDES), (~SIDES, ~SIDES), (SIDES, ~SIDES))]
-    biased = blocks[0].mean() + blocks[1].mean() - 2 * blocks[2].mean()
-    assert statistic(SIDES[None])[0] == pytest.approx(biased)
-    off = [(block.sum() - len(block)) / (len(block) * (len(block) - 1)) for block in blocks[:2]]
-    assert statistic.effect(SIDES) == pytest.approx(np.sqrt(off[0] + off[1] - 2 * blocks[2].mean()))
-    assert MeanDiscrepancy(np.random.default_rng(7).normal(size=(80, 3))).effect(SIDES) < 0.1
-
-
-def test_effects_of_mixes_are_written_out():
-    single = np.repeat([0, 1, 2, 0, 1, 2], [25, 15, 10, 6, 15, 9])
-    assert ClassMix(np.eye(3, dtype=bool)[single], Kind.SINGLE).effect(SIDES) == pytest.approx(0.3)
-    several = np.zeros((80, 2), dtype=bool)
-    several[:25, 0], several[50:56, 0], several[50:53, 1] = True, True, True
-    assert ClassMix(several, Kind.MULTI).effect(SIDES) == pytest.approx(0.3)
 
 
 def test_the_parts_of_a_group_with_clips_on_both_sides_move_on_their_own():

@@ -57,17 +57,6 @@ def test_baselines_do_not_warn():
             score(name, data(40, 0), data(10, 1))
 
 
-def test_probabilities_stand_in_the_columns_of_their_classes():
-    train, test = data(60, 0, classes=2), data(20, 1, classes=2)
-    wider = [
-        BaselineData(d.texts, d.vectors, d.facts, d.truth[:, [0, 0, 1]] & [False, True, True]) for d in (train, test)
-    ]
-    for name in ("tfidf_logistic", "frames_logistic", "metadata_only"):
-        probabilities = score(name, *wider)
-        assert not probabilities[:, 0].any()
-        assert (probabilities.argmax(1) == wider[1].truth.argmax(1)).mean() > 0.85
-
-
 def test_the_majority_is_the_share_of_each_class_in_training():
     train, test = data(40, 0), data(5, 1)
     np.testing.assert_allclose(score("majority", train, test), np.tile(train.truth.mean(0), (5, 1)))

@@ -63,6 +63,12 @@ def test_only_peoples_labels_of_the_capability_are_held_against_predictions():
     }  # fmt: skip
 
 
+def test_a_clip_that_two_labels_are_given_to_is_an_error():
+    labels = pd.concat([labelled(a="pets"), labelled(a="sport")])
+    with pytest.raises(pd.errors.MergeError):
+        Judged.of("topic", TOPICS, clips(a="test"), labels)
+
+
 def scored(n, right):
     truth = np.eye(2, dtype=bool)[np.zeros(n, dtype=int)]
     return ScoredClips.decide(Kind.SINGLE, truth, np.eye(2)[(np.arange(n) >= right).astype(int)])

@@ -142,24 +142,6 @@ def two_parts(n, classes, seed=0, kind=Kind.SINGLE):
     return Examples(features, np.eye(classes, dtype=np.float32)[random.integers(0, classes, n)])
 
 
-def test_clips_that_lack_a_feature_have_no_part_in_its_mean_and_scale():
-    train = two_parts(40, 2)
-    fitted, _ = fit(train, two_parts(0, 2))
-    known = train.features["seen"].values[::2]
-    np.testing.assert_allclose(fitted.weights["mean_seen"], known.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(fitted.weights["scale_seen"], known.std(0) * np.sqrt(3), rtol=1e-5)
-
-
-def test_what_stands_in_the_place_of_an_absent_feature_moves_no_answer():
-    train = two_parts(40, 3)
-    _, model = fit(train, two_parts(0, 3))
-    before = model.logits(train.features)
-    seen = train.features["seen"]
-    odd = Feature(np.where(seen.present[:, None], seen.values, np.float32(77)), seen.present)
-    after = model.logits(ClipFeatures({**train.features.features, "seen": odd}, 40))
-    np.testing.assert_allclose(after, before, atol=1e-5)
-
-
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_it_is_scikit_learns_regression_on_standardised_vectors(classes):
     train = two_parts(80, classes)

@@ -36,13 +36,6 @@ def test_thresholds_follow_the_scores_and_stay_put_where_positives_are_few():
     assert found["rare"] == 0.5
 
 
-def test_logits_are_divided_by_the_temperature():
-    logits = np.log(np.array([[1, 4]], dtype=np.float32))
-    assert logits_to_probabilities(logits, Kind.SINGLE, 1.0)[0] == pytest.approx([0.2, 0.8])
-    assert logits_to_probabilities(logits, Kind.SINGLE, 2.0)[0] == pytest.approx([1 / 3, 2 / 3])
-    assert logits_to_probabilities(logits, Kind.MULTI, 2.0)[0] == pytest.approx([1 / 2, 2 / 3])
-
-
 def test_twenty_clips_are_enough_to_scale():
     doubtful, targets = np.tile(np.float32([[0.1, 0]]), (20, 1)), np.tile(np.float32([[1, 0]]), (20, 1))
     assert temperature(doubtful, targets, Kind.SINGLE) == pytest.approx(0.2, abs=0.01)
@@ -54,11 +47,6 @@ def test_thirty_positives_are_enough_for_a_threshold_and_half_sure_counts_as_one
     targets[:positives] = 0.5
     probabilities = np.where(targets > 0, 0.3, 0.1)
     assert thresholds(probabilities, targets, ["a"])["a"] in expected
-
-
-def test_twenty_validation_clips_are_enough_to_scale():
-    sure = 4 * np.eye(3, dtype=np.float32)[np.zeros(20, dtype=int)]
-    assert temperature(sure, np.eye(3, dtype=np.float32)[[0] * 14 + [1] * 6], Kind.SINGLE) > 1.5
 
 
 def test_logits_are_divided_by_the_temperature_and_each_kind_has_its_own_squashing():
@@ -78,14 +66,6 @@ def test_the_loss_is_scikit_learns():
     flags = random.random((30, 3)) < 0.4
     several = logits_loss(logits, flags.astype(np.float32), Kind.MULTI, 1.7)
     assert several == pytest.approx(log_loss(flags.ravel(), expit(logits.astype(float) / 1.7).ravel()))
-
-
-@pytest.mark.parametrize(("positives", "is_chosen"), [(29, False), (30, True)])
-def test_a_threshold_is_chosen_from_thirty_positives_on(positives, is_chosen):
-    probabilities = np.concatenate([np.full(positives, 0.35), np.full(50, 0.12)])[:, None]
-    targets = (np.arange(len(probabilities)) < positives).astype(np.float32)[:, None]
-    (found,) = thresholds(probabilities, targets, ["a"]).values()
-    assert (found < 0.35) is is_chosen
 
 
 def test_each_class_has_the_threshold_of_the_best_f1_of_its_own_column():

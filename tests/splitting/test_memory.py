@@ -1,12 +1,10 @@
 """What the ledger of splits remembers, also of clips that are gone."""
 
-from itertools import permutations
-
 import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import DUPLICATES, SPLITS, Split, table
-from cu_pipeline.splitting.assignment import Given, assign, divide, division, reconcile, split_of
+from cu_pipeline.splitting.assignment import assign, divide, division, split_of
 from cu_pipeline.splitting.groups import Groups
 from cu_pipeline.splitting.options import SplitOptions
 
@@ -70,16 +68,6 @@ def test_each_collection_is_a_generation_of_its_own():
     since = dict(zip(ledger["key"], ledger["since"], strict=True))
     assert [since[f"content:{name}"] for name in "xyz"] == [1, 2, 3]
     assert ledger["key"].is_monotonic_increasing
-
-
-def test_of_parts_of_one_age_test_goes_before_validation_and_validation_before_training():
-    parts = [Given(Split.TRAIN, 1, False), Given(Split.VALIDATION, 1, False), Given(Split.TEST, 1, True)]
-    for order in permutations(parts):
-        assert reconcile(order) == Given(Split.TEST, 1, True)
-    for order in permutations(parts[:2]):
-        assert reconcile(order) == Given(Split.VALIDATION, 1, False)
-    for order in permutations([parts[1], Given(Split.TEST, 1, True), Given(Split.TRAIN, 2, False)]):
-        assert reconcile(order) == Given(Split.TEST, 1, True)
 
 
 @pytest.mark.parametrize(
