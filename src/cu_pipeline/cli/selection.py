@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import load_obj
 
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.hooks.required_inputs import registered_pipelines
 
 _DEFAULT: Final = "__default__"
 _MOST: Final = 20
@@ -93,19 +94,12 @@ def _unknown_names(options: Mapping[str, Any], names: list[str]) -> Iterator[str
     for argument, (option, what, names_of) in _CHOOSING.items():
         given, known = options.get(argument) or (), sorted(set(names_of(chosen)) - {""})
         for name in sorted(set(given) - set(known)):
-            everywhere = everywhere or _all_pipelines()
+            everywhere = everywhere or registered_pipelines()
             others = [other for other, one in everywhere.items() if name in set(names_of(one)) and other != _DEFAULT]
             if others:
                 yield f"{option}: {what} {name!r} belongs to the pipeline {others[0]}: add --pipelines={others[0]}"
             else:
                 yield f"{option}: {unknown(what, name, known)}"
-
-
-def _all_pipelines() -> dict[str, Pipeline]:
-    from kedro.framework.project import pipelines
-
-    pipelines.set_requested(None)
-    return dict(pipelines)
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -26,7 +26,7 @@ class RequiredInputsHooks:
         """
         if run_params.get("only_missing_outputs"):  # Kedro leaves nodes out later
             return
-        stages = registered_stages()
+        stages = {name: one for name, one in registered_pipelines().items() if name != _DEFAULT}
         wanted = _wanted(pipeline, stages) - _written(pipeline)
         absent = {name for name in wanted if not _is_there(name, catalog)}
         if not absent:
@@ -37,12 +37,12 @@ class RequiredInputsHooks:
             raise ConfigurationError(problem)
 
 
-def registered_stages() -> dict[str, Pipeline]:
-    """Read all registered pipelines but `__default__`, also those that Kedro left out for a run of others."""
+def registered_pipelines() -> dict[str, Pipeline]:
+    """Read all registered pipelines, also those that Kedro left out for a run of others."""
     from kedro.framework.project import pipelines
 
     pipelines.set_requested(None)
-    return {name: one for name, one in pipelines.items() if name != _DEFAULT}
+    return dict(pipelines)
 
 
 def missing_inputs(
