@@ -1,11 +1,13 @@
 from collections import Counter
 
+import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cu_pipeline.core.capability import Kind, split_label
-from cu_pipeline.llm.methods.few_shot import Pool, examples_for, fixed_examples, nearest_examples
+from cu_pipeline.core.capability import Capability, Kind, split_label
+from cu_pipeline.llm.methods.few_shot import Pool, examples_for, fixed_examples, nearest_examples, training_pool
 from cu_pipeline.llm.methods.recipe import Example, Recipe
+from cu_pipeline.llm.prompts.task import Task
 
 POOL = Pool(
     tuple(
@@ -69,3 +71,10 @@ def test_examples_of_several_classes_count_for_each_and_none_is_one_more(shots: 
     assert max(shown) - min(shown) <= 2
     if shots >= 3:
         assert min(shown) >= 1
+
+
+def test_examples_come_from_training_clips_alone() -> None:
+    rows = [(split, f"a clip for {split}", "pets") for split in ("train", "validation", "test", "left_out")]
+    captions = pd.DataFrame(rows, columns=["split", "text", "label"])
+    task = Task("topic", Capability(classes=("pets", "cooking")), "", (), 100)
+    assert [one.text for one in training_pool(captions, task).examples] == ["a clip for train"]
