@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.features.clip_pictures import close_pools
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +41,12 @@ settings.load_profile("project")
 def project_root() -> Path:
     """Give the folder of this repository."""
     return ROOT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_outlives_its_module() -> Iterator[None]:
+    yield
+    close_pools()
 
 
 @pytest.fixture(scope="session")

@@ -23,25 +23,18 @@ def wait(seconds):
     return os.getpid()
 
 
-def workers():
+def children():
     return [child for child in psutil.Process().children() if "cu_pipeline.compute.worker" in child.cmdline()]
 
 
-@pytest.fixture(autouse=True)
-def children():
-    """Give a function that lists the workers of this test; a pool that the whole process shares may have others."""
-    before = workers()
-    return lambda: [child for child in workers() if child not in before]
-
-
 @pytest.fixture
-def pool(children):
+def pool():
     pool = WorkerPool(double, size=2, **LIMITS)
     yield pool
     pool.close()
 
 
-def test_each_thread_gets_its_own_items_answer(pool, children):
+def test_each_thread_gets_its_own_items_answer(pool):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda number: pool.run(number).get(), range(40)))
     assert [answer for _, answer in found] == [2 * number for number in range(40)]
@@ -53,7 +46,7 @@ def test_workers_take_turns(pool):
     assert len({pool.run(0).get()[0] for _ in range(2)}) == 2
 
 
-def test_a_worker_that_died_while_idle_is_replaced(pool, children):
+def test_a_worker_that_died_while_idle_is_replaced(pool):
     for _ in range(2):
         pool.run(0)
     for child in children():
@@ -62,7 +55,7 @@ def test_a_worker_that_died_while_idle_is_replaced(pool, children):
     assert [pool.run(number).get()[1] for number in (1, 2)] == [2, 4]
 
 
-def test_closing_ends_what_is_under_way_and_refuses_the_rest(children):
+def test_closing_ends_what_is_under_way_and_refuses_the_rest():
     pool = WorkerPool(wait, size=1, **LIMITS)
     pool.run(0)
     outcomes = []
@@ -120,11 +113,11 @@ def test_workers_end_soon_after_their_parent_is_killed_busy_or_idle():
     with subprocess.Popen([sys.executable, "-c", PARENT], env=environment, stdout=subprocess.PIPE, text=True) as parent:
         try:
             assert parent.stdout.readline() == "ready\n"
-            started = psutil.Process(parent.pid).children()
-            assert len(started) == 3
+            workers = psutil.Process(parent.pid).children()
+            assert len(workers) == 3
         finally:
             parent.kill()
-    _, alive = psutil.wait_procs(started, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=10)
     for process in alive:
         process.kill()
     assert not alive

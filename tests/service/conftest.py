@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, Reason
-from cu_pipeline.inference.predictor import Prediction
+from cu_pipeline.inference.predictor import Prediction, Predictor
+from cu_pipeline.service.app import ContentUnderstanding
 
 
 @dataclass
@@ -42,7 +44,7 @@ class StandInPredictor:
         self.closed = True
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stand_in():
     return StandInPredictor()
 
@@ -51,3 +53,24 @@ def stand_in():
 def predictor(stand_in):
     stand_in.seen.clear()
     return stand_in
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory, stand_in):
+    """Give a client of the service and the folder of its log, one for all: BentoML allows one a process."""
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "bundles" / "topic").mkdir(parents=True)
+    (folder / "bundles" / "topic" / "bundle.json").write_text("{}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
+        patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
+        patch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
+        patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
+        with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
+            yield client, folder / "log"
+        assert stand_in.closed
+
+
+@pytest.fixture
+def client(application, predictor):
+    return application[0]

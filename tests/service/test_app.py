@@ -4,31 +4,8 @@ import json
 import shutil
 
 import pytest
-from starlette.testclient import TestClient
 
 from cu_pipeline.inference.prediction_log import read_log
-from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.service.app import ContentUnderstanding
-
-
-@pytest.fixture(scope="module")
-def application(tmp_path_factory, stand_in):
-    folder = tmp_path_factory.mktemp("service")
-    (folder / "bundles" / "topic").mkdir(parents=True)
-    (folder / "bundles" / "topic" / "bundle.json").write_text("{}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
-        patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
-        patch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
-        patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
-        with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
-            yield client, folder / "log"
-        assert stand_in.closed
-
-
-@pytest.fixture
-def client(application, predictor):
-    return application[0]
 
 
 @pytest.fixture

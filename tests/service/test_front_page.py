@@ -5,25 +5,7 @@ import base64
 import hashlib
 import re
 
-import pytest
-from starlette.testclient import TestClient
-
-from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.service.app import ContentUnderstanding
 from cu_pipeline.service.front_page import FrontPage, page, policy
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory, stand_in):
-    folder = tmp_path_factory.mktemp("front")
-    (folder / "topic").mkdir()
-    (folder / "topic" / "bundle.json").write_text("{}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CU_PIPELINE_BUNDLES", str(folder))
-        patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
-        patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
-        with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
-            yield client
 
 
 def test_the_front_page_loads_nothing_from_another_host(client, foreign_loads):

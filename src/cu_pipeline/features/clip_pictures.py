@@ -1,6 +1,7 @@
 import atexit
+import threading
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -52,15 +53,28 @@ class ClipPictures:
         return outcome.value or ()
 
 
-@cache
+_pools: dict[tuple[int, int], "WorkerPool[Path, tuple[bytes, ...]]"] = {}
+_lock = threading.Lock()
+
+
+def close_pools() -> None:
+    """End the workers that decode pictures, which otherwise end with this process; a later picture starts others."""
+    with _lock:
+        while _pools:
+            _pools.popitem()[1].close()
+
+
+atexit.register(close_pools)
+
+
 def _pool(count: int, side: int) -> "WorkerPool[Path, tuple[bytes, ...]]":
-    """The workers that decode pictures; they start when first needed and end with this process."""
-    limits = Limits()
-    pool: WorkerPool[Path, tuple[bytes, ...]] = WorkerPool(
-        partial(pictures, count=count, side=side),
-        size=usable_cores(),
-        timeout_s=limits.timeout_s,
-        memory_mb=limits.memory_mb,
-    )
-    atexit.register(pool.close)
-    return pool
+    with _lock:
+        if (count, side) not in _pools:
+            limits = Limits()
+            _pools[count, side] = WorkerPool(
+                partial(pictures, count=count, side=side),
+                size=usable_cores(),
+                timeout_s=limits.timeout_s,
+                memory_mb=limits.memory_mb,
+            )
+        return _pools[count, side]
