@@ -5,8 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import pandas as pd
+
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.paths import from_stored
+from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
 from cu_pipeline.features.store import FeatureStore, empty_values
 from cu_pipeline.media.options import Limits
@@ -17,6 +21,23 @@ CHUNK: Final = 32
 Key = TypeVar("Key")
 
 _log = logging.getLogger(__name__)
+
+
+def contents_of(clips: pd.DataFrame) -> dict[Source, dict[str, str]]:
+    """List what extractors look at, each content once.
+
+    Args:
+        clips: rows of the table of clips.
+
+    Returns:
+        Kind of content -> its hash -> media path or text.
+    """
+    contents: dict[Source, dict[str, str]] = {}
+    for source, column in CONTENT.items():
+        used = clips[clips[column] != ""].drop_duplicates(column)
+        given = used["text"] if source == "text" else [str(from_stored(path)) for path in used["path"]]
+        contents[source] = dict(zip(used[column], given, strict=True))
+    return contents
 
 
 def extract_missing(

@@ -6,10 +6,8 @@ import pandas as pd
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BundleError
-from cu_pipeline.core.paths import from_stored
-from cu_pipeline.features.clip_features import CONTENT
-from cu_pipeline.features.extract import extract_missing
-from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
+from cu_pipeline.features.extract import contents_of, extract_missing
+from cu_pipeline.features.extractor import Extractor, FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeaturizeOptions, build_all
 
@@ -30,9 +28,8 @@ def extract_features(
     """
     count("clips_decoded", 0)
     configured = list(build_all(options.extractors).values())
-    contents: dict[Source, dict[str, str]] = {source: _contents(clips, source) for source in CONTENT}
     extractors = [*configured, *_others(served, configured)]
-    yield from extract_missing(extractors, contents, store, options.limits, LocalMapper(workers))
+    yield from extract_missing(extractors, contents_of(clips), store, options.limits, LocalMapper(workers))
 
 
 def _others(served: Sequence[FeatureInput], configured: Sequence[Extractor]) -> Iterator[Extractor]:
@@ -44,12 +41,3 @@ def _others(served: Sequence[FeatureInput], configured: Sequence[Extractor]) -> 
                 yield one.extractor()
             except BundleError as error:
                 _log.warning("a served model %s", error)
-
-
-def _contents(clips: pd.DataFrame, source: Source) -> dict[str, str]:
-    """Content hash -> media path or text, once each."""
-    column = CONTENT[source]
-    used = clips[clips[column] != ""].drop_duplicates(column)
-    if source == "text":
-        return dict(zip(used[column], used["text"], strict=True))
-    return {key: str(from_stored(path)) for key, path in zip(used[column], used["path"], strict=True)}
