@@ -36,6 +36,19 @@ def test_the_end_of_a_run_tells_macro_f1_and_the_best_baseline_beside_accuracy()
     ]
 
 
+def test_the_end_of_a_run_speaks_of_the_served_model_and_names_a_challenger_that_is_kept_back() -> None:
+    numbers = {"accuracy": 0.756, "macro_f1": 0.7}
+    beside = {"model_version": "abc", "test": {"accuracy": 0.6, "macro_f1": 0.5}}
+    metrics = {
+        "topic": {"test": numbers, "served": True, "challenger": beside},
+        "safety": {"test": numbers, "served": False},
+    }
+    assert results(headlines(metrics)).splitlines()[1:] == [
+        "  topic   test accuracy 0.756, macro-F1 0.700; no baseline was measured; challenger abc: 0.600, kept back",
+        "  safety  test accuracy 0.756, macro-F1 0.700; no baseline was measured; not served",
+    ]
+
+
 def test_only_a_report_that_there_is_is_pointed_at(tmp_path: Path, caplog) -> None:
     state, page = RunState(), tmp_path / "index.html"
     files = {"page": SimpleNamespace(summary="report", path="index.html")}

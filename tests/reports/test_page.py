@@ -249,3 +249,29 @@ def test_a_capability_that_waits_for_people_is_shown_with_its_labels_and_without
     assert "No person has labelled it yet. No model is trained until then." in labels
     assert '<h3>topic <span class="badge wait">no model</span></h3>' in models
     assert '<h3>safety <span class="badge wait">no model</span></h3>' not in models
+
+
+def test_the_served_model_comes_first_and_a_challenger_stands_beside_it(make_results, tmp_path):
+    results = make_results(capabilities=("topic",))
+    found = results.metrics["topic"]
+    worse = found["test"] | {"accuracy": 0.5}
+    found |= {"served": True, "model_version": "a1b2c3d4e5f6"}
+    found["challenger"] = {"model_version": "0123456789ab", "test": worse}
+    html = render_page(results, tmp_path, OPTIONS, LocalMapper(1))
+    tile = html.split('<div class="tile">')[1].split("</div>")[0]
+    assert tile.startswith("<b>81")
+    assert "challenger 0123456789ab: 0.500, kept back" in tile
+    rows = re.findall(r'<th scope="row">(.*?)</th>', html.split('<section id="models">')[1].split("</table>")[0])
+    assert rows[:3] == ["served model", "challenger, kept back", "majority"]
+    assert "another model is served" not in html
+    results.delivery["capabilities"]["topic"]["model_version"] = "ffffffffffff"
+    assert "another model is served" in render_page(results, tmp_path, OPTIONS, LocalMapper(1))
+    results.delivery["capabilities"]["topic"]["model_version"] = "a1b2c3d4e5f6"
+
+
+def test_a_capability_that_waits_again_keeps_its_served_model_on_the_page(make_results, tmp_path):
+    results = make_results(capabilities=("topic",))
+    results.metrics.pop("topic")
+    models = render_page(results, tmp_path, OPTIONS, LocalMapper(1)).split('<section id="models">')[1]
+    assert "no new model" in models
+    assert "which was trained before, is served on" in models

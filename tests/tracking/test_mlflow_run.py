@@ -42,6 +42,16 @@ def test_metrics_are_named_by_capability_and_split() -> None:
     }
 
 
+def test_runs_are_compared_by_what_they_trained_and_the_champion_stands_beside() -> None:
+    trained = {"test": {"accuracy": 0.5}, "model_version": "bbb"}
+    report = {"topic": {"test": {"accuracy": 0.75}, "train": {"accuracy": 1}, "challenger": trained}}
+    assert evaluation_metrics(report) == {
+        "topic/test/accuracy": 0.5,
+        "topic/champion/test/accuracy": 0.75,
+        "topic/champion/train/accuracy": 1.0,
+    }
+
+
 def test_pictures_are_logged_in_their_folders_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     logged = []
 

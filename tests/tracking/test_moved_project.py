@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv(ROOT_VARIABLE, str(root))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         mlflow_run.start(root, "first", {})
-        registry.promote("topic", registry.register(bundle, "topic", "aaa", None), "first")
+        registry.register(bundle, "topic", "aaa", registry.CHAMPION)
         mlflow.set_tag("note", str(root / "mlruns-of-mine" / "x"))
         mlflow_run.finish("FINISHED")
         mlflow.create_experiment("mine", artifact_location="s3://bucket/mine")
@@ -55,8 +55,9 @@ def test_a_moved_projects_champion_is_found_and_new_runs_stay_in_it(made, tmp_pa
     (tmp_path / "after").mkdir()
     moved = copied.rename(tmp_path / "after" / "place")
     open_project(moved, monkeypatch)
-    target = registry.fetch("topic", registry.CHAMPION, tmp_path / "bundle")
-    assert target is not None
+    champion = registry.champion("topic")
+    assert champion is not None
+    target = registry.fetch(champion, tmp_path / "bundle")
     assert (target / "bundle.json").read_text() == "{}"
     mlflow_run.start(moved, "second", {})
     mlflow.log_text("a", "a.txt")
@@ -71,7 +72,7 @@ def test_a_copy_never_writes_into_its_original_and_names_it_nowhere(made, tmp_pa
     mlflow_run.start(copied, "second", {})
     mlflow.log_text("b", "b.txt")
     mlflow_run.finish("FINISHED")
-    registry.register(shutil.copytree(copied / "bundle", tmp_path / "next"), "topic", "bbb", None)
+    registry.register(shutil.copytree(copied / "bundle", tmp_path / "next"), "topic", "bbb")
     assert files_of(made) == before
     assert len(list(copied.glob("mlruns/artifacts/*/artifacts/b.txt"))) == 1
     assert made.as_uri() not in (copied / "mlruns" / "mlflow.db").read_bytes().decode("latin-1")

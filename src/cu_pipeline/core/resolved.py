@@ -24,6 +24,11 @@ class ResolvedCapabilities:
         """The active capabilities that do not wait for people's labels."""
         return {name: one for name, one in self.active.items() if name not in self.waiting}
 
+    @property
+    def configured(self) -> set[str]:
+        """All that the project names, whether or not the feed can teach it now."""
+        return {*self.active, *self.skipped}
+
     def as_json(self) -> dict[str, Any]:
         """Write them for a file."""
         active = {name: one.model_dump(mode="json") for name, one in self.active.items()}

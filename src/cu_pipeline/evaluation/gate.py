@@ -33,6 +33,11 @@ class Decision:
         """The row of `gate.json`."""
         return asdict(self)
 
+    @property
+    def served(self) -> str | None:
+        """Version of the bundle that is served from now on; None: there is none."""
+        return self.challenger if self.decision == "promote" else self.champion
+
 
 def mcnemar(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) -> float:
     """Test whether the challenger is right more often, by the exact one-sided McNemar test.
@@ -82,6 +87,17 @@ def replace_unusable(tested: Decision, fault: str) -> Decision:
     return replace(
         tested, decision="promote", reasons=[f"the champion cannot be served here: {fault}", *tested.reasons]
     )
+
+
+def hold_back(tested: Decision) -> Decision:
+    """Promote no model that people have taken back, whatever a comparison says."""
+    if tested.decision != "promote":
+        return tested
+    reason = (
+        "people took this model back, so it is not promoted again by itself: to have it back, give its version the "
+        "alias champion in MLflow"
+    )
+    return replace(tested, decision="keep", reasons=[reason, *tested.reasons])
 
 
 def not_measured(challenger: str, champion: str | None) -> Decision:

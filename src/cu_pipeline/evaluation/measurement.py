@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from cu_pipeline.core.capability import Capability, indicators
+from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
@@ -59,21 +59,21 @@ def model_report(
 
 
 def baseline_report(
-    train: BaselineData, test: BaselineData, answers: ScoredClips, seed: int, options: EvaluateOptions
+    train: BaselineData, test: BaselineData, kind: Kind, seed: int, options: EvaluateOptions
 ) -> dict[str, Any]:
     """Train and measure every applicable baseline.
 
     Args:
         train: what baselines learn from.
         test: the test clips.
-        answers: of the model, for kind and truth of the same test clips.
+        kind: of the capability.
         seed: of the bootstrap.
         options: of the bootstrap.
     """
     report = {}
     for name, baseline in baselines_for(train).items():
-        probabilities = baseline_probabilities(baseline, train, test, answers.kind)
-        own = ScoredClips.decide(answers.kind, answers.truth, probabilities)
+        probabilities = baseline_probabilities(baseline, train, test, kind)
+        own = ScoredClips.decide(kind, test.truth, probabilities)
         report[name] = with_intervals(own, seed, options.bootstrap_draws)
     return report
 

@@ -213,9 +213,23 @@ def _short(name: str) -> str:
     return printable if len(printable) <= 22 else printable[:21] + "…"
 
 
-MODEL: Final = "this model"
 COMPARED: Final = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 """Metrics that are drawn beside the baselines, with their words."""
+
+
+def compared_models(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """List what stands side by side on the test split, from a capability's part of the `metrics` dataset.
+
+    Returns:
+        Name and numbers: of the served model, of a challenger that is kept back, and of the baselines; nothing
+        without test clips.
+    """
+    if "test" not in found:
+        return []
+    rows = [("served model" if found.get("served") else "this model", found["test"])]
+    if "test" in found.get("challenger", {}):
+        rows.append(("challenger, kept back", found["challenger"]["test"]))
+    return [*rows, *((words(name), values) for name, values in found.get("baselines", {}).items())]
 
 
 def model_figures(found: Mapping[str, Any]) -> "dict[str, Figure]":
@@ -226,11 +240,9 @@ def model_figures(found: Mapping[str, Any]) -> "dict[str, Figure]":
     """
     if "test" not in found:
         return {}
-    rows = [(MODEL, found["test"]), *found.get("baselines", {}).items()]
+    rows = compared_models(found)
     figures = {
-        metric: interval_figure(
-            [(words(name), values[metric], *values["ci95"][metric]) for name, values in rows], title
-        )
+        metric: interval_figure([(name, values[metric], *values["ci95"][metric]) for name, values in rows], title)
         for metric, title in COMPARED.items()
     }
     return figures | {

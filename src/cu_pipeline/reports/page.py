@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri, pictures
-from cu_pipeline.reports.figures import COMPARED, MODEL, model_figures, svg, words
+from cu_pipeline.reports.figures import COMPARED, compared_models, model_figures, svg
 from cu_pipeline.reports.headline import headlines
 from cu_pipeline.reports.templating import environment
 
@@ -93,8 +93,7 @@ def models_section(
 def _model(
     name: str, found: dict[str, Any], gate: dict[str, Any] | None, judged: pd.DataFrame, cards: Cards, most: int
 ) -> dict[str, Any]:
-    test = found.get("test")
-    rows = [(MODEL, test), *found.get("baselines", {}).items()] if test else []
+    rows = compared_models(found)
     right, wrong = (judged[judged["right"] == outcome] for outcome in (True, False))
     return {
         "name": name,
@@ -103,7 +102,10 @@ def _model(
         "rows": rows,
         "splits": [(split.value, found[split.value]) for split in Split if split.value in found],
         "per_class": found.get("per_class", {}),
-        "plots": _plots(found, rows) if test else [],
+        "plots": _plots(found, rows) if rows else [],
+        "version": found.get("model_version", ""),
+        "served": found.get("served"),
+        "challenger": found.get("challenger", {}).get("model_version", ""),
         "gate": gate,
         "right": [_card(row, cards) for row in _surest(right, most)],
         "wrong": [_card(row, cards) for row in _surest(wrong, most)],
@@ -119,7 +121,7 @@ def _plots(found: dict[str, Any], rows: list[tuple[str, dict[str, Any]]]) -> lis
         "calibration": ("Calibration, test split", f"Share that was right by predicted probability: {points}"),
     }
     for metric, title in COMPARED.items():
-        values = ", ".join(f"{words(name)} {values[metric]:.3f}" for name, values in rows)
+        values = ", ".join(f"{name} {values[metric]:.3f}" for name, values in rows)
         said[metric] = (f"{title} beside the baselines", f"{title}: {values}")
     return [
         {"caption": said[name][0], "alt": said[name][1], "uri": data_uri(svg(figure), "image/svg+xml")}

@@ -22,6 +22,7 @@ _logger = logging.getLogger(__name__)
 _MAX_VALUE: Final = 6000
 _MAX_TAG: Final = 8000
 _BATCH: Final = 100
+_SPLITS: Final = ("train", "validation", "test")
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -193,10 +194,18 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
-    """Name the numbers of the `metrics` dataset as `CAPABILITY/SPLIT/NAME` and `CAPABILITY/baseline/NAME/…`."""
+    """Name the numbers of the `metrics` dataset, so that runs can be compared.
+
+    `CAPABILITY/SPLIT/NAME` is of the model that the run trained, whether or not it is served,
+    `CAPABILITY/champion/SPLIT/NAME` of the served one, where that is another, and `CAPABILITY/baseline/NAME/…` of
+    baselines.
+    """
     flat = {}
     for capability, splits in report.items():
-        places = {split: splits[split] for split in ("train", "validation", "test") if split in splits}
+        trained = splits.get("challenger", splits)
+        places = {split: trained[split] for split in _SPLITS if split in trained}
+        if trained is not splits:
+            places |= {f"champion/{split}": splits[split] for split in _SPLITS if split in splits}
         places |= {f"baseline/{name}": scores for name, scores in splits.get("baselines", {}).items()}
         for place, scores in places.items():
             for name, value in scores.items():

@@ -1,17 +1,19 @@
 """Prompts in MLflow: the trials that compared them, and the versions, of which the best has the alias champion."""
 
+import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from kedro.io import AbstractDataset, DatasetError
 
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.json_lines import append_lines
 from cu_pipeline.core.keys import registry_key
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.llm.labels.recipes import Champion, ChampionOf
 from cu_pipeline.llm.methods.recipe import Recipe
 from cu_pipeline.tracking.mlflow_run import configure, log_pictures
-from cu_pipeline.tracking.registry import append_to_ledger
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -115,9 +117,16 @@ def promote(capability: str, recipe: Recipe, client: str, reason: str) -> str:
     version = _register(capability, recipe.template, tags, recipe.name)
     before = _by_alias(capability)
     if before is None or str(before.version) != version:
-        append_to_ledger(LEDGER, capability, None if before is None else str(before.version), version, reason)
+        _append_to_ledger(capability, None if before is None else str(before.version), version, reason)
         _client().set_prompt_alias(_known_name(capability), CHAMPION, int(version))
     return version
+
+
+def _append_to_ledger(capability: str, before: str | None, after: str, reason: str) -> None:
+    """Note a change of champion, by the registry's versions, and put it on the disk."""
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"time": time, "capability": capability, "from": before, "to": after, "reason": reason}
+    append_lines(project_root() / LEDGER, [json.dumps(entry, ensure_ascii=False)])
 
 
 def champion(capability: str) -> Champion | None:

@@ -15,12 +15,13 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.bundles import BundlesDataset
+from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.pipelines.deliver import create_pipeline
 from cu_pipeline.pipelines.deliver.bento import Bento, build, serving
-from cu_pipeline.pipelines.deliver.nodes import register_bundles, select_champions
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions
 from cu_pipeline.tracking import registry
 
@@ -70,26 +71,43 @@ def predict(bundles, clips):
     return pd.DataFrame(rows, columns=list(PREDICTIONS), dtype="object")
 
 
-def gate(bundles, decision="promote"):
+def gate(bundles, decision="promote", champions=None):
     return {
-        name: {"decision": decision, "reasons": ["a reason"], "challenger": bundle.version, "champion": None}
+        name: {"decision": decision, "reasons": ["a reason"], "challenger": bundle.version}
+        | {"champion": champions[name].version if champions else None}
         for name, bundle in bundles.items()
     }
 
 
+def datasets(project, bundles, gate, predictions):
+    champions, ledger = project / "data/06_models/champions", project / "data/06_models/promotions.jsonl"
+    of = "cu_pipeline.tracking.promotions.Promotion"
+    return {
+        "bundles": MemoryDataset(bundles, copy_mode="assign"),
+        "gate": MemoryDataset(gate),
+        "clips": MemoryDataset(clips()),
+        "predictions": MemoryDataset(predictions),
+        "params:deliver": MemoryDataset(OPTIONS),
+        "capabilities_resolved": MemoryDataset(ResolvedCapabilities(skipped={"waits": "no label"})),
+        "champions": BundlesDataset(filepath=str(champions)),
+        "served_champions": BundlesDataset(filepath=str(champions), lenient=True),
+        "earlier_promotions": JSONObjectLog(filepath=str(ledger), of=of),
+        "promotions": JSONObjectLog(filepath=str(ledger), of=of),
+        "delivery": MemoryDataset(),
+    }
+
+
+def promote(project, bundles, gate):
+    """Run what decides who serves; give the served versions and the ledger's changes."""
+    catalog = DataCatalog(datasets(project, bundles, gate, None))
+    SequentialRunner().run(create_pipeline().to_outputs("champions"), catalog)
+    served = {name: bundle.version for name, bundle in catalog.load("champions").items()}
+    return served, [(entry.before, entry.after, entry.by) for entry in catalog.load("promotions")]
+
+
 def run(project, bundles, gate, predictions):
     counters.reset()
-    catalog = DataCatalog(
-        {
-            "bundles": MemoryDataset(bundles, copy_mode="assign"),
-            "gate": MemoryDataset(gate),
-            "clips": MemoryDataset(clips()),
-            "predictions": MemoryDataset(predictions),
-            "params:deliver": MemoryDataset(OPTIONS),
-            "champions": BundlesDataset(filepath=str(project / "data/06_models/champions")),
-            "delivery": MemoryDataset(),
-        }
-    )
+    catalog = DataCatalog(datasets(project, bundles, gate, predictions))
     SequentialRunner().run(create_pipeline(), catalog)
     return catalog.load("delivery"), counters.counts()
 
@@ -129,17 +147,77 @@ def test_delivery_end_to_end(project, make_bundle, caplog):
     assert kept["capabilities"] == delivery["capabilities"]
     assert kept["bento"] == delivery["bento"]
 
-    registered = register_bundles(challenger, gate(challenger))
-    assert registered == {"topic": "2", "safety": "1"}
-    assert select_champions(registered, challenger)["topic"].version == challenger["topic"].version
 
+@pytest.fixture
+def three(make_bundle):
+    return [{"topic": make_bundle(seed=seed)} for seed in (1, 2, 3)]
+
+
+def versions(bundles):
+    return {name: bundle.version for name, bundle in bundles.items()}
+
+
+def test_what_people_take_back_is_not_promoted_again(project, three, caplog):
+    first, second, third = three
+    a, b, c = (bundles["topic"].version for bundles in three)
+    assert promote(project, first, gate(first)) == (versions(first), [(None, a, "gate")])
+    served, ledger = promote(project, second, gate(second, champions=first))
+    assert (served, ledger[1:]) == (versions(second), [(a, b, "gate")])
     roll_back("topic", "1")
-    registered = register_bundles(challenger, gate(challenger))
-    served = select_champions(registered, challenger)
-    assert {name: bundle.version for name, bundle in served.items()} == {
-        name: bundle.version for name, bundle in bundles.items()
-    }
-    assert "topic: version 2 was promoted and taken back by hand" in caplog.text
+    for _ in range(2):
+        served, ledger = promote(project, second, gate(second, champions=first))
+        assert (served, ledger[2:]) == (versions(first), [(b, a, "hand")])
+    assert f"topic: {b} was promoted and taken back by hand" in caplog.text
+    served, ledger = promote(project, third, gate(third, champions=first))
+    assert (served, ledger[3:]) == (versions(third), [(a, c, "gate")])
+
+
+def test_a_clones_empty_registry_is_filled_and_gated_against(project, three):
+    first, second, third = three
+    promote(project, first, gate(first))
+    promote(project, second, gate(second, champions=first))
+    shutil.rmtree(project / "mlruns")
+    served, ledger = promote(project, third, gate(third, "keep", second))
+    assert (served, len(ledger)) == (versions(second), 2)
+    champion = registry.champion("topic")
+    assert champion is not None
+    assert champion.bundle_version == second["topic"].version
+
+
+def test_a_decision_about_another_champion_promotes_nothing(project, three, caplog):
+    first, second, third = three
+    promote(project, first, gate(first))
+    served, ledger = promote(project, third, gate(third, champions=second))
+    assert (served, len(ledger)) == (versions(first), 1)
+    assert "stays until the evaluate pipeline has run" in caplog.text
+
+
+@pytest.mark.parametrize("output", ["promotions", "champions"])
+def test_a_delivery_that_was_killed_is_completed_by_the_next(project, three, output, monkeypatch):
+    first, second, _ = three
+    promote(project, first, gate(first))
+    kinds = {"promotions": JSONObjectLog, "champions": BundlesDataset}
+    real = kinds[output].save
+
+    def save(self, data):
+        if output == "promotions":
+            real(self, data)  # the ledger is written, nothing else is
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kinds[output], "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            promote(project, second, gate(second, champions=first))
+    verdict = gate(second, "keep", second)  # the next run's gate finds that the challenger is the champion
+    served, ledger = promote(project, second, verdict)
+    assert (served, len(ledger)) == (versions(second), 2)
+
+
+def test_a_capability_that_is_not_trained_keeps_its_champion_while_it_is_configured(project, make_bundle):
+    bundles = {name: make_bundle(name) for name in ("waits", "gone", "topic")}
+    promote(project, bundles, gate(bundles))
+    served, _ = promote(project, {"topic": bundles["topic"]}, gate({"topic": bundles["topic"]}, "keep", bundles))
+    assert set(served) == {"waits", "topic"}
 
 
 def test_without_a_champion_nothing_is_served(project, make_bundle):

@@ -8,6 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.records import CLIPS, PREDICTIONS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver import create_pipeline
@@ -25,6 +26,10 @@ def test_without_any_model_nothing_is_served_and_that_is_said(
         "bundles": {},
         "gate": {},
         "clips": table([], CLIPS),
+        "served_champions": {"topic": caption_reader},
+        "earlier_promotions": [],
+        "promotions": [],
+        "capabilities_resolved": ResolvedCapabilities(),
         "predictions": table(pd.DataFrame(columns=list(PREDICTIONS)), PREDICTIONS),
         "params:deliver": DeliverOptions(),
     }

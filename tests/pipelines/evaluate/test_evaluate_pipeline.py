@@ -16,7 +16,13 @@ from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.pipelines.evaluate import create_pipeline
 
-OUTPUTS = {"predictions": ParquetTable, "reference": ParquetTable, "metrics": JSONFile, "gate": JSONFile}
+OUTPUTS = {
+    "predictions": ParquetTable,
+    "challenger_predictions": ParquetTable,
+    "reference": ParquetTable,
+    "metrics": JSONFile,
+    "gate": JSONFile,
+}
 
 
 @pytest.fixture
@@ -33,13 +39,14 @@ def contrary(caption_reader):
     return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
 
 
-def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1):
-    """Run what gives `outputs`; give them by name."""
+def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_back=()):
+    """Run what gives `outputs`, but for the look into the registry; give them by name."""
     datasets = {
         "clips": world.clips,
         "labels": world.labels,
         "bundles": {} if challenger is None else {"topic": challenger},
         "champion_bundles": {} if champion is None else {"topic": champion},
+        "taken_back": {"topic": set(taken_back)},
         "features": world.store,
         "params:evaluate": EvaluateOptions(bootstrap_draws=100),
         "params:seed": seed,
@@ -47,7 +54,8 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1):
     catalog = DataCatalog({name: MemoryDataset(value) for name, value in datasets.items()})
     for name, kind in OUTPUTS.items():
         catalog[name] = kind(filepath=str(world.store.root.parent / name))
-    SequentialRunner().run(create_pipeline().to_outputs(*outputs), catalog)
+    pipeline = create_pipeline()
+    SequentialRunner().run((pipeline - pipeline.only_nodes("find_champions")).to_outputs(*outputs), catalog)
     return {name: catalog.load(name) for name in outputs}
 
 
@@ -233,3 +241,76 @@ def test_several_classes_at_once_are_judged_by_their_thresholds(world, caption_r
     report = run(world, bundle, outputs=["metrics"])["metrics"]["topic"]
     assert report["test"]["accuracy"] == 1
     assert report["confusion"] == {"cooking": [[4, 0], [0, 4]], "sport": [[8, 0], [0, 0]]}
+
+
+def test_results_speak_of_the_served_model_and_show_the_challenger_beside_it(world, caption_reader, contrary):
+    found = run(world, contrary, caption_reader)
+    assert found["gate"]["topic"]["decision"] == "keep"
+    report = found["metrics"]["topic"]
+    assert (report["model_version"], report["served"], report["test"]["accuracy"]) == (caption_reader.version, True, 1)
+    beside = report["challenger"]
+    assert (beside["model_version"], beside["test"]["accuracy"]) == (contrary.version, 0)
+    assert beside["test"]["n"] == report["test"]["n"] == 8
+    assert set(found["predictions"]["model_version"]) == {caption_reader.version}
+    assert set(found["challenger_predictions"]["model_version"]) == {contrary.version}
+    assert found["challenger_predictions"]["clip_id"].tolist() == found["predictions"]["clip_id"].tolist()
+    assert {json.loads(told)["topic"] for told in found["reference"]["versions"]} == {caption_reader.version}
+
+
+def test_a_promoted_model_is_the_served_one_and_stands_alone(world, caption_reader, contrary):
+    for champion in (contrary, None, caption_reader):
+        found = run(world, caption_reader, champion, ["metrics", "predictions", "challenger_predictions"])
+        report = found["metrics"]["topic"]
+        assert (report["model_version"], report["served"]) == (caption_reader.version, True)
+        assert "challenger" not in report
+        assert set(found["predictions"]["model_version"]) == {caption_reader.version}
+        assert found["challenger_predictions"].empty
+
+
+def test_a_model_that_is_neither_promoted_nor_replaced_is_told_as_not_served(world, caption_reader):
+    report = run(world.relabel("test", source="llm"), caption_reader, outputs=["metrics"])["metrics"]["topic"]
+    assert (report["model_version"], report["served"]) == (caption_reader.version, False)
+
+
+def test_each_of_two_models_is_measured_by_its_own_features(world, caption_reader, earlier_champion):
+    report = run(world, earlier_champion, caption_reader, ["metrics"])["metrics"]["topic"]
+    assert (report["test"]["accuracy"], report["challenger"]["test"]["accuracy"]) == (1, 0)
+
+
+def test_where_the_champions_features_are_not_stored_the_trained_model_is_shown_as_not_served(
+    world, caption_reader, earlier_champion, caplog
+):
+    identity = build_all(FeatureOptions(frames={"count": 3, "size": 64}))["frames"].identity
+    shutil.rmtree(world.store.root / "frames" / identity.fingerprint)
+    found = run(world, caption_reader, earlier_champion)
+    report = found["metrics"]["topic"]
+    assert (report["model_version"], report["served"]) == (caption_reader.version, False)
+    assert "topic: the features that the champion reads are stored for no clip" in caplog.text
+
+
+def test_a_model_that_people_took_back_is_not_promoted_again_but_compared(world, caption_reader, contrary):
+    taken_back = [caption_reader.version]
+    found = run(world, caption_reader, contrary, ["gate", "metrics"], taken_back=taken_back)
+    decision, report = found["gate"]["topic"], found["metrics"]["topic"]
+    assert (decision["decision"], decision["effect"]) == ("keep", 1)
+    assert "people took this model back" in decision["reasons"][0]
+    assert (report["model_version"], report["challenger"]["model_version"]) == (
+        contrary.version,
+        caption_reader.version,
+    )
+    alone = run(world, caption_reader, None, ["gate"], taken_back=taken_back)["gate"]["topic"]
+    assert (alone["decision"], alone["champion"]) == ("keep", None)
+
+
+def test_a_champion_of_other_classes_that_people_gave_back_is_served_but_not_measured(world, caption_reader):
+    champion = replace(caption_reader, classes=("cooking", "travel"))
+    found = run(world, caption_reader, champion, taken_back=[caption_reader.version])
+    assert set(found["predictions"]["model_version"]) == {champion.version}
+    report = found["metrics"]["topic"]
+    assert (report["model_version"], report["served"]) == (caption_reader.version, False)
+
+
+def test_a_champion_that_was_not_trained_again_is_predicted_with(world, caption_reader):
+    found = run(world, None, caption_reader)
+    assert len(found["predictions"]) == 24
+    assert (found["metrics"], found["gate"]) == ({}, {})

@@ -7,33 +7,117 @@ import pandas as pd
 
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import project_root
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento, build
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
+from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
 
 
-def register_bundles(bundles: dict[str, Bundle], gate: dict[str, Any]) -> dict[str, str]:
-    """Register every bundle as challenger and promote where the gate decided so.
+def register_challengers(bundles: dict[str, Bundle]) -> dict[str, str]:
+    """Register every bundle as its capability's challenger.
 
     Returns:
-        capability -> registry version of the bundle.
+        capability -> what the registry calls the bundle.
+    """
+    from cu_pipeline.tracking import registry
+
+    registered = {}
+    for name, bundle in bundles.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            bundle.save(Path(scratch))
+            registered[name] = registry.register(Path(scratch), name, bundle.version)
+    return registered
+
+
+def record_promotions(
+    registered: dict[str, str],
+    bundles: dict[str, Bundle],
+    gate: dict[str, Any],
+    served: dict[str, Bundle],
+    ledger: list[Promotion],
+) -> list[Promotion]:
+    """Enter into the ledger what people changed in MLflow, and the challengers that the gate promotes.
+
+    What is entered is done in the registry by `select_champions`: a run that is killed between the two is completed
+    by the next one.
+
+    Returns:
+        The new entries.
 
     Raises:
         DeliveryError: the gate did not judge a bundle.
     """
-    registered = {}
-    for name, bundle in bundles.items():
-        registered[name] = register_challenger(bundle)
-        promote_if_decided(bundle, registered[name], gate.get(name))
-    return registered
+    from cu_pipeline.tracking import registry
+    from cu_pipeline.tracking.champions import settle_champions
+
+    standing = settle_champions(served, bundles, ledger)
+    entries = list(standing.moved)
+    for name, challenger in bundles.items():
+        champion = standing.champions.get(name)
+        verdict = _verdict(challenger, gate.get(name))
+        if _is_promoted(challenger, champion, verdict, standing.taken_back[name]):
+            before = champion.version if champion else None
+            known = registry.find(name, before) if before else None
+            entry = Promotion.now(name, (before, challenger.version), "gate", "; ".join(verdict["reasons"]))
+            entries.append(entry.numbered(known.version if known else None, registered[name]))
+    return entries
 
 
-def select_champions(registered: dict[str, str], bundles: dict[str, Bundle]) -> dict[str, Bundle]:
-    """The champion's bundle of every registered capability that has a champion."""
-    found = {name: champion_bundle(name, bundles) for name in registered}
-    return {name: bundle for name, bundle in found.items() if bundle is not None}
+def select_champions(
+    ledger: list[Promotion],
+    bundles: dict[str, Bundle],
+    served: dict[str, Bundle],
+    resolved: ResolvedCapabilities,
+) -> dict[str, Bundle]:
+    """Choose what is served: the champion of every configured capability that has one.
+
+    A capability that could not be trained this time, such as one that waits for labels, keeps its champion.
+    """
+    from cu_pipeline.tracking.champions import settle_champions
+
+    kept = {name: bundle for name, bundle in served.items() if name in bundles or name in resolved.configured}
+    champions = settle_champions(kept, bundles, ledger).champions
+    for name in bundles.keys() - champions.keys():
+        _log.warning("capability %r has no champion: the gate promoted none. It is not served.", name)
+    return champions
+
+
+def _verdict(challenger: Bundle, verdict: dict[str, Any] | None) -> dict[str, Any]:
+    if verdict is None or verdict["challenger"] != challenger.version:
+        judged = "nothing" if verdict is None else verdict["challenger"]
+        raise DeliveryError(
+            f"capability {challenger.capability!r}: the gate judged {judged}, not the bundle {challenger.version}. "
+            "Run the evaluate pipeline first."
+        )
+    return verdict
+
+
+def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str, Any], taken_back: set[str]) -> bool:
+    """Whether a challenger becomes champion: the gate says so, of this champion, and no person has said otherwise."""
+    name, present = challenger.capability, champion.version if champion else None
+    if verdict["decision"] != "promote" or present == challenger.version:
+        return False
+    if challenger.version in taken_back:
+        _log.warning(
+            "%s: %s was promoted and taken back by hand, so it is not promoted again by itself. To have it back, "
+            "give its version the alias champion in MLflow",
+            name,
+            challenger.version,
+        )
+        return False
+    if verdict["champion"] != present:
+        _log.warning(
+            "%s: the gate compared %s with %s, but the champion is %s: it stays until the evaluate pipeline has run",
+            name,
+            challenger.version,
+            verdict["champion"] or "no champion",
+            present or "none",
+        )
+        return False
+    return True
 
 
 def build_bentos(champions: dict[str, Bundle], options: DeliverOptions) -> list[Bento]:
@@ -84,65 +168,3 @@ def report_delivery(
             for name, version in versions.items()
         },
     }
-
-
-def register_challenger(bundle: Bundle) -> str:
-    """Register a bundle as its capability's challenger and give the registry's version."""
-    from cu_pipeline.tracking import registry
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "bundle"
-        bundle.save(folder)
-        return registry.register(folder, bundle.capability, bundle.version, None)
-
-
-def promote_if_decided(bundle: Bundle, version: str, verdict: dict[str, Any] | None) -> None:
-    """Make a challenger the champion where the gate decided so.
-
-    Raises:
-        DeliveryError: the gate did not judge this bundle.
-    """
-    from cu_pipeline.tracking import registry
-
-    if verdict is None or verdict["challenger"] != bundle.version:
-        judged = "nothing" if verdict is None else verdict["challenger"]
-        raise DeliveryError(
-            f"capability {bundle.capability!r}: the gate judged {judged}, not the bundle {bundle.version}. "
-            "Run the evaluate pipeline first."
-        )
-    if verdict["decision"] != "promote":
-        return
-    if registry.is_taken_back(bundle.capability, version):
-        _log.warning(
-            "%s: version %s was promoted and taken back by hand, so it is not promoted again by itself. "
-            "To have it back, give it the alias %s in MLflow",
-            bundle.capability,
-            version,
-            registry.CHAMPION,
-        )
-    else:
-        registry.promote(bundle.capability, version, "; ".join(verdict["reasons"]))
-
-
-def champion_bundle(capability: str, bundles: dict[str, Bundle]) -> Bundle | None:
-    """The champion's bundle: the one at hand when it is that, else the registry's files.
-
-    Raises:
-        DeliveryError: the registry does not give the champion's files.
-    """
-    from cu_pipeline.tracking import registry
-
-    champion = registry.champion(capability)
-    if champion is None:
-        _log.warning("capability %r has no champion: the gate promoted none. It is not served.", capability)
-        return None
-    if champion.bundle_version == bundles[capability].version:
-        return bundles[capability]
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = registry.fetch(capability, registry.CHAMPION, Path(scratch) / "bundle")
-        if folder is None:
-            raise DeliveryError(
-                f"capability {capability!r}: the registry has no files of its champion, version "
-                f"{champion.version}. Promote a version that it has."
-            )
-        return Bundle.load(folder)

@@ -3,7 +3,8 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.pipelines.deliver.nodes import (
     build_bentos,
     check_service,
-    register_bundles,
+    record_promotions,
+    register_challengers,
     report_delivery,
     select_champions,
 )
@@ -13,8 +14,19 @@ def create_pipeline(**_: object) -> Pipeline:
     """Trained bundles and the gate's decisions to a checked service."""
     return Pipeline(
         [
-            Node(register_bundles, ["bundles", "gate"], "registered_bundles", name="register_bundles"),
-            Node(select_champions, ["registered_bundles", "bundles"], "champions", name="select_champions"),
+            Node(register_challengers, "bundles", "registered_bundles", name="register_challengers"),
+            Node(
+                record_promotions,
+                ["registered_bundles", "bundles", "gate", "served_champions", "earlier_promotions"],
+                "promotions",
+                name="record_promotions",
+            ),
+            Node(
+                select_champions,
+                ["promotions", "bundles", "served_champions", "capabilities_resolved"],
+                "champions",
+                name="select_champions",
+            ),
             Node(build_bentos, ["champions", "params:deliver"], "bentos", name="build_bento"),
             Node(
                 check_service,

@@ -7,6 +7,7 @@ import pandas as pd
 from cu_pipeline.core.capability import indicators
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
@@ -21,6 +22,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference.predictor import predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of
+from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
 
@@ -28,13 +30,19 @@ _NOTHING: Final = "{}"
 """Predictions, labels and versions of a clip where there is no model."""
 
 
-def predict_clips(clips: pd.DataFrame, bundles: dict[str, Bundle], store: FeatureStore) -> pd.DataFrame:
-    """Predict every capability of every clip from its stored features.
+def find_champions(
+    served: dict[str, Bundle], bundles: dict[str, Bundle], ledger: list[Promotion], resolved: ResolvedCapabilities
+) -> tuple[dict[str, Bundle], dict[str, set[str]]]:
+    """Find what serves now, as the project's data say; a registry that lacks it is filled.
 
     Returns:
-        The predictions table.
+        The champions of all configured capabilities, and the versions that people took back, by capability.
     """
-    return predict_table(clips, store, bundles)
+    from cu_pipeline.tracking.champions import settle_champions
+
+    kept = {name: bundle for name, bundle in served.items() if name in bundles or name in resolved.configured}
+    standing = settle_champions(kept, bundles, ledger)
+    return standing.champions, standing.taken_back
 
 
 def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bundle]) -> dict[str, Judged]:
@@ -46,39 +54,11 @@ def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bun
     return {name: Judged.of(name, bundle.answers, clips, labels) for name, bundle in bundles.items()}
 
 
-def measure_models(
-    judged: dict[str, Judged],
-    predictions: pd.DataFrame,
-    bundles: dict[str, Bundle],
-    store: FeatureStore,
-    options: EvaluateOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """Measure each model, and baselines beside it, on clips that people labelled.
-
-    Returns:
-        The `metrics` dataset: capability -> split -> numbers, and what plots need.
-    """
-    report = {}
-    for name, truth in judged.items():
-        own = predictions[predictions["capability"] == name]
-        answers = {split: truth.answers(split, own) for split in truth.clips}
-        report[name] = model_report(answers, list(truth.capability.classes), seed, options)
-        if not len(answers["test"]):
-            _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
-            continue
-        train, test = (_baseline_data(truth, split, bundles[name], store) for split in ("train", "test"))
-        report[name]["baselines"] = (
-            baseline_report(train, test, answers["test"], seed, options) if len(train.texts) else {}
-        )
-        _log.info("%s: %s", name, _summary(report[name]))
-    return report
-
-
 def gate_challengers(
     judged: dict[str, Judged],
     bundles: dict[str, Bundle],
     champions: dict[str, Bundle],
+    taken_back: dict[str, set[str]],
     store: FeatureStore,
     options: EvaluateOptions,
 ) -> dict[str, Any]:
@@ -90,16 +70,134 @@ def gate_challengers(
     decisions = {}
     for name, challenger in bundles.items():
         decision = _gate(challenger, champions.get(name), judged[name], store, options.gate_alpha)
+        if challenger.version in taken_back.get(name, ()):
+            decision = gate.hold_back(decision)
         decisions[name] = decision.to_json()
         _log.info("%s: %s: %s", name, decision.decision, "; ".join(decision.reasons))
     return decisions
+
+
+def choose_shown(
+    clips: pd.DataFrame,
+    bundles: dict[str, Bundle],
+    champions: dict[str, Bundle],
+    decisions: dict[str, Any],
+    store: FeatureStore,
+) -> dict[str, Bundle]:
+    """Choose the model of each capability that results speak of: the served one, and where there is none the trained.
+
+    A champion whose features are stored for no clip says nothing of them, so the trained model stands for it.
+    """
+    shown = dict(bundles)
+    for name, champion in champions.items():
+        if name in decisions and gate.Decision(**decisions[name]).served != champion.version:
+            continue
+        if all(_is_stored(clips, store, one) for one in champion.inputs.values()):
+            shown[name] = champion
+        else:
+            _log.warning("%s: the features that the champion reads are stored for no clip: run featurize", name)
+    return shown
+
+
+def predict_clips(clips: pd.DataFrame, shown: dict[str, Bundle], store: FeatureStore) -> pd.DataFrame:
+    """Predict every capability of every clip from its stored features, by the served models.
+
+    Returns:
+        The predictions table.
+    """
+    return predict_table(clips, store, shown)
+
+
+def predict_by_challengers(
+    clips: pd.DataFrame, bundles: dict[str, Bundle], shown: dict[str, Bundle], store: FeatureStore
+) -> pd.DataFrame:
+    """Predict every clip by the trained models that are kept back.
+
+    Returns:
+        A table like that of the predictions.
+    """
+    kept_back = {name: bundle for name, bundle in bundles.items() if bundle.version != shown[name].version}
+    return predict_table(clips, store, kept_back)
+
+
+def measure_models(
+    judged: dict[str, Judged],
+    predictions: pd.DataFrame,
+    models: dict[str, Bundle],
+    options: EvaluateOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """Measure models on clips that people labelled.
+
+    Args:
+        judged: the clips, by capability.
+        predictions: of all clips.
+        models: the bundles that predicted, by capability; there may be others.
+        options: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        capability -> its part of the `metrics` dataset, without baselines.
+    """
+    report = {}
+    for name, truth in judged.items():
+        own = predictions[predictions["capability"] == name]
+        if own.empty:
+            continue
+        if models[name].answers != truth.capability:
+            _log.warning("%s: the served model answers other classes than people label, so it is not measured", name)
+            continue
+        answers = {split: truth.answers(split, own) for split in truth.clips}
+        measured = model_report(answers, list(truth.capability.classes), seed, options)
+        report[name] = {"model_version": models[name].version} | measured
+    return report
+
+
+def measure_baselines(
+    judged: dict[str, Judged], bundles: dict[str, Bundle], store: FeatureStore, options: EvaluateOptions, seed: int
+) -> dict[str, Any]:
+    """Train and measure simple models on the same clips.
+
+    Returns:
+        capability -> baseline -> numbers.
+    """
+    report = {}
+    for name, truth in judged.items():
+        train, test = (_baseline_data(truth, split, bundles[name], store) for split in ("train", "test"))
+        usable = len(train.texts) and len(test.texts)
+        report[name] = baseline_report(train, test, truth.capability.kind, seed, options) if usable else {}
+    return report
+
+
+def gather_metrics(
+    shown: dict[str, Any], challengers: dict[str, Any], baselines: dict[str, Any], decisions: dict[str, Any]
+) -> dict[str, Any]:
+    """Put the numbers together: of the served model first, of a challenger that is kept back beside it.
+
+    Returns:
+        The `metrics` dataset: capability -> split -> numbers, and what plots need.
+    """
+    report = {}
+    for name, decision in decisions.items():
+        found, other = shown.get(name), challengers.get(name)
+        first = found or other
+        if first is None:
+            continue
+        served = first["model_version"] == gate.Decision(**decision).served
+        beside = {"challenger": other} if found and other else {}
+        report[name] = first | {"served": served, "baselines": baselines[name]} | beside
+        if "test" in first:
+            _log.info("%s: %s", name, _summary(report[name]))
+        else:
+            _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
+    return report
 
 
 def describe_reference(
     clips: pd.DataFrame,
     predictions: pd.DataFrame,
     bundles: dict[str, Bundle],
-    champions: dict[str, Bundle],
+    shown: dict[str, Bundle],
     store: FeatureStore,
 ) -> pd.DataFrame:
     """Describe training and validation clips as the service's log describes its traffic.
@@ -107,11 +205,11 @@ def describe_reference(
     Test clips are left out: they may be replayed as traffic, and would be compared with themselves.
 
     Returns:
-        clip_id, split, embedding (list) of all features that a model or a champion reads, widths of its parts, media
-        facts, text_length, and JSON of predictions, labels and model versions.
+        clip_id, split, embedding (list) of all features that a trained or served model reads, widths of its parts,
+        media facts, text_length, and JSON of predictions, labels and model versions.
     """
     known = clips[clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])].reset_index(drop=True)
-    inputs = [one for one in inputs_of([*bundles.values(), *champions.values()]) if _is_stored(known, store, one)]
+    inputs = [one for one in inputs_of([*bundles.values(), *shown.values()]) if _is_stored(known, store, one)]
     features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
     vectors, parts = embedding(features, len(known))
     said = dict(iter(predictions.groupby("clip_id")))
@@ -189,5 +287,9 @@ def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: Featu
 def _summary(report: dict[str, Any]) -> str:
     test = report["test"]
     low, high = test["ci95"]["accuracy"]
-    others = ", ".join(f"{name} {values['accuracy']:.3f}" for name, values in report["baselines"].items())
-    return f"test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {others}"
+    others = {name: values["accuracy"] for name, values in report["baselines"].items()}
+    if "challenger" in report:
+        others = {"challenger": report["challenger"]["test"]["accuracy"]} | others
+    told = ", ".join(f"{name} {accuracy:.3f}" for name, accuracy in others.items())
+    who = "served model" if report["served"] else "model"
+    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"

@@ -2,30 +2,80 @@ from kedro.pipeline import Node, Pipeline
 
 from cu_pipeline.pipelines.evaluate import nodes
 
+OPTIONS = ["params:evaluate", "params:seed"]
+
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Bundles to predictions, metrics and the gate's decisions."""
-    return Pipeline(
-        [
-            Node(nodes.predict_clips, ["clips", "bundles", "features"], "predictions", name="predict_clips"),
-            Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
-            Node(
-                nodes.describe_reference,
-                ["clips", "predictions", "bundles", "champion_bundles", "features"],
-                "reference",
-                name="describe_reference",
-            ),
-            Node(
-                nodes.measure_models,
-                ["judged_clips", "predictions", "bundles", "features", "params:evaluate", "params:seed"],
-                "metrics",
-                name="measure_models",
-            ),
-            Node(
-                nodes.gate_challengers,
-                ["judged_clips", "bundles", "champion_bundles", "features", "params:evaluate"],
-                "gate",
-                name="gate_challengers",
-            ),
-        ]
-    )
+    """Bundles to the gate's decisions, and to predictions and metrics of what serves from then on."""
+    return Pipeline([*_decisions(), *_predictions(), *_measurements()])
+
+
+def _decisions() -> list[Node]:
+    return [
+        Node(
+            nodes.find_champions,
+            ["served_champions", "bundles", "earlier_promotions", "capabilities_resolved"],
+            ["champion_bundles", "taken_back"],
+            name="find_champions",
+        ),
+        Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
+        Node(
+            nodes.gate_challengers,
+            ["judged_clips", "bundles", "champion_bundles", "taken_back", "features", "params:evaluate"],
+            "gate",
+            name="gate_challengers",
+        ),
+        Node(
+            nodes.choose_shown,
+            ["clips", "bundles", "champion_bundles", "gate", "features"],
+            "shown_bundles",
+            name="choose_shown",
+        ),
+    ]
+
+
+def _predictions() -> list[Node]:
+    return [
+        Node(nodes.predict_clips, ["clips", "shown_bundles", "features"], "predictions", name="predict_clips"),
+        Node(
+            nodes.predict_by_challengers,
+            ["clips", "bundles", "shown_bundles", "features"],
+            "challenger_predictions",
+            name="predict_by_challengers",
+        ),
+        Node(
+            nodes.describe_reference,
+            ["clips", "predictions", "bundles", "shown_bundles", "features"],
+            "reference",
+            name="describe_reference",
+        ),
+    ]
+
+
+def _measurements() -> list[Node]:
+    return [
+        Node(
+            nodes.measure_models,
+            ["judged_clips", "predictions", "shown_bundles", *OPTIONS],
+            "shown_metrics",
+            name="measure_models",
+        ),
+        Node(
+            nodes.measure_models,
+            ["judged_clips", "challenger_predictions", "bundles", *OPTIONS],
+            "challenger_metrics",
+            name="measure_challengers",
+        ),
+        Node(
+            nodes.measure_baselines,
+            ["judged_clips", "bundles", "features", *OPTIONS],
+            "baseline_metrics",
+            name="measure_baselines",
+        ),
+        Node(
+            nodes.gather_metrics,
+            ["shown_metrics", "challenger_metrics", "baseline_metrics", "gate"],
+            "metrics",
+            name="gather_metrics",
+        ),
+    ]
