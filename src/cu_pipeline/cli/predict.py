@@ -186,4 +186,4 @@ def _told(answers: "BatchAnswers", rejects: "pd.DataFrame", output: Path, refuse
     yield f"models: {models}; {counts().get('clips_decoded', 0):,} clips decoded"
     if len(rejects):
         reasons = ", ".join(f"{reason} {number:,}" for reason, number in rejects["reason"].value_counts().items())
-        yield f"{len(rejects):,} rows refused ({reasons}): {refused}"
+        yield f"{len(rejects):,} row{'s' if len(rejects) > 1 else ''} refused ({reasons}): {refused}"

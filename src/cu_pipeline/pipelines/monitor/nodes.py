@@ -102,7 +102,9 @@ def _comparable(
     comparable: dict[str, Kind] = {}
     skipped: dict[str, str] = {}
     for name, served in _served(delivery).items():
-        if name in kinds and {told.get(name) for told in versions} == {served}:
+        if name not in kinds:
+            skipped[f"predictions of {name}"] = "the feed has no label of it now"
+        elif {told.get(name) for told in versions} == {served}:
             comparable[name] = kinds[name]
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"
