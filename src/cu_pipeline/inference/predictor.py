@@ -173,7 +173,7 @@ def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:
 
 
 def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
-    """Predict every capability of every clip, each model from the stored features that it was trained on.
+    """Predict every capability of the clips in its scope, each model from the stored features that it was trained on.
 
     Args:
         clips: n rows of the clips table.
@@ -181,14 +181,19 @@ def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str
         bundles: by capability.
 
     Returns:
-        The predictions table: n rows a capability.
+        The predictions table: a row for each capability and clip inside its scope.
 
     Raises:
         StoreError: no feature that a model reads is stored.
     """
     reader = FeatureReader(clips, store)
-    parts = [_rows(clips, reader, bundle) for bundle in bundles.values()]
+    parts = [_scoped_rows(clips, reader, store, bundle) for bundle in bundles.values()]
     return table(pd.concat(parts, ignore_index=True) if parts else [], PREDICTIONS)
+
+
+def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore, bundle: Bundle) -> pd.DataFrame:
+    inside = bundle.scope.within(clips)
+    return _rows(inside, reader if inside is clips else FeatureReader(inside, store), bundle)
 
 
 def _rows(clips: pd.DataFrame, reader: FeatureReader, bundle: Bundle) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, DUPLICATES, LABELS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import review_batches
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
@@ -62,7 +63,8 @@ def nobody(votes: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 def plan(clips, annotations, given=None, reviews=(), settings=None, duplicates=NO_DUPLICATES, capabilities=TOPIC):
     known = labels({}) if given is None else given
-    return plan_queue(clips, duplicates, annotations, known, capabilities, reviews, settings or options())
+    resolved = ResolvedCapabilities(capabilities)
+    return plan_queue(clips, duplicates, annotations, known, resolved, reviews, settings or options())
 
 
 def test_clips_that_people_labelled_are_not_asked_about_again(votes) -> None:

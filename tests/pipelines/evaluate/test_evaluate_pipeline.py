@@ -41,6 +41,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1):
         "bundles": {} if challenger is None else {"topic": challenger},
         "champion_bundles": {} if champion is None else {"topic": champion},
         "features": world.store,
+        "capabilities_resolved": world.resolved,
         "params:evaluate": EvaluateOptions(bootstrap_draws=100),
         "params:seed": seed,
     }

@@ -31,9 +31,9 @@ def register_bundles(bundles: dict[str, Bundle], gate: dict[str, Any]) -> dict[s
 
 
 def select_champions(registered: dict[str, str], bundles: dict[str, Bundle]) -> dict[str, Bundle]:
-    """The champion's bundle of every registered capability that has a champion."""
+    """The champion's bundle of every registered capability that has a champion, under today's scope."""
     found = {name: champion_bundle(name, bundles) for name in registered}
-    return {name: bundle for name, bundle in found.items() if bundle is not None}
+    return {name: bundle.scoped(bundles[name].scope) for name, bundle in found.items() if bundle is not None}
 
 
 def build_bentos(champions: dict[str, Bundle], options: DeliverOptions) -> list[Bento]:

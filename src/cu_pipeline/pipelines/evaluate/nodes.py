@@ -7,6 +7,8 @@ import pandas as pd
 from cu_pipeline.core.capability import indicators
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
@@ -28,13 +30,23 @@ _NOTHING: Final = "{}"
 """Predictions, labels and versions of a clip where there is no model."""
 
 
-def predict_clips(clips: pd.DataFrame, bundles: dict[str, Bundle], store: FeatureStore) -> pd.DataFrame:
-    """Predict every capability of every clip from its stored features.
+def predict_clips(
+    clips: pd.DataFrame, bundles: dict[str, Bundle], store: FeatureStore, resolved: ResolvedCapabilities
+) -> pd.DataFrame:
+    """Predict every capability of the clips that it applies to, from their stored features.
 
     Returns:
         The predictions table.
     """
-    return predict_table(clips, store, bundles)
+    return resolved.without_inapplicable(predict_table(clips, store, _scoped(bundles, resolved)))
+
+
+def _scoped(bundles: dict[str, Bundle], resolved: ResolvedCapabilities) -> dict[str, Bundle]:
+    """Let models answer about the clips that capabilities apply to now, whenever they were trained."""
+    return {
+        name: bundle.scoped(resolved.active[name].scope) if name in resolved.active else bundle
+        for name, bundle in bundles.items()
+    }
 
 
 def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bundle]) -> dict[str, Judged]:
@@ -179,8 +191,9 @@ def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: Featu
     if not both.any():
         return gate.not_comparable(challenger.version, champion.version)
     shared = Judged(judged.capability, {"test": test[both]})
+    # both are asked about the same clips, whatever the scope was when they were trained
     right: list[Any] = [
-        shared.answers("test", predict_table(test[both], store, {judge.capability: judge})).correct()
+        shared.answers("test", predict_table(test[both], store, {judge.capability: judge.scoped(Scope())})).correct()
         for judge in (challenger, champion)
     ]
     return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)

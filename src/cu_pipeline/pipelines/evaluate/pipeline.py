@@ -7,7 +7,12 @@ def create_pipeline(**_: object) -> Pipeline:
     """Bundles to predictions, metrics and the gate's decisions."""
     return Pipeline(
         [
-            Node(nodes.predict_clips, ["clips", "bundles", "features"], "predictions", name="predict_clips"),
+            Node(
+                nodes.predict_clips,
+                ["clips", "bundles", "features", "capabilities_resolved"],
+                "predictions",
+                name="predict_clips",
+            ),
             Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
             Node(
                 nodes.describe_reference,
