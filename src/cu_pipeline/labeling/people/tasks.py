@@ -30,18 +30,23 @@ PLAYED: Final = frozenset({"h264", "vp8", "vp9", "av1"})
 _MOST_FOLDERS: Final = 20
 
 
-def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
+def labelling_interface(capabilities: Mapping[str, Capability], *, video: bool = True) -> str:
     """Write the interface in which a person sees the clip and its caption and answers for each capability.
 
     A class's description shows where the mouse rests on it. A single-label capability takes exactly one class, a
     multi-label one any number of classes, or `none`; each takes `not_applicable` in their place.
+
+    Args:
+        capabilities: that are asked about.
+        video: whether any of the tasks has one.
 
     Raises:
         ConfigurationError: a class cannot be shown.
     """
     view = ET.Element("View", style="display: flex; gap: 24px")
     clip, questions = (ET.SubElement(view, "View", style="flex: 1; min-width: 0") for _ in range(2))
-    ET.SubElement(clip, "Video", name="video", value="$video", height="440")
+    if video:
+        ET.SubElement(clip, "Video", name="video", value="$video", height="440")
     ET.SubElement(clip, "Text", name=CAPTION, value="$text")
     for name, capability in capabilities.items():
         meaning = f"{name}: {capability.description}" if capability.description else name
