@@ -102,7 +102,7 @@ def _comparable(
     comparable: dict[str, Kind] = {}
     skipped: dict[str, str] = {}
     for name, served in _served(delivery).items():
-        if name in kinds and {told.get(name) for told in versions} == {served}:
+        if name in kinds and {told[name] for told in versions if name in told} == {served}:
             comparable[name] = kinds[name]
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"
