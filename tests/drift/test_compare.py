@@ -262,3 +262,35 @@ def test_sureness_is_the_likeliest_class_or_the_mean_over_classes_of_the_likelie
     sample = told(["cats", "dogs"], [1.0, 2.0])
     assert sample.confidence("topic", Kind.SINGLE) == pytest.approx([0.7, 0.7])
     assert sample.confidence("safety", Kind.MULTI) == pytest.approx([(0.9 + 0.8) / 2] * 2)
+
+
+def without(sample, rows, capability):
+    """Give a sample in which a capability does not apply to some of the clips."""
+    table = sample.table.reset_index(drop=True)
+    for column in ("labels", "predictions"):
+        values = [
+            {name: value for name, value in json.loads(row).items() if name != capability} for row in table[column]
+        ]
+        table[column] = table[column].where(~table.index.isin(rows), [json.dumps(value) for value in values])
+    return ClipSample(table)
+
+
+def test_a_capability_is_compared_on_the_clips_that_it_applies_to():
+    reference, current = world(3, reference=(60, 60), current=60, share=0.95)
+    outside = range(0, 60, 2)
+    whole = {one.name: one for one in compare(reference, current, CAPABILITIES, OPTIONS, 3).tests}
+    partly = compare(
+        without(reference, range(60, 90), "topic"), without(current, outside, "topic"), CAPABILITIES, OPTIONS, 3
+    )
+    tests = {one.name: one for one in partly.tests}
+    assert set(tests) == set(whole)
+    assert tests["label_topic"].drifted
+    assert tests["label_safety"].p_value == whole["label_safety"].p_value
+    assert tests["width"].p_value == whole["width"].p_value
+
+
+def test_a_capability_that_applies_to_too_few_clips_is_left_out_and_says_so():
+    reference, current = world(3, reference=(60, 60), current=60)
+    few = compare(reference, without(current, range(55), "topic"), CAPABILITIES, OPTIONS, 3)
+    assert few.skipped["predictions of topic"] == "it applies to 5 clips of the service; 20 are needed"
+    assert "label_safety" in {one.name for one in few.tests}

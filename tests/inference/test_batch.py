@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all
@@ -54,3 +55,16 @@ def test_no_clips_and_no_bundles_give_an_empty_table(clips, store, bundles):
     assert predict_table(clips, store, {}).columns.tolist() == list(PREDICTIONS)
     nothing = predict_table(clips.iloc[:0], store, bundles)
     assert (len(nothing), nothing.columns.tolist()) == (0, list(PREDICTIONS))
+
+
+def test_only_clips_inside_a_models_scope_are_predicted(clips, store, bundles):
+    clips = clips.assign(feed=["videos.csv" if place % 2 else "texts.csv" for place in range(len(clips))])
+    limited = bundles | {"topic": bundles["topic"].scoped(Scope(feeds=("videos.csv",)))}
+    whole, partly = (predict_table(clips, store, given) for given in (bundles, limited))
+    inside = whole["clip_id"].isin(clips.loc[clips["feed"] == "videos.csv", "clip_id"])
+    wanted = whole[inside | (whole["capability"] != "topic")].reset_index(drop=True)
+    assert len(partly) < len(whole)
+    pd.testing.assert_frame_equal(
+        partly.sort_values(["capability", "clip_id"], ignore_index=True),
+        wanted.sort_values(["capability", "clip_id"], ignore_index=True),
+    )

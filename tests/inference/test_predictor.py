@@ -11,6 +11,7 @@ from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.errors import BadClipError, BundleError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
@@ -147,3 +148,17 @@ def test_two_models_may_read_the_same_extractor_with_other_parameters(bundles, m
     for name, alone in (("topic", Predictor(bundles)), ("mood", Predictor({"mood": other}))):
         expected = alone.predict(clip, "a caption").probabilities[name]
         assert found.probabilities[name] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_model_answers_inside_its_scope_only(bundles, clip):
+    topic = bundles["topic"].scoped(Scope.model_validate({"modalities": "video", "feeds": "videos.csv"}))
+    safety = bundles["safety"].scoped(Scope(languages=("de",)))
+    limited = Predictor({"topic": topic, "safety": safety})
+    german = "Das ist ein schöner Tag im Garten mit meinen Freunden und wir kochen zusammen"
+    assert set(limited.predict(clip, german).probabilities) == {"topic", "safety"}
+    assert set(limited.predict(clip, "").labels) == {"topic"}
+    assert set(limited.predict(None, german, {"lang": "en"}).labels) == set()
+    found = limited.predict(clip, german, {"feed": "texts.csv"})
+    assert found.not_applicable == {"topic": "it applies to feeds: videos.csv, not texts.csv"}
+    assert set(found.labels) == set(found.probabilities) == {"safety"}
+    assert set(found.versions) == {"topic", "safety"}

@@ -128,3 +128,11 @@ def test_numpy_lists_are_lists(tmp_path):
 
     rows = [{"label": np.array(["violence", "advert"])}, {"label": np.array([])}, {"label": [np.array(["advert"])]}]
     assert [read_label(cell, MULTI, "") for cell in to_frame(rows)["label"]] == ["advert|violence", "none", "advert"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_not_applicable_is_an_answer_of_its_own(kind: Kind) -> None:
+    assert read_label(" Not_Applicable ", kind, "label") == "not_applicable"
+    assert read_label('["not_applicable"]', kind, "label") == "not_applicable"
+    with pytest.raises(ValueError, match="stands alone"):
+        read_label('["not_applicable", "cats"]', kind, "label 'x'")

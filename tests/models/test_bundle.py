@@ -10,6 +10,7 @@ from safetensors.numpy import save, save_file
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.earlier_bundle import _RENAMED
@@ -164,3 +165,14 @@ def test_an_edited_bundle_of_the_earlier_format_is_an_error(bundle, tmp_path):
     (tmp_path / "bundle.json").write_text(json.dumps(config | {"temperature": 3.0}))
     with pytest.raises(BundleError, match="a file was changed"):
         Bundle.load(tmp_path)
+
+
+def test_a_scope_travels_with_the_bundle_and_is_no_part_of_its_version(make_bundle, tmp_path):
+    plain = make_bundle()
+    limited = plain.scoped(Scope(feeds=("clips.csv",), languages=("de",)))
+    limited.save(tmp_path / "limited")
+    plain.save(tmp_path / "plain")
+    assert Bundle.load(tmp_path / "limited").scope == limited.scope
+    assert limited.version == plain.version
+    assert "scope" not in json.loads((tmp_path / "plain" / "bundle.json").read_text())
+    assert not Bundle.load(tmp_path / "plain").scope.is_limited

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,24 +21,27 @@ class StandInBundle:
 
 @dataclass
 class StandInPredictor:
-    """Answers like the real one without models; a video of the bytes `broken` is refused."""
+    """Answers like the real one without models; the bytes `broken` are refused, and the feed `texts` is foreign."""
 
     bundles: dict[str, StandInBundle] = field(default_factory=lambda: {"topic": StandInBundle()})
     seen: list[tuple[bytes | None, str]] = field(default_factory=list)
+    told: Mapping[str, str] | None = None
     closed: bool = False
 
-    def predict(self, media: Path | None, text: str) -> Prediction:
-        content = None if media is None else media.read_bytes()
+    def predict(self, media: Path | None, text: str, told: Mapping[str, str] | None = None) -> Prediction:
+        content, self.told = None if media is None else media.read_bytes(), told
+        foreign = {"topic": "it applies to feeds: videos, not texts"} if (told or {}).get("feed") == "texts" else {}
         self.seen.append((content, text))
         if content == b"broken":
             raise BadClipError(Reason.NOT_MEDIA, "not a media file")
         return Prediction(
-            probabilities={"topic": {"cooking": 0.25, "sport": 0.75}},
-            labels={"topic": "sport"},
+            probabilities={} if foreign else {"topic": {"cooking": 0.25, "sport": 0.75}},
+            labels={} if foreign else {"topic": "sport"},
             versions={"topic": "abc123abc123"},
             embedding=np.arange(1664, dtype=np.float32),
             parts={"frames@1a": 1280, "captions@2b": 384},
             facts={"text_length": float(len(text)), "fps": float("nan")},
+            not_applicable=foreign,
         )
 
     def close(self) -> None:

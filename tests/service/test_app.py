@@ -164,7 +164,7 @@ def test_odd_file_names_do_no_harm(client, predictor, name):
 def test_uploads_are_removed_after_the_answer(client, predictor, monkeypatch):
     kept = []
     answer = predictor.predict
-    monkeypatch.setattr(predictor, "predict", lambda media, text: (kept.append(media), answer(media, text))[1])
+    monkeypatch.setattr(predictor, "predict", lambda media, *rest: (kept.append(media), answer(media, *rest))[1])
     assert classify(client, video=("clip.mp4", b"frames")).status_code == 200
     assert kept
     assert not kept[0].exists()
@@ -196,3 +196,42 @@ def test_the_documentation_describes_the_form(client):
     form = paths["/classify"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert (form["video"]["type"], form["video"]["format"]) == ("string", "binary")
     assert form["caption"]["type"] == "string"
+
+
+def test_what_does_not_apply_is_not_answered_and_not_counted(client, log):
+    body = client.post("/classify", json={"caption": "a text", "feed": "texts"}).json()
+    assert body["capabilities"] == {
+        "topic": {
+            "label": None,
+            "applicable": False,
+            "reason": "it applies to feeds: videos, not texts",
+            "model_version": "abc123abc123",
+        }
+    }
+    (record,) = read_log(log, versions={"topic": "abc123abc123"}).records
+    assert (record.labels, record.probabilities) == ({}, {})
+
+
+def test_a_request_tells_what_scopes_may_ask_in_a_form_and_in_json(client, predictor):
+    wanted = {"feed": "clips.csv", "lang": "de-at", "metadata.platform": "tube", "metadata.year": "2026"}
+    metadata = {"platform": "tube", "year": 2026}
+    client.post("/classify", json={"caption": "x", "feed": "clips.csv", "lang": "de_AT", "metadata": metadata})
+    assert predictor.told == wanted
+    fields = {"caption": "x", "feed": "clips.csv", "lang": "de-AT", "metadata": json.dumps(metadata)}
+    client.post("/classify", files={name: (None, value) for name, value in fields.items()})
+    assert predictor.told == wanted
+    client.post("/classify", json={"caption": "x"})
+    assert predictor.told == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [({"lang": "English"}, "no BCP 47 tag"), ({"metadata": "a=b"}, "JSON object"), ({"metadata": "[1]"}, "dictionary")],
+)
+def test_what_is_told_in_no_usable_form_is_a_clear_error(client, predictor, field, words):
+    response = client.post(
+        "/classify", files={name: (None, value) for name, value in ({"caption": "x"} | field).items()}
+    )
+    assert response.status_code == 400
+    assert words in response.text
+    assert predictor.seen == []

@@ -43,7 +43,7 @@ def pull(metadata: Any, /, *, env: str | None) -> None:
     from cu_pipeline.cli.label_project import connect
 
     with _sync(metadata, env) as (sync, credentials):
-        _tell_harvest(sync.take(connect(sync, credentials).tasks()))
+        _tell_harvest(sync.take(sync.fetch(connect(sync, credentials))))
 
 
 @labels.command("export")
@@ -51,12 +51,23 @@ def pull(metadata: Any, /, *, env: str | None) -> None:
 @_ENV
 @click.pass_obj
 def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
-    """Write the queue to FILE for import in Label Studio, and the labelling interface beside it."""
+    """Write the queue to FILE for import in Label Studio, and the labelling interface beside it.
+
+    Where clips are asked different questions, each set of questions has a file and a project of its own.
+    """
+    from cu_pipeline.labeling.people.question_sets import file_of
+
     with _sync(metadata, env) as (sync, _):
-        tasks, interface = sync.export()
-        write_text(file, json.dumps(tasks, indent=2, ensure_ascii=False) + "\n")
-        write_text(file.with_suffix(".xml"), interface + "\n")
-        click.echo(f"{len(tasks)} clips written to {file}, the labelling interface to {file.with_suffix('.xml')}")
+        sheets = sync.export()
+        for one in sheets:
+            target = file if len(sheets) == 1 else file_of(file, one.names)
+            write_text(target, json.dumps(one.tasks, indent=2, ensure_ascii=False) + "\n")
+            write_text(target.with_suffix(".xml"), one.interface + "\n")
+            asked = "" if len(sheets) == 1 else f" ask about {', '.join(one.names)}, and are"
+            shown = f"{len(one.tasks)} clips{asked} written to {target}"
+            click.echo(f"{shown}, the labelling interface to {target.with_suffix('.xml')}")
+        if len(sheets) > 1:
+            click.echo(f"Import each of these {len(sheets)} files into a Label Studio project of its own")
         _tell_not_played(sync)
 
 

@@ -1,17 +1,29 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, RootModel, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    RootModel,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.options import Options
+from cu_pipeline.core.scope import Scope
 
 NONE = "none"
 """What a person writes in a multi-label column to say: looked at, and nothing applies."""
+
+NOT_APPLICABLE: Final = "not_applicable"
+"""What a person writes to say: the capability's question does not apply to the clip. It is never a class."""
 
 SEPARATOR = "|"
 """Stands between the classes of a multi-label value."""
@@ -35,12 +47,22 @@ class Capability(Options):
         classes: the class names in the order of every probability vector. Empty: taken from the data.
         description: what the capability means, in words for people and for prompts.
         class_descriptions: class -> what belongs to it, likewise.
+        scope: the clips that it applies to; outside it nobody labels, learns, measures or answers.
     """
 
     kind: Kind = Kind.SINGLE
     classes: tuple[str, ...] = ()
     description: str = ""
     class_descriptions: dict[str, str] = Field(default_factory=dict)
+    scope: Scope = Scope()
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_scope(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a capability without a scope as before there were scopes: files and hashes stay what they are."""
+        written: dict[str, Any] = write(self)
+        if not self.scope.is_limited:
+            written.pop("scope", None)
+        return written
 
     @field_validator("classes")
     @classmethod
@@ -105,6 +127,8 @@ def name_problem(name: str, kind: Kind) -> str:
         return f"class {shown!r} has {len(name)} characters, and {LONGEST_NAME} are allowed: give it a shorter name"
     if kind is Kind.MULTI and SEPARATOR in name:
         return f"class {name!r} has {SEPARATOR!r}, which stands between classes: replace it in the name"
+    if folded_name(name) == NOT_APPLICABLE:
+        return f"class {name!r} cannot be used, since {NOT_APPLICABLE!r} says that no answer does: rename it"
     if kind is Kind.MULTI and folded_name(name) == NONE:
         return f"class {name!r} cannot be used, since {NONE!r} says that no class applies: rename it"
     return ""

@@ -111,6 +111,7 @@ CLIPS: Final[dict[str, Column]] = {
     "group": NAME,  # the unit of the split: clips that share it share the split
     "split": SPLIT,
     "metadata": JSON_OBJECT,  # of the manifest's other columns
+    "feed": Column("str", absent=""),  # that the clip came from, as `scope.feed_name` writes it; "" when unknown
 }
 
 DUPLICATES: Final[dict[str, Column]] = {

@@ -36,7 +36,7 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
         for name, bundle in folders.items():
             folder = self._filepath / name
             before = self._read(folder, lenient=True) if folder.exists() else None
-            if before is None or before.version != bundle.version:
+            if before is None or before.version != bundle.version or before.scope != bundle.scope:
                 bundle.save(folder)
 
     def _configs(self) -> list[Path]:

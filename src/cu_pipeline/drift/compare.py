@@ -1,7 +1,6 @@
 """The comparison of two samples of clips: all tests together, the decision, and both in words."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -111,7 +110,9 @@ def compare(
                 f"the reference has {len(side)} clips of {' and '.join(splits)}; {options.min_reference} are needed"
             )
             continue
-        outcomes += _outcomes(purpose, side, current, capabilities, options, seed)
+        found, without = _outcomes(purpose, side, current, capabilities, options, seed)
+        outcomes += found
+        skipped |= without
     _, apart = shared_parts(reference, current)
     reason = "the reference and the served models read other features"
     skipped |= {f"embedding_{shown}": reason for shown in part_titles(apart).values()}
@@ -129,32 +130,65 @@ def _outcomes(
     capabilities: dict[str, Kind],
     options: DriftOptions,
     seed: int,
-) -> list[_Outcome]:
+) -> tuple[list[_Outcome], dict[str, str]]:
+    """Make the tests of one purpose; besides, say which are left out and why."""
     rng = np.random.default_rng([seed, *hashlib.sha256(purpose.encode()).digest()])
     before, now = (side.thinned(options.max_clips, rng) for side in (reference, current))
-    observed = np.repeat([False, True], [len(before), len(now)])
-    groups = [side.groups() for side in (before, now)]
-    pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
-    relabelled = relabellings(observed, options.permutations, rng, pooled)
-    tests: Iterable[DriftTest] = (
-        input_tests(before, now, options.facts, shared_parts(before, now)[0])
-        if purpose == "inputs"
-        else prediction_tests(before, now, _shared(capabilities, before, now))
-    )
-    return [_outcome(test, observed, relabelled) for test in tests]
+    everything = _Relabelled.of(before, now, options, rng)
+    if purpose == "inputs":
+        tests = input_tests(before, now, options.facts, shared_parts(before, now)[0])
+        return [everything.outcome(test) for test in tests], {}
+    outcomes: list[_Outcome] = []
+    skipped: dict[str, str] = {}
+    for name, kind in _shared(capabilities, before, now).items():
+        sides = before.answered(name), now.answered(name)
+        relabelled = everything
+        if sides[0] is not before or sides[1] is not now:
+            if reason := _too_few(*sides, options):
+                skipped[f"predictions of {name}"] = reason
+                continue
+            own = np.random.default_rng([seed, *hashlib.sha256(f"{purpose}/{name}".encode()).digest()])
+            relabelled = _Relabelled.of(*sides, options, own)
+        outcomes += [relabelled.outcome(test) for test in prediction_tests(*sides, name, kind)]
+    return outcomes, skipped
+
+
+def _too_few(reference: ClipSample, current: ClipSample, options: DriftOptions) -> str:
+    """Say why the clips that a capability applies to are too few to be compared; "" where they are not."""
+    if len(reference) < options.min_reference:
+        return f"it applies to {len(reference)} clips of the reference; {options.min_reference} are needed"
+    if len(current) < options.min_clips:
+        return f"it applies to {len(current)} clips of the service; {options.min_clips} are needed"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Relabelled:
+    """Which clips are current, as they are, (clips,), and relabelled at random, (permutations, clips)."""
+
+    observed: Mask
+    at_random: Mask
+
+    @classmethod
+    def of(cls, before: ClipSample, now: ClipSample, options: DriftOptions, rng: np.random.Generator) -> "_Relabelled":
+        """Relabel the clips of two samples, units as one."""
+        observed = np.repeat([False, True], [len(before), len(now)])
+        groups = [side.groups() for side in (before, now)]
+        pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
+        return cls(observed, relabellings(observed, options.permutations, rng, pooled))
+
+    def outcome(self, test: DriftTest) -> _Outcome:
+        """Make a test on these clips."""
+        if test.statistic.constant:
+            return _Outcome(test, 1.0, 0.0, 0.0)
+        value = float(test.statistic(self.observed[None])[0])
+        p = p_value(value, test.statistic(self.at_random))
+        return _Outcome(test, p, value, test.statistic.effect(self.observed))
 
 
 def _shared(capabilities: dict[str, Kind], before: ClipSample, now: ClipSample) -> dict[str, Kind]:
     both = before.capabilities() & now.capabilities()
     return {name: kind for name, kind in capabilities.items() if name in both}
-
-
-def _outcome(test: DriftTest, observed: Mask, relabelled: Mask) -> _Outcome:
-    if test.statistic.constant:
-        return _Outcome(test, 1.0, 0.0, 0.0)
-    value = float(test.statistic(observed[None])[0])
-    p = p_value(value, test.statistic(relabelled))
-    return _Outcome(test, p, value, test.statistic.effect(observed))
 
 
 def _adjusted(outcomes: list[_Outcome], options: DriftOptions) -> list[TestResult]:

@@ -73,12 +73,16 @@ class ClipSample:
         return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float64)
 
     def capabilities(self) -> set[str]:
-        """The capabilities that every clip has a prediction for."""
-        found = [set(json.loads(row)) for row in self.table["labels"]]
-        return set.intersection(*found) if found else set()
+        """The capabilities that any clip has a prediction for."""
+        return {name for row in set(self.table["labels"]) for name in json.loads(row)}
+
+    def answered(self, capability: str) -> "ClipSample":
+        """The clips that a capability applies to and so has a prediction for; this very sample where all have one."""
+        has = [capability in json.loads(row) for row in self.table["labels"]]
+        return self if all(has) else ClipSample(self.table[has])
 
     def labels(self, capability: str) -> list[str]:
-        """The predicted label of each clip."""
+        """The predicted label of each clip; all must have one."""
         return [json.loads(row)[capability] for row in self.table["labels"]]
 
     def classes(self, capability: str, kind: Kind) -> set[str]:
@@ -169,16 +173,15 @@ def part_titles(parts: Iterable[str]) -> dict[str, str]:
     return {part: part if names[part.partition("@")[0]] > 1 else part.partition("@")[0] for part in parts}
 
 
-def prediction_tests(reference: ClipSample, current: ClipSample, capabilities: dict[str, Kind]) -> Iterator[DriftTest]:
-    """Tests of what the model answers: the mix of classes and how sure it is."""
-    for name, kind in capabilities.items():
-        before, now = reference.confidence(name, kind), current.confidence(name, kind)
-        sure = KolmogorovSmirnov(np.append(before, now))
-        classes = _classes(reference, current, name, kind)
-        shares = [reference.present(name, kind, classes), current.present(name, kind, classes)]
-        mix = ClassMix(np.concatenate(shares), kind)
-        yield DriftTest(f"label_{name}", "label", "chi2", mix, _largest_change(classes, *shares))
-        yield DriftTest(f"confidence_{name}", "confidence", "ks", sure, _medians(before, now))
+def prediction_tests(reference: ClipSample, current: ClipSample, name: str, kind: Kind) -> Iterator[DriftTest]:
+    """Tests of what a capability's model answers: the mix of classes and how sure it is."""
+    before, now = reference.confidence(name, kind), current.confidence(name, kind)
+    sure = KolmogorovSmirnov(np.append(before, now))
+    classes = _classes(reference, current, name, kind)
+    shares = [reference.present(name, kind, classes), current.present(name, kind, classes)]
+    mix = ClassMix(np.concatenate(shares), kind)
+    yield DriftTest(f"label_{name}", "label", "chi2", mix, _largest_change(classes, *shares))
+    yield DriftTest(f"confidence_{name}", "confidence", "ks", sure, _medians(before, now))
 
 
 def _classes(reference: ClipSample, current: ClipSample, capability: str, kind: Kind) -> list[str]:

@@ -79,12 +79,13 @@ def predict_batch(
             "there is no champion to predict with. Remedy: `dvc pull data/06_models/champions` where others have "
             "trained one, else `make run`"
         )
-    kept = _kept(clips, champions, known)
-    lacking = _lacking(clips, champions, kept)
+    inside = {name: set(bundle.scope.within(clips)["clip_id"]) for name, bundle in champions.items()}
+    kept = _kept(clips, champions, inside, known)
+    lacking = _lacking(clips, inside, kept)
     inputs = inputs_of(champions.values())
-    count("clips_decoded", 0)
     extractors = [one.extractor() for one in inputs]
-    for chunk in extract_missing(extractors, contents_of(lacking), store, limits, mapper):
+    count("clips_decoded", 0)
+    for chunk in extract_missing(extractors, contents_of(lacking), store, limits, mapper) if len(lacking) else ():
         store.append(chunk.identity, chunk.keys, chunk.values)
     usable = _decoded(lacking, inputs, store)
     new = list(_predicted(lacking[usable], champions, store))
@@ -92,17 +93,24 @@ def predict_batch(
     return BatchAnswers(_ordered(rows, clips, champions), _refused(lacking[~usable], inputs, store), len(kept))
 
 
-def _kept(clips: pd.DataFrame, champions: Mapping[str, Bundle], known: pd.DataFrame) -> pd.DataFrame:
-    """The known rows that are about these clips as they are, by these models."""
+def _kept(
+    clips: pd.DataFrame, champions: Mapping[str, Bundle], inside: Mapping[str, set[str]], known: pd.DataFrame
+) -> pd.DataFrame:
+    """The known rows that are about these clips as they are, by these models, and inside their scopes."""
     versions = known["capability"].map({name: bundle.version for name, bundle in champions.items()})
-    own = known[known["model_version"] == versions].drop(columns="path")
+    pairs = zip(known["capability"], known["clip_id"], strict=True)
+    applies = np.array([clip in inside.get(name, ()) for name, clip in pairs], dtype=np.bool_)
+    own = known[(known["model_version"] == versions).to_numpy() & applies].drop(columns="path")
     return table(own.merge(clips[[*_CONTENT, "path"]], on=_CONTENT), BATCH)
 
 
-def _lacking(clips: pd.DataFrame, champions: Mapping[str, Bundle], kept: pd.DataFrame) -> pd.DataFrame:
-    """The clips about which some champion has not answered; `lacks` names those as a JSON list."""
+def _lacking(clips: pd.DataFrame, inside: Mapping[str, set[str]], kept: pd.DataFrame) -> pd.DataFrame:
+    """The clips about which some champion that applies has not answered; `lacks` names those as a JSON list."""
     answered = kept.groupby("clip_id")["capability"].agg(set).to_dict()
-    lacks = [[name for name in champions if name not in answered.get(clip, ())] for clip in clips["clip_id"]]
+    lacks = [
+        [name for name, own in inside.items() if clip in own and name not in answered.get(clip, ())]
+        for clip in clips["clip_id"]
+    ]
     return clips.assign(split="", lacks=[json.dumps(names) for names in lacks])[[bool(names) for names in lacks]]
 
 

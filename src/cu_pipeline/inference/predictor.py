@@ -12,10 +12,12 @@ from cu_pipeline.compute.worker_pool import WorkerPool
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import PREDICTIONS, table
+from cu_pipeline.core.scope import request_facts
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, FeatureReader, embedding, part_name
 from cu_pipeline.features.extract import prepare_media
 from cu_pipeline.features.extractor import Extractor, Vectors
 from cu_pipeline.features.store import FeatureStore, empty_values
+from cu_pipeline.ingest.options import LanguageOptions
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
 from cu_pipeline.models.bundle import Bundle
@@ -42,12 +44,13 @@ class Prediction:
     """What the models say of one clip.
 
     Attributes:
-        probabilities: capability -> class -> probability.
-        labels: capability -> label; several classes joined by "|".
-        versions: capability -> version of the bundle.
+        probabilities: capability -> class -> probability, of those that apply to the clip.
+        labels: capability -> label; several classes joined by "|"; likewise.
+        versions: capability -> version of the bundle, of all.
         embedding: float32 (width), the mean of each vector feature that any model reads; zeros where there is none.
         parts: widths of the embedding's parts, by `part_name`, in order.
         facts: duration_s, width, height, fps, bytes, text_length; media facts only with media.
+        not_applicable: capability -> why it does not apply to the clip.
     """
 
     probabilities: dict[str, dict[str, float]]
@@ -56,6 +59,7 @@ class Prediction:
     embedding: Vectors
     parts: dict[str, int]
     facts: dict[str, float] = field(default_factory=dict)
+    not_applicable: dict[str, str] = field(default_factory=dict)
 
 
 class Predictor:
@@ -95,12 +99,14 @@ class Predictor:
         found = {bundle.capability: bundle for bundle in map(Bundle.load, _folders(folder))}
         return cls({name: found[name] for name in sorted(found)}, limits, workers)
 
-    def predict(self, media: Path | None, text: str) -> Prediction:
-        """Predict every capability of one clip.
+    def predict(self, media: Path | None, text: str, told: Mapping[str, str] | None = None) -> Prediction:
+        """Predict every capability that applies to one clip.
 
         Args:
             media: the video file, if there is one.
             text: the caption, cleaned here as the collect pipeline does; "" if there is none.
+            told: what else is known that scopes may ask: `feed`, `lang`, and `metadata.KEY`. The language is found from
+                the caption where it is not told.
 
         Raises:
             BadClipError: the media is refused.
@@ -112,7 +118,12 @@ class Predictor:
             facts |= decoded.facts
         features = self._features(None if decoded is None else decoded.prepared, text)
         vectors, parts = embedding(features, 1)
-        answers = {name: scorer.probabilities(self._inputs(name, features)) for name, scorer in self._scorers.items()}
+        apart = self._not_applicable(media is not None, text, told or {})
+        answers = {
+            name: scorer.probabilities(self._inputs(name, features))
+            for name, scorer in self._scorers.items()
+            if name not in apart
+        }
         return Prediction(
             probabilities={
                 name: dict(zip(self.bundles[name].classes, map(float, rows[0]), strict=True))
@@ -123,7 +134,19 @@ class Predictor:
             embedding=vectors[0],
             parts=parts,
             facts=facts,
+            not_applicable=apart,
         )
+
+    def _not_applicable(self, has_video: bool, text: str, told: Mapping[str, str]) -> dict[str, str]:
+        """Say which capabilities do not apply to a clip, and why."""
+        scopes = {name: bundle.scope for name, bundle in self.bundles.items() if bundle.scope.is_limited}
+        facts = request_facts(has_video=has_video, has_text=bool(text)) | dict(told)
+        if "lang" not in facts and any(scope.languages for scope in scopes.values()):
+            from cu_pipeline.ingest.language import identify
+
+            facts["lang"] = identify([text], LanguageOptions().least_probability)[0] if text else ""
+        refusals = {name: scope.refusal(facts) for name, scope in scopes.items()}
+        return {name: reason for name, reason in refusals.items() if reason}
 
     def close(self) -> None:
         """End the decoding processes; media is refused from then on."""
@@ -173,7 +196,7 @@ def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:
 
 
 def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
-    """Predict every capability of every clip, each model from the stored features that it was trained on.
+    """Predict every capability of the clips in its scope, each model from the stored features that it was trained on.
 
     Args:
         clips: n rows of the clips table.
@@ -181,14 +204,19 @@ def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str
         bundles: by capability.
 
     Returns:
-        The predictions table: n rows a capability.
+        The predictions table: a row for each capability and clip inside its scope.
 
     Raises:
         StoreError: no feature that a model reads is stored.
     """
     reader = FeatureReader(clips, store)
-    parts = [_rows(clips, reader, bundle) for bundle in bundles.values()]
+    parts = [_scoped_rows(clips, reader, store, bundle) for bundle in bundles.values()]
     return table(pd.concat(parts, ignore_index=True) if parts else [], PREDICTIONS)
+
+
+def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore, bundle: Bundle) -> pd.DataFrame:
+    inside = bundle.scope.within(clips)
+    return _rows(inside, reader if inside is clips else FeatureReader(inside, store), bundle)
 
 
 def _rows(clips: pd.DataFrame, reader: FeatureReader, bundle: Bundle) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.capability import (
+    NOT_APPLICABLE,
     SEPARATOR,
     Capabilities,
     Capability,
@@ -40,7 +41,7 @@ def settle_classes(annotations: pd.DataFrame, capabilities: Capabilities) -> pd.
     settled = annotations
     problems: list[str] = []
     for name, capability in capabilities.root.items():
-        mine = settled["capability"] == name
+        mine = (settled["capability"] == name) & (settled["label"] != NOT_APPLICABLE)
         used = _used(settled.loc[mine, "label"], capability.kind)
         meant = _meant(used, capability.classes)
         if meant:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from cu_pipeline.core.capability import NONE, SEPARATOR, Kind, join_label, name_problem
+from cu_pipeline.core.capability import NONE, NOT_APPLICABLE, SEPARATOR, Kind, join_label, name_problem
 from cu_pipeline.core.caption_text import clean_name, folded_name
 
 _TEXT: Final = r"""(?:'[^']*'|"[^"]*")"""
@@ -18,7 +18,8 @@ def read_label(given: Any, kind: Kind, shown: str) -> str:
     """Read a label as tables keep it; "" where nothing is said.
 
     Of a multi-label capability the classes are a list or joined by a bar, and no class is an empty list or `none`, in
-    any case. Of a single-label one a list holds one class at most. Names are cleaned.
+    any case. Of a single-label one a list holds one class at most. Names are cleaned. `not_applicable`, in any case,
+    stands alone.
 
     Args:
         given: a text, a number, a list, or None; a text may be a list in JSON, or as Python prints it.
@@ -42,6 +43,10 @@ def read_label(given: Any, kind: Kind, shown: str) -> str:
     names = list(dict.fromkeys(name for name in map(clean_name, parts) if name))
     if not names:
         return ""
+    if NOT_APPLICABLE in map(folded_name, names):
+        if len(names) > 1:
+            raise ValueError(f"{shown}: {NOT_APPLICABLE!r} stands alone: leave it out, or the classes")
+        return NOT_APPLICABLE
     if kind is Kind.SINGLE and len(names) > 1:
         remedy = "give one, or say `kind: multi` of the capability"
         raise ValueError(f"{shown} names {len(names)} classes where exactly one holds: {remedy}")

@@ -9,17 +9,19 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.caption_text import clean_caption, clean_name
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.records import TEXT
+from cu_pipeline.core.scope import feed_name
 from cu_pipeline.ingest.columns import COLUMNS
 from cu_pipeline.ingest.language import language_tag
 from cu_pipeline.ingest.manifest import PROBLEM, SOURCE
 from cu_pipeline.ingest.moments import moment
 from cu_pipeline.ingest.opinions import read_opinions, used_columns
 
-CHECKED: Final = dict.fromkeys((*COLUMNS, "lang_source", "raw_text", "metadata", "opinions", "probe_key"), TEXT)
+CHECKED: Final = dict.fromkeys((*COLUMNS, "lang_source", "raw_text", "metadata", "opinions", "probe_key", "feed"), TEXT)
 """Columns of a table of checked rows.
 
 `text` is cleaned, `raw_text` is not. `metadata` and `opinions` are JSON objects: of the other columns, and
-capability -> annotator -> label. `probe_key` is the key of what probing the media finds; "" for text only.
+capability -> annotator -> label. `probe_key` is the key of what probing the media finds; "" for text only. `feed` names
+the source.
 """
 
 _JSON: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
@@ -52,7 +54,11 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
     if values["lang"] and not tag:
         others["lang"] = values["lang"]
     values |= {"lang": tag, "lang_source": "feed" if tag else ""}
+    values["feed"] = _feed(record.get(SOURCE, ""))
     return values | {"metadata": _JSON.encode(others), "opinions": _JSON.encode(opinions), "probe_key": ""}
+
+
+_feed = cache(feed_name)
 
 
 @cache

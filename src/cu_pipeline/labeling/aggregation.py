@@ -39,9 +39,9 @@ def aggregate(opinions: Opinions, guarantee: Mapping[str, Guarantee], people: Pe
     Returns:
         A table with the columns of `records.LABELS`: a row for each clip and capability with an annotation.
     """
-    original_of = originals(opinions.clips)
     tables = []
     for name, capability in opinions.active.items():
+        original_of = originals(opinions.clips_of(name))
         mine = opinions.annotations[opinions.annotations["capability"] == name]
         results = guarantee[name].results if name in guarantee else ()
         ineligible = opinions.ineligible[opinions.ineligible["capability"] == name]

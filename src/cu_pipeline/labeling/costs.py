@@ -73,7 +73,7 @@ def bill(labels: pd.DataFrame, opinions: Opinions) -> list[str]:
     for name in opinions.active:
         sources = labels.loc[labels["capability"] == name, "source"].value_counts()
         by_source = ", ".join(f"{number} by {source_words(str(source))}" for source, number in sources.items())
-        clips = len(opinions.clips)
+        clips = len(opinions.clips_of(name))
         lines.append(f"{name}: {sources.sum()} of {clips} clips have a label ({by_source or 'none'})")
     paid = opinions.annotations[opinions.annotations["capability"].isin(list(opinions.active))]
     for source, group in paid.groupby(source_column(paid)):
@@ -121,12 +121,12 @@ def summarise(
     said = on_originals(opinions.annotations, original_of)
     result = {}
     for name, capability in opinions.active.items():
-        mine = labels[labels["capability"] == name]
+        mine, clips = labels[labels["capability"] == name], len(opinions.clips_of(name))
         result[name] = {
             "money": _money(ledger[ledger["capability"] == name], unused),
-            "clips": len(opinions.clips),
+            "clips": clips,
             "labels": len(mine),
-            "coverage": round(len(mine) / max(len(opinions.clips), 1), 4),
+            "coverage": round(len(mine) / max(clips, 1), 4),
             "certified": int(mine["certified"].sum()),
             "cost_per_correct": _cost(mine, guarantee[name].sources if name in guarantee else ()),
             "agreement": _agreement(said[said["capability"] == name], capability, people),

@@ -15,6 +15,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.ingest.class_names import foreign_in_words
 from cu_pipeline.labeling.copies import by_people
 from cu_pipeline.labeling.people.votes import GOLD
+from cu_pipeline.labeling.scope import Applicability
 
 _log = logging.getLogger(__name__)
 
@@ -25,20 +26,23 @@ ClassCounts = dict[str, dict[str, dict[str, int]]]
 """Capability to class to split to labelled clips."""
 
 
-def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) -> ResolvedCapabilities:
+def resolve_capabilities(
+    annotations: pd.DataFrame, capabilities: Capabilities, applicability: Applicability | None = None
+) -> ResolvedCapabilities:
     """Decide which capabilities are labelled, with which classes, and which of them can be learned.
 
     A capability with configured classes needs no person's label to begin with: machines label it and people are asked
     about it. It is trained only when people have labelled it, since nothing else can tell how good a model is.
 
     Args:
-        annotations: opinions from the feed.
+        annotations: people's, of clips that the capabilities apply to.
         capabilities: as configured.
+        applicability: where they apply, beside their scopes; None: to all clips.
 
     Raises:
         ConfigurationError: labels outside the configured classes, or no capability is left.
     """
-    people = by_people(annotations)
+    people, applicability = by_people(annotations), applicability or Applicability()
     active, waiting, skipped, problems = {}, {}, {}, []
     for name, capability in capabilities.root.items():
         labels = people.loc[people["capability"] == name, "label"]
@@ -46,7 +50,7 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
         classes = capability.classes or tuple(sorted(used))
         if foreign := {one: times for one, times in used.items() if one not in classes}:
             problems.append(foreign_in_words(name, foreign, capability))
-        elif reason := _unusable(name, len(labels), classes, capability.kind):
+        elif reason := applicability.nowhere.get(name) or _unusable(name, len(labels), classes, capability.kind):
             skipped[name] = reason
             _log.warning("capability %s is skipped: %s", name, reason)
         else:
@@ -60,7 +64,8 @@ def resolve_capabilities(annotations: pd.DataFrame, capabilities: Capabilities) 
     if not active:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise ConfigurationError(f"the feed has nothing to learn from. {reasons}")
-    return ResolvedCapabilities(active, waiting, skipped)
+    apart = {name: clips for name, clips in applicability.inapplicable.items() if name in active}
+    return ResolvedCapabilities(active, waiting, skipped, apart)
 
 
 def _described(name: str, classes: tuple[str, ...], descriptions: Mapping[str, str]) -> dict[str, str]:

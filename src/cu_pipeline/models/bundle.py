@@ -12,6 +12,7 @@ from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256, text_sha256
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import part_name
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.table import FeatureInput
@@ -42,6 +43,7 @@ class Bundle:
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
         unlabelled: likewise of the clips that it would have learned from, had they had a label; None: not known. It
             is no part of the version.
+        scope: the clips that it answers about. It is configured, not learned, and so no part of the version.
         known_as: the version that it was given in an earlier format; "": its content alone decides the version.
     """
 
@@ -58,6 +60,7 @@ class Bundle:
     history: History = field(default_factory=list)
     learned_from: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] | None = None
+    scope: Scope = field(default_factory=Scope)
     known_as: str = ""
 
     @property
@@ -75,6 +78,10 @@ class Bundle:
     def answers(self) -> Capability:
         """What it recognises: kind and classes."""
         return Capability(kind=self.kind, classes=self.classes)
+
+    def scoped(self, scope: Scope) -> "Bundle":
+        """Let the same model answer about the clips of another scope; itself where that is the same."""
+        return self if scope == self.scope else replace(self, scope=scope)
 
     def load_model(self) -> Model:
         """Make the model ready.
@@ -118,7 +125,9 @@ class Bundle:
 
         with atomic_path(folder / _WEIGHTS) as temporary:
             save_file(dict(self.weights), temporary)
-        beside = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
+        beside: dict[str, Any] = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
+        if self.scope.is_limited:
+            beside["scope"] = self.scope.model_dump(mode="json")
         text = json.dumps(self._config | beside | {"version": self.version, "content": self._content}, indent=2)
         write_text(folder / CONFIG, text + "\n")
 
@@ -159,6 +168,7 @@ class Bundle:
             "inputs": {one.name: one for one in inputs},
             "learned_from": tuple(config["learned_from"]),
             "unlabelled": tuple(config["unlabelled"]) if "unlabelled" in config else None,
+            "scope": Scope.model_validate(config.get("scope", {})),
         }
         return cls(weights=weights, **config | typed)
 
@@ -166,6 +176,19 @@ class Bundle:
 def content_keys(clips: pd.DataFrame) -> "pd.Series[str]":
     """A short hash of each clip's media and caption: equal contents have equal keys."""
     return (clips["media_sha256"] + "/" + clips["text_sha256"]).map(lambda content: text_sha256(content)[:16])
+
+
+def under_scopes(bundles: Mapping[str, Bundle], capabilities: Mapping[str, Capability]) -> dict[str, Bundle]:
+    """Let models answer about the clips that capabilities apply to now, whenever they were trained.
+
+    Args:
+        bundles: by capability.
+        capabilities: by name; a model of another one keeps its scope.
+    """
+    return {
+        name: bundle.scoped(capabilities[name].scope) if name in capabilities else bundle
+        for name, bundle in bundles.items()
+    }
 
 
 def inputs_of(bundles: Iterable[Bundle]) -> list[FeatureInput]:

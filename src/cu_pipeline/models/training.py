@@ -29,7 +29,7 @@ class TrainingData:
         name: of the capability.
         capability: with its classes.
         clips: labelled clips outside the test split, joined with their labels, in the order of clip_id.
-        unlabelled: sorted `content_keys` of the other clips outside the test split.
+        unlabelled: sorted `content_keys` of the other clips outside the test split that the capability applies to.
     """
 
     name: str
@@ -40,6 +40,12 @@ class TrainingData:
 
 def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels: pd.DataFrame) -> TrainingData:
     """Join clips with the labels of one capability; test clips are left out.
+
+    Args:
+        name: of the capability.
+        capability: with its classes.
+        clips: that it applies to.
+        labels: of these and of others.
 
     Raises:
         ConfigurationError: no labelled clip is in the training split.
@@ -140,6 +146,7 @@ def train(
         history=fitted.history,
         learned_from=tuple(sorted(set(content_keys(data.clips)))),
         unlabelled=data.unlabelled,
+        scope=capability.scope,
     )
 
 

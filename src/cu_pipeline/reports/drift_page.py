@@ -70,7 +70,7 @@ def _columns(
     }
     for name, kind in kinds.items():
         if f"label_{name}" in tested:
-            sides = (predictions, current)
+            sides = (predictions.answered(name), current.answered(name))
             sure = [pd.Series(side.confidence(name, kind)) for side in sides]
             said = [pd.Series([_inert(label) for label in side.labels(name)], dtype=object) for side in sides]
             found |= {f"confidence_{name}": (sure[0], sure[1]), f"label_{name}": (said[0], said[1])}

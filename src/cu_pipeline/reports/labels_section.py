@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
@@ -41,6 +42,17 @@ def labels_section(
         "skipped": resolved.skipped,
     }
     return cards.section(shown)
+
+
+def with_scopes(section: Section, scopes: Mapping[str, Any]) -> Section:
+    """Add where capabilities apply, and which scope people's answers advise.
+
+    Args:
+        section: about the labels.
+        scopes: capability -> the same in numbers and words, of those that do not simply apply to all clips.
+    """
+    capabilities = [one | {"scope": scopes.get(one["name"])} for one in section.shown["capabilities"]]
+    return Section(section.shown | {"capabilities": capabilities}, section.media)
 
 
 def with_evidence(

@@ -1,7 +1,7 @@
 import logging
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import bentoml
@@ -15,13 +15,14 @@ from cu_pipeline.service.front_page import FrontPage
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor, warm_up
 from cu_pipeline.service.requests import (
-    Answer,
     Classification,
     ClassifyRequest,
     Models,
     Refusal,
     RequestGuard,
     ServedModel,
+    answer_of,
+    told,
 )
 
 TIMEOUT_S: Final = 120
@@ -64,23 +65,23 @@ class ContentUnderstanding:
         self._predictor.close()
 
     @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
-    def classify(self, video: Path | None = None, caption: str = "") -> Classification | Response:
-        """Classify a clip by its video, its caption or both."""
+    def classify(
+        self,
+        video: Path | None = None,
+        caption: str = "",
+        feed: str | None = None,
+        lang: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Classification | Response:
+        """Classify a clip by its video, its caption or both, as far as capabilities apply to it."""
         request_id = uuid4().hex
         try:
-            prediction = self._predictor.predict(video, caption)
+            prediction = self._predictor.predict(video, caption, told(feed, lang, metadata))
         except BadClipError as error:
             refusal = Refusal(error=error.detail, reason=error.reason.value)
             return JSONResponse(refusal.model_dump(), HTTPStatus.UNPROCESSABLE_ENTITY)
         log_prediction(self._settings.log, request_id, prediction)
-        answers = {
-            name: Answer(
-                label=prediction.labels[name],
-                probabilities=probabilities,
-                model_version=prediction.versions[name],
-            )
-            for name, probabilities in prediction.probabilities.items()
-        }
+        answers = {name: answer_of(prediction, name) for name in prediction.versions}
         return Classification(capabilities=answers, request_id=request_id, service_version=_version())
 
     @bentoml.api(route="/models")

@@ -9,6 +9,7 @@ REQUIREMENTS: Final = (
     "pandas",
     "pillow",
     "psutil",
+    "py3langid",
     "pyarrow",
     "pydantic",
     "safetensors",

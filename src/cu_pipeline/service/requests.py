@@ -7,30 +7,59 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import bentoml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cu_pipeline.core.caption_text import clean_caption
+from cu_pipeline.core.scope import METADATA, Language, metadata_text
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
     from starlette.requests import Request
+
+    from cu_pipeline.inference.predictor import Prediction
 
 
 MAX_CAPTION: Final = 20_000
 """Characters; the longest captions that platforms allow are a tenth of it."""
 
 
+MAX_FACT: Final = 2_000
+"""Characters of a feed's or a language's name."""
+
+_TEXTS: Final = ("caption", "feed", "lang", "metadata")
+"""Fields of a form that are no file."""
+
+
+def told(feed: str | None, lang: str | None, metadata: dict[str, Any] | None) -> dict[str, str]:
+    """Collect what a request tells beside its content, by the names that scopes look at."""
+    facts = {name: value for name, value in (("feed", feed), ("lang", lang)) if value is not None}
+    return facts | {METADATA + key: metadata_text(value) for key, value in (metadata or {}).items()}
+
+
 class ClassifyRequest(bentoml.IODescriptor):
-    """A clip: its video, its caption or both."""
+    """A clip: its video, its caption or both, and what else is known of it that decides which capabilities apply."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     video: Path | None = Field(default=None, description="the clip's media file")
     caption: str = Field(default="", max_length=MAX_CAPTION, description="the clip's caption or title")
+    feed: str | None = Field(default=None, max_length=MAX_FACT, description="the clip's feed, as scopes name it")
+    lang: Language | None = Field(default=None, max_length=MAX_FACT, description="the caption's language, BCP 47")
+    metadata: dict[str, Any] | None = Field(default=None, description="other facts of the clip; JSON in a form")
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _from_json(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given)
+        except (ValueError, RecursionError):
+            raise PydanticCustomError("json", 'send a JSON object such as {"platform": "tube"}') from None
 
     @model_validator(mode="after")
     def _something_to_classify(self) -> Self:
@@ -79,7 +108,7 @@ async def _form_fields(request: "Request") -> dict[str, Any]:
     from starlette.exceptions import HTTPException
 
     try:
-        form = await request.form(max_files=1, max_fields=1, max_part_size=8 * MAX_CAPTION)
+        form = await request.form(max_files=1, max_fields=len(_TEXTS), max_part_size=8 * MAX_CAPTION)
     except HTTPException as error:
         raise _invalid("body", "form", f"the form cannot be read: {error.detail}") from error
     fields: dict[str, Any] = dict(form)
@@ -88,8 +117,9 @@ async def _form_fields(request: "Request") -> dict[str, Any]:
         fields["video"] = await _keep(video)
     elif video is not None:
         raise _invalid("video", "not_a_file", "send the video's bytes as a file; URLs and text are refused")
-    if isinstance(fields.get("caption"), UploadFile):
-        raise _invalid("caption", "not_text", "send the caption as text, not as a file")
+    for name in _TEXTS:
+        if isinstance(fields.get(name), UploadFile):
+            raise _invalid(name, "not_text", f"send the {name} as text, not as a file")
     return fields
 
 
@@ -222,10 +252,27 @@ class Answer(BaseModel):
     model_version: str = Field(description="content hash of the bundle that answered")
 
 
+class NotApplicable(BaseModel):
+    """What is said of a capability that does not apply to the clip: nothing."""
+
+    label: None = None
+    applicable: Literal[False] = False
+    reason: str = Field(description="what its scope asks, and what the clip is")
+    model_version: str = Field(description="content hash of the bundle that would have answered")
+
+
+def answer_of(prediction: "Prediction", name: str) -> Answer | NotApplicable:
+    """Say what a prediction holds about one capability."""
+    version = prediction.versions[name]
+    if reason := prediction.not_applicable.get(name):
+        return NotApplicable(reason=reason, model_version=version)
+    return Answer(label=prediction.labels[name], probabilities=prediction.probabilities[name], model_version=version)
+
+
 class Classification(BaseModel):
     """The answer to `POST /classify`."""
 
-    capabilities: dict[str, Answer]
+    capabilities: dict[str, Answer | NotApplicable]
     request_id: str = Field(description="also in the prediction log")
     service_version: str
 

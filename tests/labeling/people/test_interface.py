@@ -21,8 +21,8 @@ def test_every_capability_is_asked_about_with_its_classes_and_meaning() -> None:
         "label_topic": "single-radio",
         "label_safety": "multiple",
     }
-    assert [one.get("value") for one in asked["label_topic"]] == list(ASKED["topic"].classes)
-    assert [one.get("value") for one in asked["label_safety"]] == ["advert", "violence", "none"]
+    assert [one.get("value") for one in asked["label_topic"]] == [*ASKED["topic"].classes, "not_applicable"]
+    assert [one.get("value") for one in asked["label_safety"]] == ["advert", "violence", "none", "not_applicable"]
     assert all(one.get("required") == "true" and one.get("toName") == "caption" for one in asked.values())
     assert [one.get("value") for one in root.iter("Header")] == ["topic: what it is about", "safety"]
 
@@ -41,7 +41,8 @@ def test_a_class_with_a_control_character_is_refused() -> None:
 def test_a_class_shows_its_description() -> None:
     described = Capability(classes=("pets", "cars"), class_descriptions={"pets": "animals\nat home"})
     root = ET.fromstring(labelling_interface({"topic": described}))
-    assert [one.get("hint") for one in root.iter("Choice")] == ["animals at home", None]
+    hints = {one.get("value"): one.get("hint") for one in root.iter("Choice")}
+    assert (hints["pets"], hints["cars"]) == ("animals at home", None)
 
 
 def test_capabilities_of_any_name_are_asked_about_and_their_answers_come_home() -> None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, DUPLICATES, LABELS, table
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.labeling.people.batches import review_batches
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
@@ -62,7 +64,8 @@ def nobody(votes: Callable[..., pd.DataFrame]) -> pd.DataFrame:
 
 def plan(clips, annotations, given=None, reviews=(), settings=None, duplicates=NO_DUPLICATES, capabilities=TOPIC):
     known = labels({}) if given is None else given
-    return plan_queue(clips, duplicates, annotations, known, capabilities, reviews, settings or options())
+    resolved = ResolvedCapabilities(capabilities)
+    return plan_queue(clips, duplicates, annotations, known, resolved, reviews, settings or options())
 
 
 def test_clips_that_people_labelled_are_not_asked_about_again(votes) -> None:
@@ -216,3 +219,35 @@ def test_clips_on_which_votes_are_even_are_asked_about_first_and_without_predict
     assert "c002" not in queued(tasks)
     (tie,) = [task for task in tasks if task["data"]["clip_id"] == "c003"]
     assert (tie["predictions"], tie["meta"]["even_of"]) == ([], 0)
+
+
+def scoped(clips: pd.DataFrame) -> tuple[pd.DataFrame, ResolvedCapabilities]:
+    """Give the clips with every second one of another feed, and two capabilities, one of them of that feed alone."""
+    feeds = ["texts.csv" if place % 2 else "videos.csv" for place in range(len(clips))]
+    hate = Capability(classes=("yes", "no"), scope=Scope(feeds=("texts.csv",)))
+    return clips.assign(feed=feeds), ResolvedCapabilities({"hate": hate, **TOPIC}, inapplicable={"topic": ("c001",)})
+
+
+def test_a_clip_is_asked_what_applies_to_it(nobody) -> None:
+    clips, resolved = scoped(corpus(4))
+    tasks = plan_queue(clips, NO_DUPLICATES, nobody, labels({}), resolved, (), options(gold_share=0))
+    asked = {task["data"]["clip_id"]: task["meta"].get("capabilities") for task in tasks}
+    assert asked == {"c000": ["topic"], "c001": ["hate"], "c002": ["topic"], "c003": None}
+
+
+def test_a_clip_that_nothing_applies_to_is_not_queued(nobody) -> None:
+    clips, resolved = scoped(corpus(4))
+    only = ResolvedCapabilities({"hate": resolved.active["hate"]})
+    tasks = plan_queue(clips, NO_DUPLICATES, nobody, labels({}), only, (), options(gold_share=0))
+    assert sorted(queued(tasks)) == ["c001", "c003"]
+
+
+def test_the_budget_holds_for_what_is_asked_of_each_clip(nobody) -> None:
+    clips, resolved = scoped(corpus(40))
+    for budget in (0.0, 0.05, 0.5, 1.0, 100.0):
+        tasks = plan_queue(
+            clips, NO_DUPLICATES, nobody, labels({}), resolved, (), options(gold_share=0, budget_usd=budget)
+        )
+        asked = [len(task["meta"].get("capabilities", resolved.active)) for task in tasks]
+        assert sum(asked) * options().price <= budget + 1e-9
+        assert (len(tasks) == 40) == (budget == 100)

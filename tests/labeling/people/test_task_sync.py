@@ -32,11 +32,15 @@ CAPABILITIES = {
 class LabelStudio:
     """What the sync asks of a server, kept in memory; `fails_after` tasks it goes down."""
 
-    def __init__(self) -> None:
-        self.place = "http://studio cu-pipeline"
+    def __init__(self, title: str = "cu-pipeline") -> None:
+        self.place = f"http://studio {title}"
+        self.others: dict[str, LabelStudio] = {}
         self.sent: list[dict[str, Any]] = []
         self.fails_after: int | None = None
         self.clock = 0
+
+    def titled(self, title: str) -> "LabelStudio":
+        return self.others.setdefault(title, LabelStudio(title))
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
         self.prepared = (interface, redundancy, folders)
@@ -261,15 +265,16 @@ def test_tasks_of_others_are_left_alone_and_unknown_batches_named(sync: TaskSync
 
 
 def test_files_do_the_same_without_a_server(sync: TaskSync, server: LabelStudio) -> None:
-    tasks, interface = sync.export()
+    (sheet,) = sync.export()
+    tasks = sheet.tasks
     assert len(tasks) == 6
-    assert "label_safety" in interface
-    assert sync.export()[0] == tasks
+    assert "label_safety" in sheet.interface
+    assert sync.export() == [sheet]
     server.send(tasks)
     for place in range(6):
         server.annotate(place, {"topic": ["pets"], "safety": ["none"]}, who={"id": 4, "email": "ben@x.org"})
     assert len(sync.take(server.tasks()).fresh) == 6
-    assert sync.export()[0] == []
+    assert [one.tasks for one in sync.export()] == [[]]
     assert sync.push(server) == 0
 
 
@@ -430,3 +435,48 @@ def test_a_file_of_json_min_is_read_and_one_without_clips_is_refused_in_words(tm
     file.write_text(json.dumps([{"label_topic": "pets"}]))
     with pytest.raises(StudioError, match="a list of tasks with a clip_id each: export as JSON or JSON-MIN"):
         read_tasks(file)
+
+
+@pytest.fixture
+def scoped(sync: TaskSync) -> TaskSync:
+    """Give a queue in which three clips ask everything, and of five others, without a video, two ask about safety."""
+    plain = [task(number) for number in range(3)]
+    texts = [task(number, capabilities=["safety"]) for number in (10, 11)]
+    texts = [{**one, "data": one["data"] | {"video": ""}} for one in texts]
+    known = task(900, "gold", gold={"topic": "pets"}, capabilities=["topic"])
+    return dataclasses.replace(sync, queue=[plain[0], texts[0], *plain[1:], texts[1], known])
+
+
+def test_what_asks_the_same_is_exported_together_and_nothing_else_is_asked(scoped: TaskSync) -> None:
+    both, safety = scoped.export()
+    assert (both.names, safety.names) == (("topic", "safety"), ("safety",))
+    assert [one["data"]["clip_id"] for one in safety.tasks] == ["c010", "c011"]
+    assert len(both.tasks) == 3, "a set that would only ask what is known is left out"
+    assert "label_topic" not in safety.interface
+    assert "<Video" not in safety.interface
+    assert "<Video" in both.interface
+    assert scoped.export() == [both, safety]
+    assert [sorted(one.batch.capabilities) for one in scoped.reviews()] == [["safety", "topic"], ["safety"]]
+
+
+def test_each_set_of_questions_has_a_project_of_its_own(scoped: TaskSync, server: LabelStudio) -> None:
+    assert scoped.push(server) == 5
+    other = server.others["cu-pipeline: safety"]
+    assert (sent_ids(server), sent_ids(other)) == (["c000", "c001", "c002"], ["c010", "c011"])
+    assert "label_topic" not in other.prepared[0]
+    assert scoped.push(server) == 0
+    other.annotate(0, {"safety": ["not_applicable"]})
+    found = scoped.take(scoped.fetch(server))
+    assert (found.problems, found.foreign) == ([], 0)
+    assert [answer.labels for answer in found.fresh] == [{"safety": "not_applicable"}]
+    assert scoped.take(scoped.fetch(server)).fresh == []
+
+
+def test_not_applicable_stands_alone_and_is_paid_for(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["not_applicable"], "safety": ["advert"]})
+    server.annotate(1, {"topic": ["pets"], "safety": ["advert", "not_applicable"]})
+    found = sync.take(server.tasks())
+    assert [answer.labels for answer in found.fresh] == [{"topic": "not_applicable", "safety": "advert"}]
+    assert "'not_applicable' stands alone" in found.problems[0]
+    assert sync.reviews()[0].spent == pytest.approx(0.08)

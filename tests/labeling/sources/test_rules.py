@@ -37,7 +37,7 @@ def feed(clips) -> pd.DataFrame:
     ],
 )
 def test_each_kind_of_rule_finds_its_clips(rule, found, feed) -> None:
-    annotations = annotate_by_rules([rule], feed, CAPABILITIES, ())
+    annotations = annotate_by_rules([rule], lambda _: feed, CAPABILITIES, ())
     assert annotations["clip_id"].tolist() == found
     assert set(annotations["kind"]) <= {"rule"}
     assert annotations["probabilities"].iloc[0] == '{"cooking": 0.8, "pets": 0.1, "sport": 0.1}'
@@ -47,27 +47,27 @@ def test_creators_and_classes_of_rules_are_spelt_as_the_feeds_are(feed) -> None:
     feed = feed.assign(creator=["Zoë B", "bob", "", "Zoë B"])
     capabilities = {"topic": Capability(classes=("Café", "pets"))}
     rule = _rule("creators", creators=["Zoe\u0308\u00a0B\u200b"], label="Cafe\u0301 ")
-    annotations = annotate_by_rules([rule], feed, capabilities, ())
+    annotations = annotate_by_rules([rule], lambda _: feed, capabilities, ())
     assert annotations[["clip_id", "label"]].to_numpy().tolist() == [["1", "Café"], ["4", "Café"]]
 
 
 def test_a_multi_label_rule_gives_the_whole_answer(feed) -> None:
     rule = _rule("creators", creators=["bob"], capability="safety", label="violence|advert", probability=0.9)
-    (row,) = annotate_by_rules([rule], feed, CAPABILITIES, ()).to_dict("records")
+    (row,) = annotate_by_rules([rule], lambda _: feed, CAPABILITIES, ()).to_dict("records")
     assert (row["label"], row["probability"]) == ("advert|violence", 0.81)
     rule = _rule("creators", creators=["bob"], capability="safety", label="none")
-    assert annotate_by_rules([rule], feed, CAPABILITIES, ())["label"].tolist() == ["none"]
+    assert annotate_by_rules([rule], lambda _: feed, CAPABILITIES, ())["label"].tolist() == ["none"]
 
 
 def test_versions_follow_the_rule_and_skipped_capabilities_are_not_asked(feed) -> None:
     assert _rule("keywords", words=["a"]).version != _rule("keywords", words=["b"]).version
-    assert annotate_by_rules([_rule("duration", capability="mood")], feed, CAPABILITIES, ["mood"]).empty
+    assert annotate_by_rules([_rule("duration", capability="mood")], lambda _: feed, CAPABILITIES, ["mood"]).empty
 
 
 def test_all_unusable_rules_are_named_at_once(feed) -> None:
     rules = [_rule("duration", label="news"), _rule("duration", capability="topics"), _rule("creators", creators=["x"])]
     with pytest.raises(ConfigurationError) as raised:
-        annotate_by_rules(rules, feed, CAPABILITIES, ())
+        annotate_by_rules(rules, lambda _: feed, CAPABILITIES, ())
     text = str(raised.value)
     assert "several rules are called 'duration'" in text
     assert "'topics' is not configured; allowed: safety, topic" in text
@@ -93,7 +93,7 @@ def test_functions_of_a_file_are_rules_also_by_their_former_import(tmp_path: Pat
         "def helper(clip):\n    return 'sport'\n"
     )
     (cats,) = load_rules(file)
-    annotations = annotate_by_rules([cats], feed, CAPABILITIES, ())
+    annotations = annotate_by_rules([cats], lambda _: feed, CAPABILITIES, ())
     assert annotations[["clip_id", "annotator", "label"]].to_numpy().tolist() == [["3", "cats", "pets"]]
     before = cats.version
     file.write_text(file.read_text().replace("'sport'", "'cooking'"))
@@ -108,7 +108,7 @@ def test_a_function_that_fails_is_named_with_its_clip(tmp_path: Path, feed) -> N
         "@rule('topic')\ndef broken(clip):\n    return clip['nothing']\n"
     )
     with pytest.raises(ConfigurationError, match="rule 'broken' failed on clip '1': KeyError: 'nothing'"):
-        annotate_by_rules(load_rules(file), feed, CAPABILITIES, ())
+        annotate_by_rules(load_rules(file), lambda _: feed, CAPABILITIES, ())
     file.write_text("import nothing_like_this")
     with pytest.raises(ConfigurationError, match="cannot be loaded: ModuleNotFoundError"):
         load_rules(file)

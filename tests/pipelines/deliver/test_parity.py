@@ -7,8 +7,9 @@ import pytest
 
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.pipelines.deliver import verification
-from cu_pipeline.pipelines.deliver.verification import check_parity, choose, expected
+from cu_pipeline.pipelines.deliver.verification import check_parity, choose, expected, told_fields
 
 OFFLINE = {"a": {"topic": {"cooking": 0.25, "sport": 0.75}, "safety": {"advert": 0.5}}}
 VERSIONS = {"topic": "t1", "safety": "s1"}
@@ -116,8 +117,11 @@ def test_only_predicted_clips_are_compared_while_there_are_enough():
 
 
 class Champion:
-    def __init__(self, version):
-        self.version = version
+    def __init__(self, version, scope=None):
+        self.version, self.scope = version, scope or Scope()
+
+    def scoped(self, scope):
+        return Champion(self.version, scope)
 
 
 class Offline:
@@ -150,3 +154,30 @@ def test_an_older_champion_is_run_offline_instead(monkeypatch):
     Offline.calls = 0
     assert expected(chosen, known, {"topic": Champion("t1")})["train0"] == {"topic": {"a": 0.9}}
     assert Offline.calls == 2
+
+
+def test_outside_its_scope_a_champion_must_not_answer(monkeypatch):
+    monkeypatch.setattr(verification, "Predictor", Offline)
+    chosen = clips().head(2).assign(feed=["videos.csv", "texts.csv"], lang=["de", ""], metadata='{"platform": "tube"}')
+    limits = Scope.model_validate({"feeds": ["videos.csv"], "metadata": {"platform": ["tube"], "year": [""]}})
+    champions = {"topic": Champion("t1", limits)}
+    offline = expected(chosen, predictions(chosen["clip_id"]), champions)
+    assert offline == {"train0": {"topic": {"a": 0.5}}, "train1": {}}
+    said = {"probabilities": {"a": 0.5}, "model_version": "t1"}
+    silent = {"label": None, "applicable": False, "model_version": "t1"}
+    served = {"train0": {"capabilities": {"topic": said}}, "train1": {"capabilities": {"topic": silent}}}
+    assert check_parity(served, offline, {"topic": "t1"}, 1e-4) == 0
+    served["train1"]["capabilities"]["topic"] = said
+    with pytest.raises(DeliveryError, match="clip train1"):
+        check_parity(served, offline, {"topic": "t1"}, 1e-4)
+
+
+def test_a_request_tells_what_scopes_ask_and_no_more():
+    chosen = clips().head(2).assign(feed=["videos.csv", "texts.csv"], lang=["de", ""], metadata='{"platform": "tube"}')
+    assert told_fields(chosen, {"topic": Champion("t1")}) == [{}, {}]
+    limits = Scope.model_validate({"languages": "de", "metadata": {"platform": "tube", "year": ""}})
+    metadata = '{"platform": "tube", "year": ""}'
+    assert told_fields(chosen, {"topic": Champion("t1", limits)}) == [
+        {"lang": "de", "metadata": metadata},
+        {"lang": "und", "metadata": metadata},
+    ]

@@ -10,11 +10,12 @@ import pytest
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.pipelines.deliver import verification as module
 from cu_pipeline.pipelines.deliver.bento import Bento, RunningService
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 
-CHAMPIONS = {"topic": SimpleNamespace(version="t1")}
+CHAMPIONS = {"topic": SimpleNamespace(version="t1", scope=Scope())}
 OPTIONS = DeliverOptions(replay_clips=4)
 
 
@@ -46,7 +47,7 @@ def service(monkeypatch, tmp_path):
         (prediction_log / "2026-01-01.jsonl").write_text("{}")
         yield RunningService("http://127.0.0.1:9", 1.0)
 
-    def classify_all(client, sent, at_once, description):
+    def classify_all(client, sent, at_once, description, told):
         counters.count("service_requests", len(sent))
         answer = {"capabilities": {"topic": {"probabilities": {"a": state.probability}, "model_version": "t1"}}}
         return {clip: None if clip in state.refused else answer for clip in sent["clip_id"]}

@@ -48,6 +48,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "champion_bundles": {} if champion is None else {"topic": champion},
         "taken_back": {"topic": set(taken_back)},
         "features": world.store,
+        "capabilities_resolved": world.resolved,
         "params:evaluate": EvaluateOptions(bootstrap_draws=100),
         "params:seed": seed,
     }

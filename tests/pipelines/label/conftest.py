@@ -10,10 +10,11 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.core.records import DUPLICATES, table
+from cu_pipeline.core.records import ANNOTATIONS, DUPLICATES, table
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.scope import Applicability
 from cu_pipeline.pipelines.label import create_pipeline
 
 BASE = Path(__file__).parents[3] / "conf" / "base"
@@ -50,6 +51,9 @@ def run_label(tmp_path: Path) -> Run:
         counters.reset()
         whole = create_pipeline()
         gathering = whole.only_nodes("keep_people_work", "merge_annotations", "check_data")
+        if "people_opinions" not in feed:
+            catalog["annotations_apart"], catalog["applicability"] = table([], ANNOTATIONS), Applicability()
+            gathering += whole.only_nodes("apply_scopes")
         SequentialRunner().run(whole - gathering, catalog)
         return catalog, counters.counts()
 

@@ -17,7 +17,7 @@ def test_a_champion_labels_only_new_clips_with_features(world, caption_reader) -
     seen, new, bare = world.clips.iloc[:10], world.clips.iloc[10:20], world.clips.iloc[20:]
     world.store_features(world.clips.iloc[:20])
     learned = replace(caption_reader, learned_from=tuple(sorted(content_keys(seen))))
-    found, _ = annotate_by_champions(world.clips, {"topic": learned}, world.store, TOPIC, 0.001)
+    found, _ = annotate_by_champions(lambda _: world.clips, {"topic": learned}, world.store, TOPIC, 0.001)
     assert found["clip_id"].tolist() == new["clip_id"].tolist()
     assert found["label"].tolist() == [TOPIC["topic"].classes[int(clip[1:]) % 2] for clip in new["clip_id"]]
     assert set(found["version"]) == {learned.version}
@@ -28,11 +28,11 @@ def test_a_champion_labels_only_new_clips_with_features(world, caption_reader) -
 
 def test_a_champion_that_does_not_tell_what_it_learned_from_is_not_asked(world, caption_reader) -> None:
     world.store_features(world.clips)
-    assert annotate_by_champions(world.clips, {"topic": caption_reader}, world.store, TOPIC, 0.0)[0].empty
+    assert annotate_by_champions(lambda _: world.clips, {"topic": caption_reader}, world.store, TOPIC, 0.0)[0].empty
     learned = replace(caption_reader, learned_from=("0",))
     other = {"topic": Capability(classes=("cooking", "news"))}
-    assert annotate_by_champions(world.clips, {"topic": learned}, world.store, other, 0.0)[0].empty
-    assert annotate_by_champions(world.clips, {}, world.store, TOPIC, 0.0)[0].empty
+    assert annotate_by_champions(lambda _: world.clips, {"topic": learned}, world.store, other, 0.0)[0].empty
+    assert annotate_by_champions(lambda _: world.clips, {}, world.store, TOPIC, 0.0)[0].empty
 
 
 def test_a_champion_tells_which_clips_prove_nothing_of_others(world, caption_reader) -> None:
@@ -43,7 +43,7 @@ def test_a_champion_tells_which_clips_prove_nothing_of_others(world, caption_rea
 
     def passed(**known: tuple[str, ...] | None) -> dict[str, list[str]]:
         champion = replace(caption_reader, learned_from=learned, **known)
-        said, found = annotate_by_champions(clips, {"topic": champion}, world.store, TOPIC, 0.0)
+        said, found = annotate_by_champions(lambda _: clips, {"topic": champion}, world.store, TOPIC, 0.0)
         assert said["clip_id"].tolist() == clips["clip_id"][6:22].tolist()
         return {reason: found.loc[found["reason"] == reason, "clip_id"].tolist() for reason in set(found["reason"])}
 
@@ -59,10 +59,10 @@ def test_a_champion_decides_by_its_own_thresholds_and_its_label_stays(world, cap
     several = {"topic": Capability(kind=Kind.MULTI, classes=("cooking", "sport"))}
     strict = {"cooking": 0.99, "sport": 0.9}
     champion = replace(caption_reader, kind=Kind.MULTI, thresholds=strict, learned_from=("0",))
-    found, _ = annotate_by_champions(world.clips, {"topic": champion}, world.store, several, 0.0)
+    found, _ = annotate_by_champions(lambda _: world.clips, {"topic": champion}, world.store, several, 0.0)
     chances = [json.loads(text) for text in found["probabilities"]]
     loose, _ = annotate_by_champions(
-        world.clips, {"topic": replace(champion, thresholds={})}, world.store, several, 0.0
+        lambda _: world.clips, {"topic": replace(champion, thresholds={})}, world.store, several, 0.0
     )
     expected = ["|".join(name for name, p in one.items() if p > strict[name]) or "none" for one in chances]
     assert found["label"].tolist() == expected

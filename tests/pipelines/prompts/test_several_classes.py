@@ -163,7 +163,7 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], t
     background = label.gather_llm_background(clips, known, nobody, RESOLVED, PeopleOptions(), options)
     recipes = resolve_recipes(background, {"bare": "{{ text }}"}, prompt_registry.champion, options)
     assert recipes == {"safety": champion.recipe}
-    chosen, _ = label.choose_llm_clips(clips, known, nobody, recipes, options)
+    chosen, _ = label.choose_llm_clips(clips, known, nobody, RESOLVED, recipes, options)
     store = FeatureStore(tracked_root / "features")
     inquiries = label.plan_llm_questions(chosen, background, {}, store, options, FeatureOptions())
     answers: dict[str, Answer] = {call.key: call.answer for calls in label.ask_llm(inquiries, {}) for call in calls}

@@ -40,11 +40,10 @@ def calibration_clips(
         capability first the clips that came labelled, then the others as they arrived.
     """
     rows: list[dict[str, object]] = []
-    original_of = originals(clips)
-    said = by_people(on_originals(annotations, original_of))
-    place = {original_of.get(clip, clip): -number for number, clip in enumerate(reversed(arrived))}
     for name, capability in capabilities.items() if options.enabled else ():
-        mine = said[said["capability"] == name]
+        original_of = originals(capability.scope.within(clips))
+        place = {original_of.get(clip, clip): -number for number, clip in enumerate(reversed(arrived))}
+        mine = by_people(on_originals(annotations[annotations["capability"] == name], original_of))
         drawn = sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"]))
         chosen = pd.Index(sorted(drawn, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
         truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)

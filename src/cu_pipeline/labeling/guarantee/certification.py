@@ -119,7 +119,7 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     source in use was not asked take no part, so that the mix of sources that is tested is the one that is routed.
     """
     capability, options = opinions.active[name], opinions.guarantee
-    original_of = originals(opinions.clips)
+    original_of = originals(opinions.clips_of(name))
     mine = opinions.annotations[opinions.annotations["capability"] == name]
     said = on_originals(mine, original_of)
     clip_ids = pd.Index(sorted(set(original_of)))
@@ -144,7 +144,7 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     labels = dict(zip(calibration["clip_id"], calibration["label"], strict=True))
     versions = _versions(sources, {names[one]: version for one, version in awaited.items()})
     return Certification(
-        CertificationTest(name, _terms(versions, opinions.version_of(name), options), labels, 0.0),
+        CertificationTest(name, _terms(versions, opinions.version_of(name), options) | _where(capability), labels, 0.0),
         answers,
         clip_ids[pool],
         options.calibration,
@@ -188,6 +188,11 @@ def surest(sources: Sequence[Source], clips: int = 0) -> tuple[NDArray[np.float6
 
 def _confidence(sources: Sequence[Source]) -> NDArray[np.float64]:
     return np.column_stack([source.confidence for source in sources])
+
+
+def _where(capability: Capability) -> dict[str, Any]:
+    """Name the scope, if there is one: what was tested on the clips of one scope tells nothing of another's."""
+    return {"scope": capability.scope.model_dump(mode="json")} if capability.scope.is_limited else {}
 
 
 def _versions(sources: Sequence[Source], awaited: dict[str, str]) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.copies import without_copies
 from cu_pipeline.labeling.guarantee.calibration_set import prior_knowledge
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.sources.eligibility import all_eligible
@@ -71,6 +72,14 @@ class Opinions:
     def active(self) -> Mapping[str, Capability]:
         """The capabilities that are labelled, by name."""
         return self.capabilities.active
+
+    def clips_of(self, name: str) -> pd.DataFrame:
+        """The clips that a capability applies to."""
+        return self.capabilities.clips_of(name, self.clips)
+
+    def single_clips(self, name: str) -> pd.DataFrame:
+        """The clips that a capability applies to and that are no copy of another of them."""
+        return without_copies(self.clips_of(name))
 
     @property
     def known(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cu_pipeline.core.capability import NONE, Capability, Kind, join_label
+from cu_pipeline.core.capability import NONE, NOT_APPLICABLE, Capability, Kind, join_label
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.labeling.people.tasks import CONTROL, control
@@ -178,6 +178,10 @@ def _label(name: str, choices: Sequence[str], capability: Capability) -> str:
     multi = capability.kind is Kind.MULTI
     allowed = tuple(map(clean_name, (*capability.classes, NONE) if multi else capability.classes))
     choices = [clean_name(choice) for choice in choices]
+    if NOT_APPLICABLE in choices:
+        if len(choices) > 1:
+            raise ValueError(f"{name}: {', '.join(choices)} contradict one another: {NOT_APPLICABLE!r} stands alone")
+        return NOT_APPLICABLE
     if unknown := [choice for choice in choices if choice not in allowed]:
         raise ValueError(
             f"{', '.join(map(repr, unknown))} is no class of {name}; classes: {', '.join(allowed)}. Label Studio's "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,10 @@ class TaskServer(Protocol):
     @property
     def place(self) -> str:
         """The server's address and the project's title."""
+        ...
+
+    def titled(self, title: str) -> "TaskServer":
+        """Turn to another project of the same server."""
         ...
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
@@ -63,6 +68,12 @@ class StudioServer:
     def place(self) -> str:
         """The server's address and the project's title."""
         return f"{self._url} {self._title}"
+
+    def titled(self, title: str) -> "StudioServer":
+        """Turn to another project of the same server."""
+        other = copy(self)
+        other._title, other._project = title, None
+        return other
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
         """Make the project, or bring it up to date."""

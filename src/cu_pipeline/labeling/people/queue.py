@@ -4,7 +4,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,10 +16,11 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.copies import originals
+from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
-from cu_pipeline.labeling.people.tasks import Task, machine_predictions, queue_task, tie_task
+from cu_pipeline.labeling.people.tasks import Task, asking, machine_predictions, queue_task, tie_task
 from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.people.work_log import AnswerState, Draw
 from cu_pipeline.labeling.sources.source import TIE
@@ -62,7 +63,7 @@ def plan_queue(
     duplicates: pd.DataFrame,
     annotations: pd.DataFrame,
     labels: pd.DataFrame,
-    capabilities: Mapping[str, Capability],
+    resolved: ResolvedCapabilities,
     reviews: Sequence[Review],
     terms: QueueTerms,
 ) -> list[Task]:
@@ -82,21 +83,24 @@ def plan_queue(
         duplicates: groups of near-duplicates.
         annotations: of all kinds, from the feed and from accepted batches.
         labels: with their probabilities.
-        capabilities: that are asked about, all in one task.
+        resolved: the capabilities that are asked about, of a clip all that apply to it, in one task.
         reviews: of the batches that were opened so far.
         terms: on which they are asked.
 
     Returns:
-        Tasks for Label Studio, the most useful first; `meta.draw` says how a clip was chosen.
+        Tasks for Label Studio, the most useful first; `meta.draw` says how a clip was chosen, and `meta.capabilities`
+        what is asked about it where that is not all.
     """
-    options = terms.options
+    options, capabilities = terms.options, resolved.active
+    questions = asked_of(clips, resolved)
     even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
-    waiting = _waiting(clips, annotations, capabilities, reviews, options.redundancy, even)
+    waiting = _waiting(clips, annotations, resolved, reviews, options.redundancy, even)
     gold = _gold_truth(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
-    cost = terms.price * options.redundancy * max(len(capabilities), 1)
-    slots = _slots(len(waiting), len(gold), math.floor(left / cost + 1e-9) if cost else len(clips), options)
-    waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities))
+    asked = [len(questions[clip]) for clip in (*waiting["clip_id"], *gold)]
+    affordable = _affordable(left, terms.price * options.redundancy, asked)
+    slots = _slots(len(waiting), len(gold), options.max_clips if affordable is None else affordable, options)
+    waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided].iloc[: slots.value], waiting[~undecided]
     drawn = waiting.iloc[: slots.random]
@@ -104,12 +108,13 @@ def plan_queue(
     votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
     known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
-    queue = _mixed(
+    tasks = _mixed(
         [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
         [tie_task(clip, votes[clip["clip_id"]]) for clip in _rows(ties)]
         + [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
         [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(known)],
     )
+    queue = [asking(task, questions[task["data"]["clip_id"]], list(capabilities)) for task in tasks]
     count("clips_queued", len(drawn) + len(ties) + len(valued))
     _log.info(
         "%d clips wait for people: %d drawn at random, %d on which votes are even, %d by value, and %d with a known "
@@ -120,26 +125,45 @@ def plan_queue(
     return queue
 
 
+def asked_of(clips: pd.DataFrame, resolved: ResolvedCapabilities) -> dict[str, tuple[str, ...]]:
+    """Find for each clip the capabilities that apply to it, by `clip_id`, in the order of the capabilities."""
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(clips["clip_id"], ())
+    for name in resolved.active:
+        for clip in resolved.clips_of(name, clips)["clip_id"]:
+            found[clip] = (*found[clip], name)
+    return found
+
+
 def uncertainty(
-    labels: pd.DataFrame, clip_ids: Sequence[str], capabilities: Mapping[str, Capability]
+    labels: pd.DataFrame,
+    clip_ids: Sequence[str],
+    capabilities: Mapping[str, Capability],
+    questions: Mapping[str, Collection[str]] | None = None,
 ) -> NDArray[np.float64]:
-    """Say how little is known of each clip, on average over the capabilities.
+    """Say how little is known of each clip, on average over the capabilities that apply to it.
 
     Of a single-label capability it is the entropy of the probabilities over that of an even guess; of a multi-label
     one the largest entropy of a class, in bits; without a label 1, with a certified one 0.
 
+    Args:
+        labels: with their probabilities.
+        clip_ids: n of them.
+        capabilities: that are asked about.
+        questions: clip -> those of them that apply to it; None: all.
+
     Returns:
-        (clips,) in [0, 1].
+        (n,) in [0, 1].
     """
     places = pd.Index(clip_ids)
     total: NDArray[np.float64] = np.zeros(len(places))
+    number = [len(capabilities if questions is None else questions[clip]) or 1 for clip in clip_ids]
     for name, capability in capabilities.items():
-        unknown = np.ones(len(places))
+        unknown = np.array([float(questions is None or name in questions[clip]) for clip in clip_ids])
         rows = labels[labels["capability"] == name]
         where = places.get_indexer(pd.Index(rows["clip_id"]))
         known = where >= 0
         unknown[where[known]] = _entropies(rows[known], capability)
-        total += unknown / len(capabilities)
+        total += unknown / np.array(number)
     return total
 
 
@@ -188,7 +212,7 @@ def farthest_first(
 def _waiting(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
-    capabilities: Mapping[str, Capability],
+    resolved: ResolvedCapabilities,
     reviews: Sequence[Review],
     redundancy: int,
     even: pd.DataFrame,
@@ -198,24 +222,23 @@ def _waiting(
     Args:
         clips: the table of usable clips.
         annotations: of all kinds.
-        capabilities: that are asked about.
+        resolved: the capabilities that are asked about.
         reviews: of the batches that were opened so far.
         redundancy: answers that are enough, where they are not even.
         even: labels on which people's votes are even.
     """
-    content = originals(clips)
     people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
     people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
-    people = people.assign(content=people["clip_id"].map(content)).dropna(subset=["content"])
-    people = people.drop_duplicates(["content", "capability", "annotator"])
-    lacking: set[str] = set()
-    for name in capabilities:
-        answers = people[people["capability"] == name].groupby("content")["annotator"].agg(["size", set])
+    out, lacking = list(_out(reviews)), set[str]()
+    for name in resolved.active:
+        content = originals(resolved.clips_of(name, clips))
+        mine = on_originals(people[people["capability"] == name], content).drop_duplicates(["clip_id", "annotator"])
+        answers = mine.groupby("clip_id")["annotator"].agg(["size", set])
         enough = [size >= redundancy or GOLD in names for size, names in answers.itertuples(index=False)]
-        lacking |= set(content) - set(answers.index[enough])
-        lacking |= set(content.reindex(even.loc[even["capability"] == name, "clip_id"]).dropna())
-    lacking -= set(content.reindex(list(_out(reviews))).dropna())
-    one_each = clips[~content.duplicated().to_numpy() & content.isin(lacking).to_numpy()]
+        missing = set(content) - set(answers.index[enough])
+        missing |= set(content.reindex(even.loc[even["capability"] == name, "clip_id"]).dropna())
+        lacking |= missing - set(content.reindex(out).dropna())
+    one_each = clips[clips["clip_id"].isin(lacking)]
     return one_each.iloc[one_each["clip_id"].map(lambda name: unit_interval(f"queue/{name}")).argsort(kind="stable")]
 
 
@@ -253,6 +276,19 @@ def _gold_truth(
     shown = [item.clip_id for one in reviews for item in one.batch.items if item.draw is Draw.GOLD]
     order = sorted(truth, key=lambda clip: (shown.count(clip), unit_interval(f"gold/{clip}")))
     return {clip: truth[clip] for clip in order}
+
+
+def _affordable(budget: float, price: float, questions: Sequence[int]) -> int | None:
+    """Say about how many clips people can be asked within a budget, even if it is the dearest; None: about all.
+
+    Args:
+        budget: US dollars.
+        price: of one question, to all who answer it.
+        questions: that each clip asks.
+    """
+    spent = np.cumsum(np.sort(np.array(questions, dtype=np.float64) * price)[::-1])
+    number = int(np.searchsorted(spent, budget + 1e-9, side="right"))
+    return None if number == len(questions) and budget >= 0 else number
 
 
 def _slots(waiting: int, gold: int, affordable: int, options: QueueOptions) -> _Slots:

@@ -17,8 +17,9 @@ from cu_pipeline.labeling.people.batches import Review, State, is_complete, revi
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
 from cu_pipeline.labeling.people.label_studio import TaskServer
 from cu_pipeline.labeling.people.options import StudioOptions
+from cu_pipeline.labeling.people.question_sets import Names, QuestionSheet, by_questions, sheet, title_of
 from cu_pipeline.labeling.people.queue import QueueTerms
-from cu_pipeline.labeling.people.tasks import PLAYED, Task, labelling_interface, media_address, media_folders
+from cu_pipeline.labeling.people.tasks import PLAYED, Task, media_address, media_folders
 from cu_pipeline.labeling.people.work_log import (
     AnswerState,
     BatchDecided,
@@ -65,39 +66,43 @@ class TaskSync:
     def push(self, server: TaskServer) -> int:
         """Send the queue to a server, and what is missing there of batches that were opened before.
 
-        Batches are written down before they are sent, and what the server has is not sent again, so that an
-        interrupted push goes on where it stopped.
+        What asks the same goes into one project. Batches are written down before they are sent, and what the server has
+        is not sent again, so that an interrupted push goes on where it stopped.
+
+        Args:
+            server: with the project that is asked about everything; the others are beside it.
 
         Returns:
             Number of tasks sent.
         """
-        queue = self._addressed()
-        local = [] if self.studio.media_url else media_folders(task["data"]["video"] for task in self.queue)
-        if not queue and not self._unfinished(server.place):
-            return 0
-        server.prepare(labelling_interface(self.capabilities), self.terms.options.redundancy, local)
-        self._open(queue, server.place)
-        there = {(_batch(task), task["data"].get("clip_id")) for task in server.tasks()}
-        missing = [
-            _as_sent(review.batch, item)
-            for review in self._unfinished(server.place)
-            for item in review.batch.items
-            if (review.batch.batch, item.clip_id) not in there and not _answered(review, item)
-        ]
-        for start in tqdm(range(0, len(missing), _CHUNK), desc="tasks", unit_scale=_CHUNK, disable=None):
-            server.send(missing[start : start + _CHUNK])
-        return len(missing)
+        everything = list(self.capabilities)
+        queued = {
+            title_of(self.studio.project, names, everything): (names, tasks)
+            for names, tasks in by_questions(self._addressed(), everything).items()
+        }
+        begun = {
+            title: (names, list[Task]()) for title, names in self._titles(server, self._unfinished_anywhere()).items()
+        }
+        return sum(
+            self._send(server if title == self.studio.project else server.titled(title), names, tasks)
+            for title, (names, tasks) in (begun | queued).items()
+        )
 
-    def export(self) -> tuple[list[Task], str]:
-        """Write for a file the tasks of all batches that wait for answers, the queue's included, and the interface."""
-        self._open(self._addressed(), FILE)
-        tasks = [
-            _as_sent(review.batch, item)
-            for review in self._unfinished(FILE)
-            for item in review.batch.items
-            if not _answered(review, item)
-        ]
-        return tasks, labelling_interface(self.capabilities)
+    def fetch(self, server: TaskServer) -> list[Task]:
+        """Fetch the tasks, with their annotations, of all projects that clips were sent to."""
+        titles = {self.studio.project: (), **self._titles(server, self.reviews())}
+        servers = [server if title == self.studio.project else server.titled(title) for title in titles]
+        return [task for one in servers for task in one.tasks()]
+
+    def export(self) -> list[QuestionSheet]:
+        """Write for files the tasks of all batches that wait for answers, the queue's included, by what they ask."""
+        for names, tasks in by_questions(self._addressed(), self.capabilities).items():
+            self._open(names, tasks, FILE)
+        found: dict[Names, list[Task]] = {}
+        for review in self._unfinished(FILE):
+            found.setdefault(tuple(review.batch.capabilities), []).extend(_missing(review))
+        left = {names: tasks for names, tasks in found.items() if tasks}
+        return [sheet(names, tasks, self._known()) for names, tasks in (left or {tuple(self.capabilities): []}).items()]
 
     def not_played(self) -> dict[str, int]:
         """Count the clips of the queue that browsers cannot play, by codec."""
@@ -131,8 +136,6 @@ class TaskSync:
             if (clip := task["data"]["clip_id"]) not in busy
             and (clip not in enough or answers[clip] <= task["meta"].get("even_of", -1))
         ]
-        if all(task["meta"]["draw"] == Draw.GOLD for task in left):
-            return []
         return [
             {**task, "data": task["data"] | {"video": media_address(task["data"]["video"], self.studio)}}
             for task in left
@@ -152,18 +155,65 @@ class TaskSync:
         return busy, enough, answers
 
     def _unfinished(self, place: str) -> list[Review]:
-        return [one for one in self.reviews() if one.state is State.OPEN and one.batch.place == place]
+        return [one for one in self._unfinished_anywhere() if one.batch.place == place]
 
-    def _open(self, queue: Sequence[Task], place: str) -> None:
+    def _unfinished_anywhere(self) -> list[Review]:
+        return [one for one in self.reviews() if one.state is State.OPEN]
+
+    def _titles(self, server: TaskServer, reviews: Iterable[Review]) -> dict[str, Names]:
+        """Find the titles of a server's projects that batches went to, with what is asked there."""
+        everything, project = tuple(self.capabilities), self.studio.project
+        address = server.place.removesuffix(project)
+        found: dict[str, Names] = {}
+        for review in reviews:
+            title = review.batch.place.removeprefix(address)
+            if title == project:
+                found[title] = everything
+            elif title.startswith(f"{project}: "):
+                found[title] = tuple(review.batch.capabilities)
+        return found
+
+    def _known(self) -> dict[str, Capability]:
+        """Collect the capabilities that people are asked about, also in batches of before."""
+        earlier = {name: one for review in self.reviews() for name, one in review.batch.capabilities.items()}
+        return earlier | dict(self.capabilities)
+
+    def _send(self, server: TaskServer, names: Names, queue: Sequence[Task]) -> int:
+        """Send to one project what asks the same, and give the number of tasks that were missing there."""
+        begun = [task for review in self._unfinished(server.place) for task in _missing(review)]
+        shown = [*queue, *begun]
+        if not shown:
+            return 0
+        local = [] if self.studio.media_url else media_folders(self._videos(shown))
+        interface = sheet(names, shown, self._known()).interface
+        server.prepare(interface, self.terms.options.redundancy, local)
+        self._open(names, queue, server.place)
+        there = {(_batch(task), task["data"].get("clip_id")) for task in server.tasks()}
+        missing = [
+            task
+            for review in self._unfinished(server.place)
+            for task in _missing(review)
+            if (_batch(task), task["data"]["clip_id"]) not in there
+        ]
+        for start in tqdm(range(0, len(missing), _CHUNK), desc="tasks", unit_scale=_CHUNK, disable=None):
+            server.send(missing[start : start + _CHUNK])
+        return len(missing)
+
+    def _videos(self, tasks: Iterable[Task]) -> list[str]:
+        """List the stored paths of the media of those tasks that are in the queue."""
+        asked = {task["data"]["clip_id"] for task in tasks}
+        return [task["data"]["video"] for task in self.queue if task["data"]["clip_id"] in asked]
+
+    def _open(self, names: Names, queue: Sequence[Task], place: str) -> None:
         number = len(self.reviews())
         parts = math.ceil(len(queue) / self.terms.options.batch_clips)
         cut = [len(queue) * part // parts for part in range(parts + 1)] if parts else []
         self.batches.append(
-            self._opened(queue[start:end], place, number + turn)
+            self._opened(queue[start:end], names, place, number + turn)
             for turn, (start, end) in enumerate(pairwise(cut), start=1)
         )
 
-    def _opened(self, tasks: Sequence[Task], place: str, number: int) -> BatchOpened:
+    def _opened(self, tasks: Sequence[Task], names: Names, place: str, number: int) -> BatchOpened:
         queue = self.terms.options
         terms = Terms(
             price=self.terms.price,
@@ -182,9 +232,13 @@ class TaskSync:
             )
             for task in tasks
         )
-        return BatchOpened(
-            batch=name, time=time, place=place, terms=terms, capabilities=dict(self.capabilities), items=items
-        )
+        asked = {name: self.capabilities[name] for name in names}
+        return BatchOpened(batch=name, time=time, place=place, terms=terms, capabilities=asked, items=items)
+
+
+def _missing(review: Review) -> list[Task]:
+    """List the tasks of a batch that wait for answers, as they are sent."""
+    return [_as_sent(review.batch, item) for item in review.batch.items if not _answered(review, item)]
 
 
 def _as_sent(batch: BatchOpened, item: Item) -> Task:
@@ -201,9 +255,16 @@ def _answered(review: Review, item: Item) -> bool:
 
 
 def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
-    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration."""
+    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration.
+
+    One that is skipped, since its scope holds no clip, is not among them.
+    """
     known = {**configured, **resolved.active}
-    return {name: known[name] for name in configured if len(known[name].classes) >= _fewest(known[name])}
+    return {
+        name: known[name]
+        for name in configured
+        if name not in resolved.skipped and len(known[name].classes) >= _fewest(known[name])
+    }
 
 
 def status_table(reviews: Sequence[Review]) -> str:

@@ -1,7 +1,7 @@
 """What Label Studio shows to people: its interface, and a task for each clip with its media and what sources think."""
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 
-from cu_pipeline.core.capability import NONE, Capability, Kind, split_label
+from cu_pipeline.core.capability import NONE, NOT_APPLICABLE, Capability, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.keys import registry_key
 from cu_pipeline.core.paths import from_stored, project_root
@@ -30,18 +30,23 @@ PLAYED: Final = frozenset({"h264", "vp8", "vp9", "av1"})
 _MOST_FOLDERS: Final = 20
 
 
-def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
+def labelling_interface(capabilities: Mapping[str, Capability], *, video: bool = True) -> str:
     """Write the interface in which a person sees the clip and its caption and answers for each capability.
 
     A class's description shows where the mouse rests on it. A single-label capability takes exactly one class, a
-    multi-label one any number of classes, or `none`.
+    multi-label one any number of classes, or `none`; each takes `not_applicable` in their place.
+
+    Args:
+        capabilities: that are asked about.
+        video: whether any of the tasks has one.
 
     Raises:
         ConfigurationError: a class cannot be shown.
     """
     view = ET.Element("View", style="display: flex; gap: 24px")
     clip, questions = (ET.SubElement(view, "View", style="flex: 1; min-width: 0") for _ in range(2))
-    ET.SubElement(clip, "Video", name="video", value="$video", height="440")
+    if video:
+        ET.SubElement(clip, "Video", name="video", value="$video", height="440")
     ET.SubElement(clip, "Text", name=CAPTION, value="$text")
     for name, capability in capabilities.items():
         meaning = f"{name}: {capability.description}" if capability.description else name
@@ -61,6 +66,7 @@ def labelling_interface(capabilities: Mapping[str, Capability]) -> str:
             described = capability.class_descriptions.get(one)
             hint = {"hint": _readable(" ".join(described.split()))} if described else {}
             ET.SubElement(choices, "Choice", {"value": _readable(one), **hint})
+        ET.SubElement(choices, "Choice", {"value": NOT_APPLICABLE, "hint": "The question makes no sense of this clip"})
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
@@ -112,6 +118,19 @@ def tie_task(clip: Mapping[str, Any], answers: int) -> Task:
     """
     task = queue_task(clip, Draw.VALUE, [])
     return {**task, "meta": task["meta"] | {"even_of": answers}}
+
+
+def asking(task: Task, capabilities: Sequence[str], everything: Sequence[str]) -> Task:
+    """Note in a task what is asked about its clip, where that is not everything that people are asked about."""
+    if list(capabilities) == list(everything):
+        return task
+    return {**task, "meta": task["meta"] | {"capabilities": list(capabilities)}}
+
+
+def questions_of(task: Task, everything: Iterable[str]) -> tuple[str, ...]:
+    """Read what `asking` noted."""
+    noted = task["meta"].get("capabilities")
+    return tuple(name for name in everything if noted is None or name in noted)
 
 
 def machine_predictions(

@@ -1,7 +1,7 @@
 """The served models as annotators of clips that they have not learned from."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pandas as pd
@@ -21,7 +21,7 @@ ANNOTATOR: Final = "champion"
 
 
 def annotate_by_champions(
-    clips: pd.DataFrame,
+    clips_of: Callable[[str], pd.DataFrame],
     champions: Mapping[str, Bundle],
     store: FeatureStore,
     capabilities: Mapping[str, Capability],
@@ -32,7 +32,7 @@ def annotate_by_champions(
     A model is surer of clips that it has learned from than of others, so its confidence there would prove nothing.
 
     Args:
-        clips: rows of the table of clips.
+        clips_of: finds the clips that a capability applies to.
         champions: the served bundles.
         store: of features.
         capabilities: the active ones.
@@ -49,7 +49,7 @@ def annotate_by_champions(
         if capability is None or capability.classes != bundle.classes or not bundle.learned_from:
             _log.warning("%s: the served model does not tell what it learned, or from which clips", bundle.capability)
             continue
-        usable, reasons = _usable(clips, bundle, store)
+        usable, reasons = _usable(clips_of(bundle.capability), bundle, store)
         rows += _annotations(usable, bundle, store, price)
         ineligible.append(ineligible_clips(bundle.capability, reasons, ANNOTATOR))
     return table(rows, ANNOTATIONS), pd.concat(ineligible, ignore_index=True)

@@ -193,13 +193,16 @@ class Rule(Protocol):
 
 
 def annotate_by_rules(
-    rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mapping[str, Capability], skipped: Collection[str]
+    rules: Sequence[Rule],
+    clips_of: Callable[[str], pd.DataFrame],
+    capabilities: Mapping[str, Capability],
+    skipped: Collection[str],
 ) -> pd.DataFrame:
-    """Ask every rule about every clip.
+    """Ask every rule about every clip that its capability applies to.
 
     Args:
         rules: in any order; their names differ.
-        clips: rows of the table of clips.
+        clips_of: finds the clips that a capability applies to.
         capabilities: the active ones.
         skipped: names of those that are not active; their rules are not asked.
 
@@ -211,10 +214,11 @@ def annotate_by_rules(
     """
     problems = _problems(rules, {*capabilities, *skipped})
     rows: list[dict[str, object]] = []
+    scoped = {name: clips_of(name) for name in {rule.capability for rule in rules} & set(capabilities)}
     for rule in rules:
         if rule.capability not in capabilities:
             continue
-        capability = capabilities[rule.capability]
+        capability, clips = capabilities[rule.capability], scoped[rule.capability]
         answers = rule.answers(clips)
         given = answers[answers != ""]
         for answer in sorted(set(given)):

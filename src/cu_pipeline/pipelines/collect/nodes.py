@@ -16,6 +16,7 @@ from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
+from cu_pipeline.core.resolved import outside_scope
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
@@ -279,6 +280,8 @@ def check_splits(
 def collect_annotations(admitted_rows: pd.DataFrame, capabilities: Capabilities) -> pd.DataFrame:
     """List what people said about usable clips in the feed, and check the classes that they named.
 
+    What they said of clips outside a capability's scope is kept as it is.
+
     Args:
         admitted_rows: rows of usable clips.
         capabilities: what to recognise.
@@ -286,7 +289,10 @@ def collect_annotations(admitted_rows: pd.DataFrame, capabilities: Capabilities)
     Raises:
         ConfigurationError: labels that are no configured class, or classes that differ only in case or form.
     """
-    return settle_classes(feed_annotations(admitted_rows), capabilities)
+    said = feed_annotations(admitted_rows)
+    apart = outside_scope(said, admitted_rows, capabilities.root)
+    settled = settle_classes(said[~apart], capabilities)
+    return pd.concat([settled, said[apart]]).sort_index() if apart.any() else settled
 
 
 def _read_sample(place: str, limits: Limits, options: SampleOptions, mapper: Mapper) -> pd.DataFrame:

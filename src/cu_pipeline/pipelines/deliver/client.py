@@ -1,6 +1,6 @@
 """Clips sent to a running service: one, a table of them, or generated ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 REFUSED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
-def classify(client: "httpx.Client", path: str, text: str) -> dict[str, Any] | None:
+def classify(
+    client: "httpx.Client", path: str, text: str, told: Mapping[str, str] | None = None
+) -> dict[str, Any] | None:
     """Send one clip to a service.
 
     Args:
         client: with the service's address as base.
         path: the clip's media as tables keep it; "" for text only.
         text: the caption.
+        told: fields that say what else is known of the clip.
 
     Returns:
         The answer; None when the service refuses the clip.
@@ -41,6 +44,7 @@ def classify(client: "httpx.Client", path: str, text: str) -> dict[str, Any] | N
 
     media = from_stored(path) if path else None
     parts: dict[str, Any] = {"caption": (None, text)}  # a part without a file name is a plain field
+    parts |= {name: (None, value) for name, value in (told or {}).items()}
     if media is not None:
         parts["video"] = (media.name, media.read_bytes())
     try:
@@ -55,12 +59,27 @@ def classify(client: "httpx.Client", path: str, text: str) -> dict[str, Any] | N
     return body
 
 
-def classify_all(client: "httpx.Client", clips: pd.DataFrame, at_once: int, description: str) -> dict[str, Any]:
-    """Send clips, several at a time, and give clip -> answer, None where it was refused."""
+def classify_all(
+    client: "httpx.Client",
+    clips: pd.DataFrame,
+    at_once: int,
+    description: str,
+    told: Sequence[Mapping[str, str]] | None = None,
+) -> dict[str, Any]:
+    """Send clips, several at a time, and give clip -> answer, None where it was refused.
+
+    Args:
+        client: with the service's address as base.
+        clips: n rows of the table of clips.
+        at_once: requests at a time.
+        description: of what is done.
+        told: of each clip the fields that say what else is known of it; None: nothing.
+    """
     count("service_requests", len(clips))
+    fields = told if told is not None else [{}] * len(clips)
     with ThreadPoolExecutor(at_once) as pool:
         answers: Iterator[dict[str, Any] | None] = pool.map(
-            lambda row: classify(client, row[0], row[1]), zip(clips["path"], clips["text"], strict=True)
+            lambda row: classify(client, *row), zip(clips["path"], clips["text"], fields, strict=True)
         )
         shown = tqdm(answers, total=len(clips), desc=description, unit="clip", disable=None)
         return dict(zip(clips["clip_id"], shown, strict=True))

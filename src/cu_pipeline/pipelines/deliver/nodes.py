@@ -8,7 +8,7 @@ import pandas as pd
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.pipelines.deliver.bento import Bento, build
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 from cu_pipeline.tracking.promotions import Promotion
@@ -72,7 +72,7 @@ def select_champions(
     served: dict[str, Bundle],
     resolved: ResolvedCapabilities,
 ) -> dict[str, Bundle]:
-    """Choose what is served: the champion of every configured capability that has one.
+    """Choose what is served: the champion of every configured capability that has one, under today's scope.
 
     A capability that could not be trained this time, such as one that waits for labels, keeps its champion.
     """
@@ -82,7 +82,7 @@ def select_champions(
     champions = settle_champions(kept, bundles, ledger).champions
     for name in bundles.keys() - champions.keys():
         _log.warning("capability %r has no champion: the gate promoted none. It is not served.", name)
-    return champions
+    return under_scopes(champions, resolved.active)
 
 
 def _verdict(challenger: Bundle, verdict: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import Split
+from cu_pipeline.core.scope import METADATA, UNKNOWN_LANGUAGE, Scope
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento, serving
@@ -99,13 +100,14 @@ def _run(
         serving(bento, prediction_log=log, output=output, timeout_s=options.start_timeout_s) as server,
         httpx.Client(base_url=server.url, timeout=options.request_timeout_s, trust_env=False) as client,
     ):
-        served = classify_all(client, compared, 1, "checking the service")
+        served = classify_all(client, compared, 1, "checking the service", told_fields(compared, champions))
         if refused := [clip for clip, answer in served.items() if answer is None]:
             raise DeliveryError(f"the service refuses clips that the models were evaluated on: {', '.join(refused)}")
         versions = {name: bundle.version for name, bundle in champions.items()}
         largest = check_parity(served, offline, versions, options.tolerance)
         start = time.monotonic()
-        replies = classify_all(client, replayed, options.replay_clients, "sending traffic")
+        known = told_fields(replayed, champions)
+        replies = classify_all(client, replayed, options.replay_clients, "sending traffic", known)
         passed = time.monotonic() - start
     return {
         "parity": {"clips": len(served), "max_abs_diff": largest, "tolerance": options.tolerance},
@@ -151,7 +153,7 @@ def choose(
 def expected(
     clips: pd.DataFrame, predictions: pd.DataFrame, champions: Mapping[str, Bundle]
 ) -> dict[str, OfflineAnswers]:
-    """What the champions answer offline, by clip.
+    """What the champions answer offline, by clip; nothing of clips outside their scopes.
 
     These are the stored predictions where the champion made them, and its answer now where it is an older
     model than the one that was evaluated.
@@ -161,14 +163,31 @@ def expected(
     stored = dict(zip(keys, map(json.loads, relevant["probabilities"]), strict=True))
     predictor: Predictor | None = None
     answers: dict[str, OfflineAnswers] = {}
+    inside = {name: set(bundle.scope.within(clips)["clip_id"]) for name, bundle in champions.items()}
     for clip, path, text in zip(clips["clip_id"], clips["path"], clips["text"], strict=True):
-        wanted = {name: (clip, name, bundle.version) for name, bundle in champions.items()}
+        wanted = {name: (clip, name, bundle.version) for name, bundle in champions.items() if clip in inside[name]}
         now: OfflineAnswers = {}
         if not stored.keys() >= set(wanted.values()):
-            predictor = predictor or Predictor(dict(champions))
+            predictor = predictor or Predictor({name: bundle.scoped(Scope()) for name, bundle in champions.items()})
             now = predictor.predict(from_stored(path) if path else None, text).probabilities
         answers[clip] = {name: stored[key] if key in stored else now[name] for name, key in wanted.items()}
     return answers
+
+
+def told_fields(clips: pd.DataFrame, champions: Mapping[str, Bundle]) -> list[dict[str, str]]:
+    """Collect of each clip, for a request, what the table knows and the champions' scopes ask beside its content."""
+    asked = {part.column for bundle in champions.values() for part in bundle.scope.parts()}
+    fields: list[dict[str, str]] = [{} for _ in range(len(clips))]
+    if "feed" in asked:
+        fields = [one | {"feed": feed} for one, feed in zip(fields, clips["feed"], strict=True)]
+    if "lang" in asked:
+        fields = [one | {"lang": lang or UNKNOWN_LANGUAGE} for one, lang in zip(fields, clips["lang"], strict=True)]
+    keys = sorted(column.removeprefix(METADATA) for column in asked if column.startswith(METADATA))
+    if keys:
+        known = [json.loads(text) for text in clips["metadata"]]
+        told = [json.dumps({key: one.get(key, "") for key in keys}) for one in known]
+        fields = [one | {"metadata": text} for one, text in zip(fields, told, strict=True)]
+    return fields
 
 
 def check_parity(
@@ -191,7 +210,8 @@ def check_parity(
     problems: list[str] = []
     largest = 0.0
     for clip, answers in offline.items():
-        capabilities = served[clip]["capabilities"]
+        given = served[clip]["capabilities"]
+        capabilities = {name: one for name, one in given.items() if one.get("applicable", True)}
         if set(capabilities) != set(answers):
             problems.append(f"clip {clip}: capabilities {sorted(capabilities)} instead of {sorted(answers)}")
             continue

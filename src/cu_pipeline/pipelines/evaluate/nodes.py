@@ -8,6 +8,7 @@ from cu_pipeline.core.capability import indicators
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
@@ -21,7 +22,7 @@ from cu_pipeline.features.clip_features import (
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference.predictor import predict_table
-from cu_pipeline.models.bundle import Bundle, inputs_of
+from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def choose_shown(
     champions: dict[str, Bundle],
     decisions: dict[str, Any],
     store: FeatureStore,
+    resolved: ResolvedCapabilities,
 ) -> dict[str, Bundle]:
     """Choose the model of each capability that results speak of: the served one, and where there is none the trained.
 
@@ -96,28 +98,34 @@ def choose_shown(
             shown[name] = champion
         else:
             _log.warning("%s: the features that the champion reads are stored for no clip: run featurize", name)
-    return shown
+    return under_scopes(shown, resolved.active)
 
 
-def predict_clips(clips: pd.DataFrame, shown: dict[str, Bundle], store: FeatureStore) -> pd.DataFrame:
-    """Predict every capability of every clip from its stored features, by the served models.
+def predict_clips(
+    clips: pd.DataFrame, shown: dict[str, Bundle], store: FeatureStore, resolved: ResolvedCapabilities
+) -> pd.DataFrame:
+    """Predict every capability of the clips that it applies to from their stored features, by the served models.
 
     Returns:
         The predictions table.
     """
-    return predict_table(clips, store, shown)
+    return resolved.without_inapplicable(predict_table(clips, store, shown))
 
 
 def predict_by_challengers(
-    clips: pd.DataFrame, bundles: dict[str, Bundle], shown: dict[str, Bundle], store: FeatureStore
+    clips: pd.DataFrame,
+    bundles: dict[str, Bundle],
+    shown: dict[str, Bundle],
+    store: FeatureStore,
+    resolved: ResolvedCapabilities,
 ) -> pd.DataFrame:
-    """Predict every clip by the trained models that are kept back.
+    """Predict the same clips by the trained models that are kept back.
 
     Returns:
         A table like that of the predictions.
     """
     kept_back = {name: bundle for name, bundle in bundles.items() if bundle.version != shown[name].version}
-    return predict_table(clips, store, kept_back)
+    return resolved.without_inapplicable(predict_table(clips, store, under_scopes(kept_back, resolved.active)))
 
 
 def measure_models(
@@ -277,8 +285,9 @@ def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: Featu
     if not both.any():
         return gate.not_comparable(challenger.version, champion.version)
     shared = Judged(judged.capability, {"test": test[both]})
+    # both are asked about the same clips, whatever the scope was when they were trained
     right: list[Any] = [
-        shared.answers("test", predict_table(test[both], store, {judge.capability: judge})).correct()
+        shared.answers("test", predict_table(test[both], store, {judge.capability: judge.scoped(Scope())})).correct()
         for judge in (challenger, champion)
     ]
     return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)

@@ -27,7 +27,7 @@ def _decisions() -> list[Node]:
         ),
         Node(
             nodes.choose_shown,
-            ["clips", "bundles", "champion_bundles", "gate", "features"],
+            ["clips", "bundles", "champion_bundles", "gate", "features", "capabilities_resolved"],
             "shown_bundles",
             name="choose_shown",
         ),
@@ -36,10 +36,15 @@ def _decisions() -> list[Node]:
 
 def _predictions() -> list[Node]:
     return [
-        Node(nodes.predict_clips, ["clips", "shown_bundles", "features"], "predictions", name="predict_clips"),
+        Node(
+            nodes.predict_clips,
+            ["clips", "shown_bundles", "features", "capabilities_resolved"],
+            "predictions",
+            name="predict_clips",
+        ),
         Node(
             nodes.predict_by_challengers,
-            ["clips", "bundles", "shown_bundles", "features"],
+            ["clips", "bundles", "shown_bundles", "features", "capabilities_resolved"],
             "challenger_predictions",
             name="predict_by_challengers",
         ),

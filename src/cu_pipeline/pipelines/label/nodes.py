@@ -34,6 +34,7 @@ from cu_pipeline.labeling.people.tasks import Task
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
 from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
+from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scopes
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
@@ -78,6 +79,19 @@ def merge_annotations(
     return annotations.sort_values(keys).reset_index(drop=True)
 
 
+def apply_scopes(
+    opinions: pd.DataFrame, clips: pd.DataFrame, capabilities: Capabilities
+) -> tuple[pd.DataFrame, pd.DataFrame, Applicability, dict[str, Any]]:
+    """Set aside what people said of clips that a capability does not apply to, and "not applicable" itself.
+
+    Returns:
+        The annotations that are used, those set aside, where capabilities apply, and that in numbers and words.
+    """
+    found = divide_opinions(opinions, clips, capabilities)
+    tell_scopes(found.report)
+    return found.used, found.apart, found.applicability, found.report
+
+
 def check_data(
     feed_checks: dict[str, Any], clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities
 ) -> dict[str, Any]:
@@ -112,8 +126,7 @@ def annotate_with_rules(
 ) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
     everyone = [*rules, *load_rules(functions)]
-    clips, skipped = without_copies(opinions.clips), opinions.capabilities.skipped
-    said = annotate_by_rules(everyone, clips, opinions.active, skipped)
+    said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
     return said, opinions.heard(said).decided_by(versions)
 
@@ -125,8 +138,8 @@ def annotate_with_champions(
     if not options.enabled:
         return table([], ANNOTATIONS), opinions
 
-    clips = without_copies(opinions.clips)
-    said, ineligible = annotate_by_champions(clips, champions, features, opinions.active, options.price)
+    clips_of = opinions.single_clips
+    said, ineligible = annotate_by_champions(clips_of, champions, features, opinions.active, options.price)
     return said, opinions.heard(said, ineligible)
 
 
@@ -153,6 +166,7 @@ def choose_llm_clips(
     clips: pd.DataFrame,
     annotations: pd.DataFrame,
     calibration: pd.DataFrame,
+    resolved: ResolvedCapabilities,
     label_recipes: dict[str, Recipe],
     options: LlmOptions,
 ) -> tuple[dict[str, ClipsToAsk], pd.DataFrame]:
@@ -160,11 +174,11 @@ def choose_llm_clips(
 
     Besides, give those that are left out beyond the limit.
     """
-    labelled = hide_calibration(on_originals(annotations, originals(clips)), calibration)
-    single = without_copies(clips)
     chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
-        waiting = askable(single, labelled, name, recipe)
+        mine = resolved.clips_of(name, clips)
+        labelled = hide_calibration(on_originals(annotations, originals(mine)), calibration)
+        waiting = askable(without_copies(mine), labelled, name, recipe)
         first = frozenset(calibration.loc[calibration["capability"] == name, "clip_id"])
         chosen[name] = ClipsToAsk(recipe, choose_clips(waiting, name, options.max_clips, first))
         rest = waiting.loc[~waiting.index.isin(chosen[name].clips.index), "clip_id"]
@@ -253,11 +267,12 @@ def aggregate_labels(opinions: Opinions, guarantee: dict[str, Guarantee], people
 
 def write_ledger(
     opinions: Opinions,
+    apart: pd.DataFrame,
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     ledger: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Enter annotations, and people's answers used or not, that are not in the ledger yet.
+    """Enter annotations, those set aside too, and people's answers used or not, that are not in the ledger yet.
 
     Returns:
         The new entries, and batch -> what became of it, for those whose answers are not used.
@@ -269,7 +284,8 @@ def write_ledger(
         for clip, number in one.tokens.items()
     }
     paid = paid_answers(people_batches, people_annotations)
-    entries = new_entries(opinions.annotations, paid, opinions.clips, tokens, known_keys(ledger), datetime.now(UTC))
+    said = pd.concat([opinions.annotations, apart], ignore_index=True) if len(apart) else opinions.annotations
+    entries = new_entries(said, paid, opinions.clips, tokens, known_keys(ledger), datetime.now(UTC))
     count("ledger_entries_added", len(entries))
     return entries, unused_batches(review_batches(people_batches, people_annotations))
 
@@ -300,7 +316,7 @@ def queue_clips(
     """Choose the clips that people should label next, most useful first."""
     reviews = review_batches(people_batches, people_annotations)
     terms = QueueTerms(options, opinions.human_price)
-    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.active, reviews, terms)
+    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 
 def measure_agreement(

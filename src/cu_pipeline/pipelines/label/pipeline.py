@@ -20,8 +20,14 @@ def _annotations() -> list[Node]:
         Node(
             nodes.merge_annotations,
             ["feed_annotations", "clips", "people_batches", "people_annotations"],
-            "annotations",
+            "people_opinions",
             name="merge_annotations",
+        ),
+        Node(
+            nodes.apply_scopes,
+            ["people_opinions", "clips", "params:capabilities"],
+            ["annotations", "annotations_apart", "applicability", "scopes"],
+            name="apply_scopes",
         ),
         Node(
             nodes.check_data,
@@ -35,7 +41,12 @@ def _annotations() -> list[Node]:
 def _sources() -> list[Node]:
     """Whoever speaks before the language model; `opinions` is handed on from one to the next."""
     return [
-        Node(resolve_capabilities, ["annotations", "params:capabilities"], _CAPABILITIES, name="resolve_capabilities"),
+        Node(
+            resolve_capabilities,
+            ["annotations", "params:capabilities", "applicability"],
+            _CAPABILITIES,
+            name="resolve_capabilities",
+        ),
         Node(
             nodes.choose_calibration,
             ["clips", "annotations", "people_annotations", _CAPABILITIES, _GUARANTEE, _PEOPLE],
@@ -73,7 +84,7 @@ def _language_model() -> list[Node]:
         ),
         Node(
             nodes.choose_llm_clips,
-            ["clips", "annotations", "calibration_clips", "label_recipes", _LLM],
+            ["clips", "annotations", "calibration_clips", _CAPABILITIES, "label_recipes", _LLM],
             ["llm_clips", "llm_ineligible"],
             name="choose_llm_clips",
         ),
@@ -118,7 +129,7 @@ def _labels() -> list[Node]:
         Node(nodes.aggregate_labels, ["opinions", "guarantee", _PEOPLE], "labels", name="aggregate_labels"),
         Node(
             nodes.write_ledger,
-            ["opinions", "people_batches", "people_annotations", "earlier_ledger"],
+            ["opinions", "annotations_apart", "people_batches", "people_annotations", "earlier_ledger"],
             ["ledger", "unused_batches"],
             name="write_ledger",
         ),

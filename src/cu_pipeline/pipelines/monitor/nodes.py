@@ -104,7 +104,7 @@ def _comparable(
     for name, served in _served(delivery).items():
         if name not in kinds:
             skipped[f"predictions of {name}"] = "the feed has no label of it now"
-        elif {told.get(name) for told in versions} == {served}:
+        elif {told[name] for told in versions if name in told} == {served}:
             comparable[name] = kinds[name]
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"

@@ -3,7 +3,7 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.pipelines.report.nodes import draw_pictures, render_data_card
 from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
 from cu_pipeline.reports.data_page import data_section
-from cu_pipeline.reports.labels_section import labels_section, with_evidence
+from cu_pipeline.reports.labels_section import labels_section, with_evidence, with_scopes
 from cu_pipeline.reports.page import models_section, render_page
 
 
@@ -38,8 +38,14 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="show_labels",
             ),
             Node(
+                with_scopes,
+                ["label_counts", "scopes"],
+                "scoped_label_counts",
+                name="show_scopes",
+            ),
+            Node(
                 with_evidence,
-                ["label_counts", "clips", "guarantee", "label_errors", "label_summary", "label_queue"],
+                ["scoped_label_counts", "clips", "guarantee", "label_errors", "label_summary", "label_queue"],
                 "labels_section",
                 name="show_label_evidence",
             ),

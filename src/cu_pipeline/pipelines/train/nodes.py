@@ -30,7 +30,7 @@ def gather_training_data(
     found = {}
     for name, capability in resolved.trained.items():
         try:
-            found[name] = training_data(name, capability, clips, labels)
+            found[name] = training_data(name, capability, resolved.clips_of(name, clips), labels)
         except ConfigurationError as error:
             _log.warning("%s No model of it is trained", error)
     return found
@@ -44,7 +44,7 @@ def train_models(
     extracted: FeatureOptions,
     seed: int,
 ) -> tuple[dict[str, Bundle], dict[str, History]]:
-    """Train a model for each capability, but keep the one whose every input is as before.
+    """Train a model for each capability, but keep the one whose every input is as before, under today's scope.
 
     Args:
         learnable: the clips to learn from, by capability.
@@ -65,7 +65,7 @@ def train_models(
         before = trained.get(name)
         if before and before.trained_on == fingerprint(data, extractors, options, seed):
             _log.info("%s: nothing changed, bundle %s is kept", name, before.version)
-            bundles[name] = before
+            bundles[name] = before.scoped(data.capability.scope)
             count("models_reused")
         else:
             bundles[name] = train(data, store, extractors, options, seed)
