@@ -59,7 +59,7 @@ def _without(node: Node, hidden: set[str]) -> Node:
     def function(*given: Any) -> Any:
         return node.func(*given)
 
-    function.__signature__ = signature(function, follow_wrapped=False)  # type: ignore[attr-defined] - not the original's
+    vars(function)["__signature__"] = signature(function, follow_wrapped=False)  # not the original's
     inputs = [dataset for dataset in node.inputs if dataset not in hidden]
     outputs = [dataset for dataset in node.outputs if dataset not in hidden]
     return Node(function, inputs, outputs, name=node.name)

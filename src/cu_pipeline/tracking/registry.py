@@ -17,6 +17,7 @@ from cu_pipeline.tracking.mlflow_run import configure
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
 
 
 def append_to_ledger(ledger: str, capability: str, before: str | None, after: str, reason: str) -> None:
@@ -136,10 +137,20 @@ def champion(capability: str) -> ModelVersion | None:
 
 def champions() -> dict[str, ModelVersion]:
     """Find the champion of every capability that has one."""
-    models = _client().search_registered_models(f"name LIKE '{_PREFIX}%'")
-    capabilities = [model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)) for model in models]
-    found = {capability: champion(capability) for capability in sorted(capabilities)}
+    found = {capability: champion(capability) for capability in sorted(registered_models())}
     return {capability: version for capability, version in found.items() if version}
+
+
+def registered_models() -> "dict[str, RegisteredModel]":
+    """Find MLflow's record of every capability that a bundle was ever registered for."""
+    models = _client().search_registered_models(f"name LIKE '{_PREFIX}%'")
+    return {model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)): model for model in models}
+
+
+def promoted(capability: str) -> set[str]:
+    """Read from the ledger which versions of a capability were ever champion."""
+    entries = [json.loads(line) for line in read_lines(project_root() / LEDGER)]
+    return {str(entry[end]) for entry in entries for end in ("from", "to") if entry["capability"] == capability}
 
 
 def fetch(capability: str, alias: str, target: Path) -> Path | None:
