@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.tracking import snapshots
+from cu_pipeline.tracking.facts import ask_git
 from cu_pipeline.tracking.retention.project import Project, Removable, size_of
 from cu_pipeline.tracking.retention.runs import kept_runs
 
 _logger = logging.getLogger(__name__)
 _HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_NAMED: Final = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)\b")
 _FOLDER: Final = ".dir"
 
 
@@ -46,18 +48,29 @@ def _unused(repo: Any, project: Project) -> list[Path]:
     if not Path(local.path).is_relative_to(project.root):
         _logger.warning("DVC's cache %s is kept: other projects may use it. `dvc gc --projects` knows them", local.path)
         return []
-    used = _committed(repo) | _recorded(project)
+    used = _present(repo) | _committed(project.root) | _recorded(project)
     listings = [Path(local.oid_to_path(name)) for name in used if name.endswith(_FOLDER)]
     used = used.union(*map(_contents, listings))
     unused = sorted(set(local.all()) - used, key=lambda name: (not name.endswith(_FOLDER), name))
     return [Path(local.oid_to_path(name)) for name in unused]
 
 
-def _committed(repo: Any) -> set[str]:
-    """What git's commits, branches and tags and the working folder name, by DVC's hash."""
-    scm = type(repo.scm).__name__ != "NoSCM"
-    found = repo.used_objs(all_branches=scm, all_tags=scm, all_commits=scm)
-    return {info.value for infos in found.values() for info in infos if info.value}
+def _present(repo: Any) -> set[str]:
+    """What the working folder names, by DVC's hash."""
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it warns of each output that was not made yet
+    return {info.value for infos in repo.used_objs().values() for info in infos if info.value}
+
+
+def _committed(root: Path) -> set[str]:
+    """What git's commits name, on any branch, tag or stash.
+
+    DVC would read the pipeline of every commit, which takes minutes for a few hundred; DVC's files alone have few
+    versions.
+    """
+    changes = ask_git(root, "log", "--all", "--raw", "--no-abbrev", "--format=", "-m", "--", "dvc.lock", "*.dvc") or ""
+    blobs = {line.split()[3] for line in changes.splitlines()}
+    texts = (ask_git(root, "cat-file", "blob", blob) or "" for blob in blobs if blob.strip("0"))
+    return {found[1] for text in texts for found in _NAMED.finditer(text)}
 
 
 def _recorded(project: Project) -> set[str]:
