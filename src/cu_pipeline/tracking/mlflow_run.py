@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking import mlflow_server
 from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
+from cu_pipeline.tracking.shared_artifacts import share_artifacts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -213,6 +214,8 @@ def finish(status: Status, error: str = "") -> None:
 
     if error:
         set_tags({"error": error})
+    if status == "FINISHED" and (run := mlflow.active_run()):
+        share_artifacts(run)
     mlflow.end_run(status)
 
 

@@ -4,9 +4,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
 
 from cu_pipeline.core.atomic import remove_tree
 from cu_pipeline.core.keys import file_key
@@ -14,6 +12,7 @@ from cu_pipeline.tracking import registry
 from cu_pipeline.tracking.abandoned_runs import is_own
 from cu_pipeline.tracking.mlflow_run import PARENT, configure, search, tracks_locally
 from cu_pipeline.tracking.retention.project import DAY_S, Project, Removable, size_of
+from cu_pipeline.tracking.shared_artifacts import artifact_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,7 +31,7 @@ def runs(project: Project) -> Iterator[Removable]:
     for gone in _going(project, search(client, ""), registered):
         ids = {run.info.run_id for run in gone}
         models = [found for found in registered if found.run_id in ids]
-        folders = [folder for run in gone if (folder := _artifacts(run))]
+        folders = [folder for run in gone if (folder := artifact_folder(run))]
         yield Removable(_name(gone[-1]), size_of(folders), partial(_remove, project, gone, models))
 
 
@@ -44,7 +43,7 @@ def deleted_runs(project: Project) -> Iterator[Removable]:
     kept = {found.run_id for found in _registered(client)}
     for run in search(client, "", deleted=True):
         if run.info.run_id not in kept and _is_old(project, run):
-            size = size_of([folder] if (folder := _artifacts(run)) else [])
+            size = size_of([folder] if (folder := artifact_folder(run)) else [])
             yield Removable(_name(run), size, partial(_erase, [run]))
 
 
@@ -115,13 +114,6 @@ def _name(run: "Run") -> str:
     return f"{run.info.run_name} {run.info.run_id}"
 
 
-def _artifacts(run: "Run") -> Path | None:
-    """The folder of a run's files on this machine; None where they lie on a server."""
-    address = urlparse(run.info.artifact_uri or "")
-    folder = Path(unquote(address.path))
-    return folder if address.scheme == "file" and folder.is_dir() else None
-
-
 def _remove(project: Project, gone: "list[Run]", registered: "list[ModelVersion]") -> None:
     """Remove runs, nested ones first; what a crash leaves is a run that stays, or one that is marked as deleted."""
     client = _client(project)
@@ -138,6 +130,6 @@ def _erase(gone: "list[Run]") -> None:
     from mlflow.tracking._tracking_service.utils import _get_store
 
     for run in gone:
-        if folder := _artifacts(run):
+        if folder := artifact_folder(run):
             shutil.rmtree(folder.parent if folder.parent.name == run.info.run_id else folder)
         _get_store()._hard_delete_run(run.info.run_id)
