@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 UI_PORT ?= 5000
+VIZ_PORT ?= 4141
 VIZ := kedro-viz==12.5.0
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_PORT ?= 8090
@@ -74,8 +75,9 @@ serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=
 	$(call port_free,$(PORT),PORT)
 	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
 
-viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141
-	@CU_PIPELINE_GROUP_STAGES=1 $(VENV)-viz/bin/kedro viz run --host 127.0.0.1
+viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141 [VIZ_PORT=4141]
+	$(call port_free,$(VIZ_PORT),VIZ_PORT)
+	@CU_PIPELINE_GROUP_STAGES=1 $(VENV)-viz/bin/kedro viz run --host 127.0.0.1 --port $(VIZ_PORT)
 
 bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding beside PyAV, decord, torchcodec and OpenCV
 	@$(BIN)/python benchmarks/decode.py --peers $(VENV)-peers/bin/python --output benchmarks/decode.json

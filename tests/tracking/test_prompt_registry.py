@@ -46,8 +46,7 @@ def test_each_change_of_champion_is_in_the_ledger_once(tracked_root: Path) -> No
 @pytest.mark.usefixtures("tracked_root")
 def test_prompts_are_no_models_to_deliver() -> None:
     prompt_registry.promote("served", RECIPE, "model@1", "best")
-    assert "served" not in registry.champions()
-    assert registry.champions() == {}
+    assert registry.registered_models() == {}
 
 
 @pytest.mark.usefixtures("tracked_root")

@@ -3,6 +3,7 @@
 import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
+from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.run import llm_server, run, traffic
@@ -13,5 +14,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, dvc_yaml, snapshots, traffic, llm_server, labels, predict):
+for command in (run, predict, labels, snapshots, gc, traffic, llm_server, dvc_yaml):
     cli.add_command(command)

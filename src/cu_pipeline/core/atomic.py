@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import re
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,15 +54,26 @@ def write_text(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def remove_tree(folder: Path) -> None:
+    """Remove a folder so that a crash leaves all of it or nothing under its name; `remove_strays` removes the rest."""
+    doomed = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def strays(folder: Path) -> list[Path]:
+    """List the files in `folder` that writers have not finished, also living ones, and what `remove_tree` left."""
+    if not folder.is_dir():
+        return []
+    return sorted(Path(entry.path) for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name))
+
+
 def remove_strays(folder: Path) -> int:
     """Remove the temporary files in `folder` that killed writers left, and give how many those were.
 
     A file that a living process writes is locked, and stays.
     """
-    if not folder.is_dir():
-        return 0
-    found = [entry.path for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
-    return sum(_remove_if_abandoned(Path(path)) for path in found)
+    return sum(map(remove_abandoned, strays(folder)))
 
 
 @contextmanager
@@ -79,7 +92,11 @@ def no_space_told(target: Path) -> Iterator[None]:
         raise NoSpaceError(f"no space left to write {target} ({os.strerror(error.errno)}): {remedy}") from error
 
 
-def _remove_if_abandoned(temporary: Path) -> bool:
+def remove_abandoned(temporary: Path) -> bool:
+    """Remove one of the `strays` unless a living process writes it, and say whether it was removed."""
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+        return not temporary.exists()
     with suppress(OSError), temporary.open("rb") as stream:
         _lock(stream.fileno(), strictly=True)
         temporary.unlink()

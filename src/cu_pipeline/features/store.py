@@ -1,6 +1,6 @@
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -105,6 +105,27 @@ class FeatureStore:
             for row, key in enumerate(_column(part, _KEY).to_pylist()):
                 positions.setdefault(key, (part, row))
         return positions
+
+
+def part_keys(part: Path) -> list[str]:
+    """Read the content hashes of a part of a store.
+
+    Raises:
+        StoreError: the part is damaged.
+    """
+    keys: list[str] = _column(part, _KEY).to_pylist()
+    return keys
+
+
+def shorten_part(part: Path, keys: Collection[str]) -> None:
+    """Keep only the features of some contents in a part of a store; a part without any goes."""
+    table = pq.read_table(part)
+    kept = table.filter(pa.array([key in keys for key in table.column(_KEY).to_pylist()], pa.bool_()))
+    if not kept.num_rows:
+        part.unlink()
+    elif kept.num_rows < table.num_rows:
+        with atomic_path(part) as temporary:
+            pq.write_table(kept, temporary, compression="zstd")
 
 
 def empty_values(feature: FeatureKey, count: int) -> Values:

@@ -15,6 +15,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
 from cu_pipeline.reports.figures import metrics_pictures
 from cu_pipeline.tracking import facts, mlflow_run, mlflow_server
+from cu_pipeline.tracking.abandoned_runs import close_abandoned, owner_tags
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
 _CONTENT: Final[dict[str, Callable[[Any], None]]] = {
@@ -41,7 +42,7 @@ class MlflowHooks:
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Start the MLflow run with its parameters.
+        """Close the runs of processes that were killed, and start the MLflow run with its parameters.
 
         Raises:
             ConfigurationError: the catalog declares a kind that there is not.
@@ -52,10 +53,12 @@ class MlflowHooks:
         if run is None:
             return
         _check(run)
-        tags = facts.run_facts(run.root) | {"pipeline": run.name, "env": str(run.context.env or "local")}
+        tags = facts.run_facts(run.root) | owner_tags(run.root)
+        tags |= {mlflow_run.PIPELINE: run.name, "env": str(run.context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
         with _failures_told(run.root):
+            close_abandoned(run.root)
             run.run_id = mlflow_run.start(run.root, run.name, tags)
             self._ending = partial(_end, run.root)
             run.endings.append(self._ending)

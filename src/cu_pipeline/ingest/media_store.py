@@ -17,6 +17,9 @@ from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.ingest.manifest import Record, to_frame
 
 FOLDER: Final = Path("data/01_raw/media")
+EXTRACTED: Final = FOLDER / "extracted"
+"""Lists of what containers held."""
+
 BLOCK: Final = 2**20
 """Bytes that are read at once."""
 
@@ -63,11 +66,16 @@ def keep(blocks: Iterable[bytes], suffix: str, max_bytes: int) -> str:
     return to_stored(target)
 
 
+def unfinished() -> list[Path]:
+    """List what processes left unfinished that are no more."""
+    found = from_stored(str(FOLDER / ".partial")).glob("*-*")
+    return sorted(path for path in found if not _runs(path.name.partition("-")[0]))
+
+
 def sweep() -> None:
     """Remove what processes left unfinished that are no more."""
-    for path in from_stored(str(FOLDER / ".partial")).glob("*-*"):
-        if not _runs(path.name.partition("-")[0]):
-            path.unlink(missing_ok=True)
+    for path in unfinished():
+        path.unlink(missing_ok=True)
 
 
 def _runs(process: str) -> bool:
@@ -91,7 +99,7 @@ def extract_once(key: object, read: Callable[[], Iterable[Record]]) -> pd.DataFr
         key: what tells the container's content and how it is read; fit for JSON.
         read: reads the rows and puts the media into the media store; `path` is in the form that tables keep.
     """
-    listing = from_stored(str(FOLDER / "extracted" / f"{json_sha256([VERSION, key])}.parquet"))
+    listing = from_stored(str(EXTRACTED / f"{json_sha256([VERSION, key])}.parquet"))
     count("media_extracted", 0)
     if listing.is_file():
         frame = pd.read_parquet(listing)

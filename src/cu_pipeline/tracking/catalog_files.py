@@ -68,12 +68,13 @@ def tidy(root: Path, files: Iterable[CatalogFile]) -> None:
         root: the project's folder.
         files: of the catalog.
     """
-    removed = sum(map(remove_strays, sorted(set(_folders(root, files)))))
+    removed = sum(map(remove_strays, sorted(set(folders(root, files)))))
     if removed:
         _logger.info("removed %d unfinished files of a run that was killed", removed)
 
 
-def _folders(root: Path, files: Iterable[CatalogFile]) -> Iterator[Path]:
+def folders(root: Path, files: Iterable[CatalogFile]) -> Iterator[Path]:
+    """List the folders that runs write files to, some of them more than once."""
     yield root
     yield root / "data"
     for file in files:

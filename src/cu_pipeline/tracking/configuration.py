@@ -44,6 +44,7 @@ class ProjectContext(KedroContext):
         from kedro.validation.type_extractor import TypeExtractor
 
         from cu_pipeline.labeling.options import LabelOptions
+        from cu_pipeline.tracking.retention.project import RetentionOptions
 
         names = self._pipelines_to_validate or list(pipelines)
         hints = TypeExtractor({name: pipelines[name] for name in names}).extract_types_from_pipelines()
@@ -52,6 +53,8 @@ class ProjectContext(KedroContext):
         }
         if any(name.startswith("label.") for name in models):  # whose nodes take parts of the group, none the whole
             models["label"] = LabelOptions
+        if "retention" in self.config_loader["parameters"]:  # which no node takes
+            models["retention"] = RetentionOptions
         return models
 
 

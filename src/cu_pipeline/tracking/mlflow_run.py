@@ -7,22 +7,34 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel
 
 from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking import mlflow_server
 from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
+from cu_pipeline.tracking.shared_artifacts import share_artifacts
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 EXPERIMENT: Final = "cu-pipeline"
 DATABASE: Final = "mlflow.db"
+PIPELINE: Final = "pipeline"
+"""The tag of a run of pipelines, with their names."""
+
+PARENT: Final = "mlflow.parentRunId"
+"""MLflow's tag of a nested run."""
+
 _logger = logging.getLogger(__name__)
 
 _MAX_VALUE: Final = 6000
 _MAX_TAG: Final = 8000
 _BATCH: Final = 100
 _SPLITS: Final = ("train", "validation", "test")
+_PAGE: Final = 1000
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -34,6 +46,12 @@ def tracking_uri(root: Path) -> str:
     """Say where runs are kept: `MLFLOW_TRACKING_URI`, else a database in the project's `mlruns`."""
     given = os.environ.get("MLFLOW_TRACKING_URI")
     return given if given and given not in _own_uris else f"sqlite:///{root.resolve() / 'mlruns' / DATABASE}"
+
+
+def tracks_locally(root: Path) -> bool:
+    """Whether runs are kept in a database of the project's own, which nobody else writes to."""
+    uri = tracking_uri(root)
+    return uri.startswith("sqlite:") and str(root.resolve() / "mlruns") in uri
 
 
 def configure(root: Path) -> None:
@@ -55,7 +73,7 @@ def configure(root: Path) -> None:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints what it raises, traceback and all
 
-    local = uri.startswith("sqlite:") and str(folder) in uri
+    local = tracks_locally(root)
     if local:
         folder.mkdir(parents=True, exist_ok=True)
         _own_uris.add(uri)
@@ -96,6 +114,29 @@ def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
     nested = mlflow.active_run() is not None
     tags = {"mlflow.source.name": Path(sys.argv[0]).name, **tags}  # else its absolute path, which moves
     return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
+
+
+def search(client: "MlflowClient", condition: str, *, deleted: bool = False) -> "list[Run]":
+    """Find all runs of the experiment that meet a condition, newest first.
+
+    Args:
+        client: MLflow's.
+        condition: in MLflow's language of filters; "": all.
+        deleted: those that were deleted instead of those that are there.
+    """
+    from mlflow.entities import ViewType
+
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
+    found: list[Run] = []
+    view, token = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY, None
+    while True:
+        page = client.search_runs([experiment.experiment_id], condition, view, _PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def log_params(parameters: Mapping[str, Any]) -> None:
@@ -174,6 +215,8 @@ def finish(status: Status, error: str = "") -> None:
 
     if error:
         set_tags({"error": error})
+    if status == "FINISHED" and (run := mlflow.active_run()):
+        share_artifacts(run)
     mlflow.end_run(status)
 
 

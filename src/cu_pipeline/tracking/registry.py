@@ -15,13 +15,14 @@ from cu_pipeline.tracking.mlflow_run import configure
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import RegisteredModel
 
 
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 
 _PREFIX: Final = "cu-pipeline."
-_BUNDLE_VERSION: Final = "bundle_version"
+BUNDLE_VERSION: Final = "bundle_version"
 _CAPABILITY: Final = "capability"
 _LONGEST_NAME: Final = 200
 
@@ -68,7 +69,7 @@ def register(bundle_dir: Path, capability: str, version_tag: str, alias: str = C
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, tags={_CAPABILITY: capability})
         created = client.create_model_version(
-            name, source=f"runs:/{run}/{place}", run_id=run, tags={_BUNDLE_VERSION: version_tag}
+            name, source=f"runs:/{run}/{place}", run_id=run, tags={BUNDLE_VERSION: version_tag}
         )
         version = str(created.version)
     client.set_registered_model_alias(name, alias, version)
@@ -89,24 +90,22 @@ def champion(capability: str) -> ModelVersion | None:
     return _found(lambda client, name: client.get_model_version_by_alias(name, CHAMPION), capability)
 
 
-def champions() -> dict[str, ModelVersion]:
-    """Find the champion of every capability that has one."""
-    models = _client().search_registered_models(f"name LIKE '{_PREFIX}%'")
-    capabilities = [model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)) for model in models]
-    found = {capability: champion(capability) for capability in sorted(capabilities)}
-    return {capability: version for capability, version in found.items() if version}
-
-
 def find(capability: str, bundle_version: str) -> ModelVersion | None:
     """Find the version that holds a bundle, the latest where several do; None where the registry lacks it."""
     versions = _client().search_model_versions(f"name = '{model_name(capability)}'")
-    same = [_version(found) for found in versions if found.tags.get(_BUNDLE_VERSION) == bundle_version]
+    same = [_version(found) for found in versions if found.tags.get(BUNDLE_VERSION) == bundle_version]
     return max(same, key=lambda found: int(found.version), default=None)
 
 
 def numbered(capability: str, registry_version: str) -> ModelVersion | None:
     """Find a version by the registry's number."""
     return _found(lambda client, name: client.get_model_version(name, registry_version), capability)
+
+
+def registered_models() -> "dict[str, RegisteredModel]":
+    """Find MLflow's record of every capability that a bundle was ever registered for."""
+    models = _client().search_registered_models(f"name LIKE '{_PREFIX}%'")
+    return {model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)): model for model in models}
 
 
 def fetch(version: ModelVersion, target: Path) -> Path:
@@ -160,7 +159,7 @@ def _found(ask: "Callable[[MlflowClient, str], Any]", capability: str) -> ModelV
 
 def _version(found: Any) -> ModelVersion:
     created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
-    version, tagged = str(found.version), found.tags.get(_BUNDLE_VERSION, "")
+    version, tagged = str(found.version), found.tags.get(BUNDLE_VERSION, "")
     return ModelVersion(version, tagged, found.run_id or None, found.source, created)
 
 

@@ -1,0 +1,97 @@
+"""`kedro gc`: removes what the settings under `retention` let go, after saying so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cu_pipeline.cli.foreseen import told_in_words
+
+_NAMED: Final = 5
+_STAYS: Final = (
+    "Never removed: promoted and served models, ledgers, people's answers, paid answers of language models, "
+    "certification tests, snapshots."
+)
+
+
+@click.command("gc")
+@click.option("--yes", is_flag=True, help="Remove it. Without this, nothing is removed.")
+@click.option("--all", "name_all", is_flag=True, help=f"Name all that would go, not {_NAMED} of each kind.")
+@click.option("--env", "-e", help="Kedro environment whose settings count.")
+@click.pass_obj
+def gc(metadata: Any, /, *, yes: bool, name_all: bool, env: str | None) -> None:
+    """Show, and with --yes remove, what is beyond the settings under `retention` in conf/base/parameters.yml.
+
+    A run after it decodes nothing and asks nothing that it would not have without it.
+    """
+    root = Path(metadata.project_path).resolve()
+    with told_in_words(root), _opened(root, env, writes=yes) as project:
+        found = list(_by_kind(project, yes=yes, most=None if name_all else _NAMED))
+    if not found:
+        click.echo(f"nothing to remove: all that runs left is within `retention`\n{_STAYS}")
+    elif yes:
+        click.echo(f"removed {_told(sum(found))}")
+    else:
+        click.echo(f"{_told(sum(found))} would go. Remove them: kedro gc --yes\n{_STAYS}")
+
+
+def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int]:
+    """Show or remove what may go, kind by kind, and yield the bytes of each kind that there is something of."""
+    from cu_pipeline.tracking.retention.kinds import KINDS
+
+    for kind, list_removable in KINDS.items():
+        found = list(list_removable(project))
+        if not found:
+            continue
+        size = sum(one.size for one in found)
+        click.echo(f"{kind}: {len(found):,}, {_told(size)}")
+        for one in found[:most]:
+            click.echo(f"  {one.what}  {_told(one.size)}")
+        if len(found) > len(found[:most]):
+            click.echo(f"  and {len(found) - len(found[:most]):,} more; --all names them")
+        for one in found if yes else []:
+            one.remove()
+        yield size
+
+
+@contextmanager
+def _opened(root: Path, env: str | None, *, writes: bool) -> Iterator[Any]:
+    """Read the project, for removing only while no run writes to it."""
+    from kedro.framework.session import KedroSession
+
+    from cu_pipeline.tracking.abandoned_runs import close_abandoned
+    from cu_pipeline.tracking.run_lock import RunLock
+
+    lock = RunLock(root)
+    if writes:
+        lock.acquire()
+    try:
+        if writes:
+            close_abandoned(root)
+        with KedroSession.create(root, env=env, save_on_close=False) as session:
+            yield _project(session.load_context(), root)
+    finally:
+        lock.release()
+
+
+def _project(context: Any, root: Path) -> Any:
+    from cu_pipeline.tracking.catalog_files import catalog_files
+    from cu_pipeline.tracking.retention.project import Project, RetentionOptions
+
+    parameters, files = context.params, catalog_files(context.config_loader["catalog"])
+    store, extractors = root / parameters["deliver"].bentoml_home, parameters["featurize"].extractors
+    return Project(root, parameters.get("retention") or RetentionOptions(), files, extractors, store)
+
+
+def _told(size: float) -> str:
+    """Write bytes for people.
+
+    >>> _told(0), _told(1500), _told(5_430_000), _told(2.5e9)
+    ('0 bytes', '1.5 kB', '5.4 MB', '2.5 GB')
+    """
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.1f} {unit}"
+    return f"{size:.0f} bytes"
