@@ -1,7 +1,6 @@
 """The comparison of two samples of clips: all tests together, the decision, and both in words."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,15 +8,11 @@ import numpy as np
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.records import Split
+from cu_pipeline.drift.clip_tests import DriftTest, Sides
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.samples import (
-    ClipSample,
-    DriftTest,
-    input_tests,
-    part_titles,
-    prediction_tests,
-    shared_parts,
-)
+from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
+from cu_pipeline.drift.table import Purpose, drift_tests
 from cu_pipeline.drift.two_sample import Mask, holm, p_value, relabellings
 
 
@@ -101,10 +96,11 @@ def compare(
         return Comparison(DriftDecision.NOT_ENOUGH_DATA, missing=missing)
     outcomes: list[_Outcome] = []
     skipped: dict[str, str] = {}
-    for purpose, splits in (
-        ("inputs", options.reference_splits),
-        ("predictions", options.prediction_splits),
-    ):
+    splits_of: dict[Purpose, tuple[Split, ...]] = {
+        "inputs": options.reference_splits,
+        "predictions": options.prediction_splits,
+    }
+    for purpose, splits in splits_of.items():
         side = ClipSample(reference.table[reference.table["split"].isin(splits)])
         if len(side) < options.min_reference:
             skipped[purpose] = (
@@ -123,7 +119,7 @@ def compare(
 
 
 def _outcomes(
-    purpose: str,
+    purpose: Purpose,
     reference: ClipSample,
     current: ClipSample,
     capabilities: dict[str, Kind],
@@ -136,12 +132,8 @@ def _outcomes(
     groups = [side.groups() for side in (before, now)]
     pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
     relabelled = relabellings(observed, options.permutations, rng, pooled)
-    tests: Iterable[DriftTest] = (
-        input_tests(before, now, options.facts, shared_parts(before, now)[0])
-        if purpose == "inputs"
-        else prediction_tests(before, now, _shared(capabilities, before, now))
-    )
-    return [_outcome(test, observed, relabelled) for test in tests]
+    sides = Sides(before, now, options.facts, _shared(capabilities, before, now))
+    return [_outcome(test, observed, relabelled) for test in drift_tests(purpose, sides)]
 
 
 def _shared(capabilities: dict[str, Kind], before: ClipSample, now: ClipSample) -> dict[str, Kind]:
