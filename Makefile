@@ -37,7 +37,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-label-studio install-label-studio lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
+.PHONY: help install run repro test test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,8 @@ test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way t
 	@$(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
 
 install-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## install Label Studio, in an environment of its own
+
+install-notebook: $(VENV)/.installed-notebook ## install IPython and Jupyter, for `kedro ipython` and `kedro jupyter lab`
 
 lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipeline file
 	$(BIN)/ruff check .
@@ -141,4 +143,9 @@ $(VENV)-label-studio/.installed: | $(VENV)/bin/python
 
 $(VENV)/.installed-labelstudio: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[labelstudio]'
+	@touch $@
+
+$(VENV)/.installed-notebook: $(VENV)/.installed
+	@echo "Installing IPython and Jupyter into $(VENV)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebook]'
 	@touch $@

@@ -22,7 +22,7 @@ from cu_pipeline.features.clip_pictures import close_pools
 
 ROOT = Path(__file__).parent.parent
 
-collect_ignore = ["tiny_project", "no_network", "extending"]
+collect_ignore = ["tiny_project", "no_network"]
 
 # how long an example takes says how busy the machine is, not whether the code is right; and where many machines share
 # the work each sees the same examples, so that a change passes or fails, and not its luck

@@ -1,6 +1,7 @@
 """The comparison of two samples of clips: all tests together, the decision, and both in words."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -8,15 +9,11 @@ import numpy as np
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.records import Split
+from cu_pipeline.drift.clip_tests import DriftTest, Sides
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.samples import (
-    ClipSample,
-    DriftTest,
-    input_tests,
-    part_titles,
-    prediction_tests,
-    shared_parts,
-)
+from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
+from cu_pipeline.drift.table import Purpose, drift_tests
 from cu_pipeline.drift.two_sample import Mask, holm, p_value, relabellings
 
 
@@ -100,10 +97,11 @@ def compare(
         return Comparison(DriftDecision.NOT_ENOUGH_DATA, missing=missing)
     outcomes: list[_Outcome] = []
     skipped: dict[str, str] = {}
-    for purpose, splits in (
-        ("inputs", options.reference_splits),
-        ("predictions", options.prediction_splits),
-    ):
+    splits_of: dict[Purpose, tuple[Split, ...]] = {
+        "inputs": options.reference_splits,
+        "predictions": options.prediction_splits,
+    }
+    for purpose, splits in splits_of.items():
         side = ClipSample(reference.table[reference.table["split"].isin(splits)])
         if len(side) < options.min_reference:
             skipped[purpose] = (
@@ -124,7 +122,7 @@ def compare(
 
 
 def _outcomes(
-    purpose: str,
+    purpose: Purpose,
     reference: ClipSample,
     current: ClipSample,
     capabilities: dict[str, Kind],
@@ -136,20 +134,24 @@ def _outcomes(
     before, now = (side.thinned(options.max_clips, rng) for side in (reference, current))
     everything = _Relabelled.of(before, now, options, rng)
     if purpose == "inputs":
-        tests = input_tests(before, now, options.facts, shared_parts(before, now)[0])
-        return [everything.outcome(test) for test in tests], {}
-    outcomes: list[_Outcome] = []
+        return everything.outcomes(drift_tests(purpose, Sides(before, now, options.facts, {}))), {}
+    limited: dict[str, tuple[ClipSample, ClipSample]] = {}
+    shared = _shared(capabilities, before, now)
+    for name in shared:
+        answered = before.answered(name), now.answered(name)
+        if answered[0] is not before or answered[1] is not now:
+            limited[name] = answered
+    whole = {name: kind for name, kind in shared.items() if name not in limited}
+    outcomes = everything.outcomes(drift_tests(purpose, Sides(before, now, options.facts, whole)))
     skipped: dict[str, str] = {}
-    for name, kind in _shared(capabilities, before, now).items():
-        sides = before.answered(name), now.answered(name)
-        relabelled = everything
-        if sides[0] is not before or sides[1] is not now:
-            if reason := _too_few(*sides, options):
-                skipped[f"predictions of {name}"] = reason
-                continue
-            own = np.random.default_rng([seed, *hashlib.sha256(f"{purpose}/{name}".encode()).digest()])
-            relabelled = _Relabelled.of(*sides, options, own)
-        outcomes += [relabelled.outcome(test) for test in prediction_tests(*sides, name, kind)]
+    for name, sides in limited.items():
+        if reason := _too_few(*sides, options):
+            skipped[f"predictions of {name}"] = reason
+            continue
+        own = np.random.default_rng([seed, *hashlib.sha256(f"{purpose}/{name}".encode()).digest()])
+        made = drift_tests(purpose, Sides(*sides, options.facts, {name: shared[name]}))
+        known = {outcome.test.name for outcome in outcomes}
+        outcomes += _Relabelled.of(*sides, options, own).outcomes(test for test in made if test.name not in known)
     return outcomes, skipped
 
 
@@ -177,13 +179,17 @@ class _Relabelled:
         pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
         return cls(observed, relabellings(observed, options.permutations, rng, pooled))
 
-    def outcome(self, test: DriftTest) -> _Outcome:
-        """Make a test on these clips."""
-        if test.statistic.constant:
-            return _Outcome(test, 1.0, 0.0, 0.0)
-        value = float(test.statistic(self.observed[None])[0])
-        p = p_value(value, test.statistic(self.at_random))
-        return _Outcome(test, p, value, test.statistic.effect(self.observed))
+    def outcomes(self, tests: Iterable[DriftTest]) -> list[_Outcome]:
+        """Make tests on these clips."""
+        return [_outcome(test, self.observed, self.at_random) for test in tests]
+
+
+def _outcome(test: DriftTest, observed: Mask, relabelled: Mask) -> _Outcome:
+    if test.statistic.constant:
+        return _Outcome(test, 1.0, 0.0, 0.0)
+    value = float(test.statistic(observed[None])[0])
+    p = p_value(value, test.statistic(relabelled))
+    return _Outcome(test, p, value, test.statistic.effect(observed))
 
 
 def _shared(capabilities: dict[str, Kind], before: ClipSample, now: ClipSample) -> dict[str, Kind]:

@@ -1,8 +1,8 @@
-"""Two samples of clips as models saw them, and the tests that they are held against each other by."""
+"""Samples of clips as models saw them, and in which parts of embeddings two can be compared."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.drift.two_sample import ClassMix, KolmogorovSmirnov, Mask, MeanDiscrepancy, Statistic
+from cu_pipeline.drift.two_sample import Mask
 
 
 @dataclass(frozen=True)
@@ -121,46 +121,6 @@ def shared_parts(one: ClipSample, other: ClipSample) -> tuple[dict[str, int], li
     return shared, sorted({*ours, *theirs} - set(shared))
 
 
-def _place(layout: dict[str, int], part: str) -> slice:
-    before = list(layout)[: list(layout).index(part)]
-    start = sum(layout[name] for name in before)
-    return slice(start, start + layout[part])
-
-
-@dataclass(frozen=True)
-class DriftTest:
-    """One thing that may have drifted, and the statistic that would show it.
-
-    Attributes:
-        name: unique; a fact's column, `embedding_PART`, `label_CAPABILITY` or `confidence_CAPABILITY`.
-        kind: `fact`, `embedding`, `label` or `confidence`.
-        method: the statistic: `ks`, `mmd` or `chi2`.
-        statistic: over the reference's clips followed by the current ones.
-        in_words: what changed, for a person.
-    """
-
-    name: str
-    kind: str
-    method: str
-    statistic: Statistic
-    in_words: str
-
-
-def input_tests(
-    reference: ClipSample, current: ClipSample, facts: tuple[str, ...], parts: dict[str, int]
-) -> Iterator[DriftTest]:
-    """Tests of what the model is given: their facts and the shared parts of their embeddings."""
-    for name in facts:
-        before, now = reference.fact(name), current.fact(name)
-        words = _medians(before, now)
-        yield DriftTest(name, "fact", "ks", KolmogorovSmirnov(np.append(before, now)), words)
-    layout = reference.parts() or current.parts()
-    for part, shown in part_titles(parts).items():
-        pool = np.concatenate([side.embedding(part, layout) for side in (reference, current)])
-        words = f"kernel distance between the two sets of {shown} features"
-        yield DriftTest(f"embedding_{shown}", "embedding", "mmd", MeanDiscrepancy(pool), words)
-
-
 def part_titles(parts: Iterable[str]) -> dict[str, str]:
     """Short titles of an embedding's parts: the extractor's name, with the fingerprint only where two share it.
 
@@ -173,37 +133,7 @@ def part_titles(parts: Iterable[str]) -> dict[str, str]:
     return {part: part if names[part.partition("@")[0]] > 1 else part.partition("@")[0] for part in parts}
 
 
-def prediction_tests(reference: ClipSample, current: ClipSample, name: str, kind: Kind) -> Iterator[DriftTest]:
-    """Tests of what a capability's model answers: the mix of classes and how sure it is."""
-    before, now = reference.confidence(name, kind), current.confidence(name, kind)
-    sure = KolmogorovSmirnov(np.append(before, now))
-    classes = _classes(reference, current, name, kind)
-    shares = [reference.present(name, kind, classes), current.present(name, kind, classes)]
-    mix = ClassMix(np.concatenate(shares), kind)
-    yield DriftTest(f"label_{name}", "label", "chi2", mix, _largest_change(classes, *shares))
-    yield DriftTest(f"confidence_{name}", "confidence", "ks", sure, _medians(before, now))
-
-
-def _classes(reference: ClipSample, current: ClipSample, capability: str, kind: Kind) -> list[str]:
-    found = {name for side in (reference, current) for name in side.classes(capability, kind)}
-    return sorted(found)
-
-
-def _medians(before: npt.NDArray[np.float64], now: npt.NDArray[np.float64]) -> str:
-    return f"median {_median(before)} → {_median(now)}"
-
-
-def _median(values: npt.NDArray[np.float64]) -> str:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return "none"
-    value = float(np.median(known))
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _largest_change(classes: list[str], before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> str:
-    if not classes:
-        return "no class was predicted"
-    ours, theirs = now.mean(axis=0), before.mean(axis=0)
-    most = int(np.argmax(np.abs(ours - theirs)))
-    return f"largest change: {classes[most]} {theirs[most]:.0%} → {ours[most]:.0%}"
+def _place(layout: dict[str, int], part: str) -> slice:
+    before = list(layout)[: list(layout).index(part)]
+    start = sum(layout[name] for name in before)
+    return slice(start, start + layout[part])

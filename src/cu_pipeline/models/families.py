@@ -11,7 +11,10 @@ from cu_pipeline.models.family import Family
 from cu_pipeline.models.fusion import Fusion, FusionOptions
 from cu_pipeline.models.linear import Linear
 
-FAMILIES: Final[dict[str, type[Family]]] = {"fusion": Fusion, "linear": Linear}
+FAMILIES: Final[dict[str, type[Family]]] = {
+    "fusion": Fusion,
+    "linear": Linear,
+}
 """Every model family by name. A new one is a new file and a line here."""
 
 

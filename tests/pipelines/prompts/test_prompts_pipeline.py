@@ -19,6 +19,7 @@ from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.protocol import Generated, Scored
 from cu_pipeline.llm.lab.development import PromptsOptions
+from cu_pipeline.pipelines.prompts.nodes import choose_labelled_clips
 
 BASE = Path(__file__).parents[3] / "conf" / "base"
 CLASSES = ("cooking", "pets", "travel")
@@ -176,11 +177,40 @@ def test_a_second_run_asks_nothing_and_keeps_the_champion(
     assert {row["name"]: row["seconds_per_clip"] for row in again["trials"]}.items() <= timed.items()
 
 
-def test_too_few_labelled_clips_are_refused_in_words(run: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(ConfigurationError, match=r"labelled 9 validation clips .* at least 20 are needed"):
-        run(validation=9)
+MOOD = Capability(classes=("calm", "loud"))
 
 
-def test_an_unknown_capability_is_refused_in_words(run: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(ConfigurationError, match=r"'prompts.capability' = 'mood': .* Allowed: topic"):
-        run(capability="mood")
+def _chosen(capability: str | None, *, validation: int = 36) -> str:
+    """Have the lab choose among a capability that nobody has labelled, and one that people have."""
+    active = ResolvedCapabilities({"mood": MOOD} | RESOLVED.active)
+    lab = PromptsOptions.model_validate(OPTIONS | {"capability": capability})
+    label = LabelOptions()
+    return choose_labelled_clips(*_feed(validation), active, lab, label.people, label.guarantee).name
+
+
+@pytest.mark.parametrize("capability", [None, ""])
+def test_the_lab_is_about_the_first_capability_with_enough_labelled_captions(
+    capability: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert _chosen(capability) == "topic"
+    assert "the lab is about topic; prompts.capability chooses another: mood" in caplog.text
+
+
+def test_a_capability_that_is_named_counts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert _chosen("topic") == "topic"
+    assert "the lab is about" not in caplog.text
+    with pytest.raises(ConfigurationError, match=r"mood: people have labelled 0 validation clips .* at least 20"):
+        _chosen("mood")
+
+
+def test_without_enough_labelled_captions_each_capability_is_told() -> None:
+    told = r"mood: people have labelled 0 validation clips; topic: people have labelled 9 .* at least 20 are needed"
+    with pytest.raises(ConfigurationError, match=told):
+        _chosen(None, validation=9)
+
+
+def test_an_unknown_capability_is_refused_in_words() -> None:
+    with pytest.raises(ConfigurationError, match=r"'prompts.capability' = 'taste': .* Allowed: mood, topic"):
+        _chosen("taste")

@@ -44,7 +44,7 @@ class PromptsOptions(Options):
     """Parameters of the prompt lab.
 
     Attributes:
-        capability: which one.
+        capability: which one; none: the first active one with enough labelled captions.
         prompts: files of `conf/base/prompts`; each is tried with each method.
         methods: keys of `methods.recipe.METHODS`; those that cannot label the capability are left out.
         clips: validation clips with a person's label on which all is measured, at most.
@@ -57,7 +57,7 @@ class PromptsOptions(Options):
         search: how a better prompt is looked for.
     """
 
-    capability: str = "topic"
+    capability: str | None = None
     prompts: tuple[str, ...] = Field(default=("bare", "instruction", "screen"), min_length=1)
     methods: tuple[str, ...] = Field(default=tuple(METHODS), min_length=1)
     clips: int = Field(default=80, ge=1)
@@ -143,18 +143,40 @@ class LabelledClips:
         return self.rows[self.rows["use"].isin(uses)]
 
 
-def usable_capability(name: str, capabilities: Mapping[str, Capability]) -> Capability:
-    """Find the capability that the lab is about.
+def possible_capabilities(options: PromptsOptions, active: Mapping[str, Capability]) -> list[str]:
+    """Name the capabilities that the lab may be about: the one that the parameters name, else all.
 
     Raises:
-        ConfigurationError: it is not active.
+        ConfigurationError: the one that is named is not active, or none is.
     """
-    if name not in capabilities:
-        allowed = ", ".join(capabilities) or "none in this feed"
+    if options.capability and options.capability in active:
+        return [options.capability]
+    if options.capability or not active:
+        allowed = ", ".join(active) or "none in this feed"
         raise ConfigurationError(
-            f"parameter 'prompts.capability' = {name!r}: not an active capability. Allowed: {allowed}"
+            f"parameter 'prompts.capability' = {options.capability!r}: not an active capability. Allowed: {allowed}"
         )
-    return capabilities[name]
+    return list(active)
+
+
+def first_measurable(captions: Mapping[str, pd.DataFrame], options: PromptsOptions) -> str:
+    """Name the first capability of which people have labelled enough captions to compare prompts on.
+
+    Args:
+        captions: capability -> rows of the table of clips that have a caption, with `label`, what people say, besides.
+        options: how many are enough.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    measured = {name: int((rows["split"] == Split.VALIDATION).sum()) for name, rows in captions.items()}
+    if found := next((name for name, clips in measured.items() if clips >= options.min_clips), None):
+        return found
+    listed = "; ".join(f"{name}: people have labelled {clips} validation clips" for name, clips in measured.items())
+    raise ConfigurationError(
+        f"{listed} that have a caption and do not serve to certify machine labels; at least {options.min_clips} are "
+        "needed to compare prompts (parameter prompts.min_clips). Label more, or lower it and expect wide intervals"
+    )
 
 
 def choose_labelled(captions: pd.DataFrame, options: PromptsOptions) -> pd.DataFrame:
@@ -162,22 +184,13 @@ def choose_labelled(captions: pd.DataFrame, options: PromptsOptions) -> pd.DataF
 
     Args:
         captions: rows of the table of clips that have a caption, with `label`, what people say, besides.
-        options: how many, and of which capability.
+        options: how many.
 
     Returns:
         Their rows, with `use` besides.
-
-    Raises:
-        ConfigurationError: people have labelled too few clips.
     """
     measured = captions[captions["split"] == Split.VALIDATION].head(options.clips)
     training = captions[captions["split"] == Split.TRAIN]
-    if len(measured) < options.min_clips:
-        raise ConfigurationError(
-            f"{options.capability}: people have labelled {len(measured)} validation clips that have a caption and do "
-            f"not serve to certify machine labels; at least {options.min_clips} are needed to compare prompts "
-            "(parameter prompts.min_clips). Label more clips, or lower it and expect wide intervals"
-        )
     shown = min(options.pool, len(training) // 2)
     return pd.concat(
         [

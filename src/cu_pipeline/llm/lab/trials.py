@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cu_pipeline.llm.clients.protocol import ModelQuestion
-from cu_pipeline.llm.lab.development import Development, PromptsOptions
+from cu_pipeline.llm.lab.development import Development, LabelledClips, PromptsOptions
 from cu_pipeline.llm.labels.options import LlmOptions
 from cu_pipeline.llm.labels.recipes import ChampionOf, recipe_with, with_pictures
 from cu_pipeline.llm.methods.question_plan import Plan, plan
@@ -15,7 +15,11 @@ from cu_pipeline.llm.prompts.prompt import Prompt
 
 
 def required_inputs(
-    prompts: Mapping[str, str], champion_of: ChampionOf, options: PromptsOptions, llm: LlmOptions
+    labelled: LabelledClips,
+    prompts: Mapping[str, str],
+    champion_of: ChampionOf,
+    options: PromptsOptions,
+    llm: LlmOptions,
 ) -> frozenset[str]:
     """Name all that any prompt of the lab requires of a clip: of the grid, of the search, and of what labels now.
 
@@ -27,7 +31,7 @@ def required_inputs(
         templates += [prompt_named(prompts, options.search.prompt), *options.search.instructions]
     if llm.prompt in prompts:
         templates.append(prompts[llm.prompt])
-    if champion := champion_of(options.capability):
+    if champion := champion_of(labelled.name):
         templates.append(champion.recipe.template)
     return frozenset({PICTURES}).union(*(Prompt(one).required for one in templates))
 

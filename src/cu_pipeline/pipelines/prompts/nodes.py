@@ -30,7 +30,8 @@ from cu_pipeline.llm.lab.development import (
     Use,
     build_development,
     choose_labelled,
-    usable_capability,
+    first_measurable,
+    possible_capabilities,
 )
 from cu_pipeline.llm.lab.measuring import Measured, Statistics, against_base_rate, choose, measure
 from cu_pipeline.llm.lab.search import Found, ask_search, conclude_search, search_steps
@@ -54,10 +55,14 @@ def choose_labelled_clips(
     guarantee: GuaranteeOptions,
 ) -> LabelledClips:
     """Choose the labelled clips that prompts are developed on; no test clip and no calibration clip is among them."""
-    name, active = options.capability, resolved.active
+    active = resolved.active
+    possible = possible_capabilities(options, active)
     known = prior_knowledge(annotations, calibration_clips(clips, annotations, active, guarantee, people))
-    capability = usable_capability(name, active)
-    rows = choose_labelled(people_captions(clips, known, name, capability, people), options)
+    captions = {one: people_captions(clips, known, one, active[one], people) for one in possible}
+    name = first_measurable(captions, options)
+    capability, rows = active[name], choose_labelled(captions[name], options)
+    if others := [one for one in possible if one != name]:
+        _log.info("the lab is about %s; prompts.capability chooses another: %s", name, ", ".join(others))
     used = rows["use"].value_counts()
     _log.info(
         "%s: measured on %d validation clips; %d training clips give examples, %d serve the search",
@@ -161,7 +166,7 @@ def choose_prompt(
     base_rate, compared = against_base_rate(measured, development, options.alpha, statistics)
     chosen, decision, rows = choose(compared, options.alpha, statistics)
     results = {
-        "capability": options.capability,
+        "capability": development.task.name,
         "kind": development.task.capability.kind.value,
         "client": LanguageModel.of(client).identity,
         "clips": {

@@ -29,7 +29,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 required_inputs,
-                ["prompts", "champion_prompts", lab, llm],
+                ["labelled_clips", "prompts", "champion_prompts", lab, llm],
                 "required_inputs",
                 name="find_required_inputs",
             ),

@@ -1,6 +1,7 @@
-"""An extractor and a model family, each one file and one line in a table, seen through the whole lifecycle."""
+"""The examples of docs/extending.md, seen through the whole lifecycle."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,63 +12,84 @@ import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "extending.md"
 SETTINGS = {
-    "collect": {"manifest": ["clips/manifest.csv"], "split": {"train": 0.4, "validation": 0.1, "test": 0.5}},
-    "featurize": {"extractors": {"frames": None, "brightness": {"steps": 3}}},
+    "collect": {"split": {"train": 0.4, "validation": 0.1, "test": 0.5}},
     "label": {"llm": {"enabled": False}},
-    "train": {"family": "nearest_mean", "nearest_mean": {"sharpness": 60.0}},
     "workers": 1,
 }
+TAGGED = range(6)
+"""Clips that nobody has labelled, whose captions tell the answer by a hashtag."""
 
 
-def add(project: Path, table: str, rows: str, module: str, line: str) -> None:
-    """Copy a file beside a table of the project, and put its line into the table."""
-    file = project / "src" / "cu_pipeline" / table
-    package, name = file.parent.name, rows
-    shutil.copy(ROOT / "tests" / "extending" / f"{module}.py", file.parent / f"{module}.py")
-    text = file.read_text()
-    kind = line.split(": ")[1]
-    text = text.replace("\n\n" + name, f"\nfrom cu_pipeline.{package}.{module} import {kind}\n\n{name}", 1)
-    start = text.index("{", text.index(f"\n{name}"))
-    file.write_text(f"{text[: start + 1]}{line}, {text[start + 1 :]}")
+def blocks(language: str) -> dict[str, str]:
+    """The page's blocks of a language by the file that their first line names."""
+    found = re.findall(
+        rf"^```{language}\n# (\S+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return dict(found)
+
+
+def with_lines(text: str, change: str) -> str:
+    """Add the lines that begin with +, each beside the line that stands next to it in the page."""
+    lines, place, early = text.splitlines(), 0, list[str]()
+    for mark, line in ((one[:1], one[1:]) for one in change.splitlines()):
+        if mark == "+" and place:
+            lines.insert(place, line)
+            place += 1
+        elif mark == "+":
+            early.append(line)
+        else:
+            place = lines.index(line, place)
+            lines[place:place] = early
+            place, early = place + len(early) + 1, []
+    return "\n".join(lines) + "\n"
 
 
 def feed(folder: Path, clips: int = 60) -> None:
     """Write clips of patterns that differ, half of them dark and half of them light, each by a creator of its own."""
     folder.mkdir()
-    rows = []
     for number in range(clips):
         random = np.random.default_rng(number)
         pattern = np.kron(random.normal(0, 40, (4, 4)), np.ones((16, 16)))
         picture = np.clip(pattern + (60 if number % 2 else 190), 0, 255).astype(np.uint8)[..., None].repeat(3, axis=2)
+        picture = picture[: 64 if number % 3 else 48]
         with av.open(str(folder / f"{number}.mp4"), "w") as container:
             stream = container.add_stream("mpeg4", rate=8)
-            stream.width = stream.height = 64
+            stream.height, stream.width = picture.shape[:2]
             stream.pix_fmt = "yuv420p"
             for shift in range(8):
                 frame = av.VideoFrame.from_ndarray(np.roll(picture, 2 * shift, axis=1))
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         words = " ".join(random.choice(list("abcdefghijklmnopqrstuvwxyz"), 12))
-        label = "night" if number % 2 else "day"
-        rows.append({"path": f"{number}.mp4", "text": words, "label": label, "creator": f"u{number}"})
-    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+        kind = "night" if number % 2 else "day"
+        facts = {"id": str(number), "ext": "mp4", "title": words, "uploader_id": f"u{number}", "categories": [kind]}
+        if number in TAGGED:
+            facts |= {"title": f"{words} #{kind}", "categories": None}
+        (folder / f"{number}.info.json").write_text(json.dumps(facts))
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this project with both additions, a feed, and nothing made yet."""
+    """A copy of this project with the page's files and lines, a feed, and nothing made yet."""
     folder = tmp_path_factory.mktemp("extended")
     for name in ("src", "conf", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "local"))
     for name in (*ROOT.glob("*.*"), ROOT / ".telemetry", ROOT / ".gitignore"):
         shutil.copy(name, folder / name.name) if name.is_file() else None
-    add(folder, "features/table.py", "EXTRACTORS", "brightness", '"brightness": Brightness')
-    add(folder, "models/families.py", "FAMILIES", "nearest_mean", '"nearest_mean": NearestMean')
+    for name, code in blocks("python").items():
+        (folder / name).write_text(code, encoding="utf-8")
+    for name, change in blocks("diff").items():
+        (folder / name).write_text(with_lines((folder / name).read_text(encoding="utf-8"), change), encoding="utf-8")
     feed(folder / "clips")
-    (folder / "conf" / "local").mkdir(exist_ok=True)
-    (folder / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(SETTINGS))
+    ((name, text),) = blocks("yaml").items()
+    settings = yaml.safe_load(text)
+    for group, values in SETTINGS.items():
+        settings[group] = settings.get(group, {}) | values if isinstance(values, dict) else values
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(yaml.safe_dump(settings))
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     return folder
 
@@ -77,7 +99,7 @@ def read(project: Path, name: str) -> dict:
 
 
 @pytest.mark.slow
-def test_an_extractor_and_a_family_are_one_file_and_one_line_each(
+def test_each_example_is_a_file_and_a_line_and_takes_part_in_the_lifecycle(
     project: Path, project_environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
@@ -95,6 +117,9 @@ def test_an_extractor_and_a_family_are_one_file_and_one_line_each(
     bundle = json.loads((project / "data/06_models/champions/topic/bundle.json").read_text())
     assert bundle["family"] == "nearest_mean"
     assert [one["name"] for one in bundle["inputs"]] == ["brightness"]
+    rules = pd.read_parquet(project / "data/05_model_input/rule_annotations.parquet")
+    assert set(rules["annotator"]) == {"hashtags"}
+    assert sorted(map(int, rules["clip_id"])) == list(TAGGED)
     metrics = read(project, "metrics")["topic"]
     assert metrics["test"]["accuracy"] > 0.9
     assert {"brightness_logistic", "majority"} <= set(metrics["baselines"])
@@ -104,5 +129,11 @@ def test_an_extractor_and_a_family_are_one_file_and_one_line_each(
     assert delivery["capabilities"]["topic"]["model_version"] == bundle["version"]
     drift = read(project, "drift")
     assert drift["current"]["n"] >= 20, "the service has answered"
-    assert "embedding_brightness" in {test["name"] for test in drift["tests"]}
+    assert {"embedding_brightness", "shape"} <= {test["name"] for test in drift["tests"]}
     assert not any(name.startswith("embedding") for name in drift["skipped"])
+
+
+def test_the_page_shows_lines_that_the_tables_have() -> None:
+    """Quick to tell: the lifecycle takes a minute."""
+    for name, change in blocks("diff").items():
+        assert with_lines((ROOT / name).read_text(encoding="utf-8"), change).count("\n") > 0

@@ -1,0 +1,38 @@
+"""The drift tests by name, and which part of the reference each compares with."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from cu_pipeline.drift.clip_tests import DriftTest, Sides, embedding_tests, fact_tests, prediction_tests
+
+Purpose: TypeAlias = Literal["inputs", "predictions"]
+"""`inputs` are compared with the clips that models learned from, `predictions` with clips that they did not."""
+
+
+@dataclass(frozen=True)
+class DriftTests:
+    """Tests that are made alike.
+
+    Attributes:
+        purpose: what they look at, which decides the clips that they compare with.
+        make: makes the tests of two samples; none where these lack what is tested.
+    """
+
+    purpose: Purpose
+    make: Callable[[Sides], Iterator[DriftTest]]
+
+
+DRIFT_TESTS: Final[dict[str, DriftTests]] = {
+    "facts": DriftTests("inputs", fact_tests),
+    "embeddings": DriftTests("inputs", embedding_tests),
+    "predictions": DriftTests("predictions", prediction_tests),
+}
+"""Every group of drift tests by name. A new one is a new file and a line here."""
+
+
+def drift_tests(purpose: Purpose, sides: Sides) -> Iterator[DriftTest]:
+    """Make all tests of one purpose."""
+    for group in DRIFT_TESTS.values():
+        if group.purpose == purpose:
+            yield from group.make(sides)
