@@ -144,6 +144,7 @@ def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, card
     counts = labels["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable").head(12)
     return {
         "name": name,
+        "scope": None,
         "n": len(labels),
         "sources": [
             {
