@@ -27,6 +27,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "guarantee": {},
         "label_errors": {},
         "label_summary": {},
+        "scopes": {},
         "label_queue": [],
         "metrics": {},
         "gate": {},
