@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.tracking import params_file
+from cu_pipeline.tracking import parameter_trees, params_file
 
 LEAVES = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
 GROUPS = st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8)
@@ -18,8 +18,8 @@ PARAMETERS = st.dictionaries(st.sampled_from("abc"), GROUPS, max_size=3)
 def test_a_difference_laid_over_the_base_gives_the_parameters_back(
     base: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    resolved = params_file.lay_over(base, changes)
-    assert params_file.lay_over(base, params_file.difference(base, resolved)) == resolved
+    resolved = parameter_trees.lay_over(base, changes)
+    assert parameter_trees.lay_over(base, parameter_trees.difference(base, resolved)) == resolved
 
 
 def test_only_the_keys_that_a_run_used_are_recorded(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_each_key_that_a_stage_compares_is_there_and_changes_nothing(tmp_path: P
     params_file.record(tmp_path, base, base, [], ["label.llm", "label.rules", "seed"])
     written = yaml.safe_load((tmp_path / "params.yaml").read_text())
     assert written == {"label": {"llm": {}, "rules": {}}, "seed": None}
-    assert params_file.lay_over(base, params_file.read(tmp_path)) == base
+    assert parameter_trees.lay_over(base, params_file.read(tmp_path)) == base
 
 
 def test_a_file_without_narrow_keys_is_read_as_before(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.given_texts import GIVEN_TEXTS, with_texts
+from cu_pipeline.tracking.parameter_trees import lay_over
 
 
 class ProjectContext(KedroContext):
@@ -174,7 +175,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             with self._faults_told():
                 return super().__getitem__(key)
         recorded = params_file.read(Path(self.conf_source).parent)
-        return params_file.lay_over(self.base_parameters(), recorded)
+        return lay_over(self.base_parameters(), recorded)
 
     def base_parameters(self) -> dict[str, Any]:
         """Read the parameters of the base environment alone, without `--params`."""

@@ -11,6 +11,7 @@ from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.catalog_files import CatalogFile, catalog_files
+from cu_pipeline.tracking.parameter_trees import look_up, outermost
 from cu_pipeline.tracking.stages import Stage, code_files, project_stages
 
 FILE_NAME: Final = "dvc.yaml"
@@ -129,8 +130,8 @@ def _keys(project: Project, stage: Stage) -> list[str]:
     """Name the parameters that a stage depends on, those that stand as `${name}` in others' values included."""
     base = _merged(project)
     keys = set(base if stage.all_parameters else stage.parameters)
-    values = [str(params_file.look_up(base, key)) for key in keys]
-    return sorted(params_file.outermost(keys.union(*map(_REFERENCE.findall, values))))
+    values = [str(look_up(base, key)) for key in keys]
+    return sorted(outermost(keys.union(*map(_REFERENCE.findall, values))))
 
 
 def _compared(project: Project) -> set[str]:
@@ -150,7 +151,7 @@ def _merged(project: Project) -> dict[str, Any]:
 
 def _has(content: dict[str, Any], key: str) -> bool:
     try:
-        params_file.look_up(content, key)
+        look_up(content, key)
     except KeyError:
         return False
     return True
