@@ -7,7 +7,7 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.tracking.configuration import model_problems, unknown_keys, with_models
 from cu_pipeline.tracking.given_texts import with_texts
-from cu_pipeline.tracking.params_file import lay_over, nested
+from cu_pipeline.tracking.parameter_trees import lay_over, nested
 
 
 class Inner(Options):

@@ -6,6 +6,7 @@ from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.notebook import ipython, jupyter
+from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.run import llm_server, run, traffic
 
@@ -15,5 +16,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, predict, labels, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter):
+for command in (run, predict, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter):
     cli.add_command(command)

@@ -3,6 +3,7 @@
 CuPipelineError
 ├── ConfigurationError     options that cannot work; lists all problems at once
 ├── ManifestError          a feed that cannot be read at all
+│   └── ForeignFeedError   a feed that shares no clip with what is stored
 ├── MissingWeightsError    a packaged model that is not installed or is damaged
 ├── BadClipError           one clip that is refused; becomes a row in `rejects`
 ├── BundleError            a model bundle that is incomplete or does not fit
@@ -56,6 +57,10 @@ class ConfigurationError(CuPipelineError):
 
 class ManifestError(CuPipelineError):
     """A feed that cannot be read at all."""
+
+
+class ForeignFeedError(ManifestError):
+    """A feed that shares no clip with what is stored, and would take its place."""
 
 
 class MissingWeightsError(CuPipelineError):

@@ -134,6 +134,36 @@ class EarlierTable(ParquetTable):
         return super().load() if self._filepath.is_file() else pd.DataFrame()
 
 
+class EarlierColumns(LocalDataset[pd.DataFrame, pd.DataFrame]):
+    """Columns of a table that an earlier run may have left; without rows where there is none that can be read.
+
+    A column that the table lacks holds nothing but "".
+
+    Args:
+        filepath: the Parquet file.
+        columns: their names.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, columns: list[str], metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._columns = columns
+
+    def load(self) -> pd.DataFrame:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
+
+        try:
+            known = set(read_schema(self._filepath).names)
+            table = pd.read_parquet(self._filepath, columns=[name for name in self._columns if name in known])
+        except (OSError, ArrowException):
+            return pd.DataFrame(columns=self._columns)
+        return table.reindex(columns=self._columns, fill_value="")
+
+    def save(self, data: pd.DataFrame) -> None:
+        raise NotImplementedError(f"{self._filepath} is written under another name of the catalog")
+
+
 class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
     """A table that grows: saving checks and adds one Parquet part, loading gives all rows; no rows add no part.
 

@@ -92,11 +92,23 @@ def read_manifest(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 -
     """
     place = local_path(place)
     address = place if is_address(place) else str(from_stored(str(Path(place).expanduser())))
-    source = f"manifest {place!r}"
-    frame = known_columns(to_frame(_read(address)), source)
+    return manifest_table(_read(address), f"manifest {place!r}", folder_of(address))
+
+
+def manifest_table(records: Iterable[Record], source: str, folder: str) -> pd.DataFrame:
+    """Make the table of a manifest's rows.
+
+    Args:
+        records: the rows.
+        source: what errors call it.
+        folder: that relative paths start from; a path or an address.
+
+    Raises:
+        ManifestError: there is no row, or the rows have neither media nor text.
+    """
+    frame = known_columns(to_frame(records), source)
     check_columns(source, frame)
     _tell_problems(source, frame[PROBLEM])
-    folder = folder_of(address)
     return frame.assign(path=[_stored(folder, path.strip()) for path in frame.get("path", [""] * len(frame))])
 
 

@@ -45,11 +45,20 @@ def generate(folder: Path, options: SampleOptions, mapper: Mapper) -> Path:
     missing = [(shot, media / name) for name, shot in shots.items() if name not in present]
     _render(missing, mapper)
     _write_if_changed(folder / TRUTH, _csv(map(_truth_row, plans)))
-    _write_if_changed(folder / MANIFEST, _csv(map(_manifest_row, plans)))
+    _write_if_changed(folder / MANIFEST, _csv(_manifest_rows(plans)))
     for name in present - shots.keys():
         if _OURS.fullmatch(name):
             (media / name).unlink()
     return folder / MANIFEST
+
+
+def manifest_rows(options: SampleOptions) -> list[dict[str, str]]:
+    """Tell what the sample world's `manifest.csv` holds, without rendering anything."""
+    return _manifest_rows(plan_world(options))
+
+
+def _manifest_rows(plans: Iterable[ClipPlan]) -> list[dict[str, str]]:
+    return [_manifest_row(plan) for plan in plans]
 
 
 def _render(work: list[tuple[Shot, Path]], mapper: Mapper) -> None:

@@ -11,6 +11,7 @@ from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.catalog_files import CatalogFile, catalog_files
+from cu_pipeline.tracking.parameter_trees import look_up, outermost
 from cu_pipeline.tracking.stages import Stage, code_files, project_stages
 
 FILE_NAME: Final = "dvc.yaml"
@@ -80,9 +81,7 @@ def render(content: dict[str, Any]) -> str:
 def write(project: Project) -> Path:
     """Write `dvc.yaml`, and `params.yaml` with a key for each parameter; give the first's path."""
     write_text(project.root / FILE_NAME, render(generate(project)))
-    changes = params_file.read(project.root)
-    text = params_file.render(_merged(project), changes, _compared(project))
-    write_text(project.root / params_file.FILE_NAME, text)
+    params_file.write(project.root, _merged(project), params_file.read_record(project.root), _compared(project))
     return project.root / FILE_NAME
 
 
@@ -129,8 +128,8 @@ def _keys(project: Project, stage: Stage) -> list[str]:
     """Name the parameters that a stage depends on, those that stand as `${name}` in others' values included."""
     base = _merged(project)
     keys = set(base if stage.all_parameters else stage.parameters)
-    values = [str(params_file.look_up(base, key)) for key in keys]
-    return sorted(params_file.outermost(keys.union(*map(_REFERENCE.findall, values))))
+    values = [str(look_up(base, key)) for key in keys]
+    return sorted(outermost(keys.union(*map(_REFERENCE.findall, values))))
 
 
 def _compared(project: Project) -> set[str]:
@@ -150,7 +149,7 @@ def _merged(project: Project) -> dict[str, Any]:
 
 def _has(content: dict[str, Any], key: str) -> bool:
     try:
-        params_file.look_up(content, key)
+        look_up(content, key)
     except KeyError:
         return False
     return True

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cu_pipeline.tracking import params_file
+from cu_pipeline.tracking.parameter_trees import lay_over, look_up, nested
 
 GIVEN_TEXTS: ContextVar[Mapping[str, str]] = ContextVar("GIVEN_TEXTS", default=MappingProxyType({}))
 """Dotted parameter -> its value as typed after `--params`; without it `21` and `1e3` are numbers for good."""
@@ -28,9 +28,9 @@ def with_texts(
     for path, text in texts.items():
         if not _refused(path, parameters, models):
             continue
-        changes = params_file.nested(path, _as_text(text))
-        if not _refused(path, params_file.lay_over(parameters, changes), models):
-            given, parameters = (params_file.lay_over(one, changes) for one in (given, parameters))
+        changes = nested(path, _as_text(text))
+        if not _refused(path, lay_over(parameters, changes), models):
+            given, parameters = (lay_over(one, changes) for one in (given, parameters))
     return given
 
 
@@ -48,7 +48,7 @@ def _refused(path: str, parameters: dict[str, Any], models: dict[str, type[BaseM
         if not path.startswith(f"{name}."):
             continue
         try:
-            model.model_validate(params_file.look_up(parameters, name))
+            model.model_validate(look_up(parameters, name))
         except ValidationError as error:
             places = (".".join([name, *map(str, fault["loc"])]) for fault in error.errors())
             if any(f"{place}.".startswith(f"{path}.") for place in places):

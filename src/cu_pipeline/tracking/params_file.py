@@ -1,12 +1,14 @@
-"""What the last recorded runs changed in the parameters of `conf/base`, kept in `params.yaml`.
+"""What is in force in place of the parameters of `conf/base`, kept in `params.yaml`.
 
 DVC compares this file and `conf/base` to know which stages are stale, so a run with `--params` or another
 environment is repeated by `dvc repro` as it was. Each key holds the changes of one parameter or group: `{}` (or
 null, at the top) means as in `conf/base`. DVC refuses a file that lacks a key which a stage names, so each is there.
+Where the changes come from stands under two keys beside them that no stage names.
 """
 
 from collections.abc import Iterable
-from copy import deepcopy
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,65 +16,18 @@ import yaml
 
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.tracking import yaml_files
+from cu_pipeline.tracking.overrides import PERSONAL, Override, Recorded, RunParameters
+from cu_pipeline.tracking.parameter_trees import lay_over, look_up, nested, outermost, pruned, without
+from cu_pipeline.tracking.project_feed import FEED, kept
 
 FILE_NAME: Final = "params.yaml"
 
+_OVERRIDES: Final = "_overrides"
+_ENVIRONMENTS: Final = "_environments"
 _HEADER: Final = """\
-# What the last recorded runs changed in conf/base: written by `kedro run`, read by `dvc repro`.
-# {} or null: nothing. Change parameters in conf/ or with --params, not here.
+# The project's feed, and what the last recorded runs changed in conf/base: written by `kedro run`, read by `dvc repro`.
+# {} or null: nothing. Change parameters in conf/ or with --params, not here; `kedro params` lists and drops.
 """
-
-
-def outermost(keys: Iterable[str]) -> set[str]:
-    """Leave out the keys that lie inside another: who reads `label` reads `label.people` too.
-
-    >>> sorted(outermost(["label.people", "label", "labels", "train.fusion"]))
-    ['label', 'labels', 'train.fusion']
-    """
-    found = set(keys)
-    return {key for key in found if not any(key.startswith(f"{other}.") for other in found)}
-
-
-def look_up(content: Any, key: str) -> Any:
-    """Find what `content` has at a dotted key.
-
-    Raises:
-        KeyError: it has nothing there.
-    """
-    for part in key.split("."):
-        if not isinstance(content, dict):
-            raise KeyError(key)
-        content = content[part]
-    return content
-
-
-def difference(base: Any, resolved: Any) -> Any:
-    """Find what must be laid over `base` to get `resolved`: nested for mappings, else the value.
-
-    >>> difference({"a": 1, "b": {"c": 2, "d": 3}}, {"a": 1, "b": {"c": 2, "d": 4}})
-    {'b': {'d': 4}}
-    """
-    if not (isinstance(base, dict) and isinstance(resolved, dict)):
-        return resolved
-    return {
-        key: difference(base.get(key), value)
-        for key, value in resolved.items()
-        if key not in base or value != base[key]
-    }
-
-
-def lay_over(base: Any, changes: Any) -> Any:
-    """Apply `changes` to `base`: the inverse of `difference`.
-
-    >>> lay_over({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 4}})
-    {'a': 1, 'b': {'c': 2, 'd': 4}}
-    """
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return deepcopy(changes)
-    merged = deepcopy(base)
-    for key, value in changes.items():
-        merged[key] = lay_over(base.get(key), value)
-    return merged
 
 
 def read(root: Path) -> dict[str, Any]:
@@ -81,67 +36,92 @@ def read(root: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: the file has an unresolved merge, or is no YAML mapping.
     """
+    return read_record(root).changes
+
+
+def read_record(root: Path) -> Recorded:
+    """Read the recorded changes with where each comes from, which files of earlier versions do not say.
+
+    Raises:
+        ConfigurationError: as `read`, or where changes come from is told in another form than this package writes.
+    """
     content = yaml_files.read(root / FILE_NAME)
-    changes = {key: value for key, value in content.items() if value is not None}
-    pruned: dict[str, Any] = _prune(changes)
-    return pruned
+    with yaml_files.shape_told(FILE_NAME):
+        overrides = {name: Override(**entry) for name, entry in (content.pop(_OVERRIDES, None) or {}).items()}
+        environments = dict(content.pop(_ENVIRONMENTS, None) or {})
+    changes: dict[str, Any] = pruned({key: value for key, value in content.items() if value is not None})
+    return Recorded(changes, overrides, environments)
 
 
-def render(base: dict[str, Any], changes: dict[str, Any], compared: Iterable[str] = ()) -> str:
+def render(base: dict[str, Any], recorded: Recorded, compared: Iterable[str] = ()) -> str:
     """Write the file's text: every key of `base` and every dotted key that stages compare, sorted, with its changes."""
     content: dict[str, Any] = {key: {} if isinstance(value, dict) else None for key, value in base.items()}
     for key in compared:
         if "." in key:
             content = lay_over(content, nested(key, {}))
-    content = lay_over(content, {key: value for key, value in changes.items() if key in base})
+    content = lay_over(content, {key: value for key, value in recorded.changes.items() if key in base})
+    overrides = recorded.overrides
+    with suppress(KeyError):
+        if kept(look_up(content, FEED)) is None:
+            content = without(content, FEED.split("."))
+            overrides = {name: entry for name, entry in overrides.items() if name != FEED}
+    if overrides:
+        content[_OVERRIDES] = {name: _filled(entry) for name, entry in overrides.items() if name.split(".")[0] in base}
+    if recorded.environments:
+        content[_ENVIRONMENTS] = recorded.environments
     return _HEADER + yaml.safe_dump(content, sort_keys=True, allow_unicode=True)
 
 
-def record(
-    root: Path, base: dict[str, Any], resolved: dict[str, Any], used: Iterable[str], compared: Iterable[str] = ()
-) -> None:
-    """Write what `resolved` changes in `base`, for what the run used.
+def write(root: Path, base: dict[str, Any], recorded: Recorded, compared: Iterable[str] = ()) -> None:
+    """Write the file, if that changes it.
 
     Args:
         root: the project's folder.
         base: the parameters of `conf/base`.
-        resolved: those of the run.
-        used: keys, dotted or not, that the run read. The changes of others stay as the runs that used them left them.
+        recorded: what is in force.
         compared: the keys that `dvc.yaml` names.
     """
-    changes, new = read(root), difference(base, resolved)
-    for key in outermost(used):
-        changes = _without(changes, key.split("."))
-        try:
-            changes = lay_over(changes, nested(key, look_up(new, key)))
-        except KeyError:
-            continue  # as in conf/base
-    text = render(base, changes, compared)
-    path = root / FILE_NAME
+    text, path = render(base, recorded, compared), root / FILE_NAME
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
-def nested(key: str, value: Any) -> Any:
-    """Put a value at a dotted key.
+def record(root: Path, run: RunParameters, used: Iterable[str], compared: Iterable[str] = ()) -> None:
+    """Write what a run changed in `conf/base`, for what it used.
 
-    >>> nested("a.b", 1)
-    {'a': {'b': 1}}
+    Args:
+        root: the project's folder.
+        run: its parameters.
+        used: keys, dotted or not, that the run read. The changes of others stay as the runs that used them left them.
+        compared: the keys that `dvc.yaml` names.
     """
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return value
+    before = read_record(root)
+    new = run.recorded(before)
+    changes, overrides, environments = before.changes, before.overrides, before.environments
+    for key in outermost(used):
+        changes = without(changes, key.split("."))
+        with suppress(KeyError):  # as in conf/base
+            changes = lay_over(changes, nested(key, look_up(new.changes, key)))
+        overrides = _outside(overrides, key) | _within(new.overrides, key)
+        environments = _outside(environments, key)
+        if run.environment != PERSONAL or any(key.startswith(f"{other}.") for other in environments):
+            environments = environments | {key: run.environment}
+    write(root, run.conf.base, Recorded(changes, overrides, environments), compared)
 
 
-def _without(content: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    first, *rest = path
-    if rest and isinstance(content.get(first), dict):
-        return content | {first: _without(content[first], rest)}
-    return {key: value for key, value in content.items() if rest or key != first}
+def dropped(recorded: Recorded, name: str) -> Recorded:
+    """Leave out what is recorded of a parameter or group."""
+    changes = pruned(without(recorded.changes, name.split(".")))
+    return Recorded(changes, _outside(recorded.overrides, name), _outside(recorded.environments, name))
 
 
-def _prune(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    pruned = {key: _prune(inner) for key, inner in value.items()}
-    return {key: inner for key, inner in pruned.items() if inner != {}}
+def _within(found: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if f"{name}.".startswith(f"{key}.")}
+
+
+def _outside(found: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if not f"{name}.".startswith(f"{key}.")}
+
+
+def _filled(entry: Override) -> dict[str, Any]:
+    return {name: value for name, value in asdict(entry).items() if value not in ("", None)}

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from cu_pipeline.tracking.params_file import outermost
+from cu_pipeline.tracking.parameter_trees import outermost
 
 if TYPE_CHECKING:
     from grimp import ImportGraph

@@ -16,8 +16,9 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters, records
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.core.errors import ConfigurationError, ManifestError
+from cu_pipeline.core.errors import ConfigurationError, ForeignFeedError, ManifestError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.ingest.manifest import read_manifest
 from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.ingest.probing import ProbeLog
 from cu_pipeline.media.options import Limits
@@ -191,6 +192,49 @@ def test_a_crash_while_probing_keeps_what_was_probed(project, monkeypatch):
     monkeypatch.setattr(ProbeLog, "append", append)
     counts = project.run()
     assert (counts["clips_probed"], counts["clips_probe_cached"]) == (1, 3)
+
+
+def test_a_foreign_feed_changes_no_file_until_it_is_asked_for(project):
+    project.feed({"clip_id": "1", "text": "one"}, {"clip_id": "2", "text": "two"})
+    project.feed({"clip_id": "1", "text": "quite another"}, name="foreign.csv")
+    project.run()
+    before, own = project.bytes(), project.options
+    project.options = own.model_copy(update={"manifest": ("foreign.csv",)})
+    with pytest.raises(ForeignFeedError, match=r"'foreign\.csv' \(1 rows\) shares no clip .* 2 clips of 'feed\.csv'"):
+        project.run()
+    assert project.bytes() == before
+    project.options = own.model_copy(update={"manifest": ("feed.csv", "foreign.csv")})
+    project.run()
+    assert len(project.clips) == 2
+    project.options = CollectOptions(manifest="foreign.csv", replace=True)
+    project.run()
+    assert project.clips["text"].tolist() == ["quite another"]
+    project.options = own
+    with pytest.raises(ForeignFeedError):
+        project.run()
+
+
+def test_another_sample_is_refused_before_it_is_rendered_or_the_first_removed(project):
+    world = {"clips": 6, "near_duplicates": 0, "broken": 0}
+    project.options = CollectOptions(sample=world)
+    project.run()
+    before = project.bytes()
+    planned = pd.read_parquet(project.root / "data/01_raw/manifest.parquet").drop(columns="_source")
+    read = read_manifest("data/01_raw/sample/manifest.csv", Limits())
+    pd.testing.assert_frame_equal(planned, read[planned.columns])
+    project.options = CollectOptions(sample=world | {"seed": 18})
+    with pytest.raises(ForeignFeedError, match="'sample'"):
+        project.run()
+    assert project.bytes() == before
+
+
+def test_a_feed_may_replace_tables_that_cannot_be_read(project):
+    project.feed({"text": "one"})
+    project.run()
+    (project.root / "data/02_intermediate/clips.parquet").write_bytes(b"cut off")
+    project.feed({"text": "two"})
+    project.run()
+    assert project.clips["text"].tolist() == ["two"]
 
 
 def test_a_feed_without_a_usable_clip_says_why_and_lists_it(project):

@@ -22,10 +22,12 @@ from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
 from cu_pipeline.ingest.class_names import settle_classes
 from cu_pipeline.ingest.columns import capability_columns
+from cu_pipeline.ingest.feed_change import SAMPLE as GENERATED
+from cu_pipeline.ingest.feed_change import check_feed_change
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import Fetched, fetch_files
 from cu_pipeline.ingest.language import name_languages, odd_tags
-from cu_pipeline.ingest.manifest import read_manifest
+from cu_pipeline.ingest.manifest import manifest_table
 from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
 from cu_pipeline.ingest.probing import Probed, probe_new
@@ -69,9 +71,11 @@ class CollectOptions(Options):
         split: how clips are divided.
         checks: what is warned about.
         sample: of the generated feed.
+        replace: whether a feed that shares no clip with what is stored may take its place; `kedro run --replace` says
+            so for one run.
     """
 
-    manifest: Places = ("sample",)
+    manifest: Places = (GENERATED,)
     fetch: FetchOptions = FetchOptions()
     limits: Limits = Limits()
     duplicates: DuplicateOptions = DuplicateOptions()
@@ -79,17 +83,28 @@ class CollectOptions(Options):
     split: SplitOptions = SplitOptions()
     checks: CheckOptions = CheckOptions()
     sample: SampleOptions = SampleOptions()
+    replace: bool = False
 
 
-def read_feed(options: CollectOptions, workers: int) -> pd.DataFrame:
-    """Read the rows of all feeds as text, after generating the sample if that is among them.
+def read_feed(
+    options: CollectOptions, workers: int, earlier_manifest: pd.DataFrame, earlier_clips: pd.DataFrame
+) -> pd.DataFrame:
+    """Read the rows of all feeds as text, and generate the sample if that is among them.
 
     Args:
         options: of the collect pipeline.
         workers: processes for what takes long; 0: one per core.
+        earlier_manifest: what an earlier run read; may be empty.
+        earlier_clips: what an earlier run made of it; may be empty.
+
+    Raises:
+        ManifestError: a feed cannot be read at all.
+        ForeignFeedError: no row is a clip of the earlier run, and nobody asked to replace those.
     """
-    sample = partial(_read_sample, options=options.sample, mapper=LocalMapper(workers))
-    return read_feeds(options.manifest, options.limits, {"sample": sample})
+    rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
+    check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
+    _render_sample(options, LocalMapper(workers))
+    return rows
 
 
 def fetch_media(
@@ -295,12 +310,20 @@ def collect_annotations(admitted_rows: pd.DataFrame, capabilities: Capabilities)
     return pd.concat([settled, said[apart]]).sort_index() if apart.any() else settled
 
 
-def _read_sample(place: str, limits: Limits, options: SampleOptions, mapper: Mapper) -> pd.DataFrame:
-    """Read the generated feed, a `Feed`, after rendering what of it is not there yet."""
+def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> pd.DataFrame:  # noqa: ARG001 - Feed
+    """Tell the rows of the generated feed, a `Feed`, whose media need not be there yet."""
+    from cu_pipeline.sample.generate import manifest_rows
+
+    return manifest_table(manifest_rows(options), GENERATED, str(from_stored(place or SAMPLE)))
+
+
+def _render_sample(options: CollectOptions, mapper: Mapper) -> None:
+    """Render what of the generated feed is not there yet, if it is among the feeds."""
     from cu_pipeline.sample.generate import generate
 
-    manifest = generate(from_stored(place or SAMPLE), options, mapper)
-    return read_manifest(str(manifest), limits)
+    for name, _, folder in (one.partition(":") for one in options.manifest):
+        if name == GENERATED:
+            generate(from_stored(folder or SAMPLE), options.sample, mapper)
 
 
 def _tell_sizes(sizes: Counter[str]) -> None:

@@ -27,7 +27,12 @@ def create_pipeline(**_: object) -> Pipeline:
 
 def _clips() -> list[Node]:
     return [
-        Node(read_feed, ["params:collect", "params:workers"], "raw_manifest", name="read_feed"),
+        Node(
+            read_feed,
+            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips"],
+            "raw_manifest",
+            name="read_feed",
+        ),
         Node(
             fetch_media,
             ["raw_manifest", "fetch_cache", "params:collect.fetch", LIMITS],
