@@ -78,7 +78,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("src", "conf", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "local"))
     for name in (*ROOT.glob("*.*"), ROOT / ".telemetry", ROOT / ".gitignore"):
-        shutil.copy(name, folder / name.name) if name.is_file() else None
+        shutil.copy(name, folder / name.name) if name.is_file() and name.name != ".git" else None
     for name, code in blocks("python").items():
         (folder / name).write_text(code, encoding="utf-8")
     for name, change in blocks("diff").items():

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,14 @@ def runnable(command: Any) -> bool:
     return not command.reason and not any(re.match(one, command.text) for one in NOT_RUN)
 
 
-def port_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def port_taken(port: int, seconds: float = 30) -> bool:
+    """Whether somebody listens there, and does not end within some seconds as the server of the page before does."""
+    for _ in range(int(seconds * 2)):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return False
+        time.sleep(0.5)
+    return True
 
 
 def script(commands: list[Any]) -> str:
@@ -85,7 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, project_environment: dict[
     for name in ("src", "conf", ".dvc", "notebooks"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for file in (*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / ".telemetry", ROOT / ".gitignore", ROOT / ".dvcignore"):
-        if file.is_file() and file.name != ".git":  # which a worktree has as a file: the copy would commit to it
+        if file.is_file() and file.name != ".git":  # in a worktree it is a file, and leads to the repository
             shutil.copy(file, folder / file.name)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "conf" / "local").mkdir()

@@ -215,7 +215,7 @@ def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_r
     assert "A right label has cost $0.084, 95 % interval $0.08 to $0.088." in labels
     assert "people and the language model agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
     assert "cooking? Rather comedy" in labels
-    assert "12% likely to be right" in labels
+    assert "right with 12%" in labels
 
 
 def test_sources_have_the_names_that_people_use(make_results, tmp_path):

@@ -13,7 +13,7 @@ from cu_pipeline.reports.cards import Card, Cards, Section, data_uri, spread
 from cu_pipeline.reports.figures import money_figure, svg
 
 SUSPECTS: Final = 12
-"""Labels most likely wrong that are shown for a capability, at most."""
+"""Doubtful labels that are shown for a capability, at most."""
 
 
 def labels_section(
@@ -69,7 +69,7 @@ def with_evidence(
         section: about the labels.
         clips: the table of clips.
         guarantee: capability -> which labels are certified, and why.
-        errors: capability -> people's labels that are most likely wrong.
+        errors: capability -> people's labels, the most doubtful first.
         summary: capability -> money by source, cost of a right label, agreement between sources.
         queue: the tasks that wait for people.
     """
@@ -109,7 +109,7 @@ def _suspects(errors: dict[str, Any], cards: Cards) -> dict[str, Any]:
 
 
 def _suspect(found: dict[str, Any], cards: Cards) -> Card:
-    notes = (f"{found['label']}? Rather {found['suggested']}", f"{found['score']:.0%} likely to be right")
+    notes = (f"{found['label']}? Rather {found['suggested']}", f"right with {found['score']:.0%}")
     return cards.card(found["clip_id"], *notes, good=False)
 
 
