@@ -8,11 +8,12 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.costs import FEED_PRICE, money_messages, priced_by_feed, summarise
+from cu_pipeline.labeling.costs import money_messages, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval
+from cu_pipeline.labeling.ledger import FEED_PRICE, priced_by_feed
 from cu_pipeline.labeling.people.options import PeopleOptions
 
 TOPIC = ResolvedCapabilities({"topic": Capability(classes=("a", "b"))})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
-from cu_pipeline.labeling.costs import known_keys, new_entries
+from cu_pipeline.labeling.ledger import known_keys, new_entries
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
 

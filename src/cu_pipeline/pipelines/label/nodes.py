@@ -17,13 +17,14 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.costs import bill, known_keys, money_messages, new_entries, priced_by_feed, summarise
+from cu_pipeline.labeling.costs import bill, money_messages, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
+from cu_pipeline.labeling.ledger import known_keys, new_entries, priced_by_feed
 from cu_pipeline.labeling.options import ChampionOptions
 from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
 from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
