@@ -1,7 +1,7 @@
 """The ledger of all that was ever paid for labels: its entries, each made once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import inf, nan
 from typing import Any, Final
@@ -12,6 +12,7 @@ from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
+from cu_pipeline.llm.clients.call_log import Payment
 
 FEED_PRICE: Final = "annotation_price"
 """Column of a feed: US dollars that each label and annotation of the row has cost."""
@@ -55,22 +56,22 @@ def new_entries(
     annotations: pd.DataFrame,
     answers: pd.DataFrame,
     clips: pd.DataFrame,
-    tokens: Mapping[tuple[str, str, str], int],
+    payments: Sequence[Payment],
     known: "pd.Series[str]",
     now: datetime,
 ) -> pd.DataFrame:
     """Collect the entries that the ledger lacks.
 
     An answer to a clip of a batch is entered when it came in, once, whether the batch is accepted or not. A label of
-    the feed that changes is paid again. A language model is paid for a question, so its opinion on the same caption
-    is entered once for each version, whatever the class priors later make of it.
+    the feed that changes is paid again. A language model is paid for each call, whatever it answered and whether or
+    not its answer became a label, so its entries are the calls and not its opinions.
 
     Args:
         annotations: of all sources, with a price each.
         answers: of people to clips of batches, as `batches.paid_answers` gives them. Those of them that are in
             `annotations` too are not entered twice.
         clips: the table of clips.
-        tokens: (capability, language model, clip) -> tokens that its answer took.
+        payments: for calls of language models.
         known: keys that are in the ledger.
         now: with a time zone.
 
@@ -79,20 +80,14 @@ def new_entries(
     """
     contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
     content_of = dict(zip(contents["index"], contents["data"], strict=True))
-    others = _without(annotations, answers)
+    others = _without(annotations[annotations["kind"] != AnnotatorKind.LLM], answers)
     others = others.assign(batch="", key=[_key(row, content_of) for row in others.to_dict("records")])
     before = set(known) - set(others["key"])
-    entries = pd.concat([others, _keyed(answers, before)], ignore_index=True)
-    entries = entries[~entries["key"].isin(set(known))].drop_duplicates("key")
-    machine = entries["kind"] == AnnotatorKind.LLM
-    places = zip(entries["capability"], entries["annotator"], entries["clip_id"], strict=True)
-    entries = entries.assign(
-        entered_at=now.isoformat(timespec="seconds"),
-        tokens=pd.Series([tokens.get(place, 0) for place in places], index=entries.index, dtype="int64").where(
-            machine, 0
-        ),
-    )
-    return table(entries, LEDGER).reset_index(drop=True)
+    said = pd.concat([others, _keyed(answers, before)], ignore_index=True).assign(tokens=0)
+    moment = now.isoformat(timespec="seconds")
+    parts = [table(one.assign(entered_at=moment), LEDGER) for one in (said, _calls(payments, annotations))]
+    entries = pd.concat(parts, ignore_index=True)
+    return entries[~entries["key"].isin(set(known))].drop_duplicates("key").reset_index(drop=True)
 
 
 def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
@@ -105,6 +100,24 @@ def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
     changed = spelt[(spelt[["annotator", "label"]] != people[["annotator", "label"]]).any(axis=1)]
     keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in changed.to_dict("records")]
     return pd.concat([ledger["key"], pd.Series(keys, dtype=object)], ignore_index=True)
+
+
+def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFrame:
+    """Make an entry of each call, with the label that came of it; "" where none did."""
+    by_llm = annotations[annotations["kind"] == AnnotatorKind.LLM]
+    places = by_llm[[*_PLACE, "version"]].itertuples(index=False, name=None)
+    labels = dict(zip(places, zip(by_llm["label"], by_llm["probability"], strict=True), strict=True))
+    rows = []
+    for one in payments:
+        asked = one.purpose
+        place = (asked.clip_id, asked.capability, asked.model, asked.version)
+        label, probability = labels.get(place, ("", nan)) if one.answered else ("", nan)
+        named = {"clip_id": asked.clip_id, "capability": asked.capability, "annotator": asked.model}
+        paid = {"version": asked.version, "price": round(asked.usd, 9), "tokens": one.tokens}
+        said = {"kind": AnnotatorKind.LLM.value, "label": label, "probability": probability, "draw": "", "batch": ""}
+        rows.append({"key": json_sha256(["call", one.key])[:32]} | named | said | paid)
+    columns = [name for name in LEDGER if name != "entered_at"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tqdm import tqdm
-
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.progress import each
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
@@ -84,8 +83,9 @@ class TaskSync:
             for item in review.batch.items
             if (review.batch.batch, item.clip_id) not in there and not _answered(review, item)
         ]
-        for start in tqdm(range(0, len(missing), _CHUNK), desc="tasks", unit_scale=_CHUNK, disable=None):
-            server.send(missing[start : start + _CHUNK])
+        chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
+        for chunk in each(chunks, "sending tasks", math.ceil(len(missing) / _CHUNK), f"batch of {_CHUNK}"):
+            server.send(chunk)
         return len(missing)
 
     def export(self) -> tuple[list[Task], str]:
