@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,13 +7,15 @@ import pytest
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.records import ANNOTATIONS, LABELS, LEDGER, table
+from cu_pipeline.core.records import ANNOTATIONS, LABELS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.costs import FEED_PRICE, money_messages, priced_by_feed, summarise
+from cu_pipeline.labeling.costs import cost_messages, read_summary, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.statistics import ratio_interval, share_interval
+from cu_pipeline.labeling.ledger import FEED_PRICE, priced_by_feed
+from cu_pipeline.labeling.money import FINE, Money, MoneyRow
 from cu_pipeline.labeling.people.options import PeopleOptions
 
 TOPIC = ResolvedCapabilities({"topic": Capability(classes=("a", "b"))})
@@ -34,45 +37,27 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
     label = {"capability": "topic", "label": "a", "annotators": 1, "certified": False}
     labels = [label | {"clip_id": c, "source": "human", "probability": 0.8, "price": 0.041} for c in "123"]
     labels.append(label | {"clip_id": "4", "source": "llm", "probability": 0.9, "price": 0.001, "certified": True})
-    entries = [
-        {"kind": kind, "annotator": kind, "capability": "topic", "price": price, "tokens": tokens}
-        for kind, price, tokens in (("human", 0.04, 0), ("human", 0.04, 0), ("llm", 0.001, 30))
-    ]
+    paid = (MoneyRow("topic", "human", 2, 0, 0.08, 0.08, 0.0), MoneyRow("topic", "llm", 1, 30, 0.001, 0.001, 0.0))
     guarantee = {"topic": SimpleNamespace(sources=[{"source": "llm", "accuracy": 0.5}])}
     opinions = _opinions(clips(dict.fromkeys("12345", "x")), annotations)
-    ledger = table(entries, LEDGER)
-    found = summarise(opinions, table(labels, LABELS), ledger, guarantee, {}, PeopleOptions())["topic"]
-    assert found["money"] == [
-        {"source": "human", "annotations": 2, "usd": 0.08, "tokens": 0, "unused": {}},
-        {"source": "llm", "annotations": 1, "usd": 0.001, "tokens": 30, "unused": {}},
-    ]
+    summary = summarise(opinions, table(labels, LABELS), Money(paid, FINE), guarantee, PeopleOptions())
+    assert read_summary(json.loads(json.dumps(summary)))[0] == Money(paid, FINE)
+    found = summary["capabilities"]["topic"]
     assert (found["labels"], found["coverage"], found["certified"]) == (4, 0.8, 1)
     (pair,) = found["agreement"]
     assert (pair["sources"], pair["clips"], pair["agreement"]) == (["human", "llm"], 3, 0.3333)
     cost = found["cost_per_correct"]
-    assert cost["value"] == pytest.approx((3 * 0.041 + 0.001) / (3 * 0.8 + 0.5))
+    assert cost["value"] == pytest.approx(0.081 / (3 * 0.8 + 0.5))
     assert cost["ci95"][0] <= cost["value"] <= cost["ci95"][1]
     assert cost["right_by"] == {"human": "stated", "llm": "calibration"}
-
-
-def test_money_for_answers_that_are_not_used_is_told_apart(clips) -> None:
-    entries = [
-        {"kind": "human", "annotator": "ann", "capability": "topic", "price": 0.04, "tokens": 0, "batch": batch}
-        for batch in ("", "b1", "b2", "b2", "b3")
-    ]
-    nothing = table([], ANNOTATIONS)
-    unused = {"b2": "sent back", "b3": "not accepted yet"}
-    opinions, ledger = _opinions(clips({"1": "x"}), nothing), table(entries, LEDGER)
-    summary = summarise(opinions, table([], LABELS), ledger, {}, unused, PeopleOptions())
-    (money,) = summary["topic"]["money"]
-    assert (money["annotations"], money["usd"]) == (5, 0.2)
-    assert money["unused"] == {
-        "sent back": {"annotations": 2, "usd": 0.08},
-        "not accepted yet": {"annotations": 1, "usd": 0.04},
-    }
-    assert money_messages(summary) == [
-        "topic: paid people $0.20 so far, of which $0.04 for answers not accepted yet and $0.08 for answers sent back"
-    ]
+    assert cost["basis"] == "going by how often the language model answered rightly on calibration clips"
+    (unmeasured,) = cost_messages(
+        summarise(opinions, table(labels, LABELS), Money(paid, FINE), {}, PeopleOptions()), Money(paid, FINE)
+    )
+    assert unmeasured == (
+        "topic: a right label has cost $0.025, taking the confidence of the language model for granted, which nobody "
+        "has measured"
+    )
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LEDGER, table
-from cu_pipeline.labeling.costs import known_keys, new_entries
+from cu_pipeline.labeling.ledger import known_keys, new_entries
 from cu_pipeline.labeling.people.batches import paid_answers, people_annotations, review_batches, unused_batches
 from cu_pipeline.labeling.people.work_log import AnswerState, BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
+from cu_pipeline.llm.clients.call_log import Payment, Purpose
 
 Log = tuple[Sequence[BatchOpened | BatchDecided], Sequence[PersonAnswer]]
 
@@ -18,9 +19,13 @@ TERMS = Terms(price=0.05, redundancy=1, gold_accuracy=0.8, alpha=0.05)
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
-def _llm(clip: str, label: str, price: float, version: str = "p1") -> pd.DataFrame:
-    row = {"clip_id": clip, "capability": "topic", "annotator": "smol", "kind": "llm", "label": label}
-    return table([row | {"probability": 0.7, "price": price, "version": version, "draw": ""}], ANNOTATIONS)
+def _llm(clip: str, label: str, kind: str = "llm") -> pd.DataFrame:
+    row = {"clip_id": clip, "capability": "topic", "annotator": "smol", "kind": kind, "label": label}
+    return table([row | {"probability": 0.7, "price": 0.002, "version": "p1", "draw": ""}], ANNOTATIONS)
+
+
+def _call(key: str, clip: str, usd: float, *, answered: bool = True) -> Payment:
+    return Payment(key, Purpose("topic", "smol", "p1", clip, usd), tokens=31, answered=answered)
 
 
 def _enter(
@@ -28,10 +33,11 @@ def _enter(
     annotations: pd.DataFrame,
     ledger: pd.DataFrame | None = None,
     log: Log = ((), ()),
+    calls: Sequence[Payment] = (),
 ) -> pd.DataFrame:
     before = table([], LEDGER) if ledger is None else ledger
     answered = pd.concat([annotations, people_annotations(review_batches(*log))], ignore_index=True)
-    new = new_entries(answered, paid_answers(*log), feed, {("topic", "smol", "2"): 31}, known_keys(before), NOW)
+    new = new_entries(answered, paid_answers(*log), feed, calls, known_keys(before), NOW)
     assert list(new) == list(LEDGER)
     return pd.concat([before, new], ignore_index=True)
 
@@ -53,23 +59,36 @@ def _decided(batch: str, *, accepted: bool) -> BatchDecided:
 
 def test_every_annotation_is_entered_once(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
-    annotations = pd.concat([votes(("1", "ann", "a"), ("1", "bob", "b")).assign(price=0.04), _llm("2", "a", 0.001)])
-    ledger = _enter(feed, annotations)
+    annotations = pd.concat([votes(("1", "ann", "a"), ("1", "bob", "b")).assign(price=0.04), _llm("2", "a")])
+    calls = [_call("k-0", "2", 0.001)]
+    ledger = _enter(feed, annotations, calls=calls)
     assert ledger["price"].tolist() == [0.04, 0.04, 0.001]
     assert ledger["tokens"].tolist() == [0, 0, 31]
+    assert ledger["label"].tolist() == ["a", "b", "a"]
     assert set(ledger["entered_at"]) == {"2026-03-02T08:00:00+00:00"}
-    assert len(_enter(feed, annotations, ledger)) == 3
+    assert len(_enter(feed, annotations, ledger, calls=calls)) == 3
+
+
+def test_every_call_of_a_language_model_is_entered_whatever_came_of_it(clips, votes) -> None:
+    calls = [
+        _call("nothing-0", "", 0.004),  # a caption that says nothing
+        _call("k-0", "2", 0.001, answered=False),
+        _call("k-1", "2", 0.002),
+        _call("gone-0", "9", 0.008),  # a clip that left the feed before its answer became a label
+    ]
+    ledger = _enter(clips({"2": "y"}), _llm("2", "a"), calls=calls)
+    assert ledger["price"].tolist() == [0.004, 0.001, 0.002, 0.008]
+    assert ledger["label"].tolist() == ["", "", "a", ""]
+    assert len(_enter(clips({"1": "x"}), votes(), ledger, calls=[*calls, _call("k-2", "2", 0.002)])) == 5
 
 
 def test_a_changed_answer_of_a_person_is_paid_again_and_a_reweighed_one_of_a_model_is_not(clips, votes) -> None:
     feed = clips({"1": "x", "2": "y"}).assign(text_sha256=["x", "y"], media_sha256="")
-    ledger = _enter(feed, pd.concat([votes(("1", "ann", "a")).assign(price=0.04), _llm("2", "a", 0.001)]))
-    ledger = _enter(feed, pd.concat([votes(("1", "ann", "b")).assign(price=0.04), _llm("2", "b", 0.002)]), ledger)
+    ledger = _enter(feed, pd.concat([votes(("1", "ann", "a")).assign(price=0.04), _llm("2", "a", "model")]))
+    ledger = _enter(feed, pd.concat([votes(("1", "ann", "b")).assign(price=0.04), _llm("2", "b", "model")]), ledger)
     assert ledger["label"].tolist() == ["a", "a", "b"]
-    ledger = _enter(feed, _llm("2", "b", 0.002, version="p2"), ledger)
-    assert ledger["version"].tolist()[-1] == "p2"
     renamed = clips({"9": "y"}).assign(text_sha256="y", media_sha256="")
-    assert len(_enter(renamed, _llm("9", "b", 0.002, version="p2"), ledger)) == len(ledger)
+    assert len(_enter(renamed, _llm("9", "b", "model"), ledger)) == len(ledger)
 
 
 def test_no_annotations_make_no_entries(clips, votes) -> None:
@@ -121,7 +140,7 @@ def test_what_an_earlier_version_entered_without_its_batch_is_not_entered_again(
     feed, batch = clips({"1": "x", "2": "y"}), _batch("b", "12")
     answers = [_answer("b", "1"), _answer("b", "1", "b", time="2"), _answer("b", "2")]
     accepted = people_annotations(review_batches([batch], answers))
-    earlier = new_entries(accepted, paid_answers([], []), feed, {}, pd.Series(dtype=object), NOW)
+    earlier = new_entries(accepted, paid_answers([], []), feed, (), pd.Series(dtype=object), NOW)
     assert earlier["batch"].tolist() == ["", ""]
     assert len(_enter(feed, votes(), earlier, ([batch], answers))) == 2
 

@@ -10,6 +10,7 @@ from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.money import Money, MoneyRow
 from cu_pipeline.reports.cards import ReportOptions
 from cu_pipeline.reports.data_card import data_card, describe_clips
 from cu_pipeline.reports.data_page import data_section, render_data_page
@@ -88,22 +89,22 @@ METRICS = {
         "per_class": {"a": {"precision": 0.91, "recall": 0.82, "f1": 0.73, "support": 3}},
     }
 }
+MONEY = Money(
+    (
+        MoneyRow(ODD, "human", 12, 0, 40.001, 40.0, 2.5, {"sent back": 8.0}),
+        MoneyRow(ODD, "llm", 30, 1234, 3.004, 3.01, 0.0),
+        MoneyRow("tone", "human", 5, 0, 0.5, 0.5, 0.0),
+    )
+)
 SUMMARY = {
-    ODD: {
-        "money": [
-            {"source": "llm", "annotations": 30, "usd": 3.0, "tokens": 1234, "unused": {}},
-            {"source": "human", "annotations": 12, "usd": 40.0, "tokens": 0}
-            | {"unused": {"sent back": {"annotations": 2, "usd": 8.0}}},
-        ],
-        "coverage": 0.7,
-        "cost_per_correct": {"value": 2.5, "ci95": [2.25, 2.75]},
-        "agreement": [],
-    },
-    "tone": {
-        "money": [{"source": "human", "annotations": 5, "usd": 0.5, "tokens": 0, "unused": {}}],
-        "coverage": 0.0,
-        "cost_per_correct": {"value": None, "ci95": None},
-        "agreement": [],
+    "money": MONEY.as_json(),
+    "capabilities": {
+        ODD: {
+            "coverage": 0.7,
+            "cost_per_correct": {"value": 2.5, "ci95": [2.25, 2.75], "basis": "going by people's votes"},
+            "agreement": [],
+        },
+        "tone": {"coverage": 0.0, "cost_per_correct": {"value": None, "ci95": None, "basis": ""}, "agreement": []},
     },
 }
 TEST = {"kind": "fact", "method": "ks", "statistic": 0.4, "in_words": "longer"}
@@ -173,7 +174,7 @@ def test_the_first_screen_shows_accuracy_macro_f1_and_the_best_baseline(page):
     head = page.split("<nav")[0]
     assert _tiles(head) == {
         f"{ODD}: test accuracy, macro-F1 0.412": "75 %",
-        "spent on 7 labels": "$1.40",
+        "paid for labels so far": "$43.51",
         "drift: 37 served clips": "drift",
     }
     assert "best baseline majority: accuracy 0.625, macro-F1 0.200" in _text(head)
@@ -206,20 +207,20 @@ def test_the_data_card_shows_hours_gigabytes_and_repeated_clips(card, tmp_path):
 
 def test_the_labels_section_shows_money_and_certified_labels(page):
     labels = _section(page, "labels")
-    assert _tiles(labels) == {"labels": "7", "spent": "$1.40", "certified": "2"}
+    assert _tiles(labels) == {"labels": "7", "paid so far": "$43.51", "certified": "2"}
     rows = _rows(labels)
-    assert ["people", "17", "0", "$40.50 of which $8.00 for answers sent back"] in rows
-    assert ["language model", "30", "1,234", "$3.00"] in rows
-    assert ["people", "5", "$0.90", "0.90", "0"] in rows
-    assert ["language model", "2", "$0.50", "0.90", "2"] in rows
+    assert [ODD, "people", "12", "0", "$40.00 of which $8.00 for answers sent back", "$2.50"] in rows
+    assert [ODD, "language model", "30", "1,234", "$3.01", "$0.00"] in rows
+    assert ["all", "", "47", "1,234", "$43.51 of which $8.00 for answers sent back", "$2.50"] in rows
+    assert ["people", "5", "0.90", "0"] in rows
+    assert ["language model", "2", "0.90", "2"] in rows
     assert [row[:2] for row in rows if row[0] in {"a", "b"}] == [["a", "6"], ["b", "1"]]
-    assert "A right label has cost $2.50, 95 % interval $2.25 to $2.75." in _text(labels)
+    assert "A right label has cost $2.50, 95 % interval $2.25 to $2.75, going by people's votes." in _text(labels)
     assert "6 clips are in the queue: 2 drawn at random, 1 by value, 3 with a known answer" in _text(labels)
 
 
-def test_who_got_most_money_stands_first(page):
-    sources = [row[0] for row in _rows(_section(page, "labels")) if row[-1].startswith("$") and len(row) == 4]
-    assert sources == ["people", "language model"]
+def test_who_got_most_money_stands_first():
+    assert [(row.source, row.usd) for row in MONEY.by_source()] == [("human", 40.5), ("llm", 3.01)]
 
 
 def test_the_models_section_shows_the_model_first_then_the_baselines_as_measured(page):

@@ -100,13 +100,16 @@ def _read_clips(
     Raises:
         ManifestError: no row is usable.
     """
+    import pandas as pd
+
     from cu_pipeline.core.errors import ManifestError
     from cu_pipeline.pipelines.collect import nodes
 
     parameters, catalog = context.params, context.catalog
     options = parameters["collect"].model_copy(update={"manifest": _places(feeds)})
     workers = parameters["workers"] if workers is None else workers
-    rows = _without_labels(nodes.read_feed(options, workers))
+    nothing = pd.DataFrame()  # the feed takes no other one's place
+    rows = _without_labels(nodes.read_feed(options, workers, nothing, nothing))
     for fetched in nodes.fetch_media(rows, catalog.load("fetch_cache"), options.fetch, options.limits):
         catalog.save("fetched", fetched)
     placed, unreachable = nodes.place_media(rows, catalog.load("fetched"))

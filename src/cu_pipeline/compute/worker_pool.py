@@ -9,11 +9,10 @@ from contextlib import closing
 from queue import SimpleQueue
 from typing import Final, Generic, TypeVar
 
-from tqdm import tqdm
-
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker import WorkerProcess
 from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.progress import each
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -60,8 +59,8 @@ class LocalMapper:
         size = max(min(workers, total or workers), 1)
         pool = WorkerPool(function, size=size, timeout_s=timeout_s, memory_mb=memory_mb)
         outcomes = _map(pool, size, items)
-        with closing(outcomes), tqdm(outcomes, desc=description, total=total, unit="clip", disable=None) as bar:
-            yield from bar
+        with closing(outcomes):
+            yield from each(outcomes, description, total)
 
 
 class WorkerPool(Generic[S, T]):

@@ -152,12 +152,12 @@ ANNOTATIONS: Final[dict[str, Column]] = {
 LEDGER: Final[dict[str, Column]] = {
     "key": NAME,  # hash of what was asked, of whom, and of the answer where it is new work
     "entered_at": Column("str", form=Form.MOMENT),  # when a run first saw it, UTC
-    "clip_id": NAME,
+    "clip_id": TEXT,  # "" for a language model's call about a caption that says nothing
     "capability": NAME,
     "kind": KIND,
     "annotator": TEXT,
     "version": TEXT,
-    "label": NAME,
+    "label": TEXT,  # "" for a language model's call that gave none
     "probability": replace(PROBABILITY, missing=True),
     "price": DOLLARS,
     "tokens": COUNT,  # of a language model's call; 0 for others

@@ -5,7 +5,7 @@ from typing import Any
 
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.tables import JSONFile
-from cu_pipeline.llm.clients.call_log import Call, CallLog, Known, TimedCall, TimedLog
+from cu_pipeline.llm.clients.call_log import Call, CallLog, Known, Payment, TimedCall, TimedLog
 from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.methods.recipe import Recipe
 
@@ -48,3 +48,13 @@ class CallLogDataset(LocalDataset[Iterable[Call], dict[str, Answer]]):
 
     def save(self, data: Iterable[Call]) -> None:
         CallLog(self._filepath).append(data)
+
+
+class PaymentsDataset(LocalDataset[Any, list[Payment]]):
+    """What language models' calls cost, by a log of calls that another dataset writes."""
+
+    def load(self) -> list[Payment]:
+        return CallLog(self._filepath).payments()
+
+    def save(self, data: Any) -> None:
+        raise NotImplementedError(f"{self._filepath} is written with the calls")

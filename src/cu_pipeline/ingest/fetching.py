@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from cu_pipeline.core.addresses import scheme_of, suffix_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.json_lines import KeyedLog
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.core.progress import bar
 from cu_pipeline.ingest.media_store import keep, sweep
 from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.ingest.transports import Body, TemporaryError, Transport, hang_up, open_stored, open_web
@@ -125,9 +124,9 @@ def fetch_files(
     count("media_fetch_cached", len(known.keys() - set(asked)))
     fetcher = Fetcher(known, options, limits)
     results = _in_threads(fetcher, asked, options.threads)
-    with closing(results), tqdm(total=len(asked), desc="fetching media", unit="file", disable=None) as bar:
+    with closing(results), bar("fetching media", len(asked), "file") as shown:
         for done in results:
-            bar.update(len(done))
+            shown.update(len(done))
             new = [record for record in done if record is not None]
             failed = sum(record.reason is not None for record in new)
             count("media_fetch_failed", failed)

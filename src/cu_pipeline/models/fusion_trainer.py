@@ -2,8 +2,9 @@ import copy
 from typing import Any
 
 from torch import Tensor, nn
-from tqdm import tqdm
 from transformers import TrainerCallback
+
+from cu_pipeline.core.progress import Bar
 
 
 class KeepBest(TrainerCallback):
@@ -41,7 +42,7 @@ class EpochBar(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the bar."""
-        self._bar = tqdm(total=int(args.num_train_epochs), desc="fit", unit="epoch", disable=None, leave=False)
+        self._bar = Bar("fit", int(args.num_train_epochs), "epoch")
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move on."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.labeling.sources.source import source_title
-from cu_pipeline.reports.templating import money
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,19 +105,17 @@ def quantile_figure(quantiles: Sequence[float], label: str) -> "Figure":
     return figure
 
 
-def money_figure(rows: Sequence[tuple[str, float]]) -> "Figure":
+def money_figure(rows: Sequence[tuple[str, float, str]]) -> "Figure":
     """Draw what was ever paid to each source.
 
     Args:
-        rows: kind of annotator and US dollars.
+        rows: kind of annotator, US dollars, and how they are written.
     """
     figure, axes = canvas(5.4, 0.7 + 0.36 * len(rows))
-    names, sums = [name for name, _ in rows], [value for _, value in rows]
+    names, sums, written = zip(*rows, strict=True)
     axes.barh(range(len(rows)), sums, color=[WARM if name == "llm" else ACCENT for name in names], height=0.6)
-    for place, value in enumerate(sums):
-        axes.annotate(
-            money(value), (value, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK
-        )
+    for place, (value, words) in enumerate(zip(sums, written, strict=True)):
+        axes.annotate(words, (value, place), (5, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(rows)), [source_title(name) for name in names])
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, 1.18 * max([*sums, 1e-9])), xlabel="US dollars paid")
     axes.grid(axis="x", color=LINE, linewidth=0.6)

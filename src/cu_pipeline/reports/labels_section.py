@@ -5,8 +5,9 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.costs import unused_words
+from cu_pipeline.labeling.costs import read_summary
 from cu_pipeline.labeling.guarantee.outcome import Guarantee
+from cu_pipeline.labeling.money import Money
 from cu_pipeline.labeling.people.work_log import Draw
 from cu_pipeline.labeling.sources.source import source_words
 from cu_pipeline.reports.cards import Card, Cards, Section, data_uri, spread
@@ -19,7 +20,7 @@ SUSPECTS: Final = 12
 def labels_section(
     clips: pd.DataFrame, annotations: pd.DataFrame, labels: pd.DataFrame, resolved: ResolvedCapabilities
 ) -> Section:
-    """Describe the labels: where each comes from, what it cost and how far annotators agree.
+    """Describe the labels: where each comes from and how far annotators agree.
 
     Args:
         clips: the table of clips.
@@ -29,7 +30,6 @@ def labels_section(
     """
     cards = Cards(clips)
     shown = {
-        "money": float(labels["price"].sum()),
         "n": len(labels),
         "certified": int(labels["certified"].sum()),
         "capabilities": [
@@ -70,18 +70,19 @@ def with_evidence(
         clips: the table of clips.
         guarantee: capability -> which labels are certified, and why.
         errors: capability -> people's labels, the most doubtful first.
-        summary: capability -> money by source, cost of a right label, agreement between sources.
+        summary: money, and of each capability the cost of a right label and the agreement between sources.
         queue: the tasks that wait for people.
     """
     cards = Cards(clips)
+    money, about = read_summary(summary)
     capabilities = [
         one
         | {"guarantee": guarantee.get(one["name"])}
-        | _between_sources(summary.get(one["name"], {}))
+        | _between_sources(about.get(one["name"], {}))
         | _suspects(errors.get(one["name"], {}), cards)
         for one in section.shown["capabilities"]
     ]
-    shown = section.shown | {"spent": _spent(summary), "capabilities": capabilities, "queue": _queue(queue)}
+    shown = section.shown | {"spent": _spent(money), "capabilities": capabilities, "queue": _queue(queue)}
     return Section(shown, section.media | cards.section(shown).media)
 
 
@@ -94,7 +95,7 @@ def _between_sources(summary: dict[str, Any]) -> dict[str, Any]:
     """What labels by machines save, what a right label costs, and how far sources agree."""
     return {
         "share": summary.get("coverage", 0.0),
-        "cost": summary.get("cost_per_correct", {"value": None, "ci95": None}),
+        "cost": summary.get("cost_per_correct", {"value": None, "ci95": None, "basis": ""}),
         "between": [
             pair | {"sources": [source_words(one) for one in pair["sources"]]} for pair in summary.get("agreement", [])
         ],
@@ -113,32 +114,34 @@ def _suspect(found: dict[str, Any], cards: Cards) -> Card:
     return cards.card(found["clip_id"], *notes, good=False)
 
 
-def _spent(summary: dict[str, Any]) -> dict[str, Any] | None:
-    """The money that was ever paid, over all capabilities, as a picture and as rows."""
-    paid = [row for one in summary.values() for row in one["money"]]
-    if not paid:
-        return None
-    rows = {
-        source: _added([row for row in paid if row["source"] == source]) for source in {row["source"] for row in paid}
+def _spent(money: Money) -> dict[str, Any]:
+    """The money that was ever paid, as a picture by source and as rows by capability and source."""
+    total = money.total
+    rows = [
+        {
+            "capability": row.capability,
+            "source": row.source,
+            "entries": row.entries,
+            "tokens": row.tokens,
+            "usd": money.words(row.usd, row.exact_usd),
+            "added": money.words(row.added_usd),
+            "unused": money.unused_words(row),
+        }
+        for row in (*money.rows, total)
+    ]
+    bars = [(row.source, row.exact_usd, money.words(row.usd, row.exact_usd)) for row in money.by_source()]
+    return {
+        "total": rows[-1]["usd"],
+        "rows": rows[:-1],
+        "sum": rows[-1],
+        "added_at": money.added_at,
+        "figure": data_uri(svg(money_figure(bars)), "image/svg+xml") if bars else "",
     }
-    order = sorted(rows, key=lambda source: (-rows[source]["usd"], source))
-    figure = money_figure([(source, rows[source]["usd"]) for source in order])
-    return {"rows": [(source, rows[source]) for source in order], "figure": data_uri(svg(figure), "image/svg+xml")}
-
-
-def _added(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add up one source's rows, and in words the part of the money whose answers are not used."""
-    unused: dict[str, float] = {}
-    for row in rows:
-        for state, some in row["unused"].items():
-            unused[state] = unused.get(state, 0.0) + some["usd"]
-    sums = {key: sum(row[key] for row in rows) for key in ("annotations", "usd", "tokens")}
-    return sums | {"unused": unused_words(unused) if unused else ""}
 
 
 def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, cards: Cards) -> dict[str, Any]:
     sources = labels.groupby("source").agg(
-        n=("clip_id", "size"), money=("price", "sum"), sure=("probability", "mean"), certified=("certified", "sum")
+        n=("clip_id", "size"), sure=("probability", "mean"), certified=("certified", "sum")
     )
     agreement, pairs = _agreement(annotations)
     counts = labels["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable").head(12)
@@ -150,7 +153,6 @@ def _capability(name: str, labels: pd.DataFrame, annotations: pd.DataFrame, card
             {
                 "source": source,
                 "n": int(row["n"]),
-                "money": float(row["money"]),
                 "sure": None if pd.isna(row["sure"]) else float(row["sure"]),
                 "certified": int(row["certified"]),
             }

@@ -57,6 +57,6 @@ def test_who_answered_nothing_usable_counts_as_unanswered(about) -> None:
     inquiry = about()
     key = inquiry.keys
     known = {key["1"]: Scored((-1.0, -1.0), 3), key["2"]: Unanswered("late", 3)}
-    assert asked([inquiry], known) == {"topic": Asked(clips=4, unanswered=3, tokens={"1": 3, "2": 3})}
+    assert asked([inquiry], known) == {"topic": Asked(clips=4, unanswered=3)}
     assert not asked([inquiry], known)["topic"].is_complete
     assert Asked(clips=300, unanswered=3, spared=5).is_complete

@@ -47,6 +47,16 @@ def test_each_new_question_is_asked_once_and_handed_on_in_batches(lengths: type[
     assert (lengths.opened, lengths.closed) == (1, 1)
 
 
+def test_number_and_price_of_the_questions_are_told_beforehand(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    known = {call.key: call.answer for batch in ask_model(_questions(2), {}, OPTIONS) for call in batch}
+    caplog.clear()
+    priced = ClientOptions(packaged=PackagedOptions(price_per_1000_prompt_tokens=4.0))
+    list(ask_model(_questions(5), known, priced))
+    told = "asking smollm2-135m-instruct 5 questions, 3 of them new: about 9 tokens, about $0.036"
+    assert caplog.messages == [told]  # 8 characters of prompt and 5 of answers, four to a token
+
+
 def test_questions_with_one_prompt_are_asked_side_by_side() -> None:
     yes_no = [ScoringQuestion(one.prompt, (" yes", " no")) for one in _questions(3)]
     (batch,) = ask_model([*_questions(3), *yes_no], {}, OPTIONS)

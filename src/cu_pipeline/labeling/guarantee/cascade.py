@@ -99,8 +99,7 @@ def asked(inquiries: Sequence[Inquiry], known: Mapping[str, Answer]) -> dict[str
     far = {}
     for one in inquiries:
         unanswered = sum(_is_open(key, known) for key in one.keys.values())
-        tokens = {clip: known[key].tokens for clip, key in one.keys.items() if key in known}
-        far[one.capability] = Asked(len(one.clip_ids), unanswered, one.spared, tokens)
+        far[one.capability] = Asked(len(one.clip_ids), unanswered, one.spared)
     return far
 
 

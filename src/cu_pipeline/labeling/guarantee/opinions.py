@@ -26,13 +26,11 @@ class Asked:
         clips: asked about.
         unanswered: of these; whoever answered something that names no class has answered.
         spared: clips not asked about, since their label is certain without.
-        tokens: clip -> tokens that its answer took, in and out.
     """
 
     clips: int = 0
     unanswered: int = 0
     spared: int = 0
-    tokens: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tqdm import tqdm
-
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.progress import each
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
@@ -195,8 +194,9 @@ class TaskSync:
             for task in _missing(review)
             if (_batch(task), task["data"]["clip_id"]) not in there
         ]
-        for start in tqdm(range(0, len(missing), _CHUNK), desc="tasks", unit_scale=_CHUNK, disable=None):
-            server.send(missing[start : start + _CHUNK])
+        chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
+        for chunk in each(chunks, "sending tasks", math.ceil(len(missing) / _CHUNK), f"batch of {_CHUNK}"):
+            server.send(chunk)
         return len(missing)
 
     def _videos(self, tasks: Iterable[Task]) -> list[str]:

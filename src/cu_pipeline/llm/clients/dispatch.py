@@ -8,15 +8,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
-from tqdm import tqdm
-
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import CuPipelineError
+from cu_pipeline.core.progress import bar
 from cu_pipeline.llm.clients.call_log import Call, TimedCall
 from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
-from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, Unanswered, UnansweredError
+from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, ScoringQuestion, Unanswered, UnansweredError
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,9 @@ BATCH = 16
 AT_STAKE = 20
 """Calls that a crash may cost: those under way and those not handed on yet (one each if more are under way)."""
 
+_CHARACTERS = 4
+"""Characters of a token of English, about."""
+
 _log = logging.getLogger(__name__)
 _NOTHING = Unanswered("not asked yet")
 
@@ -103,12 +105,16 @@ def ask_model(
     count("llm_cache_hits", len(asked) - len(missing))
     if not missing:
         return
+    price = _Price(options, missing)
+    _log.info(
+        "asking %s %d questions, %d of them new: %s", options.chosen.model, len(asked), len(missing), price.foretold
+    )
     client = kind.open(options)
     batch: list[Call] = []
     size = min(BATCH, max(1, AT_STAKE - client.concurrency))
     reasons: Counter[str] = Counter()
     try:
-        for call in _ask(_by_prompt(missing), client, reasons):
+        for call in _ask(_by_prompt(missing), client, reasons, price):
             batch.append(call)
             if len(batch) == size:
                 yield batch
@@ -122,13 +128,47 @@ def ask_model(
         yield batch
 
 
-def _ask(questions: Mapping[str, ModelQuestion], client: Client, reasons: Counter[str]) -> Iterator[Call]:
+class _Price:
+    """What questions will cost, and have cost so far.
+
+    Args:
+        options: of the model, with its prices.
+        questions: to be asked.
+    """
+
+    def __init__(self, options: ClientOptions, questions: Mapping[str, ModelQuestion]) -> None:
+        self._model, self._number = options.chosen, len(questions)
+        self._expected = sum(map(_about_tokens, questions.values()))
+        self._answers = 0
+        self._usd = 0.0
+
+    @property
+    def foretold(self) -> str:
+        """Tokens and price of all questions, before any is asked."""
+        return f"about {self._expected:,} tokens, about ${self._model.price(self._expected, 0):.2g}"
+
+    def add(self, reply: Answer) -> str:
+        """Add an answer, and say what was paid so far and what all will cost by then."""
+        self._answers += 1
+        self._usd += self._model.price(reply.tokens, reply.output_tokens)
+        return f"${self._usd:.2g} so far, about ${self._usd / self._answers * self._number:.2g} in all"
+
+
+def _about_tokens(question: ModelQuestion) -> int:
+    """Foretell the tokens of a question, before a model has counted them."""
+    answers = question.continuations if isinstance(question, ScoringQuestion) else ()
+    written = 0 if isinstance(question, ScoringQuestion) else question.max_tokens
+    return round((len(question.prompt) + sum(map(len, answers))) / _CHARACTERS) + written
+
+
+def _ask(
+    questions: Mapping[str, ModelQuestion], client: Client, reasons: Counter[str], price: _Price
+) -> Iterator[Call]:
     """Hand on what was paid for as it comes, at most `client.concurrency` questions under way; close the client."""
     waiting = iter(questions.items())
     running: dict[Future[tuple[Answer, bool]], str] = {}
     failure: CuPipelineError | None = None
-    progress = tqdm(total=len(questions), desc="asking the language model", disable=None)
-    with ThreadPoolExecutor(client.concurrency) as pool, progress:
+    with ThreadPoolExecutor(client.concurrency) as pool, bar("language model", len(questions), "question") as progress:
         try:
             while True:
                 while not failure and len(running) < client.concurrency and (new := next(waiting, None)):
@@ -137,12 +177,12 @@ def _ask(questions: Mapping[str, ModelQuestion], client: Client, reasons: Counte
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     key = running.pop(future)
-                    progress.update()
                     try:
                         reply, was_asked = future.result()
                     except CuPipelineError as error:
                         failure = failure or error
                         continue
+                    progress.update(note=price.add(reply))
                     _count(reply, was_asked, reasons)
                     if reply.tokens or not isinstance(reply, Unanswered):
                         yield Call(key, reply)

@@ -1,8 +1,8 @@
 """What a language model is asked about clips, an inquiry for each capability, and its answers as annotations."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -11,6 +11,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import as_json, decide
 from cu_pipeline.core.hashing import json_sha256, unit_interval
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.llm.clients.call_log import Call, Purpose
 from cu_pipeline.llm.clients.dispatch import LanguageModel
 from cu_pipeline.llm.clients.protocol import Answer, ModelQuestion
 from cu_pipeline.llm.labels.options import LlmOptions
@@ -175,6 +176,22 @@ def choose_clips(waiting: pd.DataFrame, name: str, limit: int, first: Collection
     )
     order = sorted(waiting["clip_id"], key=lambda clip: (clip not in first, unit_interval(clip)))
     return waiting[waiting["clip_id"].isin(order[:limit])]
+
+
+def with_purposes(calls: Iterable[Call], inquiries: Sequence[Inquiry]) -> list[Call]:
+    """Write on calls for which label they were made and what they cost; of equal questions the first counts."""
+    found: dict[str, tuple[Inquiry, str]] = {}
+    for one in inquiries:
+        clips = {key: clip for clip, key in reversed(one.keys.items())}
+        for question in one.questions:
+            key = question.key(one.model.identity)
+            found.setdefault(key, (one, clips.get(key, "")))
+    return [replace(call, purpose=_purpose(call, *found[call.key])) for call in calls]
+
+
+def _purpose(call: Call, inquiry: Inquiry, clip_id: str) -> Purpose:
+    usd = inquiry.model.client.chosen.price(call.answer.tokens, call.answer.output_tokens)
+    return Purpose(inquiry.capability, inquiry.model.name, inquiry.version(), clip_id, round(usd, 9))
 
 
 def annotate(

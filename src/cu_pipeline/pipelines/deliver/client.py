@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from tqdm import tqdm
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.core.progress import each
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
 
@@ -81,7 +81,7 @@ def classify_all(
         answers: Iterator[dict[str, Any] | None] = pool.map(
             lambda row: classify(client, *row), zip(clips["path"], clips["text"], fields, strict=True)
         )
-        shown = tqdm(answers, total=len(clips), desc=description, unit="clip", disable=None)
+        shown = each(answers, description, len(clips))
         return dict(zip(clips["clip_id"], shown, strict=True))
 
 

@@ -17,13 +17,15 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
-from cu_pipeline.labeling.costs import bill, known_keys, money_messages, new_entries, priced_by_feed, summarise
+from cu_pipeline.labeling.costs import bill, cost_messages, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
+from cu_pipeline.labeling.ledger import known_keys, new_entries, priced_by_feed
+from cu_pipeline.labeling.money import Money, money_messages, money_table
 from cu_pipeline.labeling.options import ChampionOptions
 from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
 from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
@@ -38,12 +40,12 @@ from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scop
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
-from cu_pipeline.llm.clients.call_log import Call
+from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
 from cu_pipeline.llm.labels import recipes
 from cu_pipeline.llm.labels.options import LlmOptions
-from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries
+from cu_pipeline.llm.labels.questions import ClipsToAsk, Inquiry, askable, choose_clips, plan_inquiries, with_purposes
 from cu_pipeline.llm.labels.recipes import Background
 from cu_pipeline.llm.methods.few_shot import Pool, training_pool
 from cu_pipeline.llm.methods.recipe import Recipe
@@ -232,8 +234,11 @@ def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list
     yield []
     for name in ("calls", "cache_hits", "tokens", "unanswered"):
         count(f"llm_{name}", 0)
-    for model, mine in groupby(inquiries, key=lambda one: one.model):
-        yield from ask_model([question for one in mine for question in one.questions], known, model.client)
+    for model, group in groupby(inquiries, key=lambda one: one.model):
+        mine = list(group)
+        questions = [question for one in mine for question in one.questions]
+        for calls in ask_model(questions, known, model.client):
+            yield with_purposes(calls, mine)
 
 
 def certify_labels(
@@ -270,37 +275,38 @@ def write_ledger(
     apart: pd.DataFrame,
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
+    payments: list[Payment],
     ledger: pd.DataFrame,
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Enter annotations, those set aside too, and people's answers used or not, that are not in the ledger yet.
+) -> tuple[pd.DataFrame, Money]:
+    """Enter annotations, those set aside too, people's answers used or not, and calls of language models.
+
+    Only what is not in the ledger yet is entered.
 
     Returns:
-        The new entries, and batch -> what became of it, for those whose answers are not used.
+        The new entries, and the table of all that was ever paid.
     """
-    tokens = {
-        (capability, model, clip): number
-        for capability, models in opinions.asked.items()
-        for model, one in models.items()
-        for clip, number in one.tokens.items()
-    }
-    paid = paid_answers(people_batches, people_annotations)
+    answers = paid_answers(people_batches, people_annotations)
     said = pd.concat([opinions.annotations, apart], ignore_index=True) if len(apart) else opinions.annotations
-    entries = new_entries(said, paid, opinions.clips, tokens, known_keys(ledger), datetime.now(UTC))
+    known, now = known_keys(ledger), datetime.now(UTC)
+    entries = new_entries(said, answers, opinions.clips, payments, known, now)
     count("ledger_entries_added", len(entries))
-    return entries, unused_batches(review_batches(people_batches, people_annotations))
+    unused = unused_batches(review_batches(people_batches, people_annotations))
+    money = money_table(pd.concat([ledger, entries], ignore_index=True), unused, said)
+    for line in money_messages(money):
+        _log.info(line)
+    return entries, money
 
 
 def summarise_labels(
     opinions: Opinions,
     labels: pd.DataFrame,
-    ledger: pd.DataFrame,
+    money: Money,
     guarantee: dict[str, Guarantee],
-    unused: dict[str, str],
     people: PeopleOptions,
 ) -> dict[str, Any]:
     """Say what labels cost by source, what of it is not used, and how far sources agree."""
-    summary = summarise(opinions, labels, ledger, guarantee, unused, people)
-    for line in money_messages(summary):
+    summary = summarise(opinions, labels, money, guarantee, people)
+    for line in cost_messages(summary, money):
         _log.info(line)
     return summary
 

@@ -129,13 +129,13 @@ def _labels() -> list[Node]:
         Node(nodes.aggregate_labels, ["opinions", "guarantee", _PEOPLE], "labels", name="aggregate_labels"),
         Node(
             nodes.write_ledger,
-            ["opinions", "annotations_apart", "people_batches", "people_annotations", "earlier_ledger"],
-            ["ledger", "unused_batches"],
+            ["opinions", "annotations_apart", "people_batches", "people_annotations", "llm_payments", "earlier_ledger"],
+            ["ledger", "money"],
             name="write_ledger",
         ),
         Node(
             nodes.summarise_labels,
-            ["opinions", "labels", "ledger", "guarantee", "unused_batches", _PEOPLE],
+            ["opinions", "labels", "money", "guarantee", _PEOPLE],
             "label_summary",
             name="summarise_labels",
         ),

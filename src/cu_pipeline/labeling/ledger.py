@@ -1,0 +1,144 @@
+"""The ledger of all that was ever paid for labels: its entries, each made once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import inf, nan
+from typing import Any, Final
+
+import pandas as pd
+
+from cu_pipeline.core.caption_text import clean_name
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
+from cu_pipeline.llm.clients.call_log import Payment
+
+FEED_PRICE: Final = "annotation_price"
+"""Column of a feed: US dollars that each label and annotation of the row has cost."""
+
+_PAID_BY_ANSWER: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
+_PLACE: Final = ["clip_id", "capability", "annotator"]
+
+
+def priced_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Price the feed's annotations as the feed does; where it names no price they were paid for elsewhere.
+
+    Args:
+        annotations: that came with the feed.
+        clips: the table of clips, whose metadata may hold `FEED_PRICE`.
+
+    Raises:
+        ConfigurationError: a price is not a number of at least 0.
+    """
+    given = {
+        clip_id: json.loads(metadata).get(FEED_PRICE, "")
+        for clip_id, metadata in zip(clips["clip_id"], clips["metadata"], strict=True)
+        if FEED_PRICE in metadata
+    }
+    prices = {clip_id: _price(clip_id, price) for clip_id, price in given.items()}
+    return annotations.assign(price=annotations["clip_id"].map(prices).astype("float64").fillna(0.0))
+
+
+def _price(clip_id: str, given: object) -> float:
+    try:
+        price = float(str(given).strip() or 0)
+    except ValueError:
+        price = nan
+    if not 0 <= price < inf:
+        raise ConfigurationError(
+            f"clip {clip_id}: {FEED_PRICE} {given!r} is no price: give US dollars such as 0.04, or leave the cell empty"
+        )
+    return price
+
+
+def new_entries(
+    annotations: pd.DataFrame,
+    answers: pd.DataFrame,
+    clips: pd.DataFrame,
+    payments: Sequence[Payment],
+    known: "pd.Series[str]",
+    now: datetime,
+) -> pd.DataFrame:
+    """Collect the entries that the ledger lacks.
+
+    An answer to a clip of a batch is entered when it came in, once, whether the batch is accepted or not. A label of
+    the feed that changes is paid again. A language model is paid for each call, whatever it answered and whether or
+    not its answer became a label, so its entries are the calls and not its opinions.
+
+    Args:
+        annotations: of all sources, with a price each.
+        answers: of people to clips of batches, as `batches.paid_answers` gives them. Those of them that are in
+            `annotations` too are not entered twice.
+        clips: the table of clips.
+        payments: for calls of language models.
+        known: keys that are in the ledger.
+        now: with a time zone.
+
+    Returns:
+        A table with the columns of `records.LEDGER`.
+    """
+    contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
+    content_of = dict(zip(contents["index"], contents["data"], strict=True))
+    others = _without(annotations[annotations["kind"] != AnnotatorKind.LLM], answers)
+    others = others.assign(batch="", key=[_key(row, content_of) for row in others.to_dict("records")])
+    before = set(known) - set(others["key"])
+    said = pd.concat([others, _keyed(answers, before)], ignore_index=True).assign(tokens=0)
+    moment = now.isoformat(timespec="seconds")
+    parts = [table(one.assign(entered_at=moment), LEDGER) for one in (said, _calls(payments, annotations))]
+    entries = pd.concat(parts, ignore_index=True)
+    return entries[~entries["key"].isin(set(known))].drop_duplicates("key").reset_index(drop=True)
+
+
+def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
+    """List the keys of a ledger, and those that entries of people have now whose names were spelt otherwise then.
+
+    So nobody is paid twice because a person's or a class's name is cleaned since.
+    """
+    people = ledger[ledger["kind"] == AnnotatorKind.HUMAN]
+    spelt = people.assign(**{name: people[name].map(clean_name) for name in ("annotator", "label")})
+    changed = spelt[(spelt[["annotator", "label"]] != people[["annotator", "label"]]).any(axis=1)]
+    keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in changed.to_dict("records")]
+    return pd.concat([ledger["key"], pd.Series(keys, dtype=object)], ignore_index=True)
+
+
+def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFrame:
+    """Make an entry of each call, with the label that came of it; "" where none did."""
+    by_llm = annotations[annotations["kind"] == AnnotatorKind.LLM]
+    places = by_llm[[*_PLACE, "version"]].itertuples(index=False, name=None)
+    labels = dict(zip(places, zip(by_llm["label"], by_llm["probability"], strict=True), strict=True))
+    rows = []
+    for one in payments:
+        asked = one.purpose
+        place = (asked.clip_id, asked.capability, asked.model, asked.version)
+        label, probability = labels.get(place, ("", nan)) if one.answered else ("", nan)
+        named = {"clip_id": asked.clip_id, "capability": asked.capability, "annotator": asked.model}
+        paid = {"version": asked.version, "price": round(asked.usd, 9), "tokens": one.tokens}
+        said = {"kind": AnnotatorKind.LLM.value, "label": label, "probability": probability, "draw": "", "batch": ""}
+        rows.append({"key": json_sha256(["call", one.key])[:32]} | named | said | paid)
+    columns = [name for name in LEDGER if name != "entered_at"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the annotations that are people's answers to clips of batches."""
+    answered = pd.MultiIndex.from_frame(annotations[_PLACE]).isin(pd.MultiIndex.from_frame(answers[_PLACE]))
+    return annotations[~(answered & (annotations["kind"] == AnnotatorKind.HUMAN).to_numpy())]
+
+
+def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
+    """Key the answers, without those that an earlier version entered, which named no batch."""
+    keyed = answers.assign(key=[_answer_key(row) for row in answers.to_dict("records")])
+    entered = [_key(row, {}) in before for row in answers.to_dict("records")]
+    return keyed[~keyed["key"].isin(keyed.loc[entered, "key"])]
+
+
+def _answer_key(row: Mapping[Any, Any]) -> str:
+    return json_sha256(["answer", *(row[name] for name in ("batch", *_PLACE))])[:32]
+
+
+def _key(row: Mapping[object, object], content_of: Mapping[str, list[str]]) -> str:
+    clip_id, kind = str(row["clip_id"]), row["kind"]
+    asked = [clip_id] if kind in _PAID_BY_ANSWER else content_of.get(clip_id, [clip_id])
+    answer = [row["label"], row["draw"]] if kind in _PAID_BY_ANSWER else []
+    return json_sha256([kind, row["annotator"], row["version"], row["capability"], *asked, *answer])[:32]
