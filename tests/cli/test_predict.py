@@ -21,7 +21,7 @@ def project(tmp_path, project_root, make_bundle, encode):
     """Give a project with two champions and a feed of three rows, of which one has no file."""
     shutil.copytree(project_root / "conf", tmp_path / "conf")
     shutil.copy(project_root / "pyproject.toml", tmp_path)
-    (tmp_path / "src").symlink_to(project_root / "src")
+    shutil.copytree(project_root / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("topic", "safety"):
         make_bundle(name).save(tmp_path / "data/06_models/champions" / name)
     encode()

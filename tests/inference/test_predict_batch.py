@@ -76,7 +76,11 @@ def test_a_second_call_decodes_nothing_and_keeps_all_rows(feed, bundles, ask):
     first, counts = ask(feed, bundles)
     assert (counts["clips_decoded"], counts["captions_encoded"], first.kept) == (2, 3, 0)
     again, counts = ask(feed, bundles, first.rows)
-    assert (counts["clips_decoded"], counts["captions_encoded"], again.kept) == (0, 0, 4)
+    assert (counts["clips_decoded"], counts["captions_encoded"], again.kept) == (
+        0,
+        0,
+        4,
+    )  # the refused clip is known too
     pd.testing.assert_frame_equal(again.rows, first.rows)
 
 

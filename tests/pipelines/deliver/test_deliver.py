@@ -172,12 +172,15 @@ def test_what_people_take_back_is_not_promoted_again(project, three, caplog):
     assert (served, ledger[3:]) == (versions(third), [(a, c, "gate")])
 
 
-def test_a_clones_empty_registry_is_filled_and_gated_against(project, three):
+def test_a_clones_empty_registry_is_filled_and_gated_against(project, three, tmp_path, monkeypatch):
     first, second, third = three
     promote(project, first, gate(first))
     promote(project, second, gate(second, champions=first))
-    shutil.rmtree(project / "mlruns")
-    served, ledger = promote(project, third, gate(third, "keep", second))
+    clone = tmp_path / "clone"
+    shutil.copytree(project / "data", clone / "data")
+    monkeypatch.setenv("CU_PIPELINE_ROOT", str(clone))
+    assert registry.champion("topic") is None
+    served, ledger = promote(clone, third, gate(third, "keep", second))
     assert (served, len(ledger)) == (versions(second), 2)
     champion = registry.champion("topic")
     assert champion is not None
