@@ -38,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
+.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters cha
 
 test: lint ## check style, types, import rules and the pipeline file, then run the tests
 	@$(BIN)/pytest -n 2 --dist loadscope
+
+test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh shell
+	@CU_PIPELINE_ALL_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
 	@$(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py

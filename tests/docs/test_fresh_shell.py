@@ -15,8 +15,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/automation.md", "docs/data.md", "docs/labels.md", "docs/models.md", "docs/monitoring.md",
-         "docs/serving.md", "docs/start.md")  # fmt: skip
+FIRST = ("README.md", "docs/start.md")
+OTHERS = ("docs/automation.md", "docs/data.md", "docs/labels.md", "docs/models.md", "docs/monitoring.md",
+          "docs/serving.md")  # fmt: skip
+PAGES = (*FIRST, *OTHERS) if os.environ.get("CU_PIPELINE_ALL_PAGES") else FIRST
+"""The pages that a newcomer reads; all of them take minutes more: `make test-pages`."""
+
 SMALL = {
     "collect": {"sample": {"clips": 40}, "split": {"train": 0.4, "validation": 0.2, "test": 0.4}},
     "label": {"llm": {"enabled": False}},
