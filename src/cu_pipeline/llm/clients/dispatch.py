@@ -156,6 +156,7 @@ class _Price:
 
 def _about_tokens(question: ModelQuestion) -> int:
     """Foretell the tokens of a question, before a model has counted them."""
+    question = getattr(question, "question", question)  # of a timed one
     answers = question.continuations if isinstance(question, ScoringQuestion) else ()
     written = 0 if isinstance(question, ScoringQuestion) else question.max_tokens
     return round((len(question.prompt) + sum(map(len, answers))) / _CHARACTERS) + written
