@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.records import LEDGER, table
+from cu_pipeline.core.records import table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.measurement import Judged
 from cu_pipeline.labeling.aggregation import aggregate
@@ -15,6 +15,7 @@ from cu_pipeline.labeling.costs import bill, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION, calibration_clips
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
+from cu_pipeline.labeling.money import Money
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.priors import people_captions
 from cu_pipeline.labeling.sources.source import TIE
@@ -51,8 +52,8 @@ def test_nothing_is_measured_on_a_tie(opinions: Opinions) -> None:
     labels = aggregate(opinions, {}, PeopleOptions())
     judged = Judged.of("topic", TOPIC["topic"], opinions.clips, labels)
     assert judged.clips["test"]["clip_id"].tolist() == ["2", "4"]
-    summary = summarise(opinions, labels, table([], LEDGER), {}, {}, PeopleOptions())
-    assert summary["topic"]["agreement"] == []
+    summary = summarise(opinions, labels, Money(), {}, PeopleOptions())
+    assert summary["capabilities"]["topic"]["agreement"] == []
 
 
 def test_no_prompt_is_shown_or_measured_on_a_tie(opinions: Opinions) -> None:

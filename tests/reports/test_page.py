@@ -229,7 +229,8 @@ def test_sources_have_the_names_that_people_use(make_results, tmp_path):
 
 def test_money_for_answers_that_were_sent_back_is_shown(make_results, tmp_path):
     page = render_page(make_results(), tmp_path, ReportOptions(), LocalMapper(1))
-    assert '$19.20<span class="interval">of which $2.16 for answers sent back</span>' in page
+    assert page.count('$9.60<span class="interval">of which $1.08 for answers sent back</span>') == 2
+    assert '<span class="interval">of which $2.16 for answers sent back</span>' in page
 
 
 def test_clips_in_the_queue_are_shown_with_the_commands_that_send_them(make_results, tmp_path):

@@ -95,7 +95,7 @@ def _between_sources(summary: dict[str, Any]) -> dict[str, Any]:
     """What labels by machines save, what a right label costs, and how far sources agree."""
     return {
         "share": summary.get("coverage", 0.0),
-        "cost": summary.get("cost_per_correct", {"value": None, "ci95": None, "basis": ""}),
+        "cost": {"value": None, "ci95": None, "basis": ""} | summary.get("cost_per_correct", {}),
         "between": [
             pair | {"sources": [source_words(one) for one in pair["sources"]]} for pair in summary.get("agreement", [])
         ],

@@ -138,7 +138,8 @@ class _Price:
 
     def __init__(self, options: ClientOptions, questions: Mapping[str, ModelQuestion]) -> None:
         self._model, self._number = options.chosen, len(questions)
-        self._expected = sum(map(_about_tokens, questions.values()))
+        each_anew = options.name == "openai" and options.openai.score_by == "grammar"
+        self._expected = sum(_about_tokens(question, each_anew) for question in questions.values())
         self._answers = 0
         self._usd = 0.0
 
@@ -154,11 +155,18 @@ class _Price:
         return f"${self._usd:.2g} so far, about ${self._usd / self._answers * self._number:.2g} in all"
 
 
-def _about_tokens(question: ModelQuestion) -> int:
-    """Foretell the tokens of a question, before a model has counted them."""
+def _about_tokens(question: ModelQuestion, each_anew: bool) -> int:
+    """Foretell the tokens of a question, before a model has counted them.
+
+    Args:
+        question: scored or written.
+        each_anew: whether the model reads the prompt anew for each answer that it scores.
+    """
+    question = getattr(question, "question", question)  # of a timed one
     answers = question.continuations if isinstance(question, ScoringQuestion) else ()
     written = 0 if isinstance(question, ScoringQuestion) else question.max_tokens
-    return round((len(question.prompt) + sum(map(len, answers))) / _CHARACTERS) + written
+    prompts = len(answers) if each_anew and answers else 1
+    return round((prompts * len(question.prompt) + sum(map(len, answers))) / _CHARACTERS) + written
 
 
 def _ask(
