@@ -1,4 +1,5 @@
 import json
+from copy import deepcopy
 from types import SimpleNamespace
 
 import numpy as np
@@ -230,7 +231,7 @@ def make_results():
             predictions=table(pd.DataFrame(predictions, columns=list(PREDICTIONS)), PREDICTIONS),
             metrics={name: _metrics(classes[name], name == "safety") for name in capabilities},
             gate={name: gate | {"reasons": ["there is no champion yet"]} for name in capabilities},
-            delivery=DELIVERY,
+            delivery=deepcopy(DELIVERY),
             drift=DRIFT,
         )
 

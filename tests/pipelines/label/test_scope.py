@@ -87,7 +87,7 @@ def test_no_clip_outside_a_scope_is_labelled_or_paid_for(found: Any) -> None:
     asked = _by_capability(found.load("llm_annotations"))
     assert asked == {"topic": (BOTH & VIDEOS) - {"v01", "v03"}, "hate": TEXTS - {"t00", "t01"}, "mood": BOTH}
     summary = found.load("label_summary")
-    assert {name: (one["labels"], one["clips"]) for name, one in summary.items()} == {
+    assert {name: (one["labels"], one["clips"]) for name, one in summary["capabilities"].items()} == {
         "topic": (19, 19), "hate": (20, 20), "mood": (10, 10),
     }  # fmt: skip
 
