@@ -1,3 +1,4 @@
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,14 +62,14 @@ def application(tmp_path_factory, stand_in):
     folder = tmp_path_factory.mktemp("service")
     (folder / "bundles" / "topic").mkdir(parents=True)
     (folder / "bundles" / "topic" / "bundle.json").write_text("{}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
-        patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
-        patch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
-        patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
-        with TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False) as client:
-            yield client, folder / "log"
-        assert stand_in.closed
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # while it starts: other tests of this process need the real ones
+            patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
+            patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
+            patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
+            client = stack.enter_context(TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False))
+        yield client, folder / "log"
+    assert stand_in.closed
 
 
 @pytest.fixture

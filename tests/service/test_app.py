@@ -118,7 +118,8 @@ def test_a_foreign_content_type_is_refused(client, predictor):
     assert predictor.seen == []
 
 
-def test_a_large_body_is_refused(client, predictor):
+def test_a_large_body_is_refused(client, predictor, monkeypatch):
+    monkeypatch.setenv("CU_PIPELINE_MAX_BODY_BYTES", "100000")
     assert classify(client, video=("clip.mp4", b"x" * 200_000)).status_code == 413
 
     def chunks():
