@@ -2,10 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cu_pipeline.core.errors import BadClipError
-from cu_pipeline.features.clip_pictures import ClipPictures
+from cu_pipeline.features.clip_pictures import ClipPictures, close_pools
 from cu_pipeline.media.pictures import pictures
 
 
@@ -25,6 +26,14 @@ def test_all_that_decides_the_pictures_is_in_their_key() -> None:
     given = [("a", 1, 32), ("b", 1, 32), ("a", 2, 32), ("a", 1, 64)]
     assert len({ClipPictures("x.mp4", *one).key for one in given}) == len(given)
     assert ClipPictures("x.mp4", "a", 1, 32).key == ClipPictures("moved/x.mp4", "a", 1, 32).key
+
+
+def test_closing_ends_the_workers_and_a_later_picture_starts_others(encode) -> None:
+    clip = ClipPictures(str(encode(frames=10)), "sha", 2, 32)
+    before = clip.load()
+    close_pools()
+    assert not [one for one in psutil.Process().children() if "cu_pipeline.compute.worker" in one.cmdline()]
+    assert clip.load() == before
 
 
 SCRIPT = """
