@@ -29,7 +29,8 @@ FEED = $(if $(call given,MANIFEST),collect.manifest=$(subst $(comma),\$(comma),$
 PARAM_LIST = $(FEED)$(if $(FEED),$(if $(call given,PARAMS),$(comma)))$(call given,PARAMS)
 RUN_OPTIONS = $(if $(PARAM_LIST),--params $(call quoted,$(PARAM_LIST))) \
 	$(if $(call given,ENV),--env $(call quoted,$(call given,ENV))) \
-	$(if $(call given,PIPELINES),--pipelines $(call quoted,$(call given,PIPELINES)))
+	$(if $(call given,PIPELINES),--pipelines $(call quoted,$(call given,PIPELINES))) \
+	$(if $(filter-out 0 no false,$(call given,REPLACE)),--replace)
 
 # a server's own words for a port that is taken are a traceback
 port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0; \
@@ -43,10 +44,11 @@ help: ## list the commands
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
-run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [PARAMS=train.fusion.epochs=5] [ENV=gpu] [PIPELINES=train]
+run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [REPLACE=1] [PARAMS=train.fusion.epochs=5] [ENV=gpu] [PIPELINES=train]
 	@$(BIN)/kedro run $(RUN_OPTIONS)
 
 repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded
+	@$(BIN)/kedro params refresh
 	@$(BIN)/dvc repro
 
 test: lint ## check style, types, import rules and the pipeline file, then run the tests

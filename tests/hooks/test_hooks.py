@@ -12,6 +12,7 @@ from cu_pipeline.hooks import lock
 from cu_pipeline.hooks.dvc import DvcHooks
 from cu_pipeline.hooks.lock import LockHooks
 from cu_pipeline.hooks.mlflow import MlflowHooks
+from cu_pipeline.hooks.parameters import ParametersHooks
 from cu_pipeline.hooks.progress import ProgressHooks
 from cu_pipeline.hooks.required_inputs import RequiredInputsHooks
 from cu_pipeline.hooks.run_state import RunState
@@ -90,7 +91,8 @@ def after(hook):
 
 def test_hooks_are_called_in_the_order_in_which_a_run_needs_them():
     order = [type(hooks) for hooks in reversed(settings.HOOKS)]
-    assert order == [RequiredInputsHooks, LockHooks, ProgressHooks, DvcHooks, MlflowHooks, SummaryHooks]
+    kinds = [LockHooks, ProgressHooks, DvcHooks, ParametersHooks, MlflowHooks, SummaryHooks]
+    assert order == [RequiredInputsHooks, *kinds]
 
 
 @pytest.mark.parametrize("lock_first", [True, False])

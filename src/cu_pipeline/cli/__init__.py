@@ -4,6 +4,7 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.run import llm_server, run, traffic
 
 
@@ -12,5 +13,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, dvc_yaml, snapshots, traffic, llm_server, labels):
+for command in (run, parameters, dvc_yaml, snapshots, traffic, llm_server, labels):
     cli.add_command(command)

@@ -10,6 +10,8 @@ from kedro.framework.cli.utils import KedroCliError
 from cu_pipeline.cli.foreseen import VERBOSE, in_words, is_clicks, told_in_words
 from cu_pipeline.cli.params import ParamsOption
 from cu_pipeline.cli.selection import check_selection
+from cu_pipeline.tracking.parameter_trees import lay_over, nested
+from cu_pipeline.tracking.project_feed import REPLACE
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -57,6 +59,9 @@ def llm_server(*, port: int, threads: int) -> None:
 _OPTIONS = [
     *(option for option in kedro_run.params if option.name != "params"),
     ParamsOption(),
+    click.Option(
+        ["--replace"], is_flag=True, help="Let a feed that shares no clip with what is stored take its place."
+    ),
     click.Option(["--verbose"], is_flag=True, envvar=VERBOSE, help="When the run stops, show the full traceback."),
 ]
 
@@ -72,9 +77,11 @@ class _Run(click.Command):
 
 @click.command("run", cls=_Run, params=_OPTIONS, help=kedro_run.help)
 @click.pass_context
-def run(context: click.Context, /, *, verbose: bool, **options: Any) -> None:
+def run(context: click.Context, /, *, verbose: bool, replace: bool, **options: Any) -> None:
     """Run pipelines as Kedro does, and end with words instead of a traceback."""
     root = Path(context.obj.project_path) if context.obj else Path.cwd()
+    if replace:
+        options["params"] = lay_over(options["params"], nested(REPLACE, True))
     try:
         check_selection(options)
         context.invoke(kedro_run.callback, **options)

@@ -37,7 +37,6 @@ class DvcHooks:
             if STAGE_VARIABLE not in os.environ:
                 dvc_lock.repair(run.root)
                 dvc_lock.check(run.root)
-                params_file.read(run.root)
                 snapshots.record(run.root, _table_paths(run))
 
     @hook_impl
@@ -48,10 +47,9 @@ class DvcHooks:
             return
         recorded: dict[str, str] = {}
         if STAGE_VARIABLE not in os.environ:
-            loader, stages = run.context.config_loader, _complete_stages(run)
-            base, resolved = loader.base_parameters(), loader["parameters"]
+            stages, used = _complete_stages(run), run.parameters(run.read())
             compared = dvc_lock.compared_parameters(run.root)
-            params_file.record(run.root, base, resolved, _parameter_keys(run), compared)
+            params_file.record(run.root, run.context.config_loader.run_parameters(), used, compared)
             started = time.perf_counter()
             if dvc_lock.commit(run.root, stages):
                 run.seconds["dvc commit"] = time.perf_counter() - started
@@ -86,11 +84,3 @@ def _hashes(run: Run, recorded: dict[str, str]) -> dict[str, str]:
     paths = sorted(run.files[name].path for name in used if name in run.files and run.files[name].tracked)
     hashes = {path: recorded.get(path) or dvc_md5(run.root / path) for path in paths}
     return recorded | {path: md5 for path, md5 in hashes.items() if md5}
-
-
-def _parameter_keys(run: Run) -> set[str]:
-    """Name the parameters, dotted where narrow, that the nodes which ran read."""
-    read = run.read()
-    if "parameters" in read:
-        return set(run.context.config_loader["parameters"])
-    return {name.removeprefix("params:") for name in read if name.startswith("params:")}

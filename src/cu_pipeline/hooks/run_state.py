@@ -70,6 +70,12 @@ class Run:
         """Name the datasets and parameters that the nodes which ran have read."""
         return {name for node in self.pipeline.nodes if node.name in self.done for name in node.inputs}
 
+    def parameters(self, read: set[str]) -> set[str]:
+        """Name the parameters, dotted where narrow, among what nodes read."""
+        if "parameters" in read:
+            return set(self.context.config_loader["parameters"])
+        return {name.removeprefix("params:") for name in read if name.startswith("params:")}
+
     def written(self) -> set[str]:
         """Name the datasets that the nodes which ran have written."""
         return {name for node in self.pipeline.nodes if node.name in self.done for name in node.outputs}

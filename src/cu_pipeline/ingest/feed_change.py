@@ -36,7 +36,7 @@ def check_feed_change(
     """
     if clips.empty:
         return
-    new, stored = _written(places), _written(manifest[SOURCE].unique()) if SOURCE in manifest else ""
+    new, stored = _written(places), _written(manifest[SOURCE].unique().tolist()) if SOURCE in manifest else ""
     known = known_rows(rows, manifest, clips)
     held = f"{len(clips):,} clips" + (f" of {stored!r}" if stored else "")
     if known and new != stored:

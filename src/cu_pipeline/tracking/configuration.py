@@ -18,7 +18,17 @@ from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.given_texts import GIVEN_TEXTS, with_texts
+from cu_pipeline.tracking.overrides import (
+    PERSONAL,
+    Conf,
+    Ended,
+    Recorded,
+    RunParameters,
+    brought_up_to_date,
+    this_checkout,
+)
 from cu_pipeline.tracking.parameter_trees import lay_over
+from cu_pipeline.tracking.project_feed import with_feed
 
 
 class ProjectContext(KedroContext):
@@ -159,10 +169,10 @@ STAGE_VARIABLE = "DVC_STAGE"
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; inside a DVC stage, parameters are those that were recorded for `dvc repro`.
+    """Kedro's loader, which knows the project's feed and, inside a DVC stage, what was recorded for `dvc repro`.
 
-    That is `conf/base` with `params.yaml` laid over it. Personal settings in `conf/local` are left out there,
-    since DVC does not know them.
+    Inside a stage, parameters are `conf/base` with what `params.yaml` records laid over it, as far as no edit of
+    `conf/` has ended that.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -171,27 +181,59 @@ class ProjectConfigLoader(OmegaConfigLoader):
         Raises:
             ConfigurationError: there is no such environment, or a file has an unresolved merge or other faults.
         """
-        if key != "parameters" or STAGE_VARIABLE not in os.environ:
+        if key != "parameters":
             with self._faults_told():
                 return super().__getitem__(key)
-        recorded = params_file.read(Path(self.conf_source).parent)
-        return lay_over(self.base_parameters(), recorded)
+        if STAGE_VARIABLE in os.environ:
+            recorded, _ = self.up_to_date()
+            return lay_over(self.base_parameters(), recorded.changes)
+        with self._faults_told():
+            found = super().__getitem__(key)
+        return with_feed(found, params_file.read(self.root), self.root)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return Path(self.conf_source).parent
+
+    @property
+    def checkout(self) -> str:
+        """Which checkout of the project this is."""
+        return this_checkout(self.root)
 
     def base_parameters(self) -> dict[str, Any]:
         """Read the parameters of the base environment alone, without `--params`."""
-        return self._base("parameters")
+        return with_feed(self._of(self.base_env, "parameters"), {}, self.root)
 
     def base_catalog(self) -> dict[str, Any]:
         """Read the catalog of the base environment alone."""
-        return self._base("catalog")
+        return self._of(self.base_env, "catalog")
 
-    def _base(self, key: str) -> dict[str, Any]:
+    def run_parameters(self) -> RunParameters:
+        """Read the parameters of a run, and what of them `conf/` states."""
+        environment = self.env or self.default_run_env
+        return RunParameters(self._conf([environment]), environment, self["parameters"])
+
+    def up_to_date(self) -> tuple[Recorded, list[Ended]]:
+        """Read what is in force for `dvc repro`: what was recorded, as far as no edit of `conf/` has ended it."""
+        recorded = params_file.read_record(self.root)
+        named = {PERSONAL, *recorded.environments.values()}
+        folders = [name for name in sorted(named) if (Path(self.conf_source) / name).is_dir()]
+        return brought_up_to_date(recorded, self._conf(folders))
+
+    def _conf(self, environments: Iterable[str]) -> Conf:
+        found = {name: with_feed(self._of(name, "parameters"), {}, self.root) for name in environments}
+        return Conf(self.base_parameters(), found, self.checkout)
+
+    def _of(self, environment: str, key: str) -> dict[str, Any]:
+        """Read an environment over the base one."""
         loader = OmegaConfigLoader(
             self.conf_source,
-            env=self.base_env,
+            env=environment,
             base_env=self.base_env,
-            default_run_env=self.base_env,
+            default_run_env=environment,
             config_patterns=self.config_patterns,
+            merge_strategy=self.merge_strategy,
         )
         with self._faults_told():
             return loader[key]

@@ -81,9 +81,7 @@ def render(content: dict[str, Any]) -> str:
 def write(project: Project) -> Path:
     """Write `dvc.yaml`, and `params.yaml` with a key for each parameter; give the first's path."""
     write_text(project.root / FILE_NAME, render(generate(project)))
-    changes = params_file.read(project.root)
-    text = params_file.render(_merged(project), changes, _compared(project))
-    write_text(project.root / params_file.FILE_NAME, text)
+    params_file.write(project.root, _merged(project), params_file.read_record(project.root), _compared(project))
     return project.root / FILE_NAME
 
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
+Keys = tuple[str, ...]
+"""Keys from the outermost to the innermost; unlike a dotted key they may have dots in them."""
+
 
 def outermost(keys: Iterable[str]) -> set[str]:
     """Leave out the keys that lie inside another: who reads `label` reads `label.people` too.
@@ -90,3 +93,33 @@ def pruned(value: Any) -> Any:
         return value
     inside = {key: pruned(inner) for key, inner in value.items()}
     return {key: inner for key, inner in inside.items() if inner != {}}
+
+
+def leaves(content: Any, place: Keys = ()) -> dict[Keys, Any]:
+    """List what is no mapping, or an empty one, by its keys from the outermost to the innermost.
+
+    >>> leaves({"a": {"b": 1, "c.d": [2]}, "e": {}})
+    {('a', 'b'): 1, ('a', 'c.d'): [2], ('e',): {}}
+    """
+    if not isinstance(content, dict) or not (content or not place):
+        return {place: content}
+    return {inner: value for key, item in content.items() for inner, value in leaves(item, (*place, key)).items()}
+
+
+def nested_at(place: Keys, value: Any) -> Any:
+    """Put a value where `leaves` found it."""
+    for part in reversed(place):
+        value = {part: value}
+    return value
+
+
+def value_at(content: Any, place: Keys) -> Any:
+    """Find what lies where `leaves` found a value; None where there is nothing."""
+    for part in place:
+        content = content.get(part) if isinstance(content, dict) else None
+    return content
+
+
+def dotted(keys: Keys) -> str:
+    """Write keys as they are given on a command line."""
+    return ".".join(map(str, keys))
