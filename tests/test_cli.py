@@ -27,6 +27,8 @@ def test_the_package_runs_as_a_command(project_root: Path, project_environment: 
         ([], "kedro run"),
         (["MANIFEST=../a b.csv"], "kedro run --params 'collect.manifest=../a b.csv'"),
         (["PARAMS=train.epochs=3"], "kedro run --params 'train.epochs=3'"),
+        (["MANIFEST=a.csv", "REPLACE=1"], "kedro run --params 'collect.manifest=a.csv' --replace"),
+        (["REPLACE=0"], "kedro run"),
         (["MANIFEST=a.csv", "PARAMS=seed=1"], "kedro run --params 'collect.manifest=a.csv,seed=1'"),
         (["MANIFEST=a.csv;sql:sqlite:///{X}#t"], "kedro run --params 'collect.manifest=a.csv;sql:sqlite:///{X}#t'"),
         (["ENV=ci", "PIPELINES=train"], "kedro run --env 'ci' --pipelines 'train'"),

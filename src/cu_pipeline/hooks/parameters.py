@@ -10,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from cu_pipeline.hooks.run_state import Run, RunState
 from cu_pipeline.tracking import dvc_lock, override_words, params_file, project_feed
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
+from cu_pipeline.tracking.overrides import Recorded
 from cu_pipeline.tracking.parameter_trees import lay_over, look_up, nested
 from cu_pipeline.tracking.project_feed import FEED, SAMPLE
 
@@ -43,8 +44,11 @@ class ParametersHooks:
     def after_dataset_saved(self, dataset_name: str) -> None:
         """Keep the feed as soon as its rows are stored, so that a run which is killed later leaves both or neither."""
         run = self._state.run
-        if run and dataset_name == project_feed.TABLE and STAGE_VARIABLE not in os.environ:
-            keep_feed(run)
+        if run and dataset_name == project_feed.TABLE:
+            if STAGE_VARIABLE in os.environ:
+                _write(run, run.context.config_loader.up_to_date()[0])
+            else:
+                keep_feed(run)
 
 
 def keep_feed(run: Run) -> None:
@@ -55,9 +59,7 @@ def keep_feed(run: Run) -> None:
     stated = _feed(parameters.conf.environments[parameters.environment])
     wanted = project_feed.kept(given) if given is not None and stated is None else None
     changed = params_file.dropped(recorded, FEED)
-    if wanted is not None:
-        changed = replace(changed, changes=lay_over(changed.changes, nested(FEED, wanted)))
-    params_file.write(run.root, parameters.conf.base, changed, dvc_lock.compared_parameters(run.root))
+    _write(run, changed if wanted is None else _with_feed(changed, wanted))
     _tell(given, stated, before, wanted)
 
 
@@ -76,15 +78,24 @@ def _tell(given: Any, stated: Any, before: Any, wanted: Any) -> None:
 
 def _repeated(run: Run, read: set[str]) -> list[str]:
     loader = run.context.config_loader
-    recorded, ended = loader.up_to_date()
-    compared = dvc_lock.compared_parameters(run.root)
-    params_file.write(run.root, loader.base_parameters(), recorded, compared)
+    before, (recorded, ended) = _feed(params_file.read(run.root)), loader.up_to_date()
+    # an edited feed is written when its rows are stored: until then it may be refused
+    _write(run, recorded if before is None else _with_feed(recorded, before))
     return [*override_words.edits(ended), *override_words.in_force(recorded, read, loader.checkout)]
 
 
 def _alone(run: Run, read: set[str]) -> list[str]:
     recorded, parameters = params_file.read_record(run.root), run.context.config_loader.run_parameters()
     return override_words.left_behind(recorded, parameters, read)
+
+
+def _write(run: Run, recorded: Recorded) -> None:
+    base = run.context.config_loader.base_parameters()
+    params_file.write(run.root, base, recorded, dvc_lock.compared_parameters(run.root))
+
+
+def _with_feed(recorded: Recorded, feed: Any) -> Recorded:
+    return replace(recorded, changes=lay_over(recorded.changes, nested(FEED, feed)))
 
 
 def _feed(parameters: Any) -> Any:

@@ -41,9 +41,10 @@ def in_force(recorded: Recorded, names: Iterable[str], checkout: str) -> list[st
 
 def edits(ended: Iterable[Ended]) -> list[str]:
     """Say which edits of `conf/` have ended what was recorded."""
+    origins = [", the feed until now" if one.name == FEED else f" {_origin(one.entry)}" for one in ended]
     return [
-        f"conf/ was edited: {one.name}={short(one.now)} takes the place of {short(one.value)} {_origin(one.entry)}"
-        for one in ended
+        f"conf/ was edited: {one.name}={short(one.now)} takes the place of {short(one.value)}{origin}"
+        for one, origin in zip(ended, origins, strict=True)
     ]
 
 
