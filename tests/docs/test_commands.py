@@ -5,6 +5,7 @@ import io
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -52,12 +53,20 @@ def check_kedro(args: Args) -> None:
     check_click(kedro_cli(), "kedro", args)
 
 
-def check_bentoml(args: Args) -> None:
-    from bentoml_cli.cli import create_bentoml_cli
+@cache
+def bentoml_help(command: str) -> str:
+    """Ask in a process of its own: in this one the service may have set BentoML up for itself."""
+    tool = Path(sys.executable).with_name("bentoml")
+    done = subprocess.run([tool, command, "--help"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.UsageError(f"bentoml {command}: {done.stderr[-300:]}")
+    return done.stdout
 
-    name = create_bentoml_cli().get_command(click.Context(create_bentoml_cli()), args[0])
-    if name is None:
-        raise click.UsageError(f"bentoml has no command {args[0]!r}")
+
+def check_bentoml(args: Args) -> None:
+    options = {word for word in args[1:] if word.startswith("--")}
+    if unknown := options - set(re.findall(r"--[a-z-]+", bentoml_help(args[0]))):
+        raise click.UsageError(f"bentoml {args[0]} has no option {sorted(unknown)}")
 
 
 def check_dvc(args: Args) -> None:
