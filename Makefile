@@ -9,7 +9,6 @@ VIZ_PORT ?= 4141
 VIZ := kedro-viz==12.5.0
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_PORT ?= 8090
-MEDIA ?= $(CURDIR)/data
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -92,10 +91,12 @@ bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding be
 bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to a million rows
 	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
 
-label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [MEDIA=data]
+label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [ENV=gpu]
 	$(call port_free,$(LABEL_PORT),LABEL_PORT)
 	@mkdir -p .label-studio
-	@LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$(abspath $(MEDIA))" \
+	@root="$$($(BIN)/kedro labels media-root $(if $(call given,ENV),--env $(call quoted,$(call given,ENV))))" && \
+		echo "shows media below $$root, from the folders that \`kedro labels push\` names" && \
+		LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$$root" \
 		LATEST_VERSION_CHECK=false COLLECT_ANALYTICS=false SENTRY_DSN= FRONTEND_SENTRY_DSN= \
 		$(VENV)-label-studio/bin/label-studio start --no-browser --internal-host 127.0.0.1 --port $(LABEL_PORT) \
 		--data-dir .label-studio

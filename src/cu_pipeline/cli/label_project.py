@@ -12,6 +12,7 @@ from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.label_studio import StudioServer
 from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.served_media import ServedMedia
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
 from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 from cu_pipeline.tracking.catalog_files import catalog_files
@@ -71,17 +72,29 @@ def _sync(context: Any, root: Path) -> TaskSync:
     resolved = root / files["capabilities_resolved"].path
     parameters = context.params
     label = parameters["label"]
+    queue = _json(places["label_queue"]) or []
+    asked = {task["data"]["clip_id"]: task["data"]["video"] for task in queue}
     return TaskSync(
-        queue=_json(places["label_queue"]) or [],
+        queue=queue,
         capabilities=asked_capabilities(
             ResolvedCapabilities.from_json(_json(resolved) or {"active": {}}), parameters["capabilities"].root
         ),
         terms=QueueTerms(label.queue, label.people.price),
         studio=label.studio,
+        media=ServedMedia.of(asked | _stored_media(root / files["clips"].path), label.studio),
         batches=batch_log(places["people_batches"]),
         answers=answer_log(places["people_annotations"]),
         now=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _stored_media(clips: Path) -> dict[str, str]:
+    import pandas as pd
+
+    if not clips.is_file():
+        return {}
+    table = pd.read_parquet(clips, columns=["clip_id", "path"])
+    return dict(zip(table["clip_id"], table["path"], strict=True))
 
 
 def _credentials(context: Any) -> dict[str, str]:

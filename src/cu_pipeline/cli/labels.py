@@ -32,7 +32,7 @@ def push(metadata: Any, /, *, env: str | None) -> None:
     with _sync(metadata, env) as (sync, credentials):
         server = connect(sync, credentials)
         click.echo(push_message(sync.push(server), server.place, sync.reviews()))
-        _tell_not_played(sync)
+        _tell_not_shown(sync)
 
 
 @labels.command("pull")
@@ -68,7 +68,7 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
             click.echo(f"{shown}, the labelling interface to {target.with_suffix('.xml')}")
         if len(sheets) > 1:
             click.echo(f"Import each of these {len(sheets)} files into a Label Studio project of its own")
-        _tell_not_played(sync)
+        _tell_not_shown(sync)
 
 
 @labels.command("import")
@@ -81,6 +81,15 @@ def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
 
     with _sync(metadata, env) as (sync, _):
         _tell_harvest(sync.take(read_tasks(file)))
+
+
+@labels.command("media-root")
+@_ENV
+@click.pass_obj
+def media_root(metadata: Any, /, *, env: str | None) -> None:
+    """Print the folder below which all media lie, which `make label-studio` lets Label Studio show."""
+    with _sync(metadata, env, writes=False) as (sync, _):
+        click.echo(sync.media.root)
 
 
 @labels.command("status")
@@ -125,9 +134,11 @@ def _sync(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tu
         yield opened
 
 
-def _tell_not_played(sync: Any) -> None:
+def _tell_not_shown(sync: Any) -> None:
     from cu_pipeline.labeling.people.task_sync import not_played_message
 
+    if left_out := sync.unservable():
+        click.echo(sync.media.unservable_message(left_out), err=True)
     if clips := sync.not_played():
         click.echo(not_played_message(clips), err=True)
 

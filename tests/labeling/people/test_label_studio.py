@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,22 +74,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def studio(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+@contextmanager
+def serving(root: Path, place: Path) -> Iterator[Studio]:
+    """Run a server that shows media below a folder, with its own data in another."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = tmp_path_factory.mktemp("studio")
-    serving = {
-        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(project / "data"),
-    }
+    media = {"LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true", "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(root)}
     user = ["--username", "ana@example.com", "--password", "not-a-secret", "--user-token", TOKEN]
     options = ["--no-browser", "--internal-host", "127.0.0.1", "--port", str(port), "--enable-legacy-api-token"]
     with (place / "log.txt").open("w") as log:
         process = subprocess.Popen(
             [SERVER, "start", *options, *user, "--data-dir", str(place)],
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | serving | OFF,
+            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | media | OFF,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -100,6 +98,12 @@ def studio(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def studio(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with serving(project / "data", tmp_path_factory.mktemp("studio")) as server:
+        yield server
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -117,20 +121,20 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 @pytest.fixture(scope="module")
 def shell(project: Path, studio: Studio, project_environment: dict[str, str]) -> Callable[..., str]:
     """Give a function that runs a command in the project and gives what it says."""
-    connection = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": TOKEN, "PYTHONPATH": str(project / "src")}
+    connection = {"LABEL_STUDIO_API_KEY": TOKEN, "PYTHONPATH": str(project / "src")}
 
-    def run(*command: str) -> str:
+    def run(*command: str, url: str = studio.url, fails: bool = False) -> str:
         done = subprocess.run(
             command,
             cwd=project,
-            env=project_environment | connection,
+            env=project_environment | connection | {"LABEL_STUDIO_URL": url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout
+        assert bool(done.returncode) is fails, done.stdout
         assert TOKEN not in done.stdout
         return done.stdout
 
@@ -175,6 +179,37 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
     assert set(pulled["clip_id"]) == asked
     assert set(pulled["kind"]) == {"human"}
     assert {"random", "value"} <= set(pulled["draw"])
+
+
+def test_media_in_folders_outside_the_project_are_shown(
+    project: Path, studio: Studio, shell: Callable[..., str], tmp_path: Path
+) -> None:
+    clips = sorted((project / "data/01_raw").rglob("*.mp4"))[:8]
+    rows = ["path,text,topic"]
+    for place, clip in enumerate(clips):
+        target = tmp_path / "videos" / f"folder {place % 2}" / f"ü#{place}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, target)
+        rows.append(f"{target},words,{['pets', 'cooking', '', ''][place % 4]}")
+    feed = tmp_path / "feed.csv"
+    feed.write_text("\n".join(rows) + "\n")
+    shell(
+        *RUN[:2], f"--params=collect.manifest={feed},label.llm.enabled=false", "--replace", "--pipelines=collect,label"
+    )
+    (tmp_path / "videos" / "folder 0" / "ü#2.mp4").unlink()
+
+    assert f"must serve files below {tmp_path / 'videos'}" in shell("kedro", "labels", "push", fails=True)
+    assert studio.get("/api/projects").json()["count"] <= 1
+    root = Path(shell("kedro", "labels", "media-root").strip())
+    assert root == tmp_path / "videos"
+    (tmp_path / "studio").mkdir()
+    with serving(root, tmp_path / "studio") as other:
+        pushed = shell("kedro", "labels", "push", url=other.url)
+        assert "1 clips are left out, since their media are not there" in pushed
+        assert "ü#2.mp4" in pushed
+        videos = [task["data"]["video"] for task in other.tasks()]
+        assert len(videos) >= 3
+        assert {other.get(video).status_code for video in videos} == {200}
 
 
 def _items(project: Path) -> list[dict[str, Any]]:

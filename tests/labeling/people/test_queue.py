@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -251,3 +252,26 @@ def test_the_budget_holds_for_what_is_asked_of_each_clip(nobody) -> None:
         asked = [len(task["meta"].get("capabilities", resolved.active)) for task in tasks]
         assert sum(asked) * options().price <= budget + 1e-9
         assert (len(tasks) == 40) == (budget == 100)
+
+
+def test_what_a_certificate_lacks_is_in_the_queue_within_its_limits(nobody, caplog) -> None:
+    caplog.set_level("INFO")
+    terms = replace(options(gold_share=0, max_clips=20), lacking={"topic": 12})
+    tasks = plan(corpus(60), nobody, settings=terms)
+    assert (len(queued(tasks, "random")), len(queued(tasks, "value"))) == (12, 8)
+    assert "topic: a certificate lacks about 12 random draws; 12 are in the queue" in caplog.text
+    more = plan(corpus(60), nobody, settings=replace(terms, lacking={"topic": 30}))
+    assert len(queued(more, "random")) == 20
+    assert "The other 10 cost $0.40, and label.queue.max_clips=20 leaves no room for them" in caplog.text
+    poor = replace(options(gold_share=0, budget_usd=0.2), lacking={"topic": 30})
+    assert len(queued(plan(corpus(60), nobody, settings=poor), "random")) == 5
+    assert "The other 25 cost $1.00, and $0.20 of label.queue.budget_usd=0.2 are left" in caplog.text
+
+
+def test_draws_that_are_out_are_not_made_again(nobody) -> None:
+    terms = replace(options(gold_share=0, random_share=0), lacking={"topic": 12})
+    first = queued(plan(corpus(60), nobody, settings=terms), "random")
+    out = opened(*first[:10])
+    random = tuple(item.model_copy(update={"draw": Draw.RANDOM}) for item in out.items)
+    reviews = review_batches([out.model_copy(update={"items": random})], [])
+    assert len(queued(plan(corpus(60), nobody, reviews=reviews, settings=terms), "random")) == 2

@@ -14,7 +14,9 @@ from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.labeling.people.batches import State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.people.queue import QueueTerms
+from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
 from cu_pipeline.labeling.people.task_sync import (
+    Pushed,
     TaskSync,
     harvest_message,
     not_played_message,
@@ -37,6 +39,7 @@ class LabelStudio:
         self.others: dict[str, LabelStudio] = {}
         self.sent: list[dict[str, Any]] = []
         self.fails_after: int | None = None
+        self.showing = True
         self.clock = 0
 
     def titled(self, title: str) -> "LabelStudio":
@@ -44,6 +47,13 @@ class LabelStudio:
 
     def prepare(self, interface: str, redundancy: int, folders: Sequence[Path]) -> None:
         self.prepared = (interface, redundancy, folders)
+
+    def shows(self, address: str) -> bool:
+        return self.showing
+
+    def change(self, task: int, data: dict[str, Any]) -> None:
+        (mine,) = [one for one in self.sent if one["id"] == task]
+        mine["data"] = data
 
     def tasks(self) -> list[dict[str, Any]]:
         return json.loads(json.dumps(self.sent))
@@ -91,11 +101,16 @@ def task(number: int, draw: str = "value", **meta: Any) -> dict[str, Any]:
 
 def sync_at(folder: Path, clips: int = 5, **queue: Any) -> TaskSync:
     tasks = [task(number, "random" if number % 2 else "value") for number in range(clips)]
+    tasks.append(task(900, "gold", gold={"topic": "pets"}))
+    (folder / "data" / "clips").mkdir(parents=True, exist_ok=True)
+    for one in tasks:
+        (folder / one["data"]["video"]).touch()
     return TaskSync(
-        queue=[*tasks, task(900, "gold", gold={"topic": "pets"})],
+        queue=tasks,
         capabilities=CAPABILITIES,
         terms=QueueTerms(QueueOptions.model_validate(queue), 0.04),
         studio=StudioOptions(),
+        media=ServedMedia.of({one["data"]["clip_id"]: one["data"]["video"] for one in tasks}, StudioOptions()),
         batches=batch_log(folder / "batches.jsonl"),
         answers=answer_log(folder / "answers.jsonl"),
         now=lambda: "2026-03-01T10:00:00+00:00",
@@ -118,12 +133,12 @@ def sent_ids(server: LabelStudio) -> list[str]:
 
 
 def test_pushing_twice_sends_each_clip_once(sync: TaskSync, server: LabelStudio) -> None:
-    assert sync.push(server) == 6
+    assert sync.push(server).sent == 6
     before = sync.batches.read()
-    assert sync.push(server) == 0
+    assert sync.push(server).sent == 0
     assert len(server.sent) == 6
     assert sync.batches.read() == before
-    assert "6 clips wait for answers at http://studio" in push_message(0, server.place, sync.reviews())
+    assert "6 clips wait for answers at http://studio" in push_message(Pushed(0, 0), server.place, sync.reviews())
 
 
 def test_people_do_not_see_how_a_clip_was_drawn_or_whether_its_answer_is_known(
@@ -141,7 +156,7 @@ def test_an_interrupted_push_goes_on_where_it_stopped(sync: TaskSync, server: La
     with pytest.raises(StudioError):
         sync.push(server)
     server.fails_after = None
-    assert sync.push(server) == 6 - sent
+    assert sync.push(server).sent == 6 - sent
     assert sorted(sent_ids(server)) == sorted(one["data"]["clip_id"] for one in sync.queue)
 
 
@@ -183,7 +198,7 @@ def test_after_answers_came_a_queue_that_is_not_renewed_sends_nothing_again(
     sync.push(server)
     server.annotate_all()
     sync.take(server.tasks())
-    assert sync.push(server) == 0
+    assert sync.push(server).sent == 0
     assert len(sync.reviews()) == 1
 
 
@@ -191,7 +206,7 @@ def test_clips_of_a_batch_that_was_sent_back_go_out_again(sync: TaskSync, server
     sync.push(server)
     (review,) = sync.reviews()
     sync.decide(review.batch.batch, accepted=False, reason="hasty")
-    assert sync.push(server) == 6
+    assert sync.push(server).sent == 6
     assert "hasty" in status_table(sync.reviews())
 
 
@@ -275,7 +290,7 @@ def test_files_do_the_same_without_a_server(sync: TaskSync, server: LabelStudio)
         server.annotate(place, {"topic": ["pets"], "safety": ["none"]}, who={"id": 4, "email": "ben@x.org"})
     assert len(sync.take(server.tasks()).fresh) == 6
     assert [one.tasks for one in sync.export()] == [[]]
-    assert sync.push(server) == 0
+    assert sync.push(server).sent == 0
 
 
 def test_a_user_of_whom_only_the_number_is_known_keeps_the_name_that_was_known(
@@ -309,6 +324,47 @@ def test_an_unknown_batch_is_refused_with_those_there_are(sync: TaskSync, server
         sync.decide("x", accepted=True, reason="")
 
 
+def served_from(sync: TaskSync, **options: str) -> TaskSync:
+    studio = StudioOptions(**options)
+    return dataclasses.replace(sync, studio=studio, media=ServedMedia.of(sync.media.stored, studio))
+
+
+def test_clips_whose_media_cannot_be_shown_stay_and_the_others_go(
+    tmp_path: Path, sync: TaskSync, server: LabelStudio
+) -> None:
+    (tmp_path / "data/clips/1.mp4").unlink()
+    assert sync.unservable() == {"c001": Unservable.MISSING}
+    assert sync.push(server).sent == 5
+    assert "c001" not in sent_ids(server)
+    (tmp_path / "data/clips/1.mp4").touch()
+    assert sync.push(server).sent == 1
+    assert served_from(sync, document_root="elsewhere").unservable().keys() == {*sent_ids(server)}
+
+
+def test_what_waits_gets_the_address_from_which_media_are_served_now(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.annotate(0, {"topic": ["pets"], "safety": ["none"]})
+    sync.take(server.tasks())
+    moved = served_from(sync, media_url="https://media.example")
+    assert moved.push(server) == Pushed(0, 5)
+    assert [one["data"]["video"] for one in server.sent[:2]] == [
+        "/data/local-files/?d=clips/0.mp4",
+        "https://media.example/clips/1.mp4",
+    ]
+    assert moved.push(server) == Pushed(0, 0)
+    assert "5 clips there got the new address" in push_message(Pushed(0, 5), server.place, ())
+    (sheet,) = moved.export()
+    assert sheet.tasks == []
+
+
+def test_a_server_that_shows_no_media_gets_nothing(sync: TaskSync, server: LabelStudio) -> None:
+    server.showing = False
+    with pytest.raises(StudioError, match=r"must serve files below .*/data\. Start it again with `make label-studio`"):
+        sync.push(server)
+    assert (server.sent, sync.batches.read()) == ([], [])
+    assert served_from(sync, media_url="https://media.example").push(server).sent == 6
+
+
 def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, sync: TaskSync) -> None:
     assert sync.not_played() == {}
     other = dataclasses.replace(sync, queue=[task(1, codec="hevc"), task(2, codec="vp9"), task(3, codec="hevc")])
@@ -316,7 +372,7 @@ def test_clips_that_browsers_do_not_play_are_counted(tmp_path: Path, sync: TaskS
     assert "browsers do not play 2 hevc" in not_played_message(other.not_played())
 
 
-def test_an_annotator_and_a_class_in_two_spellings_are_one(tmp_path: Path, server: LabelStudio) -> None:
+def test_an_annotator_and_a_class_in_two_spellings_are_one(tmp_path: Path, sync: TaskSync, server: LabelStudio) -> None:
     capabilities = {"topic": Capability(classes=("Café", "none"))}
     sync = dataclasses.replace(sync_at(tmp_path, clips=1, redundancy=2), capabilities=capabilities)
     sync = dataclasses.replace(sync, queue=sync.queue[:1])
@@ -416,14 +472,14 @@ def test_a_clip_whose_votes_are_even_is_sent_again_once(sync, server) -> None:
         server.annotate(place, {"topic": ["pets"], "safety": ["none"]})
     sync.take(server.tasks())
     sent = len(server.sent)
-    assert sync.push(server) == 0
+    assert sync.push(server).sent == 0
     again = dataclasses.replace(sync, queue=[task(0, even_of=1), task(1)])
-    assert again.push(server) == 1
+    assert again.push(server).sent == 1
     assert server.sent[sent]["data"]["clip_id"] == "c000"
-    assert again.push(server) == 0
+    assert again.push(server).sent == 0
     server.annotate(sent, {"topic": ["cooking"], "safety": ["none"]}, who="bob@x.org")
     again.take(server.tasks())
-    assert again.push(server) == 0
+    assert again.push(server).sent == 0
 
 
 def test_a_file_of_json_min_is_read_and_one_without_clips_is_refused_in_words(tmp_path: Path) -> None:
@@ -460,11 +516,11 @@ def test_what_asks_the_same_is_exported_together_and_nothing_else_is_asked(scope
 
 
 def test_each_set_of_questions_has_a_project_of_its_own(scoped: TaskSync, server: LabelStudio) -> None:
-    assert scoped.push(server) == 5
+    assert scoped.push(server).sent == 5
     other = server.others["cu-pipeline: safety"]
     assert (sent_ids(server), sent_ids(other)) == (["c000", "c001", "c002"], ["c010", "c011"])
     assert "label_topic" not in other.prepared[0]
-    assert scoped.push(server) == 0
+    assert scoped.push(server).sent == 0
     other.annotate(0, {"safety": ["not_applicable"]})
     found = scoped.take(scoped.fetch(server))
     assert (found.problems, found.foreign) == ([], 0)

@@ -1,6 +1,6 @@
 """A Label Studio server, reached through its own SDK."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -32,12 +32,20 @@ class TaskServer(Protocol):
         """
         ...
 
+    def shows(self, address: str) -> bool:
+        """Say whether the server gives a file of its own."""
+        ...
+
     def tasks(self) -> list[Task]:
         """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
         ...
 
     def send(self, tasks: Sequence[Task]) -> None:
         """Add tasks."""
+        ...
+
+    def change(self, task: int, data: Mapping[str, Any]) -> None:
+        """Replace what a task shows."""
         ...
 
 
@@ -92,6 +100,16 @@ class StudioServer:
                 self._client.projects.update(id=found, label_config=interface, maximum_annotations=redundancy)
             self._show(folders)
 
+    def shows(self, address: str) -> bool:
+        """Say whether the server gives a file of its own."""
+        import httpx
+
+        with self._in_words():
+            # the SDK has no call for these files, but gives what it sends along, tokens that it renews included
+            headers = self._client._client_wrapper.get_headers()
+            with httpx.stream("GET", self._url + address, headers=headers, timeout=120) as answer:
+                return answer.is_success
+
     def tasks(self) -> list[Task]:
         """Fetch all tasks with their annotations, annotators by their addresses; none without the project."""
         with self._in_words():
@@ -113,6 +131,11 @@ class StudioServer:
         """Add tasks."""
         with self._in_words():
             self._client.projects.import_tasks(self._found(), request=list(tasks))
+
+    def change(self, task: int, data: Mapping[str, Any]) -> None:
+        """Replace what a task shows."""
+        with self._in_words():
+            self._client.tasks.update(id=str(task), data=dict(data))
 
     def _found(self) -> int | None:
         if self._project is None:

@@ -83,9 +83,9 @@ class StudioOptions(Options):
         media_url: address under which the files of `document_root` are served; "" for Label Studio's own serving
             of local files.
         document_root: folder that holds all media, relative to this project: Label Studio's
-            LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+            LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT. "": found from where the feed's media lie.
     """
 
     project: str = Field(default="cu-pipeline", min_length=1, max_length=50)
     media_url: str = ""
-    document_root: str = "data"
+    document_root: str = ""

@@ -5,7 +5,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
+from cu_pipeline.labeling.people.random_draws import draw_at_random, with_people
 from cu_pipeline.labeling.people.tasks import Task, asking, machine_predictions, queue_task, tie_task
 from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.people.work_log import AnswerState, Draw
@@ -43,10 +44,12 @@ class QueueTerms:
     Attributes:
         options: of the queue.
         price: US dollars for one label by one person.
+        lacking: capability -> labelled random draws that the certificate of machines' labels lacks.
     """
 
     options: QueueOptions
     price: float
+    lacking: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def plan_queue(
 
     Of clips with the same media and caption one stands for all. Those that have all their answers or are out in a
     batch are left out. A share is drawn at random: the clips with the lowest hashes, so that the draw is uniform and
-    stays while others are labelled. The others are those whose answers teach most, before them those on which people's
+    stays while others are labelled. It is larger where a certificate lacks more draws than that, unless people would
+    have to look at all clips before. The others are those whose answers teach most, before them those on which people's
     votes are even, since one more vote decides them. Clips with a known answer are mixed in, those first that were
     shown the fewest times.
 
@@ -103,8 +107,18 @@ def plan_queue(
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided].iloc[: slots.value], waiting[~undecided]
-    drawn = waiting.iloc[: slots.random]
-    valued = _most_valued(waiting.iloc[slots.random :], drawn, duplicates, slots.value - len(ties))
+    out = with_people(reviews, questions)
+    draws, shortages = draw_at_random(
+        waiting["clip_id"].tolist(),
+        questions,
+        slots.random,
+        {name: (number, out[name]) for name, number in terms.lacking.items()},
+        slots.value - len(ties),
+        terms.price * options.redundancy,
+    )
+    is_drawn = waiting["clip_id"].isin(draws)
+    drawn, rest = waiting[is_drawn], waiting[~is_drawn]
+    valued = _most_valued(rest, drawn, duplicates, slots.random + slots.value - len(ties) - len(drawn))
     votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
     known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
@@ -122,7 +136,16 @@ def plan_queue(
         len(queue), len(drawn), len(ties), len(valued), slots.gold,
         len(waiting) + undecided.sum() - len(drawn) - len(ties) - len(valued),
     )  # fmt: skip
+    for shortage in shortages:
+        _log.info(shortage.message(_bound(options, left, affordable)))
     return queue
+
+
+def _bound(options: QueueOptions, left: float, affordable: int | None) -> str:
+    """Say what keeps the queue from being longer."""
+    if affordable is None or affordable >= options.max_clips:
+        return f"label.queue.max_clips={options.max_clips} leaves no room for them"
+    return f"${max(left, 0):.2f} of label.queue.budget_usd={options.budget_usd:g} are left"
 
 
 def asked_of(clips: pd.DataFrame, resolved: ResolvedCapabilities) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,8 @@ from cu_pipeline.labeling.people.label_studio import TaskServer
 from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.question_sets import Names, QuestionSheet, by_questions, sheet, title_of
 from cu_pipeline.labeling.people.queue import QueueTerms
-from cu_pipeline.labeling.people.tasks import PLAYED, Task, media_address, media_folders
+from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
+from cu_pipeline.labeling.people.tasks import PLAYED, Task
 from cu_pipeline.labeling.people.work_log import (
     AnswerState,
     BatchDecided,
@@ -37,6 +38,19 @@ _CHUNK = 50
 
 
 @dataclass(frozen=True)
+class Pushed:
+    """What a push did.
+
+    Attributes:
+        sent: tasks that were missing on the server.
+        readdressed: tasks there whose media are now served from another address.
+    """
+
+    sent: int
+    readdressed: int
+
+
+@dataclass(frozen=True)
 class TaskSync:
     """Sends clips to people, and takes their answers.
 
@@ -45,6 +59,7 @@ class TaskSync:
         capabilities: that the queue asks about.
         terms: on which people are asked.
         studio: how clips come to Label Studio.
+        media: of the feed, as people are shown them.
         batches: log of batches.
         answers: log of answers.
         now: gives the time, ISO 8601.
@@ -54,6 +69,7 @@ class TaskSync:
     capabilities: Mapping[str, Capability]
     terms: QueueTerms
     studio: StudioOptions
+    media: ServedMedia
     batches: RecordLog[Any]
     answers: RecordLog[PersonAnswer]
     now: Callable[[], str]
@@ -62,17 +78,18 @@ class TaskSync:
         """Say where each batch stands."""
         return review_batches(self.batches.read(), self.answers.read())
 
-    def push(self, server: TaskServer) -> int:
+    def push(self, server: TaskServer) -> Pushed:
         """Send the queue to a server, and what is missing there of batches that were opened before.
 
         What asks the same goes into one project. Batches are written down before they are sent, and what the server has
-        is not sent again, so that an interrupted push goes on where it stopped.
+        is not sent again, so that an interrupted push goes on where it stopped. Where media are served from another
+        address than when a task was sent, it gets that one. Clips whose media cannot be shown are left out.
 
         Args:
             server: with the project that is asked about everything; the others are beside it.
 
         Returns:
-            Number of tasks sent.
+            How many tasks were sent, and how many got a new address.
         """
         everything = list(self.capabilities)
         queued = {
@@ -82,10 +99,11 @@ class TaskSync:
         begun = {
             title: (names, list[Task]()) for title, names in self._titles(server, self._unfinished_anywhere()).items()
         }
-        return sum(
+        done = [
             self._send(server if title == self.studio.project else server.titled(title), names, tasks)
             for title, (names, tasks) in (begun | queued).items()
-        )
+        ]
+        return Pushed(sum(one.sent for one in done), sum(one.readdressed for one in done))
 
     def fetch(self, server: TaskServer) -> list[Task]:
         """Fetch the tasks, with their annotations, of all projects that clips were sent to."""
@@ -99,7 +117,7 @@ class TaskSync:
             self._open(names, tasks, FILE)
         found: dict[Names, list[Task]] = {}
         for review in self._unfinished(FILE):
-            found.setdefault(tuple(review.batch.capabilities), []).extend(_missing(review))
+            found.setdefault(tuple(review.batch.capabilities), []).extend(self._missing(review))
         left = {names: tasks for names, tasks in found.items() if tasks}
         return [sheet(names, tasks, self._known()) for names, tasks in (left or {tuple(self.capabilities): []}).items()]
 
@@ -107,6 +125,10 @@ class TaskSync:
         """Count the clips of the queue that browsers cannot play, by codec."""
         codecs = Counter(task["meta"]["codec"] for task in self.queue if task["data"]["video"])
         return {codec: number for codec, number in sorted(codecs.items()) if codec not in PLAYED}
+
+    def unservable(self) -> dict[str, Unservable]:
+        """Find the clips of the queue whose media people cannot be shown, and why."""
+        return self.media.unservable(task["data"]["clip_id"] for task in self.queue)
 
     def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
         """Keep what is new in the annotations of Label Studio's tasks."""
@@ -127,18 +149,23 @@ class TaskSync:
         self.batches.append([BatchDecided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
 
     def _addressed(self) -> list[Task]:
-        """Take the queue without what was asked since it was written, with addresses of the media."""
+        """Take the queue without what was asked since it was written, and what cannot be shown, with addresses."""
         busy, enough, answers = self._busy()
-        left = [
-            task
+        unservable = self.unservable()
+        return [
+            self._addressed_now(task)
             for task in self.queue
             if (clip := task["data"]["clip_id"]) not in busy
             and (clip not in enough or answers[clip] <= task["meta"].get("even_of", -1))
+            and clip not in unservable
         ]
-        return [
-            {**task, "data": task["data"] | {"video": media_address(task["data"]["video"], self.studio)}}
-            for task in left
-        ]
+
+    def _addressed_now(self, task: Task) -> Task:
+        """Give a task its media's address, as far as the clip is in the feed and its media can be shown."""
+        clip = task["data"]["clip_id"]
+        if clip not in self.media.stored or self.media.unservable([clip]):
+            return task
+        return {**task, "data": task["data"] | {"video": self.media.address(clip)}}
 
     def _busy(self) -> tuple[set[str], set[str], Counter[str]]:
         """Find the clips that wait in a batch, those with enough answers in an accepted one, and how many all have."""
@@ -177,32 +204,51 @@ class TaskSync:
         earlier = {name: one for review in self.reviews() for name, one in review.batch.capabilities.items()}
         return earlier | dict(self.capabilities)
 
-    def _send(self, server: TaskServer, names: Names, queue: Sequence[Task]) -> int:
-        """Send to one project what asks the same, and give the number of tasks that were missing there."""
-        begun = [task for review in self._unfinished(server.place) for task in _missing(review)]
+    def _send(self, server: TaskServer, names: Names, queue: Sequence[Task]) -> Pushed:
+        """Send to one project what asks the same, as far as it is missing there or elsewhere than it was."""
+        begun = [task for review in self._unfinished(server.place) for task in self._missing(review)]
         shown = [*queue, *begun]
         if not shown:
-            return 0
-        local = [] if self.studio.media_url else media_folders(self._videos(shown))
+            return Pushed(0, 0)
+        local = [] if self.studio.media_url else self.media.folders(task["data"]["clip_id"] for task in shown)
         interface = sheet(names, shown, self._known()).interface
         server.prepare(interface, self.terms.options.redundancy, local)
+        self._check_shown(server, shown)
         self._open(names, queue, server.place)
-        there = {(_batch(task), task["data"].get("clip_id")) for task in server.tasks()}
-        missing = [
-            task
-            for review in self._unfinished(server.place)
-            for task in _missing(review)
-            if (_batch(task), task["data"]["clip_id"]) not in there
+        there = {(_batch(task), task["data"].get("clip_id")): task for task in server.tasks()}
+        wanted = [task for review in self._unfinished(server.place) for task in self._missing(review)]
+        missing = [task for task in wanted if (_batch(task), task["data"]["clip_id"]) not in there]
+        moved: list[tuple[int, dict[str, Any]]] = [
+            (there[place]["id"], task["data"])
+            for task in wanted
+            if (place := (_batch(task), task["data"]["clip_id"])) in there
+            and there[place]["data"].get("video") != task["data"]["video"]
         ]
+        for number, data in each(iter(moved), "giving tasks their new address", len(moved), "task"):
+            server.change(number, data)
         chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
         for chunk in each(chunks, "sending tasks", math.ceil(len(missing) / _CHUNK), f"batch of {_CHUNK}"):
             server.send(chunk)
-        return len(missing)
+        return Pushed(len(missing), len(moved))
 
-    def _videos(self, tasks: Iterable[Task]) -> list[str]:
-        """List the stored paths of the media of those tasks that are in the queue."""
-        asked = {task["data"]["clip_id"] for task in tasks}
-        return [task["data"]["video"] for task in self.queue if task["data"]["clip_id"] in asked]
+    def _check_shown(self, server: TaskServer, tasks: Iterable[Task]) -> None:
+        """Refuse a server that does not show media itself where it should."""
+        local = (task["data"]["video"] for task in tasks if self.media.path(task["data"]["clip_id"]))
+        address = next(local, "")
+        if address and not self.studio.media_url and not server.shows(address):
+            raise StudioError(
+                f"{server.place} does not show {address}: it must serve files below {self.media.root}. Start it again "
+                f"with `make label-studio`, or with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={self.media.root}; for a "
+                "server on another machine set label.studio.media_url. Nothing was sent"
+            )
+
+    def _missing(self, review: Review) -> list[Task]:
+        """List the tasks of a batch that wait for answers, as they are sent."""
+        return [
+            self._addressed_now(_as_sent(review.batch, item))
+            for item in review.batch.items
+            if not _answered(review, item)
+        ]
 
     def _open(self, names: Names, queue: Sequence[Task], place: str) -> None:
         number = len(self.reviews())
@@ -234,11 +280,6 @@ class TaskSync:
         )
         asked = {name: self.capabilities[name] for name in names}
         return BatchOpened(batch=name, time=time, place=place, terms=terms, capabilities=asked, items=items)
-
-
-def _missing(review: Review) -> list[Task]:
-    """List the tasks of a batch that wait for answers, as they are sent."""
-    return [_as_sent(review.batch, item) for item in review.batch.items if not _answered(review, item)]
 
 
 def _as_sent(batch: BatchOpened, item: Item) -> Task:
@@ -293,13 +334,15 @@ def status_table(reviews: Sequence[Review]) -> str:
     return "\n".join([*lines, "", *reasons])
 
 
-def push_message(sent: int, place: str, reviews: Sequence[Review]) -> str:
+def push_message(pushed: Pushed, place: str, reviews: Sequence[Review]) -> str:
     """Say what was sent, and which clips wait for answers where."""
     waiting: Counter[str] = Counter()
     for one in reviews:
         if one.state is State.OPEN:
             waiting[one.batch.place] += len(one.batch.items) - one.complete
-    lines = [f"{sent} clips sent to {place}"]
+    lines = [f"{pushed.sent} clips sent to {place}"]
+    if pushed.readdressed:
+        lines.append(f"{pushed.readdressed} clips there got the new address of their media")
     lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
     return "\n".join(lines)
 

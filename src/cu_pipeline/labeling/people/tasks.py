@@ -2,9 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pandas as pd
@@ -12,9 +10,7 @@ import pandas as pd
 from cu_pipeline.core.capability import NONE, NOT_APPLICABLE, Capability, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.keys import registry_key
-from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import AnnotatorKind
-from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.work_log import Draw
 from cu_pipeline.labeling.sources.source import TIE, source_column
 
@@ -26,8 +22,6 @@ CAPTION: Final = "caption"
 
 PLAYED: Final = frozenset({"h264", "vp8", "vp9", "av1"})
 """Codecs that current browsers play."""
-
-_MOST_FOLDERS: Final = 20
 
 
 def labelling_interface(capabilities: Mapping[str, Capability], *, video: bool = True) -> str:
@@ -149,46 +143,6 @@ def machine_predictions(
     versions = annotations.assign(source=source_column(annotations)).drop_duplicates(place, keep="last")
     machine = machine.merge(versions[[*place, "version"]], how="left", on=place)
     return {str(clip): [_prediction(rows, capabilities)] for clip, rows in machine.groupby("clip_id", sort=False)}
-
-
-def media_root(options: StudioOptions) -> Path:
-    """Find the folder that holds all media, as it is on this machine."""
-    return (project_root() / options.document_root).resolve()
-
-
-def media_address(stored: str, options: StudioOptions) -> str:
-    """Write the address of a clip's media; "" for text only.
-
-    Args:
-        stored: the path in the clips table.
-        options: where media are served.
-
-    Raises:
-        ConfigurationError: the media lie outside the folder that is served.
-    """
-    if not stored:
-        return ""
-    path, root = from_stored(stored).resolve(), media_root(options)
-    if not path.is_relative_to(root):
-        raise ConfigurationError(
-            f"{stored} lies outside {root}, so that Label Studio cannot show it: set label.studio.document_root to a "
-            "folder that holds all media, and serve that one (LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, or "
-            "label.studio.media_url)"
-        )
-    inside = quote(path.relative_to(root).as_posix())
-    if options.media_url:
-        return f"{options.media_url.rstrip('/')}/{inside}"
-    return f"/data/local-files/?d={inside}"
-
-
-def media_folders(stored: Iterable[str]) -> list[Path]:
-    """List the folders that Label Studio must be allowed to show: those with media, none inside another one."""
-    folders = {from_stored(path).resolve().parent for path in stored if path}
-    outer = sorted(folder for folder in folders if folders.isdisjoint(folder.parents))
-    while len(outer) > _MOST_FOLDERS:
-        parents = {folder.parent for folder in outer}
-        outer = sorted(folder for folder in parents if parents.isdisjoint(folder.parents))
-    return outer
 
 
 def _readable(text: str) -> str:

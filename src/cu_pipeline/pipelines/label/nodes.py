@@ -317,11 +317,13 @@ def queue_clips(
     labels: pd.DataFrame,
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
+    guarantee: dict[str, Guarantee],
     options: QueueOptions,
 ) -> list[Task]:
     """Choose the clips that people should label next, most useful first."""
     reviews = review_batches(people_batches, people_annotations)
-    terms = QueueTerms(options, opinions.human_price)
+    lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
+    terms = QueueTerms(options, opinions.human_price, lacking)
     return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 

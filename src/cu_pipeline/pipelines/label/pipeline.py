@@ -147,7 +147,15 @@ def _people() -> list[Node]:
     return [
         Node(
             nodes.queue_clips,
-            ["opinions", "duplicates", "labels", "people_batches", "people_annotations", "params:label.queue"],
+            [
+                "opinions",
+                "duplicates",
+                "labels",
+                "people_batches",
+                "people_annotations",
+                "guarantee",
+                "params:label.queue",
+            ],
             "label_queue",
             name="queue_clips",
         ),
