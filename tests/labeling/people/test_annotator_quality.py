@@ -66,6 +66,17 @@ def test_alpha_is_one_for_agreement_and_undefined_without_pairs_or_variety() -> 
     assert alpha_interval(np.array([[1.0, 0]]), 0, 50) is None
 
 
+@pytest.mark.parametrize(("clips", "share"), [(6, 0.5), (30, 0.5), (40, 0.05), (300, 0.02)])
+def test_two_people_who_always_agree_are_informative(clips: int, share: float) -> None:
+    truth = (np.arange(clips) < share * clips).astype(int)
+    said = _crowd(truth, {"ann": 1.0, "bob": 1.0}, "ab", 1.1, 0)
+    corpus = pd.DataFrame({"clip_id": [str(place) for place in range(clips)]})
+    tables = annotator_tables(corpus, said, {"topic": Capability(classes=("a", "b"))}, PeopleOptions(), 1)
+    assert tables["topic"]["topic"]["alpha"] == 1
+    assert _verdicts(tables) == {"ann": "informative", "bob": "informative"}
+    assert agreement_messages(tables) == ["topic: people agree with Krippendorff's alpha 1.00 (1.00–1.00)"]
+
+
 def test_alpha_of_random_answers_is_about_zero_and_its_interval_holds_zero() -> None:
     random = np.random.default_rng(5)
     counts = random.multinomial(3, [0.2, 0.3, 0.5], size=600).astype(float)

@@ -185,7 +185,7 @@ def test_media_in_folders_outside_the_project_are_shown(
     project: Path, studio: Studio, shell: Callable[..., str], tmp_path: Path
 ) -> None:
     clips = sorted((project / "data/01_raw").rglob("*.mp4"))[:8]
-    rows = ["path,text,topic"]
+    rows = ["path,text,label_topic"]
     for place, clip in enumerate(clips):
         target = tmp_path / "videos" / f"folder {place % 2}" / f"ü#{place}.mp4"
         target.parent.mkdir(parents=True, exist_ok=True)

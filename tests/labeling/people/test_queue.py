@@ -222,6 +222,14 @@ def test_clips_on_which_votes_are_even_are_asked_about_first_and_without_predict
     assert (tie["predictions"], tie["meta"]["even_of"]) == ([], 0)
 
 
+def test_where_votes_on_all_that_waits_are_even_all_of_it_is_asked_about(votes) -> None:
+    said = (("ana", "pets"), ("bob", "cooking"))
+    human = votes(*((clip, who, label) for clip in ("c000", "c001") for who, label in said))
+    given = labels({"c000": 0.5, "c001": 0.5}, source="tie")
+    tasks = plan(corpus(2), human, given, settings=options(random_share=0.5))
+    assert sorted(queued(tasks, "value")) == ["c000", "c001"]
+
+
 def scoped(clips: pd.DataFrame) -> tuple[pd.DataFrame, ResolvedCapabilities]:
     """Give the clips with every second one of another feed, and two capabilities, one of them of that feed alone."""
     feeds = ["texts.csv" if place % 2 else "videos.csv" for place in range(len(clips))]

@@ -54,10 +54,16 @@ class QueueTerms:
 
 @dataclass(frozen=True)
 class _Slots:
-    """How many clips of each draw there is room and money for."""
+    """How many clips there is room and money for.
 
+    Attributes:
+        asked: those whose answer is not known.
+        random: share of them that is drawn at random.
+        gold: those whose answer is known.
+    """
+
+    asked: int
     random: int
-    value: int
     gold: int
 
 
@@ -106,19 +112,21 @@ def plan_queue(
     slots = _slots(len(waiting), len(gold), options.max_clips if affordable is None else affordable, options)
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
-    ties, waiting = waiting[undecided].iloc[: slots.value], waiting[~undecided]
+    ties, waiting = waiting[undecided], waiting[~undecided]
+    share = min(slots.random, len(waiting))
+    ties = ties.iloc[: slots.asked - share]
     out = with_people(reviews, questions)
     draws, shortages = draw_at_random(
         waiting["clip_id"].tolist(),
         questions,
-        slots.random,
+        share,
         {name: (number, out[name]) for name, number in terms.lacking.items()},
-        slots.value - len(ties),
+        slots.asked - share - len(ties),
         terms.price * options.redundancy,
     )
     is_drawn = waiting["clip_id"].isin(draws)
     drawn, rest = waiting[is_drawn], waiting[~is_drawn]
-    valued = _most_valued(rest, drawn, duplicates, slots.random + slots.value - len(ties) - len(drawn))
+    valued = _most_valued(rest, drawn, duplicates, slots.asked - len(ties) - len(drawn))
     votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
     known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
@@ -320,11 +328,11 @@ def _slots(waiting: int, gold: int, affordable: int, options: QueueOptions) -> _
     asked = min(waiting, room - most_golden)
     golden = min(most_golden, round(asked * options.gold_share / (1 - options.gold_share)))
     random = min(math.ceil(asked * options.random_share), asked)
-    return _Slots(random=random, value=asked - random, gold=golden)
+    return _Slots(asked=asked, random=random, gold=golden)
 
 
 def _most_valued(waiting: pd.DataFrame, drawn: pd.DataFrame, duplicates: pd.DataFrame, number: int) -> pd.DataFrame:
-    if not number:
+    if not number or waiting.empty:
         return waiting.iloc[:0]
     candidates = waiting.sort_values("uncertainty", ascending=False, kind="stable").iloc[: _CANDIDATES * number]
     table = pd.concat([drawn, candidates], ignore_index=True)
