@@ -41,8 +41,8 @@ class Studio:
             self.url + path, params=parameters or None, headers={"Authorization": f"Token {TOKEN}"}, timeout=60
         )
 
-    def tasks(self) -> list[dict[str, Any]]:
-        (project,) = self.get("/api/projects").json()["results"]
+    def tasks(self, title: str = "cu-pipeline") -> list[dict[str, Any]]:
+        (project,) = [one for one in self.get("/api/projects").json()["results"] if one["title"] == title]
         return self.get("/api/tasks", project=project["id"], fields="all", page_size=1000).json()["tasks"]
 
     def send(self, method: str, path: str, **content: Any) -> Any:
@@ -198,8 +198,10 @@ def test_media_in_folders_outside_the_project_are_shown(
     )
     (tmp_path / "videos" / "folder 0" / "ü#2.mp4").unlink()
 
-    assert f"must serve files below {tmp_path / 'videos'}" in shell("kedro", "labels", "push", fails=True)
-    assert studio.get("/api/projects").json()["count"] <= 1
+    assert "give label.studio.project another title" in shell("kedro", "labels", "push", fails=True)
+    (project / "conf/local/parameters.yml").write_text("label: {studio: {project: folders}}\n")
+    assert "Start it again with `make label-studio`" in shell("kedro", "labels", "push", fails=True)
+    assert studio.tasks("folders") == []
     root = Path(shell("kedro", "labels", "media-root").strip())
     assert root == tmp_path / "videos"
     (tmp_path / "studio").mkdir()
@@ -207,7 +209,7 @@ def test_media_in_folders_outside_the_project_are_shown(
         pushed = shell("kedro", "labels", "push", url=other.url)
         assert "1 clips are left out, since their media are not there" in pushed
         assert "ü#2.mp4" in pushed
-        videos = [task["data"]["video"] for task in other.tasks()]
+        videos = [task["data"]["video"] for task in other.tasks("folders")]
         assert len(videos) >= 3
         assert {other.get(video).status_code for video in videos} == {200}
 

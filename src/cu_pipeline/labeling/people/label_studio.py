@@ -97,7 +97,7 @@ class StudioServer:
                 )
                 self._project = made.id
             else:
-                self._client.projects.update(id=found, label_config=interface, maximum_annotations=redundancy)
+                self._ask(found, interface, redundancy)
             self._show(folders)
 
     def shows(self, address: str) -> bool:
@@ -137,6 +137,18 @@ class StudioServer:
         with self._in_words():
             self._client.tasks.update(id=str(task), data=dict(data))
 
+    def _ask(self, project: int, interface: str, redundancy: int) -> None:
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            self._client.projects.update(id=project, label_config=interface, maximum_annotations=redundancy)
+        except ApiError as error:
+            raise StudioError(
+                f"Label Studio at {self._url} refuses the questions for {self._title!r}: "
+                f"{_meaning(error.status_code, error.body)}. Where its answers are to questions that are not asked any "
+                "more, pull them, and give label.studio.project another title"
+            ) from None
+
     def _found(self) -> int | None:
         if self._project is None:
             same = [one for one in self._client.projects.list(title=self._title) if one.title == self._title]
@@ -150,12 +162,21 @@ class StudioServer:
 
     def _show(self, folders: Sequence[Path]) -> None:
         """Let the server show the media in folders on its own machine."""
-        shown = {storage.path for storage in self._client.import_storage.local.list(project=self._project)}
+        from label_studio_sdk.core.api_error import ApiError
+
+        storage = self._client.import_storage.local
+        shown = {one.path for one in storage.list(project=self._project)}
         for folder in folders:
-            if str(folder) not in shown:
-                self._client.import_storage.local.create(
-                    project=self._project, title=folder.name, path=str(folder), use_blob_urls=True
-                )
+            if str(folder) in shown:
+                continue
+            try:
+                storage.create(project=self._project, title=folder.name, path=str(folder), use_blob_urls=True)
+            except ApiError as error:
+                raise StudioError(
+                    f"Label Studio at {self._url} may not show {folder}: {_meaning(error.status_code, error.body)}. "
+                    "Start it again with `make label-studio`, which serves what `kedro labels media-root` "
+                    "prints. For a server on another machine set label.studio.media_url"
+                ) from None
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
