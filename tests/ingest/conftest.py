@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from cu_pipeline.core.progress import Bar
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -79,3 +81,10 @@ def postgres(serving: Callable[..., Any]) -> Iterator[int]:
             ask = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             wait_until(lambda: subprocess.run(ask, check=False).returncode == 0, server)
             yield port
+
+
+@pytest.fixture
+def eager_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every step be told, not one in ten seconds."""
+    for name in ("first_s", "every_s"):
+        monkeypatch.setitem(Bar.__init__.__kwdefaults__, name, 0.0)

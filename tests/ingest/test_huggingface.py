@@ -1,3 +1,4 @@
+import logging
 import sys
 
 import pytest
@@ -109,3 +110,11 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ManifestError, match=r"pip install 'cu-pipeline\[hf\]'"):
         read("ds")
+
+
+def test_without_a_terminal_lines_tell_how_many_rows_are_read(root, caplog, eager_progress):
+    save(root / "ds", {"text": ["a", "b"]})
+    caplog.set_level(logging.INFO)
+    assert len(read("ds")) == 2
+    told = [line for line in caplog.messages if line.startswith("reading ds: ")]
+    assert [line.split(" rows, ")[0] for line in told[-2:]] == ["reading ds: 1 of 2", "reading ds: 2 of 2"]

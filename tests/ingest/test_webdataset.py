@@ -201,3 +201,12 @@ def test_shards_behind_a_web_server_are_read(root, web):
     assert counters.counts()["media_extracted"] == 0
     with pytest.raises(ManifestError, match="no such tar file"):
         read(f"{web.address}/tagged/b.tar")
+
+
+def test_without_a_terminal_lines_tell_how_many_shards_are_read(root, caplog, eager_progress):
+    for number in range(3):
+        shard(root / f"s/{number}.tar", [("0.mp4", b"film"), ("0.txt", b"a stew")])
+    caplog.set_level(logging.INFO)
+    assert len(read("s")) == 3
+    told = [line for line in caplog.messages if line.startswith("reading shards: ")]
+    assert [line.split(" shards, ")[0] for line in told[-3:]] == [f"reading shards: {n} of 3" for n in (1, 2, 3)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -185,3 +186,29 @@ def test_runs_go_but_for_the_newest_and_those_with_a_promoted_model(tracked_root
     assert {found.run_id for found in client.search_model_versions()} == {promoted, former, newest}
     client.delete_run(newest)
     assert list(deleted_runs(project(tracked_root))) == []
+
+
+@pytest.mark.parametrize("call", ["delete_run", "files"])
+def test_a_removal_of_a_run_that_stops_half_way_is_finished_by_the_next(tracked_root, monkeypatch, call):
+    configure(tracked_root)
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("cu-pipeline").experiment_id
+    old, *_ = [client.create_run(experiment, tags={PIPELINE: "train"}).info.run_id for _ in range(2)]
+    for run in client.search_runs([experiment]):
+        client.set_terminated(run.info.run_id)
+    client.log_text(old, "page", "page.html")
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    late = project(tracked_root, runs=1)
+    (going,) = [one for one in runs(late) if one.what.endswith(old)]
+    with monkeypatch.context() as patch:
+        patch.setattr(*((MlflowClient, call) if call == "delete_run" else (shutil, "rmtree")), stop)
+        with pytest.raises(KeyboardInterrupt):
+            going.remove()
+    left = [one for one in (*runs(late), *deleted_runs(late)) if one.what.endswith(old)]
+    assert len(left) == 1
+    left[0].remove()
+    assert not [one for one in (*runs(late), *deleted_runs(late)) if one.what.endswith(old)]
+    assert not list((tracked_root / "mlruns/artifacts").glob(old))

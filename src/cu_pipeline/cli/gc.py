@@ -31,14 +31,15 @@ def gc(metadata: Any, /, *, yes: bool, name_all: bool, env: str | None) -> None:
         found = list(_by_kind(project, yes=yes, most=None if name_all else _NAMED))
     if not found:
         click.echo(f"nothing to remove: all that runs left is within `retention`\n{_STAYS}")
-    elif yes:
-        click.echo(f"removed {_told(sum(found))}")
-    else:
-        click.echo(f"{_told(sum(found))} would go. Remove them: kedro gc --yes\n{_STAYS}")
+        return
+    size, left = _told(sum(one or 0 for one in found)), found.count(None)
+    click.echo(f"removed {size}" if yes else f"{size} would go. Remove them: kedro gc --yes\n{_STAYS}")
+    if left:
+        raise click.ClickException(f"{left:,} could not be removed: see above. Run `kedro gc --yes` again after it")
 
 
-def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int]:
-    """Show or remove what may go, kind by kind, and yield the bytes of each kind that there is something of."""
+def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int | None]:
+    """Show or remove what may go, kind by kind, and yield the bytes; None for what could not be removed."""
     from cu_pipeline.tracking.retention.kinds import KINDS
 
     for kind, list_removable in KINDS.items():
@@ -51,9 +52,17 @@ def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int]:
             click.echo(f"  {one.what}  {_told(one.size)}")
         if len(found) > len(found[:most]):
             click.echo(f"  and {len(found) - len(found[:most]):,} more; --all names them")
-        for one in found if yes else []:
-            one.remove()
-        yield size
+        yield from map(_removed, found) if yes else [size]
+
+
+def _removed(one: Any) -> int | None:
+    """Remove one thing and give the bytes that it freed; None where the system does not let it go, which is told."""
+    try:
+        one.remove()
+    except OSError as error:
+        click.echo(f"  {one.what} could not be removed: {error.strerror or error}", err=True)
+        return None
+    return int(one.size)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BundleError, Reason
+from cu_pipeline.core.progress import bar
 from cu_pipeline.core.records import CLIPS, PREDICTIONS, REJECTS, Column, table
 from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.extract import contents_of, extract_missing
@@ -115,14 +115,14 @@ def _lacking(clips: pd.DataFrame, inside: Mapping[str, set[str]], kept: pd.DataF
 
 
 def _predicted(clips: pd.DataFrame, champions: Mapping[str, Bundle], store: FeatureStore) -> Iterator[pd.DataFrame]:
-    with tqdm(total=len(clips), desc="predicting", unit="clip", disable=None) as bar:
+    with bar("predicting", len(clips)) as shown:
         for lacks, group in clips.groupby("lacks", sort=False):
             asked = {name: champions[name] for name in json.loads(str(lacks))}
             for start in range(0, len(group), _CHUNK):
                 some = group.iloc[start : start + _CHUNK]
                 answers = predict_table(some, store, asked)
                 yield table(answers.merge(some[[*_CONTENT, "path"]], on="clip_id"), BATCH)
-                bar.update(len(some))
+                shown.update(len(some))
 
 
 def _decoded(clips: pd.DataFrame, inputs: list[FeatureInput], store: FeatureStore) -> NDArray[np.bool_]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from cu_pipeline.core.addresses import is_address, suffix_of
 from cu_pipeline.core.caption_text import folded_name
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.core.progress import each
 from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.manifest import PROBLEM, REASON, Record
 from cu_pipeline.ingest.media_store import extract_once, keep, sweep
@@ -96,7 +96,7 @@ def _read(dataset: Any, split: str, folder: Path, max_bytes: int) -> Iterator[Re
             dataset = dataset.cast_column(name, Video(decode=False))
     inner = {name: _innermost(feature) for name, feature in dataset.features.items()}
     names = {name: feature for name, feature in inner.items() if isinstance(feature, ClassLabel)}
-    for row in tqdm(dataset, desc=f"reading {folder.name} {split}".rstrip(), disable=None):
+    for row in each(iter(dataset), f"reading {folder.name} {split}".rstrip(), len(dataset), "row"):
         record = {name: value for name, value in row.items() if name != media and not isinstance(value, bytes)}
         record |= {name: _named(feature, record[name]) for name, feature in names.items()}
         record |= {"hf_split": split} if split else {}

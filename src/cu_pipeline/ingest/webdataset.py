@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-from tqdm import tqdm
 
 from cu_pipeline.core.addresses import is_address, local_path, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.core.progress import each
 from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.fetching import LONGEST_WAIT_S
 from cu_pipeline.ingest.folder import files_in
@@ -133,7 +133,8 @@ def read_webdataset(place: str, limits: Limits) -> pd.DataFrame:
     """
     sweep()
     shards = find_shards(place)
-    frames = [_rows(shard, limits.max_bytes) for shard in tqdm(shards, desc="reading shards", disable=None)]
+    shown = each(iter(shards), "reading shards", len(shards), "shard")
+    frames = [_rows(shard, limits.max_bytes) for shard in shown]
     columns = list(dict.fromkeys(name for frame in frames for name in frame.columns if name != PROBLEM))
     rows = pd.concat([frame.reindex(columns=[*columns, PROBLEM], fill_value="") for frame in frames], ignore_index=True)
     if rows.empty:

@@ -18,6 +18,8 @@ _logger = logging.getLogger(__name__)
 _HASH: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _NAMED: Final = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)\b")
 _FOLDER: Final = ".dir"
+_EVERYTHING: Final = ("--all", "--reflog", "--raw", "--no-abbrev", "--format=", "-m")
+"""Options of `git log`; all stashes but the last are in the log of references only."""
 
 
 def cache(project: Project) -> Iterator[Removable]:
@@ -44,11 +46,17 @@ def cache(project: Project) -> Iterator[Removable]:
 
 def _unused(repo: Any, project: Project) -> list[Path]:
     """List the files of the cache that nothing names, folders' lists before their contents."""
+    from dvc.scm import Git
+
     local = repo.cache.local
     if not Path(local.path).is_relative_to(project.root):
         _logger.warning("DVC's cache %s is kept: other projects may use it. `dvc gc --projects` knows them", local.path)
         return []
-    used = _present(repo) | _committed(project.root) | _recorded(project)
+    committed = _committed(project.root) if isinstance(repo.scm, Git) else set()
+    if committed is None:
+        _logger.warning("DVC's cache is kept: git does not tell what its commits name. `git status` says why")
+        return []
+    used = _present(repo) | committed | _recorded(project)
     listings = [Path(local.oid_to_path(name)) for name in used if name.endswith(_FOLDER)]
     used = used.union(*map(_contents, listings))
     unused = sorted(set(local.all()) - used, key=lambda name: (not name.endswith(_FOLDER), name))
@@ -61,16 +69,18 @@ def _present(repo: Any) -> set[str]:
     return {info.value for infos in repo.used_objs().values() for info in infos if info.value}
 
 
-def _committed(root: Path) -> set[str]:
-    """What git's commits name, on any branch, tag or stash.
+def _committed(root: Path) -> set[str] | None:
+    """What git's commits name, on any branch, tag or stash, or left behind by a reset; None where git does not tell.
 
     DVC would read the pipeline of every commit, which takes minutes for a few hundred; DVC's files alone have few
     versions.
     """
-    changes = ask_git(root, "log", "--all", "--raw", "--no-abbrev", "--format=", "-m", "--", "dvc.lock", "*.dvc") or ""
-    blobs = {line.split()[3] for line in changes.splitlines()}
-    texts = (ask_git(root, "cat-file", "blob", blob) or "" for blob in blobs if blob.strip("0"))
-    return {found[1] for text in texts for found in _NAMED.finditer(text)}
+    changes = ask_git(root, "-c", "log.showRoot=true", "log", *_EVERYTHING, "--", "dvc.lock", "*.dvc")
+    if changes is None:
+        return None
+    blobs = {blob for line in changes.splitlines() for blob in line.split()[3:4] if blob.strip("0")}
+    texts = [ask_git(root, "cat-file", "blob", blob) for blob in blobs]
+    return None if None in texts else {found[1] for text in texts for found in _NAMED.finditer(text or "")}
 
 
 def _recorded(project: Project) -> set[str]:
