@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
 
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.hooks.dvc import DvcHooks
 from cu_pipeline.tracking.catalog_files import CatalogFile, catalog_files
+from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_lock import dvc_md5
 from cu_pipeline.tracking.unpulled import check_champions
 
@@ -70,6 +75,20 @@ def test_nothing_is_said_where_nothing_is_missing(clone, files, caplog, tmp_path
     check_champions(tmp_path, used, files)  # a first run: there is no dvc.lock
     check_champions(clone(CHAMPIONS, LEDGER), used, files)
     assert caplog.text == ""
+
+
+def test_of_the_real_pipelines_those_stop_that_choose_champions(clone, files, project_root, monkeypatch) -> None:
+    monkeypatch.setenv(STAGE_VARIABLE, "any")  # as in `dvc repro`, where the hook does nothing else
+    bootstrap_project(project_root)
+    pipelines.set_requested(None)
+    root, stopped = clone(), set()
+    for name, pipeline in dict(pipelines).items():
+        run = SimpleNamespace(root=root, pipeline=pipeline, files=files)
+        try:
+            DvcHooks(SimpleNamespace(run=run)).before_pipeline_run()
+        except ConfigurationError:
+            stopped.add(name)
+    assert stopped == {"__default__", "evaluate", "deliver"}
 
 
 def test_a_project_in_which_nothing_was_promoted_is_not_asked_for_it(clone, files, caplog) -> None:
