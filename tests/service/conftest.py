@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, Reason
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.inference.predictor import Prediction, Predictor
 from cu_pipeline.service.app import ContentUnderstanding
 
@@ -18,6 +19,7 @@ class StandInBundle:
     version: str = "abc123abc123"
     kind: Kind = Kind.SINGLE
     classes: tuple[str, ...] = ("cooking", "sport")
+    scope: Scope = field(default_factory=Scope)
 
 
 @dataclass

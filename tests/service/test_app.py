@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from cu_pipeline.core.scope import Scope
 from cu_pipeline.inference.prediction_log import read_log
 
 
@@ -183,7 +185,17 @@ def test_captions_stay_out_of_the_servers_log(client, predictor, caplog):
 def test_models_are_listed(client):
     body = client.post("/models").json()
     assert body["capabilities"] == {
-        "topic": {"model_version": "abc123abc123", "kind": "single", "classes": ["cooking", "sport"]}
+        "topic": {"model_version": "abc123abc123", "kind": "single", "classes": ["cooking", "sport"], "scope": {}}
+    }
+
+
+def test_models_are_listed_with_what_they_apply_to(client, predictor, monkeypatch):
+    scope = Scope(feeds="./texts.csv", modalities="text", metadata={"platform": ["tube", ""]})
+    monkeypatch.setitem(predictor.bundles, "hate", replace(predictor.bundles["topic"], scope=scope))
+    models = client.post("/models").json()["capabilities"]
+    assert {name: model["scope"] for name, model in models.items()} == {
+        "topic": {},
+        "hate": {"feeds": ["texts.csv"], "modalities": ["text"], "metadata": {"platform": ["tube", ""]}},
     }
 
 

@@ -11,6 +11,7 @@ from cu_pipeline.tracking import dvc_lock, params_file, snapshots
 from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_lock import dvc_md5
+from cu_pipeline.tracking.unpulled import check_champions
 
 _logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class DvcHooks:
         """Clear up after a run that was killed, and note the version of the data that `dvc repro` or git brought.
 
         Raises:
-            ConfigurationError: a file that DVC or this class wrote has an unresolved merge, or is damaged.
+            ConfigurationError: a file that DVC or this class wrote has an unresolved merge, or is damaged; or the run
+                would choose champions, and those that serve were not fetched.
         """
         if run := self._state.run:
             tidy(run.root, run.files.values())
@@ -38,6 +40,7 @@ class DvcHooks:
                 dvc_lock.repair(run.root)
                 dvc_lock.check(run.root)
                 snapshots.record(run.root, _table_paths(run))
+            check_champions(run.root, run.pipeline.datasets(), run.files)
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -20,8 +20,8 @@ from cu_pipeline.service.requests import (
     Models,
     Refusal,
     RequestGuard,
-    ServedModel,
     answer_of,
+    served_model,
     told,
 )
 
@@ -86,11 +86,8 @@ class ContentUnderstanding:
 
     @bentoml.api(route="/models")
     def models(self) -> Models:
-        """List the models that answer, and their versions."""
-        models = {
-            name: ServedModel(model_version=bundle.version, kind=bundle.kind.value, classes=list(bundle.classes))
-            for name, bundle in self._predictor.bundles.items()
-        }
+        """List the models that answer, their versions, and what they apply to."""
+        models = {name: served_model(bundle) for name, bundle in self._predictor.bundles.items()}
         return Models(capabilities=models, service_version=_version())
 
 

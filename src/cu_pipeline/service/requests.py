@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from cu_pipeline.inference.predictor import Prediction
+    from cu_pipeline.models.bundle import Bundle
 
 
 MAX_CAPTION: Final = 20_000
@@ -290,6 +291,17 @@ class ServedModel(BaseModel):
     model_version: str
     kind: str = Field(description="single or multi")
     classes: list[str]
+    scope: dict[str, Any] = Field(description="the clips that it applies to, as the parameter; empty: to all")
+
+
+def served_model(bundle: "Bundle") -> ServedModel:
+    """Say what answers for one capability."""
+    return ServedModel(
+        model_version=bundle.version,
+        kind=bundle.kind.value,
+        classes=list(bundle.classes),
+        scope=bundle.scope.model_dump(mode="json", exclude_defaults=True),
+    )
 
 
 class Models(BaseModel):

@@ -21,6 +21,9 @@ _logger = logging.getLogger(__name__)
 _FILE_NAME: Final = "dvc.lock"
 _BEFORE: Final = Path(".dvc/tmp/dvc.lock.before")
 _MD5: Final = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_EMPTY: Final = ("d41d8cd98f00b204e9800998ecf8427e", "d751713988987e9331980363e24189ce.dir")
+"""The hashes of a file and of a folder without content."""
+
 _ADVICE: Final = "The run itself succeeded, but `dvc repro` will do it again."
 
 
@@ -127,6 +130,19 @@ def outs(locked: str, name: str = _FILE_NAME) -> dict[str, str]:
         stages = yaml_files.parse(locked, name).get("stages") or {}
         items = [item for stage in stages.values() for item in stage.get("outs", [])]
         return {item["path"]: item["md5"] for item in items if "md5" in item}
+
+
+def unpulled(root: Path, paths: Iterable[str]) -> list[str]:
+    """Name those files and folders that are recorded with content, but are not there at all.
+
+    Raises:
+        ConfigurationError: `dvc.lock` has an unresolved merge, or is damaged.
+    """
+    absent = [path for path in paths if not (root / path).exists()]
+    if not absent or not (root / _FILE_NAME).is_file():
+        return []
+    recorded = outs(yaml_files.read_text(root / _FILE_NAME))
+    return [path for path in absent if path in recorded and recorded[path] not in _EMPTY]
 
 
 def _keep(root: Path) -> None:
