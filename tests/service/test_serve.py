@@ -147,7 +147,8 @@ def test_the_models_are_listed(service):
     url, folder = service
     listed = httpx.post(f"{url}/models", trust_env=False, timeout=30).json()["capabilities"]
     version = json.loads((folder / "bundles/safety/bundle.json").read_text())["version"]
-    assert listed == {"safety": {"model_version": version, "kind": "multi", "classes": ["advert", "violence"]}}
+    known = {"model_version": version, "kind": "multi", "classes": ["advert", "violence"], "scope": {}}
+    assert listed == {"safety": known}
 
 
 def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path, make_bundle):
