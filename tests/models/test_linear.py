@@ -1,168 +1,199 @@
+import json
+
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
+from cu_pipeline.models.logistic import decided
 from cu_pipeline.models.probabilities import logits_to_probabilities
 
+NOBODY: list[int] = []
 
-def fit(train, validation, kind=Kind.SINGLE, options=LinearOptions()):  # noqa: B008
-    fitted = Linear().fit(train, validation, kind, options, seed=0)
-    return fitted, Linear().load(fitted.config, fitted.weights)
+
+def fit(train, kind=Kind.SINGLE, validation=None, **options):
+    others = train.take(NOBODY) if validation is None else validation
+    fitted = Linear().fit(train, others, kind, LinearOptions(**options), seed=0)
+    return fitted, Linear().load(json.loads(json.dumps(fitted.config)), fitted.weights)
+
+
+def right(model, examples, kind=Kind.SINGLE):
+    logits = model.logits(examples.features)
+    said = logits.argmax(1) if kind is Kind.SINGLE else (logits > 0).astype(int)[:, 0]
+    return said == (examples.targets.argmax(1) if kind is Kind.SINGLE else examples.targets[:, 0])
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_it_learns_from_whatever_modality_a_clip_has(told_examples, kind):
-    validation = told_examples(80, 1, kind)
-    _, model = fit(told_examples(160, 0, kind), validation, kind)
-    logits = model.logits(validation.features)
-    said = logits.argmax(1) == 1 if kind is Kind.SINGLE else logits[:, 0] > 0
-    right = said == (validation.targets[:, -1] == 1)
-    seen = validation.features["frames"].present
-    assert min(right[seen].mean(), right[~seen].mean()) > 0.9
+    unseen = told_examples(80, 1, kind)
+    _, model = fit(told_examples(160, 0, kind), kind)
+    correct, seen = right(model, unseen, kind), unseen.features["frames"].present
+    assert min(correct[seen].mean(), correct[~seen].mean()) > 0.9
 
 
-@pytest.mark.parametrize("strengths", [(1e4, 1e-4), (1e-4, 1e4)])
-def test_the_strength_with_the_best_validation_loss_is_kept(examples, strengths):
-    train, validation = examples(60, 0), examples(60, 1)  # nothing to be learned: the strongest penalty is best
-    fitted, _ = fit(train, validation, options=LinearOptions(strengths=strengths))
-    losses = {row["strength"]: row["val_loss"] for row in fitted.history}
-    assert losses[1e-4] < losses[1e4]
-    assert np.abs(fitted.weights["coefficients"]).max() < 0.01
+def test_what_shows_in_the_direction_of_time_alone_is_learned(examples):
+    fitted, model = fit(examples(120, 0))
+    assert right(model, examples(80, 1)).mean() > 0.9
+    weights = {one["feature"] + "." + one["form"]: one["weight"] for one in fitted.config["experts"]}
+    assert max(weights, key=weights.get) == "frames.slope"
 
 
-def test_without_validation_clips_the_first_strength_is_taken(told_examples):
-    fitted, _ = fit(told_examples(40, 0), told_examples(0, 1), options=LinearOptions(strengths=(0.5, 7.0)))
-    assert [row["strength"] for row in fitted.history] == [0.5]
+def scenes(n, seed, change):
+    """Give clips whose class shows in how much neighbours (or all steps) differ, not in any mean."""
+    random = np.random.default_rng(seed)
+    lively = random.random(n) < 0.5
+    steps = random.normal(size=(n, 8, 6)) * np.where(lively, 1.5, 0.5)[:, None, None]
+    if change:  # the same values in another order: neighbours differ less
+        steps = np.where(lively[:, None, None], steps, np.sort(steps * 3, axis=1))
+    features = ClipFeatures({"frames": Feature(steps.astype(np.float32), np.ones(n, dtype=bool))}, n)
+    return Examples(features, np.eye(2, dtype=np.float32)[lively.astype(int)])
 
 
-def test_doubtful_labels_weigh_less(told_examples):
-    sure = told_examples(100, 0)
-    doubtful = Examples(sure.features, 0.6 * sure.targets + 0.2)
-    logits = [fit(train, told_examples(0, 1))[1].logits(sure.features) for train in (sure, doubtful)]
-    spread = [np.abs(one[:, 1] - one[:, 0]).mean() for one in logits]
-    assert spread[1] < spread[0]
+@pytest.mark.parametrize("change", [False, True])
+def test_what_shows_in_how_frames_differ_is_learned(change):
+    _, model = fit(scenes(150, 0, change))
+    assert right(model, scenes(100, 1, change)).mean() > 0.9
+
+
+def captioned(n, seed, words=(("cat", "dog"), ("pan", "oven"))):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, len(words), n)
+    texts = np.array([f"my {random.choice(words[one])} today {random.integers(9)}" for one in truth], dtype=object)
+    return Examples(ClipFeatures({"caption_text": Feature.read(texts)}, n), np.eye(2, dtype=np.float32)[truth])
+
+
+def test_words_are_learned():
+    _, model = fit(captioned(80, 0))
+    assert right(model, captioned(60, 1)).all()
+
+
+def test_scripts_without_spaces_are_learned():
+    words = (("我的猫真可爱", "小猫在睡觉"), ("今天做饭吃面", "学做饭第一天"))
+    _, model = fit(captioned(80, 0, words))
+    unseen = captioned(40, 1, (("看我的猫", "猫来了"), ("一起做饭吧", "他在做饭")))
+    assert right(model, unseen).mean() > 0.75
+
+
+def noisy(n, seed, clips=1):
+    """Give clips in groups whose class is chance; each group's clips look alike and have one class."""
+    random = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(n), clips)
+    vectors = random.normal(size=(n, 30))[groups] + random.normal(scale=0.1, size=(n * clips, 30))
+    features = ClipFeatures(
+        {"captions": Feature(vectors.astype(np.float32), np.ones(n * clips, dtype=bool))}, n * clips
+    )
+    return Examples(features, np.eye(2, dtype=np.float32)[random.integers(0, 2, n)[groups]], groups)
+
+
+def test_clips_of_a_group_do_not_vouch_for_one_another():
+    told, alone = noisy(40, 0, clips=8), noisy(40, 0, clips=8)
+    fooled = Examples(alone.features, alone.targets, None)
+    sure = {}
+    for name, train in (("groups", told), ("alone", fooled)):
+        logits = fit(train)[1].logits(noisy(300, 1).features).astype(float)
+        sure[name] = softmax(logits, axis=1).max(1).mean()
+    assert sure["groups"] < 0.65, "nothing can be known of other groups"
+    assert sure["alone"] > 0.9, "else this test could not fail"
+
+
+def test_predictions_of_unseen_clips_come_calibrated():
+    train, unseen = told_with_noise(300, 0), told_with_noise(2000, 1)
+    fitted, model = fit(train)
+    said = softmax(model.logits(unseen.features).astype(float), axis=1)
+    gap = said.max(1).mean() - (said.argmax(1) == unseen.targets.argmax(1)).mean()
+    assert abs(gap) < 0.04
+    crossed = softmax(fitted.cross_fitted.astype(float), axis=1)
+    assert abs(crossed.max(1).mean() - (crossed.argmax(1) == train.targets.argmax(1)).mean()) < 0.05
+
+
+def told_with_noise(n, seed):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 3, n)
+    views = {
+        name: Feature((random.normal(size=(n, 40)) + np.eye(40)[truth] * strength).astype(np.float32), np.ones(n, bool))
+        for name, strength in (("captions", 2.0), ("frames", 1.0), ("noise", 0.0))
+    }
+    return Examples(ClipFeatures(views, n), np.eye(3, dtype=np.float32)[truth])
+
+
+def test_without_groups_to_hold_out_the_first_strength_is_taken_and_nothing_is_cross_fitted(told_examples):
+    one = told_examples(40, 0)
+    together = Examples(one.features, one.targets, np.zeros(40, dtype=np.int64))
+    fitted, _ = fit(together, strengths=(0.5, 7.0))
+    assert {expert["strength"] for expert in fitted.config["experts"]} == {0.5}
+    assert (fitted.cross_fitted, fitted.history) == (None, [])
+
+
+def test_validation_clips_are_learned_from_too(told_examples):
+    train, validation = told_examples(30, 0), told_examples(30, 1)
+    fitted, _ = fit(train, validation=validation)
+    both, _ = fit(train.joined(validation))
+    assert len(fitted.cross_fitted) == 60
+    np.testing.assert_array_equal(fitted.weights["captions.vector/slopes"], both.weights["captions.vector/slopes"])
 
 
 def test_a_class_without_training_clips_is_never_answered(told_examples):
     train = told_examples(60, 0)
     wider = Examples(train.features, np.concatenate([train.targets, np.zeros((60, 1), np.float32)], axis=1))
-    logits = fit(wider, told_examples(0, 1))[1].logits(train.features)
-    assert (logits.argmax(1) < 2).all()
+    assert (fit(wider)[1].logits(train.features).argmax(1) < 2).all()
 
 
 def test_one_class_alone_is_always_answered(told_examples):
     train = told_examples(20, 0)
     only = Examples(train.features, np.tile(np.float32([0, 1]), (20, 1)))
-    assert (fit(only, told_examples(0, 1))[1].logits(train.features).argmax(1) == 1).all()
+    assert (fit(only)[1].logits(train.features).argmax(1) == 1).all()
 
 
-def test_weights_of_other_inputs_are_refused(told_examples):
-    fitted, _ = fit(told_examples(40, 0), told_examples(0, 1))
-    with pytest.raises(BundleError, match="not those of a linear model of frames"):
-        Linear().load({"inputs": ["frames"]}, fitted.weights)
+def test_clips_without_any_feature_get_the_shares_of_the_classes(told_examples):
+    train = told_examples(90, 0)
+    often = train.take(np.flatnonzero((train.targets[:, 1] == 1) | (np.arange(90) % 6 == 0)))
+    _, model = fit(often)
+    nothing = ClipFeatures(
+        {name: Feature(one.values[:1] * 0, np.array([False])) for name, one in often.features.features.items()}, 1
+    )
+    assert logits_to_probabilities(model.logits(nothing), Kind.SINGLE, 1.0)[0, 1] > 0.6
 
 
-def half_absent(n=60):
-    """Give clips of which a third lack the first feature; its vectors are far from 0, and it has two steps."""
-    random = np.random.default_rng(0)
-    has = np.arange(n) % 3 > 0
-    seen = random.normal(50, 4, (n, 2, 3)).astype(np.float32) * has[:, None, None]
-    said = random.normal(-3, 0.5, (n, 4)).astype(np.float32)
-    features = ClipFeatures({"frames": Feature(seen, has), "captions": Feature(said, np.ones(n, dtype=bool))}, n)
-    return Examples(features, np.eye(2, dtype=np.float32)[random.integers(0, 2, n)])
-
-
-def test_clips_without_a_feature_do_not_count_in_its_standardisation():
-    train = half_absent()
-    fitted, _ = fit(train, train)
-    known = train.features["frames"].values[train.features["frames"].present].mean(1)
-    np.testing.assert_allclose(fitted.weights["mean_frames"], known.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(fitted.weights["scale_frames"], known.std(0) * np.sqrt(3), rtol=1e-4)
-
-
-def test_what_lies_where_a_feature_is_absent_cannot_move_the_answer():
-    train = half_absent()
-    _, model = fit(train, train)
+def test_what_lies_where_a_feature_is_absent_cannot_move_the_answer(told_examples):
+    train = told_examples(60, 0)
+    _, model = fit(train)
     frames = train.features["frames"]
     garbage = np.where(frames.present[:, None, None], frames.values, np.float32(1e3))
     changed = ClipFeatures(dict(train.features.features) | {"frames": Feature(garbage, frames.present)}, len(train))
     np.testing.assert_array_equal(model.logits(changed), model.logits(train.features))
 
 
-def test_a_modality_of_many_numbers_weighs_no_more_than_one_of_few():
-    train = half_absent()
-    wide = {name: np.tile(train.features["captions"].values, (1, 25)) if name == "wide" else values
-            for name, values in {"narrow": train.features["captions"].values, "wide": None}.items()}  # fmt: skip
-    features = ClipFeatures({name: Feature(one, np.ones(60, dtype=bool)) for name, one in wide.items()}, 60)
-    weights = fit(Examples(features, train.targets), Examples(features, train.targets))[0].weights
-    sizes = [((wide[name] - weights[f"mean_{name}"]) / weights[f"scale_{name}"]) for name in wide]
-    assert [np.square(one).sum(1).mean() for one in sizes] == pytest.approx([1, 1], rel=1e-3)
+def test_weights_that_lack_an_expert_are_refused(told_examples):
+    fitted, _ = fit(told_examples(40, 0))
+    weights = {name: value for name, value in fitted.weights.items() if not name.startswith("captions.vector/slopes")}
+    with pytest.raises(BundleError, match="of these linear experts"):
+        Linear().load(fitted.config, weights)
 
 
-def test_a_single_label_fit_is_the_multinomial_regression_with_doubt_as_weight():
-    random = np.random.default_rng(2)
-    vectors = random.normal(size=(90, 3)).astype(np.float32)
-    targets = random.dirichlet([1, 1, 1], 90).astype(np.float32)
-    features = ClipFeatures({"captions": Feature(vectors, np.ones(90, dtype=bool))}, 90)
-    train = Examples(features, targets)
-    logits = fit(train, train.take([]), options=LinearOptions(strengths=(1e4,)))[1].logits(features)
-    said = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    # where hardly penalised, the gradient of the likelihood is 0: mean answers are mean targets, also along each axis
-    np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=2e-3)
-    np.testing.assert_allclose(vectors.T @ said / 90, vectors.T @ targets / 90, atol=5e-3)
+def test_models_of_earlier_versions_answer_as_they_did():
+    random = np.random.default_rng(0)
+    frames, captions = random.normal(size=(4, 2, 3)).astype(np.float32), random.normal(size=(4, 5)).astype(np.float32)
+    weights = {"coefficients": random.normal(size=(10, 2)).astype(np.float32), "intercept": np.float32([1, -1])}
+    weights |= {"mean_frames": np.float32([1, 2, 3]), "scale_frames": np.float32([1, 1, 2])}
+    weights |= {"mean_captions": np.zeros(5, np.float32), "scale_captions": np.ones(5, np.float32)}
+    has = np.array([True, True, False, True])
+    features = ClipFeatures({"frames": Feature(frames, has), "captions": Feature(captions, np.ones(4, dtype=bool))}, 4)
+    model = Linear().load({"inputs": ["frames", "captions"]}, weights)
+    seen = (frames.mean(1) - [1, 2, 3]) / [1, 1, 2] * has[:, None]
+    columns = np.concatenate([seen, has[:, None], captions, np.ones((4, 1))], axis=1)
+    np.testing.assert_allclose(model.logits(features), columns @ weights["coefficients"] + [1, -1], rtol=1e-5)
+    with pytest.raises(BundleError, match="not those of a linear model of frames"):
+        Linear().load({"inputs": ["frames"]}, weights)
 
 
-def test_of_several_classes_each_has_its_own_regression():
-    random = np.random.default_rng(3)
-    vectors = random.normal(size=(200, 2)).astype(np.float32)
-    targets = (random.random((200, 2)) < 1 / (1 + np.exp(-2 * vectors))).astype(np.float32)
-    features = ClipFeatures({"captions": Feature(vectors, np.ones(200, dtype=bool))}, 200)
-    train = Examples(features, targets)
-    logits = fit(train, train.take([]), Kind.MULTI, LinearOptions(strengths=(1e4,)))[1].logits(features)
-    said = 1 / (1 + np.exp(-logits))
-    np.testing.assert_allclose(said.mean(0), targets.mean(0), atol=5e-3)
-    np.testing.assert_allclose(vectors.T @ said / 200, vectors.T @ targets / 200, atol=5e-3)
-
-
-def two_parts(n, classes, seed=0, kind=Kind.SINGLE):
-    """Vectors far from 0 that half of the clips lack, others that all have, and labels by chance of both."""
-    random = np.random.default_rng(seed)
-    seen = np.arange(n) % 2 == 0
-    one = random.normal(5, 2, (n, 3)).astype(np.float32) * seen[:, None]
-    other = random.normal(-3, 0.5, (n, 2)).astype(np.float32)
-    features = ClipFeatures({"seen": Feature(one, seen), "said": Feature(other, np.ones(n, dtype=bool))}, n)
-    if kind is Kind.MULTI:
-        return Examples(features, (random.random((n, classes)) < 0.4).astype(np.float32))
-    return Examples(features, np.eye(classes, dtype=np.float32)[random.integers(0, classes, n)])
-
-
-@pytest.mark.parametrize("classes", [2, 3, 4])
-def test_it_is_scikit_learns_regression_on_standardised_vectors(classes):
-    train = two_parts(80, classes)
-    options = LinearOptions(strengths=(10.0,))
-    logits = fit(train, two_parts(0, classes), options=options)[1].logits(train.features)
-    columns = []
-    for name in ("seen", "said"):
-        feature = train.features[name]
-        known = feature.values[feature.present]
-        standard = (feature.values - known.mean(0)) / (known.std(0) * np.sqrt(known.shape[1]))
-        columns += [standard * feature.present[:, None], feature.present[:, None]]
-    model = LogisticRegression(C=10.0, max_iter=500).fit(np.hstack(columns), train.targets.argmax(1))
-    expected = model.predict_proba(np.hstack(columns))
-    np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=5e-3)
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-def test_on_average_it_answers_as_doubtful_as_the_labels_are(kind):
-    """The intercept has no penalty, so mean probabilities are mean targets: of doubtful labels too."""
-    train = two_parts(90, 3, kind=kind)
-    doubtful = Examples(train.features, (0.8 * train.targets + 0.2 * np.float32([0.7, 0.2, 0.1])).astype(np.float32))
-    logits = fit(doubtful, two_parts(0, 3), kind)[1].logits(train.features)
-    said = logits_to_probabilities(logits, kind, 1.0)
-    np.testing.assert_allclose(said.mean(0), doubtful.targets.mean(0), atol=2e-3)
+def test_doubtful_labels_weigh_less():
+    sure = decided(np.float32([[0.9, 0.1], [0.4, 0.6]]), Kind.SINGLE)
+    assert sure.truth.tolist() == [[True, False], [False, True]]
+    assert sure.weight == pytest.approx([0.9, 0.6])
+    several = decided(np.float32([[0.9, 0.2], [0.5, 1.0]]), Kind.MULTI)
+    assert several.truth.tolist() == [[True, False], [True, True]]
+    assert several.weight == pytest.approx([0.85, 0.75])

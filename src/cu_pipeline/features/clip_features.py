@@ -46,6 +46,10 @@ class Feature:
         """The clips at the positions `rows`."""
         return Feature(self.values[rows], self.present[rows])
 
+    def joined(self, other: "Feature") -> "Feature":
+        """These clips and then those of another table."""
+        return Feature(np.concatenate([self.values, other.values]), np.concatenate([self.present, other.present]))
+
     def vector(self) -> Vectors:
         """One vector a clip: the mean over all axes but the last, float32 (n, width)."""
         vectors: Vectors = self.values.mean(axis=tuple(range(1, self.values.ndim - 1)))
@@ -77,6 +81,12 @@ class ClipFeatures:
     def take(self, rows: Sequence[int] | NDArray[Any]) -> "ClipFeatures":
         """The clips at the positions `rows`."""
         return ClipFeatures({name: feature.take(rows) for name, feature in self.features.items()}, len(rows))
+
+    def joined(self, others: "ClipFeatures") -> "ClipFeatures":
+        """These clips and then the others, of which the same features are known."""
+        return ClipFeatures(
+            {name: feature.joined(others[name]) for name, feature in self.features.items()}, len(self) + len(others)
+        )
 
 
 def read_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> ClipFeatures:

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema, PydanticUndefined
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.options import Options, table_model
 from cu_pipeline.features.caption_encoder import CaptionEncoder
+from cu_pipeline.features.caption_text import CaptionText
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.screen_text import ScreenTextReader
@@ -17,12 +18,13 @@ from cu_pipeline.media.options import Limits
 EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "frames": FrameEncoder,
     "captions": CaptionEncoder,
+    "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
 }
 """Every extractor by name. A new one is a new file and a line here."""
 
 
-_USUAL: Final = ("frames", "captions")
+_USUAL: Final = ("frames", "captions", "caption_text")
 """The extractors that are in use where nothing is said."""
 
 

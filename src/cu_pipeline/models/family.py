@@ -29,17 +29,29 @@ class Examples:
     Attributes:
         features: of n clips.
         targets: float32 (n, classes).
+        groups: int64 (n): clips with the same number are tied together (a creator's, near-duplicates) and never both
+            learned from and predicted in cross-validation; None: each stands alone.
     """
 
     features: ClipFeatures
     targets: Targets
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Examples":
         """The clips at the positions `rows`."""
-        return Examples(self.features.take(rows), self.targets[rows])
+        return Examples(
+            self.features.take(rows), self.targets[rows], None if self.groups is None else self.groups[rows]
+        )
+
+    def joined(self, others: "Examples") -> "Examples":
+        """These clips and then the others, whose groups mean the same."""
+        if not len(others):
+            return self
+        groups = None if self.groups is None or others.groups is None else np.r_[self.groups, others.groups]
+        return Examples(self.features.joined(others.features), np.r_[self.targets, others.targets], groups)
 
 
 @dataclass(frozen=True)
@@ -50,11 +62,14 @@ class Fitted:
         config: JSON.
         weights: name -> array.
         history: a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
+        cross_fitted: logits (n, classes) of all clips, those of training first, each by models that have not seen its
+            group; None: there are none, and the model is calibrated on the validation clips.
     """
 
     config: dict[str, Any]
     weights: Weights
     history: History = field(default_factory=list)
+    cross_fitted: Logits | None = None
 
 
 class Model(Protocol):

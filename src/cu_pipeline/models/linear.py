@@ -1,4 +1,5 @@
-import warnings
+"""Linear experts, one for each view of a clip, whose opinions are pooled by what they are worth on unseen clips."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -9,147 +10,135 @@ from pydantic import Field
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
-from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.core.progress import each
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor
-from cu_pipeline.models.family import Examples, Fitted, Logits, Targets, Weights, reads_vectors
-from cu_pipeline.models.probabilities import logits_loss
+from cu_pipeline.models.earlier_linear import EarlierLinearModel
+from cu_pipeline.models.expert_pool import ExpertPool, even_pool, fit_pool
+from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
+from cu_pipeline.models.expert_views import View, load_reading, views_of
+from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
+from cu_pipeline.models.folds import grouped_folds
+from cu_pipeline.models.logistic import Coefficients, decided, levels
 
-_NEVER: Final = -10.0
-"""Logit of a class that no training clip has, below the least one of the others."""
+_WORTHLESS: Final = 1e-3
+"""Weight below which an expert is left out of the model."""
 
 
 class LinearOptions(Options):
-    """Parameters of the logistic regression.
+    """Parameters of the linear experts.
 
     Attributes:
-        strengths: inverse strengths of the L2 penalty that are tried; the one with the best validation loss is kept,
-            and the first without validation clips.
+        strengths: inverse strengths of the L2 penalty that are tried for each expert, on clips of groups that it has
+            not seen; the first where there are too few groups for that.
+        folds: of the cross-validation.
         max_iterations: of the solver.
     """
 
-    strengths: tuple[float, ...] = Field((1.0, 0.1, 10.0, 100.0), min_length=1)
-    max_iterations: int = Field(500, ge=10)
+    strengths: tuple[float, ...] = Field((10.0, 1.0, 100.0), min_length=1)
+    folds: int = Field(5, ge=2, le=20)
+    max_iterations: int = Field(300, ge=10)
 
 
 class LinearModel:
-    """A fitted logistic regression on standardised vectors, each modality's mean over its steps."""
+    """Fitted experts and their pool."""
 
-    def __init__(self, inputs: Sequence[str], weights: Weights) -> None:
-        self._inputs = inputs
-        self._weights = weights
+    def __init__(self, experts: Sequence[Expert], pool: ExpertPool, kind: Kind) -> None:
+        self._experts, self._pool, self._kind = experts, pool, kind
 
     def logits(self, features: ClipFeatures) -> Logits:
         """Score clips: float32 (n, classes)."""
-        columns = _columns(features, self._inputs, self._weights)
-        logits: Logits = (columns @ self._weights["coefficients"] + self._weights["intercept"]).astype(np.float32)
-        return logits
+        scores = [one.scores(features, self._kind) for one in self._experts]
+        shape = (0, len(features), len(self._pool.bias))
+        return self._pool.logits(np.stack(scores) if scores else np.zeros(shape)).astype(np.float32)
 
 
 class Linear:
-    """L2-regularised logistic regression on all vector features: multinomial, or one a class of several labels.
+    """L2-regularised logistic regressions, one for each view of each feature, and a logarithmic pool of them.
 
-    Doubtful labels count with their probability: each clip stands once for every class that it may be of.
+    Views are words and characters of texts, vectors, and statistics of sequences. The strength of each expert's
+    penalty, and whether its classes are balanced, are those with the least loss on clips of groups that it has not
+    seen; the pool's weights and biases are fitted on the same out-of-fold scores, and so come calibrated.
     """
 
     options: ClassVar[type[Options]] = LinearOptions
-    revision: ClassVar[int | str] = "linear/1"
+    revision: ClassVar[int | str] = "linear/2"
 
     def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
-        """All vectors."""
-        return reads_vectors(extractors)
+        """Everything."""
+        return list(extractors)
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: LinearOptions, seed: int) -> Fitted:
-        """Fit at each strength and keep the one with the best validation loss."""
-        inputs = list(train.features.features)
-        scaling: dict[str, NDArray[Any]] = {}
-        for name in inputs:
-            scaling |= _scaling(name, train.features[name])
-        seen = _columns(train.features, inputs, scaling)
-        history: list[dict[str, float]] = []
-        best: tuple[float, Weights] | None = None
-        for number, strength in enumerate(options.strengths if len(validation) else options.strengths[:1], 1):
-            weights = scaling | _solve(seen, train.targets, kind, strength, options.max_iterations, seed)
-            model = LinearModel(inputs, weights)
-            row = {"epoch": number, "strength": strength, "loss": _loss(model, train, kind)}
-            if len(validation):
-                row["val_loss"] = _loss(model, validation, kind)
-            history.append(row)
-            if best is None or row.get("val_loss", 0.0) < best[0]:
-                best = row.get("val_loss", 0.0), weights
-        if best is None:
-            raise ValueError("no strength was tried")
-        return Fitted({"inputs": inputs}, best[1], history)
-
-    def load(self, config: dict[str, Any], weights: Weights) -> LinearModel:
-        """Take the coefficients."""
-        inputs = list(config["inputs"])
-        wanted = {"coefficients", "intercept"} | {f"{part}_{name}" for part in ("mean", "scale") for name in inputs}
-        if set(weights) != wanted:
-            raise BundleError(f"weights {sorted(weights)} are not those of a linear model of {', '.join(inputs)}")
-        return LinearModel(inputs, weights)
-
-
-def _scaling(name: str, feature: Feature) -> dict[str, NDArray[np.float32]]:
-    """Mean and scale of a modality's vectors, such that each modality as a whole weighs alike."""
-    vectors = feature.vector()
-    known = vectors[feature.present]
-    if not len(known):
-        known = np.zeros((1, vectors.shape[1]), dtype=np.float32)
-    spread = np.maximum(known.std(0), 1e-3) * np.sqrt(vectors.shape[1])
-    return {f"mean_{name}": known.mean(0).astype(np.float32), f"scale_{name}": spread.astype(np.float32)}
-
-
-def _columns(features: ClipFeatures, inputs: Sequence[str], scaling: Weights) -> NDArray[np.float32]:
-    """The regression's input: standardised vectors, zeros where absent, and what is present: (n, columns)."""
-    parts: list[NDArray[np.float32]] = []
-    for name in inputs:
-        present = features[name].present[:, None].astype(np.float32)
-        standard = (features[name].vector() - scaling[f"mean_{name}"]) / scaling[f"scale_{name}"]
-        parts += [np.asarray(standard * present, dtype=np.float32), present]
-    return np.concatenate(parts, axis=1)
-
-
-def _solve(
-    seen: NDArray[np.float32], targets: Targets, kind: Kind, strength: float, iterations: int, seed: int
-) -> dict[str, NDArray[np.float32]]:
-    """Coefficients (columns, classes) and intercepts (classes)."""
-    if kind is Kind.SINGLE:
-        coefficients, intercept = _regress(seen, targets, strength, iterations, seed)
-    else:
-        solved = [
-            _regress(seen, np.stack([1 - column, column], axis=1), strength, iterations, seed) for column in targets.T
+        """Fit experts and pool on all clips; those of the validation split are learned from, too."""
+        examples = train.joined(validation)
+        answers = decided(examples.targets, kind)
+        groups = np.arange(len(examples)) if examples.groups is None else examples.groups
+        folds = grouped_folds(groups, answers.truth, options.folds, seed)
+        school = School(answers, kind, options.max_iterations, folds)
+        views = [view for view in views_of(examples.features.features) if view.of(examples.features).present.any()]
+        looked, tried = [], []
+        for view in each(iter(views), "fit linear experts", len(views), "expert"):
+            looked.append(Lesson.of(view, examples.features))
+            tried.append(school.choose(looked[-1], options.strengths))
+        scores = np.stack([one.scores for one in tried]) if tried else np.zeros((0, *examples.targets.shape))
+        pool = fit_pool(scores, answers, kind) if folds and tried else even_pool(len(tried), levels(answers, kind))
+        kept = [place for place, weight in enumerate(pool.weights) if weight > _WORTHLESS]
+        experts = [school.fitted(looked[place], tried[place].setting) for place in kept]
+        held_out = pool.logits(scores)
+        pool = ExpertPool(pool.weights[kept], pool.bias)
+        config = {
+            "kind": kind.value,
+            "experts": [
+                _told(views[place], tried[place], weight) for place, weight in zip(kept, pool.weights, strict=True)
+            ],
+        }
+        history = [
+            {"epoch": number, "strength": one.setting.strength, "val_loss": one.loss}
+            for number, one in enumerate(tried, 1)
+            if folds
         ]
-        coefficients = np.stack([pair[:, 1] - pair[:, 0] for pair, _ in solved], axis=1)
-        intercept = np.array([pair[1] - pair[0] for _, pair in solved])
-    return {"coefficients": coefficients.astype(np.float32), "intercept": intercept.astype(np.float32)}
+        return Fitted(config, _weights(experts, pool), history, held_out.astype(np.float32) if folds else None)
+
+    def load(self, config: dict[str, Any], weights: Weights) -> "LinearModel | EarlierLinearModel":
+        """Take readings and coefficients."""
+        if "inputs" in config:
+            return EarlierLinearModel.load(config["inputs"], weights)
+        experts = []
+        try:
+            for one in config["experts"]:
+                view = View(one["feature"], one["form"])
+                mine = {name.removeprefix(f"{view.name}/"): value for name, value in weights.items()
+                        if name.startswith(f"{view.name}/")}  # fmt: skip
+                coefficients = Coefficients(mine["slopes"].astype(np.float64), mine["intercepts"].astype(np.float64))
+                experts.append(Expert(view, load_reading(view, mine), coefficients))
+            pool = ExpertPool(weights["pool/weights"].astype(np.float64), weights["pool/bias"].astype(np.float64))
+        except KeyError as error:
+            raise BundleError(
+                f"weights {sorted(weights)} are not those of these linear experts: {error} is absent"
+            ) from error
+        return LinearModel(experts, pool, Kind(config["kind"]))
 
 
-def _regress(
-    seen: NDArray[np.float32], targets: Targets, strength: float, iterations: int, seed: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Fit class probabilities (n, classes); classes without any weight are never answered."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    rows, classes = np.nonzero(targets)
-    coefficients = np.zeros((seen.shape[1], targets.shape[1]))
-    intercept = np.full(targets.shape[1], _NEVER)
-    found = np.unique(classes)
-    if len(found) == 1:
-        intercept[found] = 0.0
-        return coefficients, intercept
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the validation loss decides what is good enough
-        model = LogisticRegression(C=strength, max_iter=iterations, random_state=seed)
-        model.fit(seen[rows], classes, sample_weight=targets[rows, classes])
-    if len(found) == 2:
-        coefficients[:, found] = np.stack([-model.coef_[0], model.coef_[0]], axis=1) / 2
-        intercept[found] = np.array([-1, 1]) * model.intercept_[0] / 2
-    else:
-        coefficients[:, found], intercept[found] = model.coef_.T, model.intercept_
-    intercept[~np.isin(np.arange(len(intercept)), found)] += intercept[found].min()
-    return coefficients, intercept
+def _told(view: View, tried: Tried, weight: float) -> dict[str, Any]:
+    return {
+        "feature": view.feature,
+        "form": view.form,
+        "weight": round(float(weight), 4),
+        "strength": tried.setting.strength,
+        "balanced": tried.setting.balanced,
+        "loss": None if np.isnan(tried.loss) else round(tried.loss, 4),
+    }
 
 
-def _loss(model: LinearModel, examples: Examples, kind: Kind) -> float:
-    return logits_loss(model.logits(examples.features), examples.targets, kind)
+def _weights(experts: Sequence[Expert], pool: ExpertPool) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {
+        "pool/weights": pool.weights.astype(np.float32),
+        "pool/bias": pool.bias.astype(np.float32),
+    }
+    for one in experts:
+        parts = one.reading.weights() | {
+            "slopes": one.coefficients.slopes.astype(np.float32),
+            "intercepts": one.coefficients.intercepts.astype(np.float32),
+        }
+        found |= {f"{one.view.name}/{part}": value for part, value in parts.items()}
+    return found

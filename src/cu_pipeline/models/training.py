@@ -15,7 +15,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import TrainOptions, family
-from cu_pipeline.models.family import Examples, soft_targets
+from cu_pipeline.models.family import Examples, Family, Fitted, soft_targets
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 
 _log = logging.getLogger(__name__)
@@ -114,24 +114,17 @@ def train(
             "add one in conf/base/parameters_featurize.yml"
         )
     _use_threads(options.threads)
-    everything = Examples(
-        read_features(data.clips, store, inputs), soft_targets(data.clips, capability).astype(np.float32)
-    )
+    groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
+    everything = Examples(read_features(data.clips, store, inputs), soft_targets(data.clips, capability), groups)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     validation = everything.take(np.flatnonzero(~in_training))
-    fitted = learner.fit(
-        everything.take(np.flatnonzero(in_training)), validation, capability.kind, options.chosen, seed
-    )
-    logits = learner.load(fitted.config, fitted.weights).logits(validation.features)
-    scale = temperature(logits, validation.targets, capability.kind)
-    bars: dict[str, float] = {}
-    if capability.kind is Kind.MULTI:
-        probabilities = logits_to_probabilities(logits, capability.kind, scale)
-        bars = thresholds(probabilities, validation.targets, capability.classes)
-    _log.info(
-        "%s: %d clips to learn from, %d to choose the epoch; fitted %s epochs, temperature %.2f",
-        data.name, int(in_training.sum()), len(validation), len(fitted.history), scale,
-    )  # fmt: skip
+    training = everything.take(np.flatnonzero(in_training))
+    fitted = learner.fit(training, validation, capability.kind, options.chosen, seed)
+    scale, bars = _calibrated(fitted, training, validation, capability, learner)
+    how = f"{len(training)} clips to learn from, {len(validation)} to choose among {len(fitted.history)} steps"
+    if fitted.cross_fitted is not None:
+        how = f"{len(everything)} clips to learn from, each predicted by models without its group"
+    _log.info("%s: %s; family %s, temperature %.2f", data.name, how, options.family, scale)
     return Bundle(
         capability=data.name,
         kind=capability.kind,
@@ -148,6 +141,20 @@ def train(
         unlabelled=data.unlabelled,
         scope=capability.scope,
     )
+
+
+def _calibrated(
+    fitted: Fitted, training: Examples, validation: Examples, capability: Capability, learner: Family
+) -> tuple[float, dict[str, float]]:
+    """Set temperature and thresholds on predictions of clips that the predicting model has not seen."""
+    if fitted.cross_fitted is None:
+        logits, targets = learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
+    else:
+        logits, targets = fitted.cross_fitted, training.joined(validation).targets
+    scale = temperature(logits, targets, capability.kind)
+    if capability.kind is not Kind.MULTI:
+        return scale, {}
+    return scale, thresholds(logits_to_probabilities(logits, capability.kind, scale), targets, capability.classes)
 
 
 def _use_threads(threads: int) -> None:

@@ -1,0 +1,152 @@
+"""What linear experts look at: a feature of clips in one of its forms, as a matrix."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.models.family import Weights
+from cu_pipeline.models.text_counts import TextCounts
+
+Steps = NDArray[np.float32]
+"""A sequence of vectors a clip: (n, steps, width)."""
+
+
+def _spread(steps: Steps) -> NDArray[np.float32]:
+    return np.asarray(steps.std(axis=1))
+
+
+def _change(steps: Steps) -> NDArray[np.float32]:
+    return np.asarray(np.abs(np.diff(steps, axis=1)).mean(axis=1))
+
+
+def _slope(steps: Steps) -> NDArray[np.float32]:
+    time = np.linspace(-1, 1, steps.shape[1], dtype=np.float32)
+    return np.asarray(np.einsum("t,ntd->nd", time / np.square(time).sum(), steps))
+
+
+STATISTICS: Final[dict[str, Callable[[Steps], NDArray[np.float32]]]] = {
+    "mean": lambda steps: np.asarray(steps.mean(axis=1)),
+    "spread": _spread,
+    "change": _change,
+    "slope": _slope,
+}
+"""What a sequence comes to: its mean, standard deviation, mean absolute difference of neighbours, and trend."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A feature in one of its forms.
+
+    Attributes:
+        feature: name of the extractor.
+        form: `text`, `vector`, or a name of `STATISTICS`.
+    """
+
+    feature: str
+    form: str
+
+    @property
+    def name(self) -> str:
+        """Feature and form."""
+        return f"{self.feature}.{self.form}"
+
+    def of(self, features: ClipFeatures) -> Feature:
+        """The feature in this form: texts, or vectors (n, width)."""
+        feature = features[self.feature]
+        if self.form in STATISTICS:
+            steps = feature.values.reshape(len(feature.values), feature.values.shape[1], -1)
+            return Feature(STATISTICS[self.form](steps), feature.present)
+        return feature
+
+
+def views_of(features: Mapping[str, Feature]) -> Iterator[View]:
+    """The forms in which features are looked at: what has no steps has one, and two steps or more have all."""
+    for name, feature in features.items():
+        if feature.is_text:
+            yield View(name, "text")
+        elif feature.values.ndim == 2:
+            yield View(name, "vector")
+        else:
+            forms = STATISTICS if feature.values.shape[1] > 1 else ("mean",)
+            yield from (View(name, form) for form in forms)
+
+
+class Reading(Protocol):
+    """Turns a view into a matrix, as training clips say."""
+
+    def matrix(self, feature: Feature) -> Any:
+        """A row a clip, sparse or not."""
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """What is needed to make it again."""
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Vectors less their mean, over their deviation, such that a view as a whole has length 1 on average.
+
+    Attributes:
+        mean: float32 (width).
+        scale: float32 (width).
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, feature: Feature) -> Self:
+        """Measure the clips that have it."""
+        known = feature.values[feature.present]
+        if not len(known):
+            known = np.zeros((1, feature.values.shape[1]), dtype=np.float32)
+        spread = np.maximum(known.std(axis=0), 1e-3) * np.sqrt(known.shape[1])
+        return cls(known.mean(axis=0).astype(np.float32), spread.astype(np.float32))
+
+    @classmethod
+    def load(cls, weights: Weights) -> Self:
+        """Take what `weights` gave."""
+        return cls(weights["mean"], weights["scale"])
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """What is needed to make it again."""
+        return {"mean": self.mean, "scale": self.scale}
+
+    def matrix(self, feature: Feature) -> NDArray[np.float64]:
+        """Standardise: float64 (n, width), zeros where absent."""
+        standard = (feature.values - self.mean) / self.scale
+        return np.asarray(standard * feature.present[:, None], dtype=np.float64)
+
+
+class Words:
+    """Texts as words and characters.
+
+    Args:
+        counts: what counts in them.
+    """
+
+    def __init__(self, counts: TextCounts) -> None:
+        self._counts = counts
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """What is needed to make it again."""
+        return self._counts.weights()
+
+    def matrix(self, feature: Feature) -> Any:
+        """Sparse float64 (n, columns), zeros where absent."""
+        return self._counts.matrix(list(feature.values))
+
+
+def fit_reading(view: View, feature: Feature) -> Reading:
+    """Learn from training clips how a view becomes a matrix."""
+    if view.form == "text":
+        return Words(TextCounts.fit(list(feature.values[feature.present])))
+    return Standardised.fit(feature)
+
+
+def load_reading(view: View, weights: Weights) -> Reading:
+    """Make a reading again from its weights."""
+    return Words(TextCounts.load(weights)) if view.form == "text" else Standardised.load(weights)

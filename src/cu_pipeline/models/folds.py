@@ -1,0 +1,45 @@
+"""Cross-validation by groups: what is one creator's, or a near-duplicate, is never on both sides."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One turn.
+
+    Attributes:
+        seen: int64: positions of the clips to learn from.
+        unseen: int64: of those to predict.
+    """
+
+    seen: NDArray[np.int64]
+    unseen: NDArray[np.int64]
+
+
+def grouped_folds(groups: NDArray[np.int64], truth: NDArray[np.bool_], count: int, seed: int) -> list[Fold]:
+    """Divide clips such that groups stay whole and answers are spread evenly, as far as that goes.
+
+    Args:
+        groups: (n): what is tied together.
+        truth: (n, classes): the right answers.
+        count: of folds; fewer where there are fewer groups.
+        seed: of the order.
+
+    Returns:
+        None with fewer than two groups, and none where all clips have the same answer.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    combinations, answers = np.unique(truth, axis=0, return_inverse=True)
+    folds = min(count, len(np.unique(groups)))
+    if folds < 2 or len(combinations) < 2:
+        return []
+    divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of answers with fewer clips than folds
+        turns = list(divider.split(np.zeros(len(groups)), answers.ravel(), groups))
+    return [Fold(seen, unseen) for seen, unseen in turns if len(seen) and len(unseen)]

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from cu_pipeline.models.folds import grouped_folds
+
+
+def test_groups_stay_whole_and_each_clip_is_unseen_once():
+    random = np.random.default_rng(0)
+    groups, truth = random.integers(0, 20, 100), np.eye(2, dtype=bool)[random.integers(0, 2, 100)]
+    folds = grouped_folds(groups, truth, 5, 0)
+    assert len(folds) == 5
+    assert sorted(np.concatenate([fold.unseen for fold in folds])) == list(range(100))
+    for fold in folds:
+        assert not set(groups[fold.seen]) & set(groups[fold.unseen])
+
+
+def test_answers_are_spread_evenly():
+    truth = np.eye(2, dtype=bool)[(np.arange(100) < 20).astype(int)]
+    folds = grouped_folds(np.arange(100), truth, 5, 0)
+    assert {truth[fold.unseen, 1].sum() for fold in folds} == {4}
+
+
+@pytest.mark.parametrize(("groups", "classes"), [([0, 0, 0, 0], [0, 1, 0, 1]), ([0, 1, 2, 3], [1, 1, 1, 1]), ([], [])])
+def test_where_nothing_can_be_held_out_there_are_no_folds(groups, classes):
+    truth = np.eye(2, dtype=bool)[np.array(classes, dtype=int)]
+    assert grouped_folds(np.array(groups, dtype=int), truth, 5, 0) == []
+
+
+def test_three_groups_give_three_folds():
+    truth = np.eye(2, dtype=bool)[np.arange(9) % 2]
+    assert len(grouped_folds(np.arange(9) // 3, truth, 5, 0)) == 3

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.models.logistic import Decided, Design, Regressions
+
+
+def clips(n, columns, classes, seed=0):
+    random = np.random.default_rng(seed)
+    truth = np.eye(classes, dtype=bool)[random.integers(0, classes, n)]
+    return random.normal(size=(n, columns)), Decided(truth, random.uniform(0.5, 1, n))
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("columns", [5, 200])
+def test_it_is_the_regression_of_scikit_learn_also_where_columns_are_turned(form, columns):
+    matrix, answers = clips(60, columns, 3)
+    design = Design.of(form(matrix))
+    assert (design.back is not None) == (columns > 60)
+    regressions = Regressions(design.rows, answers, Kind.SINGLE, 2000)
+    usual = LogisticRegression(C=2.0, max_iter=5000, tol=1e-8)
+    usual.fit(matrix, answers.truth.argmax(1), sample_weight=answers.weight)
+    scores = design.turned_back(regressions.fit(2.0)).scores(form(matrix))
+    expected = usual.decision_function(matrix)
+    np.testing.assert_allclose(
+        scores - scores.mean(1, keepdims=True), expected - expected.mean(1, keepdims=True), atol=0.1
+    )
+
+
+def test_several_labels_are_one_regression_a_class():
+    matrix, single = clips(80, 4, 3)
+    regressions = Regressions(matrix, single, Kind.MULTI, 2000)
+    scores = regressions.fit(1.0, balanced=True).scores(matrix)
+    for place in range(3):
+        usual = LogisticRegression(C=1.0, class_weight="balanced", max_iter=5000, tol=1e-8)
+        usual.fit(matrix, single.truth[:, place], sample_weight=single.weight)
+        np.testing.assert_allclose(scores[:, place], usual.decision_function(matrix), atol=0.1)
+
+
+def test_classes_without_a_clip_come_last_and_one_alone_comes_first():
+    matrix, answers = clips(40, 3, 2)
+    wider = Decided(np.c_[answers.truth, np.zeros(40, dtype=bool)], answers.weight)
+    assert (Regressions(matrix, wider, Kind.SINGLE, 300).fit(1.0).scores(matrix).argmax(1) < 2).all()
+    alone = Decided(np.tile([False, True, False], (40, 1)), answers.weight)
+    assert (Regressions(matrix, alone, Kind.SINGLE, 300).fit(1.0).scores(matrix).argmax(1) == 1).all()
+    several = Regressions(matrix, alone, Kind.MULTI, 300).fit(1.0).scores(matrix)
+    assert ((several > 0) == alone.truth).all()

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from cu_pipeline.models.text_counts import TextCounts
+
+TEXTS = ["cats are fun", "dogs are fun", "看我的猫", ""]
+
+
+def test_texts_have_length_one_and_those_without_words_none():
+    matrix = TextCounts.fit(TEXTS).matrix(TEXTS)
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1))).ravel()
+    assert lengths[:2] == pytest.approx([1, 1])
+    assert lengths[3] == 0
+
+
+def test_like_texts_are_near_each_other_in_any_script():
+    counts = TextCounts.fit(["我的猫真可爱", "小猫在睡觉", "今天做饭", "学做饭", "the cat", "a cat naps"])
+    cat, other, cooking = counts.matrix(["可爱的小猫", "我的猫", "一起做饭"]).toarray()
+    assert cat @ other > 2 * (cat @ cooking)
+
+
+def test_unknown_words_count_nothing_and_the_weights_give_the_same_again():
+    counts = TextCounts.fit(TEXTS)
+    assert counts.matrix(["жжж"]).nnz <= 1, "but for the space around words"
+    again = TextCounts.load(counts.weights())
+    assert (again.matrix(TEXTS) != counts.matrix(TEXTS)).nnz == 0
+
+
+def test_rare_words_weigh_more():
+    counts = TextCounts.fit(["a x", "b x", "c x", "d x"])
+    row = counts.matrix(["a x"]).toarray().ravel()
+    assert sorted(row[row > 0])[0] < sorted(row[row > 0])[-1]
+
+
+def test_no_texts_give_no_columns():
+    counts = TextCounts.fit([])
+    assert counts.matrix(["words"]).shape == (1, 0)
