@@ -58,7 +58,7 @@ test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh 
 	@CU_PIPELINE_ALL_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
-	@$(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
+	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
 
 install-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## install Label Studio, in an environment of its own
 
