@@ -16,8 +16,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FIRST = ("README.md",)
-OTHERS = ("docs/start.md", "docs/automation.md", "docs/data.md", "docs/labels.md", "docs/models.md", "docs/monitoring.md",
-          "docs/serving.md")  # fmt: skip
+OTHERS = ("docs/start.md", "docs/automation.md", "docs/data.md", "docs/labels.md", "docs/models.md",
+          "docs/monitoring.md", "docs/serving.md")  # fmt: skip
 ALL = (*FIRST, *OTHERS)
 PAGES = ALL if os.environ.get("CU_PIPELINE_ALL_PAGES") else FIRST
 """The pages that a newcomer reads; all of them take minutes more: `make test-pages`."""
