@@ -29,7 +29,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.clip_features import read_features
+from cu_pipeline.features.clip_features import ClipFeatures, read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.models.families import FAMILIES
@@ -113,6 +113,9 @@ def learned(family, examples, seen, seed):
     from cu_pipeline.models.probabilities import temperature
 
     learner = FAMILIES[family]()
+    wanted = [name for name in learner.reads(build_all(FeatureOptions())) if name in examples.features.features]
+    read = ClipFeatures({name: examples.features[name] for name in wanted}, len(examples))
+    examples = Examples(read, examples.targets, examples.groups)
     parts = StratifiedGroupKFold(7, shuffle=True, random_state=seed)
     rest, few = next(parts.split(seen, examples.targets[seen].argmax(axis=1), examples.groups[seen]))
     train, validation = examples.take(seen[rest]), examples.take(seen[few])
