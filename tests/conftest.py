@@ -154,12 +154,13 @@ def turned() -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="session")
 def make_bundle():
-    """Give a function that makes a small random bundle which reads the features of `extracted`."""
+    """Give a function that makes a small random bundle which reads the vectors of `extracted`."""
     import torch
 
     from cu_pipeline.core.capability import Kind
     from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
     from cu_pipeline.models.bundle import Bundle
+    from cu_pipeline.models.family import reads_vectors
     from cu_pipeline.models.fusion import fitted_head
     from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
 
@@ -167,7 +168,7 @@ def make_bundle():
              std=0.05, **fields):  # fmt: skip
         torch.manual_seed(seed)
         extractors = build_all(extracted or FeatureOptions())
-        inputs = {name: FeatureInput.of(extractor) for name, extractor in extractors.items()}
+        inputs = {name: FeatureInput.of(extractors[name]) for name in reads_vectors(extractors)}
         head = FusionHead(HeadConfig(len(classes), {name: one.shape for name, one in inputs.items()}, width=8))
         for parameter in head.parameters():
             torch.nn.init.normal_(parameter, std=std)
