@@ -65,7 +65,7 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
 
 
 def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
-    """Hash everything that decides a trained bundle: labels, features, options, seed, threads and libraries.
+    """Hash everything that decides a trained bundle: labels, units, features, options, seed, threads and libraries.
 
     Args:
         data: of one capability.
@@ -76,7 +76,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     import torch
     import transformers
 
-    rows = data.clips[["media_sha256", "text_sha256", "split", "label", "probabilities"]]
+    rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
     learner = family(options.family)
     return json_sha256(
         {
