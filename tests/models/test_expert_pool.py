@@ -3,7 +3,7 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.models.expert_pool import even_pool, fit_pool, mean_loss, standard_scores
-from cu_pipeline.models.logistic import Decided
+from cu_pipeline.models.logistic import HardLabels
 
 ALL = np.ones(500, dtype=bool)
 
@@ -14,7 +14,7 @@ def opinions(kind=Kind.SINGLE):
     truth = np.eye(3, dtype=bool)[random.choice(3, 500, p=[0.6, 0.3, 0.1])]
     knows = random.normal(size=(500, 3)) + 2.0 * truth
     scores = np.stack([standard_scores(one, ALL, kind) for one in (knows, random.normal(size=(500, 3)), -knows)])
-    return scores, Decided(truth, np.ones(500))
+    return scores, HardLabels(truth, np.ones(500))
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -9,7 +9,7 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
-from cu_pipeline.models.logistic import decided
+from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities
 
 NOBODY: list[int] = []
@@ -191,9 +191,9 @@ def test_models_of_earlier_versions_answer_as_they_did():
 
 
 def test_doubtful_labels_weigh_less():
-    sure = decided(np.float32([[0.9, 0.1], [0.4, 0.6]]), Kind.SINGLE)
+    sure = hard_labels(np.float32([[0.9, 0.1], [0.4, 0.6]]), Kind.SINGLE)
     assert sure.truth.tolist() == [[True, False], [False, True]]
     assert sure.weight == pytest.approx([0.9, 0.6])
-    several = decided(np.float32([[0.9, 0.2], [0.5, 1.0]]), Kind.MULTI)
+    several = hard_labels(np.float32([[0.9, 0.2], [0.5, 1.0]]), Kind.MULTI)
     assert several.truth.tolist() == [[True, False], [True, True]]
     assert several.weight == pytest.approx([0.85, 0.75])

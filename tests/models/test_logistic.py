@@ -4,13 +4,13 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.logistic import Decided, Design, Regressions
+from cu_pipeline.models.logistic import Design, HardLabels, Regressions
 
 
 def clips(n, columns, classes, seed=0):
     random = np.random.default_rng(seed)
     truth = np.eye(classes, dtype=bool)[random.integers(0, classes, n)]
-    return random.normal(size=(n, columns)), Decided(truth, random.uniform(0.5, 1, n))
+    return random.normal(size=(n, columns)), HardLabels(truth, random.uniform(0.5, 1, n))
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
@@ -41,9 +41,9 @@ def test_several_labels_are_one_regression_a_class():
 
 def test_classes_without_a_clip_come_last_and_one_alone_comes_first():
     matrix, answers = clips(40, 3, 2)
-    wider = Decided(np.c_[answers.truth, np.zeros(40, dtype=bool)], answers.weight)
+    wider = HardLabels(np.c_[answers.truth, np.zeros(40, dtype=bool)], answers.weight)
     assert (Regressions(matrix, wider, Kind.SINGLE, 300).fit(1.0).scores(matrix).argmax(1) < 2).all()
-    alone = Decided(np.tile([False, True, False], (40, 1)), answers.weight)
+    alone = HardLabels(np.tile([False, True, False], (40, 1)), answers.weight)
     assert (Regressions(matrix, alone, Kind.SINGLE, 300).fit(1.0).scores(matrix).argmax(1) == 1).all()
     several = Regressions(matrix, alone, Kind.MULTI, 300).fit(1.0).scores(matrix)
     assert ((several > 0) == alone.truth).all()

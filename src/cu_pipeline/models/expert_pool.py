@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.models.logistic import Decided, levels
+from cu_pipeline.models.logistic import HardLabels, levels
 
 _PRIOR: Final = 2.0
 """Clips that the prior is worth, by which the experts weigh alike and classes are as common as they were."""
@@ -53,7 +53,7 @@ def standard_scores(logits: NDArray[np.float64], present: NDArray[np.bool_], kin
     return np.asarray(np.clip(scores, -_FURTHEST, _FURTHEST) * present[:, None])
 
 
-def fit_pool(scores: NDArray[np.float64], answers: Decided, kind: Kind) -> ExpertPool:
+def fit_pool(scores: NDArray[np.float64], answers: HardLabels, kind: Kind) -> ExpertPool:
     """Find weights and biases that make the right answers likeliest.
 
     Args:
@@ -81,7 +81,7 @@ def fit_pool(scores: NDArray[np.float64], answers: Decided, kind: Kind) -> Exper
     return ExpertPool(found[:experts], found[experts:])
 
 
-def mean_loss(logits: NDArray[np.float64], answers: Decided, kind: Kind) -> float:
+def mean_loss(logits: NDArray[np.float64], answers: HardLabels, kind: Kind) -> float:
     """The weighted mean negative log-likelihood of the answers."""
     weight = answers.weight / max(answers.weight.sum(), 1e-12)
     return _likelihood(logits, answers.truth, weight, kind)[0]

@@ -12,7 +12,7 @@ from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.models.expert_pool import mean_loss, standard_scores
 from cu_pipeline.models.expert_views import Reading, View, fit_reading
 from cu_pipeline.models.folds import Fold
-from cu_pipeline.models.logistic import Coefficients, Decided, Design, Regressions, levels
+from cu_pipeline.models.logistic import Coefficients, Design, HardLabels, Regressions, levels
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class School:
         folds: which clips are held out in turn.
     """
 
-    answers: Decided
+    answers: HardLabels
     kind: Kind
     iterations: int
     folds: Sequence[Fold]

@@ -19,7 +19,7 @@ from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
 from cu_pipeline.models.expert_views import View, load_reading, views_of
 from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
 from cu_pipeline.models.folds import grouped_folds
-from cu_pipeline.models.logistic import Coefficients, decided, levels
+from cu_pipeline.models.logistic import Coefficients, hard_labels, levels
 
 _WORTHLESS: Final = 1e-3
 """Weight below which an expert is left out of the model."""
@@ -71,7 +71,7 @@ class Linear:
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: LinearOptions, seed: int) -> Fitted:
         """Fit experts and pool on all clips; those of the validation split are learned from, too."""
         examples = train.joined(validation)
-        answers = decided(examples.targets, kind)
+        answers = hard_labels(examples.targets, kind)
         groups = np.arange(len(examples)) if examples.groups is None else examples.groups
         folds = grouped_folds(groups, answers.truth, options.folds, seed)
         school = School(answers, kind, options.max_iterations, folds)

@@ -1,4 +1,4 @@
-"""L2-regularised logistic regression along a path of strengths, exact and fast where there are few clips."""
+"""L2-regularised logistic regression, exact and fast where there are few clips."""
 
 import warnings
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LEAST: Final = -10.0
 
 
 @dataclass(frozen=True)
-class Decided:
+class HardLabels:
     """Answers that are certain, with the weight of each clip.
 
     Attributes:
@@ -31,12 +31,12 @@ class Decided:
     truth: NDArray[np.bool_]
     weight: NDArray[np.float64]
 
-    def take(self, rows: NDArray[np.int64]) -> "Decided":
+    def take(self, rows: NDArray[np.int64]) -> "HardLabels":
         """The clips at the positions `rows`."""
-        return Decided(self.truth[rows], self.weight[rows])
+        return HardLabels(self.truth[rows], self.weight[rows])
 
 
-def decided(targets: NDArray[np.float32], kind: Kind) -> Decided:
+def hard_labels(targets: NDArray[np.float32], kind: Kind) -> HardLabels:
     """Take the likeliest answer for right, and weigh the clip by how likely it is.
 
     A model of shares of votes is not sure enough of answers that most people give, which are what it is measured by.
@@ -48,12 +48,12 @@ def decided(targets: NDArray[np.float32], kind: Kind) -> Decided:
     if kind is Kind.SINGLE:
         truth = np.zeros(targets.shape, dtype=np.bool_)
         truth[np.arange(len(targets)), targets.argmax(1)] = True
-        return Decided(truth, targets.max(1, initial=0).astype(np.float64))
+        return HardLabels(truth, targets.max(1, initial=0).astype(np.float64))
     certain = np.maximum(targets, 1 - targets)
-    return Decided(targets >= 0.5, certain.mean(1).astype(np.float64))
+    return HardLabels(targets >= 0.5, certain.mean(1).astype(np.float64))
 
 
-def levels(answers: Decided, kind: Kind) -> NDArray[np.float64]:
+def levels(answers: HardLabels, kind: Kind) -> NDArray[np.float64]:
     """How common each answer is, as logits: (classes). Half a clip more of each keeps them finite."""
     often = answers.weight @ answers.truth
     if kind is Kind.SINGLE:
@@ -128,7 +128,7 @@ class Regressions:
     """
 
     rows: Any
-    answers: Decided
+    answers: HardLabels
     kind: Kind
     iterations: int
 

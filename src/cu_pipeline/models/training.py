@@ -16,7 +16,7 @@ from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import TrainOptions, family
 from cu_pipeline.models.family import Examples, Family, Fitted, soft_targets
-from cu_pipeline.models.logistic import decided
+from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 
 _log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ def _calibrated(
     if fitted.cross_fitted is None:
         logits, targets = learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
     else:
-        answers = decided(training.joined(validation).targets, capability.kind)
+        answers = hard_labels(training.joined(validation).targets, capability.kind)
         logits, targets = fitted.cross_fitted, answers.truth.astype(np.float32)
     scale = temperature(logits, targets, capability.kind)
     if capability.kind is not Kind.MULTI:
