@@ -78,6 +78,10 @@ class ClipFeatures:
         """Those that are numbers, not texts."""
         return {name: feature for name, feature in self.features.items() if not feature.is_text}
 
+    def only(self, names: Sequence[str]) -> "ClipFeatures":
+        """The same clips with some of their features, in the order given."""
+        return ClipFeatures({name: self.features[name] for name in names}, self.count)
+
     def take(self, rows: Sequence[int] | NDArray[Any]) -> "ClipFeatures":
         """The clips at the positions `rows`."""
         return ClipFeatures({name: feature.take(rows) for name, feature in self.features.items()}, len(rows))

@@ -44,6 +44,7 @@ class Bundle:
         unlabelled: likewise of the clips that it would have learned from, had they had a label; None: not known. It
             is no part of the version.
         scope: the clips that it answers about. It is configured, not learned, and so no part of the version.
+        candidates: what `CandidateScore.to_json` says of each family that it was chosen from; no part of the version.
         known_as: the version that it was given in an earlier format; "": its content alone decides the version.
     """
 
@@ -61,6 +62,7 @@ class Bundle:
     learned_from: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] | None = None
     scope: Scope = field(default_factory=Scope)
+    candidates: tuple[dict[str, Any], ...] = ()
     known_as: str = ""
 
     @property
@@ -128,6 +130,8 @@ class Bundle:
         beside: dict[str, Any] = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
         if self.scope.is_limited:
             beside["scope"] = self.scope.model_dump(mode="json")
+        if self.candidates:
+            beside["candidates"] = list(self.candidates)
         text = json.dumps(self._config | beside | {"version": self.version, "content": self._content}, indent=2)
         write_text(folder / CONFIG, text + "\n")
 
@@ -169,6 +173,7 @@ class Bundle:
             "learned_from": tuple(config["learned_from"]),
             "unlabelled": tuple(config["unlabelled"]) if "unlabelled" in config else None,
             "scope": Scope.model_validate(config.get("scope", {})),
+            "candidates": tuple(config.get("candidates", ())),
         }
         return cls(weights=weights, **config | typed)
 

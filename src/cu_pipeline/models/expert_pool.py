@@ -1,5 +1,6 @@
 """Experts' opinions as one: weights for how much each is worth, learned from clips that the experts have not seen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.models.folds import Fold
 from cu_pipeline.models.logistic import HardLabels, levels
 
 _PRIOR: Final = 2.0
@@ -79,6 +81,24 @@ def fit_pool(scores: NDArray[np.float64], answers: HardLabels, kind: Kind) -> Ex
     bounds = [(0, None)] * experts + [(None, None)] * classes
     found = minimize(loss, even, jac=True, method="L-BFGS-B", bounds=bounds).x
     return ExpertPool(found[:experts], found[experts:])
+
+
+def cross_fitted_logits(
+    scores: NDArray[np.float64], answers: HardLabels, kind: Kind, folds: Sequence[Fold]
+) -> NDArray[np.float64]:
+    """Logits (n, classes) of each clip by a pool that was fitted without its fold.
+
+    Args:
+        scores: (experts, n, classes) of clips that the experts have not seen.
+        answers: of these.
+        kind: of the capability.
+        folds: that divide them.
+    """
+    logits = np.zeros(scores.shape[1:])
+    for fold in folds:
+        pool = fit_pool(scores[:, fold.seen], answers.take(fold.seen), kind)
+        logits[fold.unseen] = pool.logits(scores[:, fold.unseen])
+    return logits
 
 
 def mean_loss(logits: NDArray[np.float64], answers: HardLabels, kind: Kind) -> float:

@@ -10,44 +10,59 @@ from cu_pipeline.core.options import Options, table_model
 from cu_pipeline.models.family import Family
 from cu_pipeline.models.fusion import Fusion, FusionOptions
 from cu_pipeline.models.linear import Linear
+from cu_pipeline.models.majority import Majority
+from cu_pipeline.models.selection import SelectionOptions
 
 FAMILIES: Final[dict[str, type[Family]]] = {
+    "majority": Majority,
     "fusion": Fusion,
     "linear": Linear,
 }
 """Every model family by name. A new one is a new file and a line here."""
 
+AUTO: Final = "auto"
+"""In a family's place: the best of several, as cross-validation says."""
+
 
 class _Common(Options):
     """What all families share."""
 
-    family: str = "fusion"
+    family: str = AUTO
     threads: int = Field(0, ge=0)
+    auto: SelectionOptions = SelectionOptions()
 
     @field_validator("family")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in FAMILIES:
-            raise ValueError(f"there is no such model family; allowed: {', '.join(FAMILIES)}")
+        if name not in (AUTO, *FAMILIES):
+            raise ValueError(f"there is no such model family; allowed: {', '.join((AUTO, *FAMILIES))}")
         return name
+
+    @field_validator("auto")
+    @classmethod
+    def _known_candidates(cls, given: SelectionOptions) -> SelectionOptions:
+        if unknown := [name for name in given.candidates if name not in FAMILIES]:
+            raise ValueError(f"candidates {unknown} are no model families; allowed: {', '.join(FAMILIES)}")
+        return given
 
 
 class TrainOptions(_Common):
     """Parameters of the train pipeline: the family in use, and a group of its name for each family.
 
     Attributes:
-        family: a name of `FAMILIES`.
+        family: a name of `FAMILIES`, or `auto`.
         threads: CPU threads; results repeat only at equal counts. 0: torch's own choice.
+        auto: how `auto` chooses.
         groups: family -> its parameters.
     """
 
     groups: dict[str, Any] = {}  # noqa: RUF012 - Pydantic copies it
 
     @property
-    def chosen(self) -> Options:
-        """The parameters of the family in use."""
-        group: Options = self.groups.get(self.family) or FAMILIES[self.family].options()
-        return group
+    def candidates(self) -> dict[str, Options]:
+        """The families that may be used with their parameters, the simplest first: one, unless it is `auto`."""
+        names = self.auto.candidates if self.family == AUTO else (self.family,)
+        return {name: self.groups.get(name) or FAMILIES[name].options() for name in names}
 
     @model_validator(mode="before")
     @classmethod
@@ -62,7 +77,7 @@ class TrainOptions(_Common):
     def _as_given(self) -> dict[str, Any]:
         """The form that parameters files have."""
         groups = {name: group.model_dump() for name, group in self.groups.items()}
-        return {"family": self.family, "threads": self.threads} | groups
+        return {"family": self.family, "threads": self.threads, "auto": self.auto.model_dump(mode="json")} | groups
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -39,6 +39,15 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """`groups`, or a number of its own for each clip."""
+        return np.arange(len(self)) if self.groups is None else self.groups
+
+    def only(self, names: Sequence[str]) -> "Examples":
+        """The same clips with some of their features, in the order given."""
+        return replace(self, features=self.features.only(names))
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Examples":
         """The clips at the positions `rows`."""

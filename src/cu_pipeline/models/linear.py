@@ -14,7 +14,7 @@ from cu_pipeline.core.progress import each
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.models.earlier_linear import EarlierLinearModel
-from cu_pipeline.models.expert_pool import ExpertPool, even_pool, fit_pool
+from cu_pipeline.models.expert_pool import ExpertPool, cross_fitted_logits, even_pool, fit_pool
 from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
 from cu_pipeline.models.expert_views import View, load_reading, views_of
 from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
@@ -62,7 +62,7 @@ class Linear:
     """
 
     options: ClassVar[type[Options]] = LinearOptions
-    revision: ClassVar[int | str] = "linear/2"
+    revision: ClassVar[int | str] = "linear/3"
 
     def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
         """Everything."""
@@ -84,7 +84,7 @@ class Linear:
         pool = fit_pool(scores, answers, kind) if folds and tried else even_pool(len(tried), levels(answers, kind))
         kept = [place for place, weight in enumerate(pool.weights) if weight > _WORTHLESS]
         experts = [school.fitted(looked[place], tried[place].setting) for place in kept]
-        held_out = pool.logits(scores)
+        held_out = cross_fitted_logits(scores, answers, kind, folds)
         pool = ExpertPool(pool.weights[kept], pool.bias)
         config = {
             "kind": kind.value,

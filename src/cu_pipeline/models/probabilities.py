@@ -25,14 +25,21 @@ def logits_to_probabilities(logits: NDArray[np.float32], kind: Kind, temperature
     return probabilities
 
 
-def logits_loss(logits: NDArray[np.float32], targets: Targets, kind: Kind, temperature: float = 1.0) -> float:
-    """Mean cross-entropy of logits (n, classes) with class probabilities (n, classes), over all n × classes terms."""
+def clip_losses(
+    logits: NDArray[np.float32], targets: Targets, kind: Kind, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Cross-entropy of logits (n, classes) with class probabilities (n, classes), summed over a clip's classes: (n)."""
     from scipy.special import log_expit, log_softmax
 
     scaled = logits.astype(np.float64) / temperature
     if kind is Kind.SINGLE:
-        return float(-(targets * log_softmax(scaled, axis=1)).mean())
-    return float(-(targets * log_expit(scaled) + (1 - targets) * log_expit(-scaled)).mean())
+        return np.asarray(-(targets * log_softmax(scaled, axis=1)).sum(axis=1))
+    return np.asarray(-(targets * log_expit(scaled) + (1 - targets) * log_expit(-scaled)).sum(axis=1))
+
+
+def logits_loss(logits: NDArray[np.float32], targets: Targets, kind: Kind, temperature: float = 1.0) -> float:
+    """Mean cross-entropy of logits (n, classes) with class probabilities (n, classes), over all n × classes terms."""
+    return float(clip_losses(logits, targets, kind, temperature).mean() / max(targets.shape[1], 1))
 
 
 def temperature(logits: NDArray[np.float32], targets: Targets, kind: Kind) -> float:

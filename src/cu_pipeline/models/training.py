@@ -14,10 +14,11 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.models.families import TrainOptions, family
-from cu_pipeline.models.family import Examples, Family, Fitted, soft_targets
+from cu_pipeline.models.families import AUTO, TrainOptions, family
+from cu_pipeline.models.family import Examples, Fitted, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
+from cu_pipeline.models.selection import Candidate, Selection, Selector
 
 _log = logging.getLogger(__name__)
 
@@ -77,14 +78,16 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     import transformers
 
     rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
-    learner = family(options.family)
+    candidates = _candidates(options, extractors)
+    read = {name for one in candidates for name in one.inputs}
     return json_sha256(
         {
-            "code": learner.revision,
+            "code": {one.name: one.learner.revision for one in candidates},
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
             "rows": rows.to_numpy().tolist(),
-            "extractors": {name: extractors[name].identity.fingerprint for name in learner.reads(extractors)},
-            "options": options.chosen.model_dump() | {"threads": options.threads},
+            "extractors": {name: extractors[name].identity.fingerprint for name in extractors if name in read},
+            "options": {one.name: one.options.model_dump() for one in candidates},
+            "choice": options.auto.model_dump(mode="json") if options.family == AUTO else None,
             "seed": seed,
             "threads": options.threads or torch.get_num_threads(),
             "libraries": [torch.__version__, transformers.__version__],
@@ -95,7 +98,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
 def train(
     data: TrainingData, store: FeatureStore, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int
 ) -> Bundle:
-    """Fit a model of the family in use and set its temperature and thresholds on the validation split.
+    """Fit a model of the family in use, or of the best of several, and set its temperature and thresholds.
 
     Args:
         data: of one capability.
@@ -105,35 +108,32 @@ def train(
         seed: of every random choice.
 
     Raises:
-        ConfigurationError: the family reads none of the features in use.
+        ConfigurationError: no family in question reads any of the features in use.
     """
-    learner, capability = family(options.family), data.capability
-    inputs = {name: FeatureInput.of(extractors[name]) for name in learner.reads(extractors)}
-    if not inputs:
-        raise ConfigurationError(
-            f"model family {options.family!r} reads none of the features in use ({', '.join(extractors) or 'none'}): "
-            "add one in conf/base/parameters_featurize.yml"
-        )
+    capability, candidates = data.capability, _candidates(options, extractors)
+    read = {name for one in candidates for name in one.inputs}
+    inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
     _use_threads(options.threads)
     groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
     everything = Examples(read_features(data.clips, store, inputs), soft_targets(data.clips, capability), groups)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     validation = everything.take(np.flatnonzero(~in_training))
     training = everything.take(np.flatnonzero(in_training))
-    fitted = learner.fit(training, validation, capability.kind, options.chosen, seed)
-    scale, bars = _calibrated(fitted, training, validation, capability, learner)
-    how = f"{len(training)} clips to learn from, {len(validation)} to choose among {len(fitted.history)} steps"
-    if fitted.cross_fitted is not None:
-        how = f"{len(everything)} clips to learn from, each predicted by models without its group"
-    _log.info("%s: %s; family %s, temperature %.2f", data.name, how, options.family, scale)
+    if options.family == AUTO:
+        selection = Selector(training, validation, capability.kind, seed).select(candidates, options.auto)
+    else:
+        selection = _only(candidates[0], training, validation, capability.kind, seed)
+    chosen, fitted = selection.candidate, selection.fitted
+    scale, bars = _calibrated(fitted, training, validation, capability, chosen)
+    _log.info("%s: %s", data.name, _told(selection, training, validation))
     return Bundle(
         capability=data.name,
         kind=capability.kind,
         classes=capability.classes,
-        family=options.family,
+        family=chosen.name,
         model=fitted.config,
         weights=fitted.weights,
-        inputs=inputs,
+        inputs={name: inputs[name] for name in chosen.inputs},
         temperature=scale,
         thresholds=bars,
         trained_on=fingerprint(data, extractors, options, seed),
@@ -141,15 +141,52 @@ def train(
         learned_from=tuple(sorted(set(content_keys(data.clips)))),
         unlabelled=data.unlabelled,
         scope=capability.scope,
+        candidates=tuple(one.to_json() for one in selection.scores),
     )
 
 
+def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> list[Candidate]:
+    """The families that may be used: of several those that read any of the features in use.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    learners = {name: family(name) for name in options.candidates}
+    found = [
+        Candidate(name, learners[name], group, inputs)
+        for name, group in options.candidates.items()
+        if (inputs := learners[name].reads(extractors))
+    ]
+    if not found:
+        raise ConfigurationError(
+            f"model family {' or '.join(map(repr, learners))} reads none of the features in use "
+            f"({', '.join(extractors) or 'none'}): add one in conf/base/parameters_featurize.yml, or choose another "
+            "family in conf/base/parameters_train.yml"
+        )
+    return found
+
+
+def _only(candidate: Candidate, training: Examples, validation: Examples, kind: Kind, seed: int) -> Selection:
+    """Fit the one family that is wanted."""
+    parts = (training.only(candidate.inputs), validation.only(candidate.inputs))
+    return Selection(candidate, candidate.learner.fit(*parts, kind, candidate.options, seed), ())
+
+
+def _told(selection: Selection, training: Examples, validation: Examples) -> str:
+    how = f"{len(training)} clips to learn from, {len(validation)} to choose among epochs"
+    if selection.fitted.cross_fitted is not None:
+        how = f"{len(training) + len(validation)} clips to learn from, each predicted by models without its unit"
+    losses = [f"{one.family} {one.note if one.loss is None else f'{one.loss:.3f}'}" for one in selection.scores]
+    return f"{how}; family {selection.candidate.name}" + (f" (loss: {', '.join(losses)})" if losses else "")
+
+
 def _calibrated(
-    fitted: Fitted, training: Examples, validation: Examples, capability: Capability, learner: Family
+    fitted: Fitted, training: Examples, validation: Examples, capability: Capability, chosen: Candidate
 ) -> tuple[float, dict[str, float]]:
     """Set temperature and thresholds on predictions of clips that the predicting model has not seen."""
     if fitted.cross_fitted is None:
-        logits, targets = learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
+        model = chosen.learner.load(fitted.config, fitted.weights)
+        logits, targets = model.logits(validation.features.only(chosen.inputs)), validation.targets
     else:
         answers = hard_labels(training.joined(validation).targets, capability.kind)
         logits, targets = fitted.cross_fitted, answers.truth.astype(np.float32)

@@ -257,6 +257,17 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
+def selection_metrics(report: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, float]:
+    """Name the numbers of the `model_selection` dataset: `CAPABILITY/selection/FAMILY/NAME`."""
+    return {
+        f"{tracking_key(capability)}/selection/{row['family']}/{name}": float(row[name])
+        for capability, rows in report.items()
+        for row in rows
+        for name in ("loss", "worse_by", "standard_error")
+        if row[name] is not None
+    }
+
+
 def _batches(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     items = iter(values.items())
     while some := dict(islice(items, _BATCH)):

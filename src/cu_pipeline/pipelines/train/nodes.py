@@ -1,4 +1,5 @@
 import logging
+from typing import Any
 
 import pandas as pd
 
@@ -43,7 +44,7 @@ def train_models(
     options: TrainOptions,
     extracted: FeatureOptions,
     seed: int,
-) -> tuple[dict[str, Bundle], dict[str, History]]:
+) -> tuple[dict[str, Bundle], dict[str, History], dict[str, list[dict[str, Any]]]]:
     """Train a model for each capability, but keep the one whose every input is as before, under today's scope.
 
     Args:
@@ -55,7 +56,7 @@ def train_models(
         seed: of every random choice.
 
     Returns:
-        Bundles and training histories by capability.
+        Bundles, training histories, and what each family was worth that the models were chosen from, by capability.
     """
     extractors = build_all(extracted)
     bundles: dict[str, Bundle] = {}
@@ -70,4 +71,5 @@ def train_models(
         else:
             bundles[name] = train(data, store, extractors, options, seed)
             count("models_trained")
-    return bundles, {name: bundle.history for name, bundle in bundles.items()}
+    histories = {name: bundle.history for name, bundle in bundles.items()}
+    return bundles, histories, {name: list(bundle.candidates) for name, bundle in bundles.items()}

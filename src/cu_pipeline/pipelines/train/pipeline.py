@@ -23,7 +23,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "params:featurize.extractors",
                     "params:seed",
                 ],
-                ["bundles", "training_history"],
+                ["bundles", "training_history", "model_selection"],
                 name="train_models",
             ),
         ]

@@ -1,0 +1,223 @@
+"""Which family learns a capability best, by cross-validation over units."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.options import Options
+from cu_pipeline.core.progress import each
+from cu_pipeline.models.family import Examples, Family, Fitted, Logits
+from cu_pipeline.models.folds import Fold, grouped_folds
+from cu_pipeline.models.logistic import HardLabels, hard_labels
+from cu_pipeline.models.probabilities import clip_losses, temperature
+
+_ALWAYS: Final = 2
+"""Candidates that are tried whatever time they take: the simplest, and one to hold against it."""
+
+_INNER: Final = 6
+"""One in so many units of a fold's clips chooses between epochs."""
+
+_log = logging.getLogger(__name__)
+
+
+class SelectionOptions(Options):
+    """Parameters of the choice between families.
+
+    Attributes:
+        candidates: families, the simplest first.
+        folds: of the cross-validation.
+        minutes: after which no further candidate, or fold of one, is begun, for each capability.
+    """
+
+    candidates: tuple[str, ...] = Field(("majority", "linear"), min_length=1)
+    folds: int = Field(5, ge=2, le=20)
+    minutes: float = Field(20.0, gt=0)
+
+
+class Candidate(NamedTuple):
+    """A family that may be chosen.
+
+    Attributes:
+        name: of the family.
+        learner: of the family.
+        options: of its parameters.
+        inputs: the features that it reads.
+    """
+
+    name: str
+    learner: Family
+    options: Options
+    inputs: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CandidateScore:
+    """What cross-validation says of a candidate.
+
+    Attributes:
+        family: its name.
+        loss: mean negative log-likelihood of clips of unseen units, after calibration; None: it was not compared.
+        worse_by: how much greater that is than the best candidate's, on the same clips.
+        standard_error: of `worse_by`, with the clips of a unit counted as one.
+        seconds: that fitting and predicting took.
+        chosen: whether it is the one.
+        note: why it was not compared.
+    """
+
+    family: str
+    loss: float | None = None
+    worse_by: float | None = None
+    standard_error: float | None = None
+    seconds: float = 0.0
+    chosen: bool = False
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of the `model_selection` dataset."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The family that was chosen, fitted.
+
+    Attributes:
+        candidate: the one.
+        fitted: on all clips, with predictions of each by models that have not seen its unit, where there were several.
+        scores: of all candidates, in their order.
+    """
+
+    candidate: Candidate
+    fitted: Fitted
+    scores: tuple[CandidateScore, ...]
+
+
+class _OutOfTimeError(Exception):
+    """The time that a choice may take is over."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    candidate: Candidate
+    fitted: Fitted
+    losses: NDArray[np.float64]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Selector:
+    """All that candidates are compared on.
+
+    Attributes:
+        training: clips to learn from, with all features that any candidate reads.
+        validation: clips that choose between epochs where a family has any.
+        kind: of the capability.
+        seed: of every random choice.
+    """
+
+    training: Examples
+    validation: Examples
+    kind: Kind
+    seed: int
+
+    def select(self, candidates: Sequence[Candidate], options: SelectionOptions) -> Selection:
+        """Choose the simplest candidate whose loss is within one standard error of the best one's.
+
+        Source: Breiman et al., "Classification and Regression Trees" (1984): the one-standard-error rule; here the
+        error is that of the paired difference, over units.
+
+        Args:
+            candidates: the simplest first.
+            options: how they are compared.
+        """
+        everything = self.training.joined(self.validation)
+        answers = hard_labels(everything.targets, self.kind)
+        folds = grouped_folds(everything.units, answers.truth, options.folds, self.seed)
+        if not folds:
+            return self._uncompared(candidates, answers)
+        ends = time.monotonic() + options.minutes * 60
+        results = {}
+        for place, one in enumerate(candidates):
+            try:
+                results[one.name] = self._tried(one, folds, ends if place >= _ALWAYS else float("inf"))
+            except _OutOfTimeError:
+                _log.warning("family %s is left out: %g minutes were over", one.name, options.minutes)
+        best = min(results.values(), key=lambda one: float(np.average(one.losses, weights=answers.weight)))
+        behind = {name: _behind(one, best, answers.weight, everything.units) for name, one in results.items()}
+        chosen = next(results[name] for name, (worse_by, error) in behind.items() if worse_by <= error)
+        late = f"left out: {options.minutes:g} minutes were over"
+        scores = [
+            _score(results[one.name], answers.weight, behind[one.name], chosen)
+            if one.name in results
+            else CandidateScore(one.name, note=late)
+            for one in candidates
+        ]
+        return Selection(chosen.candidate, chosen.fitted, tuple(scores))
+
+    def _uncompared(self, candidates: Sequence[Candidate], answers: HardLabels) -> Selection:
+        """Without folds: the simplest where all clips have one answer, else the simplest that learns."""
+        alike = len(np.unique(answers.truth, axis=0)) < 2
+        chosen = candidates[0 if alike else min(1, len(candidates) - 1)]
+        why = "all clips have one answer" if alike else "all clips belong to one unit, so none can be held out"
+        fitted = self._fit(chosen, self.training, self.validation)
+        scores = [CandidateScore(one.name, chosen=one is chosen, note=f"not compared: {why}") for one in candidates]
+        return Selection(chosen, fitted, tuple(scores))
+
+    def _tried(self, candidate: Candidate, folds: Sequence[Fold], ends: float) -> _Result:
+        started = time.monotonic()
+        if started > ends:
+            raise _OutOfTimeError
+        fitted = self._fit(candidate, self.training, self.validation)
+        logits = fitted.cross_fitted
+        if logits is None:
+            logits = self._cross_fitted(candidate, folds, ends)
+        targets = np.r_[self.training.targets, self.validation.targets]
+        truth = hard_labels(targets, self.kind).truth.astype(np.float32)
+        losses = clip_losses(logits, truth, self.kind, temperature(logits, truth, self.kind))
+        return _Result(candidate, replace(fitted, cross_fitted=logits), losses, time.monotonic() - started)
+
+    def _cross_fitted(self, candidate: Candidate, folds: Sequence[Fold], ends: float) -> Logits:
+        """Logits (n, classes) of all clips, each by a model of the other folds, some of whose units choose epochs."""
+        everything = self.training.joined(self.validation).only(candidate.inputs)
+        logits = np.zeros(everything.targets.shape, dtype=np.float32)
+        for fold in each(iter(folds), f"compare family {candidate.name}", len(folds), "fold"):
+            if time.monotonic() > ends:
+                raise _OutOfTimeError
+            fitted = self._fit(candidate, *_parted(everything.take(fold.seen), self.kind, self.seed))
+            model = candidate.learner.load(fitted.config, fitted.weights)
+            logits[fold.unseen] = model.logits(everything.features.take(fold.unseen))
+        return logits
+
+    def _fit(self, candidate: Candidate, training: Examples, validation: Examples) -> Fitted:
+        parts = (training.only(candidate.inputs), validation.only(candidate.inputs))
+        return candidate.learner.fit(*parts, self.kind, candidate.options, self.seed)
+
+
+def _parted(seen: Examples, kind: Kind, seed: int) -> tuple[Examples, Examples]:
+    """Some units apart, to choose between epochs; none where all are tied together."""
+    inner = grouped_folds(seen.units, hard_labels(seen.targets, kind).truth, _INNER, seed)
+    if not inner:
+        return seen, seen.take([])
+    return seen.take(inner[0].seen), seen.take(inner[0].unseen)
+
+
+def _behind(one: _Result, best: _Result, weight: NDArray[np.float64], units: NDArray[np.int64]) -> tuple[float, float]:
+    """How much greater a loss is than the best one, and the standard error of that."""
+    difference = one.losses - best.losses
+    worse_by = float(np.average(difference, weights=weight))
+    _, places = np.unique(units, return_inverse=True)
+    sums = np.bincount(places, weights=weight * (difference - worse_by))
+    variance = np.square(sums).sum() * len(sums) / max(len(sums) - 1, 1)
+    return worse_by, float(np.sqrt(variance) / weight.sum())
+
+
+def _score(one: _Result, weight: NDArray[np.float64], behind: tuple[float, float], chosen: _Result) -> CandidateScore:
+    loss = float(np.average(one.losses, weights=weight))
+    return CandidateScore(one.candidate.name, loss, *behind, seconds=one.seconds, chosen=one is chosen)
