@@ -21,10 +21,11 @@ def score(name: str, train: BaselineData, test: BaselineData, kind: Kind = Kind.
     return baseline_probabilities(baselines_for(train)[name], train, test, kind)
 
 
-ALL = ["majority", "tfidf_logistic", "metadata_only", "frames_logistic"]
+ALL = ["majority", "tfidf_logistic", "characters_logistic", "metadata_only", "frames_logistic"]
+LEARNING = ALL[1:]
 
 
-@pytest.mark.parametrize("name", ["tfidf_logistic", "frames_logistic", "metadata_only"])
+@pytest.mark.parametrize("name", LEARNING)
 def test_each_baseline_learns_from_its_own_input(name):
     train, test = data(120, 0), data(60, 1)
     probabilities = score(name, train, test)
@@ -45,9 +46,19 @@ def test_a_feed_of_texts_has_no_pictures_to_look_at():
     given = data(10, 0)
     nothing = {"frames": np.zeros_like(given.vectors["frames"])}
     texts_only = BaselineData(given.texts, nothing, np.full_like(given.facts, np.nan), given.truth)
-    assert list(baselines_for(texts_only)) == ["majority", "tfidf_logistic"]
+    assert list(baselines_for(texts_only)) == ["majority", "tfidf_logistic", "characters_logistic"]
     wordless = BaselineData(["🙂"] * 10, given.vectors, given.facts, given.truth)
     assert list(baselines_for(wordless)) == ["majority", "metadata_only", "frames_logistic"]
+
+
+def test_scripts_without_spaces_are_read_by_characters():
+    animals, meals = ["我的猫真可爱", "小猫在睡觉", "看我的猫咪"], ["今天做饭吃面", "学做饭第一天", "一起做饭吧"]
+    given = data(6, 0, classes=2)
+    truth = np.eye(2, dtype=bool)[[0, 0, 0, 1, 1, 1]]
+    train = BaselineData(animals + meals, {}, given.facts, truth)
+    test = BaselineData(["他的猫来了", "他在做饭"], {}, given.facts[:2], np.eye(2, dtype=bool))
+    assert score("characters_logistic", train, test).argmax(1).tolist() == [0, 1]
+    np.testing.assert_allclose(score("tfidf_logistic", train, test)[0], score("tfidf_logistic", train, test)[1])
 
 
 def test_baselines_do_not_warn():
@@ -68,7 +79,7 @@ def test_baselines_learn_from_training_clips_alone():
     """The words mean the next class in the test clips, which a baseline cannot know."""
     train, test = data(120, 0), data(60, 1)
     turned = BaselineData(test.texts, test.vectors, test.facts, np.roll(test.truth, 1, axis=1))
-    for name in ("tfidf_logistic", "frames_logistic", "metadata_only"):
+    for name in LEARNING:
         assert (score(name, train, turned).argmax(1) == turned.truth.argmax(1)).mean() < 0.2
         np.testing.assert_array_equal(score(name, train, turned), score(name, train, test))
     np.testing.assert_allclose(score("majority", train, turned)[0], train.truth.mean(0))

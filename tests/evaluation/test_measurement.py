@@ -105,7 +105,7 @@ def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_te
     test = data(["ball goal", "pan soup", "pan soup", "pan soup"], [1, 0, 0, 1])  # people say otherwise there
     report = baseline_report(train, test, Kind.SINGLE, 0, OPTIONS)
     assert {name: (one["n"], one["accuracy"]) for name, one in report.items()} == {
-        "majority": (4, 0.5), "tfidf_logistic": (4, 0.25),
+        "majority": (4, 0.5), "tfidf_logistic": (4, 0.25), "characters_logistic": (4, 0.25),
     }  # fmt: skip
 
 

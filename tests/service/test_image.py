@@ -17,6 +17,7 @@ from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
+from cu_pipeline.models.majority import Majority, MajorityOptions
 from cu_pipeline.service.image import REQUIREMENTS, UNUSED_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ bundles, scratch = map(Path, sys.argv[1:])
 predictor = Predictor.load(bundles, workers=1)
 prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
 predictor.close()
-assert sorted(prediction.labels) == ["safety", "topic"]
+assert sorted(prediction.labels) == ["mood", "safety", "topic"]
 assert prediction.facts["width"] == 64
 assert log_prediction(scratch / "log", "r1", prediction)
 assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
@@ -94,7 +95,10 @@ def bundles(make_bundle, tmp_path_factory):
     fitted = Linear().fit(clips, clips.take([]), Kind.MULTI, LinearOptions(), seed=0)
     safety = replace(topic, capability="safety", kind=Kind.MULTI, classes=("advert", "violence"), family="linear")
     replace(safety, model=fitted.config, weights=fitted.weights).save(folder / "safety")
-    assert {"fusion", "linear"} == set(FAMILIES), "let a bundle of each family answer here"
+    usual = Majority().fit(clips, clips.take([]), Kind.MULTI, MajorityOptions(), seed=0)
+    mood = replace(safety, capability="mood", family="majority", model=usual.config, weights=usual.weights)
+    mood.save(folder / "mood")
+    assert {"majority", "fusion", "linear"} == set(FAMILIES), "let a bundle of each family answer here"
     return folder
 
 

@@ -1,6 +1,6 @@
 """Simple models, so that a number says whether the model earns its keep, and what metadata alone tell of labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ class BaselineData:
 
     Attributes:
         texts: captions.
-        vectors: extractor -> float32 (n, width): the mean of its feature; zeros where absent.
+        vectors: extractor -> float32 (n, width): the mean of its feature; zeros where absent; beside it what differs
+            within a sequence, as `EXTRACTOR_differences`.
         facts: float64 (n, facts) of the media; NaN without video.
         truth: bool (n, classes).
     """
@@ -51,6 +52,17 @@ def _words() -> Any:
 
     vectoriser = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")  # noqa: S106
     return make_pipeline(vectoriser, LogisticRegression(C=10, max_iter=300))
+
+
+def _spelling() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline, make_union
+
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")  # noqa: S106
+    characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), max_features=200_000)
+    classifier = LogisticRegression(C=10, max_iter=300, class_weight="balanced")
+    return make_pipeline(make_union(words, characters), classifier)
 
 
 def _vectors() -> Any:
@@ -87,12 +99,15 @@ class Baseline:
 
 BASELINES: Final[dict[str, Baseline]] = {
     "majority": Baseline(_majority, lambda data: np.zeros((len(data.texts), 1)), lambda data: True),  # noqa: ARG005
-    "tfidf_logistic": Baseline(
-        _words, lambda data: data.texts, lambda data: any(any(map(str.isalnum, text)) for text in data.texts)
-    ),
+    "tfidf_logistic": Baseline(_words, lambda data: data.texts, lambda data: _any_words(data.texts)),
+    "characters_logistic": Baseline(_spelling, lambda data: data.texts, lambda data: _any_words(data.texts)),
     "metadata_only": Baseline(_facts, lambda data: data.facts, lambda data: bool(np.isfinite(data.facts[:, 0]).any())),
 }
 """Every baseline by name, beside one for each feature that the model reads."""
+
+
+def _any_words(texts: Sequence[str]) -> bool:
+    return any(any(map(str.isalnum, text)) for text in texts)
 
 
 def _of_feature(name: str) -> Baseline:

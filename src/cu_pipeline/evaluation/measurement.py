@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from cu_pipeline.core.capability import Capability, Kind, indicators
@@ -96,6 +97,14 @@ class Judged:
         own = labels[(labels["capability"] == name) & (labels["source"] == AnnotatorKind.HUMAN.value)]
         joined = clips.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
         return cls(capability, {split.value: joined[joined["split"] == split.value] for split in Split})
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """How common each class is among training clips, or test clips where no other has a label: (classes)."""
+        known = self.clips[Split.TRAIN.value]
+        known = self.clips[Split.TEST.value] if known.empty else known
+        shares: NDArray[np.float64] = indicators(known["label"], self.capability).mean(axis=0)
+        return shares
 
     def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
         """Hold predictions of a split's clips against what people said.

@@ -55,6 +55,17 @@ class Feature:
         vectors: Vectors = self.values.mean(axis=tuple(range(1, self.values.ndim - 1)))
         return vectors
 
+    def summaries(self, name: str) -> dict[str, Vectors]:
+        """What a practitioner would look at first, by name: the vector, and of a sequence how its steps differ.
+
+        That is their standard deviation and the mean absolute difference of neighbours, float32 (n, 2 × width).
+        """
+        found = {name: self.vector()}
+        if self.values.ndim == 3 and self.values.shape[1] > 1:
+            differences = [self.values.std(axis=1), np.abs(np.diff(self.values, axis=1)).mean(axis=1)]
+            found[f"{name}_differences"] = np.concatenate(differences, axis=1)
+        return found
+
 
 @dataclass(frozen=True)
 class ClipFeatures:

@@ -24,7 +24,7 @@ _CONTENT: Final[dict[str, Callable[[Any], None]]] = {
     "curves": mlflow_run.log_curves,
     "selection": lambda found: mlflow_run.log_metrics(mlflow_run.selection_metrics(found)),
 }
-"""Kinds that log what a dataset holds: numbers and figures of evaluations, training curves in nested runs, and losses of
+"""Kinds that log what a dataset holds: numbers and figures of evaluations, training curves in nested runs, losses of
 families that models were chosen from."""
 
 _FILE: Final = "artifact"

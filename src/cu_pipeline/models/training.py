@@ -176,7 +176,8 @@ def _told(selection: Selection, training: Examples, validation: Examples) -> str
     how = f"{len(training)} clips to learn from, {len(validation)} to choose among epochs"
     if selection.fitted.cross_fitted is not None:
         how = f"{len(training) + len(validation)} clips to learn from, each predicted by models without its unit"
-    losses = [f"{one.family} {one.note if one.loss is None else f'{one.loss:.3f}'}" for one in selection.scores]
+    losses = [f"{one.family} {one.loss:.3f}" for one in selection.scores if one.loss is not None]
+    losses += sorted({one.note for one in selection.scores if one.note})
     return f"{how}; family {selection.candidate.name}" + (f" (loss: {', '.join(losses)})" if losses else "")
 
 

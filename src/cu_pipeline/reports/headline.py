@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cu_pipeline.evaluation.skill import learned_nothing
 from cu_pipeline.reports.figures import words
 
 
@@ -34,6 +35,7 @@ class Headline:
         baseline: name, accuracy and macro-F1 of the best one; None where none was measured.
         challenger: the model that was trained last, where another one is served.
         served: whether the model is served.
+        remark: that it is no better than the majority; "" where it is.
     """
 
     capability: str
@@ -42,6 +44,7 @@ class Headline:
     baseline: tuple[str, float, float] | None
     challenger: Challenger | None = None
     served: bool = True
+    remark: str = ""
 
     @property
     def baseline_in_words(self) -> str:
@@ -53,6 +56,7 @@ class Headline:
 
     def __str__(self) -> str:
         own = f"test accuracy {self.accuracy:.3f}, macro-F1 {self.macro_f1:.3f}"
+        own += f": {self.remark}" if self.remark else ""
         beside = [str(self.challenger)] if self.challenger else [] if self.served else ["not served"]
         return "; ".join([own, self.baseline_in_words or "no baseline was measured", *beside])
 
@@ -67,6 +71,7 @@ def headlines(metrics: Mapping[str, Mapping[str, Any]]) -> list[Headline]:
             _best(found.get("baselines", {})),
             _challenger(found.get("challenger")),
             found.get("served", True),
+            learned_nothing(found) or "",
         )
         for name, found in metrics.items()
         if "test" in found

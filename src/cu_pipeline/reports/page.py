@@ -106,6 +106,7 @@ def _model(
         "version": found.get("model_version", ""),
         "served": found.get("served"),
         "challenger": found.get("challenger", {}).get("model_version", ""),
+        "candidates": found.get("candidates", []),
         "gate": gate,
         "right": [_card(row, cards) for row in _surest(right, most)],
         "wrong": [_card(row, cards) for row in _surest(wrong, most)],

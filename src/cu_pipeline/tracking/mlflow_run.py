@@ -241,7 +241,7 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
     `CAPABILITY/SPLIT/NAME` is of the model that the run trained, whether or not it is served,
     `CAPABILITY/champion/SPLIT/NAME` of the served one, where that is another, and `CAPABILITY/baseline/NAME/…` of
-    baselines.
+    baselines. `CAPABILITY/skill/…` is what the trained model gains over the majority.
     """
     flat = {}
     for capability, splits in report.items():
@@ -249,6 +249,7 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
         places = {split: trained[split] for split in _SPLITS if split in trained}
         if trained is not splits:
             places |= {f"champion/{split}": splits[split] for split in _SPLITS if split in splits}
+        places |= {"skill": trained["skill"]} if "skill" in trained else {}
         places |= {f"baseline/{name}": scores for name, scores in splits.get("baselines", {}).items()}
         for place, scores in places.items():
             for name, value in scores.items():

@@ -18,7 +18,7 @@ from cu_pipeline.models.training import training_data
 from cu_pipeline.pipelines.train import create_pipeline
 
 SMALL = {"epochs": 2, "batch_size": 6, "width": 8}
-OPTIONS = TrainOptions(fusion=SMALL, threads=1)
+OPTIONS = TrainOptions(family="fusion", fusion=SMALL, threads=1)
 
 
 def run(world, folder, options=OPTIONS, seed=7):
@@ -112,7 +112,7 @@ def other_split(world):
 
 
 def other_option(world):
-    return {"options": TrainOptions(fusion=SMALL | {"learning_rate": 1e-3}, threads=1)}
+    return {"options": TrainOptions(family="fusion", fusion=SMALL | {"learning_rate": 1e-3}, threads=1)}
 
 
 def other_family(world):

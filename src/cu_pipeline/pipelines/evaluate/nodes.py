@@ -12,6 +12,7 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import BaselineData, facts_of
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
+from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
@@ -158,6 +159,9 @@ def measure_models(
         answers = {split: truth.answers(split, own) for split in truth.clips}
         measured = model_report(answers, list(truth.capability.classes), seed, options)
         report[name] = {"model_version": models[name].version} | measured
+        if len(answers["test"]):
+            units = truth.clips["test"]["group"].to_numpy(dtype=str)
+            report[name]["skill"] = skill(answers["test"], truth.shares, units, seed).to_json()
     return report
 
 
@@ -178,9 +182,15 @@ def measure_baselines(
 
 
 def gather_metrics(
-    shown: dict[str, Any], challengers: dict[str, Any], baselines: dict[str, Any], decisions: dict[str, Any]
+    shown: dict[str, Any],
+    challengers: dict[str, Any],
+    baselines: dict[str, Any],
+    decisions: dict[str, Any],
+    bundles: dict[str, Bundle],
 ) -> dict[str, Any]:
     """Put the numbers together: of the served model first, of a challenger that is kept back beside it.
+
+    What the trained model's family was chosen from stands there too.
 
     Returns:
         The `metrics` dataset: capability -> split -> numbers, and what plots need.
@@ -193,9 +203,12 @@ def gather_metrics(
             continue
         served = first["model_version"] == gate.Decision(**decision).served
         beside = {"challenger": other} if found and other else {}
-        report[name] = first | {"served": served, "baselines": baselines[name]} | beside
+        chosen_from = {"candidates": list(bundles[name].candidates)} if bundles[name].candidates else {}
+        report[name] = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
         if "test" in first:
             _log.info("%s: %s", name, _summary(report[name]))
+            if (found := learned_nothing(report[name])) is not None:
+                _log.warning("%s: %s", name, found)
         else:
             _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
     return report
@@ -252,7 +265,7 @@ def _baseline_data(truth: Judged, split: str, bundle: Bundle, store: FeatureStor
     features = read_features(clips, store, bundle.inputs).vectors()
     return BaselineData(
         clips["text"].tolist(),
-        {name: feature.vector() for name, feature in features.items()},
+        {key: values for name, feature in features.items() for key, values in feature.summaries(name).items()},
         facts_of(clips),
         indicators(clips["label"], truth.capability),
     )

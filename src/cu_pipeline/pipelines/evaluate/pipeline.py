@@ -79,7 +79,7 @@ def _measurements() -> list[Node]:
         ),
         Node(
             nodes.gather_metrics,
-            ["shown_metrics", "challenger_metrics", "baseline_metrics", "gate"],
+            ["shown_metrics", "challenger_metrics", "baseline_metrics", "gate", "bundles"],
             "metrics",
             name="gather_metrics",
         ),

@@ -1,0 +1,89 @@
+"""Whether a model knows more than how common each answer is."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.evaluation.metrics import ScoredClips
+
+ALPHA: Final = 0.05
+"""Chance, at most, that a model is said to be better than the majority when it is not."""
+
+_DRAWS: Final = 1999
+_LEAST: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A model beside the majority, which gives every clip the commonest answer and all answers' shares.
+
+    Attributes:
+        n: test clips.
+        accuracy_gain: the model's accuracy minus the majority's.
+        loss_gain: the majority's mean negative log-likelihood minus the model's.
+        p_value: that chance alone gives a gain as large, of the better of the two.
+    """
+
+    n: int
+    accuracy_gain: float
+    loss_gain: float
+    p_value: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The part `skill` of the `metrics` dataset."""
+        return asdict(self) | {"better": self.p_value <= ALPHA}
+
+
+def skill(answers: ScoredClips, shares: NDArray[np.float64], units: NDArray[Any], seed: int) -> Skill:
+    """Compare a model with the majority on the same clips.
+
+    The gains of a unit's clips change their sign together, at random: a paired permutation test over units (Good,
+    "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005), of accuracy and of loss; the lesser p-value
+    counts twice (Bonferroni).
+
+    Args:
+        answers: the model's, of n test clips.
+        shares: (classes): how common each class is among training clips.
+        units: (n): what ties clips together.
+        seed: of the random signs.
+    """
+    usual = ScoredClips.decide(answers.kind, answers.truth, np.tile(shares, (len(answers), 1)))
+    gains = np.stack(
+        [
+            answers.correct().astype(np.float64) - usual.correct(),
+            _losses(usual) - _losses(answers),
+        ]
+    )
+    _, places = np.unique(units.astype(str), return_inverse=True)
+    sums = np.stack([np.bincount(places, weights=gain) for gain in gains])
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(_DRAWS, sums.shape[1]))
+    reached = (signs @ sums.T >= sums.sum(axis=1) - 1e-9).sum(axis=0)
+    p_value = float(min(2 * (1 + reached.min()) / (1 + _DRAWS), 1.0))
+    return Skill(len(answers), float(gains[0].mean()), float(gains[1].mean()), p_value)
+
+
+def learned_nothing(measured: Mapping[str, Any]) -> str | None:
+    """Say that a model is no better than the majority; None: it is better, or was not measured.
+
+    Args:
+        measured: a capability's part of the `metrics` dataset.
+    """
+    found = measured.get("skill")
+    if not found or found["better"]:
+        return None
+    return (
+        f"no better than the majority on {found['n']} test clips (accuracy {found['accuracy_gain']:+.3f}, loss "
+        f"{-found['loss_gain']:+.3f}, p = {found['p_value']:.2f})"
+    )
+
+
+def _losses(answers: ScoredClips) -> NDArray[np.float64]:
+    """Negative log-likelihood of each clip: (n)."""
+    said = np.clip(answers.probabilities, _LEAST, 1 - _LEAST)
+    if answers.kind is Kind.SINGLE:
+        return np.asarray(-np.log((said * answers.truth).sum(axis=1)))
+    return np.asarray(-np.log(np.where(answers.truth, said, 1 - said)).sum(axis=1))
