@@ -51,7 +51,7 @@ def _words() -> Any:
     from sklearn.pipeline import make_pipeline
 
     vectoriser = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")  # noqa: S106
-    return make_pipeline(vectoriser, LogisticRegression(C=10, max_iter=300))
+    return make_pipeline(vectoriser, LogisticRegression(C=10, solver="newton-cg", tol=1e-3))
 
 
 def _spelling() -> Any:
@@ -61,7 +61,7 @@ def _spelling() -> Any:
 
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")  # noqa: S106
     characters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(2, 5), max_features=200_000)
-    classifier = LogisticRegression(C=10, max_iter=300, class_weight="balanced")
+    classifier = LogisticRegression(C=10, solver="newton-cg", tol=1e-3, class_weight="balanced")
     return make_pipeline(make_union(words, characters), classifier)
 
 

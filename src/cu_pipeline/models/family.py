@@ -72,7 +72,7 @@ class Fitted:
         weights: name -> array.
         history: a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
         cross_fitted: logits (n, classes) of all clips, those of training first, each by models that have not seen its
-            group; None: there are none, and the model is calibrated on the validation clips.
+            group, NaN where none was asked; None: there are none, and the model is calibrated on the validation clips.
     """
 
     config: dict[str, Any]

@@ -43,3 +43,19 @@ def grouped_folds(groups: NDArray[np.int64], truth: NDArray[np.bool_], count: in
         warnings.simplefilter("ignore", UserWarning)  # of answers with fewer clips than folds
         turns = list(divider.split(np.zeros(len(groups)), answers.ravel(), groups))
     return [Fold(seen, unseen) for seen, unseen in turns if len(seen) and len(unseen)]
+
+
+def sample_of_units(units: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Positions of the clips of random units, about `most` of them, in order; of all clips where there are no more.
+
+    Args:
+        units: (n): what is tied together.
+        most: clips; the last unit may go beyond that.
+        seed: of the draw.
+    """
+    if len(units) <= most:
+        return np.arange(len(units))
+    names, sizes = np.unique(units, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    drawn = order[: np.searchsorted(np.cumsum(sizes[order]), most) + 1]
+    return np.flatnonzero(np.isin(units, names[drawn]))

@@ -1,7 +1,8 @@
 """Linear experts, one for each view of a clip, whose opinions are pooled by what they are worth on unseen clips."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from cu_pipeline.models.earlier_linear import EarlierLinearModel
 from cu_pipeline.models.expert_pool import ExpertPool, cross_fitted_logits, even_pool, fit_pool
 from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
 from cu_pipeline.models.expert_views import View, load_reading, views_of
-from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
-from cu_pipeline.models.folds import grouped_folds
+from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights
+from cu_pipeline.models.folds import Fold, grouped_folds, sample_of_units
 from cu_pipeline.models.logistic import Coefficients, hard_labels, levels
 
 _WORTHLESS: Final = 1e-3
@@ -33,11 +34,14 @@ class LinearOptions(Options):
             not seen; the first where there are too few groups for that.
         folds: of the cross-validation.
         max_iterations: of the solver.
+        sample: clips, about, on which strengths and the experts' weights are chosen where there are more; all clips
+            are learned from then.
     """
 
     strengths: tuple[float, ...] = Field((10.0, 1.0, 100.0), min_length=1)
     folds: int = Field(5, ge=2, le=20)
     max_iterations: int = Field(300, ge=10)
+    sample: int = Field(5000, ge=100)
 
 
 class LinearModel:
@@ -71,33 +75,22 @@ class Linear:
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: LinearOptions, seed: int) -> Fitted:
         """Fit experts and pool on all clips; those of the validation split are learned from, too."""
         examples = train.joined(validation)
+        asked = sample_of_units(examples.units, options.sample, seed)
+        panel = _Panel.of(examples.take(asked), kind, options, seed)
         answers = hard_labels(examples.targets, kind)
-        groups = np.arange(len(examples)) if examples.groups is None else examples.groups
-        folds = grouped_folds(groups, answers.truth, options.folds, seed)
-        school = School(answers, kind, options.max_iterations, folds)
-        views = [view for view in views_of(examples.features.features) if view.of(examples.features).present.any()]
-        looked, tried = [], []
-        for view in each(iter(views), "fit linear experts", len(views), "expert"):
-            looked.append(Lesson.of(view, examples.features))
-            tried.append(school.choose(looked[-1], options.strengths))
-        scores = np.stack([one.scores for one in tried]) if tried else np.zeros((0, *examples.targets.shape))
-        pool = fit_pool(scores, answers, kind) if folds and tried else even_pool(len(tried), levels(answers, kind))
-        kept = [place for place, weight in enumerate(pool.weights) if weight > _WORTHLESS]
-        experts = [school.fitted(looked[place], tried[place].setting) for place in kept]
-        held_out = cross_fitted_logits(scores, answers, kind, folds)
-        pool = ExpertPool(pool.weights[kept], pool.bias)
-        config = {
-            "kind": kind.value,
-            "experts": [
-                _told(views[place], tried[place], weight) for place, weight in zip(kept, pool.weights, strict=True)
-            ],
-        }
-        history = [
-            {"epoch": number, "strength": one.setting.strength, "val_loss": one.loss}
-            for number, one in enumerate(tried, 1)
-            if folds
-        ]
-        return Fitted(config, _weights(experts, pool), history, held_out.astype(np.float32) if folds else None)
+        school = School(answers, kind, options.max_iterations, ())
+        experts = []
+        for place in each(iter(panel.kept), "fit linear experts on all clips", len(panel.kept), "expert"):
+            whole = len(asked) == len(examples)
+            lesson = panel.lessons[place] if whole else Lesson.of(panel.lessons[place].view, examples.features)
+            experts.append(school.fitted(lesson, panel.tried[place].setting))
+        held_out = None
+        if panel.folds:
+            held_out = np.full(examples.targets.shape, np.nan, dtype=np.float32)
+            held_out[asked] = panel.held_out
+        pool = ExpertPool(panel.pool.weights[panel.kept], panel.pool.bias)
+        config = {"kind": kind.value, "experts": panel.told()}
+        return Fitted(config, _weights(experts, pool), panel.history(), held_out)
 
     def load(self, config: dict[str, Any], weights: Weights) -> "LinearModel | EarlierLinearModel":
         """Take readings and coefficients."""
@@ -119,15 +112,65 @@ class Linear:
         return LinearModel(experts, pool, Kind(config["kind"]))
 
 
-def _told(view: View, tried: Tried, weight: float) -> dict[str, Any]:
-    return {
-        "feature": view.feature,
-        "form": view.form,
-        "weight": round(float(weight), 4),
-        "strength": tried.setting.strength,
-        "balanced": tried.setting.balanced,
-        "loss": None if np.isnan(tried.loss) else round(tried.loss, 4),
-    }
+@dataclass(frozen=True)
+class _Panel:
+    """What cross-validation says of all experts and of their pool.
+
+    Attributes:
+        folds: by which clips were held out.
+        lessons: what each expert looked at.
+        tried: what it is worth.
+        pool: of them all.
+        held_out: (n, classes): logits by experts and pools that have not seen a clip's unit.
+    """
+
+    folds: Sequence[Fold]
+    lessons: Sequence[Lesson]
+    tried: Sequence[Tried]
+    pool: ExpertPool
+    held_out: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, examples: Examples, kind: Kind, options: LinearOptions, seed: int) -> Self:
+        """Choose each expert's setting, and weigh them."""
+        answers = hard_labels(examples.targets, kind)
+        folds = grouped_folds(examples.units, answers.truth, options.folds, seed)
+        school = School(answers, kind, options.max_iterations, folds)
+        views = [view for view in views_of(examples.features.features) if view.of(examples.features).present.any()]
+        lessons, tried = [], []
+        for view in each(iter(views), "fit linear experts", len(views), "expert"):
+            lessons.append(Lesson.of(view, examples.features))
+            tried.append(school.choose(lessons[-1], options.strengths))
+        scores = np.stack([one.scores for one in tried]) if tried else np.zeros((0, *examples.targets.shape))
+        pool = fit_pool(scores, answers, kind) if folds and tried else even_pool(len(tried), levels(answers, kind))
+        return cls(folds, lessons, tried, pool, cross_fitted_logits(scores, answers, kind, folds))
+
+    @property
+    def kept(self) -> list[int]:
+        """Places of the experts that are worth something."""
+        return [place for place, weight in enumerate(self.pool.weights) if weight > _WORTHLESS]
+
+    def told(self) -> list[dict[str, Any]]:
+        """What a bundle says of the experts that are kept."""
+        return [
+            {
+                "feature": self.lessons[place].view.feature,
+                "form": self.lessons[place].view.form,
+                "weight": round(float(self.pool.weights[place]), 4),
+                "strength": self.tried[place].setting.strength,
+                "balanced": self.tried[place].setting.balanced,
+                "loss": round(self.tried[place].loss, 4) if self.folds else None,
+            }
+            for place in self.kept
+        ]
+
+    def history(self) -> History:
+        """A record an expert."""
+        return [
+            {"epoch": number, "strength": one.setting.strength, "val_loss": one.loss}
+            for number, one in enumerate(self.tried, 1)
+            if self.folds
+        ]
 
 
 def _weights(experts: Sequence[Expert], pool: ExpertPool) -> dict[str, NDArray[Any]]:

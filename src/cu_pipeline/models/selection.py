@@ -149,12 +149,14 @@ class Selector:
                 results[one.name] = self._tried(one, folds, ends if place >= _ALWAYS else float("inf"))
             except _OutOfTimeError:
                 _log.warning("family %s is left out: %g minutes were over", one.name, options.minutes)
-        best = min(results.values(), key=lambda one: float(np.average(one.losses, weights=answers.weight)))
-        behind = {name: _behind(one, best, answers.weight, everything.units) for name, one in results.items()}
+        # a family that chooses its settings on a sample has predicted that sample alone
+        weight = answers.weight * np.isfinite([one.losses for one in results.values()]).all(axis=0)
+        best = min(results.values(), key=lambda one: _mean(one.losses, weight))
+        behind = {name: _behind(one, best, weight, everything.units) for name, one in results.items()}
         chosen = next(results[name] for name, (worse_by, error) in behind.items() if worse_by <= error)
         late = f"left out: {options.minutes:g} minutes were over"
         scores = [
-            _score(results[one.name], answers.weight, behind[one.name], chosen)
+            _score(results[one.name], weight, behind[one.name], chosen)
             if one.name in results
             else CandidateScore(one.name, note=late)
             for one in candidates
@@ -180,7 +182,10 @@ class Selector:
             logits = self._cross_fitted(candidate, folds, ends)
         targets = np.r_[self.training.targets, self.validation.targets]
         truth = hard_labels(targets, self.kind).truth.astype(np.float32)
-        losses = clip_losses(logits, truth, self.kind, temperature(logits, truth, self.kind))
+        asked = np.isfinite(logits).all(axis=1)
+        scale = temperature(logits[asked], truth[asked], self.kind)
+        losses = np.full(len(logits), np.nan)
+        losses[asked] = clip_losses(logits[asked], truth[asked], self.kind, scale)
         return _Result(candidate, replace(fitted, cross_fitted=logits), losses, time.monotonic() - started)
 
     def _cross_fitted(self, candidate: Candidate, folds: Sequence[Fold], ends: float) -> Logits:
@@ -208,16 +213,24 @@ def _parted(seen: Examples, kind: Kind, seed: int) -> tuple[Examples, Examples]:
     return seen.take(inner[0].seen), seen.take(inner[0].unseen)
 
 
+def _mean(losses: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """The weighted mean; what has no weight may be NaN."""
+    counted = weight > 0
+    return float(np.average(losses[counted], weights=weight[counted]))
+
+
 def _behind(one: _Result, best: _Result, weight: NDArray[np.float64], units: NDArray[np.int64]) -> tuple[float, float]:
     """How much greater a loss is than the best one, and the standard error of that."""
     difference = one.losses - best.losses
-    worse_by = float(np.average(difference, weights=weight))
-    _, places = np.unique(units, return_inverse=True)
-    sums = np.bincount(places, weights=weight * (difference - worse_by))
+    worse_by = _mean(difference, weight)
+    counted = weight > 0
+    _, places = np.unique(units[counted], return_inverse=True)
+    sums = np.bincount(places, weights=weight[counted] * (difference[counted] - worse_by))
     variance = np.square(sums).sum() * len(sums) / max(len(sums) - 1, 1)
     return worse_by, float(np.sqrt(variance) / weight.sum())
 
 
 def _score(one: _Result, weight: NDArray[np.float64], behind: tuple[float, float], chosen: _Result) -> CandidateScore:
-    loss = float(np.average(one.losses, weights=weight))
-    return CandidateScore(one.candidate.name, loss, *behind, seconds=one.seconds, chosen=one is chosen)
+    return CandidateScore(
+        one.candidate.name, _mean(one.losses, weight), *behind, seconds=one.seconds, chosen=one is chosen
+    )

@@ -9,7 +9,7 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import Split
-from cu_pipeline.features.clip_features import read_features
+from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
@@ -78,7 +78,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     import transformers
 
     rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
-    candidates = _candidates(options, extractors)
+    candidates = _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
     return json_sha256(
         {
@@ -110,7 +110,7 @@ def train(
     Raises:
         ConfigurationError: no family in question reads any of the features in use.
     """
-    capability, candidates = data.capability, _candidates(options, extractors)
+    capability, candidates = data.capability, _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
     inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
     _use_threads(options.threads)
@@ -143,6 +143,11 @@ def train(
         scope=capability.scope,
         candidates=tuple(one.to_json() for one in selection.scores),
     )
+
+
+def _applicable(clips: pd.DataFrame, extractors: Mapping[str, Extractor]) -> dict[str, Extractor]:
+    """The extractors whose content any clip has: a feed of texts has no frames, and needs no memory for them."""
+    return {name: one for name, one in extractors.items() if (clips[content_column(name)] != "").any()}
 
 
 def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> list[Candidate]:
@@ -190,7 +195,8 @@ def _calibrated(
         logits, targets = model.logits(validation.features.only(chosen.inputs)), validation.targets
     else:
         answers = hard_labels(training.joined(validation).targets, capability.kind)
-        logits, targets = fitted.cross_fitted, answers.truth.astype(np.float32)
+        asked = np.isfinite(fitted.cross_fitted).all(axis=1)
+        logits, targets = fitted.cross_fitted[asked], answers.truth[asked].astype(np.float32)
     scale = temperature(logits, targets, capability.kind)
     if capability.kind is not Kind.MULTI:
         return scale, {}
