@@ -44,7 +44,7 @@ help: ## list the commands
 
 install: $(VENV)/.installed ## install what runs need into .venv
 
-run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [REPLACE=1] [PARAMS=train.fusion.epochs=5] [ENV=gpu] [PIPELINES=train]
+run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [REPLACE=1] [PARAMS=train.linear.folds=10] [ENV=gpu] [PIPELINES=train]
 	@$(BIN)/kedro run $(RUN_OPTIONS)
 
 repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded
@@ -91,8 +91,8 @@ bench-decode: $(VENV)/.installed $(VENV)-peers/.installed ## measure decoding be
 bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to a million rows
 	@$(BIN)/python benchmarks/collect.py --output benchmarks/collect.json
 
-bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5]
-	@$(BIN)/python benchmarks/models.py $(SETS) --seeds $(or $(SEEDS),5) --output benchmarks/models.json
+bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5] [FAMILIES="auto fusion"]
+	@$(BIN)/python benchmarks/models.py $(SETS) --seeds $(or $(SEEDS),5) $(if $(FAMILIES),--families $(FAMILIES)) --output benchmarks/models.json
 
 label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [ENV=gpu]
 	$(call port_free,$(LABEL_PORT),LABEL_PORT)

@@ -29,11 +29,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.clip_features import ClipFeatures, read_features
+from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
-from cu_pipeline.models.families import FAMILIES
+from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples
+from cu_pipeline.models.probabilities import temperature
+from cu_pipeline.models.selection import Candidate, Selector
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,8 +59,7 @@ def featurized(manifest, folder):
     clips = clips[clips["clip_id"].isin(label.index)].reset_index(drop=True)
     store = FeatureStore(folder / "data/04_feature")
     inputs = {name: FeatureInput.of(one) for name, one in build_all(FeatureOptions()).items()}
-    if not (clips["media_sha256"] != "").any():
-        del inputs["frames"]
+    inputs = {name: one for name, one in inputs.items() if (clips[content_column(name)] != "").any()}
     answers, classes = pd.factorize(label.loc[clips["clip_id"]], sort=True)
     return clips, answers, len(classes), read_features(clips, store, inputs)
 
@@ -109,23 +110,34 @@ def the_obvious(texts, features, answers, classes, seen, unseen):
 
 
 def learned(family, examples, seen, seed):
-    """Fit a family; one in seven groups chooses epochs, and sets the temperature where nothing is cross-fitted."""
-    from cu_pipeline.models.probabilities import temperature
-
-    learner = FAMILIES[family]()
-    wanted = [name for name in learner.reads(build_all(FeatureOptions())) if name in examples.features.features]
-    read = ClipFeatures({name: examples.features[name] for name in wanted}, len(examples))
-    examples = Examples(read, examples.targets, examples.groups)
+    """Fit a family, or the best of several; one in seven groups chooses epochs."""
+    options = TrainOptions(family=family)
+    there = [name for name in build_all(FeatureOptions()) if name in examples.features.features]
+    extractors = {name: one for name, one in build_all(FeatureOptions()).items() if name in there}
+    candidates = [
+        Candidate(name, learner, group, learner.reads(extractors))
+        for name, group in options.candidates.items()
+        if (learner := FAMILIES[name]())
+    ]
     parts = StratifiedGroupKFold(7, shuffle=True, random_state=seed)
     rest, few = next(parts.split(seen, examples.targets[seen].argmax(axis=1), examples.groups[seen]))
     train, validation = examples.take(seen[rest]), examples.take(seen[few])
-    fitted = learner.fit(train, validation, Kind.SINGLE, learner.options(), seed)
-    model = learner.load(fitted.config, fitted.weights)
-    if fitted.cross_fitted is not None:
-        scale = temperature(fitted.cross_fitted, train.joined(validation).targets, Kind.SINGLE)
+    if family == AUTO:
+        selection = Selector(train, validation, Kind.SINGLE, seed).select(candidates, options.auto)
+        chosen, fitted = selection.candidate, selection.fitted
     else:
-        scale = temperature(model.logits(validation.features), validation.targets, Kind.SINGLE)
-    return lambda features: softmax(model.logits(features).astype(float) / scale, axis=1)
+        chosen = candidates[0]
+        both = (train.only(chosen.inputs), validation.only(chosen.inputs))
+        fitted = chosen.learner.fit(*both, Kind.SINGLE, chosen.options, seed)
+    model = chosen.learner.load(fitted.config, fitted.weights)
+    if fitted.cross_fitted is not None:
+        logits, answers = fitted.cross_fitted, train.joined(validation).targets
+        asked = np.isfinite(logits).all(axis=1)
+        scale = temperature(logits[asked], answers[asked], Kind.SINGLE)
+    else:
+        logits = model.logits(validation.features.only(chosen.inputs))
+        scale = temperature(logits, validation.targets, Kind.SINGLE)
+    return lambda features: softmax(model.logits(features.only(chosen.inputs)).astype(float) / scale, axis=1)
 
 
 def calibration_error(said, answers):
@@ -170,12 +182,13 @@ def table(by_seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=MANIFEST")
-    parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=list(FAMILIES))
+    parser.add_argument("--families", nargs="+", default=[AUTO], choices=[AUTO, *FAMILIES])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=6)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than folds
     results = {}
     for given in arguments.sets:
         name, _, manifest = given.partition("=")

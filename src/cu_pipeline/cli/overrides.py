@@ -56,7 +56,7 @@ def drop(metadata: Any, /, names: tuple[str, ...], *, everything: bool) -> None:
     from cu_pipeline.tracking.params_file import dropped
 
     if bool(names) == everything:
-        raise click.UsageError("name parameters or groups, such as train.fusion.epochs, or give --all")
+        raise click.UsageError("name parameters or groups, such as train.linear.folds, or give --all")
     root = Path(metadata.project_path)
     with told_in_words(root), _locked(root):
         loader = _loader(root)

@@ -12,7 +12,7 @@ from cu_pipeline.tracking.given_texts import GIVEN_TEXTS
 
 _OPENING: Final = {"[": "]", "{": "}"}
 _HELP: Final = r"""Parameters for this run: key=value,key=value, with dots for nesting, such as
-train.fusion.epochs=5. A comma in a value is written `\,`, unless it stands in [a,b] or {a: b}."""
+train.linear.folds=10. A comma in a value is written `\,`, unless it stands in [a,b] or {a: b}."""
 
 
 class ParamsOption(click.Option):

@@ -4,13 +4,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from cu_pipeline.core.capability import indicators
+from cu_pipeline.core.capability import Capability, indicators
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
-from cu_pipeline.evaluation.baselines import BaselineData, facts_of
+from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
@@ -175,7 +175,8 @@ def measure_baselines(
     """
     report = {}
     for name, truth in judged.items():
-        train, test = (_baseline_data(truth, split, bundles[name], store) for split in ("train", "test"))
+        known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
+        train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
         usable = len(train.texts) and len(test.texts)
         report[name] = baseline_report(train, test, truth.capability.kind, seed, options) if usable else {}
     return report
@@ -260,14 +261,13 @@ def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> b
     return not contents or len(store.missing(one, sorted(contents))) < len(contents)
 
 
-def _baseline_data(truth: Judged, split: str, bundle: Bundle, store: FeatureStore) -> BaselineData:
-    clips = truth.clips[split]
+def _baseline_data(clips: pd.DataFrame, capability: Capability, bundle: Bundle, store: FeatureStore) -> BaselineData:
     features = read_features(clips, store, bundle.inputs).vectors()
     return BaselineData(
         clips["text"].tolist(),
         {key: values for name, feature in features.items() for key, values in feature.summaries(name).items()},
         facts_of(clips),
-        indicators(clips["label"], truth.capability),
+        indicators(clips["label"], capability),
     )
 
 
