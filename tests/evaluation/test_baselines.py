@@ -1,10 +1,11 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
+from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for, some
 
 
 def data(n: int, seed: int, classes: int = 3) -> BaselineData:
@@ -96,3 +97,13 @@ def test_columns_stay_with_their_classes_where_training_clips_lack_one(kind):
         assert (probabilities[:, 1] == 0).all()
         others = ~test.truth[:, 1]
         assert (probabilities.argmax(1) == test.truth.argmax(1))[others].mean() > 0.9
+
+
+def test_a_sample_of_training_clips_depends_on_their_ids_alone():
+    clips = pd.DataFrame({"clip_id": [f"c{number}" for number in range(50)]})
+    drawn = some(clips, 20)
+    assert len(drawn) == 20
+    assert drawn.index.is_monotonic_increasing
+    backwards = some(clips.iloc[::-1], 20)
+    assert sorted(backwards["clip_id"]) == sorted(drawn["clip_id"])
+    assert some(clips, 50) is clips

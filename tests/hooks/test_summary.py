@@ -59,3 +59,14 @@ def test_only_a_report_that_there_is_is_pointed_at(tmp_path: Path, caplog) -> No
             page.touch()
         SummaryHooks(state).after_pipeline_run(DataCatalog())
         assert (str(page) in caplog.text) == there
+
+
+def test_the_end_of_a_run_says_where_nothing_was_learned() -> None:
+    numbers = {"accuracy": 0.3, "macro_f1": 0.1}
+    skill = {"n": 40, "accuracy_gain": -0.025, "loss_gain": -0.5, "p_value": 0.83, "better": False}
+    line = results(headlines({"topic": {"test": numbers, "skill": skill}})).splitlines()[1]
+    assert line == (
+        "  topic  test accuracy 0.300, macro-F1 0.100: no better than the majority on 40 test clips (accuracy -0.025, "
+        "loss +0.500, p = 0.83); no baseline was measured"
+    )
+    assert "majority" not in results(headlines({"topic": {"test": numbers, "skill": skill | {"better": True}}}))

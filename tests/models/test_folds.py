@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.models.folds import grouped_folds
+from cu_pipeline.models.folds import grouped_folds, sample_of_units
 
 
 def test_groups_stay_whole_and_each_clip_is_unseen_once():
@@ -29,3 +29,13 @@ def test_where_nothing_can_be_held_out_there_are_no_folds(groups, classes):
 def test_three_groups_give_three_folds():
     truth = np.eye(2, dtype=bool)[np.arange(9) % 2]
     assert len(grouped_folds(np.arange(9) // 3, truth, 5, 0)) == 3
+
+
+def test_a_sample_has_whole_units_and_about_as_many_clips_as_wanted():
+    units = np.random.default_rng(0).integers(0, 300, 1000)
+    drawn = sample_of_units(units, 200, seed=1)
+    assert 200 <= len(drawn) <= 200 + np.bincount(units).max()
+    assert len(np.flatnonzero(np.isin(units, units[drawn]))) == len(drawn)
+    assert (np.diff(drawn) > 0).all()
+    assert sample_of_units(units, 200, seed=2).tolist() != drawn.tolist()
+    assert sample_of_units(units, 1000, seed=1).tolist() == list(range(1000))

@@ -197,3 +197,22 @@ def test_doubtful_labels_weigh_less():
     several = hard_labels(np.float32([[0.9, 0.2], [0.5, 1.0]]), Kind.MULTI)
     assert several.truth.tolist() == [[True, False], [True, True]]
     assert several.weight == pytest.approx([0.85, 0.75])
+
+
+def test_of_many_clips_a_sample_of_units_chooses_and_all_are_learned_from(told_examples):
+    many = told_examples(400, 0)
+    units = np.repeat(np.arange(100), 4)
+    many = Examples(many.features, many.targets, units)
+    fitted, model = fit(many, sample=100)
+    asked = np.isfinite(fitted.cross_fitted).all(axis=1)
+    assert 100 <= asked.sum() <= 104
+    assert (asked.reshape(100, 4).all(axis=1) | ~asked.reshape(100, 4).any(axis=1)).all(), "units stay whole"
+    of_all, of_sample = (
+        right(model, told_examples(300, 1)),
+        right(fit(many.take(asked.nonzero()[0]))[1], told_examples(300, 1)),
+    )
+    assert of_all.mean() >= of_sample.mean()
+    mean = fitted.weights["frames.mean/mean"]
+    np.testing.assert_allclose(
+        mean, many.features["frames"].values.mean(axis=1)[many.features["frames"].present].mean(axis=0), rtol=1e-4
+    )

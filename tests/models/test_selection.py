@@ -140,3 +140,20 @@ def test_where_all_clips_are_of_one_unit_the_first_that_learns_is_taken(examples
 def test_an_unknown_candidate_is_named():
     with pytest.raises(ValueError, match=r"candidates \['forest'\] are no model families; allowed: majority"):
         TrainOptions(auto={"candidates": ["majority", "forest"]})
+
+
+class OnSome(Majority):
+    """Predicts half of the clips only when it is fitted, as a family does that chooses on a sample."""
+
+    def fit(self, train, validation, kind, options, seed):
+        fitted = super().fit(train, validation, kind, options, seed)
+        logits = np.tile(fitted.weights["level"], (len(train), 1))
+        logits[1::2] = np.nan
+        return replace(fitted, cross_fitted=logits)
+
+
+def test_candidates_are_compared_on_clips_that_all_have_predicted(examples):
+    some = candidate("majority")._replace(name="some", learner=OnSome())
+    scores = by_family(choose(examples(80, 0), some, candidate("linear")))
+    assert scores["linear"].chosen
+    assert np.isfinite([scores["some"].loss, scores["some"].worse_by, scores["some"].standard_error]).all()

@@ -275,3 +275,20 @@ def test_a_capability_that_waits_again_keeps_its_served_model_on_the_page(make_r
     models = render_page(results, tmp_path, OPTIONS, LocalMapper(1)).split('<section id="models">')[1]
     assert "no new model" in models
     assert "which was trained before, is served on" in models
+
+
+def test_a_model_that_learned_nothing_and_what_it_was_chosen_from_are_shown(make_results, tmp_path):
+    results = make_results()
+    name, found = next(iter(results.metrics.items()))
+    skill = {"n": 48, "accuracy_gain": 0.02, "loss_gain": -0.1, "p_value": 0.61, "better": False}
+    row = {"worse_by": 0.0, "standard_error": 0.0, "seconds": 1.25, "note": ""}
+    rows = [
+        {"family": "majority", "loss": 1.7321, "chosen": True} | row,
+        {"family": "linear", "loss": None, "chosen": False} | row | {"note": "left out: 20 minutes were over"},
+    ]
+    results.metrics[name] = found | {"skill": skill, "candidates": rows}
+    text = " ".join("".join(Page(render_page(results, tmp_path, OPTIONS, LocalMapper(1))).text).split())
+    assert "no better than the majority on 48 test clips (accuracy +0.020, loss +0.100, p = 0.61)" in text
+    assert text.count("no better than the majority") == 2, "badge and sentence of one model alone"
+    assert "majority ✓1.732" in text
+    assert "left out: 20 minutes were over" in text

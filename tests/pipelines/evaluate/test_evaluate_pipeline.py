@@ -315,3 +315,18 @@ def test_a_champion_that_was_not_trained_again_is_predicted_with(world, caption_
     found = run(world, None, caption_reader)
     assert len(found["predictions"]) == 24
     assert (found["metrics"], found["gate"]) == ({}, {})
+
+
+def test_a_model_that_knows_nothing_is_said_to_be_no_better_than_the_majority(world, caption_reader, contrary, caplog):
+    known = run(world, caption_reader, outputs=["metrics"])["metrics"]["topic"]["skill"]
+    assert (known["n"], known["accuracy_gain"]) == (8, 0.5)
+    assert "majority" not in [line for line in caplog.messages if "no better" in line]
+    report = run(world, contrary, outputs=["metrics"])["metrics"]["topic"]["skill"]
+    assert not report["better"]
+    assert "topic: no better than the majority on 8 test clips (accuracy -0.500" in caplog.text
+
+
+def test_what_the_family_was_chosen_from_stands_beside_the_numbers(world, caption_reader):
+    rows = ({"family": "majority", "loss": 1.1, "chosen": False}, {"family": "fusion", "loss": 0.4, "chosen": True})
+    report = run(world, replace(caption_reader, candidates=rows), outputs=["metrics"])["metrics"]["topic"]
+    assert report["candidates"] == list(rows)
