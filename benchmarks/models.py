@@ -112,10 +112,8 @@ def the_obvious(texts, features, answers, classes, seen, unseen):
 def learned(family, examples, seen, seed):
     """Fit a family, or the best of several; one in seven groups chooses epochs."""
     options = TrainOptions(family=family)
-    there = [name for name in build_all(FeatureOptions()) if name in examples.features.features]
-    extractors = {name: one for name, one in build_all(FeatureOptions()).items() if name in there}
     candidates = [
-        Candidate(name, learner, group, learner.reads(extractors))
+        Candidate(name, learner, group, learner.reads(examples.features.shapes))
         for name, group in options.candidates.items()
         if (learner := FAMILIES[name]())
     ]

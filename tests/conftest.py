@@ -168,7 +168,10 @@ def make_bundle():
              std=0.05, **fields):  # fmt: skip
         torch.manual_seed(seed)
         extractors = build_all(extracted or FeatureOptions())
-        inputs = {name: FeatureInput.of(extractors[name]) for name in reads_vectors(extractors)}
+        inputs = {
+            name: FeatureInput.of(extractors[name])
+            for name in reads_vectors({one: extractor.identity.shape for one, extractor in extractors.items()})
+        }
         head = FusionHead(HeadConfig(len(classes), {name: one.shape for name, one in inputs.items()}, width=8))
         for parameter in head.parameters():
             torch.nn.init.normal_(parameter, std=std)

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.models.ensemble import Ensemble, EnsembleOptions
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
@@ -34,7 +35,7 @@ bundles, scratch = map(Path, sys.argv[1:])
 predictor = Predictor.load(bundles, workers=1)
 prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
 predictor.close()
-assert sorted(prediction.labels) == ["mood", "safety", "topic"]
+assert sorted(prediction.labels) == ["many", "mood", "safety", "topic"]
 assert prediction.facts["width"] == 64
 assert log_prediction(scratch / "log", "r1", prediction)
 assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
@@ -98,7 +99,12 @@ def bundles(make_bundle, tmp_path_factory):
     usual = Majority().fit(clips, clips.take([]), Kind.MULTI, MajorityOptions(), seed=0)
     mood = replace(safety, capability="mood", family="majority", model=usual.config, weights=usual.weights)
     mood.save(folder / "mood")
-    assert {"majority", "fusion", "linear"} == set(FAMILIES), "let a bundle of each family answer here"
+    pooled = Ensemble().fit(
+        clips, clips.take([]), Kind.MULTI, EnsembleOptions(members={"linear": {}, "majority": {}}), 0
+    )
+    many = replace(safety, capability="many", family="ensemble", model=pooled.config, weights=pooled.weights)
+    many.save(folder / "many")
+    assert {"majority", "fusion", "linear", "ensemble"} == set(FAMILIES), "let a bundle of each family answer here"
     return folder
 
 

@@ -85,6 +85,11 @@ class ClipFeatures:
     def __getitem__(self, name: str) -> Feature:
         return self.features[name]
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of one clip's values; () for a text."""
+        return {name: feature.values.shape[1:] for name, feature in self.features.items()}
+
     def vectors(self) -> dict[str, Feature]:
         """Those that are numbers, not texts."""
         return {name: feature for name, feature in self.features.items() if not feature.is_text}

@@ -7,6 +7,7 @@ from pydantic_core import CoreSchema
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options, table_model
+from cu_pipeline.models.ensemble import Ensemble
 from cu_pipeline.models.family import Family
 from cu_pipeline.models.fusion import Fusion, FusionOptions
 from cu_pipeline.models.linear import Linear
@@ -17,6 +18,7 @@ FAMILIES: Final[dict[str, type[Family]]] = {
     "majority": Majority,
     "fusion": Fusion,
     "linear": Linear,
+    "ensemble": Ensemble,
 }
 """Every model family by name. A new one is a new file and a line here."""
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.features.extractor import Extractor
 
 Targets: TypeAlias = NDArray[np.float32]
 """Class probabilities to learn from, (n, classes)."""
@@ -103,8 +102,12 @@ class Family(Protocol):
     options: ClassVar[type[Options]]
     revision: ClassVar[int | str]
 
-    def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
-        """Choose from the extractors in use those whose features it reads, in its order."""
+    def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """Choose from the features in use those that it reads, in its order.
+
+        Args:
+            shapes: extractor -> shape of one clip's feature; () for a text.
+        """
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
         """Learn; the same arguments, machine kind and thread count give the same bytes.
@@ -125,9 +128,9 @@ class Family(Protocol):
         """
 
 
-def reads_vectors(extractors: Mapping[str, Extractor]) -> list[str]:
-    """The extractors whose features are vectors: what most families read."""
-    return [name for name, extractor in extractors.items() if extractor.identity.shape]
+def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The features that are vectors: what most families read."""
+    return [name for name, shape in shapes.items() if shape]
 
 
 def soft_targets(labels: pd.DataFrame, capability: Capability) -> Targets:

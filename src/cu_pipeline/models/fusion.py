@@ -11,7 +11,6 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_vectors
 
 if TYPE_CHECKING:
@@ -77,9 +76,9 @@ class Fusion:
     options: ClassVar[type[Options]] = FusionOptions
     revision: ClassVar[int | str] = 1
 
-    def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
+    def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """All vectors."""
-        return reads_vectors(extractors)
+        return reads_vectors(shapes)
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: FusionOptions, seed: int) -> Fitted:
         """Fit a head by AdamW; the epoch with the best validation loss is kept, the last one without validation."""

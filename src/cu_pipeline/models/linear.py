@@ -13,7 +13,6 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.progress import each
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.models.earlier_linear import EarlierLinearModel
 from cu_pipeline.models.expert_pool import ExpertPool, cross_fitted_logits, even_pool, fit_pool
 from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
@@ -68,9 +67,9 @@ class Linear:
     options: ClassVar[type[Options]] = LinearOptions
     revision: ClassVar[int | str] = "linear/3"
 
-    def reads(self, extractors: Mapping[str, Extractor]) -> list[str]:
+    def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """Everything."""
-        return list(extractors)
+        return list(shapes)
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: LinearOptions, seed: int) -> Fitted:
         """Fit experts and pool on all clips; those of the validation split are learned from, too."""

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,17 +13,14 @@ from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
-from cu_pipeline.core.progress import each
-from cu_pipeline.models.family import Examples, Family, Fitted, Logits
+from cu_pipeline.models.cross_fitting import cross_fitted
+from cu_pipeline.models.family import Examples, Family, Fitted
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import HardLabels, hard_labels
 from cu_pipeline.models.probabilities import clip_losses, temperature
 
 _ALWAYS: Final = 2
 """Candidates that are tried whatever time they take: the simplest, and one to hold against it."""
-
-_INNER: Final = 6
-"""One in so many units of a fold's clips chooses between epochs."""
 
 _log = logging.getLogger(__name__)
 
@@ -174,12 +172,14 @@ class Selector:
 
     def _tried(self, candidate: Candidate, folds: Sequence[Fold], ends: float) -> _Result:
         started = time.monotonic()
-        if started > ends:
-            raise _OutOfTimeError
+        _check(ends)
         fitted = self._fit(candidate, self.training, self.validation)
         logits = fitted.cross_fitted
         if logits is None:
-            logits = self._cross_fitted(candidate, folds, ends)
+            everything = self.training.joined(self.validation).only(candidate.inputs)
+            logits = cross_fitted(
+                candidate.learner, everything, folds, self.kind, candidate.options, self.seed, partial(_check, ends)
+            )
         targets = np.r_[self.training.targets, self.validation.targets]
         truth = hard_labels(targets, self.kind).truth.astype(np.float32)
         asked = np.isfinite(logits).all(axis=1)
@@ -188,29 +188,14 @@ class Selector:
         losses[asked] = clip_losses(logits[asked], truth[asked], self.kind, scale)
         return _Result(candidate, replace(fitted, cross_fitted=logits), losses, time.monotonic() - started)
 
-    def _cross_fitted(self, candidate: Candidate, folds: Sequence[Fold], ends: float) -> Logits:
-        """Logits (n, classes) of all clips, each by a model of the other folds, some of whose units choose epochs."""
-        everything = self.training.joined(self.validation).only(candidate.inputs)
-        logits = np.zeros(everything.targets.shape, dtype=np.float32)
-        for fold in each(iter(folds), f"compare family {candidate.name}", len(folds), "fold"):
-            if time.monotonic() > ends:
-                raise _OutOfTimeError
-            fitted = self._fit(candidate, *_parted(everything.take(fold.seen), self.kind, self.seed))
-            model = candidate.learner.load(fitted.config, fitted.weights)
-            logits[fold.unseen] = model.logits(everything.features.take(fold.unseen))
-        return logits
-
     def _fit(self, candidate: Candidate, training: Examples, validation: Examples) -> Fitted:
         parts = (training.only(candidate.inputs), validation.only(candidate.inputs))
         return candidate.learner.fit(*parts, self.kind, candidate.options, self.seed)
 
 
-def _parted(seen: Examples, kind: Kind, seed: int) -> tuple[Examples, Examples]:
-    """Some units apart, to choose between epochs; none where all are tied together."""
-    inner = grouped_folds(seen.units, hard_labels(seen.targets, kind).truth, _INNER, seed)
-    if not inner:
-        return seen, seen.take([])
-    return seen.take(inner[0].seen), seen.take(inner[0].unseen)
+def _check(ends: float) -> None:
+    if time.monotonic() > ends:
+        raise _OutOfTimeError
 
 
 def _mean(losses: NDArray[np.float64], weight: NDArray[np.float64]) -> float:

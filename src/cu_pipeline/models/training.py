@@ -157,10 +157,11 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
         ConfigurationError: there is none.
     """
     learners = {name: family(name) for name in options.candidates}
+    shapes = {name: one.identity.shape for name, one in extractors.items()}
     found = [
         Candidate(name, learners[name], group, inputs)
         for name, group in options.candidates.items()
-        if (inputs := learners[name].reads(extractors))
+        if (inputs := learners[name].reads(shapes))
     ]
     if not found:
         raise ConfigurationError(
