@@ -66,4 +66,4 @@ def test_wrong_members_are_named(examples):
 def test_weights_of_something_else_are_refused(examples):
     fitted, _ = fit(examples(30, 0))
     with pytest.raises(BundleError, match="no whole ensemble"):
-        Ensemble().load(fitted.config, {name: fitted.weights[name] for name in fitted.weights if not name.startswith("pool/")})
+        Ensemble().load(fitted.config, {name: one for name, one in fitted.weights.items() if name[:5] != "pool/"})
