@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from transformers import BertModel, BertTokenizerFast
+from transformers.utils import logging
 
 from cu_pipeline.core.weights import weights_path
 from encoding import torch_efficientnet
@@ -33,6 +34,7 @@ class TorchCaptions:
     def __init__(self, max_tokens=128):
         folder = str(weights_path("all-minilm-l6-v2").parent)
         self._max_tokens = max_tokens
+        logging.disable_progress_bar()
         self._tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
         self._network = BertModel.from_pretrained(folder, local_files_only=True).eval()
 
