@@ -16,6 +16,7 @@ REQUIREMENTS: Final = (
     "pydantic",
     "safetensors",
     "scipy",
+    "threadpoolctl",
     "tokenizers",
     "torch",
     "tqdm",
