@@ -43,6 +43,23 @@ def test_workers_get_no_network():
     assert pickle.loads(pickle.dumps(encoder)).identity == encoder.identity
 
 
+def test_other_processes_get_no_caption_network(captions):
+    captions.encode(["loads it"])
+    assert len(pickle.dumps(captions)) < 500
+    assert pickle.loads(pickle.dumps(captions)).identity == captions.identity
+
+
+def test_features_repeat_whatever_the_number_of_threads(monkeypatch):
+    clips = [np.random.default_rng(0).integers(0, 255, (9, 64, 64, 3), dtype=np.uint8)]
+    texts = [f"{'word ' * (length % 17)}{length}" for length in range(50)]
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        found.append((FrameEncoder(count=9, size=64).encode(clips), CaptionEncoder().encode(texts)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
 @pytest.mark.parametrize(
     "change",
     [

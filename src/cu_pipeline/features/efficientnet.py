@@ -1,19 +1,23 @@
-"""EfficientNet-Lite0 as a plain feature network, for inference.
+"""EfficientNet-Lite0 as an ONNX graph.
 
 Architecture: Tan & Le, "EfficientNet" (ICML 2019), in its Lite variant (no squeeze-and-excitation, ReLU6), with
-TensorFlow's "SAME" padding. Batch normalisation is folded into the convolutions when the weights are loaded.
+TensorFlow's "SAME" padding. Batch normalisation is folded into the convolutions.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.features.onnx_network import Graph
 
 FEATURES: Final = 1280
+INPUT: Final = "frames"
 _EPSILON: Final = 1e-3
+
+Weights = Mapping[str, NDArray[Any]]
 
 
 class _Stage(NamedTuple):
@@ -35,105 +39,85 @@ _STAGES: Final = (
 )
 
 
-class _Convolution(nn.Conv2d):
-    """A convolution with "SAME" padding: with stride 2 the odd pixel is added at the right and the bottom."""
+def feature_model(published: Weights) -> bytes:
+    """Build the network from frames to features.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        self._before = (kernel - stride) // 2
-        self._after = kernel - stride - self._before
-        symmetric = self._before == self._after
-        super().__init__(inputs, outputs, kernel, stride, padding=self._before if symmetric else 0, groups=groups)
-        self._pad = not symmetric
+    Args:
+        published: weights as `read_weights` gives them.
 
-    def forward(self, images: Tensor) -> Tensor:
-        if self._pad:
-            images = functional.pad(images, (self._before, self._after, self._before, self._after))
-        return super().forward(images)
-
-
-class _Block(nn.Module):
-    """An inverted residual block: expand, filter each channel, project."""
-
-    def __init__(self, inputs: int, stage: _Stage, stride: int) -> None:
-        super().__init__()
-        width = inputs * stage.expansion
-        self._expand_conv = _Convolution(inputs, width, 1) if stage.expansion > 1 else None
-        self._depthwise_conv = _Convolution(width, width, stage.kernel, stride, groups=width)
-        self._project_conv = _Convolution(width, stage.outputs, 1)
-        self._residual = stride == 1 and inputs == stage.outputs
-
-    def forward(self, images: Tensor) -> Tensor:
-        hidden = images if self._expand_conv is None else functional.relu6(self._expand_conv(images))
-        hidden = self._project_conv(functional.relu6(self._depthwise_conv(hidden)))
-        return hidden + images if self._residual else hidden
+    Returns:
+        An ONNX model: `frames`, uint8 RGB (batch, height, width, 3), to the head's activations averaged over the
+        picture, float32 (batch, 1280).
+    """
+    graph = Graph()
+    hidden = _relu6(graph, _convolution(graph, published, _pixels(graph), "_conv_stem", stride=2))
+    inputs, block = 32, 0
+    for stage in _STAGES:
+        for index in range(stage.repeats):
+            stride = stage.stride if index == 0 else 1
+            further = _block(graph, published, hidden, f"_blocks.{block}.", stride)
+            hidden = graph.node("Add", further, hidden) if stride == 1 and inputs == stage.outputs else further
+            inputs, block = stage.outputs, block + 1
+    head = _relu6(graph, _convolution(graph, published, hidden, "_conv_head"))
+    output = graph.node("Flatten", graph.node("GlobalAveragePool", head))
+    return graph.model({INPUT: (np.uint8, ("batch", "height", "width", 3))}, output, FEATURES)
 
 
-class EfficientNetLite0(nn.Module):
-    """Frames to 1280 features, and to ImageNet's 1000 classes where asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._conv_stem = _Convolution(3, 32, 3, 2)
-        blocks, inputs = [], 32
-        for stage in _STAGES:
-            for index in range(stage.repeats):
-                blocks.append(_Block(inputs, stage, stage.stride if index == 0 else 1))
-                inputs = stage.outputs
-        self._blocks = nn.ModuleList(blocks)
-        self._conv_head = _Convolution(inputs, FEATURES, 1)
-        self._fc = nn.Linear(FEATURES, 1000)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Encode images.
-
-        Args:
-            images: (batch, 3, height, width), RGB, as (value - 127) / 128.
-
-        Returns:
-            (batch, 1280): the head's activations averaged over the picture.
-        """
-        hidden = functional.relu6(self._conv_stem(images))
-        for block in self._blocks:
-            hidden = block(hidden)
-        return functional.relu6(self._conv_head(hidden)).mean((2, 3))
-
-    def classify(self, images: Tensor) -> Tensor:
-        """ImageNet logits (batch, 1000) of images as in `forward`."""
-        logits: Tensor = self._fc(self(images))
-        return logits
-
-
-def load(path: Path) -> EfficientNetLite0:
-    """Read the published PyTorch weights, with batch normalisation folded in.
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the published PyTorch weights; nothing in the file is executed.
 
     Args:
         path: a state dict whose names follow the TensorFlow original (`_conv_stem.weight`, `_bn0.bias`, …).
     """
+    import torch
+
     published = torch.load(path, map_location="cpu", weights_only=True)
-    network = EfficientNetLite0().eval()
-    network.load_state_dict(_folded(published))
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return {name: value.numpy() for name, value in published.items()}
 
 
-def load_last_layer(path: Path) -> nn.Linear:
-    """Read the layer that gives ImageNet's 1000 logits from the network's 1280 features."""
-    published = torch.load(path, map_location="cpu", weights_only=True)
-    layer = nn.Linear(FEATURES, 1000).eval()
-    layer.load_state_dict({name: published[f"_fc.{name}"] for name in ("weight", "bias")})
-    return layer
+def _pixels(graph: Graph) -> str:
+    """Bring pixels to (value - 127) / 128, and the colours to the front."""
+    values = graph.node("Cast", INPUT, to=1)  # float32
+    centred = graph.node("Sub", values, graph.weight("mean", np.float32(127)))
+    scaled = graph.node("Div", centred, graph.weight("scale", np.float32(128)))
+    return graph.node("Transpose", scaled, perm=[0, 3, 1, 2])
 
 
-def _folded(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    state = {name: published[name] for name in ("_fc.weight", "_fc.bias")}
-    for name, weight in published.items():
-        if weight.ndim != 4:
-            continue
-        layer = name.removesuffix(".weight")
-        norm = _norm_after(layer)
-        scale = published[f"{norm}.weight"] / torch.sqrt(published[f"{norm}.running_var"] + _EPSILON)
-        state[f"{layer}.weight"] = weight * scale[:, None, None, None]
-        state[f"{layer}.bias"] = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale
-    return state
+def _block(graph: Graph, published: Weights, hidden: str, prefix: str, stride: int) -> str:
+    """An inverted residual block without its residual: expand, filter each channel, project."""
+    if f"{prefix}_expand_conv.weight" in published:
+        hidden = _relu6(graph, _convolution(graph, published, hidden, f"{prefix}_expand_conv"))
+    hidden = _relu6(graph, _convolution(graph, published, hidden, f"{prefix}_depthwise_conv", stride=stride))
+    return _convolution(graph, published, hidden, f"{prefix}_project_conv")
+
+
+def _convolution(graph: Graph, published: Weights, images: str, layer: str, stride: int = 1) -> str:
+    """A convolution with "SAME" padding: with stride 2 the odd pixel is added at the right and the bottom."""
+    weight, bias = _folded(published, layer)
+    kernel = weight.shape[-1]
+    before = (kernel - stride) // 2
+    after = kernel - stride - before
+    return graph.node(
+        "Conv",
+        images,
+        graph.weight(f"{layer}.weight", weight),
+        graph.weight(f"{layer}.bias", bias),
+        strides=[stride, stride],
+        pads=[before, before, after, after],
+        group=len(weight) if layer.endswith("_depthwise_conv") else 1,
+    )
+
+
+def _relu6(graph: Graph, hidden: str) -> str:
+    return graph.node("Clip", hidden, graph.weight("zero", np.float32(0)), graph.weight("six", np.float32(6)))
+
+
+def _folded(published: Weights, layer: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A convolution's weight and bias with the batch normalisation behind it."""
+    norm, weight = _norm_after(layer), published[f"{layer}.weight"]
+    scale = published[f"{norm}.weight"] / np.sqrt(published[f"{norm}.running_var"] + np.float32(_EPSILON))
+    bias = published[f"{norm}.bias"] - published[f"{norm}.running_mean"] * scale
+    return weight * scale[:, None, None, None], bias
 
 
 def _norm_after(layer: str) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
@@ -17,6 +18,9 @@ from cu_pipeline.media.options import Limits
 
 CHUNK: Final = 32
 """Clips whose features are written together, so the most that a crash costs."""
+
+TOGETHER: Final[Mapping[Source, int]] = {"media": 8, "text": CHUNK}
+"""Contents that are encoded together. More would let the workers, which decode a few clips ahead, wait meanwhile."""
 
 Key = TypeVar("Key")
 
@@ -89,19 +93,30 @@ def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, A
 
 
 class _Buffer:
-    """Prepared contents of one extractor that wait to be encoded together."""
+    """Contents of one extractor that wait to be encoded together, and features that wait to be stored together."""
 
     def __init__(self, extractor: Extractor) -> None:
         self._extractor = extractor
+        self._together = min(TOGETHER[extractor.source], CHUNK)
         self._waiting: list[tuple[str, Any]] = []
+        self._encoded: list[FeatureChunk] = []
         self._done = 0
 
     def add(self, key: str, prepared: Any) -> Iterator[FeatureChunk]:
         self._waiting.append((key, prepared))
-        if len(self._waiting) == CHUNK:
+        if len(self._waiting) == self._together:
+            self._encode()
+        if sum(len(chunk.keys) for chunk in self._encoded) >= CHUNK:
             yield from self.rest()
 
     def rest(self) -> Iterator[FeatureChunk]:
+        self._encode()
+        encoded, self._encoded = self._encoded, []
+        if encoded:
+            keys = [key for chunk in encoded for key in chunk.keys]
+            yield FeatureChunk(self._extractor.identity, keys, np.concatenate([chunk.values for chunk in encoded]))
+
+    def _encode(self) -> None:
         if not self._waiting:
             return
         identity, waiting = self._extractor.identity, self._waiting
@@ -112,7 +127,7 @@ class _Buffer:
             values[usable] = self._extractor.encode([waiting[place][1] for place in usable])
         self._done += len(usable)
         count(f"{identity.name}_encoded", len(usable))
-        yield FeatureChunk(identity, [key for key, _ in waiting], values)
+        self._encoded.append(FeatureChunk(identity, [key for key, _ in waiting], values))
 
     def tell(self, wanted: int) -> None:
         if self._done < wanted:
