@@ -17,10 +17,9 @@ from cu_pipeline.media.decoding import (
     decoder_identity,
     plan_runs,
     sample_frames,
-    sample_positions,
     upright,
 )
-from cu_pipeline.media.sampling import Sampling
+from cu_pipeline.media.sampling import Sampling, sample_positions
 
 clocks = st.lists(st.integers(-1000, 100_000), min_size=1, max_size=50, unique=True).map(sorted)
 
