@@ -111,7 +111,7 @@ def _decode_run(
         context.skip_frame = "DEFAULT" if needed else "NONREF"
         for frame in context.decode(packet):
             if frame.pts in run.wanted and not frame.is_corrupt:
-                yield frame
+                yield _timed(frame, stream)
 
 
 def decode_in_order(path: Path, samplings: Sequence[Sampling[T]]) -> list[list[T]]:
@@ -157,13 +157,20 @@ def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
     with open_video(path) as (container, stream):
         try:
             for frame in container.decode(stream):
-                yield frame
+                yield _timed(frame, stream)
                 decoded += 1
         except decoding_errors() as error:
             detail = f"after {decoded} frames: {describe(error)}"
             raise BadClipError(Reason.TRUNCATED if decoded else Reason.NO_FRAMES, detail) from error
     if not decoded:
         raise BadClipError(Reason.NO_FRAMES, "no picture decodes to a frame")
+
+
+def _timed(frame: "VideoFrame", stream: "VideoStream") -> "VideoFrame":
+    """Give a frame its stream's unit of time, which decoders leave out of those that they give at the end."""
+    if stream.time_base is not None:
+        frame.time_base = stream.time_base
+    return frame
 
 
 def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
