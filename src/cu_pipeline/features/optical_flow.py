@@ -28,7 +28,9 @@ _ERROR: Final = 0.05
 
 
 def dense_flow(first: Picture, second: Picture) -> NDArray[np.float32]:
-    """Find where each pixel of a picture went, in pixels, on one thread.
+    """Find where each pixel of a picture went, in pixels.
+
+    OpenCV uses one thread in this process from then on: worker processes share the cores already.
 
     Returns:
         Right and down, (height, width, 2).
