@@ -89,5 +89,5 @@ def test_parameters_make_the_same_extractor_again():
 
 
 def test_an_unknown_extractor_is_named_with_the_allowed_ones():
-    with pytest.raises(ConfigurationError, match=r"'sounds' is unknown; allowed: frames, captions"):
+    with pytest.raises(ConfigurationError, match=r"'sounds' is unknown; allowed: frames, motion, captions"):
         build("sounds", {})

@@ -17,10 +17,9 @@ from cu_pipeline.media.decoding import (
     decoder_identity,
     plan_runs,
     sample_frames,
-    sample_positions,
     upright,
 )
-from cu_pipeline.media.sampling import Sampling
+from cu_pipeline.media.sampling import Sampling, sample_positions
 
 clocks = st.lists(st.integers(-1000, 100_000), min_size=1, max_size=50, unique=True).map(sorted)
 
@@ -41,6 +40,18 @@ def test_positions_do_not_depend_on_when_the_clock_starts(starts, shift):
 
 def test_long_frames_are_chosen_as_often_as_they_are_shown():
     assert sample_positions([0, 10, 90], 100, 5) == [1, 1, 1, 1, 2]
+
+
+@given(clocks, st.integers(0, 1000), st.integers(1, 32), st.integers(0, 500))
+def test_pairs_are_as_far_apart_as_the_clip_allows(starts, tail, count, gap):
+    positions = Sampling(count, None, gap_s=gap / 1000).positions(starts, starts[-1] + tail, unit_s=1 / 1000)
+    assert len(positions) == 2 * count
+    for earlier, later in zip(positions[::2], positions[1::2], strict=True):
+        assert 0 <= earlier <= later < len(starts)
+        assert earlier < later or len(starts) == 1
+        apart = starts[later] - starts[earlier]
+        assert apart >= gap or (earlier, later) == (0, len(starts) - 1)
+        assert later - earlier <= 1 or starts[later - 1] - starts[earlier] < gap or later == len(starts) - 1
 
 
 MALFORMED = Path(__file__).parents[3] / "shared" / "data" / "malformed"
@@ -89,9 +100,30 @@ def test_well_made_streams_are_not_decoded_from_end_to_end(encode, stream, monke
 @pytest.mark.parametrize("stream", ["short groups of pictures", "mpeg4 without clocks", "one frame"])
 def test_several_samplings_of_a_clip_give_what_each_gives_alone(encode, stream):
     clip = encode(**STREAMS[stream])
-    samplings = [Sampling(count, convert) for count, convert in ((8, small), (3, tiny), (16, small))]
+    samplings = [Sampling(8, small), Sampling(3, tiny), Sampling(4, small, gap_s=0.1), Sampling(16, small)]
     for sampling, frames in zip(samplings, decode_samples(clip, samplings), strict=True):
-        assert np.array_equal(frames, decode_sample(clip, sampling.count, sampling.convert))
+        assert np.array_equal(frames, decode_samples(clip, [sampling])[0])
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_pairs_and_their_times_equal_those_of_decoding_everything(encode, stream):
+    clip = encode(**STREAMS[stream])
+    samplings = [Sampling(count, lambda frame: frame.time, gap_s=0.1) for count in (1, 5, 16)]
+    times = decode_samples(clip, samplings)
+    assert times == decode_in_order(clip, samplings)
+    for earlier, later in zip(times[0][::2], times[0][1::2], strict=True):
+        assert later - earlier == pytest.approx(0.1, abs=0.05) or STREAMS[stream]["frames"] <= 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(21, 32), (32, 32)])
+def test_grey_pictures_are_the_colour_ones_without_colour(encode, turned, width, height):
+    clip = turned(encode(frames=3, width=64, height=48, crf="4"))
+    colour, grey = (
+        decode_sample(clip, 1, lambda frame, pixels=pixels: upright(frame, width, height, pixels))[0]
+        for pixels in ("rgb24", "gray")
+    )
+    assert grey.shape == (height, width)
+    np.testing.assert_allclose(grey, colour @ (0.299, 0.587, 0.114), atol=6)
 
 
 def test_frames_are_those_at_the_centres_of_equal_segments(encode):

@@ -12,12 +12,14 @@ from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.caption_text import CaptionText
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frame_encoder import FrameEncoder
+from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.media.options import Limits
 
 EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "frames": FrameEncoder,
+    "motion": Motion,
     "captions": CaptionEncoder,
     "captions_multilingual": MultilingualCaptionEncoder,
     "caption_text": CaptionText,

@@ -1,11 +1,12 @@
 """Decoding the frames that samplings of a clip need, or all of them in order where the packets do not tell enough."""
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.media.container import PacketIndex, decoding_errors, describe, open_video, read_index
 from cu_pipeline.media.orientation import orientation_of
-from cu_pipeline.media.sampling import Chosen, Sampling, sample_positions
+from cu_pipeline.media.sampling import Chosen, Sampling
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+PixelFormat: TypeAlias = Literal["rgb24", "gray"]
 
 _MARKS_UNREFERENCED: Final = frozenset({"h264", "mpeg2video", "mpeg4"})
 """Codecs in which no frame ever needs one that is marked as not for reference."""
@@ -49,7 +52,7 @@ def decode_needed(index: PacketIndex, stream: "VideoStream", samplings: Sequence
         samplings: what is wanted.
 
     Returns:
-        For each sampling its converted frames in order of time; None when the packets do not tell which frames there
+        For each sampling its converted frames in its order; None when the packets do not tell which frames there
         are, or a decoder did not give a frame that the packets announced.
     """
     packets = index.packets
@@ -59,8 +62,8 @@ def decode_needed(index: PacketIndex, stream: "VideoStream", samplings: Sequence
     shown = sorted(clock for clock, packet in zip(clocks, packets, strict=True) if not packet.is_discard)
     if not shown:
         return None
-    end = index.end
-    chosen = Chosen(samplings, lambda count: [shown[place] for place in sample_positions(shown, end, count)])
+    end, unit_s = index.end, float(index.time_base)
+    chosen = Chosen(samplings, lambda sampling: [shown[place] for place in sampling.positions(shown, end, unit_s)])
     try:
         for run in plan_runs(packets, clocks, sorted(chosen.frames)):
             for frame in _decode_run(packets, run, stream):
@@ -108,7 +111,7 @@ def _decode_run(
         context.skip_frame = "DEFAULT" if needed else "NONREF"
         for frame in context.decode(packet):
             if frame.pts in run.wanted and not frame.is_corrupt:
-                yield frame
+                yield _timed(frame, stream)
 
 
 def decode_in_order(path: Path, samplings: Sequence[Sampling[T]]) -> list[list[T]]:
@@ -116,14 +119,13 @@ def decode_in_order(path: Path, samplings: Sequence[Sampling[T]]) -> list[list[T
 
     Args:
         path: a local media file.
-        samplings: which frames are wanted, at the centres of equal segments of time; of the frames' sequence where
-            they carry no ascending clock.
+        samplings: which frames are wanted; of the frames' sequence where they carry no ascending clock.
 
     Raises:
         BadClipError: `no_frames` when none decodes, `truncated` when an error ends the decoding.
     """
-    clocks = [(frame.pts, frame.duration) for frame in _frames(path)]
-    chosen = Chosen(samplings, partial(_positions, clocks))
+    clocks, unit_s = _clocks(path)
+    chosen = Chosen(samplings, partial(_positions, clocks, unit_s))
     with closing(_frames(path)) as frames:
         for position, frame in enumerate(frames):
             if position in chosen.frames:
@@ -133,12 +135,21 @@ def decode_in_order(path: Path, samplings: Sequence[Sampling[T]]) -> list[list[T
     return chosen.results()
 
 
-def _positions(clocks: Sequence[tuple[int | None, int]], count: int) -> list[int]:
+def _clocks(path: Path) -> tuple[list[tuple[int | None, int]], float]:
+    """When each frame is shown and for how long, and seconds a unit; infinity where that is not known."""
+    clocks, unit_s = [], math.inf
+    for frame in _frames(path):
+        clocks.append((frame.pts, frame.duration))
+        unit_s = float(frame.time_base) if frame.time_base else math.inf
+    return clocks, unit_s
+
+
+def _positions(clocks: Sequence[tuple[int | None, int]], unit_s: float, sampling: Sampling[T]) -> list[int]:
     starts = [clock for clock, _ in clocks if clock is not None]
     if len(starts) < len(clocks) or starts != sorted(set(starts)):
-        return sample_positions(range(len(clocks)), len(clocks), count)
+        return sampling.positions(range(len(clocks)), len(clocks), math.inf)
     duration = clocks[-1][1] or (starts[-1] - starts[0]) // max(len(starts) - 1, 1)
-    return sample_positions(starts, starts[-1] + duration, count)
+    return sampling.positions(starts, starts[-1] + duration, unit_s)
 
 
 def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
@@ -146,13 +157,20 @@ def _frames(path: Path) -> "Generator[VideoFrame, None, None]":
     with open_video(path) as (container, stream):
         try:
             for frame in container.decode(stream):
-                yield frame
+                yield _timed(frame, stream)
                 decoded += 1
         except decoding_errors() as error:
             detail = f"after {decoded} frames: {describe(error)}"
             raise BadClipError(Reason.TRUNCATED if decoded else Reason.NO_FRAMES, detail) from error
     if not decoded:
         raise BadClipError(Reason.NO_FRAMES, "no picture decodes to a frame")
+
+
+def _timed(frame: "VideoFrame", stream: "VideoStream") -> "VideoFrame":
+    """Give a frame its stream's unit of time, which decoders leave out of those that they give at the end."""
+    if stream.time_base is not None:
+        frame.time_base = stream.time_base
+    return frame
 
 
 def sample_frames(path: Path, count: int, size: int) -> NDArray[np.uint8]:
@@ -192,7 +210,7 @@ def decode_samples(path: Path, samplings: "Sequence[Sampling[T]]") -> list[list[
     what happens where the packets do not tell enough.
 
     Returns:
-        For each sampling its converted frames, in order of time.
+        For each sampling its converted frames, in its order.
 
     Raises:
         BadClipError: the file does not open, or a part that is needed does not decode.
@@ -202,27 +220,27 @@ def decode_samples(path: Path, samplings: "Sequence[Sampling[T]]") -> list[list[
     return frames if frames is not None else decode_in_order(path, samplings)
 
 
-def upright(frame: "VideoFrame", width: int, height: int) -> NDArray[np.uint8]:
-    """Scale a frame to RGB and turn and mirror it as it is to be shown.
+def upright(frame: "VideoFrame", width: int, height: int, pixels: PixelFormat = "rgb24") -> NDArray[np.uint8]:
+    """Scale a frame, and turn and mirror it as it is to be shown.
 
     Returns:
-        uint8, shape (height, width, 3).
+        uint8, shape (height, width, 3) of RGB; (height, width) where pixels are grey.
     """
     orientation = orientation_of(frame)
     sides = orientation.sides(width, height)
-    small = frame.reformat(*sides, format="rgb24", interpolation="BILINEAR", threads=1)
+    small = frame.reformat(*sides, format=pixels, interpolation="BILINEAR", threads=1)
     return orientation.apply(small.to_ndarray())
 
 
-def fitted(frame: "VideoFrame", side: int) -> NDArray[np.uint8]:
+def fitted(frame: "VideoFrame", side: int, pixels: PixelFormat = "rgb24") -> NDArray[np.uint8]:
     """Draw a frame as it is to be shown, its sides' ratio kept, the longer one at most `side` pixels.
 
     Returns:
-        RGB, uint8, shape (height, width, 3).
+        uint8, shape (height, width, 3) of RGB; (height, width) where pixels are grey.
     """
     width, height = shown_sides(frame)
     scale = min(side / max(width, height), 1.0)
-    return upright(frame, max(round(width * scale), 1), max(round(height * scale), 1))
+    return upright(frame, max(round(width * scale), 1), max(round(height * scale), 1), pixels)
 
 
 def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
