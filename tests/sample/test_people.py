@@ -34,6 +34,7 @@ def test_feed_has_unlabelled_clips_gold_clips_and_one_to_four_annotators_on_the_
     gold = [plan for plan in plans if plan.label]
     assert len(gold) / (600 - sizes[0]) == pytest.approx(0.1, abs=0.055)
     assert all(plan.annotations and plan.label == plan.topic for plan in gold)
+    assert [plan for plan in plans if plan.drawn] == gold
     assert {name for plan in plans for name, _ in plan.annotations} == set(list(ANNOTATORS)[:5])
 
 
