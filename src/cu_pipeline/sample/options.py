@@ -72,8 +72,8 @@ class SampleOptions(Options):
     alterations: tuple[Alteration, ...] = tuple(Alteration)
     broken: int = Field(6, ge=0)
     annotators: int = Field(5, ge=0, le=len(ANNOTATORS))
-    unlabelled: Share = 0.2
-    gold: Share = 0.1
+    unlabelled: Share = 0.12
+    gold: Share = 0.4
     drift: Drift = Drift()
 
     @field_validator("start")
