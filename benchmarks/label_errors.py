@@ -95,7 +95,8 @@ def errors(truth: np.ndarray, kind: str, seed: int, rate: float = 0.05) -> np.nd
 
 def generated(clips: int, seed: int) -> tuple[dict[str, str], Votes, dict[str, str]]:
     """Plan the sample world: captions, votes and right topics of its clips."""
-    plans = [one for one in plan_world(SampleOptions(clips=clips, seed=seed)) if not one.expected_reason]
+    world = SampleOptions(clips=clips, seed=seed, unlabelled=0.2, gold=0.1)
+    plans = [one for one in plan_world(world) if not one.expected_reason]
     plans = [one for one in plans if one.annotations]
     votes = {one.clip_id: list(one.annotations) for one in plans}
     return {one.clip_id: one.text for one in plans}, votes, {one.clip_id: one.topic for one in plans}

@@ -27,6 +27,7 @@ COLUMNS = [
     "lang",
     "annotations",
     "annotations_safety",
+    "annotation_draw",
 ]
 
 

@@ -36,6 +36,7 @@ class ClipPlan:
         text: the caption.
         shot: what the media file shows; its path follows from it.
         drifted: kinds of drift that this clip has; a subset of the fields of `Drift`.
+        drawn: whether it was drawn at random for an expert, who gave `label` and `label_safety`.
         near_duplicate_of: the original's `clip_id`; empty for an original.
         expected_reason: the `Reason` for which the row must be refused; empty for a usable clip.
     """
@@ -54,6 +55,7 @@ class ClipPlan:
     drifted: tuple[str, ...] = ()
     label: str = ""
     label_safety: str = ""
+    drawn: bool = False
     annotations: tuple[tuple[str, str], ...] = ()
     annotations_safety: tuple[tuple[str, str], ...] = ()
     near_duplicate_of: str = ""
@@ -131,6 +133,7 @@ def labelled(options: SampleOptions, plan: ClipPlan) -> ClipPlan:
         plan,
         label=plan.topic if gold else "",
         label_safety=safety if gold else "",
+        drawn=gold,
         annotations=tuple(opinions(names, plan.topic, options.classes, *key, "topic").items()),
         annotations_safety=tuple(opinions(names, safety, SAFETY_LABELS, *key, "safety").items()),
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from cu_pipeline.sample.scenes import SCENES
 from cu_pipeline.sample.scenes.canvas import MARGIN, Sketch, put_centre
@@ -16,7 +16,7 @@ from cu_pipeline.sample.world import stream
 Frames = list[NDArray[np.uint8]]
 """Pictures of HEIGHT x WIDTH x 3, RGB."""
 
-SAMPLE_RATE: Final = 22_050
+SAMPLE_RATE: Final = 16_000
 """Of the sound, in hertz."""
 
 _GRAINS: Final = 4
@@ -66,15 +66,16 @@ def _shaken(shot: Shot, rng: np.random.Generator) -> Callable[[int], tuple[int, 
 
 
 def _finish(shot: Shot, rng: np.random.Generator) -> Callable[[Image.Image, int], NDArray[np.uint8]]:
-    graded, grains = _grading(shot.look), _grains(shot.look.noise, rng)
+    import cv2
+
+    grading, grains = _grading(shot.look), _grains(shot.look.noise, rng)
     star, blows = burst(), _blows(shot)
     sites = rng.uniform(0.25, 0.75, (shot.frames, 2))
-    text = lettering(shot.overlay) if shot.overlay else None
+    text, corner = _cut_out(lettering(shot.overlay)) if shot.overlay else (None, (0, 0))
     sticker = price_sticker(shot.badge) if shot.badge else None
     at = (WIDTH - 46, HEIGHT * rng.uniform(0.55, 0.85))
 
-    def finish(picture: Image.Image, place: int) -> NDArray[np.uint8]:
-        picture = picture.convert("RGB", graded)
+    def lay_over(picture: Image.Image, place: int) -> Image.Image:
         if place in blows:
             picture = Image.blend(picture, Image.new("RGB", picture.size, (220, 10, 10)), 0.45)
             put_centre(picture, star, sites[place, 0] * WIDTH, sites[place, 1] * HEIGHT)
@@ -83,8 +84,14 @@ def _finish(shot: Shot, rng: np.random.Generator) -> Callable[[Image.Image, int]
         if sticker is not None:
             put_centre(picture, sticker, *at)
         if text is not None:
-            picture.paste(text, (0, 0), text)
-        return np.asarray(ImageChops.add(picture, grains[place % _GRAINS], offset=-128))
+            picture.paste(text, corner, text)
+        return picture
+
+    def finish(picture: Image.Image, place: int) -> NDArray[np.uint8]:
+        pixels = cv2.transform(np.asarray(picture), grading)
+        if place in blows or shot.neon or sticker is not None or text is not None:
+            pixels = np.asarray(lay_over(Image.fromarray(pixels), place))
+        return np.asarray(cv2.addWeighted(pixels, 1, grains[place % _GRAINS], 1, -128), np.uint8)
 
     return finish
 
@@ -94,20 +101,25 @@ def _blows(shot: Shot) -> set[int]:
     return {place for place in range(shot.frames) if place % FPS in (2, 3, 8, 9)} if shot.impacts else set()
 
 
-def _grading(look: Look) -> tuple[float, ...]:
-    """Make the 3 x 4 colour matrix, row by row, of saturation, then contrast, then tint."""
+def _grading(look: Look) -> NDArray[np.float64]:
+    """Make the 3 x 4 colour matrix of saturation, then contrast, then tint."""
     grey = np.tile((0.299, 0.587, 0.114), (3, 1))
     mixed = look.contrast * (look.saturation * np.eye(3) + (1 - look.saturation) * grey)
     lifted = np.column_stack([mixed, np.full(3, 128 * (1 - look.contrast))])
-    return tuple((lifted * np.asarray(look.tint)[:, None]).ravel().tolist())
+    return np.asarray(lifted * np.asarray(look.tint)[:, None])
 
 
-def _grains(noise: float, rng: np.random.Generator) -> list[Image.Image]:
+def _grains(noise: float, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
     """Draw pictures of grain around a grey level of 128."""
     grain = rng.normal(128, noise, (HEIGHT + 32, WIDTH + 32)).clip(0, 255).astype(np.uint8)
-    picture = Image.fromarray(grain).convert("RGB")
     corners = rng.integers(0, 32, (_GRAINS, 2)).tolist()
-    return [picture.crop((x, y, x + WIDTH, y + HEIGHT)) for x, y in corners]
+    return [np.repeat(grain[y : y + HEIGHT, x : x + WIDTH, None], 3, axis=2) for x, y in corners]
+
+
+def _cut_out(picture: Image.Image) -> tuple[Image.Image, tuple[int, int]]:
+    """Leave only the part of a picture that shows something, and say where its upper left corner is."""
+    left, top, right, bottom = picture.getbbox() or (0, 0, 1, 1)
+    return picture.crop((left, top, right, bottom)), (left, top)
 
 
 def _neon(picture: Image.Image) -> Image.Image:

@@ -89,6 +89,7 @@ def _manifest_row(plan: ClipPlan) -> dict[str, str]:
         "lang": plan.lang,
         "annotations": _json(plan.annotations),
         "annotations_safety": _json(plan.annotations_safety),
+        "annotation_draw": "random" if plan.drawn else "",
     }
 
 

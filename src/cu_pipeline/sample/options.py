@@ -58,11 +58,11 @@ class SampleOptions(Options):
         broken: rows that must be refused, one of each kind in turn.
         annotators: people who label, each with a known error rate; at most 8.
         unlabelled: share of clips that no person has looked at.
-        gold: share of the others whose `label` columns hold the truth, as an expert gave it.
+        gold: share of the others that were drawn at random for an expert, whose `label` columns hold the truth.
         drift: how the feed differs from the original world.
     """
 
-    clips: int = Field(240, ge=1, le=1_000_000)
+    clips: int = Field(600, ge=1, le=1_000_000)
     seed: int = Field(17, ge=0)
     first: int = Field(0, ge=0)
     start: str = "2026-03-02T08:00:00Z"
@@ -72,8 +72,8 @@ class SampleOptions(Options):
     alterations: tuple[Alteration, ...] = tuple(Alteration)
     broken: int = Field(6, ge=0)
     annotators: int = Field(5, ge=0, le=len(ANNOTATORS))
-    unlabelled: Share = 0.2
-    gold: Share = 0.1
+    unlabelled: Share = 0.12
+    gold: Share = 0.4
     drift: Drift = Drift()
 
     @field_validator("start")

@@ -83,6 +83,7 @@ def write_mp4(path: Path, frames: Frames, sound: NDArray[np.int16], crf: int) ->
         crf: x264's constant rate factor.
     """
     import av
+    import cv2
 
     with av.open(str(path), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options={**_FAST, "crf": str(crf)}) if frames else None
@@ -92,7 +93,8 @@ def write_mp4(path: Path, frames: Frames, sound: NDArray[np.int16], crf: int) ->
             video.height, video.width = frames[0].shape[:2]
             video.pix_fmt = "yuv420p"
             for pixels in frames:
-                container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+                planes = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2YUV_I420), np.uint8)
+                container.mux(video.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
             container.mux(video.encode())
         _mux_sound(container, audio, sound)
 

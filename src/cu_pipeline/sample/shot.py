@@ -7,7 +7,7 @@ from typing import Final
 from cu_pipeline.core.errors import Reason
 from cu_pipeline.core.hashing import json_sha256
 
-RENDERER: Final = 1
+RENDERER: Final = 2
 """Raise this when the same shot gives another picture, so that worlds on disk are rendered again."""
 
 WIDTH: Final = 216

@@ -100,7 +100,7 @@ def test_on_the_sample_world_it_beats_the_majority() -> None:
     capability = Capability(classes=TOPICS)
     gain = []
     for seed in range(6):
-        options = SampleOptions(seed=seed)
+        options = SampleOptions(seed=seed, unlabelled=0.2)
         plans = [plan for number in range(240) if (plan := labelled(options, original(options, number))).annotations]
         rows = [(plan.clip_id, *vote) for plan in plans for vote in plan.annotations]
         annotations = pd.DataFrame(rows, columns=["clip_id", "annotator", "label"])

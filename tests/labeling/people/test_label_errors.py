@@ -17,9 +17,8 @@ CAPABILITIES = {
 
 def _world(clips: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, dict[str, str]]]:
     """Give the sample world's clips, what people who err say of them, and what is right."""
-    plans = {
-        plan.clip_id: plan for plan in plan_world(SampleOptions(clips=clips, seed=seed)) if not plan.expected_reason
-    }
+    options = SampleOptions(clips=clips, seed=seed, unlabelled=0.2, gold=0.1)
+    plans = {plan.clip_id: plan for plan in plan_world(options) if not plan.expected_reason}
     truth = {
         "topic": {name: plan.topic for name, plan in plans.items()},
         "safety": {name: join_label(plan.safety, Kind.MULTI) for name, plan in plans.items()},

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets", "sport")),
@@ -112,3 +112,24 @@ def test_a_function_that_fails_is_named_with_its_clip(tmp_path: Path, feed) -> N
     file.write_text("import nothing_like_this")
     with pytest.raises(ConfigurationError, match="cannot be loaded: ModuleNotFoundError"):
         load_rules(file)
+
+
+def test_a_rule_of_a_feed_speaks_of_its_clips_alone_and_is_no_part_of_other_projects(feed) -> None:
+    mine = _rule("keywords", words=["recipe"], feeds=["sample"])
+    others = _rule("regex", pattern="mine")
+    feed = feed.assign(feed=["sample", "sample", "own.csv", "own.csv"])
+    assert rules_in_use([mine, others], feed, CAPABILITIES) == [mine, others]
+    assert annotate_by_rules([mine], lambda _: feed, CAPABILITIES, ())["clip_id"].tolist() == ["1"]
+    assert rules_in_use([mine, others], feed.assign(feed="own.csv"), CAPABILITIES) == [others]
+
+
+@pytest.mark.parametrize("given", [{"label": "travel"}, {"capability": "genre"}])
+def test_a_rule_of_a_feed_waits_until_there_is_its_class(given, feed) -> None:
+    rule = _rule("keywords", words=["recipe"], feeds=["sample"], **given)
+    assert rules_in_use([rule], feed.assign(feed="sample"), CAPABILITIES) == []
+
+
+def test_a_rule_without_feeds_has_the_version_that_it_had_before_there_were_any() -> None:
+    plain = _rule("keywords", words=["recipe"])
+    assert plain.version == "a4c243f44f69"
+    assert _rule("keywords", words=["recipe"], feeds=["sample"]).version != plain.version

@@ -2,12 +2,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
-from cu_pipeline.llm.clients.packaged import PackagedClient
+from cu_pipeline.llm.clients.packaged import PackagedClient, PackagedPool
 from cu_pipeline.llm.clients.protocol import WritingQuestion
 
 PROMPT = 'Video caption: "how to bake bread"\nTopic:'
@@ -61,6 +62,17 @@ def test_answers_do_not_depend_on_what_was_asked_before(client: PackagedClient) 
     reread = [client.score(prompts[0], (answer,), shared=shared).logprobs[0] for answer in TOPICS]
     assert reread == pytest.approx(forward[0].logprobs, abs=1e-4)
     assert client.score(prompts[0], TOPICS, shared=shared) == forward[0]
+
+
+def test_several_engines_answer_as_one(client: PackagedClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cu_pipeline.llm.clients.packaged.usable_cores", lambda: 2)
+    pool = PackagedPool(ClientOptions())
+    prompts = [f'Video caption: "{caption}"\nTopic:' for caption in ("bake bread", "GOAL!!!", "", "knead the dough")]
+    with ThreadPoolExecutor(pool.concurrency) as threads:
+        together = list(threads.map(lambda prompt: pool.score(prompt, TOPICS), prompts))
+    pool.close()
+    assert pool.concurrency == 2
+    assert together == [client.score(prompt, TOPICS) for prompt in prompts]
 
 
 def test_answers_make_sense(client: PackagedClient) -> None:

@@ -66,7 +66,9 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 def test_the_shipped_parameters_are_the_defaults() -> None:
     shipped = yaml.safe_load((BASE / "parameters_label.yml").read_text())["label"]
+    rules = shipped.pop("rules")
     assert LabelOptions.model_validate(shipped) == LabelOptions()
+    assert all(rule["feeds"] == ["sample"] for rule in rules), "the rules that are shipped are of the generated feed"
 
 
 @pytest.mark.slow

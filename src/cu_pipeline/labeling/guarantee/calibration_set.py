@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -5,6 +6,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
@@ -14,7 +16,34 @@ from cu_pipeline.labeling.people.options import PeopleOptions
 CALIBRATION: Final = {"capability": NAME, "clip_id": NAME, "label": NAME}
 """Columns of the table of calibration clips: `label` is what people say, which is taken to be right."""
 
+FEED_DRAW: Final = "annotation_draw"
+"""The feed's column that says how a clip came to be labelled: "random", or nothing."""
+
 _DRAWS: Final[dict[Sample, tuple[str, ...]]] = {Sample.RANDOM_DRAWS: ("random",), Sample.FEED: ("random", "")}
+
+
+def drawn_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFrame:
+    """Mark the feed's annotations of clips that were drawn at random to be labelled, as the feed says.
+
+    Args:
+        annotations: that came with the feed.
+        clips: the table of clips, whose metadata may hold `FEED_DRAW`.
+
+    Raises:
+        ConfigurationError: it holds something else than "random" or nothing.
+    """
+    draws = {
+        clip_id: str(json.loads(metadata).get(FEED_DRAW, "")).strip()
+        for clip_id, metadata in zip(clips["clip_id"], clips["metadata"], strict=True)
+        if FEED_DRAW in metadata
+    }
+    for clip_id, draw in draws.items():
+        if draw not in {"", "random"}:
+            raise ConfigurationError(
+                f"clip {clip_id}: {FEED_DRAW} {draw!r} is unknown: write random if the clip was drawn at random from "
+                "all, whatever it shows, to be labelled; else leave the cell empty"
+            )
+    return annotations.assign(draw=annotations["clip_id"].map(draws).fillna(annotations["draw"]))
 
 
 def calibration_clips(
@@ -37,7 +66,7 @@ def calibration_clips(
 
     Returns:
         A table with the columns of `CALIBRATION`, copies left out, and clips on which people's votes are even: of each
-        capability first the clips that came labelled, then the others as they arrived.
+        capability first the clips that came labelled with the feed, then the others as they arrived.
     """
     rows: list[dict[str, object]] = []
     for name, capability in capabilities.items() if options.enabled else ():

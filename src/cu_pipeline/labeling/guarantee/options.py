@@ -20,9 +20,9 @@ class GuaranteeOptions(Options):
         alpha: largest share of them that may be wrong.
         delta: largest probability of breaking that, for each capability, over all tests together.
         per_class: keep it among the labels of each answer, not only among all.
-        calibration: what sources are tested on: `random_draws`: clips that the queue drew at random and people
-            labelled; `feed`: besides, those that came with people's labels, for a feed of which these are a
-            random sample.
+        calibration: what sources are tested on: `random_draws`: clips that were drawn at random, by the queue or as the
+            feed's column `annotation_draw` says, and that people labelled; `feed`: besides, all others that came with
+            people's labels, for a feed of which these are a random sample.
     """
 
     enabled: bool = True

@@ -35,21 +35,27 @@ class RuleOptions(Options):
         capability: that it answers.
         label: its answer; classes of a multi-label capability joined by "|", or "none".
         probability: how often it is taken to be right until that is measured.
+        feeds: names of the feeds whose clips it is asked about; empty: of all. A rule that was written for a feed is no
+            part of a project without that feed, and says nothing there of a class that nobody has used yet.
     """
 
     name: str = Field(min_length=1)
     capability: str
     label: Name
     probability: float = Field(default=0.8, gt=0, lt=1)
+    feeds: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
         """A hash of the rule: equal rules answer alike."""
-        return json_sha256(self.model_dump())[:12]
+        return json_sha256(self.model_dump(exclude=set() if self.feeds else {"feeds"}))[:12]
 
     def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
         """Answer for each clip; "" where it says nothing."""
-        return pd.Series(self.label, index=clips.index).where(self._holds(clips), "")
+        holds = self._holds(clips)
+        if self.feeds:
+            holds &= clips["feed"].isin(self.feeds)
+        return pd.Series(self.label, index=clips.index).where(holds, "")
 
     def _holds(self, clips: pd.DataFrame) -> "pd.Series[bool]":
         raise NotImplementedError
@@ -190,6 +196,25 @@ class Rule(Protocol):
 
     def answers(self, clips: pd.DataFrame) -> "pd.Series[str]":
         """Answer for each clip; "" where it says nothing."""
+
+
+def rules_in_use(rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mapping[str, Capability]) -> list[Rule]:
+    """Leave out rules that were written for a feed where that is not in use or has no clip of their class yet.
+
+    Args:
+        rules: in any order.
+        clips: the table of usable clips.
+        capabilities: the active ones.
+    """
+    present = set(clips["feed"])
+
+    def may_speak(rule: Rule) -> bool:
+        if not isinstance(rule, RuleOptions) or not rule.feeds:
+            return True
+        capability = capabilities.get(rule.capability)
+        return bool(present & set(rule.feeds) and capability and not _foreign(rule, rule.label, capability))
+
+    return [rule for rule in rules if may_speak(rule)]
 
 
 def annotate_by_rules(

@@ -14,7 +14,7 @@ from cu_pipeline.core.progress import bar
 from cu_pipeline.llm.clients.call_log import Call, TimedCall
 from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
 from cu_pipeline.llm.clients.options import ClientOptions
-from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
+from cu_pipeline.llm.clients.packaged import PackagedPool, packaged_identity
 from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, ScoringQuestion, Unanswered, UnansweredError
 
 
@@ -32,7 +32,7 @@ class ClientKind:
 
 
 CLIENTS: Final[dict[str, ClientKind]] = {
-    "packaged": ClientKind(packaged_identity, PackagedClient),
+    "packaged": ClientKind(packaged_identity, PackagedPool),
     "openai": ClientKind(openai_identity, OpenAIClient),
 }
 

@@ -1,11 +1,13 @@
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cu_pipeline.compute.worker_pool import usable_cores
@@ -25,6 +27,9 @@ from cu_pipeline.llm.clients.split_letters import (
     sequence_logprobs,
     tokens_request,
 )
+
+_MOST_ENGINES: Final = 4
+"""Each takes some 250 MB."""
 
 
 def start_engine(options: PackagedOptions, **settings: object) -> Any:
@@ -266,6 +271,57 @@ def _refused(why: Any) -> UnansweredError:
     said = why.get("error", why) if isinstance(why, dict) else why
     reason = said.get("message", said) if isinstance(said, dict) else said
     return UnansweredError(Unanswered(f"llama.cpp refused a request: {' '.join(str(reason).split())[:200]}"))
+
+
+class PackagedPool:
+    """As many engines of a packaged model as the cores have room for, each for one question at a time.
+
+    Each engine answers as it would alone, so the answers do not depend on their number.
+
+    Args:
+        options: which model, and how many threads an engine has.
+
+    Raises:
+        MissingWeightsError: the model's package is absent or damaged.
+    """
+
+    def __init__(self, options: ClientOptions) -> None:
+        self.identity = packaged_identity(options)
+        threads = options.packaged.threads or usable_cores()
+        self.concurrency = min(max(usable_cores() // threads, 1), _MOST_ENGINES)
+        self._engines = [PackagedClient(options) for _ in range(self.concurrency)]
+        self._idle = deque(self._engines)
+
+    def close(self) -> None:
+        """Stop all engines."""
+        for engine in self._engines:
+            engine.close()
+
+    def score(self, prompt: str, continuations: Sequence[str], *, shared: str = "") -> Scored:
+        """Let an idle engine sum each continuation's token log-probabilities."""
+        with self._engine() as engine:
+            return engine.score(prompt, continuations, shared=shared)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int,
+        shared: str = "",
+        choices: Sequence[str] = (),
+        images: Sequence[bytes] = (),
+    ) -> Generated:
+        """Let an idle engine write the likeliest continuation or answer."""
+        with self._engine() as engine:
+            return engine.generate(prompt, max_tokens=max_tokens, shared=shared, choices=choices, images=images)
+
+    @contextmanager
+    def _engine(self) -> Iterator[PackagedClient]:
+        engine = self._idle.popleft()  # never empty: at most `concurrency` questions are under way
+        try:
+            yield engine
+        finally:
+            self._idle.append(engine)
 
 
 def packaged_identity(options: ClientOptions) -> str:

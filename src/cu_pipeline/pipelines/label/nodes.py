@@ -18,7 +18,12 @@ from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.costs import bill, cost_messages, summarise
-from cu_pipeline.labeling.guarantee.calibration_set import calibration_clips, hide_calibration, prior_knowledge
+from cu_pipeline.labeling.guarantee.calibration_set import (
+    calibration_clips,
+    drawn_by_feed,
+    hide_calibration,
+    prior_knowledge,
+)
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
 from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
@@ -39,7 +44,7 @@ from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_wor
 from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scopes
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
 from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
@@ -76,7 +81,7 @@ def merge_annotations(
     """
     keys = ["clip_id", "capability", "annotator"]
     answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
-    given = priced_by_feed(feed_annotations, clips)
+    given = drawn_by_feed(priced_by_feed(feed_annotations, clips), clips)
     annotations = pd.concat([given, answered], ignore_index=True).drop_duplicates(keys, keep="last")
     return annotations.sort_values(keys).reset_index(drop=True)
 
@@ -127,7 +132,7 @@ def annotate_with_rules(
     opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...]
 ) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
-    everyone = [*rules, *load_rules(functions)]
+    everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
     said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
     return said, opinions.heard(said).decided_by(versions)

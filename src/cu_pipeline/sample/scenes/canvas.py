@@ -17,11 +17,11 @@ Colour = tuple[int, int, int]
 Painter = Callable[[float, float], Image.Image]
 """Gives the picture, `W` by `H`, RGB, at a progress from 0 to 1 and a time in seconds."""
 
-_FINE: Final = 3
+_FINE: Final = 2
 
 
 class Sketch:
-    """A drawing surface with smooth edges: drawn three times as large, then reduced. Units are pixels.
+    """A drawing surface with smooth edges: drawn twice as large, then reduced. Units are pixels.
 
     Args:
         width: of the result.
