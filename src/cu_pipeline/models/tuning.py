@@ -218,10 +218,11 @@ class Search:
 
 
 def _tell(trial: Trial, found: list[Trial], folds: int) -> None:
-    if not trial.complete:
-        how = f"loss {trial.loss:.4f} on {len(trial.folds)} of {folds} folds, stopped"
-    else:
-        how = f"loss {trial.loss:.4f}" + (", the best so far" if best_of(found) is trial else "")
+    best, count = best_of(found), len(trial.folds)
+    how = f"loss {trial.loss:.4f}" + (", the best so far" if best is trial else "")
+    if best and not trial.complete:
+        worse = trial.loss - float(np.mean(best.folds[:count]))
+        how = f"stopped after {count} of {folds} folds, on which trial {best.number} is better by {worse:.4f}"
     _log.info("trial %d: %s (%s)", trial.number, how, ", ".join(f"{name}={one}" for name, one in trial.point.items()))
 
 
