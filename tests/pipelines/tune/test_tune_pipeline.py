@@ -109,7 +109,7 @@ def test_trials_are_runs_inside_the_run_that_worked_on_them_last(tuning, monkeyp
         assert one.info.status == "FINISHED"
         assert one.data.tags["state"] == row["state"]
         assert one.data.metrics.get("loss") == row["loss"]
-        history = mlflow.MlflowClient().get_metric_history(one.info.run_id, "fold_loss")
+        history = mlflow.MlflowClient().get_metric_history(one.info.run_id, "loss_by_fold")
         assert [point.value for point in sorted(history, key=lambda point: point.step)] == row["folds"]
     parent = mlflow.get_run(first)
     assert parent.data.tags["tuning.study"] == trials[0].data.tags["study"] == tuning.results["study"]
