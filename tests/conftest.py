@@ -158,6 +158,7 @@ def make_bundle():
     import torch
 
     from cu_pipeline.core.capability import Kind
+    from cu_pipeline.features.extractor import shapes_of
     from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
     from cu_pipeline.models.bundle import Bundle
     from cu_pipeline.models.family import reads_vectors
@@ -168,10 +169,7 @@ def make_bundle():
              std=0.05, **fields):  # fmt: skip
         torch.manual_seed(seed)
         extractors = build_all(extracted or FeatureOptions())
-        inputs = {
-            name: FeatureInput.of(extractors[name])
-            for name in reads_vectors({one: extractor.identity.shape for one, extractor in extractors.items()})
-        }
+        inputs = {name: FeatureInput.of(extractors[name]) for name in reads_vectors(shapes_of(extractors))}
         head = FusionHead(HeadConfig(len(classes), {name: one.shape for name, one in inputs.items()}, width=8))
         for parameter in head.parameters():
             torch.nn.init.normal_(parameter, std=std)

@@ -23,3 +23,16 @@ def test_short_work_says_nothing_and_hands_all_on(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.INFO)
     assert list(each(iter("abc"), "reading", 3)) == ["a", "b", "c"]
     assert caplog.messages == []
+
+
+def test_a_bar_inside_another_writes_no_signs_for_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outer = Bar("outside", 1, "fold", first_s=0.0, every_s=0.001)
+    inner = Bar("inside", 2, first_s=0.0, every_s=0.001)
+    time.sleep(0.01)
+    inner.update(2)
+    inner.close()
+    time.sleep(0.01)
+    outer.update()
+    outer.close()
+    assert {message.partition(":")[0] for message in caplog.messages} == {"inside", "outside"}

@@ -78,7 +78,7 @@ def test_the_feed_stays_unless_conf_states_one() -> None:
     assert brought_up_to_date(own, conf(stated))[0].changes == {}
     assert brought_up_to_date(own, conf(BASE, local=stated))[0].changes == {"collect": {"manifest": "other.csv"}}
     assert in_force(own, [""], "here") == []
-    assert "the project's feed" in listing(own)
+    assert "the project's feed" in listing(own, "here")
 
 
 def test_what_is_in_force_is_one_line_with_the_way_to_drop_it() -> None:

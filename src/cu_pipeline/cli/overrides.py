@@ -23,8 +23,10 @@ def parameters(context: click.Context) -> None:
 
         root = Path(context.obj.project_path)
         with told_in_words(root):
-            recorded, _ = _loader(root).up_to_date()
-            click.echo(listing(recorded) if recorded.changes else "All parameters are as conf/base says.")
+            loader = _loader(root)
+            recorded, _ = loader.up_to_date()
+            text = listing(recorded, loader.checkout) if recorded.changes else "All parameters are as conf/base says."
+            click.echo(text)
 
 
 @parameters.command("refresh")

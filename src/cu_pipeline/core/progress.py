@@ -48,7 +48,7 @@ class Bar:
         else:
             self._bar = tqdm(
                 total=total, desc=description, unit=unit, file=_Lines(), bar_format=_LINE,
-                delay=first_s, mininterval=every_s, maxinterval=every_s, miniters=1, leave=False,
+                delay=first_s, mininterval=every_s, maxinterval=every_s, miniters=1, leave=False, position=0,
             )  # fmt: skip
 
     def update(self, done: int = 1, note: str = "") -> None:

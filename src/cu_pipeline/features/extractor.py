@@ -1,6 +1,6 @@
 """What every extractor has, and how its features are named."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -130,3 +130,8 @@ class FeatureChunk:
     identity: Identity
     keys: list[str]
     values: Values
+
+
+def shapes_of(extractors: Mapping[str, Extractor]) -> dict[str, tuple[int, ...]]:
+    """The shape of one clip's feature by extractor; () for a text."""
+    return {name: one.identity.shape for name, one in extractors.items()}

@@ -1,7 +1,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_vectors
+from cu_pipeline.models.search_space import Dimension, Searched
 
 if TYPE_CHECKING:
     from cu_pipeline.models.fusion_network import FusionHead
@@ -36,16 +37,16 @@ class FusionOptions(Options):
         modality_dropout: chance that a clip with several modalities loses one of them.
     """
 
-    epochs: int = Field(40, ge=1)
+    epochs: Annotated[int, Searched(Dimension(low=10, high=80, log=True))] = Field(40, ge=1)
     patience: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
+    learning_rate: Annotated[float, Searched(Dimension(low=1e-4, high=1e-2, log=True))] = Field(3e-4, gt=0)
+    weight_decay: Annotated[float, Searched(Dimension(low=1e-3, high=1.0, log=True))] = Field(0.05, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     width: int = Field(64, ge=8)
     layers: int = Field(1, ge=1, le=12)
     heads: int = Field(4, ge=1)
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: Annotated[float, Searched(Dimension(low=0.0, high=0.8))] = Field(0.5, ge=0, lt=1)
     modality_dropout: float = Field(0.5, ge=0, lt=1)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from cu_pipeline.models.expert_views import View, load_reading, views_of
 from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights
 from cu_pipeline.models.folds import Fold, grouped_folds, sample_of_units
 from cu_pipeline.models.logistic import Coefficients, hard_labels, levels
+from cu_pipeline.models.search_space import Dimension, Searched
 
 _WORTHLESS: Final = 1e-3
 """Weight below which an expert is left out of the model."""
@@ -37,8 +38,10 @@ class LinearOptions(Options):
             are learned from then.
     """
 
-    strengths: tuple[float, ...] = Field((10.0, 1.0, 100.0), min_length=1)
-    folds: int = Field(5, ge=2, le=20)
+    strengths: Annotated[
+        tuple[float, ...], Searched(Dimension(low=0.1, high=1000, log=True, multiples=(1, 0.1, 10)))
+    ] = Field((10.0, 1.0, 100.0), min_length=1)
+    folds: Annotated[int, Searched(Dimension(low=3, high=10))] = Field(5, ge=2, le=20)
     max_iterations: int = Field(300, ge=10)
     sample: int = Field(5000, ge=100)
 

@@ -10,7 +10,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import Split
 from cu_pipeline.features.clip_features import content_column, read_features
-from cu_pipeline.features.extractor import Extractor
+from cu_pipeline.features.extractor import Extractor, shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
@@ -157,7 +157,7 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
         ConfigurationError: there is none.
     """
     learners = {name: family(name) for name in options.candidates}
-    shapes = {name: one.identity.shape for name, one in extractors.items()}
+    shapes = shapes_of(extractors)
     found = [
         Candidate(name, learners[name], group, inputs)
         for name, group in options.candidates.items()

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
@@ -176,7 +177,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     Inside a stage, parameters are `conf/base` with what `params.yaml` records laid over it, as far as no edit of
     `conf/` has ended that.
+    In the catalog, `${environment:}` is the environment that a run can write parameters for: its own, but never the
+    base one.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        OmegaConf.register_new_resolver("environment", self._own_environment, replace=True)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read a kind of configuration.
@@ -223,6 +230,10 @@ class ProjectConfigLoader(OmegaConfigLoader):
         named = {PERSONAL, *recorded.environments.values()}
         folders = [name for name in sorted(named) if (Path(self.conf_source) / name).is_dir()]
         return brought_up_to_date(recorded, self._conf(folders))
+
+    def _own_environment(self) -> str:
+        given = self.env or self.default_run_env
+        return PERSONAL if given == self.base_env else given
 
     def _conf(self, environments: Iterable[str]) -> Conf:
         found = {name: with_feed(self._of(name, "parameters"), {}, self.root) for name in environments}

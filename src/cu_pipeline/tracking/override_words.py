@@ -70,13 +70,18 @@ def left_behind(recorded: Recorded, run: RunParameters, read: Iterable[str]) -> 
     return lines
 
 
-def listing(recorded: Recorded) -> str:
-    """List all that differs from `conf/base`, with where it comes from, as a table."""
+def listing(recorded: Recorded, checkout: str) -> str:
+    """List all that differs from `conf/base`, with where it comes from, as a table.
+
+    Args:
+        recorded: what is in force.
+        checkout: which one this is.
+    """
     rows = [("parameter", "runs with", "instead of", "from")]
     for place, value in sorted(leaves(recorded.changes).items()):
         name = dotted(place)
         entry = recorded.overrides.get(name)
-        origin = _origin(entry or Override(UNKNOWN)).removeprefix("from ")
+        origin = _origin(entry or Override(UNKNOWN), checkout).removeprefix("from ")
         feed = name == FEED and entry is None
         rows.append((name, short(value), short(entry.instead_of) if entry else "",
                      "the project's feed" if feed else origin))  # fmt: skip
@@ -97,12 +102,13 @@ def _by_origin(items: Iterable[Unexplained]) -> dict[str, list[Unexplained]]:
     return found
 
 
-def _origin(entry: Override) -> str:
+def _origin(entry: Override, checkout: str = "") -> str:
     if entry.by == UNKNOWN:
         return "from params.yaml, which does not say since when"
     if entry.by == COMMAND_LINE:
         return f"from a command line of {_day(entry.at)}"
-    return f"from {entry.by}{' of another checkout' if entry.checkout else ''} on {_day(entry.at)}"
+    elsewhere = " of another checkout" if entry.checkout not in {"", checkout} else ""
+    return f"from {entry.by}{elsewhere} on {_day(entry.at)}"
 
 
 def _day(at: str) -> str:
