@@ -28,7 +28,7 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
 """Every extractor by name. A new one is a new file and a line here."""
 
 
-_USUAL: Final = ("frames", "captions", "caption_text")
+_USUAL: Final = ("frames", "motion", "captions", "caption_text")
 """The extractors that are in use where nothing is said."""
 
 
