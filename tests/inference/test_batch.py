@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all
-from cu_pipeline.inference.predictor import predict_table
+from cu_pipeline.inference.predictor import as_unseen, predict_table
+from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.scorer import Scorer
 
 
@@ -63,3 +65,22 @@ def test_only_clips_inside_a_models_scope_are_predicted(clips, store, bundles):
     predictions = predict_table(clips, store, limited)
     pairs = list(zip(predictions["capability"], predictions["clip_id"], strict=True))
     assert pairs == [("topic", "a"), ("safety", "z"), ("safety", "a"), ("safety", "m")]
+
+
+def test_of_clips_that_a_model_learned_from_it_says_what_it_would_have_said_before(clips, store, bundles):
+    topic = bundles["topic"]
+    keys = content_keys(clips)
+    logits = np.full((2, len(topic.classes)), np.nan, dtype=np.float32)
+    logits[0] = [0, 0, 5]
+    learned = replace(topic, learned_from=(keys[0], keys[2]), cross_fitted=logits, temperature=2.0)
+    models = bundles | {"topic": learned}
+    before = predict_table(clips, store, models)
+    after = as_unseen(before, clips, models)
+    changed = (before["probabilities"] != after["probabilities"]).to_numpy()
+    assert after.loc[changed, ["clip_id", "capability"]].to_numpy().tolist() == [["z", "topic"]]
+    row = after[changed].iloc[0]
+    assert row["label"] == topic.classes[2]
+    right = np.exp(2.5) / (np.exp(2.5) + 2)
+    assert json.loads(row["probabilities"])[topic.classes[2]] == pytest.approx(right)
+    assert row["probability"] == pytest.approx(right)
+    assert as_unseen(before, clips, bundles).equals(before)

@@ -176,3 +176,14 @@ def test_a_scope_travels_with_the_bundle_and_is_no_part_of_its_version(make_bund
     assert limited.version == plain.version
     assert "scope" not in json.loads((tmp_path / "plain" / "bundle.json").read_text())
     assert not Bundle.load(tmp_path / "plain").scope.is_limited
+
+
+def test_predictions_of_unseen_clips_travel_with_the_bundle_and_are_no_weights(bundle, tmp_path):
+    logits = np.array([[1.5, -1.5, 0.0], [np.nan, np.nan, np.nan]], dtype=np.float32)
+    told = replace(bundle, learned_from=("aa", "bb"), cross_fitted=logits)
+    told.save(tmp_path)
+    loaded = Bundle.load(tmp_path)
+    np.testing.assert_array_equal(loaded.cross_fitted, logits)
+    assert loaded.version == told.version != bundle.version
+    assert loaded.weights.keys() == bundle.weights.keys()
+    loaded.load_model()

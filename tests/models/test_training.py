@@ -11,6 +11,7 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models import probabilities
+from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
 from cu_pipeline.models.linear import Linear
@@ -116,3 +117,26 @@ def test_what_is_learned_is_a_part_of_what_a_bundle_was_trained_on(tmp_path: Any
     assert fingerprint(data, extractors, options, 1) == before
     assert fingerprint(replace(data, **change), extractors, options, 1) != before
     assert fingerprint(data, extractors, TrainOptions(family="linear", threads=2), 1) != before
+
+
+class Crossed(Recorder):
+    """Predicts of each clip its own first number, as if by a model that had not seen it."""
+
+    def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
+        both = train.joined(validation).features["captions"].values[:, 0]
+        return replace(
+            super().fit(train, validation, kind, options, seed), cross_fitted=np.stack([both, -both], axis=1)
+        )
+
+
+def test_predictions_of_unseen_clips_are_kept_by_content(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "crossed", Crossed)
+    splits = ["train", "validation", "train", "test", "validation", "train"]
+    data = feed(splits, ["a", "b", "b", "b", "a", "a"], Kind.SINGLE, FeatureStore(tmp_path), extractors)
+    options = TrainOptions.model_construct(family="crossed", threads=1, groups={})
+    bundle = train(data, FeatureStore(tmp_path), extractors, options, 5)
+    kept = dict(zip(bundle.learned_from, bundle.cross_fitted[:, 0].tolist(), strict=True))
+    keys = content_keys(data.clips)
+    assert [kept[key] for key in keys] == [0, 1, 2, 4, 5]

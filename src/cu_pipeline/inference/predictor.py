@@ -10,6 +10,7 @@ import pandas as pd
 
 from cu_pipeline.compute.worker_pool import WorkerPool
 from cu_pipeline.core.caption_text import clean_caption
+from cu_pipeline.core.decision import decide
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import PREDICTIONS, table
 from cu_pipeline.core.scope import request_facts
@@ -20,7 +21,8 @@ from cu_pipeline.features.store import FeatureStore, empty_values
 from cu_pipeline.ingest.options import LanguageOptions
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
-from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
 from cu_pipeline.models.scorer import Scorer
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes")
@@ -219,19 +221,49 @@ def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore
     return _rows(inside, reader if inside is clips else FeatureReader(inside, store), bundle)
 
 
+def as_unseen(predictions: pd.DataFrame, clips: pd.DataFrame, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
+    """Replace what models say of clips that they learned from by what they said when they had not seen them.
+
+    A model is surer of clips that it has seen, and so is no reference for its answers about others.
+
+    Args:
+        predictions: by the models of the clips.
+        clips: rows of the clips table.
+        bundles: the models, by capability; one without predictions of unseen clips keeps its answers.
+    """
+    keys = dict(zip(clips["clip_id"], content_keys(clips), strict=True))
+    known = predictions["clip_id"].map(keys)
+    replaced = predictions.copy()
+    for name, bundle in bundles.items():
+        logits = bundle.cross_fitted
+        if logits is None:
+            continue
+        places = {bundle.learned_from[row]: row for row in np.flatnonzero(np.isfinite(logits).all(axis=1))}
+        told = (predictions["capability"] == name) & known.isin(list(places))
+        rows = [places[key] for key in known[told]]
+        said = _told(bundle, logits_to_probabilities(logits[rows], bundle.kind, bundle.temperature))
+        for column, values in said.items():
+            replaced.loc[told, column] = values
+    return replaced
+
+
+def _told(bundle: Bundle, probabilities: Probabilities) -> dict[str, Any]:
+    """The columns of the predictions table that follow from probabilities (n, classes)."""
+    return {
+        "label": decide(probabilities, bundle.answers, bundle.thresholds).labels,
+        "probability": probabilities.max(1),
+        "probabilities": [json.dumps(dict(zip(bundle.classes, map(float, row), strict=True))) for row in probabilities],
+    }
+
+
 def _rows(clips: pd.DataFrame, reader: FeatureReader, bundle: Bundle) -> pd.DataFrame:
-    scorer = Scorer(bundle)
-    probabilities = scorer.probabilities(reader.read(bundle.inputs))
+    probabilities = Scorer(bundle).probabilities(reader.read(bundle.inputs))
     return pd.DataFrame(
         {
             "clip_id": clips["clip_id"].to_numpy(),
             "capability": bundle.capability,
             "split": clips["split"].to_numpy(),
-            "label": scorer.decide(probabilities).labels,
-            "probability": probabilities.max(1),
-            "probabilities": [
-                json.dumps(dict(zip(bundle.classes, map(float, row), strict=True))) for row in probabilities
-            ],
+            **_told(bundle, probabilities),
             "model_version": bundle.version,
         }
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.capability import Capability, Kind
@@ -17,11 +18,12 @@ from cu_pipeline.features.clip_features import part_name
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.families import family
-from cu_pipeline.models.family import History, Model, Weights
+from cu_pipeline.models.family import History, Logits, Model, Weights
 
 FORMAT: Final = 2
 CONFIG: Final = "bundle.json"
 _WEIGHTS: Final = "model.safetensors"
+_CROSS_FITTED: Final = "cross_fitted"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Bundle:
             is no part of the version.
         scope: the clips that it answers about. It is configured, not learned, and so no part of the version.
         candidates: what `CandidateScore.to_json` says of each family that it was chosen from; no part of the version.
+        cross_fitted: float32 (learned_from, classes): logits of the clips that decided the weights, by models that have
+            not seen their units, NaN where none was asked; None: there are none.
         known_as: the version that it was given in an earlier format; "": its content alone decides the version.
     """
 
@@ -63,6 +67,7 @@ class Bundle:
     unlabelled: tuple[str, ...] | None = None
     scope: Scope = field(default_factory=Scope)
     candidates: tuple[dict[str, Any], ...] = ()
+    cross_fitted: Logits | None = None
     known_as: str = ""
 
     @property
@@ -74,7 +79,12 @@ class Bundle:
     def _content(self) -> str:
         from safetensors.numpy import save
 
-        return json_sha256([self._config, hashlib.sha256(save(dict(self.weights))).hexdigest()])
+        return json_sha256([self._config, hashlib.sha256(save(self._arrays)).hexdigest()])
+
+    @property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """What the file of weights holds."""
+        return dict(self.weights) | ({} if self.cross_fitted is None else {_CROSS_FITTED: self.cross_fitted})
 
     @property
     def answers(self) -> Capability:
@@ -126,7 +136,7 @@ class Bundle:
         from safetensors.numpy import save_file
 
         with atomic_path(folder / _WEIGHTS) as temporary:
-            save_file(dict(self.weights), temporary)
+            save_file(self._arrays, temporary)
         beside: dict[str, Any] = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
         if self.scope.is_limited:
             beside["scope"] = self.scope.model_dump(mode="json")
@@ -175,7 +185,8 @@ class Bundle:
             "scope": Scope.model_validate(config.get("scope", {})),
             "candidates": tuple(config.get("candidates", ())),
         }
-        return cls(weights=weights, **config | typed)
+        own = {name: value for name, value in weights.items() if name != _CROSS_FITTED}
+        return cls(weights=own, cross_fitted=weights.get(_CROSS_FITTED), **config | typed)
 
 
 def content_keys(clips: pd.DataFrame) -> "pd.Series[str]":

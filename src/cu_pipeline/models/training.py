@@ -126,6 +126,12 @@ def train(
     chosen, fitted = selection.candidate, selection.fitted
     scale, bars = _calibrated(fitted, training, validation, capability, chosen)
     _log.info("%s: %s", data.name, _told(selection, training, validation))
+    keys = content_keys(data.clips)
+    learned_from, unseen = tuple(sorted(set(keys))), fitted.cross_fitted
+    if unseen is not None:
+        order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
+        place = {key: row for row, key in reversed(list(enumerate(keys.iloc[order])))}
+        unseen = unseen[[place[key] for key in learned_from]]
     return Bundle(
         capability=data.name,
         kind=capability.kind,
@@ -138,10 +144,11 @@ def train(
         thresholds=bars,
         trained_on=fingerprint(data, extractors, options, seed),
         history=fitted.history,
-        learned_from=tuple(sorted(set(content_keys(data.clips)))),
+        learned_from=learned_from,
         unlabelled=data.unlabelled,
         scope=capability.scope,
         candidates=tuple(one.to_json() for one in selection.scores),
+        cross_fitted=unseen,
     )
 
 

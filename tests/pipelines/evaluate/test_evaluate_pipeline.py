@@ -14,6 +14,7 @@ from cu_pipeline.datasets.tables import JSONFile, ParquetTable
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.evaluate import create_pipeline
 
 OUTPUTS = {
@@ -330,3 +331,14 @@ def test_what_the_family_was_chosen_from_stands_beside_the_numbers(world, captio
     rows = ({"family": "majority", "loss": 1.1, "chosen": False}, {"family": "fusion", "loss": 0.4, "chosen": True})
     report = run(world, replace(caption_reader, candidates=rows), outputs=["metrics"])["metrics"]["topic"]
     assert report["candidates"] == list(rows)
+
+
+def test_the_reference_says_of_clips_that_were_learned_from_what_was_said_before(world, caption_reader):
+    learned = world.clips["split"] != "test"
+    keys = tuple(sorted(set(content_keys(world.clips[learned]))))
+    doubt = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
+    found = run(world, doubt, outputs=["predictions", "reference"])
+    said = [json.loads(row)["topic"] for row in found["reference"]["predictions"]]
+    assert said == [{"cooking": 0.5, "sport": 0.5}] * learned.sum()
+    served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
+    assert (served > 0.6).any(), "what is served is not changed"

@@ -22,7 +22,7 @@ from cu_pipeline.features.clip_features import (
 )
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
-from cu_pipeline.inference.predictor import predict_table
+from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -224,7 +224,8 @@ def describe_reference(
 ) -> pd.DataFrame:
     """Describe training and validation clips as the service's log describes its traffic.
 
-    Test clips are left out: they may be replayed as traffic, and would be compared with themselves.
+    Test clips are left out: they may be replayed as traffic, and would be compared with themselves. Of clips that a
+    model learned from it has what models said that had not seen them, where the model's family tells.
 
     Returns:
         clip_id, split, embedding (list) of all features that a trained or served model reads, widths of its parts,
@@ -234,7 +235,7 @@ def describe_reference(
     inputs = [one for one in inputs_of([*bundles.values(), *shown.values()]) if _is_stored(known, store, one)]
     features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
     vectors, parts = embedding(features, len(known))
-    said = dict(iter(predictions.groupby("clip_id")))
+    said = dict(iter(as_unseen(predictions, known, shown).groupby("clip_id")))
     rows = [said.get(clip_id) for clip_id in known["clip_id"]]
     reference = known.assign(
         text_length=known["text"].str.len().astype("float64"),
