@@ -25,6 +25,7 @@ RUN = ("kedro", "run", "--params=collect.sample.clips=16,collect.sample.near_dup
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.skipif("CU_PIPELINE_LABEL_STUDIO" not in os.environ, reason="takes minutes: `make test-label-studio`"),
     pytest.mark.skipif(not SERVER.exists(), reason="no .venv-label-studio here: `make label-studio` makes it"),
     pytest.mark.skipif(importlib.util.find_spec("label_studio_sdk") is None, reason="needs the extra labelstudio"),
 ]
@@ -181,7 +182,6 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
     assert {"random", "value"} <= set(pulled["draw"])
 
 
-@pytest.mark.skipif("CU_PIPELINE_LABEL_STUDIO" not in os.environ, reason="takes two minutes: `make test-label-studio`")
 def test_media_in_folders_outside_the_project_are_shown(
     project: Path, studio: Studio, shell: Callable[..., str], tmp_path: Path
 ) -> None:
