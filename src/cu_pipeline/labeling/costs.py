@@ -9,6 +9,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
+from cu_pipeline.core.dollars import dollars
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -84,9 +85,9 @@ def read_summary(record: Mapping[str, Any]) -> tuple[Money, dict[str, Any]]:
 def cost_messages(summary: Mapping[str, Any], money: Money) -> list[str]:
     """Say, for the log, what a right label of each capability has cost."""
     return [
-        f"{name}: a right label has cost ${one['cost_per_correct']['value']:.2g}, {one['cost_per_correct']['basis']}"
+        f"{name}: a right label has cost {dollars(cost['value'])}, {cost['basis']}"
         for name, one in summary["capabilities"].items()
-        if one["cost_per_correct"]["value"] and money.exact_usd(name)
+        if (cost := one["cost_per_correct"])["value"] and money.exact_usd(name)
     ]
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cu_pipeline.core.dollars import dollars
 from cu_pipeline.reports.cards import data_uri
 from cu_pipeline.reports.figures import ACCENT, GREY, LINE, canvas, svg
-from cu_pipeline.reports.templating import environment, money
+from cu_pipeline.reports.templating import environment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,6 +88,6 @@ def quality_and_cost(results: Mapping[str, Any]) -> "Figure":
     axes.axhline(results["base_rate"]["accuracy"], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.set(xlabel="US dollars per 1,000 clips", ylabel="accuracy, 95 % interval", ylim=(-0.02, 1.05))
     axes.set_xlim(0, 1.25 * max(row["usd_per_1000_clips"] for row in trials) or 1.0)
-    axes.xaxis.set_major_formatter(lambda value, _: money(value))
+    axes.xaxis.set_major_formatter(lambda value, _: dollars(value))
     axes.grid(color=LINE, linewidth=0.6)
     return figure

@@ -2,6 +2,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from cu_pipeline.core.dollars import dollars
 from cu_pipeline.labeling.sources.source import source_title
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"number": number, "percent": percent, "p": p_text, "money": money, "sentence": sentence}
+    found.filters |= {"number": number, "percent": percent, "p": p_text, "money": dollars, "sentence": sentence}
     found.filters |= {"source": source_title}
     found.globals["stylesheet"] = files("cu_pipeline.reports").joinpath("templates/style.css").read_text("utf-8")
     return found
@@ -60,12 +61,3 @@ def sentence(text: str) -> str:
     'There is no champion yet.'
     """
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-def money(value: float) -> str:
-    """Show US dollars.
-
-    >>> money(3.5), money(0.0021)
-    ('$3.50', '$0.0021')
-    """
-    return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}"

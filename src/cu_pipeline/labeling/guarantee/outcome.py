@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.dollars import dollars
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.guarantee.alpha_spending import AlphaAccount, Standing, make_due_test
 from cu_pipeline.labeling.guarantee.cascade import accepted_before
@@ -230,13 +231,13 @@ def message(capability: str, found: Mapping[str, Any]) -> str:
 def _kept(found: Mapping[str, Any]) -> str:
     accepted, wrong = (sum(one[key] for one in found["results"]) for key in ("accepted", "wrong"))
     cost = found["cost_per_correct"]
-    interval = " ({:.2g} to {:.2g})".format(*cost["ci95"]) if cost["ci95"] else ""
+    interval = f" ({' to '.join(map(dollars, cost['ci95']))})" if cost["ci95"] else ""
     return (
         f"{found['accepted']} of {found['pool']} clips that no person has seen have a certified label. With "
         f"{1 - found['delta']:.0%} confidence at most {found['alpha']:.0%} of such labels"
         f"{', of each answer,' if found['per_class'] else ''} are wrong. Of {accepted} calibration clips with one, "
-        f"{wrong} were. A correct label is expected to cost ${cost['value']:.2g}{interval}, by people alone "
-        f"${found['human_price']:.2g}"
+        f"{wrong} were. A correct label is expected to cost {dollars(cost['value'])}{interval}, by people alone "
+        f"{dollars(found['human_price'])}"
         f"{_spared(found['llm_clips_spared'])}"
         f"{_ineligible(found['pool_ineligible'])}"
     )
