@@ -3,6 +3,7 @@ import pytest
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.family import Examples
 
@@ -64,4 +65,4 @@ def told_examples_fixture():
 
 @pytest.fixture
 def bundle(make_bundle) -> Bundle:
-    return make_bundle(classes=("a", "b", "c"))
+    return make_bundle(classes=("a", "b", "c"), extracted=FeatureOptions(frames={}, captions={}))

@@ -39,3 +39,10 @@ def test_a_sample_has_whole_units_and_about_as_many_clips_as_wanted():
     assert (np.diff(drawn) > 0).all()
     assert sample_of_units(units, 200, seed=2).tolist() != drawn.tolist()
     assert sample_of_units(units, 1000, seed=1).tolist() == list(range(1000))
+
+
+def test_where_all_answers_are_rare_units_are_divided_all_the_same():
+    truth = np.array([[bool(number >> bit & 1) for bit in range(4)] for number in range(12)])
+    folds = grouped_folds(np.arange(12) // 2, truth, 5, seed=0)
+    assert sorted(np.concatenate([one.unseen for one in folds]).tolist()) == list(range(12))
+    assert all(set(one.seen // 2).isdisjoint(one.unseen // 2) for one in folds)

@@ -20,7 +20,10 @@ def features():
     both = np.array([True, True, False, True])
     frames = random.normal(size=(4, 8, 1280)).astype(np.float32)
     caption = random.normal(size=(4, 384)).astype(np.float32)
-    return ClipFeatures({"frames": Feature(frames, both), "captions": Feature(caption, ~both)}, 4)
+    motion = random.normal(size=(4, 8, 84)).astype(np.float32)
+    return ClipFeatures(
+        {"frames": Feature(frames, both), "motion": Feature(motion, both), "captions": Feature(caption, ~both)}, 4
+    )
 
 
 def test_single_probabilities_sum_to_one_and_differ_between_clips(bundles, features):

@@ -32,13 +32,15 @@ def grouped_folds(groups: NDArray[np.int64], truth: NDArray[np.bool_], count: in
     Returns:
         None with fewer than two groups, and none where all clips have the same answer.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-    combinations, answers = np.unique(truth, axis=0, return_inverse=True)
+    combinations, answers, often = np.unique(truth, axis=0, return_inverse=True, return_counts=True)
     folds = min(count, len(np.unique(groups)))
     if folds < 2 or len(combinations) < 2:
         return []
-    divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    # where no answer is as common as folds are many, there is nothing to spread evenly
+    kind = StratifiedGroupKFold if often.max() >= folds else GroupKFold
+    divider = kind(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of answers with fewer clips than folds
         turns = list(divider.split(np.zeros(len(groups)), answers.ravel(), groups))

@@ -8,6 +8,7 @@ REQUIREMENTS: Final = (
     "numpy",
     "onnx",
     "onnxruntime",
+    "opencv-python-headless",
     "pandas",
     "pillow",
     "psutil",
