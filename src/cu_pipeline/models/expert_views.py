@@ -28,13 +28,22 @@ def _slope(steps: Steps) -> NDArray[np.float32]:
     return np.asarray(np.einsum("t,ntd->nd", time / np.square(time).sum(), steps))
 
 
+def _mean(steps: Steps) -> NDArray[np.float32]:
+    return np.asarray(steps.mean(axis=1))
+
+
+def _all(steps: Steps) -> NDArray[np.float32]:
+    return np.concatenate([one(steps) for one in (_mean, _spread, _change, _slope)], axis=1)
+
+
 STATISTICS: Final[dict[str, Callable[[Steps], NDArray[np.float32]]]] = {
-    "mean": lambda steps: np.asarray(steps.mean(axis=1)),
+    "mean": _mean,
     "spread": _spread,
     "change": _change,
     "slope": _slope,
+    "all": _all,
 }
-"""What a sequence comes to: its mean, standard deviation, mean absolute difference of neighbours, and trend."""
+"""What a sequence comes to: its mean, standard deviation, mean absolute difference of neighbours, trend, and all these."""
 
 
 @dataclass(frozen=True)

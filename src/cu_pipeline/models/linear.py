@@ -68,7 +68,7 @@ class Linear:
     """
 
     options: ClassVar[type[Options]] = LinearOptions
-    revision: ClassVar[int | str] = "linear/3"
+    revision: ClassVar[int | str] = "linear/4"
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """Everything."""
