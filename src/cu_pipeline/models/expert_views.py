@@ -43,7 +43,7 @@ STATISTICS: Final[dict[str, Callable[[Steps], NDArray[np.float32]]]] = {
     "slope": _slope,
     "all": _all,
 }
-"""What a sequence comes to: its mean, standard deviation, mean absolute difference of neighbours, trend, and all these."""
+"""What a sequence comes to: mean, standard deviation, mean absolute difference of neighbours, trend, and all of them."""
 
 
 @dataclass(frozen=True)
