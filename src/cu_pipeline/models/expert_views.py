@@ -43,7 +43,7 @@ STATISTICS: Final[dict[str, Callable[[Steps], NDArray[np.float32]]]] = {
     "slope": _slope,
     "all": _all,
 }
-"""What a sequence comes to: mean, standard deviation, mean absolute difference of neighbours, trend, and all of them."""
+"""What a sequence comes to: mean, standard deviation, mean absolute difference of neighbours, trend, and all four."""
 
 
 @dataclass(frozen=True)
