@@ -35,9 +35,9 @@ from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions
-from cu_pipeline.models.family import Examples
+from cu_pipeline.models.family import Candidate, Examples
 from cu_pipeline.models.probabilities import temperature
-from cu_pipeline.models.selection import Candidate, Selector
+from cu_pipeline.models.selection import Selector
 
 ROOT = Path(__file__).parents[1]
 

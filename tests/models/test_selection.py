@@ -10,9 +10,9 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models import selection
 from cu_pipeline.models.families import FAMILIES, TrainOptions
-from cu_pipeline.models.family import Examples, Fitted
+from cu_pipeline.models.family import Candidate, Examples, Fitted
 from cu_pipeline.models.majority import Majority, MajorityOptions
-from cu_pipeline.models.selection import Candidate, SelectionOptions, Selector
+from cu_pipeline.models.selection import SelectionOptions, Selector
 
 NOBODY: list[int] = []
 

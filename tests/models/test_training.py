@@ -7,6 +7,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import CLIPS, LEFT_OUT, table
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -15,7 +16,7 @@ from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
 from cu_pipeline.models.linear import Linear
-from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data
+from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data, unseen_predictions
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])
@@ -140,3 +141,13 @@ def test_predictions_of_unseen_clips_are_kept_by_content(
     kept = dict(zip(bundle.learned_from, bundle.cross_fitted[:, 0].tolist(), strict=True))
     keys = content_keys(data.clips)
     assert [kept[key] for key in keys] == [0, 1, 2, 4, 5]
+
+
+def test_clips_that_nobody_asked_about_are_no_part_of_calibration() -> None:
+    features = ClipFeatures({}, 3)
+    training = Examples(features, np.eye(2, dtype=np.float32)[[0, 1, 1]])
+    logits = np.array([[2, -2], [np.nan, np.nan], [-1, 1], [0, 3]], dtype=np.float32)
+    validation = Examples(ClipFeatures({}, 1), np.eye(2, dtype=np.float32)[[0]])
+    said, truth = unseen_predictions(Fitted({}, {}, [], logits), Linear(), training, validation, Kind.SINGLE)
+    np.testing.assert_array_equal(said, logits[[0, 2, 3]])
+    assert truth.tolist() == [[1, 0], [0, 1], [1, 0]]

@@ -20,7 +20,7 @@ from cu_pipeline.models.expert_pool import (
     fit_pool,
     standard_scores,
 )
-from cu_pipeline.models.family import Examples, Family, Fitted, Logits, Model, Weights
+from cu_pipeline.models.family import Candidate, Examples, Fitted, Logits, Model, Weights
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import hard_labels, levels
 
@@ -42,23 +42,6 @@ class EnsembleOptions(Options):
         if "ensemble" in given:
             raise ValueError("an ensemble cannot be a member of itself")
         return given
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A family with its parameters and what it reads.
-
-    Attributes:
-        name: of the family.
-        learner: of the family.
-        options: of its parameters.
-        inputs: the features that it reads.
-    """
-
-    name: str
-    learner: Family
-    options: Options
-    inputs: list[str]
 
 
 @dataclass(frozen=True)
@@ -150,7 +133,7 @@ class Ensemble:
         return EnsembleModel(members, pool, Kind(config["kind"]))
 
 
-def _members(options: EnsembleOptions, shapes: Mapping[str, tuple[int, ...]]) -> list[_Member]:
+def _members(options: EnsembleOptions, shapes: Mapping[str, tuple[int, ...]]) -> list[Candidate]:
     from cu_pipeline.models.families import family
 
     found = []
@@ -161,12 +144,12 @@ def _members(options: EnsembleOptions, shapes: Mapping[str, tuple[int, ...]]) ->
         except ValueError as error:
             raise ConfigurationError(f"train.ensemble.members.{name}: {error}") from error
         if inputs := learner.reads(shapes):
-            found.append(_Member(name, learner, group, inputs))
+            found.append(Candidate(name, learner, group, inputs))
     return found
 
 
 def _unseen(
-    member: _Member, fitted: Fitted, everything: Examples, folds: Sequence[Fold], kind: Kind, seed: int
+    member: Candidate, fitted: Fitted, everything: Examples, folds: Sequence[Fold], kind: Kind, seed: int
 ) -> Logits:
     """A member's logits (n, classes) of clips by models that have not seen their units."""
     if fitted.cross_fitted is not None:

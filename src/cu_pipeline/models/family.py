@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -126,6 +126,22 @@ class Family(Protocol):
         Raises:
             BundleError: the weights do not fit the configuration.
         """
+
+
+class Candidate(NamedTuple):
+    """A family with its parameters and what it reads, to be chosen or pooled.
+
+    Attributes:
+        name: of the family.
+        learner: of the family.
+        options: of its parameters.
+        inputs: the features that it reads.
+    """
+
+    name: str
+    learner: Family
+    options: Options
+    inputs: Sequence[str]
 
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

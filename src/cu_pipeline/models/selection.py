@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from pydantic import Field
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.models.cross_fitting import cross_fitted
-from cu_pipeline.models.family import Examples, Family, Fitted
+from cu_pipeline.models.family import Candidate, Examples, Fitted
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import HardLabels, hard_labels
 from cu_pipeline.models.probabilities import clip_losses, temperature
@@ -37,22 +37,6 @@ class SelectionOptions(Options):
     candidates: tuple[str, ...] = Field(("majority", "linear"), min_length=1)
     folds: int = Field(5, ge=2, le=20)
     minutes: float = Field(20.0, gt=0)
-
-
-class Candidate(NamedTuple):
-    """A family that may be chosen.
-
-    Attributes:
-        name: of the family.
-        learner: of the family.
-        options: of its parameters.
-        inputs: the features that it reads.
-    """
-
-    name: str
-    learner: Family
-    options: Options
-    inputs: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import AUTO, TrainOptions, family
-from cu_pipeline.models.family import Examples, Fitted, soft_targets
+from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
-from cu_pipeline.models.selection import Candidate, Selection, Selector
+from cu_pipeline.models.selection import Selection, Selector
 
 _log = logging.getLogger(__name__)
 
@@ -198,17 +198,35 @@ def _calibrated(
     fitted: Fitted, training: Examples, validation: Examples, capability: Capability, chosen: Candidate
 ) -> tuple[float, dict[str, float]]:
     """Set temperature and thresholds on predictions of clips that the predicting model has not seen."""
-    if fitted.cross_fitted is None:
-        model = chosen.learner.load(fitted.config, fitted.weights)
-        logits, targets = model.logits(validation.features.only(chosen.inputs)), validation.targets
-    else:
-        answers = hard_labels(training.joined(validation).targets, capability.kind)
-        asked = np.isfinite(fitted.cross_fitted).all(axis=1)
-        logits, targets = fitted.cross_fitted[asked], answers.truth[asked].astype(np.float32)
+    own = (training.only(chosen.inputs), validation.only(chosen.inputs))
+    logits, targets = unseen_predictions(fitted, chosen.learner, *own, capability.kind)
     scale = temperature(logits, targets, capability.kind)
     if capability.kind is not Kind.MULTI:
         return scale, {}
     return scale, thresholds(logits_to_probabilities(logits, capability.kind, scale), targets, capability.classes)
+
+
+def unseen_predictions(
+    fitted: Fitted, learner: Family, training: Examples, validation: Examples, kind: Kind
+) -> tuple[Logits, Targets]:
+    """What a model says of clips that it, or those that speak for it, have not seen, and what it should say.
+
+    These are its cross-fitted predictions, as far as it has any, else those of the validation clips.
+
+    Args:
+        fitted: the model.
+        learner: its family.
+        training: what it learned from, with the features that it reads.
+        validation: what chose between epochs.
+        kind: of the capability.
+    """
+    if fitted.cross_fitted is None:
+        if not len(validation):
+            return validation.targets, validation.targets
+        return learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
+    truth = hard_labels(np.r_[training.targets, validation.targets], kind).truth
+    asked = np.isfinite(fitted.cross_fitted).all(axis=1)
+    return fitted.cross_fitted[asked], truth[asked].astype(np.float32)
 
 
 def _use_threads(threads: int) -> None:

@@ -15,11 +15,11 @@ from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.expert_pool import mean_loss
-from cu_pipeline.models.family import Examples, Family, Fitted, soft_targets
+from cu_pipeline.models.family import Examples, Family, soft_targets
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import temperature
-from cu_pipeline.models.training import TrainingData
+from cu_pipeline.models.training import TrainingData, unseen_predictions
 
 WORST: Final = 1000.0
 """The loss of a model whose scores are no numbers, or are further off than this."""
@@ -118,17 +118,7 @@ class CrossValidation:
         training, validation = task.examples.take(fold.seen[~validates]), task.examples.take(fold.seen[validates])
         fitted = self.learner.fit(training, validation, task.kind, options, self.seed)
         unseen, model = task.examples.take(fold.unseen), self.learner.load(fitted.config, fitted.weights)
-        scale = _temperature(fitted, self.learner, training, validation, task.kind)
+        held_out = unseen_predictions(fitted, self.learner, training, validation, task.kind)
+        scale = temperature(*held_out, task.kind)
         logits = model.logits(unseen.features).astype(np.float64) / scale
         return mean_loss(logits, hard_labels(unseen.targets, task.kind), task.kind)
-
-
-def _temperature(fitted: Fitted, learner: Family, training: Examples, validation: Examples, kind: Kind) -> float:
-    """Calibrate as training does: on predictions of clips that the predicting model has not seen."""
-    if fitted.cross_fitted is not None:
-        truth = hard_labels(training.joined(validation).targets, kind).truth
-        return temperature(fitted.cross_fitted, truth.astype(np.float32), kind)
-    if not len(validation):
-        return 1.0
-    logits = learner.load(fitted.config, fitted.weights).logits(validation.features)
-    return temperature(logits, validation.targets, kind)
