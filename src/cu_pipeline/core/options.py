@@ -12,6 +12,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def surroundings(self) -> dict[str, str]:
+        """What else decides results: hashes of the files that parameters name, the kind of a device."""
+        return {}
+
 
 def table_model(name: str, groups: Mapping[str, type[Options]], base: type[Options] = Options) -> type[Options]:
     """Make the model of parameters that have an optional group for each row of a table.

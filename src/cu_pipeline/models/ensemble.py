@@ -43,6 +43,14 @@ class EnsembleOptions(Options):
             raise ValueError("an ensemble cannot be a member of itself")
         return given
 
+    def surroundings(self) -> dict[str, str]:
+        """Those of all members."""
+        return {
+            f"{name}/{what}": value
+            for name, group in _groups(self).items()
+            for what, value in group.surroundings().items()
+        }
+
 
 @dataclass(frozen=True)
 class EnsembleModel:
@@ -136,15 +144,28 @@ class Ensemble:
 def _members(options: EnsembleOptions, shapes: Mapping[str, tuple[int, ...]]) -> list[Candidate]:
     from cu_pipeline.models.families import family
 
-    found = []
+    groups = {name: (family(name), group) for name, group in _groups(options).items()}
+    return [
+        Candidate(name, learner, group, inputs)
+        for name, (learner, group) in groups.items()
+        if (inputs := learner.reads(shapes))
+    ]
+
+
+def _groups(options: EnsembleOptions) -> dict[str, Options]:
+    """The parameters of each member.
+
+    Raises:
+        ConfigurationError: a member is no family, or has other parameters.
+    """
+    from cu_pipeline.models.families import family
+
+    found = {}
     for name, given in options.members.items():
-        learner = family(name)
         try:
-            group = learner.options(**given)
+            found[name] = family(name).options(**given)
         except ValueError as error:
             raise ConfigurationError(f"train.ensemble.members.{name}: {error}") from error
-        if inputs := learner.reads(shapes):
-            found.append(Candidate(name, learner, group, inputs))
     return found
 
 

@@ -1,6 +1,6 @@
 """The model families by name, and the parameters of training."""
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_serializer, model_validator
 from pydantic_core import CoreSchema
@@ -13,12 +13,14 @@ from cu_pipeline.models.fusion import Fusion, FusionOptions
 from cu_pipeline.models.linear import Linear
 from cu_pipeline.models.majority import Majority
 from cu_pipeline.models.selection import SelectionOptions
+from cu_pipeline.models.text_family import Text
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "majority": Majority,
     "fusion": Fusion,
     "linear": Linear,
     "ensemble": Ensemble,
+    "text": Text,
 }
 """Every model family by name. A new one is a new file and a line here."""
 
@@ -63,8 +65,7 @@ class TrainOptions(_Common):
     @property
     def candidates(self) -> dict[str, Options]:
         """The families that may be used with their parameters, the simplest first: one, unless it is `auto`."""
-        names = self.auto.candidates if self.family == AUTO else (self.family,)
-        return {name: self.groups.get(name) or FAMILIES[name].options() for name in names}
+        return {name: self.groups.get(name) or FAMILIES[name].options() for name in self._in_use}
 
     @model_validator(mode="before")
     @classmethod
@@ -74,6 +75,21 @@ class TrainOptions(_Common):
         parsed = _model().model_validate(_grouped(given))
         groups = {name: getattr(parsed, name) for name in FAMILIES if getattr(parsed, name) is not None}
         return parsed.model_dump(include=set(_Common.model_fields)) | {"groups": groups}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name in self._in_use:
+            if not self.groups.get(name):
+                needed = [one for one, field in FAMILIES[name].options.model_fields.items() if field.is_required()]
+                if needed:
+                    raise ValueError(
+                        f"model family {name!r} needs {', '.join(f'train.{name}.{one}' for one in needed)}"
+                    )
+        return self
+
+    @property
+    def _in_use(self) -> tuple[str, ...]:
+        return self.auto.candidates if self.family == AUTO else (self.family,)
 
     @model_serializer
     def _as_given(self) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
     candidates = _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
+    surroundings = {one.name: found for one in candidates if (found := one.options.surroundings())}
     return json_sha256(
         {
             "code": {one.name: one.learner.revision for one in candidates},
@@ -92,6 +93,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
             "threads": options.threads or torch.get_num_threads(),
             "libraries": [torch.__version__, transformers.__version__],
         }
+        | ({"surroundings": surroundings} if surroundings else {})
     )
 
 

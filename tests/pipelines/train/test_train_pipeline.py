@@ -36,6 +36,7 @@ def run_all(world, folder, options=OPTIONS, seed=7):
         "labels": world.labels,
         "capabilities_resolved": world.resolved,
         "features": world.store,
+        "fit_checkpoints": folder.parent / "checkpoints",
         "params:train": options,
         "params:featurize.extractors": world.extracted,
         "params:seed": seed,

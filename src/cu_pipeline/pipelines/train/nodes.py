@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.family import History
 from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data
@@ -41,6 +43,7 @@ def train_models(
     learnable: dict[str, TrainingData],
     store: FeatureStore,
     trained: dict[str, Bundle],
+    checkpoints: Path,
     options: TrainOptions,
     extracted: FeatureOptions,
     seed: int,
@@ -51,6 +54,7 @@ def train_models(
         learnable: the clips to learn from, by capability.
         store: features of the clips.
         trained: what the last run left, by capability.
+        checkpoints: folder of what long fits have reached, for a run that goes on where another was stopped.
         options: of training.
         extracted: the features in use.
         seed: of every random choice.
@@ -69,7 +73,8 @@ def train_models(
             bundles[name] = before.scoped(data.capability.scope)
             count("models_reused")
         else:
-            bundles[name] = train(data, store, extractors, options, seed)
+            with checkpoints_in(checkpoints / name):
+                bundles[name] = train(data, store, extractors, options, seed)
             count("models_trained")
     histories = {name: bundle.history for name, bundle in bundles.items()}
     return bundles, histories, {name: list(bundle.candidates) for name, bundle in bundles.items()}

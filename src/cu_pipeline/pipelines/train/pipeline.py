@@ -19,6 +19,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "training_data",
                     "features",
                     "bundle_cache",
+                    "fit_checkpoints",
                     "params:train",
                     "params:featurize.extractors",
                     "params:seed",

@@ -1,0 +1,161 @@
+"""transformers' trainer with our objective, on clips that a fit keeps on the disk."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.progress import Bar
+from cu_pipeline.models.fine_tuning_options import FineTuningOptions
+from cu_pipeline.models.fine_tuning_tasks import Task
+from cu_pipeline.models.fit_job import FitRows, mark_complete
+
+
+class Contents(torch.utils.data.Dataset[dict[str, Any]]):
+    """Clips as the trainer takes them, one at a time.
+
+    Args:
+        rows: of the fit.
+        task: reads contents.
+        seed: of what is drawn anew in each epoch, by epoch and clip alone, so that a resumed fit draws the same; None:
+            nothing is drawn.
+    """
+
+    def __init__(self, rows: FitRows, task: Task, seed: int | None) -> None:
+        self._rows, self._task, self._seed = rows, task, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        drawn = None
+        if self._seed is not None:
+            drawn = torch.Generator().manual_seed(hash((self._seed, self.epoch, row)) % 2**63)
+        content = self._task.read(self._rows.contents[row].as_py(), drawn)
+        return {"content": content, "labels": self._rows.targets[row], "weights": self._rows.weights[row]}
+
+
+class Collator:
+    """Puts clips into a batch."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """The network's inputs, with `labels` (n, classes) and `weights` (n)."""
+        batch = self._task.batch([row["content"] for row in rows])
+        labels = torch.stack([torch.as_tensor(row["labels"]) for row in rows])
+        return batch | {"labels": labels, "weights": torch.tensor([float(row["weights"]) for row in rows])}
+
+
+class Objective:
+    """The loss of a batch.
+
+    Args:
+        training: clips to learn from, for how common classes are.
+        kind: `single`: cross-entropy; `multi`: binary cross-entropy a class.
+        options: of the family.
+    """
+
+    def __init__(self, training: FitRows, kind: Kind, options: FineTuningOptions) -> None:
+        self._kind, self._smoothing, self._imbalance = kind, options.label_smoothing, options.imbalance
+        often = torch.from_numpy((training.targets * training.weights[:, None]).sum(0)) + 0.5
+        self._share = often / (often.sum() if kind is Kind.SINGLE else float(training.weights.sum()) + 1)
+
+    def __call__(self, logits: Tensor, labels: Tensor, weights: Tensor, *, training: bool) -> Tensor:
+        """The mean over clips, weighted; without smoothing and the like where it is to be compared."""
+        share = self._share.to(logits.device)
+        if training and self._imbalance == "logit_adjustment":
+            logits = logits + (share.log() if self._kind is Kind.SINGLE else share.log() - (-share).log1p())
+        balance = None
+        if training and self._imbalance == "weights":
+            balance = 1 / (share * len(share)) if self._kind is Kind.SINGLE else (1 - share) / share
+        if self._kind is Kind.SINGLE:
+            smoothing = self._smoothing if training else 0.0
+            losses = functional.cross_entropy(logits, labels, balance, reduction="none", label_smoothing=smoothing)
+        else:
+            losses = functional.binary_cross_entropy_with_logits(
+                logits, labels, pos_weight=balance, reduction="none"
+            ).mean(1)
+        return (losses * weights).sum() / weights.sum().clamp_min(1e-6)
+
+
+class ClassifierTrainer(Trainer):
+    """The trainer with our objective, on batches that the task augments on the device."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: TrainingArguments,
+        *,
+        task: Task,
+        objective: Objective,
+        options: FineTuningOptions,
+        **data: Any,
+    ) -> None:
+        callbacks: list[TrainerCallback] = [Course(data["train_dataset"], options.checkpoint_minutes)]
+        if arguments.load_best_model_at_end:
+            callbacks.append(EarlyStoppingCallback(options.patience))
+        super().__init__(model, arguments, callbacks=callbacks, **data)
+        self.loss_is_scaled_for_ga = False
+        self._task, self._objective = task, objective
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of a batch, and the outputs where they are asked for."""
+        given = dict(inputs)
+        labels, weights = given.pop("labels"), given.pop("weights")
+        outputs = model(**(self._task.augmented(given) if model.training else given))
+        loss = self._objective(outputs.logits.float(), labels, weights, training=model.training)
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+
+class Course(TrainerCallback):
+    """Shows how far a fit is, tells the data the epoch, and has checkpoints written from time to time."""
+
+    def __init__(self, data: Contents, minutes: float) -> None:
+        self._data, self._minutes = data, minutes
+        self._saved = time.monotonic()
+        self._bar: Bar | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Open the bar."""
+        if state.is_world_process_zero:
+            self._bar = Bar("fine-tune", int(state.max_steps), "step")
+            self._bar.update(state.global_step)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """What is drawn in an epoch depends on its number."""
+        self._data.epoch = int(state.epoch or 0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Move on, and save if it is time; the first process's clock is everybody's.
+
+        An epoch's last step is saved after the epoch has been validated: the trainer would take it for validated.
+        """
+        from accelerate.utils import broadcast_object_list
+
+        if self._bar is not None:
+            self._bar.update()
+        ends = state.global_step % (state.max_steps // int(args.num_train_epochs)) == 0
+        due = [not ends and time.monotonic() - self._saved >= self._minutes * 60]
+        if args.world_size > 1:
+            broadcast_object_list(due)
+        control.should_save = control.should_save or due[0]
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Say that this process's share of the checkpoint is whole."""
+        self._saved = time.monotonic()
+        mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", args.process_index)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

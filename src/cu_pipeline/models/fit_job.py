@@ -1,0 +1,144 @@
+"""A fit on disk: what is learned from what, what it has reached, and what came of it."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cu_pipeline.core.atomic import atomic_path, write_text
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.models.family import Examples, Fitted, History, Targets, Weights
+from cu_pipeline.models.logistic import hard_labels
+
+TRAINING: Final = "training.arrow"
+VALIDATION: Final = "validation.arrow"
+CHECKPOINTS: Final = "checkpoints"
+_JOB: Final = "job.json"
+_WEIGHTS: Final = "model.safetensors"
+_RESULT: Final = "result.json"
+_COMPLETE: Final = "complete"
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """What every process of a fit is told.
+
+    Attributes:
+        task: of the table of tasks: what is read, and by which kind of network.
+        kind: of the capability.
+        classes: how many.
+        options: of the family, as JSON.
+        seed: of every random choice.
+        threads: CPU threads of each process.
+        processes: that share a step.
+        part: clips that a process takes at once; gradients of several such parts add up to a step.
+    """
+
+    task: str
+    kind: Kind
+    classes: int
+    options: dict[str, Any]
+    seed: int
+    threads: int
+    processes: int
+    part: int
+
+    def of_part(self, part: int) -> "FitJob":
+        """The same fit in other parts of a step."""
+        return replace(self, part=part)
+
+    def write(self, folder: Path) -> None:
+        """Tell the processes."""
+        write_text(folder / _JOB, json.dumps(asdict(self) | {"kind": self.kind.value}))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What the parent wrote."""
+        given = json.loads((folder / _JOB).read_text(encoding="utf-8"))
+        return cls(**given | {"kind": Kind(given["kind"])})
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """Clips to learn from as a process reads them: contents stay on the disk.
+
+    Attributes:
+        contents: a column of texts, or of lists of pictures.
+        targets: float32 (n, classes).
+        weights: float32 (n): how much a clip counts.
+    """
+
+    contents: pa.ChunkedArray
+    targets: Targets
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Map the file into memory."""
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        columns = [np.array(table.column(name).to_pylist(), dtype=np.float32) for name in ("target", "weight")]
+        return cls(table.column("content"), columns[0], columns[1])
+
+
+def write_rows(path: Path, contents: Sequence[Any], examples: Examples, kind: Kind, *, soft: bool) -> None:
+    """Write clips for the processes.
+
+    Args:
+        path: of the file.
+        contents: n texts, or n lists of pictures.
+        examples: the same clips.
+        kind: of the capability.
+        soft: learn from probabilities; else from the likeliest answer, weighed by how likely it is.
+    """
+    answers = hard_labels(examples.targets, kind)
+    targets = examples.targets if soft else answers.truth.astype(np.float32)
+    weights = np.ones(len(examples), dtype=np.float32) if soft else answers.weight.astype(np.float32)
+    content = pa.array(contents) if len(contents) else pa.array([], pa.string())
+    table = pa.table({"content": content, "target": list(targets), "weight": weights})
+    with atomic_path(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as file:
+        file.write_table(table)
+
+
+def mark_complete(checkpoint: Path, process: int) -> None:
+    """Say that a process has written its share of a checkpoint."""
+    write_text(checkpoint / f"{_COMPLETE}.{process}", "")
+
+
+def last_checkpoint(folder: Path, processes: int) -> Path | None:
+    """The last checkpoint that all processes have written; those that a kill left unfinished are removed."""
+    found = sorted((folder / CHECKPOINTS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    whole = [one for one in found if all((one / f"{_COMPLETE}.{number}").exists() for number in range(processes))]
+    for one in set(found) - set(whole):
+        shutil.rmtree(one)
+    return whole[-1] if whole else None
+
+
+def write_result(
+    folder: Path, config: dict[str, Any], weights: Weights, history: History, cost: dict[str, Any]
+) -> None:
+    """Write what came of a fit; the checkpoints are of no more use then."""
+    from safetensors.numpy import save_file
+
+    with atomic_path(folder / _WEIGHTS) as temporary:
+        save_file(dict(weights), temporary)
+    write_text(folder / _RESULT, json.dumps({"config": config, "history": history, "cost": cost}))
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def read_result(folder: Path) -> tuple[Fitted, dict[str, Any]] | None:
+    """What came of a fit, and what it took; None: it has not ended."""
+    from safetensors.numpy import load_file
+
+    if not (folder / _RESULT).exists():
+        return None
+    result = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    return Fitted(result["config"], load_file(folder / _WEIGHTS), result["history"]), result["cost"]
