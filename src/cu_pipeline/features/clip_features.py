@@ -8,8 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.features.extractor import FeatureKey, Source, Values, Vectors
-from cu_pipeline.features.store import FeatureStore, empty_values
+from cu_pipeline.features.extractor import (
+    FeatureKey,
+    Form,
+    Source,
+    Values,
+    Vectors,
+    empty_values,
+    form_of,
+    joined_values,
+)
+from cu_pipeline.features.pictures import Pictures
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import EXTRACTORS
 
 CONTENT: Final[dict[Source, str]] = {"media": "media_sha256", "text": "text_sha256"}
@@ -21,7 +31,7 @@ class Feature:
     """What one extractor says of n clips.
 
     Attributes:
-        values: float32 (n, *shape), zeros where absent; or texts (n), "" where absent.
+        values: float32 (n, *shape), zeros where absent; texts (n), "" where absent; or pictures.
         present: bool (n).
     """
 
@@ -29,13 +39,15 @@ class Feature:
     present: NDArray[np.bool_]
 
     @property
-    def is_text(self) -> bool:
-        """Whether its values are texts."""
-        return self.values.dtype == object
+    def form(self) -> Form:
+        """Whether its values are vectors, texts or pictures."""
+        return form_of(self.values.shape[1:])
 
     @classmethod
     def read(cls, values: Values) -> "Feature":
         """Take what the store or an extractor gave: NaN, None and "" say that there is nothing."""
+        if isinstance(values, Pictures):
+            return cls(values, values.present)
         if values.dtype == object:
             texts = np.array([text or "" for text in values], dtype=object)
             return cls(texts, np.array([bool(text) for text in texts], dtype=np.bool_))
@@ -48,7 +60,7 @@ class Feature:
 
     def joined(self, other: "Feature") -> "Feature":
         """These clips and then those of another table."""
-        return Feature(np.concatenate([self.values, other.values]), np.concatenate([self.present, other.present]))
+        return Feature(joined_values([self.values, other.values]), np.concatenate([self.present, other.present]))
 
     def vector(self) -> Vectors:
         """One vector a clip: the mean over all axes but the last, float32 (n, width)."""
@@ -87,12 +99,12 @@ class ClipFeatures:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of one clip's values; () for a text."""
+        """Of one clip's values, which `form_of` reads."""
         return {name: feature.values.shape[1:] for name, feature in self.features.items()}
 
     def vectors(self) -> dict[str, Feature]:
-        """Those that are numbers, not texts."""
-        return {name: feature for name, feature in self.features.items() if not feature.is_text}
+        """Those that are numbers."""
+        return {name: feature for name, feature in self.features.items() if feature.form == "vectors"}
 
     def only(self, names: Sequence[str]) -> "ClipFeatures":
         """The same clips with some of their features, in the order given."""
@@ -168,13 +180,13 @@ Embedding = tuple[Vectors, dict[str, int]]
 
 
 def embedding(features: Mapping[str, Feature], count: int) -> Embedding:
-    """Put the features of n clips into one vector each, for drift tests.
+    """Put the vectors of n clips into one each, for drift tests.
 
     Args:
         features: by `part_name`.
         count: n.
     """
-    parts = {name: feature.vector() for name, feature in sorted_parts(features).items() if not feature.is_text}
+    parts = {name: feature.vector() for name, feature in sorted_parts(features).items() if feature.form == "vectors"}
     whole = np.concatenate([np.empty((count, 0), dtype=np.float32), *parts.values()], axis=1)
     return whole, {name: part.shape[1] for name, part in parts.items()}
 
@@ -191,7 +203,7 @@ def sorted_parts(features: Mapping[str, Feature]) -> dict[str, Feature]:
 
 
 def _read(contents: "pd.Series[str]", store: FeatureStore, key: FeatureKey) -> Values:
-    values = empty_values(key, len(contents))
+    values = empty_values(key.shape, len(contents))
     given = (contents != "").to_numpy()
     if given.any():
         values[given] = store.read(key, contents[given].tolist(), partial=True)

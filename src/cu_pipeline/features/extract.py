@@ -5,15 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_features import CONTENT
-from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
-from cu_pipeline.features.store import FeatureStore, empty_values
+from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source, empty_values, joined_values
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 
 CHUNK: Final = 32
@@ -114,14 +113,14 @@ class _Buffer:
         encoded, self._encoded = self._encoded, []
         if encoded:
             keys = [key for chunk in encoded for key in chunk.keys]
-            yield FeatureChunk(self._extractor.identity, keys, np.concatenate([chunk.values for chunk in encoded]))
+            yield FeatureChunk(self._extractor.identity, keys, joined_values([chunk.values for chunk in encoded]))
 
     def _encode(self) -> None:
         if not self._waiting:
             return
         identity, waiting = self._extractor.identity, self._waiting
         self._waiting = []
-        values = empty_values(identity, len(waiting))
+        values = empty_values(identity.shape, len(waiting))
         usable = [place for place, (_, prepared) in enumerate(waiting) if prepared is not None]
         if usable:
             values[usable] = self._extractor.encode([waiting[place][1] for place in usable])

@@ -2,23 +2,61 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from functools import reduce
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.options import Options
+from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.media.sampling import Sampling
 
 Vectors: TypeAlias = NDArray[np.float32]
 Texts: TypeAlias = NDArray[np.object_]
 """Strings, or None where the content was refused."""
 
-Values: TypeAlias = NDArray[Any]
-"""`Vectors` or `Texts`."""
+_PICTURE_AXES: Final = 4
+"""Frames, two sides and colours."""
+
+Values: TypeAlias = Any
+"""`Vectors`, `Texts` or `Pictures`: arrays, or what behaves like one, of a row a clip."""
+
+Form: TypeAlias = Literal["vectors", "text", "pictures"]
 
 Source: TypeAlias = Literal["media", "text"]
+
+
+def form_of(shape: Sequence[int]) -> Form:
+    """What a feature is, by the shape of one clip's.
+
+    >>> form_of(()), form_of((384,)), form_of((8, 1280)), form_of((32, 256, 256, 3))
+    ('text', 'vectors', 'vectors', 'pictures')
+    """
+    if not shape:
+        return "text"
+    return "pictures" if len(shape) == _PICTURE_AXES else "vectors"
+
+
+def empty_values(shape: tuple[int, ...], count: int) -> Values:
+    """Features of refused content: NaN (count, *shape), None (count,) for texts, or pictures of no clip.
+
+    Args:
+        shape: of one clip's feature.
+        count: clips.
+    """
+    form = form_of(shape)
+    if form == "pictures":
+        return Pictures([None] * count, shape)
+    return np.full((count, *shape), None if form == "text" else np.nan, dtype=object if form == "text" else np.float32)
+
+
+def joined_values(parts: Sequence[Values]) -> Values:
+    """Features of several tables of clips, of which there is one at least, in one."""
+    if isinstance(parts[0], Pictures):
+        return reduce(Pictures.joined, parts)
+    return np.concatenate(parts)
 
 
 class FeatureKey(Protocol):
@@ -34,7 +72,7 @@ class FeatureKey(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one clip's vectors; () for a text."""
+        """Of one clip's feature, which `form_of` reads."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +82,7 @@ class Identity:
     Attributes:
         name: of the extractor.
         version: raised when the extractor's code changes its values.
-        shape: of one clip's feature; () for a text.
+        shape: of one clip's feature, which `form_of` reads.
         weights_sha256: of the model's weights file.
         parameters: that the values depend on.
         decoder: name and versions of what turned the media into pixels; empty for text.
@@ -64,7 +102,7 @@ class Identity:
 
 
 class Extractor(Protocol):
-    """Turns the content of clips into features: vectors, or texts where its identity's shape is ().
+    """Turns the content of clips into features: vectors, texts or pictures, as its identity's shape says.
 
     It is made with the fields of its `options` as keyword arguments. Only `prepare` runs in worker processes, for
     media, so that a bad file costs that file alone; pickled, an extractor carries its parameters and no model.
@@ -99,7 +137,7 @@ class Extractor(Protocol):
         """Run the model on prepared contents.
 
         Returns:
-            float32 (len(prepared), *identity.shape), or strings (len(prepared),).
+            float32 (len(prepared), *identity.shape), strings (len(prepared),), or `Pictures`.
         """
 
 
@@ -124,7 +162,7 @@ class FeatureChunk:
     Attributes:
         identity: of the extractor.
         keys: content hashes (n).
-        values: float32 (n, *identity.shape), NaN where the content was refused; or texts (n), None there.
+        values: float32 (n, *identity.shape), NaN where the content was refused; or texts (n) or pictures, None there.
     """
 
     identity: Identity
@@ -133,5 +171,5 @@ class FeatureChunk:
 
 
 def shapes_of(extractors: Mapping[str, Extractor]) -> dict[str, tuple[int, ...]]:
-    """The shape of one clip's feature by extractor; () for a text."""
+    """The shape of one clip's feature by extractor, which `form_of` reads."""
     return {name: one.identity.shape for name, one in extractors.items()}

@@ -2,7 +2,9 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +14,14 @@ from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import read_lines
-from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values
+from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values, empty_values, form_of
+from cu_pipeline.features.pictures import Jpegs, Pictures
 
-_KEY = "content_key"
-_VECTOR = "vector"
-_TEXT = "text"
+_KEY: Final = "content_key"
+_VECTOR: Final = "vector"
+_TEXT: Final = "text"
+_PICTURES: Final = "pictures"
+_PRESENT: Final = "present"
 
 
 class FeatureStore:
@@ -25,7 +30,7 @@ class FeatureStore:
     A feature's key is the hash of the content it is made from, within the folder of the extractor's
     fingerprint, which covers its version, parameters, weights and decoder. So nothing is computed twice, and
     two machines that agree on the key may share the store. Each part is written atomically. Content that an
-    extractor refused is kept as a vector of NaN, or as a text of null, so that it is not tried again.
+    extractor refused is kept as a vector of NaN, or as a text or pictures of null, so that it is not tried again.
 
     Args:
         root: folder of the store; made when first written.
@@ -45,27 +50,27 @@ class FeatureStore:
         Args:
             identity: of the extractor that made them.
             keys: content hashes (n).
-            values: float32 (n, *identity.shape), or texts (n).
+            values: float32 (n, *identity.shape), texts (n), or pictures.
 
         Raises:
             StoreError: the values do not have the extractor's shape.
         """
-        dtype = np.dtype(np.float32) if identity.shape else np.dtype(object)
-        if values.shape != (len(keys), *identity.shape) or values.dtype != dtype:
-            expected = f"{dtype} {(len(keys), *identity.shape)}"
-            raise StoreError(f"features of {identity.name!r} must be {expected}, not {values.dtype} {values.shape}")
+        form = {"vectors": "float32", "text": "object", "pictures": "pictures"}[form_of(identity.shape)]
+        found = "pictures" if isinstance(values, Pictures) else str(values.dtype)
+        if values.shape != (len(keys), *identity.shape) or found != form:
+            expected = f"{form} {(len(keys), *identity.shape)}"
+            raise StoreError(f"features of {identity.name!r} must be {expected}, not {found} {values.shape}")
         if not keys:
             return
         folder = self._folder(identity)
         record = folder / "extractor.json"
         if not record.exists():
             write_text(record, json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n")
-        table = pa.table({_KEY: pa.array(keys, pa.string()), **_column_of(identity, values)})
-        with atomic_path(folder / f"part-{json_sha256(list(keys))[:16]}.parquet") as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        table = pa.table({_KEY: pa.array(keys, pa.string()), **_columns_of(identity, values)})
+        _write(table, folder / f"part-{json_sha256(list(keys))[:16]}.parquet")
 
     def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False) -> Values:
-        """Stored features in the order of `keys`.
+        """Stored features in the order of `keys`; pictures are read from the files only when they are wanted.
 
         Args:
             feature: as an extractor's identity, or a bundle that learned from it, names it.
@@ -73,7 +78,8 @@ class FeatureStore:
             partial: give NaN or None for a key that is not stored, as long as some are.
 
         Returns:
-            float32 (len(keys), *shape), NaN where the content was refused; or texts (len(keys),), None there.
+            float32 (len(keys), *shape), NaN where the content was refused; or texts (len(keys),) or pictures,
+            None there.
 
         Raises:
             StoreError: a key is not stored, or a part is damaged.
@@ -85,7 +91,7 @@ class FeatureStore:
                 f"{len(absent)} of {len(keys)} features of {feature.name!r} are not stored (first key "
                 f"{absent[0]}). Run `kedro run --pipelines=featurize`."
             )
-        result = empty_values(feature, len(keys))
+        result = empty_values(feature.shape, len(keys))
         wanted: dict[Path, list[tuple[int, int]]] = {}
         for target, key in enumerate(keys):
             if key in positions:
@@ -124,20 +130,25 @@ def shorten_part(part: Path, keys: Collection[str]) -> None:
     if not kept.num_rows:
         part.unlink()
     elif kept.num_rows < table.num_rows:
-        with atomic_path(part) as temporary:
-            pq.write_table(kept, temporary, compression="zstd")
+        _write(kept, part)
 
 
-def empty_values(feature: FeatureKey, count: int) -> Values:
-    """Features of refused content: NaN (count, *shape), or None (count,) for texts."""
-    if feature.shape:
-        return np.full((count, *feature.shape), np.nan, dtype=np.float32)
-    return np.full(count, None, dtype=object)
+def _write(table: pa.Table, part: Path) -> None:
+    """Write a part. JPEG files do not get smaller, and a group of rows a clip lets one clip's be read alone."""
+    with atomic_path(part) as temporary:
+        if _PICTURES in table.column_names:
+            pq.write_table(table, temporary, compression="none", use_dictionary=False, row_group_size=1)
+        else:
+            pq.write_table(table, temporary, compression="zstd")
 
 
-def _column_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
-    if not identity.shape:
+def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
+    form = form_of(identity.shape)
+    if form == "text":
         return {_TEXT: pa.array(values.tolist(), pa.string())}
+    if form == "pictures":
+        clips = [values.encoded(row) for row in range(len(values))]
+        return {_PRESENT: pa.array(values.present), _PICTURES: pa.array(clips, pa.list_(pa.binary()))}
     width = int(np.prod(identity.shape))
     return {_VECTOR: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)}
 
@@ -146,16 +157,33 @@ def _column(part: Path, name: str) -> pa.ChunkedArray:
     try:
         return pq.read_table(part, columns=[name]).column(name)
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise StoreError(
-            f"{part} cannot be read ({error}). Delete this file; the next run computes its features again."
-        ) from error
+        raise _damaged(part, error) from error
+
+
+def _damaged(part: Path, error: object) -> StoreError:
+    return StoreError(f"{part} cannot be read ({error}). Delete this file; the next run computes its features again.")
 
 
 def _values(part: Path, feature: FeatureKey) -> Values:
-    if not feature.shape:
+    form = form_of(feature.shape)
+    if form == "text":
         return np.array(_column(part, _TEXT).to_pylist(), dtype=object)
+    if form == "pictures":
+        present = _column(part, _PRESENT).to_pylist()
+        clips = [partial(_pictures, part, row) if has else None for row, has in enumerate(present)]
+        return Pictures(clips, feature.shape)
     vectors = _column(part, _VECTOR).combine_chunks()
     return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)
+
+
+def _pictures(part: Path, row: int) -> Jpegs:
+    """The pictures of one row of a part."""
+    try:
+        with pq.ParquetFile(part) as file:
+            (jpegs,) = file.read_row_group(row, columns=[_PICTURES]).column(_PICTURES).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
+        raise _damaged(part, error) from error
+    return tuple(jpegs)
 
 
 _log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
+from cu_pipeline.features.pixels import PixelKeeper
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.media.options import Limits
 
@@ -24,6 +25,7 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "captions_multilingual": MultilingualCaptionEncoder,
     "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
+    "pixels": PixelKeeper,
 }
 """Every extractor by name. A new one is a new file and a line here."""
 

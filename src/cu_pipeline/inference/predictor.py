@@ -16,8 +16,8 @@ from cu_pipeline.core.records import PREDICTIONS, table
 from cu_pipeline.core.scope import request_facts
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, FeatureReader, embedding, part_name
 from cu_pipeline.features.extract import prepare_media
-from cu_pipeline.features.extractor import Extractor, Vectors
-from cu_pipeline.features.store import FeatureStore, empty_values
+from cu_pipeline.features.extractor import Extractor, Vectors, empty_values
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.ingest.options import LanguageOptions
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
@@ -193,8 +193,8 @@ def decode(path: str, extractors: Mapping[str, Extractor], limits: Limits) -> De
 
 def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:
     if prepared is None:
-        return Feature.read(empty_values(extractor.identity, 1))
-    return Feature.read(np.asarray(extractor.encode([prepared])))
+        return Feature.read(empty_values(extractor.identity.shape, 1))
+    return Feature.read(extractor.encode([prepared]))
 
 
 def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str, Bundle]) -> pd.DataFrame:

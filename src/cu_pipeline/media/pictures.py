@@ -37,13 +37,21 @@ def pictures(path: Path, count: int, side: int) -> tuple[bytes, ...]:
     return tuple(decode_sample(path, count, shrink))
 
 
-def jpeg(image: NDArray[np.uint8]) -> bytes:
+def jpeg(image: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
     """Write an RGB image, uint8 (height, width, 3), as a JPEG file."""
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=QUALITY)
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
     return stream.getvalue()
+
+
+def encoder_identity() -> str:
+    """Name the encoder of JPEG files and its version."""
+    from PIL import __version__, features
+
+    library = "libjpeg_turbo" if features.check("libjpeg_turbo") else "jpg"
+    return f"pillow@{__version__} {library}@{features.version(library)}"
 
 
 def thumbnail(path: Path, height: int) -> bytes:

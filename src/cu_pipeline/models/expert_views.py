@@ -75,7 +75,7 @@ class View:
 def views_of(features: Mapping[str, Feature]) -> Iterator[View]:
     """The forms in which features are looked at: what has no steps has one, and two steps or more have all."""
     for name, feature in features.items():
-        if feature.is_text:
+        if feature.form == "text":
             yield View(name, "text")
         elif feature.values.ndim == 2:
             yield View(name, "vector")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.extractor import Form, form_of
 
 Targets: TypeAlias = NDArray[np.float32]
 """Class probabilities to learn from, (n, classes)."""
@@ -106,7 +107,7 @@ class Family(Protocol):
         """Choose from the features in use those that it reads, in its order.
 
         Args:
-            shapes: extractor -> shape of one clip's feature; () for a text.
+            shapes: extractor -> shape of one clip's feature; `form_of` says what it is.
         """
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
@@ -146,7 +147,12 @@ class Candidate(NamedTuple):
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The features that are vectors: what most families read."""
-    return [name for name, shape in shapes.items() if shape]
+    return reads_forms(shapes, "vectors")
+
+
+def reads_forms(shapes: Mapping[str, tuple[int, ...]], *forms: Form) -> list[str]:
+    """The features that have one of some forms."""
+    return [name for name, shape in shapes.items() if form_of(shape) in forms]
 
 
 def soft_targets(labels: pd.DataFrame, capability: Capability) -> Targets:

@@ -17,7 +17,7 @@ from cu_pipeline.models.earlier_linear import EarlierLinearModel
 from cu_pipeline.models.expert_pool import ExpertPool, cross_fitted_logits, even_pool, fit_pool
 from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
 from cu_pipeline.models.expert_views import View, load_reading, views_of
-from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights
+from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_forms
 from cu_pipeline.models.folds import Fold, grouped_folds, sample_of_units
 from cu_pipeline.models.logistic import Coefficients, hard_labels, levels
 from cu_pipeline.models.search_space import Dimension, Searched
@@ -71,8 +71,8 @@ class Linear:
     revision: ClassVar[int | str] = "linear/4"
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        """Everything."""
-        return list(shapes)
+        """All vectors and texts."""
+        return reads_forms(shapes, "vectors", "text")
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: LinearOptions, seed: int) -> Fitted:
         """Fit experts and pool on all clips; those of the validation split are learned from, too."""

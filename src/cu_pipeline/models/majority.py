@@ -11,7 +11,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
+from cu_pipeline.models.family import Examples, Fitted, Logits, Weights, reads_forms
 from cu_pipeline.models.logistic import hard_labels, levels
 
 
@@ -41,8 +41,8 @@ class Majority:
     revision: ClassVar[int | str] = 1
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        """Everything, though it decides nothing, so that drift of what clips show is watched all the same."""
-        return list(shapes)
+        """Vectors and texts, though they decide nothing, so that drift of what clips show is watched all the same."""
+        return reads_forms(shapes, "vectors", "text") or list(shapes)
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: MajorityOptions, seed: int) -> Fitted:
         """Count the answers of all clips."""
