@@ -14,6 +14,7 @@ from cu_pipeline.models.linear import Linear
 from cu_pipeline.models.majority import Majority
 from cu_pipeline.models.selection import SelectionOptions
 from cu_pipeline.models.text_family import Text
+from cu_pipeline.models.video_family import Video
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "majority": Majority,
@@ -21,6 +22,7 @@ FAMILIES: Final[dict[str, type[Family]]] = {
     "linear": Linear,
     "ensemble": Ensemble,
     "text": Text,
+    "video": Video,
 }
 """Every model family by name. A new one is a new file and a line here."""
 

@@ -128,9 +128,7 @@ def _key(
     digest = hashlib.sha256()
     for content, part in zip(contents, examples, strict=True):
         for one in content:
-            digest.update(json_sha256(one if isinstance(one, str) else [len(one)]).encode())
-            for picture in () if isinstance(one, str) else one:
-                digest.update(hashlib.sha256(picture).digest())
+            digest.update(json_sha256(one if isinstance(one, str) else [bytes_sha256(each) for each in one]).encode())
         digest.update(part.targets.tobytes())
     chosen = {name: value for name, value in job.options.items() if name not in _UNSEEN}
     decided = [job.task, job.kind.value, chosen, options.surroundings(), job.seed, job.threads, job.processes]

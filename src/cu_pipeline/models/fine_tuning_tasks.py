@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cu_pipeline.models.family import Weights
 from cu_pipeline.models.text_task import TextTask
+from cu_pipeline.models.video_task import VideoTask
 
 
 class Task(Protocol):
@@ -32,15 +33,20 @@ class Task(Protocol):
             drawn: for random choices in training; None: choose none at random.
         """
 
-    def batch(self, contents: Sequence[Any]) -> dict[str, Tensor]:
-        """Put what `read` gave into the network's inputs."""
+    def batch(self, contents: Sequence[Any]) -> dict[str, Any]:
+        """Put what `read` gave into a batch that can be moved to a device: tensors, or lists of them."""
 
-    def augmented(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Change a training batch at random, on its device, by torch's own generators."""
+    def inputs(self, batch: dict[str, Any], *, training: bool) -> dict[str, Tensor]:
+        """Make of a batch what the network takes, on the batch's device.
+
+        Args:
+            batch: as `batch` gives it.
+            training: change it at random, by torch's own generators.
+        """
 
     def kept(self) -> tuple[dict[str, Any], Weights]:
         """What a bundle keeps beside the network: JSON, and arrays."""
 
 
-TASKS: Final[dict[str, type[Task]]] = {"text": TextTask}
+TASKS: Final[dict[str, type[Task]]] = {"text": TextTask, "video": VideoTask}
 """The tasks by the names of their families. A new one is a new file and a line here."""

@@ -47,11 +47,11 @@ class Collator:
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """The network's inputs, with `labels` (n, classes) and `weights` (n)."""
-        batch = self._task.batch([row["content"] for row in rows])
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """`labels` (n, classes), first since the trainer takes the first tensor's length for n, `weights` (n), contents."""
         labels = torch.stack([torch.as_tensor(row["labels"]) for row in rows])
-        return batch | {"labels": labels, "weights": torch.tensor([float(row["weights"]) for row in rows])}
+        weights = torch.tensor([float(row["weights"]) for row in rows])
+        return {"labels": labels, "weights": weights} | self._task.batch([row["content"] for row in rows])
 
 
 class Objective:
@@ -112,9 +112,10 @@ class ClassifierTrainer(Trainer):
         """The loss of a batch, and the outputs where they are asked for."""
         given = dict(inputs)
         labels, weights = given.pop("labels"), given.pop("weights")
-        outputs = model(**(self._task.augmented(given) if model.training else given))
-        loss = self._objective(outputs.logits.float(), labels, weights, training=model.training)
-        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+        outputs = model(**self._task.inputs(given, training=model.training))
+        logits = outputs.logits.float().reshape(labels.shape)
+        loss = self._objective(logits, labels, weights, training=model.training)
+        return (loss, {"logits": logits}) if return_outputs else loss
 
 
 class Course(TrainerCallback):

@@ -23,6 +23,8 @@ _JOB: Final = "job.json"
 _WEIGHTS: Final = "model.safetensors"
 _RESULT: Final = "result.json"
 _COMPLETE: Final = "complete"
+_TOGETHER: Final = 256
+"""Clips that are in memory at once while they are written."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,14 @@ def write_rows(path: Path, contents: Sequence[Any], examples: Examples, kind: Ki
     answers = hard_labels(examples.targets, kind)
     targets = examples.targets if soft else answers.truth.astype(np.float32)
     weights = np.ones(len(examples), dtype=np.float32) if soft else answers.weight.astype(np.float32)
-    content = pa.array(contents) if len(contents) else pa.array([], pa.string())
-    table = pa.table({"content": content, "target": list(targets), "weight": weights})
-    with atomic_path(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as file:
-        file.write_table(table)
+    kind_of_content = pa.string() if not len(contents) or isinstance(contents[0], str) else pa.list_(pa.binary())
+    fields = {"content": kind_of_content, "target": pa.list_(pa.float32()), "weight": pa.float32()}
+    schema = pa.schema(list(fields.items()))
+    with atomic_path(path) as temporary, pa.ipc.new_file(str(temporary), schema) as file:
+        for start in range(0, len(contents), _TOGETHER):
+            rows = range(start, min(start + _TOGETHER, len(contents)))
+            columns = [[contents[row] for row in rows], list(targets[start : rows.stop]), weights[start : rows.stop]]
+            file.write_batch(pa.record_batch(columns, schema=schema))
 
 
 def mark_complete(checkpoint: Path, process: int) -> None:

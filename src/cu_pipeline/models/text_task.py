@@ -48,9 +48,9 @@ class TextTask:
         """Tokens, padded to the longest text."""
         return tokens(self._tokenizer, contents, self._most)
 
-    def augmented(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """As they are."""
-        return inputs
+    def inputs(self, batch: dict[str, Any], *, training: bool) -> dict[str, Tensor]:  # noqa: ARG002 - nothing is changed
+        """The batch."""
+        return batch
 
     def kept(self) -> tuple[dict[str, Any], Weights]:
         """How long texts may be, and the tokenizer's files."""
