@@ -222,7 +222,7 @@ from cu_pipeline.models.text_family import Text
 from tests.models.test_text_family import options, said
 torch.set_num_threads(1)
 with checkpoints_in(Path(sys.argv[3])):
-    fitted = Text().fit(said(160, 0), said(40, 1), Kind.SINGLE, options(sys.argv[2], checkpoint_minutes=0), 0)
+    fitted = Text().fit(said(160, 0), said(40, 1), Kind.SINGLE, options(sys.argv[2], epochs=3, checkpoint_minutes=0), 0)
 save_file(dict(fitted.weights), sys.argv[4])
 """
 

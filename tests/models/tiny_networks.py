@@ -1,5 +1,6 @@
 """Networks of random weights, small enough to fit in a test, in folders as transformers saves them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -36,3 +37,23 @@ def tiny_text(folder: Path, seed: int = 0) -> Path:
 def step_of(checkpoint: Path) -> int:
     """The step that a checkpoint was written after."""
     return int(re.fullmatch(r"checkpoint-(\d+)", checkpoint.name)[1])
+
+
+def tiny_video(folder: Path, seed: int = 0) -> Path:
+    """A VideoMAE of one layer that looks at four frames of 32 × 32 pixels, with its processor's file."""
+    import torch
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+
+    torch.manual_seed(seed)
+    config = VideoMAEConfig(
+        image_size=32, patch_size=8, num_frames=4, tubelet_size=2, hidden_size=16, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=32, initializer_range=0.3,
+    )  # fmt: skip
+    VideoMAEForVideoClassification(config).save_pretrained(folder)
+    processor = {
+        "image_processor_type": "VideoMAEImageProcessor", "do_resize": True, "size": {"shortest_edge": 32},
+        "do_center_crop": True, "crop_size": {"height": 32, "width": 32}, "resample": 2,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    return folder

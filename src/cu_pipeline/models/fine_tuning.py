@@ -128,7 +128,8 @@ def _key(
     digest = hashlib.sha256()
     for content, part in zip(contents, examples, strict=True):
         for one in content:
-            digest.update(json_sha256(one if isinstance(one, str) else [bytes_sha256(each) for each in one]).encode())
+            for each in [one.encode()] if isinstance(one, str) else one:
+                digest.update(hashlib.sha256(each).digest())
         digest.update(part.targets.tobytes())
     chosen = {name: value for name, value in job.options.items() if name not in _UNSEEN}
     decided = [job.task, job.kind.value, chosen, options.surroundings(), job.seed, job.threads, job.processes]

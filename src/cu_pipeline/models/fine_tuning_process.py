@@ -19,7 +19,7 @@ from cu_pipeline.models.family import History
 from cu_pipeline.models.fine_tuning import OUT_OF_MEMORY, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
-from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Collator, Contents, Objective
+from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Collator, Contents, Objective, PlainNetwork
 from cu_pipeline.models.fit_job import (
     CHECKPOINTS,
     TRAINING,
@@ -61,7 +61,7 @@ def _fit(job: FitJob, folder: Path) -> None:
     task = TASKS[job.task](locate(options.checkpoint).folder, options)
     set_seed(job.seed)
     trainer = ClassifierTrainer(
-        _adapted(task.network(job.classes), options),
+        PlainNetwork(_adapted(task.network(job.classes), options)),
         arguments,
         task=task,
         objective=Objective(training, job.kind, options),
@@ -75,7 +75,7 @@ def _fit(job: FitJob, folder: Path) -> None:
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     if trainer.is_world_process_zero():
-        fitted = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+        fitted = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False).network
         fitted = fitted.merge_and_unload() if options.lora else fitted
         beside, weights = task.kept()
         arrays = {PREFIX + name: _array(value) for name, value in fitted.state_dict().items()}
@@ -114,8 +114,6 @@ def _arguments(job: FitJob, options: FineTuningOptions, folder: Path, *, validat
         use_cpu=device == "cpu",
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
-        activation_checkpointing=options.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},
         torch_compile=options.compile,
         dataloader_num_workers=options.workers,
         dataloader_pin_memory=device != "cpu",
@@ -132,7 +130,10 @@ def _arguments(job: FitJob, options: FineTuningOptions, folder: Path, *, validat
 
 
 def _adapted(network: Any, options: FineTuningOptions) -> Any:
-    """Put low-rank matrices beside the weights, where that is asked for."""
+    """Put low-rank matrices beside the weights, and compute activations twice, where that is asked for."""
+    if options.gradient_checkpointing:
+        network.config.use_cache = False
+        network.activation_checkpointing_enable({"use_reentrant": False})
     if options.lora is None:
         return network
     from peft import LoraConfig, TaskType, get_peft_model

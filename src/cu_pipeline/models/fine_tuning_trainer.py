@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.progress import Bar
@@ -48,7 +49,7 @@ class Collator:
         self._task = task
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """`labels` (n, classes), first since the trainer takes the first tensor's length for n, `weights` (n), contents."""
+        """`labels` (n, classes), whose length the trainer takes for n since they come first, `weights` (n), contents."""
         labels = torch.stack([torch.as_tensor(row["labels"]) for row in rows])
         weights = torch.tensor([float(row["weights"]) for row in rows])
         return {"labels": labels, "weights": weights} | self._task.batch([row["content"] for row in rows])
@@ -86,8 +87,24 @@ class Objective:
         return (losses * weights).sum() / weights.sum().clamp_min(1e-6)
 
 
+class PlainNetwork(nn.Module):
+    """A network whose checkpoints have its own names of weights.
+
+    transformers saves some networks under other names, VideoMAE's among them, and its trainer then finds no such
+    weights when it goes on from a checkpoint or takes the best one, and says nothing.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, **inputs: Tensor) -> Any:
+        """What the network gives."""
+        return self.network(**inputs)
+
+
 class ClassifierTrainer(Trainer):
-    """The trainer with our objective, on batches that the task augments on the device."""
+    """The trainer with our objective, on batches of which the task makes the network's inputs on the device."""
 
     def __init__(
         self,
@@ -105,6 +122,14 @@ class ClassifierTrainer(Trainer):
         super().__init__(model, arguments, callbacks=callbacks, **data)
         self.loss_is_scaled_for_ga = False
         self._task, self._objective = task, objective
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights of a checkpoint, those that two layers share once."""
+        from safetensors.torch import save_model
+
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(self.accelerator.unwrap_model(self.model, keep_torch_compile=False), str(folder / SAFE_WEIGHTS_NAME))
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

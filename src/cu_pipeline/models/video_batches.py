@@ -18,7 +18,7 @@ from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.models.clip_processor import ClipProcessor
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,13 @@ def centre_frames(stored: int, wanted: int) -> list[int]:
     return [(2 * segment + 1) * stored // (2 * wanted) for segment in range(wanted)]
 
 
-def random_frames(stored: int, wanted: int) -> list[int]:
+def random_frames(stored: int, wanted: int, generator: "Generator | None" = None) -> list[int]:
     """Choose a frame of each of equal segments of a clip by chance.
 
     Args:
         stored: frames that there are.
         wanted: segments; where they are more than frames, some frames come again.
+        generator: draws; None: torch's global one.
 
     Returns:
         Positions, ascending.
@@ -92,7 +93,7 @@ def random_frames(stored: int, wanted: int) -> list[int]:
     import torch
 
     bounds = [segment * stored // wanted for segment in range(wanted + 1)]
-    drawn = torch.rand(wanted).tolist()
+    drawn = torch.rand(wanted, generator=generator).tolist()
     return [
         first + int(share * max(after - first, 1))
         for share, first, after in zip(drawn, bounds[:-1], bounds[1:], strict=True)
