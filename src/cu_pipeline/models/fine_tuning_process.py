@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
@@ -80,7 +80,7 @@ def _fit(job: FitJob, folder: Path) -> None:
         beside, weights = task.kept()
         arrays = {PREFIX + name: _array(value) for name, value in fitted.state_dict().items()}
         config = {"network": fitted.config.to_diff_dict() | {"model_type": fitted.config.model_type}} | beside
-        cost = _cost(job, trainer, started)
+        cost = _cost(job, trainer, started, options.batch_size)
         write_result(folder, _plain(config), arrays | dict(weights), _history(trainer.state.log_history), cost)
     trainer.accelerator.wait_for_everyone()
 
@@ -163,10 +163,12 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _cost(job: FitJob, trainer: Trainer, started: float) -> dict[str, Any]:
+def _cost(job: FitJob, trainer: ClassifierTrainer, started: float, batch_size: int) -> dict[str, Any]:
     """What the fit took, for the log."""
-    seconds = time.monotonic() - started
-    told = {"steps": trainer.state.global_step, "seconds": round(seconds, 1), "device": str(trainer.args.device)}
+    told: dict[str, Any] = {"steps": trainer.state.global_step, "seconds": round(time.monotonic() - started, 1)}
+    if (fast := trainer.course.steps_per_s) is not None:
+        told["clips a second"] = round(fast * batch_size, 1)
+    told["device"] = str(trainer.args.device)
     if trainer.args.device.type == "cuda":
         told["peak GPU memory (GB)"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
     return told | {"processes": job.processes, "clips at a time": job.part}

@@ -1,6 +1,7 @@
 """transformers' trainer with our objective, on clips that a fit keeps on the disk."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Collator:
         self._task = task
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """`labels` (n, classes), whose length the trainer takes for n since they come first, `weights` (n), contents."""
+        """`labels` (n, classes), first since the trainer takes their length for n, `weights` (n), and the contents."""
         labels = torch.stack([torch.as_tensor(row["labels"]) for row in rows])
         weights = torch.tensor([float(row["weights"]) for row in rows])
         return {"labels": labels, "weights": weights} | self._task.batch([row["content"] for row in rows])
@@ -116,7 +117,8 @@ class ClassifierTrainer(Trainer):
         options: FineTuningOptions,
         **data: Any,
     ) -> None:
-        callbacks: list[TrainerCallback] = [Course(data["train_dataset"], options.checkpoint_minutes)]
+        self.course = Course(data["train_dataset"], options.checkpoint_minutes)
+        callbacks: list[TrainerCallback] = [self.course]
         if arguments.load_best_model_at_end:
             callbacks.append(EarlyStoppingCallback(options.patience))
         super().__init__(model, arguments, callbacks=callbacks, **data)
@@ -150,6 +152,7 @@ class Course(TrainerCallback):
         self._data, self._minutes = data, minutes
         self._saved = time.monotonic()
         self._bar: Bar | None = None
+        self._steps: list[float] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the bar."""
@@ -168,6 +171,7 @@ class Course(TrainerCallback):
         """
         from accelerate.utils import broadcast_object_list
 
+        self._steps.append(time.monotonic())
         if self._bar is not None:
             self._bar.update()
         ends = state.global_step % (state.max_steps // int(args.num_train_epochs)) == 0
@@ -180,6 +184,12 @@ class Course(TrainerCallback):
         """Say that this process's share of the checkpoint is whole."""
         self._saved = time.monotonic()
         mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", args.process_index)
+
+    @property
+    def steps_per_s(self) -> float | None:
+        """How fast steps follow one another, by the median of the times between two; None: there was one at most."""
+        between = sorted(later - earlier for earlier, later in pairwise(self._steps))
+        return 1 / between[len(between) // 2] if between else None
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the bar."""
