@@ -8,10 +8,12 @@ from pydantic_core import CoreSchema, PydanticUndefined
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.options import Options, table_model
+from cu_pipeline.features.caption_embeddings import CaptionEmbeddings
 from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.caption_text import CaptionText
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frame_encoder import FrameEncoder
+from cu_pipeline.features.image_text import ImageText
 from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
 from cu_pipeline.features.screen_text import ScreenTextReader
@@ -24,6 +26,8 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "captions_multilingual": MultilingualCaptionEncoder,
     "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
+    "image_text": ImageText,
+    "caption_embeddings": CaptionEmbeddings,
 }
 """Every extractor by name. A new one is a new file and a line here."""
 
@@ -99,10 +103,13 @@ class FeatureInput:
         """Make the extractor.
 
         Raises:
-            BundleError: this installation's extractor gives other features.
+            BundleError: this installation's extractor gives other features, or none for lack of its checkpoint.
         """
-        extractor = build(self.name, self.parameters)
-        made = extractor.identity.fingerprint
+        try:
+            extractor = build(self.name, self.parameters)
+            made = extractor.identity.fingerprint
+        except ConfigurationError as error:
+            raise BundleError(f"reads {self.name!r} features, which cannot be made here: {error}") from error
         if made != self.fingerprint:
             raise BundleError(
                 f"reads {self.name!r} features {self.fingerprint}, but this installation makes {made}: the weights, "
