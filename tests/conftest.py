@@ -325,6 +325,8 @@ def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         for parameter in network.parameters():
             if parameter.ndim > 1:  # usual starts are so small that all inputs give nearly the same
                 torch.nn.init.normal_(parameter, std=0.4)
+        if hasattr(network, "logit_scale"):
+            torch.nn.init.constant_(network.logit_scale, 4)
         network.save_pretrained(folder / name)
         _tiny_tokenizer().save_pretrained(folder / name)
         if name in processors:

@@ -17,6 +17,9 @@ from cu_pipeline.media.sampling import Sampling
 if TYPE_CHECKING:
     from av import VideoFrame
 
+NAME: Final = "image_text"
+"""Of the extractor."""
+
 _SIGLIP: Final = "siglip"
 _KNOWN: Final = ("clip", "chinese_clip", "metaclip_2", _SIGLIP)
 """Model types of which pictures and texts are encoded into the same space."""
@@ -80,7 +83,7 @@ class ImageText:
         from cu_pipeline.media.decoding import decoder_identity
 
         return Identity(
-            name="image_text",
+            name=NAME,
             version=1,
             shape=(self._count, self._width),
             weights_sha256=self._model.files.sha256,

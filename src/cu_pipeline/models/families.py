@@ -13,12 +13,14 @@ from cu_pipeline.models.fusion import Fusion, FusionOptions
 from cu_pipeline.models.linear import Linear
 from cu_pipeline.models.majority import Majority
 from cu_pipeline.models.selection import SelectionOptions
+from cu_pipeline.models.zero_shot import ZeroShot
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "majority": Majority,
     "fusion": Fusion,
     "linear": Linear,
     "ensemble": Ensemble,
+    "zero_shot": ZeroShot,
 }
 """Every model family by name. A new one is a new file and a line here."""
 

@@ -14,7 +14,7 @@ from cu_pipeline.features.extractor import Extractor, shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.models.families import AUTO, TrainOptions, family
+from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions, family
 from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
@@ -65,6 +65,24 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
     return TrainingData(name, capability, usable.reset_index(drop=True), tuple(sorted(unlabelled)))
 
 
+def labelled_examples(data: TrainingData, store: FeatureStore, inputs: Mapping[str, FeatureInput]) -> Examples:
+    """Read what a model learns from: features of the clips, and what it is to answer.
+
+    Args:
+        data: of one capability.
+        store: with the features of its clips.
+        inputs: the features to read.
+    """
+    return Examples(
+        features=read_features(data.clips, store, inputs),
+        targets=soft_targets(data.clips, data.capability),
+        groups=pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64),
+        classes=data.capability.classes,
+        descriptions=data.capability.class_descriptions,
+        inputs=inputs,
+    )
+
+
 def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
     """Hash everything that decides a trained bundle: labels, units, features, options, seed, threads and libraries.
 
@@ -80,8 +98,10 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
     candidates = _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
+    described = data.capability.class_descriptions if any(map(_reads_descriptions, candidates)) else {}
     return json_sha256(
-        {
+        ({"descriptions": described} if described else {})
+        | {
             "code": {one.name: one.learner.revision for one in candidates},
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
             "rows": rows.to_numpy().tolist(),
@@ -114,8 +134,7 @@ def train(
     read = {name for one in candidates for name in one.inputs}
     inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
     _use_threads(options.threads)
-    groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
-    everything = Examples(read_features(data.clips, store, inputs), soft_targets(data.clips, capability), groups)
+    everything = labelled_examples(data, store, inputs)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     validation = everything.take(np.flatnonzero(~in_training))
     training = everything.take(np.flatnonzero(in_training))
@@ -177,6 +196,12 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
             "family in conf/base/parameters_train.yml"
         )
     return found
+
+
+def _reads_descriptions(candidate: Candidate) -> bool:
+    """Whether what belongs to a class, in words, decides the model of a family or of one of its members."""
+    names = [candidate.name, *getattr(candidate.options, "members", ())]
+    return any(getattr(FAMILIES[name], "reads_descriptions", False) for name in names)
 
 
 def _only(candidate: Candidate, training: Examples, validation: Examples, kind: Kind, seed: int) -> Selection:
