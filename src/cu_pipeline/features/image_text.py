@@ -137,13 +137,20 @@ class ImageText:
 
     def _tokens(self, texts: Sequence[str]) -> Iterator[dict[str, NDArray[np.int64]]]:
         config = self._model.config
-        longest = config.text_config.max_position_embeddings
-        # SigLIP has learned from texts that were filled up to the longest, with no mask
-        fill, used = ("max_length", ["input_ids"]) if config.model_type == _SIGLIP else (True, _MASKED)
+        fill: bool | str = True
+        used = _MASKED
+        if config.model_type == _SIGLIP:
+            # it has learned from small letters, filled up to the longest text, with no mask
+            texts, fill, used = [text.lower() for text in texts], "max_length", ["input_ids"]
         for start in range(0, len(texts), self._batch):
-            part = list(texts[start : start + self._batch])
             found = self._model.tokenizer(
-                part, padding=fill, truncation=True, max_length=longest, return_attention_mask=True, return_tensors="np"
+                list(texts[start : start + self._batch]),
+                padding=fill,
+                padding_side="right",
+                truncation=True,
+                max_length=config.text_config.max_position_embeddings,
+                return_attention_mask=True,
+                return_tensors="np",
             )
             yield {name: np.asarray(found[name], dtype=np.int64) for name in used}
 
