@@ -1,12 +1,12 @@
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import Split
 from cu_pipeline.features.clip_features import content_column, read_features
@@ -113,6 +113,20 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
             "libraries": [torch.__version__, transformers.__version__],
         }
     )
+
+
+def with_inputs_at_hand(bundle: Bundle, extractors: Mapping[str, Extractor]) -> Bundle:
+    """Let a model that stays find its extractors where they are now: a checkpoint may lie in another folder.
+
+    Args:
+        bundle: a model whose features are those of `extractors`.
+        extractors: those in use.
+    """
+    try:
+        bundle.extractors()
+    except BundleError:
+        return replace(bundle, inputs={name: FeatureInput.of(extractors[name]) for name in bundle.inputs}, known_as="")
+    return bundle
 
 
 def train(
