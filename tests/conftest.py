@@ -298,3 +298,54 @@ def _foreign(addresses: Iterable[str]) -> list[str]:
 def foreign_loads() -> Callable[[str], list[str]]:
     """Give a function that lists what a browser would load for an HTML page from other hosts."""
     return lambda page: _Loads(page).found
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give folders of tiny networks with random weights, by model type: `clip`, `siglip`, and `bert` for sentences."""
+    import torch
+    import transformers as hf
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    layers = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    tokens = {"vocab_size": 260, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    text = layers | tokens | {"max_position_embeddings": 64}
+    vision = layers | {"image_size": 32, "patch_size": 16}
+    torch.manual_seed(3)
+    networks = {
+        "clip": hf.CLIPModel(hf.CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)),
+        "siglip": hf.SiglipModel(hf.SiglipConfig(text_config=text, vision_config=vision)),
+        "bert": hf.BertModel(hf.BertConfig(**text)),
+    }
+    processors = {
+        "clip": hf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}),
+        "siglip": hf.SiglipImageProcessorPil(size={"height": 32, "width": 32}),
+    }
+    for name, network in networks.items():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:  # usual starts are so small that all inputs give nearly the same
+                torch.nn.init.normal_(parameter, std=0.4)
+        if hasattr(network, "logit_scale"):
+            torch.nn.init.constant_(network.logit_scale, 4)
+        network.save_pretrained(folder / name)
+        _tiny_tokenizer().save_pretrained(folder / name)
+        if name in processors:
+            processors[name].save_pretrained(folder / name)
+    return {name: folder / name for name in networks}
+
+
+def _tiny_tokenizer() -> Any:
+    """A token for each byte of UTF-8, so that it reads every language."""
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import ByteLevel as Decoder
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    marks = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    known = [*marks.values(), *sorted(ByteLevel.alphabet())]
+    tokenizer = Tokenizer(BPE({token: place for place, token in enumerate(known)}, []))
+    tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), Decoder()
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **marks)

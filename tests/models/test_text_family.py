@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.models.tiny_networks import WORDS, tiny_text
+from tests.models.tiny_networks import DEVICE, WORDS, tiny_text
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
@@ -39,7 +39,7 @@ def checkpoint(tmp_path_factory):
 
 
 def options(checkpoint, **given):
-    usual = {"epochs": 8, "patience": 8, "batch_size": 16, "learning_rate": 0.01, "max_tokens": 16, "device": "cpu"}
+    usual = {"epochs": 8, "patience": 8, "batch_size": 16, "learning_rate": 0.01, "max_tokens": 16, "device": DEVICE}
     return TextOptions.model_validate({"checkpoint": {"name": str(checkpoint)}} | usual | given)
 
 

@@ -1,4 +1,6 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,14 @@ from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
 from cu_pipeline.models.linear import Linear
-from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data, unseen_predictions
+from cu_pipeline.models.training import (
+    TrainingData,
+    fingerprint,
+    train,
+    training_data,
+    unseen_predictions,
+    with_inputs_at_hand,
+)
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])
@@ -151,3 +160,60 @@ def test_clips_that_nobody_asked_about_are_no_part_of_calibration() -> None:
     said, truth = unseen_predictions(Fitted({}, {}, [], logits), Linear(), training, validation, Kind.SINGLE)
     np.testing.assert_array_equal(said, logits[[0, 2, 3]])
     assert truth.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_a_model_that_stays_finds_its_checkpoint_where_it_lies_now(
+    tiny_checkpoints: dict[str, Path], tmp_path: Path, make_bundle: Any
+) -> None:
+    before, now = (
+        FeatureOptions(image_text={"checkpoint": {"name": str(tmp_path / name)}, "device": "cpu"})
+        for name in ("before", "now")
+    )
+    shutil.copytree(tiny_checkpoints["clip"], tmp_path / "before")
+    bundle = make_bundle(extracted=before)
+    assert with_inputs_at_hand(bundle, build_all(before)) is bundle
+    (tmp_path / "before").rename(tmp_path / "now")
+    found = with_inputs_at_hand(bundle, build_all(now))
+    assert found.extractors()["image_text"].identity.fingerprint == bundle.inputs["image_text"].fingerprint
+    assert found.trained_on == bundle.trained_on
+    assert found.version != bundle.version
+
+
+@pytest.mark.parametrize(
+    ("family", "counts"),
+    [("zero_shot", True), ("linear", False), ("ensemble", True)],
+)
+def test_descriptions_count_where_a_family_reads_them(
+    family: str, counts: bool, tmp_path: Path, tiny_checkpoints: dict[str, Path]
+) -> None:
+    checkpoint = {"name": str(tiny_checkpoints["clip"])}
+    extractors = build_all(FeatureOptions(image_text={"checkpoint": checkpoint, "device": "cpu"}))
+    options = TrainOptions(family=family, ensemble={"members": {"linear": {}, "zero_shot": {}}}, threads=1)
+    clips = table([{"clip_id": "a", "media_sha256": "m", "text_sha256": "", "split": "train", "bytes": 1}
+                   | {"has_audio": False}], CLIPS)  # fmt: skip
+    clips = clips.assign(label="pets", probabilities="")
+    bare = TrainingData("topic", Capability(classes=("pets", "cars")), clips)
+    told = replace(bare, capability=Capability(classes=("pets", "cars"), class_descriptions={"pets": "cats and dogs"}))
+    found = {fingerprint(data, extractors, options, 0) for data in (bare, told)}
+    assert len(found) == (2 if counts else 1)
+
+
+def test_families_are_told_the_classes_and_which_features_they_read(
+    tmp_path: Path, extractors: dict[str, Extractor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    class Curious(Recorder):
+        def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
+            seen.append(train)
+            return super().fit(train, validation, kind, options, seed)
+
+    monkeypatch.setitem(FAMILIES, "linear", Curious)
+    store = FeatureStore(tmp_path)
+    data = feed(["train", "train", "validation"], ["a", "b", "b"], Kind.SINGLE, store, extractors)
+    words = {"a": "cats and dogs"}
+    data = replace(data, capability=data.capability.model_copy(update={"class_descriptions": words}))
+    train(data, store, extractors, TrainOptions(family="linear", threads=1), 0)
+    (examples,) = seen
+    assert (examples.classes, examples.descriptions) == (data.capability.classes, words)
+    assert examples.inputs["captions"].fingerprint == extractors["captions"].identity.fingerprint

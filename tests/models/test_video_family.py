@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.models.tiny_networks import tiny_video
+from tests.models.tiny_networks import DEVICE, tiny_video
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
@@ -44,7 +44,7 @@ def checkpoint(tmp_path_factory):
 
 
 def options(checkpoint, **given):
-    usual = {"epochs": 8, "patience": 8, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
+    usual = {"epochs": 8, "patience": 8, "batch_size": 16, "learning_rate": 0.01, "device": DEVICE}
     return VideoOptions.model_validate({"checkpoint": {"name": str(checkpoint)}} | usual | given)
 
 

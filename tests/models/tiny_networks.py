@@ -1,8 +1,13 @@
 """Networks of random weights, small enough to fit in a test, in folders as transformers saves them."""
 
 import json
+import os
 import re
 from pathlib import Path
+from typing import Final
+
+DEVICE: Final = os.environ.get("CU_PIPELINE_TEST_DEVICE", "cpu")
+"""Where networks are fitted: another device where tests run on a machine that has one."""
 
 WORDS = [f"word{number}" for number in range(30)] + ["yes", "no", "maybe", "好", "坏"]
 

@@ -8,10 +8,12 @@ from pydantic_core import CoreSchema, PydanticUndefined
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.options import Options, table_model
+from cu_pipeline.features.caption_embeddings import CaptionEmbeddings
 from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.caption_text import CaptionText
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.frame_encoder import FrameEncoder
+from cu_pipeline.features.image_text import ImageText
 from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
 from cu_pipeline.features.pixels import PixelKeeper
@@ -26,6 +28,8 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
     "pixels": PixelKeeper,
+    "image_text": ImageText,
+    "caption_embeddings": CaptionEmbeddings,
 }
 """Every extractor by name. A new one is a new file and a line here."""
 
@@ -101,10 +105,13 @@ class FeatureInput:
         """Make the extractor.
 
         Raises:
-            BundleError: this installation's extractor gives other features.
+            BundleError: this installation's extractor gives other features, or none for lack of its checkpoint.
         """
-        extractor = build(self.name, self.parameters)
-        made = extractor.identity.fingerprint
+        try:
+            extractor = build(self.name, self.parameters)
+            made = extractor.identity.fingerprint
+        except ConfigurationError as error:
+            raise BundleError(f"reads {self.name!r} features, which cannot be made here: {error}") from error
         if made != self.fingerprint:
             raise BundleError(
                 f"reads {self.name!r} features {self.fingerprint}, but this installation makes {made}: the weights, "

@@ -15,6 +15,7 @@ from cu_pipeline.models.majority import Majority
 from cu_pipeline.models.selection import SelectionOptions
 from cu_pipeline.models.text_family import Text
 from cu_pipeline.models.video_family import Video
+from cu_pipeline.models.zero_shot import ZeroShot
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "majority": Majority,
@@ -23,6 +24,7 @@ FAMILIES: Final[dict[str, type[Family]]] = {
     "ensemble": Ensemble,
     "text": Text,
     "video": Video,
+    "zero_shot": ZeroShot,
 }
 """Every model family by name. A new one is a new file and a line here."""
 

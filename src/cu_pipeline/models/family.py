@@ -13,6 +13,7 @@ from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Form, form_of
+from cu_pipeline.features.table import FeatureInput
 
 Targets: TypeAlias = NDArray[np.float32]
 """Class probabilities to learn from, (n, classes)."""
@@ -31,11 +32,17 @@ class Examples:
         targets: float32 (n, classes).
         groups: int64 (n): clips with the same number are tied together (a creator's, near-duplicates) and never both
             learned from and predicted in cross-validation; None: each stands alone.
+        classes: names of the targets' columns; empty: not told.
+        descriptions: class -> what belongs to it, in words, for those that have any.
+        inputs: extractor -> which of its features they are; empty: not told.
     """
 
     features: ClipFeatures
     targets: Targets
     groups: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, FeatureInput] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -51,16 +58,16 @@ class Examples:
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Examples":
         """The clips at the positions `rows`."""
-        return Examples(
-            self.features.take(rows), self.targets[rows], None if self.groups is None else self.groups[rows]
-        )
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, features=self.features.take(rows), targets=self.targets[rows], groups=groups)
 
     def joined(self, others: "Examples") -> "Examples":
         """These clips and then the others, whose groups mean the same."""
         if not len(others):
             return self
         groups = None if self.groups is None or others.groups is None else np.r_[self.groups, others.groups]
-        return Examples(self.features.joined(others.features), np.r_[self.targets, others.targets], groups)
+        features, targets = self.features.joined(others.features), np.r_[self.targets, others.targets]
+        return replace(self, features=features, targets=targets, groups=groups)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import Split
 from cu_pipeline.features.clip_features import content_column, read_features
@@ -14,7 +14,7 @@ from cu_pipeline.features.extractor import Extractor, shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.models.families import AUTO, TrainOptions, family
+from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions, family
 from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
@@ -65,6 +65,24 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
     return TrainingData(name, capability, usable.reset_index(drop=True), tuple(sorted(unlabelled)))
 
 
+def labelled_examples(data: TrainingData, store: FeatureStore, inputs: Mapping[str, FeatureInput]) -> Examples:
+    """Read what a model learns from: features of the clips, and what it is to answer.
+
+    Args:
+        data: of one capability.
+        store: with the features of its clips.
+        inputs: the features to read.
+    """
+    return Examples(
+        features=read_features(data.clips, store, inputs),
+        targets=soft_targets(data.clips, data.capability),
+        groups=pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64),
+        classes=data.capability.classes,
+        descriptions=data.capability.class_descriptions,
+        inputs=inputs,
+    )
+
+
 def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int) -> str:
     """Hash everything that decides a trained bundle: labels, units, features, options, seed, threads and libraries.
 
@@ -81,8 +99,10 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     candidates = _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
     surroundings = {one.name: found for one in candidates if (found := one.options.surroundings())}
+    described = data.capability.class_descriptions if any(map(_reads_descriptions, candidates)) else {}
     return json_sha256(
-        {
+        ({"descriptions": described} if described else {})
+        | {
             "code": {one.name: one.learner.revision for one in candidates},
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
             "rows": rows.to_numpy().tolist(),
@@ -95,6 +115,20 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
         }
         | ({"surroundings": surroundings} if surroundings else {})
     )
+
+
+def with_inputs_at_hand(bundle: Bundle, extractors: Mapping[str, Extractor]) -> Bundle:
+    """Let a model that stays find its extractors where they are now: a checkpoint may lie in another folder.
+
+    Args:
+        bundle: a model whose features are those of `extractors`.
+        extractors: those in use.
+    """
+    try:
+        bundle.extractors()
+    except BundleError:
+        return replace(bundle, inputs={name: FeatureInput.of(extractors[name]) for name in bundle.inputs}, known_as="")
+    return bundle
 
 
 def train(
@@ -116,8 +150,7 @@ def train(
     read = {name for one in candidates for name in one.inputs}
     inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
     _use_threads(options.threads)
-    groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
-    everything = Examples(read_features(data.clips, store, inputs), soft_targets(data.clips, capability), groups)
+    everything = labelled_examples(data, store, inputs)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     validation = everything.take(np.flatnonzero(~in_training))
     training = everything.take(np.flatnonzero(in_training))
@@ -179,6 +212,12 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
             "family in conf/base/parameters_train.yml"
         )
     return found
+
+
+def _reads_descriptions(candidate: Candidate) -> bool:
+    """Whether what belongs to a class, in words, decides the model of a family or of one of its members."""
+    names = [candidate.name, *getattr(candidate.options, "members", ())]
+    return any(getattr(FAMILIES[name], "reads_descriptions", False) for name in names)
 
 
 def _only(candidate: Candidate, training: Examples, validation: Examples, kind: Kind, seed: int) -> Selection:

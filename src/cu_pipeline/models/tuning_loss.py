@@ -5,21 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import Split
-from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.expert_pool import mean_loss
-from cu_pipeline.models.family import Examples, Family, soft_targets
+from cu_pipeline.models.family import Examples, Family
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import temperature
-from cu_pipeline.models.training import TrainingData, unseen_predictions
+from cu_pipeline.models.training import TrainingData, labelled_examples, unseen_predictions
 
 WORST: Final = 1000.0
 """The loss of a model whose scores are no numbers, or are further off than this."""
@@ -44,10 +42,8 @@ class TuningTask:
     @classmethod
     def of(cls, data: TrainingData, store: FeatureStore, inputs: Mapping[str, FeatureInput]) -> Self:
         """Read the features that a family reads of a capability's clips."""
-        groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
-        examples = Examples(read_features(data.clips, store, inputs), soft_targets(data.clips, data.capability), groups)
         validates = (data.clips["split"] == Split.VALIDATION.value).to_numpy()
-        return cls(data.name, data.capability.kind, examples, validates)
+        return cls(data.name, data.capability.kind, labelled_examples(data, store, inputs), validates)
 
     def divided(self, folds: int, seed: int) -> list[Fold]:
         """Divide the clips by units."""

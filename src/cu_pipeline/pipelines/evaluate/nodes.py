@@ -11,7 +11,13 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
-from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
+from cu_pipeline.evaluation.measurement import (
+    EvaluateOptions,
+    Judged,
+    baseline_report,
+    model_report,
+    with_intervals,
+)
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
@@ -22,6 +28,7 @@ from cu_pipeline.features.clip_features import (
 )
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
@@ -166,9 +173,14 @@ def measure_models(
 
 
 def measure_baselines(
-    judged: dict[str, Judged], bundles: dict[str, Bundle], store: FeatureStore, options: EvaluateOptions, seed: int
+    judged: dict[str, Judged],
+    bundles: dict[str, Bundle],
+    store: FeatureStore,
+    resolved: ResolvedCapabilities,
+    options: EvaluateOptions,
+    seed: int,
 ) -> dict[str, Any]:
-    """Train and measure simple models on the same clips.
+    """Train and measure simple models on the same clips, and an image-text model where its features are read.
 
     Returns:
         capability -> baseline -> numbers.
@@ -179,6 +191,11 @@ def measure_baselines(
         train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
         usable = len(train.texts) and len(test.texts)
         report[name] = baseline_report(train, test, truth.capability.kind, seed, options) if usable else {}
+        if usable and bundles[name].family != zero_shot_baseline.NAME:
+            capability = _described(truth.capability, resolved.active.get(name))
+            untaught = zero_shot_baseline.zero_shot_answers(known, capability, bundles[name].inputs, store, seed)
+            if untaught is not None:
+                report[name][zero_shot_baseline.NAME] = with_intervals(untaught, seed, options.bootstrap_draws)
     return report
 
 
@@ -270,6 +287,12 @@ def _baseline_data(clips: pd.DataFrame, capability: Capability, bundle: Bundle, 
         facts_of(clips),
         indicators(clips["label"], capability),
     )
+
+
+def _described(answers: Capability, configured: Capability | None) -> Capability:
+    """What a model recognises, with the words that say what belongs to each class."""
+    words = {} if configured is None else configured.class_descriptions
+    return answers.model_copy(update={"class_descriptions": words})
 
 
 def _gate(

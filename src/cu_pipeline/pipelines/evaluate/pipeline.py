@@ -73,7 +73,7 @@ def _measurements() -> list[Node]:
         ),
         Node(
             nodes.measure_baselines,
-            ["judged_clips", "bundles", "features", *OPTIONS],
+            ["judged_clips", "bundles", "features", "capabilities_resolved", *OPTIONS],
             "baseline_metrics",
             name="measure_baselines",
         ),
