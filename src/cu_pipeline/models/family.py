@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -129,6 +129,14 @@ class Family(Protocol):
         """
 
 
+@runtime_checkable
+class Composite(Family, Protocol):
+    """A family that learns by others, so that its parameters decide what it reads."""
+
+    def reads_with(self, shapes: Mapping[str, tuple[int, ...]], options: Any) -> list[str]:
+        """Choose from the features in use those that it reads with these parameters, an instance of its `options`."""
+
+
 class Candidate(NamedTuple):
     """A family with its parameters and what it reads, to be chosen or pooled.
 
@@ -143,6 +151,11 @@ class Candidate(NamedTuple):
     learner: Family
     options: Options
     inputs: Sequence[str]
+
+
+def read_by(learner: Family, options: Options, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The features in use that a family with these parameters reads, in its order."""
+    return learner.reads_with(shapes, options) if isinstance(learner, Composite) else learner.reads(shapes)
 
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -15,7 +15,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import AUTO, TrainOptions, family
-from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
+from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, read_by, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 from cu_pipeline.models.selection import Selection, Selector
@@ -168,7 +168,7 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
     found = [
         Candidate(name, learners[name], group, inputs)
         for name, group in options.candidates.items()
-        if (inputs := learners[name].reads(shapes))
+        if (inputs := read_by(learners[name], group, shapes))
     ]
     if not found:
         raise ConfigurationError(
