@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -152,10 +152,11 @@ class Candidate(NamedTuple):
     options: Options
     inputs: Sequence[str]
 
-
-def read_by(learner: Family, options: Options, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The features in use that a family with these parameters reads, in its order."""
-    return learner.reads_with(shapes, options) if isinstance(learner, Composite) else learner.reads(shapes)
+    @classmethod
+    def of(cls, name: str, learner: Family, options: Options, shapes: Mapping[str, tuple[int, ...]]) -> Self:
+        """Let a family choose from the features in use, of which `shapes` tells the shapes."""
+        reads = learner.reads_with(shapes, options) if isinstance(learner, Composite) else learner.reads(shapes)
+        return cls(name, learner, options, reads)
 
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

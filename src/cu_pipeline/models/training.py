@@ -15,7 +15,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import AUTO, TrainOptions, family
-from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, read_by, soft_targets
+from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
 from cu_pipeline.models.selection import Selection, Selector
@@ -166,9 +166,9 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
     learners = {name: family(name) for name in options.candidates}
     shapes = shapes_of(extractors)
     found = [
-        Candidate(name, learners[name], group, inputs)
+        one
         for name, group in options.candidates.items()
-        if (inputs := read_by(learners[name], group, shapes))
+        if (one := Candidate.of(name, learners[name], group, shapes)).inputs
     ]
     if not found:
         raise ConfigurationError(
