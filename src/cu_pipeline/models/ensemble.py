@@ -12,6 +12,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.extractor import form_of
 from cu_pipeline.models.cross_fitting import cross_fitted
 from cu_pipeline.models.expert_pool import (
     ExpertPool,
@@ -84,6 +85,11 @@ class Ensemble:
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """Everything: each member takes what it reads."""
         return list(shapes)
+
+    def reads_with(self, shapes: Mapping[str, tuple[int, ...]], options: EnsembleOptions) -> list[str]:
+        """Everything but pictures that no member reads: making them takes time where the model is served."""
+        wanted = {name for one in _members(options, shapes) for name in one.inputs}
+        return [name for name, shape in shapes.items() if form_of(shape) != "pictures" or name in wanted]
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: EnsembleOptions, seed: int) -> Fitted:
         """Fit members and pool.

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -136,6 +136,14 @@ class Family(Protocol):
         """
 
 
+@runtime_checkable
+class Composite(Family, Protocol):
+    """A family that learns by others, so that its parameters decide what it reads."""
+
+    def reads_with(self, shapes: Mapping[str, tuple[int, ...]], options: Any) -> list[str]:
+        """Choose from the features in use those that it reads with these parameters, an instance of its `options`."""
+
+
 class Candidate(NamedTuple):
     """A family with its parameters and what it reads, to be chosen or pooled.
 
@@ -150,6 +158,12 @@ class Candidate(NamedTuple):
     learner: Family
     options: Options
     inputs: Sequence[str]
+
+    @classmethod
+    def of(cls, name: str, learner: Family, options: Options, shapes: Mapping[str, tuple[int, ...]]) -> Self:
+        """Let a family choose from the features in use, of which `shapes` tells the shapes."""
+        reads = learner.reads_with(shapes, options) if isinstance(learner, Composite) else learner.reads(shapes)
+        return cls(name, learner, options, reads)
 
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -201,9 +201,9 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
     learners = {name: family(name) for name in options.candidates}
     shapes = shapes_of(extractors)
     found = [
-        Candidate(name, learners[name], group, inputs)
+        one
         for name, group in options.candidates.items()
-        if (inputs := learners[name].reads(shapes))
+        if (one := Candidate.of(name, learners[name], group, shapes)).inputs
     ]
     if not found:
         raise ConfigurationError(
