@@ -9,7 +9,7 @@ from typing import Final
 DEVICE: Final = os.environ.get("CU_PIPELINE_TEST_DEVICE", "cpu")
 """Where networks are fitted: another device where tests run on a machine that has one."""
 
-WORDS = [f"word{number}" for number in range(30)] + ["yes", "no", "maybe", "好", "坏"]
+WORDS = [f"word{number}" for number in range(30)] + ["yes", "no", "maybe", "红色", "blue"]
 
 
 def tiny_text(folder: Path, seed: int = 0) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.models.tiny_networks import tiny_text, tiny_video
 
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.paths import ROOT_VARIABLE
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 CLASSES = ("红色", "blue")
 CLIPS = 24
+TINY = {"epochs": 12, "patience": 12, "batch_size": 4, "learning_rate": 0.01, "workers": 0, "compile": False}
 STOPS = "--to-nodes=gather_metrics,measure_baselines"
 
 
@@ -50,6 +52,12 @@ def parameters(given: dict[str, Any], checkpoints: dict[str, Path], folder: Path
     for extractor, kind in (("image_text", "siglip"), ("caption_embeddings", "bert")):
         shutil.copytree(checkpoints[kind], folder / "models" / kind)
         given["featurize"]["extractors"][extractor]["checkpoint"]["name"] = f"models/{kind}"
+    for family, made in (("text", tiny_text), ("video", tiny_video)):
+        made(folder / "models" / family)
+        given["train"][family] |= TINY
+        given["train"][family]["checkpoint"]["name"] = f"models/{family}"
+    given["train"]["auto"]["folds"] = 2
+    given["featurize"]["extractors"]["pixels"] = {"count": 8, "size": 32}
     return given | {
         "capabilities": {"colour": {"classes": list(CLASSES)}},
         "collect": {"manifest": "clips.csv", "split": {"train": 0.5, "validation": 0.1, "test": 0.4}},
@@ -87,7 +95,7 @@ def project(
         film(folder / f"films/{number}.mp4", number)
         rows.append(
             {"clip_id": f"c{number}", "path": f"films/{number}.mp4", "creator": f"maker {number}"}
-            | {"text": f"字幕 {number}", "label_colour": CLASSES[(number + 1) % 2]}
+            | {"text": f"字幕 {CLASSES[(number + 1) % 2]} {number}", "label_colour": CLASSES[(number + 1) % 2]}
         )
     pd.DataFrame(rows).to_csv(folder / "clips.csv", index=False)
     environment |= {ROOT_VARIABLE: str(folder), "PYTHONPATH": str(folder / "src")}
@@ -95,13 +103,15 @@ def project(
     return folder
 
 
-def test_both_families_are_compared_and_measured(project: Path) -> None:
+def test_families_are_compared_and_measured(project: Path) -> None:
     (rows,) = json.loads((project / "data/08_reporting/model_selection.json").read_text()).values()
-    assert [row["family"] for row in rows] == ["majority", "zero_shot", "linear"]
+    assert [row["family"] for row in rows] == ["majority", "zero_shot", "linear", "text"]
     assert all(row["loss"] is not None for row in rows)
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())["colour"]
     assert metrics["test"]["n"] >= 5
-    assert {"image_text_logistic", "caption_embeddings_logistic"} <= set(metrics["baselines"])
+    assert "image_text_logistic" in metrics["baselines"]
+    (chosen,) = (row["family"] for row in rows if row["chosen"])
+    assert ("zero_shot" in metrics["baselines"]) == (chosen != "zero_shot")
 
 
 def test_a_zero_shot_model_is_trained_without_encoding_anything_anew(
@@ -123,3 +133,22 @@ def test_a_zero_shot_model_is_trained_without_encoding_anything_anew(
         BundleError, match="'colour' reads 'image_text' features, which cannot be made here: checkpoint"
     ):
         Predictor({"colour": bundle})
+
+
+@pytest.mark.parametrize(("family", "reads"), [("video", ["pixels"]), ("text", ["caption_text"])])
+def test_a_fine_tuned_model_is_trained_measured_promoted_and_served(
+    project: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, family: str, reads: list[str]
+) -> None:
+    environment |= {ROOT_VARIABLE: str(project), "PYTHONPATH": str(project / "src")}
+    shutil.rmtree(project / "data/06_models", ignore_errors=True)
+    said = run(project, environment, f"--params=train.family={family}", "--pipelines=train,evaluate,deliver")
+    assert f"family {family}" in said
+    monkeypatch.setenv(ROOT_VARIABLE, str(project))
+    champion = Bundle.load(project / "data/06_models/champions/colour")
+    assert champion.family == family
+    assert list(champion.inputs) == reads
+    answer = Predictor({"colour": champion}).predict(project / "films/1.mp4", "字幕 红色 1")
+    assert answer.labels["colour"] == CLASSES[0]
+    assert not (project / "data/06_models/checkpoints").exists() or not any(
+        (project / "data/06_models/checkpoints").iterdir()
+    )

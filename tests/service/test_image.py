@@ -14,11 +14,14 @@ from packaging.requirements import Requirement
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.features.image_text import ImageText
+from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.ensemble import Ensemble, EnsembleOptions
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.models.majority import Majority, MajorityOptions
+from cu_pipeline.models.zero_shot import ZeroShot, ZeroShotOptions
 from cu_pipeline.service.image import REQUIREMENTS, UNUSED_WEIGHTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +38,7 @@ bundles, scratch = map(Path, sys.argv[1:])
 predictor = Predictor.load(bundles, workers=1)
 prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
 predictor.close()
-assert sorted(prediction.labels) == ["many", "mood", "safety", "topic"]
+assert sorted(prediction.labels) == ["colour", "many", "mood", "safety", "topic"]
 assert prediction.facts["width"] == 64
 assert log_prediction(scratch / "log", "r1", prediction)
 assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
@@ -83,7 +86,7 @@ def installed(folder, names):
 
 
 @pytest.fixture(scope="module")
-def bundles(make_bundle, tmp_path_factory):
+def bundles(make_bundle, tiny_checkpoints, tmp_path_factory):
     """One saved bundle of each family, of both kinds."""
     folder = tmp_path_factory.mktemp("bundles")
     topic = make_bundle()
@@ -104,8 +107,23 @@ def bundles(make_bundle, tmp_path_factory):
     )
     many = replace(safety, capability="many", family="ensemble", model=pooled.config, weights=pooled.weights)
     many.save(folder / "many")
-    assert {"majority", "fusion", "linear", "ensemble"} == set(FAMILIES), "let a bundle of each family answer here"
+    named(tiny_checkpoints["siglip"], topic).save(folder / "colour")
+    assert {"majority", "fusion", "linear", "ensemble", "zero_shot"} == set(FAMILIES), (
+        "let a bundle of each family answer here"
+    )
     return folder
+
+
+def named(checkpoint, like):
+    """Give a bundle that tells classes by their names."""
+    encoder = ImageText({"name": str(checkpoint)}, count=1, device="cpu")
+    read = {"image_text": FeatureInput.of(encoder)}
+    frames = np.random.default_rng(0).normal(size=(4, *encoder.identity.shape)).astype(np.float32)
+    known = ClipFeatures({"image_text": Feature(frames, np.ones(4, dtype=bool))}, 4)
+    clips = Examples(known, np.eye(2, dtype=np.float32)[[0, 1, 0, 1]], classes=("red", "blue"), inputs=read)
+    fitted = ZeroShot().fit(clips, clips.take([]), Kind.SINGLE, ZeroShotOptions(), seed=0)
+    parts = {"family": "zero_shot", "model": fitted.config, "weights": fitted.weights, "inputs": read}
+    return replace(like, capability="colour", classes=clips.classes, **parts)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ class FrozenModel:
         """
         from transformers import AutoConfig
 
-        with _told(self.files.folder):
+        with _loading(self.files.folder):
             return AutoConfig.from_pretrained(self.files.folder, local_files_only=True)
 
     @cached_property
@@ -115,7 +115,7 @@ class FrozenModel:
         from transformers import AutoTokenizer
 
         folder = self.files.folder
-        with _told(folder):
+        with _loading(folder):
             if not any(any(folder.glob(pattern)) for pattern in _VOCABULARIES):
                 raise ValueError(f"it has none of {', '.join(_VOCABULARIES)}")  # transformers would make one up
             found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -134,7 +134,7 @@ class FrozenModel:
         from transformers import AutoModel
 
         device = device_of(self.device)
-        with _told(self.files.folder), _quiet():
+        with _loading(self.files.folder):
             network, found = AutoModel.from_pretrained(
                 self.files.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32,
                 output_loading_info=True,
@@ -208,14 +208,18 @@ def _arrived(tensors: dict[str, Any], sent: Any, device: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Say which checkpoint cannot be loaded, and why.
+def _loading(folder: Path) -> Iterator[None]:
+    """Say which checkpoint cannot be loaded, and why; keep transformers from drawing bars and from lesser remarks.
 
     Raises:
         ConfigurationError: in place of what transformers raises.
     """
     from safetensors import SafetensorError
+    from transformers.utils import logging
 
+    drawn, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     except (OSError, ValueError, LookupError, ImportError, RuntimeError, SafetensorError) as error:
@@ -224,18 +228,8 @@ def _told(folder: Path) -> Iterator[None]:
             f"checkpoint {folder} cannot be loaded ({type(error).__name__}: {why}). Allowed: a model that this version "
             "of transformers knows, with all its weights; download or save it again, or name another one"
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing a bar of its own."""
-    from transformers.utils import logging
-
-    drawn = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
     finally:
+        logging.set_verbosity(verbosity)
         if drawn:
             logging.enable_progress_bar()
 

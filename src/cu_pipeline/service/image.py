@@ -5,6 +5,7 @@ import bentoml
 REQUIREMENTS: Final = (
     "av",
     "bentoml",
+    "huggingface-hub",
     "numpy",
     "onnx",
     "onnxruntime",
