@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.features import checkpoint
 from cu_pipeline.features.checkpoint import Checkpoint, device_of, dtype_of, locate, pinned
 
 
@@ -94,6 +95,7 @@ def test_a_folder_needs_no_commit(folder: Path) -> None:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the hub, which cannot be reached."""
+    checkpoint._downloaded.cache_clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     return tmp_path / "hub"

@@ -61,6 +61,18 @@ def test_recipes_of_other_forms(tmp_path: Path, model_type: str, given: dict, si
     assert recipe.apply(np.zeros((50, 80, 3), np.uint8)).shape == (*recipe.sides, 3) == (*sides, 3)
 
 
+@pytest.mark.parametrize("sides", [(33, 31), (50, 35), (36, 20), (60, 61)])
+def test_small_pictures_get_a_black_rim_as_by_transformers(tmp_path: Path, sides: tuple[int, int]) -> None:
+    from transformers import CLIPImageProcessorPil
+
+    processor = CLIPImageProcessorPil(do_resize=False, do_rescale=False, do_normalize=False)
+    processor.crop_size = {"height": 37, "width": 36}
+    processor.save_pretrained(tmp_path)
+    picture = np.random.default_rng(0).integers(0, 255, (*sides, 3), dtype=np.uint8)
+    theirs = processor(images=picture, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
+    np.testing.assert_array_equal(PictureRecipe.read(tmp_path, "clip").apply(picture), theirs)
+
+
 def test_a_recipe_inside_a_processor_is_found(tmp_path: Path) -> None:
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"crop_size": 18}}))
     assert PictureRecipe.read(tmp_path, "clip").sides == (18, 18)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -133,6 +134,13 @@ def test_all_features_stay_while_a_model_cannot_be_read(root):
     FeatureStore(root / PLACES["features"]).append(Identity("captions", 0, (2,), "w"), ["t9"], np.ones((1, 2), "f4"))
     written(root / PLACES["champions"] / "topic/bundle.json", "{")
     assert list(features(project(root))) == []
+
+
+def test_all_features_stay_while_a_checkpoint_is_not_at_hand(root):
+    FeatureStore(root / PLACES["features"]).append(Identity("captions", 0, (2,), "w"), ["t9"], np.ones((1, 2), "f4"))
+    assert len(list(features(project(root)))) == 1
+    absent = FeatureOptions(image_text={"checkpoint": {"name": str(root / "absent")}})
+    assert list(features(replace(project(root), extractors=absent))) == []
 
 
 def test_the_delivered_bento_and_the_newest_others_stay(root):

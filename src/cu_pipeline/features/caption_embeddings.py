@@ -1,5 +1,7 @@
+import json
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
@@ -9,7 +11,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.checkpoint import Checkpoint
 from cu_pipeline.features.extractor import Identity, Source, Vectors
-from cu_pipeline.features.frozen_model import FrozenModel, FrozenModelOptions, read_json
+from cu_pipeline.features.frozen_model import FrozenModel, FrozenModelOptions
 
 _POOLINGS: Final = {"mean": "mean", "cls": "cls", "mean_tokens": "mean", "cls_token": "cls"}
 """What sentence-transformers calls a pooling, in files of today and of before -> what it is."""
@@ -127,12 +129,12 @@ class CaptionEmbeddings:
             ConfigurationError: in a way that is not known here.
         """
         folder = self._model.files.folder
-        given = read_json(folder / "1_Pooling" / "config.json")
+        given = _read_json(folder / "1_Pooling" / "config.json")
         told = given.get("pooling_mode") or [
             key.removeprefix(_PREFIX) for key, holds in given.items() if key.startswith(_PREFIX) and holds is True
         ]
         modes = ([told] if isinstance(told, str) else list(told)) or ["mean"]
-        dense = [one["type"] for one in read_json(folder / "modules.json") or [] if one["type"].endswith(".Dense")]
+        dense = [one["type"] for one in _read_json(folder / "modules.json") or [] if one["type"].endswith(".Dense")]
         if len(modes) > 1 or modes[0] not in _POOLINGS or dense:
             told = ", ".join([*modes, *dense])
             raise ConfigurationError(
@@ -140,3 +142,15 @@ class CaptionEmbeddings:
                 "or the first one, and no further layer. Name another sentence encoder"
             )
         return "cls" if _POOLINGS[modes[0]] == "cls" else "mean"
+
+
+def _read_json(file: Path) -> Any:
+    """Read one of a checkpoint's JSON files; {} where there is none.
+
+    Raises:
+        ConfigurationError: it is damaged.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise ConfigurationError(f"{file} is no JSON ({error}): download or save the checkpoint again") from error

@@ -151,8 +151,9 @@ def dtype_of(wanted: str, device: str) -> "torch.dtype":
     return found
 
 
+@cache
 def _downloaded(checkpoint: Checkpoint) -> Path:
-    """The folder of a hub's repository in the hub's cache.
+    """The folder of a hub's repository in the hub's cache; asked for once in this process.
 
     Raises:
         ConfigurationError: it is not there and cannot be downloaded.

@@ -1,6 +1,5 @@
 """Pretrained networks of transformers that stay as they are, in torch, on a CPU or a GPU."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -232,15 +231,3 @@ def _loading(folder: Path) -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if drawn:
             logging.enable_progress_bar()
-
-
-def read_json(file: Path) -> Any:
-    """Read one of a checkpoint's JSON files; {} where there is none.
-
-    Raises:
-        ConfigurationError: it is damaged.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except ValueError as error:
-        raise ConfigurationError(f"{file} is no JSON ({error}): download or save the checkpoint again") from error

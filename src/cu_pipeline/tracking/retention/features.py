@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from cu_pipeline.core.atomic import remove_tree
-from cu_pipeline.core.errors import BundleError, StoreError
+from cu_pipeline.core.errors import BundleError, ConfigurationError, StoreError
 from cu_pipeline.features.store import part_keys, shorten_part
 from cu_pipeline.features.table import FeatureInput, build_all
 from cu_pipeline.models.bundle import CONFIG, Bundle, inputs_of
@@ -35,15 +35,15 @@ def features(project: Project) -> Iterator[Removable]:
 
 
 def _used(project: Project) -> set[tuple[str, str]] | None:
-    """Name and fingerprint of what is in use; None where a model at hand cannot be read, which may use anything."""
+    """Name and fingerprint of what is in use; None where that cannot be told of a model or an extractor."""
     places = [project.place("bundles"), project.place("champions")]
     found = [config.parent for place in places for config in sorted(place.rglob(CONFIG))]
     try:
         models = [Bundle.load(folder) for folder in found]
-    except BundleError as error:
+        inputs = [FeatureInput.of(extractor) for extractor in build_all(project.extractors).values()]
+    except (BundleError, ConfigurationError) as error:
         _logger.warning("all features are kept: %s", error)
         return None
-    inputs = [FeatureInput.of(extractor) for extractor in build_all(project.extractors).values()]
     return {(one.name, one.fingerprint) for one in [*inputs, *inputs_of(models)]}
 
 
