@@ -83,7 +83,7 @@ def project(
     folder = tmp_path_factory.mktemp("gpu") / "project"
     for name in ("src", "conf"):
         shutil.copytree(project_root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "local"))
-    for name in ("pyproject.toml", "dvc.yaml"):
+    for name in ("pyproject.toml", "dvc.yaml", "bentofile.yaml", "constraints.txt", "weights.txt"):
         shutil.copy(project_root / name, folder)
     for name in ("conf/local", "films"):
         (folder / name).mkdir()
@@ -133,22 +133,26 @@ def test_a_zero_shot_model_is_trained_without_encoding_anything_anew(
         BundleError, match="'colour' reads 'image_text' features, which cannot be made here: checkpoint"
     ):
         Predictor({"colour": bundle})
+    (project / "models/gone").rename(project / "models/siglip")
 
 
-@pytest.mark.parametrize(("family", "reads"), [("video", ["pixels"]), ("text", ["caption_text"])])
-def test_a_fine_tuned_model_is_trained_measured_promoted_and_served(
-    project: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, family: str, reads: list[str]
+def test_fine_tuned_models_are_trained_measured_promoted_and_served(
+    project: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment |= {ROOT_VARIABLE: str(project), "PYTHONPATH": str(project / "src")}
-    shutil.rmtree(project / "data/06_models", ignore_errors=True)
-    said = run(project, environment, f"--params=train.family={family}", "--pipelines=train,evaluate,deliver")
-    assert f"family {family}" in said
+    given = yaml.safe_load((project / "conf/gpu/parameters.yml").read_text())
+    members = {name: given["train"][name] for name in ("text", "video")} | {"linear": None, "fusion": None}
+    given["train"] |= {"family": "ensemble", "ensemble": {"members": members, "folds": 2}}
+    (project / "conf/gpu/parameters.yml").write_text(yaml.safe_dump(given))
+    assert "family ensemble" in run(project, environment, "--pipelines=train,evaluate,deliver")
     monkeypatch.setenv(ROOT_VARIABLE, str(project))
     champion = Bundle.load(project / "data/06_models/champions/colour")
-    assert champion.family == family
-    assert list(champion.inputs) == reads
-    answer = Predictor({"colour": champion}).predict(project / "films/1.mp4", "字幕 红色 1")
-    assert answer.labels["colour"] == CLASSES[0]
-    assert not (project / "data/06_models/checkpoints").exists() or not any(
-        (project / "data/06_models/checkpoints").iterdir()
-    )
+    assert {one["family"]: one["reads"] for one in champion.model["members"]} == {
+        "text": ["caption_text"],
+        "video": ["pixels"],
+    }
+    for folder in ("text", "video"):
+        shutil.rmtree(project / "models" / folder)
+    predictor = Predictor({"colour": champion})
+    assert [predictor.predict(project / f"films/{number}.mp4", "").labels["colour"] for number in (1, 2)] == [*CLASSES]
+    assert not list((project / "data/06_models").glob("checkpoints/*"))

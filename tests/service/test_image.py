@@ -11,16 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
+from tests.models.tiny_networks import tiny_text, tiny_video
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.features.caption_text import CaptionText
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.features.image_text import ImageText
+from cu_pipeline.features.pictures import Pictures
+from cu_pipeline.features.pixels import PixelKeeper
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.ensemble import Ensemble, EnsembleOptions
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.models.majority import Majority, MajorityOptions
+from cu_pipeline.models.text_family import Text, TextOptions
+from cu_pipeline.models.video_family import Video, VideoOptions
 from cu_pipeline.models.zero_shot import ZeroShot, ZeroShotOptions
 from cu_pipeline.service.image import REQUIREMENTS, UNUSED_WEIGHTS
 
@@ -38,7 +44,7 @@ bundles, scratch = map(Path, sys.argv[1:])
 predictor = Predictor.load(bundles, workers=1)
 prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
 predictor.close()
-assert sorted(prediction.labels) == ["colour", "many", "mood", "safety", "topic"]
+assert sorted(prediction.labels) == ["colour", "many", "mood", "safety", "said", "shown", "topic"]
 assert prediction.facts["width"] == 64
 assert log_prediction(scratch / "log", "r1", prediction)
 assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
@@ -108,7 +114,9 @@ def bundles(make_bundle, tiny_checkpoints, tmp_path_factory):
     many = replace(safety, capability="many", family="ensemble", model=pooled.config, weights=pooled.weights)
     many.save(folder / "many")
     named(tiny_checkpoints["siglip"], topic).save(folder / "colour")
-    assert {"majority", "fusion", "linear", "ensemble", "zero_shot"} == set(FAMILIES), (
+    says(tmp_path_factory.mktemp("text"), topic).save(folder / "said")
+    shows(tmp_path_factory.mktemp("video"), topic).save(folder / "shown")
+    assert {"majority", "fusion", "linear", "ensemble", "zero_shot", "text", "video"} == set(FAMILIES), (
         "let a bundle of each family answer here"
     )
     return folder
@@ -124,6 +132,33 @@ def named(checkpoint, like):
     fitted = ZeroShot().fit(clips, clips.take([]), Kind.SINGLE, ZeroShotOptions(), seed=0)
     parts = {"family": "zero_shot", "model": fitted.config, "weights": fitted.weights, "inputs": read}
     return replace(like, capability="colour", classes=clips.classes, **parts)
+
+
+def says(checkpoint, like):
+    """Give a bundle of a fine-tuned text classifier."""
+    tiny_text(checkpoint)
+    values = np.array(["yes", "no", "yes", "no"], dtype=object)
+    known = ClipFeatures({"caption_text": Feature(values, np.ones(4, dtype=bool))}, 4)
+    return fine_tuned(Text(), TextOptions, checkpoint, known, CaptionText(), replace(like, capability="said"))
+
+
+def shows(checkpoint, like):
+    """Give a bundle of a fine-tuned video classifier."""
+    tiny_video(checkpoint)
+    keeper = PixelKeeper(count=4, size=32)
+    jpeg = keeper.prepare([np.zeros((32, 32, 3), dtype=np.uint8)] * 4)
+    pictures = Pictures([jpeg] * 4, keeper.identity.shape)
+    known = ClipFeatures({"pixels": Feature(pictures, pictures.present)}, 4)
+    return fine_tuned(Video(), VideoOptions, checkpoint, known, keeper, replace(like, capability="shown"))
+
+
+def fine_tuned(learner, options, checkpoint, known, extractor, like):
+    clips = Examples(known, np.eye(2, dtype=np.float32)[[0, 1, 0, 1]])
+    chosen = options.model_validate({"checkpoint": {"name": str(checkpoint)}, "epochs": 1, "device": "cpu"})
+    fitted = learner.fit(clips, clips.take([]), Kind.SINGLE, chosen, seed=0)
+    inputs = {extractor.identity.name: FeatureInput.of(extractor)}
+    parts = {"family": like.capability.replace("said", "text").replace("shown", "video"), "inputs": inputs}
+    return replace(like, classes=("a", "b"), model=fitted.config, weights=fitted.weights, **parts)
 
 
 @pytest.mark.slow

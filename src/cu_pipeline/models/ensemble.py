@@ -30,12 +30,18 @@ class EnsembleOptions(Options):
     """Parameters of the ensemble.
 
     Attributes:
-        members: family -> its parameters, {} for the defaults.
+        members: family -> its parameters, {} for the defaults; null leaves one out.
         folds: of the cross-validation that weighs them.
     """
 
     members: dict[str, dict[str, Any]] = Field({"linear": {}, "fusion": {}}, min_length=1)
     folds: int = Field(5, ge=2, le=20)
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _in_use(cls, given: Any) -> Any:
+        """Leave out those that are null: environments can add to what another states, and take nothing away."""
+        return {name: one for name, one in given.items() if one is not None} if isinstance(given, dict) else given
 
     @field_validator("members")
     @classmethod
