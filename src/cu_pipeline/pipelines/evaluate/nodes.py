@@ -161,7 +161,7 @@ def measure_models(
         report[name] = {"model_version": models[name].version} | measured
         if len(answers["test"]):
             units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"], truth.shares, units, seed).to_json()
+            report[name]["skill"] = skill(answers["test"], truth.shares, units).to_json()
     return report
 
 
