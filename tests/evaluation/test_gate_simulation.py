@@ -1,4 +1,4 @@
-"""What the gate promises, by simulation: units of unequal size, clips of a unit alike, and tests in turn on one test set.
+"""What the gate promises, by simulation: units of unequal size, clips of a unit alike, tests in turn.
 
 Clips come in units of 1 to about 12 (geometric, mean 2.5). Models differ in a fifth of their answers. A clip takes what
 its whole unit has with such a chance that two clips of a unit correlate by the ICC. Each bound is held with two Monte
@@ -66,7 +66,7 @@ def better_challengers(random, sizes, icc, effect, runs):
 
 
 def histories(clips, icc, number, batches=10):
-    """p-values and gains of challengers in turn, on a test set for each history: (histories, number) each, and sizes."""
+    """p-values and gains of challengers in turn, (histories, number) each, on test sets of one size."""
     random = np.random.default_rng([clips, round(10 * icc), number])
     for _ in range(batches):
         sizes = sizes_of(random, clips)

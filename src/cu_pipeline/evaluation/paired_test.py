@@ -1,17 +1,16 @@
 """Whether one model is better than another on the same clips, where the clips of a unit are alike."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-TEST = "one-sided t test over units (cluster-robust)"
+TEST: Final = "one-sided t test over units (cluster-robust)"
 """What the test is called."""
 
-_ZERO = 1e-12
+_ZERO: Final = 1e-12
 
 
 def p_values(sums: NDArray[np.float64], sizes: NDArray[np.int64], above: float = 0.0) -> NDArray[np.float64]:
@@ -19,8 +18,8 @@ def p_values(sums: NDArray[np.float64], sizes: NDArray[np.int64], above: float =
 
     The mean gain of a clip is judged by how units differ, not clips: a unit is a creator's clips and their
     near-duplicates, which tend to be right or wrong together. Its standard error is the cluster-robust one of a ratio
-    (Liang & Zeger, Biometrika 1986, with the factor U / (U - 1)), and its t distribution has as many degrees of freedom as
-    there are units of equal size that would tell as much, less one (Kish: n squared over the sum of squared sizes).
+    (Liang & Zeger, Biometrika 1986, with the factor U / (U - 1)), and its t distribution has as many degrees of freedom
+    as there are units of equal size that would tell as much, less one (Kish: n squared over the sum of squared sizes).
 
     A p-value is never below the least that a sign-flip test over the same units could give, half for each unit that
     differs, so that a handful of units that all agree proves no more than it can.
@@ -84,7 +83,8 @@ class PairedGain:
             units: (n): what ties clips together.
         """
         _, places = np.unique(units.astype(str), return_inverse=True)
-        return cls(np.bincount(places, weights=gains.astype(np.float64)), np.bincount(places).astype(np.int64))
+        sums = np.bincount(places, weights=gains.astype(np.float64)).astype(np.float64)
+        return cls(sums, np.bincount(places).astype(np.int64))
 
     @property
     def clips(self) -> int:
@@ -122,23 +122,10 @@ class PairedGain:
         return float(p_values(self.sums, self.sizes, above))
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The two-sided interval of the mean gain, by the same t distribution; everything, -1 to 1, of a single unit."""
+        """The two-sided interval of the mean gain, by the same t distribution; -1 to 1 of a single unit."""
         from scipy.stats import t
 
         if self.units < 2:
             return -1.0, 1.0
         half = float(t.isf((1 - level) / 2, self.freedom)) * self.standard_error
         return self.effect - half, self.effect + half
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for their number, by Holm's method (Scandinavian Journal of Statistics, 1979).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    adjusted, least = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda one: p_values[one])):
-        least = max(least, min((len(p_values) - rank) * p_values[place], 1.0))
-        adjusted[place] = least
-    return adjusted

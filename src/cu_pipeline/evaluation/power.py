@@ -30,7 +30,7 @@ class Power:
         units: that they are of.
         alpha: level of the test.
         smallest_gain: in accuracy, that is seen with a chance of 80 %.
-        more_clips: further labelled test clips of new creators, after which a gain of 5 points is seen with that chance.
+        more_clips: further labelled test clips of new creators, that show a gain of 5 points likewise.
         assumed: whether it was supposed how much the models differ, since none were compared.
     """
 

@@ -46,11 +46,16 @@ def skill(answers: ScoredClips, shares: NDArray[np.float64], units: NDArray[Any]
         shares: (classes): how common each class is among training clips.
         units: (n): what ties clips together.
     """
-    usual = ScoredClips.decide(answers.kind, answers.truth, np.tile(shares, (len(answers), 1)))
+    usual = majority(answers, shares)
     accuracy = PairedGain.of(accuracy_gains(answers, usual), units)
     loss = PairedGain.of(log_losses(usual) - log_losses(answers), units)
     p_value = min(2 * min(accuracy.p_value(), loss.p_value()), 1.0)
     return Skill(len(answers), accuracy.effect, loss.effect, p_value)
+
+
+def majority(answers: ScoredClips, shares: NDArray[np.float64]) -> ScoredClips:
+    """What the majority says of the same clips; for the arguments see `skill`."""
+    return ScoredClips.decide(answers.kind, answers.truth, np.tile(shares, (len(answers), 1)))
 
 
 def accuracy_gains(one: ScoredClips, other: ScoredClips) -> NDArray[np.float64]:
