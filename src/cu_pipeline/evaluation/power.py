@@ -27,7 +27,7 @@ class Power:
 
     Attributes:
         clips: labelled test clips.
-        units: that they are of.
+        units: that they are of: creators, each with the near-duplicates of their clips.
         alpha: level of the test.
         smallest_gain: in accuracy, that is seen with a chance of 80 %.
         more_clips: further labelled test clips of new creators, that show a gain of 5 points likewise.
@@ -47,6 +47,8 @@ class Power:
 
     def __str__(self) -> str:
         told = f"with {self.units} units a gain under {100 * self.smallest_gain:.0f} points will mostly go unseen"
+        if self.smallest_gain >= 1:
+            told = f"{self.units} {'unit is' if self.units == 1 else 'units are'} too few to show any gain"
         if self.more_clips:
             told += f"; {self.more_clips:,} more labelled test clips would show {100 * WISHED:.0f}"
         return told
@@ -65,17 +67,21 @@ def power_assumed(units: NDArray[Any], alpha: float) -> Power:
 
 
 def _power(sizes: NDArray[np.int64], standard_error: float, alpha: float, *, assumed: bool) -> Power:
-    """The gain at which the test's quantile and that of the wished chance meet; never less than enough units differ."""
+    """The gain at which the test's quantile and that of the wished chance meet.
+
+    As many units have to differ, by a clip at least, as the test asks for at this level (see `p_values`).
+    """
     from scipy.stats import norm, t
 
     clips, units = int(sizes.sum()), len(sizes)
-    mean = clips / units
-    enough = math.ceil(-math.log2(alpha)) * mean / clips
+    enough = math.ceil(-math.log2(alpha))
     error = standard_error if math.isfinite(standard_error) else 1.0
     degrees = freedom(sizes)
-    smallest = max(error * float(t.isf(alpha, degrees) + t.ppf(SURE, degrees)), enough)
+    smallest = max(error * float(t.isf(alpha, degrees) + t.ppf(SURE, degrees)), enough / clips)
     wanted = max(
         clips * (error * float(norm.isf(alpha) + norm.ppf(SURE)) / WISHED) ** 2,
-        math.ceil(-math.log2(alpha)) * mean / WISHED,
+        enough / WISHED,
+        enough * clips / units,
     )
-    return Power(clips, units, alpha, min(smallest, 1.0), max(math.ceil(wanted) - clips, 0), assumed)
+    smallest = min(smallest, 1.0) if units >= enough else 1.0
+    return Power(clips, units, alpha, smallest, max(math.ceil(wanted) - clips, 0), assumed)
