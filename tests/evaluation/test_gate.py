@@ -100,7 +100,7 @@ def test_the_same_challenger_is_answered_from_the_account_and_spends_nothing():
     assert first.decision == again.decision == "promote"
     assert first.alpha == again.alpha > again.account["alpha"]
     assert made == []
-    assert "as these two were tested first on 100 clips" in again.reasons[0]
+    assert "as when it was tested first, on 100 clips" in again.reasons[0]
 
 
 def in_languages(n, of):

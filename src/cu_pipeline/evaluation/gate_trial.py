@@ -70,7 +70,7 @@ class Trial:
         """The p-value beside its level, and why this is so."""
         told = f"p = {self.p_value:.2g}, {'at most' if self.shown_better else 'over'} {self.level:.2g}"
         if self.earlier is not None:
-            return f"{told}, as these two were tested first on {self.earlier.clips} clips"
+            return f"{told}, as when it was tested first, on {self.earlier.clips} clips"
         before = self.standing.tests
         return f"{told}, as the clips have served {before:.3g} tests before" if before else told
 

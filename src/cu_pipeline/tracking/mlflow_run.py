@@ -260,7 +260,7 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 def gate_metrics(decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Name the numbers of the `gate` dataset: `CAPABILITY/gate/NAME`, of those that there are."""
-    flat = {}
+    flat: dict[str, float] = {}
     for capability, row in decisions.items():
         low, high = row["interval"] or (None, None)
         numbers = {name: row[name] for name in ("p_value", "alpha", "effect", "effect_shrunk")}
