@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.contest import Contest
@@ -13,6 +14,9 @@ from cu_pipeline.evaluation.paired_test import PairedGain
 from cu_pipeline.evaluation.power import power_assumed
 from cu_pipeline.evaluation.skill import accuracy_gains, log_losses, majority, skill
 from cu_pipeline.evaluation.vetoes import Difference, beaten_by, confidence, fallen_slices
+
+_NAMED: Final = 3
+"""Baselines that are named in the reasons, at most."""
 
 Ruling = tuple[Decision, list[GateTest]]
 """A decision, and the test that was spent on it, if one was."""
@@ -152,8 +156,11 @@ def _merits(
 def _worse_than(beaten: list[Difference]) -> Iterator[str]:
     worse = [one for one in beaten if one.is_worse]
     if worse:
-        names = ", ".join(f"{one.name} ({-100 * one.effect:+.1f} points, p = {one.p_value:.2g})" for one in worse)
-        yield f"it is worse than what is simpler: {names}"
+        names = ", ".join(
+            f"{one.name} ({-100 * one.effect:+.1f} points, p = {one.p_value:.2g})" for one in worse[:_NAMED]
+        )
+        rest = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
+        yield f"it is worse than what is simpler: {names}{rest}"
 
 
 def _fallen(slices: list[Difference], margin: float) -> Iterator[str]:

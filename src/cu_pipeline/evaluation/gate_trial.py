@@ -72,7 +72,8 @@ class Trial:
         if self.earlier is not None:
             return f"{told}, as when it was tested first, on {self.earlier.clips} clips"
         before = self.standing.tests
-        return f"{told}, as the clips have served {before:.3g} tests before" if before else told
+        times = "1 test" if before == 1 else f"{before:.3g} tests"
+        return f"{told}, as the clips have served {times} before" if before else told
 
     def facts(self) -> dict[str, Any]:
         """What a decision says of its test."""
