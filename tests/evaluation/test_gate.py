@@ -37,7 +37,8 @@ def contest(right, opposed=None, units=None, sure=0.8, **others):
 
 
 def judged(one, baselines=None, entries=(), **options):
-    return decide(one, baselines or {}, Account("topic", entries), ALPHA, GateOptions(**options))
+    account = Account("topic", entries, alone=bool(one.alone))
+    return decide(one, baselines or {}, account, ALPHA, GateOptions(**options))
 
 
 def share(n, of):
@@ -169,6 +170,14 @@ def test_a_model_that_stands_alone_must_be_better_than_the_majority():
     poor, _ = judged(contest(share(100, 0)))
     assert poor.decision == "keep"
     assert any(reason.startswith("what would help: more labels") for reason in poor.reasons)
+
+
+def test_what_models_that_stood_alone_have_spent_is_not_lacking_to_the_first_challenger():
+    _, first = judged(contest(share(100, 80)))
+    _, second = judged(replace(contest(share(100, 70)), challenger="second"), entries=first)
+    assert [one.alpha for one in first + second] == pytest.approx([0.035, 0.0075])
+    decision, _ = judged(replace(contest(share(100, 90), share(100, 80)), challenger="third"), entries=first + second)
+    assert (decision.alpha, decision.account["made"]) == (pytest.approx(0.035), 0)
 
 
 def test_a_model_that_stands_alone_must_not_be_worse_than_a_baseline():

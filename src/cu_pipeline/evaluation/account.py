@@ -32,7 +32,7 @@ class GateTest:
         effect: the challenger's gain in accuracy.
         clips: how many it was on.
         units: of how many units.
-        added: keys of the test clips that the test before this one, of the same capability, did not have; sorted.
+        added: keys of the test clips that the test before this one in the same account did not have; sorted.
         dropped: keys of those that only that one had; sorted.
     """
 
@@ -113,14 +113,18 @@ class Standing:
 class Account:
     """The tests that were made of one capability's models, in order.
 
+    Those against champions and those of models that stood alone, against the majority, have an account each: the second
+    ask whether anything was learned, and would else use up what the first real challenger needs.
+
     Args:
         capability: its name.
         tests: of all capabilities.
+        alone: whether it is that of models that stood alone.
     """
 
-    def __init__(self, capability: str, tests: Iterable[GateTest]) -> None:
+    def __init__(self, capability: str, tests: Iterable[GateTest], *, alone: bool = False) -> None:
         self.capability = capability
-        self._tests = [one for one in tests if one.capability == capability]
+        self._tests = [one for one in tests if one.capability == capability and (one.champion == MAJORITY) == alone]
         self._present: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._known: dict[tuple[str, str], tuple[GateTest, frozenset[str]]] = {}

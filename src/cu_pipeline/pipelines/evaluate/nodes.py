@@ -103,7 +103,8 @@ def gate_challengers(
         _log.warning("evaluate.gate.force names %s, of which no model was trained", ", ".join(unknown))
     entries, decisions = [], {}
     for name, contest in contests.items():
-        decision, made = decide(contest, baselines[name], Account(name, earlier), options.gate_alpha, options.gate)
+        account = Account(name, earlier, alone=bool(contest.alone))
+        decision, made = decide(contest, baselines[name], account, options.gate_alpha, options.gate)
         if contest.challenger in taken_back.get(name, ()):
             decision = decision.held_back()
         entries += made
