@@ -51,6 +51,7 @@ def test_a_clearly_better_challenger_is_promoted():
     assert (decision.decision, decision.against) == ("promote", "champion")
     assert decision.effect == pytest.approx(0.3)
     assert 0 < decision.effect_shrunk <= decision.effect
+    assert f"likely worth +{decision.effect_shrunk:.3f}" in decision.reasons[1]
     low, high = decision.interval
     assert low < 0.3 < high
     assert len(entries) == 1

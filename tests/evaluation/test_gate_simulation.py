@@ -6,10 +6,16 @@ Carlo standard errors, which stand beside it.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import t
 
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.account import Account, level
+from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.gate import decide
+from cu_pipeline.evaluation.gate_options import GateOptions
+from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.evaluation.paired_test import freedom, p_values, standard_errors
 from cu_pipeline.evaluation.shrinkage import shrunk_gain
 
@@ -98,6 +104,33 @@ def test_of_20_equal_challengers_in_turn_any_is_promoted_in_at_most_5_percent_of
 def test_every_day_for_a_month_any_is_promoted_in_at_most_5_percent_of_histories():
     """30 challengers, 1000 histories, +- 1.4 points."""
     at_most(np.concatenate([(found <= LEVELS).any(axis=1) for found, _, _ in histories(100, 0.2, 30)]), 0.05)
+
+
+def test_the_gate_itself_decides_so():
+    """20 challengers in turn before `decide`, in each of 3 histories: the same p-values, levels and promotions."""
+    random = np.random.default_rng(5)
+    sizes = sizes_of(random, 100)
+    sums = equal_challengers(random, sizes, 0.5, 20)[:3]
+    units = np.repeat(np.arange(len(sizes)), sizes).astype(str)
+    clips = pd.DataFrame({"group": units, "lang": "", "metadata": "{}"})
+    keys = tuple(f"k{row}" for row in range(100))
+    for history in sums:
+        entries = []
+        for number, gains in enumerate(history):
+            own, opposed = (answers_with(sign * gains, sizes) for sign in (1, -1))
+            one = Contest("topic", f"{number}", "old", clips, np.arange(100), keys, np.ones(2) / 2, own, opposed)
+            decision, made = decide(one, {}, Account("topic", entries), ALPHA, GateOptions(calibration_bound=None))
+            entries += made
+            assert decision.p_value == pytest.approx(p_values(gains, sizes))
+            assert decision.alpha == pytest.approx(LEVELS[number])
+            assert (decision.decision == "promote") == (decision.p_value <= LEVELS[number])
+
+
+def answers_with(gains, sizes):
+    """Answers of which as many of a unit are right as its gain says, where that is above 0."""
+    right = np.concatenate([np.arange(size) < gain for gain, size in zip(gains, sizes, strict=True)])
+    said = np.where(right[:, np.newaxis], [0.8, 0.2], [0.2, 0.8])
+    return ScoredClips.decide(Kind.SINGLE, np.tile([True, False], (len(right), 1)), said)
 
 
 def test_without_the_account_a_month_would_promote_one_in_a_third_of_histories():

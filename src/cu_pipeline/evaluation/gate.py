@@ -40,16 +40,25 @@ def decide(
     if contest.challenger == contest.champion:
         return _unchanged(contest, account, alpha), []
     if contest.obstacle or contest.answers is None:
-        return _forced(_kept(contest, contest.obstacle), contest, options), []
+        return _final(_kept(contest, contest.obstacle), contest, options), []
     if contest.opposed is None:
         decision, entries = _alone(contest, contest.answers, baselines, account, alpha, options)
     else:
         decision, entries = _compared(contest, (contest.answers, contest.opposed), account, alpha, options)
-    return _forced(decision, contest, options), entries
+    return _final(decision, contest, options), entries
 
 
-def _forced(decision: Decision, contest: Contest, options: GateOptions) -> Decision:
-    return decision.forced_for(contest.capability) if contest.capability in options.force else decision
+def _final(decision: Decision, contest: Contest, options: GateOptions) -> Decision:
+    """Promote what the parameters force, or say what would help a model that stands alone."""
+    if contest.capability in options.force:
+        return decision.forced_for(contest.capability)
+    if decision.decision == "promote" or decision.against != "majority":
+        return decision
+    remedy = (
+        "what would help: more labels, labels that are right, features that show the difference; or "
+        f"evaluate.gate.force: [{contest.capability}]"
+    )
+    return replace(decision, reasons=[*decision.reasons, remedy])
 
 
 def _kept(contest: Contest, reason: str) -> Decision:
@@ -87,15 +96,9 @@ def _alone(
     )
     faults = [*_worse_than(beaten), *_miscalibrated(contest, answers, options)]
     promoted = trial.shown_better and not faults
-    reasons = [contest.alone, verdict, *faults, *trial.outlook(), *_left_out(contest)]
-    if not promoted:
-        reasons.append(
-            "what would help: more labels, labels that are right, features that show the difference; or "
-            f"evaluate.gate.force: [{contest.capability}]"
-        )
     decision = Decision(
         decision="promote" if promoted else "keep",
-        reasons=reasons,
+        reasons=[contest.alone, verdict, *faults, *trial.outlook(), *_left_out(contest)],
         challenger=contest.challenger,
         champion=contest.champion,
         against="majority",
@@ -123,7 +126,7 @@ def _compared(
     promoted = bool(trial.shown_better or merits) and not faults
     decision = Decision(
         decision="promote" if promoted else "keep",
-        reasons=[verdict, *merits, *faults, *notes, *trial.outlook(), *_left_out(contest)],
+        reasons=[verdict, *trial.worth_told(), *merits, *faults, *notes, *trial.outlook(), *_left_out(contest)],
         challenger=contest.challenger,
         champion=contest.champion,
         against="champion",

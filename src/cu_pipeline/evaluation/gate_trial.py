@@ -75,6 +75,11 @@ class Trial:
         times = "1 test" if before == 1 else f"{before:.3g} tests"
         return f"{told}, as the clips have served {times} before" if before else told
 
+    def worth_told(self) -> Iterator[str]:
+        """What the gain is likely worth."""
+        if self.effect_shrunk is not None:
+            yield f"the gain is likely worth {self.effect_shrunk:+.3f}, as what passes a test looks better than it is"
+
     def facts(self) -> dict[str, Any]:
         """What a decision says of its test."""
         return {

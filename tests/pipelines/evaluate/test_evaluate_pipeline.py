@@ -160,6 +160,7 @@ def test_a_model_is_promoted_by_force_and_that_is_recorded(world, contrary):
     assert (decision["decision"], decision["forced"]) == ("promote", True)
     assert decision["reasons"][0] == "forced: evaluate.gate.force names topic"
     assert any("not shown to be better" in reason for reason in decision["reasons"])
+    assert not any("what would help" in reason for reason in decision["reasons"])
 
 
 def test_a_model_that_passes_by_itself_was_not_forced(world, caption_reader):
