@@ -387,3 +387,25 @@ def test_the_reference_says_of_clips_that_were_learned_from_what_was_said_before
     assert said == [{"cooking": 0.5, "sport": 0.5}] * learned.sum()
     served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
     assert (served > 0.6).any(), "what is served is not changed"
+
+
+def test_test_clips_that_a_model_learned_from_are_left_out_and_counted(world, caption_reader, contrary):
+    keys = content_keys(world.clips[world.clips["split"] == "test"]).tolist()
+    decision = decide(world, caption_reader, replace(contrary, learned_from=tuple(sorted(keys[:2]))))
+    assert (decision["decision"], decision["p_value"]) == ("promote", pytest.approx(0.5**6))
+    assert "on 6 test clips" in decision["reasons"][0]
+    assert any(reason.startswith("2 labelled test clips are left out") for reason in decision["reasons"])
+    decision = decide(world, replace(caption_reader, learned_from=tuple(sorted(keys))), None)
+    assert (decision["decision"], decision["p_value"]) == ("keep", None)
+    assert decision["reasons"] == [
+        "all 8 labelled test clips are ones that a model learned from, so they say nothing of it"
+    ]
+
+
+def test_a_second_run_reads_the_account_and_spends_nothing(world, caption_reader, contrary):
+    first = run(world, caption_reader, contrary, ["gate", "gate_tests"])
+    again = run(world, caption_reader, contrary, ["gate", "gate_tests"], earlier=first["gate_tests"])
+    assert (len(first["gate_tests"]), again["gate_tests"]) == (1, [])
+    assert again["gate"]["topic"]["alpha"] == first["gate"]["topic"]["alpha"]
+    other = run(world, replace(caption_reader, temperature=2.0), contrary, ["gate"], earlier=first["gate_tests"])
+    assert other["gate"]["topic"]["alpha"] == pytest.approx(0.0075)
