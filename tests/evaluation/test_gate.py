@@ -1,51 +1,237 @@
+"""The gate's rules on answers that are known."""
+
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binom
 
-from cu_pipeline.evaluation.gate import compare, mcnemar, same_model
+from cu_pipeline.core.capability import Kind
+from cu_pipeline.evaluation.account import Account
+from cu_pipeline.evaluation.contest import Contest, slices
+from cu_pipeline.evaluation.gate import decide
+from cu_pipeline.evaluation.gate_options import GateOptions
+from cu_pipeline.evaluation.metrics import ScoredClips
+
+ALPHA = 0.05
 
 
-def test_an_equal_challenger_is_promoted_no_more_often_than_alpha():
-    alpha, runs = 0.05, 1000
-    random = np.random.default_rng(0)
-    promoted = 0
-    for _ in range(runs):
-        difficulty = random.random(40)
-        right = [random.random(40) < difficulty for _ in range(2)]
-        promoted += mcnemar(*right) <= alpha
-    assert promoted / runs <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / runs)
+def answers(right, sure=0.8):
+    """Answers about clips that are all of the first class, named with the certainty `sure`."""
+    right = np.asarray(right, dtype=bool)
+    said = np.where(right[:, np.newaxis], [sure, 1 - sure], [1 - sure, sure])
+    return ScoredClips.decide(Kind.SINGLE, np.tile([True, False], (len(right), 1)), said)
+
+
+def contest(right, opposed=None, units=None, sure=0.8, **others):
+    """A contest of models that are right or wrong as is told; every clip is a unit, if nothing else is said."""
+    n = len(right)
+    groups = [str(unit) for unit in (range(n) if units is None else units)]
+    clips = pd.DataFrame({"clip_id": [f"c{row}" for row in range(n)], "group": groups, "lang": "", "metadata": "{}"})
+    facts = {"alone": "there is no champion yet"} if opposed is None else {"champion": "old"}
+    return Contest(**{
+        "capability": "topic", "challenger": "new", "champion": None, "clips": clips, "places": np.arange(n),
+        "keys": tuple(f"k{row}" for row in range(n)), "shares": np.array([0.4, 0.6]), "answers": answers(right, sure),
+        "opposed": None if opposed is None else answers(opposed, sure),
+    } | facts | others)  # fmt: skip
+
+
+def judged(one, baselines=None, entries=(), **options):
+    account = Account("topic", entries, alone=bool(one.alone))
+    return decide(one, baselines or {}, account, ALPHA, GateOptions(**options))
+
+
+def share(n, of):
+    """The first `of` of n are true."""
+    return np.arange(n) < of
 
 
 def test_a_clearly_better_challenger_is_promoted():
-    champion = np.arange(100) % 2 == 0
-    decision = compare("new", "old", (np.ones(100, dtype=bool), champion), 0.05)
-    assert decision.decision == "promote"
-    assert decision.effect == 0.5
+    decision, entries = judged(contest(share(100, 80), share(100, 50)))
+    assert (decision.decision, decision.against) == ("promote", "champion")
+    assert decision.effect == pytest.approx(0.3)
+    assert 0 < decision.effect_shrunk <= decision.effect
+    assert f"likely worth +{decision.effect_shrunk:.3f}" in decision.reasons[1]
+    low, high = decision.interval
+    assert low < 0.3 < high
+    assert len(entries) == 1
+    assert (entries[0].challenger, entries[0].champion, entries[0].clips) == ("new", "old", 100)
+    assert decision.alpha == entries[0].alpha == pytest.approx(0.035)
 
 
-def test_a_slightly_better_challenger_is_not_promoted():
-    champion = np.arange(100) != 0
-    decision = compare("new", "old", (np.ones(100, dtype=bool), champion), 0.05)
-    assert decision.decision == "keep"
+def test_a_slightly_better_challenger_is_not_promoted_and_what_would_be_seen_is_told():
+    decision, _ = judged(contest(share(100, 80), share(100, 79)))
+    assert (decision.decision, decision.effect_shrunk) == ("keep", None)
     assert "not shown to be better" in decision.reasons[0]
+    assert decision.reasons[-1].startswith("with 100 units a gain under ")
+    assert decision.power["smallest_gain"] > 0.01
 
 
-def test_the_champion_is_not_promoted_over_itself():
-    assert same_model("v").decision == "keep"
+def test_clips_of_one_creator_count_as_one():
+    """Ten clips each of six creators, four of whom the challenger gains."""
+    right, opposed = np.repeat(share(6, 4), 10), np.zeros(60, dtype=bool)
+    assert judged(contest(right, opposed))[0].decision == "promote"
+    assert judged(contest(right, opposed, units=np.repeat(range(6), 10)))[0].decision == "keep"
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=30))
-def test_the_p_value_is_the_binomial_tail_of_the_clips_that_one_model_alone_has_right(pairs):
-    challenger, champion = (np.array([pair[side] for pair in pairs], dtype=bool) for side in (0, 1))
-    gained, lost = pairs.count((True, False)), pairs.count((False, True))
-    expected = binom(gained + lost, 0.5).sf(gained - 1) if gained + lost else 1.0
-    assert mcnemar(challenger, champion) == pytest.approx(expected)
+def test_the_champion_is_not_promoted_over_itself_and_nothing_is_spent():
+    decision, entries = judged(contest(share(9, 5), share(9, 5), champion="new"))
+    assert (decision.decision, decision.reasons) == ("keep", ["the challenger is the champion: nothing changed"])
+    assert entries == []
+    assert decision.power["assumed"]
 
 
-def test_a_p_value_at_the_level_is_enough():
-    five_more = np.ones(5, dtype=bool), np.zeros(5, dtype=bool)
-    assert compare("new", "old", five_more, 1 / 32).decision == "promote"
-    assert compare("new", "old", five_more, 1 / 32 - 1e-9).decision == "keep"
-    assert compare("new", "old", five_more[::-1], 0.49).decision == "keep"
+def test_each_further_challenger_is_tested_more_strictly():
+    entries, levels = [], []
+    for number in range(4):
+        decision, made = judged(
+            replace(contest(share(100, 50), share(100, 50)), challenger=f"new{number}"), entries=entries
+        )
+        entries, levels = entries + made, [*levels, decision.alpha]
+    assert levels == pytest.approx([0.035, 0.0075, 0.0025, 0.00125])
+    assert "as the clips have served 3 tests before" in decision.reasons[0]
+    assert decision.account["spent"] == pytest.approx(0.045)
+
+
+def test_the_same_challenger_is_answered_from_the_account_and_spends_nothing():
+    """A test between: the level would now be lower than the p-value."""
+    one = contest(share(100, 62), share(100, 50) ^ (np.arange(100) > 97))
+    first, entries = judged(one)
+    _, others = judged(replace(one, challenger="other"), entries=entries)
+    again, made = judged(one, entries=[*entries, *others])
+    assert first.decision == again.decision == "promote"
+    assert first.alpha == again.alpha > again.account["alpha"]
+    assert made == []
+    assert "as when it was tested first, on 100 clips" in again.reasons[0]
+
+
+def in_languages(n, of):
+    """A column of languages: the first `of` clips are German."""
+    return np.where(np.arange(n) < of, "de", "en")
+
+
+def planted(loss, **options):
+    """A challenger that gains 40 points in English and loses `loss` points in German, of 200 clips each."""
+    german = np.arange(400) < 200
+    opposed = np.where(german, np.arange(400) < 180, np.arange(400) % 2 == 0)
+    right = np.where(german, np.arange(400) < 180 - 200 * loss, np.arange(400) % 10 != 0)
+    one = contest(right, opposed)
+    return judged(replace(one, clips=one.clips.assign(lang=in_languages(400, 200))), **options)[0]
+
+
+def test_a_model_that_falls_by_15_points_in_one_language_is_not_promoted_and_the_language_is_named():
+    decision = planted(0.15)
+    assert decision.decision == "keep"
+    assert decision.effect > 0.1
+    reason = next(reason for reason in decision.reasons if "protected slice" in reason)
+    assert reason.startswith("it falls by more than 5 points in a protected slice: lang=de -15.0 points on 200 clips")
+    assert "lang=en" not in reason
+    assert [row["name"] for row in decision.slices] == ["lang=de", "lang=en"]
+
+
+def test_without_protection_or_within_the_margin_a_slice_may_fall():
+    assert planted(0.15, protected_slices=()).decision == "promote"
+    assert planted(0.15, slice_margin=0.2).decision == "promote"
+    assert planted(0.0).decision == "promote"
+
+
+def test_a_slice_that_falls_but_is_not_shown_to_is_told():
+    decision = planted(0.07)
+    assert decision.decision == "promote"
+    assert any("the slice that falls most" in reason and "lang=de" in reason for reason in decision.reasons)
+
+
+def test_clips_are_divided_by_columns_that_differ():
+    one = contest(share(4, 4)).clips
+    clips = one.assign(
+        lang=["de", "en", "de", ""], feed="f", metadata=['{"size": "big"}', "{}", '{"size": "small"}', "{}"],
+        media_sha256=["m", "", "m", "m"], text_sha256=["t", "t", "", "t"],
+    )  # fmt: skip
+    found = slices(clips, ["lang", "feed", "modality", "metadata.size"])
+    assert {name: chosen.tolist() for name, chosen in found.items()} == {
+        "lang=de": [True, False, True, False],
+        "lang=en": [False, True, False, False],
+        "modality=text": [False, True, False, False],
+        "modality=video": [False, False, True, False],
+        "modality=video and text": [True, False, False, True],
+        "metadata.size=big": [True, False, False, False],
+        "metadata.size=small": [False, False, True, False],
+    }
+
+
+def test_a_column_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="langs: allowed are lang, feed"):
+        GateOptions(protected_slices=["langs"])
+
+
+def test_a_model_that_stands_alone_must_be_better_than_the_majority():
+    decision, entries = judged(contest(share(100, 80)))
+    assert (decision.decision, decision.against, decision.effect) == ("promote", "majority", pytest.approx(0.8))
+    assert entries[0].champion == ""
+    poor, _ = judged(contest(share(100, 0)))
+    assert poor.decision == "keep"
+    assert any(reason.startswith("what would help: more labels") for reason in poor.reasons)
+
+
+def test_what_models_that_stood_alone_have_spent_is_not_lacking_to_the_first_challenger():
+    _, first = judged(contest(share(100, 80)))
+    _, second = judged(replace(contest(share(100, 70)), challenger="second"), entries=first)
+    assert [one.alpha for one in first + second] == pytest.approx([0.035, 0.0075])
+    decision, _ = judged(replace(contest(share(100, 90), share(100, 80)), challenger="third"), entries=first + second)
+    assert (decision.alpha, decision.account["made"]) == (pytest.approx(0.035), 0)
+
+
+def test_a_model_that_stands_alone_must_not_be_worse_than_a_baseline():
+    baselines = {"metadata_only": answers(share(100, 95)), "words": answers(share(100, 81))}
+    decision, _ = judged(contest(share(100, 70)), baselines)
+    assert decision.decision == "keep"
+    assert any(
+        reason.startswith("it is worse than what is simpler: metadata_only (+25.0") for reason in decision.reasons
+    )
+    assert [row["name"] for row in decision.baselines] == ["metadata_only", "words"]
+    assert judged(contest(share(100, 80)), {"words": answers(share(100, 81))})[0].decision == "promote"
+
+
+def test_baselines_are_asked_about_the_same_clips():
+    one = contest(share(50, 50), places=np.arange(50, 100))
+    decision, _ = judged(one, {"words": answers(share(100, 60))})
+    assert decision.baselines[0]["effect"] == pytest.approx(0.8)
+
+
+def test_a_model_that_is_far_too_sure_is_not_promoted():
+    sure = contest(share(200, 140), share(200, 60), sure=0.999)
+    decision, _ = judged(sure)
+    assert decision.decision == "keep"
+    assert any("30 points above the truth, more than the 20" in reason for reason in decision.reasons)
+    assert judged(sure, calibration_bound=None)[0].decision == "promote"
+    assert judged(sure, calibration_bound=0.35)[0].decision == "promote"
+
+
+def test_a_model_that_is_not_worse_is_promoted_where_it_is_cheaper_or_better_calibrated_and_that_is_asked_for():
+    equal = contest(share(400, 300), share(400, 300))
+    cheaper = replace(equal, frugal=True)
+    assert judged(cheaper)[0].decision == "keep"
+    decision, _ = judged(cheaper, non_inferiority_margin=0.02)
+    assert decision.decision == "promote"
+    assert "not worse by more than 2 points" in decision.reasons[1]
+    assert decision.reasons[1].endswith("reads fewer features")
+    assert judged(equal, non_inferiority_margin=0.02)[0].decision == "keep"
+    calmer = replace(equal, opposed=answers(share(400, 300), sure=0.999))
+    decision, _ = judged(calmer, non_inferiority_margin=0.02)
+    assert "its log-loss is lower" in decision.reasons[1]
+    worse = replace(cheaper, answers=answers(share(400, 280)))
+    assert judged(worse, non_inferiority_margin=0.02)[0].decision == "keep"
+
+
+def test_clips_that_a_model_learned_from_are_told():
+    decision, _ = judged(contest(share(100, 80), share(100, 50), learned=7))
+    assert any(reason.startswith("7 labelled test clips are left out") for reason in decision.reasons)
+
+
+def test_what_cannot_be_judged_is_kept_back_and_spends_nothing_unless_it_is_forced():
+    one = contest(share(5, 5), obstacle="no clip of the test split has a label by people")
+    decision, entries = judged(one)
+    assert (decision.decision, decision.p_value, entries) == ("keep", None, [])
+    forced, _ = judged(one, force=["topic"])
+    assert (forced.decision, forced.forced) == ("promote", True)
+    assert judged(one, force=["safety"])[0].decision == "keep"

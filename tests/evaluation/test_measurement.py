@@ -9,7 +9,7 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.evaluation import measurement
 from cu_pipeline.evaluation.baselines import BaselineData
-from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
+from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips
 
 TOPICS = Capability(classes=("sport", "cooking", "pets"))
@@ -103,7 +103,7 @@ def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_te
 
     train = data(["ball goal"] * 6 + ["pan soup"] * 4, [0] * 6 + [1] * 4)
     test = data(["ball goal", "pan soup", "pan soup", "pan soup"], [1, 0, 0, 1])  # people say otherwise there
-    report = baseline_report(train, test, Kind.SINGLE, 0, OPTIONS)
+    report = baseline_report(ask_baselines(train, test, Kind.SINGLE), 0, OPTIONS)
     assert {name: (one["n"], one["accuracy"]) for name, one in report.items()} == {
         "majority": (4, 0.5), "tfidf_logistic": (4, 0.25), "characters_logistic": (4, 0.25),
     }  # fmt: skip

@@ -27,7 +27,7 @@ def told(random, truth, certainty):
 def test_a_model_that_knows_is_better():
     random = np.random.default_rng(0)
     truth = truths(random, 60)
-    found = skill(answers(truth, told(random, truth, 0.9)), SHARES, np.arange(60), seed=0)
+    found = skill(answers(truth, told(random, truth, 0.9)), SHARES, np.arange(60))
     assert found.to_json()["better"]
     assert found.p_value < 0.01
     assert found.accuracy_gain > 0.1
@@ -38,7 +38,7 @@ def test_gains_are_those_of_known_answers():
     """The model names two of four rightly and is sure by 0.8; the majority names the three of the first class."""
     said = np.full((4, 3), 0.1)
     said[[0, 1, 2, 3], [0, 0, 1, 1]] = 0.8
-    found = skill(answers(np.array([0, 0, 0, 1]), said), SHARES, np.arange(4), seed=0)
+    found = skill(answers(np.array([0, 0, 0, 1]), said), SHARES, np.arange(4))
     assert found.accuracy_gain == pytest.approx(0)
     usual, model = -np.log([0.6, 0.6, 0.6, 0.3]).mean(), -np.log([0.8, 0.8, 0.1, 0.8]).mean()
     assert found.loss_gain == pytest.approx(usual - model)
@@ -46,7 +46,7 @@ def test_gains_are_those_of_known_answers():
 
 def test_the_majority_itself_is_no_better():
     random = np.random.default_rng(0)
-    found = skill(answers(truths(random, 80), np.tile(SHARES, (80, 1))), SHARES, np.arange(80), seed=0)
+    found = skill(answers(truths(random, 80), np.tile(SHARES, (80, 1))), SHARES, np.arange(80))
     assert (found.accuracy_gain, found.loss_gain, found.p_value) == (0, 0, 1)
     assert learned_nothing({"skill": found.to_json()}) == (
         "no better than the majority on 80 test clips (accuracy +0.000, loss -0.000, p = 1.00)"
@@ -62,7 +62,7 @@ def test_a_model_that_guesses_is_rarely_said_to_be_better(clips_each):
         units = np.repeat(np.arange(24), clips_each)
         truth = truths(random, 24)[units]
         guess = random.dirichlet(8 * SHARES, size=24)[units]
-        wrong += skill(answers(truth, guess), SHARES, units, seed=0).to_json()["better"]
+        wrong += skill(answers(truth, guess), SHARES, units).to_json()["better"]
     assert wrong <= 0.05 * 400 + 2 * np.sqrt(400 * 0.05 * 0.95)
 
 
@@ -71,9 +71,9 @@ def test_several_classes_may_hold():
     truth = random.random((80, 2)) < [0.3, 0.1]
     said = np.clip(truth * 0.6 + 0.2 * random.random((80, 2)), 0, 1)
     knowing = ScoredClips.decide(Kind.MULTI, truth, said)
-    assert skill(knowing, np.array([0.3, 0.1]), np.arange(80), seed=0).to_json()["better"]
+    assert skill(knowing, np.array([0.3, 0.1]), np.arange(80)).to_json()["better"]
     shuffled = ScoredClips.decide(Kind.MULTI, random.permutation(truth), said)
-    assert not skill(shuffled, np.array([0.3, 0.1]), np.arange(80), seed=0).to_json()["better"]
+    assert not skill(shuffled, np.array([0.3, 0.1]), np.arange(80)).to_json()["better"]
 
 
 def test_what_was_not_measured_has_no_remark():

@@ -55,7 +55,15 @@ def world(tmp_path: Path) -> World:
     clips = [
         {"clip_id": f"c{row:02}", "split": split, "text": f"caption {row}", "creator": "", "has_audio": False}
         | {"media_sha256": "" if row == 1 else f"m{row}", "text_sha256": "" if row == 2 else f"t{row}", "bytes": 9}
-        | {"duration_s": 1.0, "width": 64.0, "height": 48.0, "fps": 25.0}
+        | {
+            "duration_s": 1.0,
+            "width": 64.0,
+            "height": 48.0,
+            "fps": 25.0,
+            "group": f"g{row}",
+            "lang": "",
+            "metadata": "{}",
+        }
         for row, split in enumerate(SPLITS)
     ]
     label = {"capability": "topic", "source": "human", "probabilities": "", "annotators": 1, "certified": False}

@@ -292,3 +292,42 @@ def test_a_model_that_learned_nothing_and_what_it_was_chosen_from_are_shown(make
     assert text.count("no better than the majority") == 2, "badge and sentence of one model alone"
     assert "majority ✓1.732" in text
     assert "left out: 20 minutes were over" in text
+
+
+TESTED = {
+    "decision": "promote", "test": "one-sided t test over units (cluster-robust)", "p_value": 0.0123, "effect": 0.081,
+    "reasons": ["it is better"], "challenger": "b", "champion": "a", "against": "champion", "effect_shrunk": 0.052,
+    "interval": [0.011, 0.151], "alpha": 0.035, "forced": False, "baselines": [],
+    "account": {"tests": 0.5, "made": 3, "fresh": 0.25, "alpha": 0.035, "spent": 0.0175},
+    "power": {"clips": 300, "units": 82, "alpha": 0.035, "smallest_gain": 0.09, "more_clips": 210, "assumed": False,
+              "wished_gain": 0.05},
+    "slices": [{"name": "lang=de", "clips": 40, "effect": -0.02, "p_value": 1.0}],
+}  # fmt: skip
+
+
+def page_with(results, gate, thumbnails):
+    results.gate["topic"] = gate
+    return render_page(results, thumbnails, OPTIONS, LocalMapper(1))
+
+
+def test_the_gates_evidence_is_shown(make_results, tmp_path):
+    page = page_with(make_results(), TESTED, tmp_path)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "Gain in accuracy over the champion +8.1 points, 95 % interval +1.1 to +15.1" in text
+    assert "Likely worth +5.2 points" in text
+    assert "0.012, promoted if at most 0.0350" in text
+    assert "300 of 82 units; 0.5 tests before were on them, 25 % are fresh" in text
+    assert "0.0175 of the chance" in text
+    assert "a gain of 9 points in four of five cases; 210 more labelled test clips would show 5" in text
+    assert "lang=de 40 -2.0 1.000" in text
+
+
+def test_a_model_that_was_promoted_by_force_says_so(make_results, tmp_path):
+    page = page_with(make_results(), TESTED | {"forced": True}, tmp_path)
+    assert "promoted by force" in page
+
+
+def test_what_the_next_challenger_may_show_is_told_where_nothing_was_tested(make_results, tmp_path):
+    nothing = dict.fromkeys(("p_value", "alpha", "effect", "effect_shrunk", "interval"))
+    page = page_with(make_results(), TESTED | nothing | {"decision": "keep"}, tmp_path)
+    assert "a gain of 9 points would be seen in four of five cases with 82 units" in page

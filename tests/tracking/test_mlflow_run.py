@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.tracking import mlflow_run
-from cu_pipeline.tracking.mlflow_run import evaluation_metrics, flatten, log_pictures
+from cu_pipeline.tracking.mlflow_run import evaluation_metrics, flatten, gate_metrics, log_pictures
 
 
 class Inner(Options):
@@ -50,6 +50,27 @@ def test_runs_are_compared_by_what_they_trained_and_the_champion_stands_beside()
         "topic/champion/test/accuracy": 0.75,
         "topic/champion/train/accuracy": 1.0,
     }
+
+
+def test_decisions_of_the_gate_are_numbers_too() -> None:
+    tested = {
+        "decision": "promote",
+        "forced": False,
+        "p_value": 0.01,
+        "alpha": 0.035,
+        "effect": 0.1,
+        "effect_shrunk": 0.08,
+    }
+    tested |= {"interval": [0.02, 0.18], "account": {"spent": 0.0}}
+    tested |= {"power": {"units": 80, "smallest_gain": 0.09, "more_clips": 210, "assumed": False}}
+    nothing = dict.fromkeys(("p_value", "alpha", "effect", "effect_shrunk", "interval", "account", "power"))
+    found = gate_metrics({"topic": tested, "safety": {"decision": "keep", "forced": False} | nothing})
+    assert found == {
+        "topic/gate/promoted": 1, "topic/gate/forced": 0, "topic/gate/p_value": 0.01, "topic/gate/alpha": 0.035,
+        "topic/gate/effect": 0.1, "topic/gate/effect_shrunk": 0.08, "topic/gate/effect_low": 0.02,
+        "topic/gate/effect_high": 0.18, "topic/gate/units": 80, "topic/gate/smallest_gain": 0.09,
+        "topic/gate/more_clips": 210, "topic/gate/alpha_spent": 0, "safety/gate/promoted": 0, "safety/gate/forced": 0,
+    }  # fmt: skip
 
 
 def test_pictures_are_logged_in_their_folders_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,18 @@ def test_what_it_says_for_those_who_have_lost_them_lets_the_next_run_go_on(clone
     check_champions(root, CHOOSES, files)
 
 
+def test_tests_of_the_gate_that_were_not_fetched_stop_it_too(clone, files) -> None:
+    root, account = clone(CHAMPIONS, LEDGER), files["gate_tests"].path
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    lock["stages"]["evaluate"] = {"outs": [{"path": account, "hash": "md5", "md5": "a" * 32}]}
+    (root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    with pytest.raises(ConfigurationError, match=f"touch {LEDGER} {account}`") as raised:
+        check_champions(root, CHOOSES, files)
+    assert f"`dvc pull {account}`" in str(raised.value)
+    (root / account).touch()
+    check_champions(root, CHOOSES, files)
+
+
 def test_a_run_that_only_learns_is_warned(clone, files, caplog) -> None:
     check_champions(clone(), LEARNS, files)
     assert "evaluate and deliver stop without them" in caplog.text

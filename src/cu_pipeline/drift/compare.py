@@ -9,12 +9,13 @@ import numpy as np
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.multiple_tests import holm
 from cu_pipeline.core.records import Split
 from cu_pipeline.drift.clip_tests import DriftTest, Sides
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
 from cu_pipeline.drift.table import Purpose, drift_tests
-from cu_pipeline.drift.two_sample import Mask, holm, p_value, relabellings
+from cu_pipeline.drift.two_sample import Mask, p_value, relabellings
 
 
 class DriftDecision(StrEnum):

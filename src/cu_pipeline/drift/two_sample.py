@@ -4,7 +4,6 @@ If both samples come from one distribution, every relabelling of the pooled clip
 one. So the share of relabellings whose statistic is at least the observed one is a valid p-value.
 """
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -211,21 +210,3 @@ def _off_diagonal_mean(kernel: Floats, chosen: Mask) -> float:
     within = kernel[np.ix_(chosen, chosen)]
     n = len(within)
     return float((within.sum() - np.trace(within)) / (n * (n - 1)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that the chance of any false alarm among them is at most the level they are held to.
-
-    It controls the family-wise error rate whatever the dependence between the tests.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Stat. 6, 1979.
-
-    >>> holm([0.25, 0.125])
-    [0.25, 0.25]
-    """
-    adjusted = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.hashing import unit_interval
-from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.evaluation.paired_test import PairedGain
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "has_audio")
 
@@ -172,7 +172,7 @@ class Shortcut:
         n: labelled clips that were used.
         accuracy: of metadata alone.
         majority: accuracy of the commonest label in the training folds.
-        p_value: of the exact one-sided sign test that metadata are not better than the commonest label.
+        p_value: of the one-sided test over groups that metadata are not better than the commonest label.
         telling: fact -> loss of accuracy when its values are shuffled, the greatest first.
     """
 
@@ -210,7 +210,7 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
         n=len(truth),
         accuracy=float(right.mean()),
         majority=float(usual.mean()),
-        p_value=mcnemar(right, usual),
+        p_value=PairedGain.of(right.astype(float) - usual, groups).p_value(),
         telling={METADATA[place]: float(losses[place]) for place in order if losses[place] > 0},
     )
 

@@ -1,136 +1,193 @@
 """Whether a challenger takes the champion's place."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from cu_pipeline.evaluation.account import Account, GateTest
+from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.gate_decision import Decision
+from cu_pipeline.evaluation.gate_options import GateOptions
+from cu_pipeline.evaluation.gate_trial import Trial
+from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.paired_test import PairedGain
+from cu_pipeline.evaluation.power import power_assumed
+from cu_pipeline.evaluation.skill import accuracy_gains, log_losses, majority, skill
+from cu_pipeline.evaluation.vetoes import Difference, beaten_by, confidence, fallen_slices
 
+_NAMED: Final = 3
+"""Baselines that are named in the reasons, at most."""
 
-@dataclass(frozen=True)
-class Decision:
-    """The gate's answer for one capability.
-
-    Attributes:
-        decision: `promote` or `keep`.
-        test: what was compared, in words; "" if nothing was.
-        p_value: one-sided; None without a comparison.
-        effect: challenger's accuracy minus the champion's.
-        reasons: why, in plain words.
-        challenger: bundle version.
-        champion: bundle version; None if there is none.
-    """
-
-    decision: str
-    test: str
-    p_value: float | None
-    effect: float | None
-    reasons: list[str]
-    challenger: str
-    champion: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The row of `gate.json`."""
-        return asdict(self)
-
-    @property
-    def served(self) -> str | None:
-        """Version of the bundle that is served from now on; None: there is none."""
-        return self.challenger if self.decision == "promote" else self.champion
+Ruling = tuple[Decision, list[GateTest]]
+"""A decision, and the test that was spent on it, if one was."""
 
 
-def mcnemar(challenger: NDArray[np.bool_], champion: NDArray[np.bool_]) -> float:
-    """Test whether the challenger is right more often, by the exact one-sided McNemar test.
+def decide(
+    contest: Contest, baselines: Mapping[str, ScoredClips], account: Account, alpha: float, options: GateOptions
+) -> Ruling:
+    """Judge a challenger.
 
-    Source: McNemar (Psychometrika, 1947), with the exact binomial tail. Where both models are equally good the
-    p-value is at most `a` with probability at most `a`.
+    Against a champion it has to be shown better, and to fall in no protected slice. Where there is none, or none that
+    can be compared, it has to be shown better than the majority, and no baseline may be shown better than it.
 
     Args:
-        challenger: bool (n): right or wrong on each test clip.
-        champion: the same for the champion, on the same clips.
-
-    >>> mcnemar(np.array([True] * 5), np.array([False] * 5))
-    0.03125
-    >>> mcnemar(np.array([True, False]), np.array([True, False]))
-    1.0
+        contest: with what it is compared.
+        baselines: answers of simple models about all labelled test clips.
+        account: of the capability.
+        alpha: chance of any wrong promotion on one set of test clips.
+        options: the rules.
     """
-    from scipy.stats import binomtest
-
-    gained = int((challenger & ~champion).sum())
-    lost = int((~challenger & champion).sum())
-    if gained + lost == 0:
-        return 1.0
-    return float(binomtest(gained, gained + lost, 0.5, alternative="greater").pvalue)
-
-
-def first_model(challenger: str, reason: str, champion: str | None = None) -> Decision:
-    """Promote without a comparison, for the reason given."""
-    return Decision("promote", "", None, None, [reason], challenger, champion)
+    if contest.challenger == contest.champion:
+        return _unchanged(contest, account, alpha), []
+    if contest.obstacle or contest.answers is None:
+        return _final(_kept(contest, contest.obstacle), contest, options), []
+    if contest.opposed is None:
+        decision, entries = _alone(contest, contest.answers, baselines, account, alpha, options)
+    else:
+        decision, entries = _compared(contest, (contest.answers, contest.opposed), account, alpha, options)
+    return _final(decision, contest, options), entries
 
 
-def same_model(version: str) -> Decision:
-    """Keep the champion that the challenger equals."""
-    return Decision("keep", "", None, None, ["the challenger is the champion: nothing changed"], version, version)
-
-
-def not_comparable(challenger: str, champion: str) -> Decision:
-    """Keep a champion whose features are stored for no test clip."""
-    reason = (
-        "the features that the champion reads are stored for no test clip, so the models cannot be compared: run "
-        "the featurize pipeline"
+def _final(decision: Decision, contest: Contest, options: GateOptions) -> Decision:
+    """Promote what the parameters force, or say what would help a model that stands alone."""
+    if contest.capability in options.force:
+        return decision.forced_for(contest.capability)
+    if decision.decision == "promote" or decision.against != "majority":
+        return decision
+    remedy = (
+        "what would help: more labels, labels that are right, features that show the difference; or "
+        f"evaluate.gate.force: [{contest.capability}]"
     )
-    return Decision("keep", "", None, None, [reason], challenger, champion)
+    return replace(decision, reasons=[*decision.reasons, remedy])
 
 
-def replace_unusable(tested: Decision, fault: str) -> Decision:
-    """Promote whatever a comparison said, since the champion cannot be served by this installation."""
-    return replace(
-        tested, decision="promote", reasons=[f"the champion cannot be served here: {fault}", *tested.reasons]
+def _kept(contest: Contest, reason: str) -> Decision:
+    return Decision("keep", "", None, None, [reason], contest.challenger, contest.champion)
+
+
+def _unchanged(contest: Contest, account: Account, alpha: float) -> Decision:
+    """Keep the champion that the challenger equals, and tell what could be seen of the next one."""
+    kept = _kept(contest, "the challenger is the champion: nothing changed")
+    if contest.clips.empty:
+        return kept
+    standing = account.standing(contest.keys, list(contest.units), alpha)
+    power = power_assumed(contest.units, standing.alpha)
+    return replace(kept, account=standing.to_json(), power=power.to_json())
+
+
+def _alone(
+    contest: Contest,
+    answers: ScoredClips,
+    baselines: Mapping[str, ScoredClips],
+    account: Account,
+    alpha: float,
+    options: GateOptions,
+) -> Ruling:
+    """Judge a challenger that has no champion to be compared with."""
+    usual = majority(answers, contest.shares)
+    gain = PairedGain.of(accuracy_gains(answers, usual), contest.units)
+    found = skill(answers, contest.shares, contest.units)
+    trial = Trial.of(contest, gain, found.p_value, account, alpha)
+    others = {name: one.take(contest.places) for name, one in baselines.items()}
+    beaten = beaten_by(answers, others, contest.units)
+    verdict = (
+        f"on {gain.clips} test clips it is {'' if trial.shown_better else 'not shown to be '}better than the majority "
+        f"(accuracy {gain.effect:+.3f}, log-loss {-found.loss_gain:+.3f}; {trial.p_told()})"
     )
-
-
-def hold_back(tested: Decision) -> Decision:
-    """Promote no model that people have taken back, whatever a comparison says."""
-    if tested.decision != "promote":
-        return tested
-    reason = (
-        "people took this model back, so it is not promoted again by itself: to have it back, give its version the "
-        "alias champion in MLflow"
+    faults = [*_worse_than(beaten), *_miscalibrated(contest, answers, options)]
+    promoted = trial.shown_better and not faults
+    decision = Decision(
+        decision="promote" if promoted else "keep",
+        reasons=[contest.alone, verdict, *faults, *trial.outlook(), *_left_out(contest)],
+        challenger=contest.challenger,
+        champion=contest.champion,
+        against="majority",
+        baselines=[one.to_json() for one in beaten],
+        **trial.facts(),
     )
-    return replace(tested, decision="keep", reasons=[reason, *tested.reasons])
+    return decision, trial.entries
 
 
-def not_measured(challenger: str, champion: str | None) -> Decision:
-    """Promote nothing that was never measured on people's labels."""
-    reason = "no clip of the test split has a label by people, so the model cannot be measured"
-    return Decision("keep", "", None, None, [reason], challenger, champion)
+def _compared(
+    contest: Contest, answers: tuple[ScoredClips, ScoredClips], account: Account, alpha: float, options: GateOptions
+) -> Ruling:
+    """Judge a challenger beside the champion."""
+    own, opposed = answers
+    gain = PairedGain.of(accuracy_gains(own, opposed), contest.units)
+    trial = Trial.of(contest, gain, gain.p_value(), account, alpha)
+    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
+    slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
+    verdict = (
+        f"on {gain.clips} test clips of {gain.units} units the challenger's accuracy is {gain.effect:+.3f} against the "
+        f"champion's: {'better' if trial.shown_better else 'not shown to be better'} ({trial.p_told()})"
+    )
+    faults = [*_fallen(slices, options.slice_margin), *_miscalibrated(contest, own, options)]
+    notes = [] if faults else list(_falling(slices, options.slice_margin))
+    promoted = bool(trial.shown_better or merits) and not faults
+    decision = Decision(
+        decision="promote" if promoted else "keep",
+        reasons=[verdict, *trial.worth_told(), *merits, *faults, *notes, *trial.outlook(), *_left_out(contest)],
+        challenger=contest.challenger,
+        champion=contest.champion,
+        against="champion",
+        effect_shrunk=trial.effect_shrunk,
+        slices=[one.to_json() for one in slices],
+        **trial.facts(),
+    )
+    return decision, trial.entries
 
 
-def compare(
-    challenger: str, champion: str, right: tuple[NDArray[np.bool_], NDArray[np.bool_]], alpha: float
-) -> Decision:
-    """Promote if the challenger is right significantly more often than the champion on the same test clips.
+def _merits(
+    contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, options: GateOptions
+) -> Iterator[str]:
+    """Say why a challenger that is not worse by more than the margin is preferred.
 
-    Args:
-        challenger: bundle version.
-        champion: bundle version.
-        right: for each model, bool (n): right or wrong on each test clip.
-        alpha: chance that a challenger which is no better is promoted.
+    That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
+    promotion by the first would be one by the second too.
     """
-    p_value = mcnemar(*right)
-    effect = float(right[0].mean() - right[1].mean())
-    promote = p_value <= alpha
-    verdict = "better" if promote else "not shown to be better"
-    reason = (
-        f"on {len(right[0])} test clips the challenger's accuracy is {effect:+.3f} against the champion's: {verdict} "
-        f"(p = {p_value:.3g}, {'at most' if promote else 'over'} {alpha:g})"
-    )
-    return Decision(
-        "promote" if promote else "keep",
-        "exact McNemar test, one-sided",
-        p_value,
-        effect,
-        [reason],
-        challenger,
-        champion,
-    )
+    margin = options.non_inferiority_margin
+    if margin == 0 or trial.gain.p_value(above=-margin) > trial.level:
+        return
+    loss = PairedGain.of(log_losses(answers[1]) - log_losses(answers[0]), contest.units)
+    allowed = f"it is not worse by more than {100 * margin:g} points (evaluate.gate.non_inferiority_margin)"
+    if contest.frugal:
+        yield f"{allowed} and reads fewer features"
+    elif loss.p_value() <= trial.level:
+        yield f"{allowed} and its log-loss is lower by {loss.effect:.3f} (p = {loss.p_value():.2g})"
+
+
+def _worse_than(beaten: list[Difference]) -> Iterator[str]:
+    worse = [one for one in beaten if one.is_worse]
+    if worse:
+        names = ", ".join(
+            f"{one.name} ({-100 * one.effect:+.1f} points, p = {one.p_value:.2g})" for one in worse[:_NAMED]
+        )
+        rest = f" and {len(worse) - _NAMED} more" if len(worse) > _NAMED else ""
+        yield f"it is worse than what is simpler: {names}{rest}"
+
+
+def _fallen(slices: list[Difference], margin: float) -> Iterator[str]:
+    fallen = [one for one in slices if one.is_worse]
+    if fallen:
+        yield f"it falls by more than {100 * margin:g} points in a protected slice: {'; '.join(map(str, fallen))}"
+
+
+def _falling(slices: list[Difference], margin: float) -> Iterator[str]:
+    if slices and slices[0].effect < -margin:
+        yield f"the slice that falls most, though not shown to by more than {100 * margin:g} points: {slices[0]}"
+
+
+def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions) -> Iterator[str]:
+    bound = options.calibration_bound
+    found = None if bound is None else confidence(answers, contest.units, bound)
+    if bound is not None and found is not None and found.is_beyond:
+        side = "above" if found.gap > 0 else "below"
+        yield (
+            f"its confidence is {100 * abs(found.gap):.0f} points {side} the truth, more than the {100 * bound:g} that "
+            "evaluate.gate.calibration_bound allows"
+        )
+
+
+def _left_out(contest: Contest) -> Iterator[str]:
+    if contest.learned:
+        yield f"{contest.learned} labelled test clips are left out, since one of the models learned from them"

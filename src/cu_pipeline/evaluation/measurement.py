@@ -14,6 +14,7 @@ from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
+from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.metrics import METRICS, ScoredClips, confusion, intervals, measure, per_class, reliability
 
 
@@ -22,11 +23,14 @@ class EvaluateOptions(Options):
 
     Attributes:
         bootstrap_draws: resamples behind each interval.
-        gate_alpha: chance that a challenger which is no better than the champion is promoted.
+        gate_alpha: chance that any challenger which is no better than the champion is promoted on one set of test
+            clips, however many are tried.
+        gate: when a challenger is promoted.
     """
 
     bootstrap_draws: int = Field(1000, ge=100)
     gate_alpha: float = Field(0.05, gt=0, lt=0.5)
+    gate: GateOptions = Field(default_factory=GateOptions)
 
 
 def with_intervals(answers: ScoredClips, seed: int, draws: int) -> dict[str, Any]:
@@ -59,24 +63,29 @@ def model_report(
     return report
 
 
-def baseline_report(
-    train: BaselineData, test: BaselineData, kind: Kind, seed: int, options: EvaluateOptions
-) -> dict[str, Any]:
-    """Train and measure every applicable baseline.
+def ask_baselines(train: BaselineData, test: BaselineData, kind: Kind) -> dict[str, ScoredClips]:
+    """Train every applicable baseline and ask it about the test clips.
 
     Args:
         train: what baselines learn from.
         test: the test clips.
         kind: of the capability.
+    """
+    return {
+        name: ScoredClips.decide(kind, test.truth, baseline_probabilities(baseline, train, test, kind))
+        for name, baseline in baselines_for(train).items()
+    }
+
+
+def baseline_report(answers: Mapping[str, ScoredClips], seed: int, options: EvaluateOptions) -> dict[str, Any]:
+    """Measure baselines.
+
+    Args:
+        answers: baseline -> what it says of the test clips.
         seed: of the bootstrap.
         options: of the bootstrap.
     """
-    report = {}
-    for name, baseline in baselines_for(train).items():
-        probabilities = baseline_probabilities(baseline, train, test, kind)
-        own = ScoredClips.decide(kind, test.truth, probabilities)
-        report[name] = with_intervals(own, seed, options.bootstrap_draws)
-    return report
+    return {name: with_intervals(own, seed, options.bootstrap_draws) for name, own in answers.items()}
 
 
 @dataclass(frozen=True)

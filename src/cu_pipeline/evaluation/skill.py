@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.paired_test import PairedGain
 
 ALPHA: Final = 0.05
 """Chance, at most, that a model is said to be better than the majority when it is not."""
 
-_DRAWS: Final = 1999
 _LEAST: Final = 1e-6
 
 
@@ -38,32 +38,29 @@ class Skill:
         return asdict(self) | {"better": self.p_value <= ALPHA}
 
 
-def skill(answers: ScoredClips, shares: NDArray[np.float64], units: NDArray[Any], seed: int) -> Skill:
-    """Compare a model with the majority on the same clips.
-
-    The gains of a unit's clips change their sign together, at random: a paired permutation test over units (Good,
-    "Permutation, Parametric and Bootstrap Tests of Hypotheses", 2005), of accuracy and of loss; the lesser p-value
-    counts twice (Bonferroni).
+def skill(answers: ScoredClips, shares: NDArray[np.float64], units: NDArray[Any]) -> Skill:
+    """Compare a model with the majority on the same clips: accuracy and loss, of which the lesser p-value counts twice.
 
     Args:
         answers: the model's, of n test clips.
         shares: (classes): how common each class is among training clips.
         units: (n): what ties clips together.
-        seed: of the random signs.
     """
-    usual = ScoredClips.decide(answers.kind, answers.truth, np.tile(shares, (len(answers), 1)))
-    gains = np.stack(
-        [
-            answers.correct().astype(np.float64) - usual.correct(),
-            _losses(usual) - _losses(answers),
-        ]
-    )
-    _, places = np.unique(units.astype(str), return_inverse=True)
-    sums = np.stack([np.bincount(places, weights=gain) for gain in gains])
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(_DRAWS, sums.shape[1]))
-    reached = (signs @ sums.T >= sums.sum(axis=1) - 1e-9).sum(axis=0)
-    p_value = float(min(2 * (1 + reached.min()) / (1 + _DRAWS), 1.0))
-    return Skill(len(answers), float(gains[0].mean()), float(gains[1].mean()), p_value)
+    usual = majority(answers, shares)
+    accuracy = PairedGain.of(accuracy_gains(answers, usual), units)
+    loss = PairedGain.of(log_losses(usual) - log_losses(answers), units)
+    p_value = min(2 * min(accuracy.p_value(), loss.p_value()), 1.0)
+    return Skill(len(answers), accuracy.effect, loss.effect, p_value)
+
+
+def majority(answers: ScoredClips, shares: NDArray[np.float64]) -> ScoredClips:
+    """What the majority says of the same clips; for the arguments see `skill`."""
+    return ScoredClips.decide(answers.kind, answers.truth, np.tile(shares, (len(answers), 1)))
+
+
+def accuracy_gains(one: ScoredClips, other: ScoredClips) -> NDArray[np.float64]:
+    """What one model gains over another on each clip: 1 where it alone is right, -1 where the other alone is."""
+    return one.correct().astype(np.float64) - other.correct()
 
 
 def learned_nothing(measured: Mapping[str, Any]) -> str | None:
@@ -81,7 +78,7 @@ def learned_nothing(measured: Mapping[str, Any]) -> str | None:
     )
 
 
-def _losses(answers: ScoredClips) -> NDArray[np.float64]:
+def log_losses(answers: ScoredClips) -> NDArray[np.float64]:
     """Negative log-likelihood of each clip: (n)."""
     said = np.clip(answers.probabilities, _LEAST, 1 - _LEAST)
     if answers.kind is Kind.SINGLE:

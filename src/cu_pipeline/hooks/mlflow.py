@@ -20,12 +20,13 @@ from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
 _CONTENT: Final[dict[str, Callable[[Any], None]]] = {
     "metrics": lambda found: mlflow_run.log_metrics(mlflow_run.evaluation_metrics(found)),
+    "gate": lambda found: mlflow_run.log_metrics(mlflow_run.gate_metrics(found)),
     "figures": lambda found: mlflow_run.log_pictures(metrics_pictures(found), "figures"),
     "curves": mlflow_run.log_curves,
     "selection": lambda found: mlflow_run.log_metrics(mlflow_run.selection_metrics(found)),
 }
-"""Kinds that log what a dataset holds: numbers and figures of evaluations, training curves in nested runs, losses of
-families that models were chosen from."""
+"""Kinds that log what a dataset holds: numbers and figures of evaluations, decisions of the gate, training curves in
+nested runs, losses of families that models were chosen from."""
 
 _FILE: Final = "artifact"
 """The kind that logs a dataset's file."""

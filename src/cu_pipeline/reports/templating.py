@@ -22,6 +22,7 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     found.filters |= {"number": number, "percent": percent, "p": p_text, "money": dollars, "sentence": sentence}
+    found.filters["points"] = points
     found.filters |= {"source": source_title}
     found.globals["stylesheet"] = files("cu_pipeline.reports").joinpath("templates/style.css").read_text("utf-8")
     return found
@@ -43,6 +44,15 @@ def percent(value: float) -> str:
     '26 %'
     """
     return f"{value * 100:.0f} %"
+
+
+def points(value: float) -> str:
+    """Show a difference of shares in percentage points.
+
+    >>> points(0.0512), points(-0.2)
+    ('+5.1', '-20.0')
+    """
+    return f"{100 * value:+.1f}"
 
 
 def p_text(value: float) -> str:

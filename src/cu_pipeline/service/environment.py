@@ -60,7 +60,8 @@ def find_bundles() -> Path:
             return folder
     raise BundleError(
         f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "
-        f"Run `make run` first, or set {BUNDLES_VARIABLE} to a folder with one bundle per capability."
+        "Run `make run` first; where it promotes no model, it says why and what would help. "
+        f"Or set {BUNDLES_VARIABLE} to a folder with one bundle per capability."
     )
 
 

@@ -258,6 +258,21 @@ def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
+def gate_metrics(decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Name the numbers of the `gate` dataset: `CAPABILITY/gate/NAME`, of those that there are."""
+    flat: dict[str, float] = {}
+    for capability, row in decisions.items():
+        low, high = row["interval"] or (None, None)
+        numbers = {name: row[name] for name in ("p_value", "alpha", "effect", "effect_shrunk")}
+        numbers |= {"effect_low": low, "effect_high": high}
+        numbers |= {name: (row["power"] or {}).get(name) for name in ("units", "smallest_gain", "more_clips")}
+        numbers |= {f"alpha_{name}": (row["account"] or {}).get(name) for name in ("spent",)}
+        numbers |= {"promoted": float(row["decision"] == "promote"), "forced": float(row["forced"])}
+        known = {name: float(value) for name, value in numbers.items() if value is not None}
+        flat |= {f"{tracking_key(capability)}/gate/{name}": value for name, value in known.items()}
+    return flat
+
+
 def selection_metrics(report: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, float]:
     """Name the numbers of the `model_selection` dataset: `CAPABILITY/selection/FAMILY/NAME`."""
     return {

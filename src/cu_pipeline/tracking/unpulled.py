@@ -1,4 +1,7 @@
-"""Champions that `dvc.lock` records but nobody fetched: without them the gate would take any model for the first."""
+"""Champions, and tests of models, that `dvc.lock` records but nobody fetched.
+
+Without the champions the gate would take any model for the first, without the tests it would take test clips for fresh.
+"""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -11,6 +14,7 @@ from cu_pipeline.tracking.catalog_files import CatalogFile
 
 _CHAMPIONS: Final = "champions"
 _LEDGER: Final = "promotions"
+_ACCOUNT: Final = "gate_tests"
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +30,13 @@ def check_champions(root: Path, used: Collection[str], files: Mapping[str, Catal
         files: of the catalog.
 
     Raises:
-        ConfigurationError: the run chooses champions, and they or their ledger are recorded but not there.
+        ConfigurationError: the run chooses champions, and they, their ledger or the gate's tests are recorded but not
+            there.
     """
     if not {_CHAMPIONS, _LEDGER} <= files.keys():
         return
-    unpulled = dvc_lock.unpulled(root, [files[_CHAMPIONS].path, files[_LEDGER].path])
+    kept = [files[name].path for name in (_CHAMPIONS, _LEDGER, _ACCOUNT) if name in files]
+    unpulled = dvc_lock.unpulled(root, kept)
     if not unpulled:
         return
     problem = f"dvc.lock records models that serve, but they were not fetched ({', '.join(unpulled)})"
@@ -38,7 +44,8 @@ def check_champions(root: Path, used: Collection[str], files: Mapping[str, Catal
     if files[_LEDGER].path not in {files[name].path for name in used if name in files}:
         _log.warning("%s: evaluate and deliver stop without them. %s", problem, remedy)
         return
-    anew = f"`mkdir -p {files[_CHAMPIONS].path} && touch {files[_LEDGER].path}`"
+    logs = [files[_LEDGER].path, *(path for path in kept[2:] if path in unpulled)]
+    anew = f"`mkdir -p {files[_CHAMPIONS].path} && touch {' '.join(logs)}`"
     raise ConfigurationError(
         [
             f"{problem}: any model, however bad, would take their place unseen",

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.drift.two_sample import holm
-from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.core.multiple_tests import holm
+from cu_pipeline.evaluation.mcnemar import mcnemar
 from cu_pipeline.llm.lab.development import Development, Labelled
 from cu_pipeline.llm.lab.measuring import Measured, Statistics, against_base_rate, right_of
 from cu_pipeline.llm.methods.few_shot import Pool

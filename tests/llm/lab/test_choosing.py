@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.drift.two_sample import holm
-from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.core.multiple_tests import holm
+from cu_pipeline.evaluation.mcnemar import mcnemar
 from cu_pipeline.llm.lab.measuring import Measured, Statistics, choose
 from cu_pipeline.llm.methods.recipe import Recipe
 

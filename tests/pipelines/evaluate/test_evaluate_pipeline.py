@@ -40,7 +40,7 @@ def contrary(caption_reader):
     return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
 
 
-def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_back=()):
+def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_back=(), earlier=(), **gate):
     """Run what gives `outputs`, but for the look into the registry; give them by name."""
     datasets = {
         "clips": world.clips,
@@ -50,10 +50,12 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "taken_back": {"topic": set(taken_back)},
         "features": world.store,
         "capabilities_resolved": world.resolved,
-        "params:evaluate": EvaluateOptions(bootstrap_draws=100),
+        "earlier_gate_tests": list(earlier),
+        "params:evaluate": EvaluateOptions(bootstrap_draws=100, gate=gate),
         "params:seed": seed,
     }
     catalog = DataCatalog({name: MemoryDataset(value) for name, value in datasets.items()})
+    catalog["gate_tests"] = MemoryDataset()
     for name, kind in OUTPUTS.items():
         catalog[name] = kind(filepath=str(world.store.root.parent / name))
     pipeline = create_pipeline()
@@ -124,17 +126,50 @@ def test_the_reference_leaves_out_test_clips(world, caption_reader):
         assert json.loads(row.predictions) == {"topic": json.loads(by_clip.loc[row.clip_id, "probabilities"])}
 
 
-def decide(world, challenger, champion):
-    decision = run(world, challenger, champion, ["gate"])["gate"]["topic"]
+def decide(world, challenger, champion, **options):
+    decision = run(world, challenger, champion, ["gate"], **options)["gate"]["topic"]
     assert decision["challenger"] == challenger.version
     assert decision["champion"] == (champion.version if champion else None)
     return decision
 
 
-def test_the_first_model_is_promoted(world, contrary):
-    decision = decide(world, contrary, None)
-    assert (decision["decision"], decision["p_value"]) == ("promote", None)
-    assert decision["reasons"] == ["there is no champion yet"]
+def test_the_first_model_that_knows_more_than_the_majority_is_promoted(world, caption_reader):
+    decision = decide(world, caption_reader, None)
+    assert (decision["decision"], decision["against"], decision["effect"]) == ("promote", "majority", 0.5)
+    assert decision["p_value"] <= decision["alpha"] == pytest.approx(0.035)
+    assert decision["reasons"][0] == "there is no champion yet"
+    assert "better than the majority (accuracy +0.500" in decision["reasons"][1]
+    assert {row["name"] for row in decision["baselines"]} >= {"majority", "metadata_only"}
+
+
+def test_a_first_model_that_is_useless_is_not_promoted_with_reasons_and_what_would_help(world, contrary, caplog):
+    found = run(world, contrary)
+    decision = found["gate"]["topic"]
+    assert (decision["decision"], decision["champion"]) == ("keep", None)
+    reasons = "; ".join(decision["reasons"])
+    assert "on 8 test clips it is not shown to be better than the majority (accuracy -0.500" in reasons
+    assert "its confidence is 100 points above the truth, more than the 20 that" in reasons
+    assert "with 8 units a gain under" in reasons
+    assert "what would help: more labels, labels that are right" in reasons
+    assert "topic: not promoted: there is no champion yet; " in caplog.text
+    assert not found["metrics"]["topic"]["served"]
+
+
+def test_a_model_is_promoted_by_force_and_that_is_recorded(world, contrary):
+    decision = decide(world, contrary, None, force=["topic"])
+    assert (decision["decision"], decision["forced"]) == ("promote", True)
+    assert decision["reasons"][0] == "forced: evaluate.gate.force names topic"
+    assert any("not shown to be better" in reason for reason in decision["reasons"])
+    assert not any("what would help" in reason for reason in decision["reasons"])
+
+
+def test_a_model_that_passes_by_itself_was_not_forced(world, caption_reader):
+    assert not decide(world, caption_reader, None, force=["topic"])["forced"]
+
+
+def test_force_of_a_capability_without_a_model_is_told(world, caption_reader, caplog):
+    run(world, caption_reader, None, ["gate"], force=["toppic"])
+    assert "evaluate.gate.force names toppic, of which no model was trained" in caplog.text
 
 
 def test_a_model_that_was_never_measured_is_not_promoted(world, caption_reader):
@@ -161,7 +196,14 @@ def test_the_same_model_stays(world, caption_reader):
 def test_a_champion_of_other_classes_is_replaced(world, caption_reader):
     champion = replace(caption_reader, classes=("cooking", "travel"))
     decision = decide(world, caption_reader, champion)
-    assert decision["decision"] == "promote"
+    assert (decision["decision"], decision["against"]) == ("promote", "majority")
+    assert "classes changed" in decision["reasons"][0]
+
+
+def test_a_champion_of_other_classes_is_not_replaced_by_a_useless_model(world, caption_reader, contrary):
+    champion = replace(caption_reader, classes=("cooking", "travel"))
+    decision = decide(world, contrary, champion)
+    assert (decision["decision"], decision["champion"]) == ("keep", champion.version)
     assert "classes changed" in decision["reasons"][0]
 
 
@@ -177,7 +219,7 @@ def earlier_champion(world, contrary, make_bundle):
 
 def test_models_of_other_features_are_compared_each_by_its_own(world, caption_reader, earlier_champion):
     decision = decide(world, caption_reader, earlier_champion)
-    assert (decision["decision"], decision["effect"]) == ("promote", 1)
+    assert (decision["decision"], decision["effect"], decision["against"]) == ("promote", 1, "champion")
     assert decision["p_value"] == pytest.approx(0.5**8)
     decision = decide(world, earlier_champion, caption_reader)
     assert (decision["decision"], decision["effect"], decision["p_value"]) == ("keep", -1, 1)
@@ -202,15 +244,18 @@ def test_a_champion_whose_features_are_stored_for_no_clip_is_kept_with_the_remed
     assert "run the featurize pipeline" in decision["reasons"][0]
 
 
-def test_a_champion_that_cannot_be_served_here_is_replaced_and_the_comparison_is_told(world, caption_reader, contrary):
+def test_a_champion_that_cannot_be_served_here_is_replaced_by_a_model_that_can_stand_alone(
+    world, caption_reader, contrary
+):
     identity = Identity("frames", 0, (2, 1280), "weights of before")
     world.store.append(identity, [f"m{row}" for row in range(24)], np.zeros((24, 2, 1280), np.float32))
     frames = replace(caption_reader.inputs["frames"], fingerprint=identity.fingerprint)
     champion = replace(caption_reader, inputs={"frames": frames, "captions": caption_reader.inputs["captions"]})
-    decision = decide(world, contrary, champion)
-    assert decision["decision"] == "promote"
-    assert (decision["effect"], decision["p_value"]) == (-1, 1)
+    decision = decide(world, replace(caption_reader, temperature=2.0), champion)
+    assert (decision["decision"], decision["against"]) == ("promote", "majority")
     assert "cannot be served here: bundle 'topic' reads 'frames' features" in decision["reasons"][0]
+    decision = decide(world, contrary, champion)
+    assert (decision["decision"], decision["against"]) == ("keep", "majority")
 
 
 def test_a_better_model_is_promoted_with_the_evidence(world, caption_reader, contrary):
@@ -342,3 +387,25 @@ def test_the_reference_says_of_clips_that_were_learned_from_what_was_said_before
     assert said == [{"cooking": 0.5, "sport": 0.5}] * learned.sum()
     served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
     assert (served > 0.6).any(), "what is served is not changed"
+
+
+def test_test_clips_that_a_model_learned_from_are_left_out_and_counted(world, caption_reader, contrary):
+    keys = content_keys(world.clips[world.clips["split"] == "test"]).tolist()
+    decision = decide(world, caption_reader, replace(contrary, learned_from=tuple(sorted(keys[:2]))))
+    assert (decision["decision"], decision["p_value"]) == ("promote", pytest.approx(0.5**6))
+    assert "on 6 test clips" in decision["reasons"][0]
+    assert any(reason.startswith("2 labelled test clips are left out") for reason in decision["reasons"])
+    decision = decide(world, replace(caption_reader, learned_from=tuple(sorted(keys))), None)
+    assert (decision["decision"], decision["p_value"]) == ("keep", None)
+    assert decision["reasons"] == [
+        "all 8 labelled test clips are ones that a model learned from, so they say nothing of it"
+    ]
+
+
+def test_a_second_run_reads_the_account_and_spends_nothing(world, caption_reader, contrary):
+    first = run(world, caption_reader, contrary, ["gate", "gate_tests"])
+    again = run(world, caption_reader, contrary, ["gate", "gate_tests"], earlier=first["gate_tests"])
+    assert (len(first["gate_tests"]), again["gate_tests"]) == (1, [])
+    assert again["gate"]["topic"]["alpha"] == first["gate"]["topic"]["alpha"]
+    other = run(world, replace(caption_reader, temperature=2.0), contrary, ["gate"], earlier=first["gate_tests"])
+    assert other["gate"]["topic"]["alpha"] == pytest.approx(0.0075)

@@ -5,30 +5,26 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, indicators
-from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.core.scope import Scope
-from cu_pipeline.evaluation import gate
+from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
-from cu_pipeline.evaluation.measurement import (
-    EvaluateOptions,
-    Judged,
-    baseline_report,
-    model_report,
-    with_intervals,
-)
+from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.gate import decide
+from cu_pipeline.evaluation.gate_decision import Decision
+from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
+from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
-    has_features,
     part_name,
     read_features,
 )
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
+from cu_pipeline.inference.contests import contest_of
 from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
@@ -63,27 +59,69 @@ def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bun
     return {name: Judged.of(name, bundle.answers, clips, labels) for name, bundle in bundles.items()}
 
 
-def gate_challengers(
-    judged: dict[str, Judged],
-    bundles: dict[str, Bundle],
-    champions: dict[str, Bundle],
-    taken_back: dict[str, set[str]],
-    store: FeatureStore,
-    options: EvaluateOptions,
-) -> dict[str, Any]:
-    """Compare each challenger with its champion on the same test clips, each by the features that it reads.
+def ask_models(
+    judged: dict[str, Judged], bundles: dict[str, Bundle], champions: dict[str, Bundle], store: FeatureStore
+) -> dict[str, Contest]:
+    """Ask each challenger and its champion about the same test clips, each by the features that it reads.
 
     Returns:
-        The `gate` dataset: capability -> decision and why.
+        By capability.
     """
-    decisions = {}
-    for name, challenger in bundles.items():
-        decision = _gate(challenger, champions.get(name), judged[name], store, options.gate_alpha)
-        if challenger.version in taken_back.get(name, ()):
-            decision = gate.hold_back(decision)
+    return {name: contest_of(one, champions.get(name), judged[name], store) for name, one in bundles.items()}
+
+
+def answer_by_baselines(
+    judged: dict[str, Judged],
+    bundles: dict[str, Bundle],
+    store: FeatureStore,
+    resolved: ResolvedCapabilities,
+    seed: int,
+) -> dict[str, dict[str, ScoredClips]]:
+    """Train simple models on the same clips and ask them about the labelled test clips.
+
+    An image-text model is asked, too, where the trained model reads its features.
+
+    Returns:
+        capability -> baseline -> answers.
+    """
+    found = {}
+    for name, truth in judged.items():
+        known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
+        train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
+        usable = len(train.texts) and len(test.texts)
+        found[name] = ask_baselines(train, test, truth.capability.kind) if usable else {}
+        if usable and bundles[name].family != zero_shot_baseline.NAME:
+            capability = _described(truth.capability, resolved.active.get(name))
+            untaught = zero_shot_baseline.zero_shot_answers(known, capability, bundles[name].inputs, store, seed)
+            found[name] |= {} if untaught is None else {zero_shot_baseline.NAME: untaught}
+    return found
+
+
+def gate_challengers(
+    contests: dict[str, Contest],
+    baselines: dict[str, dict[str, ScoredClips]],
+    taken_back: dict[str, set[str]],
+    earlier: list[GateTest],
+    options: EvaluateOptions,
+) -> tuple[list[GateTest], dict[str, Any]]:
+    """Decide of each challenger, at the level that earlier tests on the same clips leave.
+
+    Returns:
+        The tests that were made now, and the `gate` dataset: capability -> decision and why.
+    """
+    unknown = sorted(set(options.gate.force) - contests.keys())
+    if unknown:
+        _log.warning("evaluate.gate.force names %s, of which no model was trained", ", ".join(unknown))
+    entries, decisions = [], {}
+    for name, contest in contests.items():
+        account = Account(name, earlier, alone=bool(contest.alone))
+        decision, made = decide(contest, baselines[name], account, options.gate_alpha, options.gate)
+        if contest.challenger in taken_back.get(name, ()):
+            decision = decision.held_back()
+        entries += made
         decisions[name] = decision.to_json()
-        _log.info("%s: %s: %s", name, decision.decision, "; ".join(decision.reasons))
-    return decisions
+        _log.log(_loudness(decision), "%s: %s: %s", name, decision.verdict, "; ".join(decision.reasons))
+    return entries, decisions
 
 
 def choose_shown(
@@ -100,7 +138,7 @@ def choose_shown(
     """
     shown = dict(bundles)
     for name, champion in champions.items():
-        if name in decisions and gate.Decision(**decisions[name]).served != champion.version:
+        if name in decisions and Decision(**decisions[name]).served != champion.version:
             continue
         if all(_is_stored(clips, store, one) for one in champion.inputs.values()):
             shown[name] = champion
@@ -168,35 +206,19 @@ def measure_models(
         report[name] = {"model_version": models[name].version} | measured
         if len(answers["test"]):
             units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"], truth.shares, units, seed).to_json()
+            report[name]["skill"] = skill(answers["test"], truth.shares, units).to_json()
     return report
 
 
 def measure_baselines(
-    judged: dict[str, Judged],
-    bundles: dict[str, Bundle],
-    store: FeatureStore,
-    resolved: ResolvedCapabilities,
-    options: EvaluateOptions,
-    seed: int,
+    answers: dict[str, dict[str, ScoredClips]], options: EvaluateOptions, seed: int
 ) -> dict[str, Any]:
-    """Train and measure simple models on the same clips, and an image-text model where its features are read.
+    """Measure simple models on the same clips.
 
     Returns:
         capability -> baseline -> numbers.
     """
-    report = {}
-    for name, truth in judged.items():
-        known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
-        train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
-        usable = len(train.texts) and len(test.texts)
-        report[name] = baseline_report(train, test, truth.capability.kind, seed, options) if usable else {}
-        if usable and bundles[name].family != zero_shot_baseline.NAME:
-            capability = _described(truth.capability, resolved.active.get(name))
-            untaught = zero_shot_baseline.zero_shot_answers(known, capability, bundles[name].inputs, store, seed)
-            if untaught is not None:
-                report[name][zero_shot_baseline.NAME] = with_intervals(untaught, seed, options.bootstrap_draws)
-    return report
+    return {name: baseline_report(found, seed, options) for name, found in answers.items()}
 
 
 def gather_metrics(
@@ -219,7 +241,7 @@ def gather_metrics(
         first = found or other
         if first is None:
             continue
-        served = first["model_version"] == gate.Decision(**decision).served
+        served = first["model_version"] == Decision(**decision).served
         beside = {"challenger": other} if found and other else {}
         chosen_from = {"candidates": list(bundles[name].candidates)} if bundles[name].candidates else {}
         report[name] = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
@@ -295,39 +317,9 @@ def _described(answers: Capability, configured: Capability | None) -> Capability
     return answers.model_copy(update={"class_descriptions": words})
 
 
-def _gate(
-    challenger: Bundle, champion: Bundle | None, judged: Judged, store: FeatureStore, alpha: float
-) -> gate.Decision:
-    test = judged.clips["test"]
-    if champion is not None and champion.version == challenger.version:
-        return gate.same_model(champion.version)
-    if test.empty:
-        return gate.not_measured(challenger.version, champion.version if champion else None)
-    if champion is None:
-        return gate.first_model(challenger.version, "there is no champion yet")
-    if champion.answers.classes != challenger.classes or champion.kind != challenger.kind:
-        reason = "the classes changed, so the champion can no longer answer"
-        return gate.first_model(challenger.version, reason, champion.version)
-    decision = _compared(challenger, champion, judged, store, alpha)
-    try:
-        champion.extractors()
-    except BundleError as error:
-        return gate.replace_unusable(decision, str(error))
-    return decision
-
-
-def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: FeatureStore, alpha: float) -> gate.Decision:
-    test = judged.clips["test"]
-    both = has_features(test, store, challenger.inputs) & has_features(test, store, champion.inputs)
-    if not both.any():
-        return gate.not_comparable(challenger.version, champion.version)
-    shared = Judged(judged.capability, {"test": test[both]})
-    # both are asked about the same clips, whatever the scope was when they were trained
-    right: list[Any] = [
-        shared.answers("test", predict_table(test[both], store, {judge.capability: judge.scoped(Scope())})).correct()
-        for judge in (challenger, champion)
-    ]
-    return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)
+def _loudness(decision: Decision) -> int:
+    """A capability that is not served since nothing was promoted is warned of."""
+    return logging.WARNING if decision.served is None or decision.forced else logging.INFO
 
 
 def _summary(report: dict[str, Any]) -> str:

@@ -20,9 +20,21 @@ def _decisions() -> list[Node]:
         ),
         Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
         Node(
+            nodes.ask_models,
+            ["judged_clips", "bundles", "champion_bundles", "features"],
+            "contests",
+            name="ask_models",
+        ),
+        Node(
+            nodes.answer_by_baselines,
+            ["judged_clips", "bundles", "features", "capabilities_resolved", "params:seed"],
+            "baseline_answers",
+            name="answer_by_baselines",
+        ),
+        Node(
             nodes.gate_challengers,
-            ["judged_clips", "bundles", "champion_bundles", "taken_back", "features", "params:evaluate"],
-            "gate",
+            ["contests", "baseline_answers", "taken_back", "earlier_gate_tests", "params:evaluate"],
+            ["gate_tests", "gate"],
             name="gate_challengers",
         ),
         Node(
@@ -73,7 +85,7 @@ def _measurements() -> list[Node]:
         ),
         Node(
             nodes.measure_baselines,
-            ["judged_clips", "bundles", "features", "capabilities_resolved", *OPTIONS],
+            ["baseline_answers", *OPTIONS],
             "baseline_metrics",
             name="measure_baselines",
         ),

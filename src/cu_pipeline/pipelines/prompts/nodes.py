@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.multiple_tests import holm
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.drift.two_sample import holm
-from cu_pipeline.evaluation.gate import mcnemar
+from cu_pipeline.evaluation.mcnemar import mcnemar
 from cu_pipeline.evaluation.metrics import ScoredClips, expected_calibration_error, macro_f1
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.drift.two_sample import holm
+from cu_pipeline.core.multiple_tests import holm
 
 p_values = st.lists(st.floats(0, 1) | st.sampled_from([0.01, 0.02, 0.5]), min_size=1, max_size=6)
 

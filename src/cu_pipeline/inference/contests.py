@@ -1,0 +1,101 @@
+"""Bring a challenger and the champion before the gate, each by its own features, on the same test clips."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.scope import Scope
+from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.measurement import Judged
+from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.features.clip_features import has_features
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.inference.predictor import predict_table
+from cu_pipeline.models.bundle import Bundle, content_keys
+
+_UNMEASURED = "no clip of the test split has a label by people, so the model cannot be measured"
+_LEARNED = "all {} labelled test clips are ones that a model learned from, so they say nothing of it"
+_NO_FEATURES = (
+    "the features that the champion reads are stored for no test clip, so the models cannot be compared: run the "
+    "featurize pipeline"
+)
+
+
+def contest_of(challenger: Bundle, champion: Bundle | None, judged: Judged, store: FeatureStore) -> Contest:
+    """Ask both models about the labelled test clips that neither has learned from.
+
+    A champion of other classes, or one that this installation cannot serve, is not compared: the challenger stands
+    alone.
+
+    Args:
+        challenger: the trained model.
+        champion: the served one; None: there is none.
+        judged: the clips that people labelled.
+        store: features of the clips.
+    """
+    alone = _why_alone(challenger, champion)
+    opponent = None if alone else champion
+    test = judged.clips["test"]
+    same = champion is not None and champion.version == challenger.version
+    seen = _learned_from(judged, [] if same else [one for one in (challenger, opponent) if one is not None])
+    usable = ~seen
+    if opponent is not None and not same:
+        usable &= has_features(test, store, challenger.inputs) & has_features(test, store, opponent.inputs)
+    places = np.flatnonzero(usable)
+    clips = test.iloc[places]
+    asked = Judged(judged.capability, {**judged.clips, "test": clips})
+    obstacle = _obstacle(len(test), int(seen.sum()), len(places))
+    told = not obstacle and not same
+    return Contest(
+        capability=challenger.capability,
+        challenger=challenger.version,
+        champion=champion.version if champion else None,
+        clips=clips,
+        places=places,
+        keys=tuple(content_keys(clips)) if len(clips) else (),
+        shares=judged.shares,
+        answers=_answers(challenger, asked, store) if told else None,
+        opposed=_answers(opponent, asked, store) if told and opponent is not None else None,
+        alone=alone,
+        obstacle=obstacle,
+        learned=int(seen.sum()),
+        frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
+    )
+
+
+def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
+    if champion is None:
+        return "there is no champion yet"
+    if champion.version == challenger.version:
+        return ""
+    if champion.answers.classes != challenger.classes or champion.kind != challenger.kind:
+        return "the classes changed, so the champion can no longer answer"
+    try:
+        champion.extractors()
+    except BundleError as error:
+        return f"the champion cannot be served here: {error}"
+    return ""
+
+
+def _obstacle(labelled: int, learned: int, left: int) -> str:
+    if left:
+        return ""
+    if not labelled:
+        return _UNMEASURED
+    return _LEARNED.format(labelled) if learned == labelled else _NO_FEATURES
+
+
+def _learned_from(judged: Judged, models: list[Bundle]) -> NDArray[np.bool_]:
+    """Which labelled test clips decided the weights of any of the models: bool (n)."""
+    test = judged.clips["test"]
+    learned = {key for model in models for key in model.learned_from}
+    if test.empty or not learned:
+        return np.zeros(len(test), dtype=bool)
+    found: NDArray[np.bool_] = content_keys(test).isin(learned).to_numpy(dtype=bool)
+    return found
+
+
+def _answers(model: Bundle, asked: Judged, store: FeatureStore) -> ScoredClips:
+    """What a model says of the clips that are asked, whatever its scope was when it was trained."""
+    said = predict_table(asked.clips["test"], store, {model.capability: model.scoped(Scope())})
+    return asked.answers("test", said)
