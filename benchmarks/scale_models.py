@@ -5,8 +5,8 @@
 
 A seeded generator makes the captions: nine words each, as common as in texts (Zipf's law), half of them from the
 class's own part of the vocabulary. A creator has ten clips, mostly of one class; 70, 15 and 15 % of the creators are
-for training, validation and test. Beside its caption each clip has a vector of 384 numbers that tells little of its class,
-in place of the caption encoder's, which has nothing to do here.
+for training, validation and test. Beside its caption each clip has a vector of 384 numbers that tells little of its
+class, in place of the caption encoder's, which has nothing to do here.
 
 Two fresh processes learn the same: the nodes of `train` and `evaluate` and the search for wrong labels of `label`, and
 a plain `TfidfVectorizer` (words and pairs) with `LogisticRegression(solver="saga")`. Seconds are told by the clock and
