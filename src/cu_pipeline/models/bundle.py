@@ -39,7 +39,7 @@ class Bundle:
         weights: name -> array, preprocessing included.
         inputs: extractor -> the feature that the model reads, in its order.
         temperature: that logits are divided by (Guo et al., "On calibration", 2017).
-        thresholds: class -> probability over which a multi-label class holds.
+        thresholds: class -> probability over which a multi-label class holds, and a single-label one is answered.
         trained_on: hash of everything that decided the weights.
         history: of the fit, a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.

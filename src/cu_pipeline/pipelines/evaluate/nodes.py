@@ -1,6 +1,6 @@
 import json
 import logging
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -27,9 +27,6 @@ from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
-
-_NOTHING: Final = "{}"
-"""Predictions, labels and versions of a clip where there is no model."""
 
 
 def find_champions(
@@ -161,7 +158,7 @@ def measure_models(
         report[name] = {"model_version": models[name].version} | measured
         if len(answers["test"]):
             units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"], truth.shares, units, seed).to_json()
+            report[name]["skill"] = skill(answers["test"].always_answered(), truth.shares, units, seed).to_json()
     return report
 
 
@@ -235,25 +232,25 @@ def describe_reference(
     inputs = [one for one in inputs_of([*bundles.values(), *shown.values()]) if _is_stored(known, store, one)]
     features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
     vectors, parts = embedding(features, len(known))
-    said = dict(iter(as_unseen(predictions, known, shown).groupby("clip_id")))
-    rows = [said.get(clip_id) for clip_id in known["clip_id"]]
+    said = as_unseen(predictions, known, shown)
     reference = known.assign(
         text_length=known["text"].str.len().astype("float64"),
         embedding=list(vectors),
         parts=json.dumps(parts),
-        predictions=[_by_capability(row, "probabilities") for row in rows],
-        labels=[_by_capability(row, "label") for row in rows],
-        versions=[_by_capability(row, "model_version") for row in rows],
+        predictions=_by_capability(said, known["clip_id"], "probabilities"),
+        labels=_by_capability(said, known["clip_id"], "label"),
+        versions=_by_capability(said, known["clip_id"], "model_version"),
     )
     return table(reference, REFERENCE)
 
 
-def _by_capability(rows: pd.DataFrame | None, column: str) -> str:
-    """A clip's predictions as a JSON object: capability -> value."""
-    if rows is None:
-        return _NOTHING
+def _by_capability(rows: pd.DataFrame, clip_ids: "pd.Series[str]", column: str) -> list[str]:
+    """Each clip's predictions as a JSON object: capability -> value."""
     values = rows[column].map(json.loads) if column == "probabilities" else rows[column]
-    return json.dumps(dict(zip(rows["capability"], values, strict=True)))
+    found: dict[str, dict[str, Any]] = {}
+    for clip_id, capability, value in zip(rows["clip_id"], rows["capability"], values, strict=True):
+        found.setdefault(clip_id, {})[capability] = value
+    return [json.dumps(found.get(clip_id, {})) for clip_id in clip_ids]
 
 
 def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> bool:
@@ -300,10 +297,9 @@ def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: Featu
         return gate.not_comparable(challenger.version, champion.version)
     shared = Judged(judged.capability, {"test": test[both]})
     # both are asked about the same clips, whatever the scope was when they were trained
-    right: list[Any] = [
-        shared.answers("test", predict_table(test[both], store, {judge.capability: judge.scoped(Scope())})).correct()
-        for judge in (challenger, champion)
-    ]
+    said = [predict_table(test[both], store, {one.capability: one.scoped(Scope())}) for one in (challenger, champion)]
+    # and each counts by its likeliest class, whether or not it would give that for an answer
+    right: list[Any] = [shared.answers("test", given).always_answered().correct() for given in said]
     return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)
 
 
@@ -315,4 +311,7 @@ def _summary(report: dict[str, Any]) -> str:
         others = {"challenger": report["challenger"]["test"]["accuracy"]} | others
     told = ", ".join(f"{name} {accuracy:.3f}" for name, accuracy in others.items())
     who = "served model" if report["served"] else "model"
+    if "answers" in test:
+        given = test["answers"]
+        told = f"{given['accuracy_answered']:.3f} on the {given['coverage']:.0%} that it answers; {told}"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
