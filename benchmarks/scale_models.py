@@ -103,7 +103,7 @@ def run_pipelines(known, vectors, folder):
         "certified": False,
         "price": 0.0,
     }
-    labels = table(said.drop(columns=["kind", "annotator"]).assign(certified=False, **beside), LABELS)
+    labels = table(said.drop(columns=["kind", "annotator"]).assign(**beside), LABELS)
     topic = {"topic": Capability(classes=tuple(sorted(set(known["label"]))))}
     store, extractors = FeatureStore(folder), build_all(FeatureOptions())
     first = ~clips["text_sha256"].duplicated()

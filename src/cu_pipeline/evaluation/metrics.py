@@ -113,6 +113,17 @@ ANSWERS: Final[dict[str, Callable[[ScoredClips], float]]] = {
 """Metrics of a model that need not answer."""
 
 
+def answers_in_words(found: Mapping[str, float]) -> str:
+    """Say what a model answers, and how well.
+
+    >>> answers_in_words({"coverage": 0.88, "accuracy_answered": 0.93})
+    '0.930 on the 88% that it answers'
+    """
+    if not found["coverage"]:
+        return "it answers none"
+    return f"{found['accuracy_answered']:.3f} on the {found['coverage']:.0%} that it answers"
+
+
 def measure(answers: ScoredClips) -> dict[str, float]:
     """Every metric of the table."""
     return {name: metric(answers) for name, metric in METRICS.items()}

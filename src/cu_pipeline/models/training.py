@@ -149,6 +149,7 @@ def train(
         learned_from=learned_from,
         unlabelled=data.unlabelled,
         scope=capability.scope,
+        decision=capability.decision,
         candidates=tuple(one.to_json() for one in selection.scores),
         cross_fitted=unseen,
     )

@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation import gate
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, baseline_report, model_report
+from cu_pipeline.evaluation.metrics import answers_in_words
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
@@ -300,7 +302,13 @@ def _compared(challenger: Bundle, champion: Bundle, judged: Judged, store: Featu
     said = [predict_table(test[both], store, {one.capability: one.scoped(Scope())}) for one in (challenger, champion)]
     # and each counts by its likeliest class, whether or not it would give that for an answer
     right: list[Any] = [shared.answers("test", given).always_answered().correct() for given in said]
-    return gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)
+    decision = gate.compare(challenger.version, champion.version, (right[0], right[1]), alpha)
+    if challenger.decision == champion.decision or decision.decision == "promote":
+        return decision
+    changed = "the capability's `decision` was changed, and the challenger, which keeps to it, is"
+    if gate.mcnemar(right[1], right[0]) <= alpha:
+        return replace(decision, reasons=[f"{changed} worse", *decision.reasons])
+    return replace(decision, decision="promote", reasons=[f"{changed} not shown to be worse", *decision.reasons])
 
 
 def _summary(report: dict[str, Any]) -> str:
@@ -312,6 +320,5 @@ def _summary(report: dict[str, Any]) -> str:
     told = ", ".join(f"{name} {accuracy:.3f}" for name, accuracy in others.items())
     who = "served model" if report["served"] else "model"
     if "answers" in test:
-        given = test["answers"]
-        told = f"{given['accuracy_answered']:.3f} on the {given['coverage']:.0%} that it answers; {told}"
+        told = f"{answers_in_words(test['answers'])}; {told}"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
