@@ -50,7 +50,7 @@ def test_classes_without_a_clip_come_last_and_one_alone_comes_first():
     assert ((several > 0) == alone.truth).all()
 
 
-def worded(n, seed, shares=(0.6, 0.38, 0.02)):
+def worded(n, seed, shares=(0.6, 0.35, 0.05)):
     """Give rows of 20 of 300 words, a third of them more likely in clips of each class."""
     random = np.random.default_rng(seed)
     answers = random.choice(3, n, p=shares)
@@ -75,7 +75,7 @@ def test_many_clips_are_passed_over_a_few_times_with_much_the_same_answers(monke
         shares = [named[truth.truth[:, place], place].mean() for place in range(3)]
         return np.mean(shares) if balanced else (named == truth.truth).mean()
 
-    assert found(passed) > found(exact) - (0.05 if balanced else 0.01)
+    assert found(passed) > found(exact) - (0.02 if balanced else 0.01)
     assert np.abs(passed).max() < 2 * np.abs(exact).max()
 
 
