@@ -84,3 +84,23 @@ def test_descriptions_are_of_classes_that_there_are() -> None:
     Capability(class_descriptions={"pets": "classes may still come from the feed"})
     with pytest.raises(ValidationError, match="class_descriptions name 'dogs'; classes are pets, cars"):
         Capability(classes=("pets", "cars"), class_descriptions={"dogs": "x"})
+
+
+def test_a_decision_is_written_only_where_one_is_set() -> None:
+    assert "decision" not in Capability(decision={}).model_dump()
+    written = Capability(decision={"target": "precision"}).model_dump(mode="json")["decision"]
+    assert written == {"target": "precision", "at_least": 0.9, "confidence": 0.95, "abstain_below": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("capability", "message"),
+    [
+        ({"kind": "multi", "decision": {"abstain_below": 0.5}}, "abstain_below is for `kind: single`"),
+        ({"classes": ("Abstain", "b"), "decision": {"target": "recall"}}, "'abstain' cannot be used"),
+        ({"decision": {"target": "accuracy"}}, "precision"),
+        ({"decision": {"at_least": 1.0}}, "less than 1"),
+    ],
+)
+def test_decisions_that_cannot_be_kept_are_refused(capability: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Capability.model_validate(capability)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.decision import as_json, certainty, decide
 
 SEVERAL = Capability(kind=Kind.MULTI, classes=("a", "b"))
@@ -73,3 +73,14 @@ def test_probabilities_are_written_in_the_order_of_the_classes():
     text = as_json(np.array([0.12345678, 0.87654322]), ("ü", "a"))
     assert text == '{"ü": 0.123457, "a": 0.876543}'
     assert list(json.loads(text)) == ["ü", "a"]
+
+
+def test_a_single_label_that_is_not_over_its_threshold_is_no_answer():
+    topic = Capability(classes=("a", "b"))
+    said = np.array([[0.7, 0.3], [0.6, 0.4], [0.3, 0.7]])
+    found = decide(said, topic, {"a": 0.6, "b": 1.0})
+    assert found.labels == ["a", "abstain", "abstain"]
+    assert found.holds.tolist() == [[True, False], [False, False], [False, False]]
+    assert found.probability.tolist() == [0.7, 0.6, 0.7]
+    assert indicators(found.labels, topic).tolist() == found.holds.tolist()
+    assert decide(said, topic, {"b": 0.9}).labels == ["a", "a", "abstain"]

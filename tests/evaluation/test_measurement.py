@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision import decide
 from cu_pipeline.evaluation import measurement
 from cu_pipeline.evaluation.baselines import BaselineData
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
@@ -113,3 +114,26 @@ def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_te
 def test_a_level_that_is_none_is_refused(alpha):
     with pytest.raises(ValueError, match="gate_alpha"):
         EvaluateOptions(gate_alpha=alpha)
+
+
+def test_a_model_that_need_not_answer_is_measured_by_its_likeliest_class_and_by_what_it_answers():
+    truth = np.eye(2, dtype=bool)[[0, 0, 1, 1]]
+    said = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.45, 0.55]])
+    topic = Capability(classes=("a", "b"))
+    answers = {
+        name: ScoredClips(Kind.SINGLE, truth, said, decide(said, topic, bars).holds)
+        for name, bars in (("usual", {}), ("careful", {"a": 0.7, "b": 0.7}))
+    }
+    usual, careful = (
+        model_report({"test": one, "train": one}, ["a", "b"], 0, EvaluateOptions(bootstrap_draws=100))
+        for one in answers.values()
+    )
+    assert "answers" not in usual["test"]
+    told = careful["test"].pop("answers")
+    assert (told["coverage"], told["accuracy_answered"]) == (0.5, 1.0)
+    assert set(told["ci95"]) == {"coverage", "accuracy_answered"}
+    assert careful["train"]["answers"] == {"coverage": 0.5, "accuracy_answered": 1.0}
+    assert careful["test"] == usual["test"]
+    assert careful["test"]["accuracy"] == 0.75
+    assert careful["confusion"] == usual["confusion"]
+    assert (usual["per_class"]["b"]["precision"], careful["per_class"]["b"]["precision"]) == (pytest.approx(2 / 3), 1.0)

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save, save_file
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.decision_goal import DecisionGoal
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.scope import Scope
@@ -176,6 +177,16 @@ def test_a_scope_travels_with_the_bundle_and_is_no_part_of_its_version(make_bund
     assert limited.version == plain.version
     assert "scope" not in json.loads((tmp_path / "plain" / "bundle.json").read_text())
     assert not Bundle.load(tmp_path / "plain").scope.is_limited
+
+
+def test_what_thresholds_were_set_for_travels_with_the_bundle(make_bundle, tmp_path):
+    plain = make_bundle()
+    careful = replace(plain, decision=DecisionGoal(target="precision", at_least=0.8))
+    careful.save(tmp_path / "careful")
+    plain.save(tmp_path / "plain")
+    assert Bundle.load(tmp_path / "careful").decision == careful.decision
+    assert careful.version == plain.version
+    assert "decision" not in json.loads((tmp_path / "plain" / "bundle.json").read_text())
 
 
 def test_predictions_of_unseen_clips_travel_with_the_bundle_and_are_no_weights(bundle, tmp_path):

@@ -7,6 +7,7 @@ from scipy.special import softmax
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.models import expert_school, linear, logistic
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.models.logistic import hard_labels
@@ -216,3 +217,16 @@ def test_of_many_clips_a_sample_of_units_chooses_and_all_are_learned_from(told_e
     np.testing.assert_allclose(
         mean, many.features["frames"].values.mean(axis=1)[many.features["frames"].present].mean(axis=0), rtol=1e-4
     )
+
+
+def test_of_many_clips_as_much_is_learned_in_a_few_passes_and_all_are_scored_in_blocks(monkeypatch):
+    words = (("cat", "dog", "hamster"), ("pan", "oven", "cat"))
+    train, unseen = captioned(600, 0, words), captioned(300, 1, words)
+    exact = right(fit(train)[1], unseen).mean()
+    for module in (linear, logistic):
+        monkeypatch.setattr(module, "MANY", 500)
+    _, model = fit(train, sample=200)
+    assert right(model, unseen).mean() > exact - 0.02
+    whole = model.logits(unseen.features)
+    monkeypatch.setattr(expert_school, "_BLOCK", 7)
+    np.testing.assert_allclose(model.logits(unseen.features), whole, rtol=1e-5)

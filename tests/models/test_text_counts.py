@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cu_pipeline.models import text_counts
 from cu_pipeline.models.text_counts import TextCounts
 
 TEXTS = ["cats are fun", "dogs are fun", "看我的猫", ""]
@@ -35,3 +36,18 @@ def test_rare_words_weigh_more():
 def test_no_texts_give_no_columns():
     counts = TextCounts.fit([])
     assert counts.matrix(["words"]).shape == (1, 0)
+
+
+def test_many_texts_are_counted_in_blocks_and_rare_columns_left_out(monkeypatch):
+    texts = [f"{animal} {number}" for number in range(6) for animal in ("cats", "dogs", "看我的猫")]
+    usual = TextCounts.fit(texts)
+    monkeypatch.setattr(text_counts, "_BLOCK", 4)
+    in_blocks, matrix = TextCounts.learn(texts)
+    np.testing.assert_array_equal(in_blocks.columns, usual.columns)
+    np.testing.assert_allclose(matrix.toarray(), usual.matrix(texts).toarray(), rtol=1e-6)
+    monkeypatch.setattr(text_counts, "_LEAST_SHARE", 0.2)
+    few, matrix = TextCounts.learn(texts, many=True)
+    assert matrix.dtype == np.float32
+    np.testing.assert_allclose(matrix.toarray(), few.matrix(texts).toarray(), rtol=1e-6)
+    assert few.matrix(["cats"]).nnz == usual.matrix(["cats"]).nnz, "in six of 18 texts"
+    assert few.matrix(["3"]).nnz < usual.matrix(["3"]).nnz, "in three"

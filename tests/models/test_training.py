@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision import decide
 from cu_pipeline.core.records import CLIPS, LEFT_OUT, table
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Extractor
@@ -15,17 +16,11 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models import probabilities
 from cu_pipeline.models.bundle import content_keys
+from cu_pipeline.models.calibration import unseen_predictions
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
 from cu_pipeline.models.linear import Linear
-from cu_pipeline.models.training import (
-    TrainingData,
-    fingerprint,
-    train,
-    training_data,
-    unseen_predictions,
-    with_inputs_at_hand,
-)
+from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data, with_inputs_at_hand
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])
@@ -33,6 +28,7 @@ def test_neither_test_clips_nor_clips_between_two_splits_are_learned_from(split:
     splits = ["train", "validation", split]
     clips = pd.DataFrame({"clip_id": list("abc"), "split": splits, "media_sha256": list("xyz"), "text_sha256": ""})
     labels = pd.DataFrame({"clip_id": list("abc"), "capability": "topic", "label": "pets", "probabilities": "{}"})
+    labels["source"] = "human"
     data = training_data("topic", Capability(classes=("pets", "cars")), clips, labels)
     assert data is not None
     assert data.clips["clip_id"].tolist() == ["a", "b"]
@@ -74,6 +70,7 @@ def feed(splits: list[str], labels: list[str], kind: Kind, store: FeatureStore, 
     values[:, 0] = np.arange(len(rows))
     store.append(extractors["captions"].identity, clips["text_sha256"].tolist(), values)
     said = pd.DataFrame({"clip_id": clips["clip_id"], "capability": "x", "label": labels, "probabilities": ""})
+    said["source"] = "human"
     mixed = said.sample(frac=1, random_state=0)
     return training_data("x", Capability(kind=kind, classes=("b", "a")), clips, mixed)
 
@@ -118,6 +115,7 @@ def test_temperature_and_thresholds_are_those_of_the_validation_clips(
         {"name": "y"},
         {"capability": Capability(classes=("a", "b"))},
         {"capability": Capability(kind=Kind.MULTI, classes=("b", "a"))},
+        {"capability": Capability(classes=("b", "a"), decision={"abstain_below": 0.6})},
     ],
 )
 def test_what_is_learned_is_a_part_of_what_a_bundle_was_trained_on(tmp_path: Any, extractors: Any, change: Any) -> None:
@@ -217,3 +215,48 @@ def test_families_are_told_the_classes_and_which_features_they_read(
     (examples,) = seen
     assert (examples.classes, examples.descriptions) == (data.capability.classes, words)
     assert examples.inputs["captions"].fingerprint == extractors["captions"].identity.fingerprint
+
+
+class Sure(Recorder):
+    """Answers "b" of every clip, the surer the greater its first number, as if by a model that had not seen it."""
+
+    def fit(self, train: Examples, validation: Examples, kind: Kind, options: Any, seed: int) -> Fitted:
+        place = train.joined(validation).features["captions"].values[:, 0]
+        return Fitted({}, {"nothing": np.zeros(1, np.float32)}, [], np.stack([place / 100, 0 * place], axis=1))
+
+
+def test_a_goal_sets_thresholds_by_peoples_labels_alone(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the surer half all are right and of the other none; machines' labels say the contrary."""
+    monkeypatch.setitem(FAMILIES, "sure", Sure)
+    splits, by_people = ["train", "validation"] * 200, np.arange(400) % 4 < 2
+    labels = np.where((np.arange(400) >= 200) == by_people, "b", "a").tolist()
+    store = FeatureStore(tmp_path)
+    data = feed(splits, labels, Kind.SINGLE, store, extractors)
+    clips = data.clips.assign(source=np.where(by_people, "human", "llm"), group=[f"g{one}" for one in range(400)])
+    goal = {"target": "precision", "at_least": 0.9}
+    capability = Capability(classes=("b", "a"), decision=goal)
+    options = TrainOptions.model_construct(family="sure", threads=1, groups={})
+    bundle = train(replace(data, clips=clips, capability=capability), store, extractors, options, 5)
+    logits = np.stack([np.arange(400) / 100, np.zeros(400)], axis=1).astype(np.float32)
+    said = probabilities.logits_to_probabilities(logits, Kind.SINGLE, bundle.temperature)
+    named = decide(said, bundle.answers, bundle.thresholds)
+    assert 190 <= named.holds[:, 0].sum() <= 215
+    assert named.holds[200:, 0].all()
+    assert (bundle.thresholds["a"], set(named.labels)) == (1.0, {"b", "abstain"})
+    assert "x: no threshold of 'a' is known to keep a precision of 0.9 with 95 % confidence" in caplog.text
+
+
+def test_answers_below_a_probability_are_withheld_and_nothing_else_changes(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "sure", Sure)
+    store = FeatureStore(tmp_path)
+    data = feed(["train", "validation"] * 20, ["a", "b"] * 20, Kind.SINGLE, store, extractors)
+    options = TrainOptions.model_construct(family="sure", threads=1, groups={})
+    usual = train(data, store, extractors, options, 5)
+    withheld = Capability(classes=("b", "a"), decision={"abstain_below": 0.7})
+    careful = train(replace(data, capability=withheld), store, extractors, options, 5)
+    assert (usual.thresholds, careful.thresholds) == ({}, {"b": 0.7, "a": 0.7})
+    assert careful.temperature == usual.temperature

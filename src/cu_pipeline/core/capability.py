@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from cu_pipeline.core.caption_text import clean_name, folded_name
+from cu_pipeline.core.decision_goal import DecisionGoal
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.scope import Scope
 
@@ -24,6 +25,9 @@ NONE = "none"
 
 NOT_APPLICABLE: Final = "not_applicable"
 """What a person writes to say: the capability's question does not apply to the clip. It is never a class."""
+
+ABSTAIN: Final = "abstain"
+"""What a model says that gives no answer, where a capability's `decision` lets it. It is never a class there."""
 
 SEPARATOR = "|"
 """Stands between the classes of a multi-label value."""
@@ -48,6 +52,7 @@ class Capability(Options):
         description: what the capability means, in words for people and for prompts.
         class_descriptions: class -> what belongs to it, likewise.
         scope: the clips that it applies to; outside it nobody labels, learns, measures or answers.
+        decision: which answers its model gives.
     """
 
     kind: Kind = Kind.SINGLE
@@ -55,13 +60,16 @@ class Capability(Options):
     description: str = ""
     class_descriptions: dict[str, str] = Field(default_factory=dict)
     scope: Scope = Scope()
+    decision: DecisionGoal = DecisionGoal()
 
     @model_serializer(mode="wrap")
-    def _without_an_empty_scope(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write a capability without a scope as before there were scopes: files and hashes stay what they are."""
+    def _without_what_is_not_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a capability without scope or decision as before there were any: files and hashes stay the same."""
         written: dict[str, Any] = write(self)
         if not self.scope.is_limited:
             written.pop("scope", None)
+        if not self.decision.is_set:
+            written.pop("decision", None)
         return written
 
     @field_validator("classes")
@@ -75,6 +83,19 @@ class Capability(Options):
         if len(set(classes)) != len(classes):
             raise ValueError(f"classes {list(classes)} repeat a name: give each class once")
         return classes
+
+    @model_validator(mode="after")
+    def _abstains_in_words_of_its_own(self) -> Self:
+        if self.kind is Kind.MULTI and self.decision.abstain_below:
+            raise ValueError(
+                "decision.abstain_below is for `kind: single`: of several classes each holds or not. Give "
+                "decision.target, and no class is named that does not reach it"
+            )
+        if self.kind is Kind.SINGLE and self.decision.is_set and ABSTAIN in map(folded_name, self.classes):
+            raise ValueError(
+                f"class {ABSTAIN!r} cannot be used with `decision`, which says so for no answer: rename it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _describes_its_classes(self) -> Self:
@@ -175,13 +196,14 @@ def join_label(classes: tuple[str, ...] | list[str], kind: Kind) -> str:
 
 
 def indicators(labels: Iterable[str], capability: Capability) -> NDArray[np.bool_]:
-    """Tell which classes each of n labels names: bool (n, classes).
+    """Tell which classes each of n labels names: bool (n, classes); `abstain` names none.
 
     >>> indicators(["b", "none"], Capability(kind=Kind.MULTI, classes=("a", "b"))).tolist()
     [[False, True], [False, False]]
     """
     place = {name: index for index, name in enumerate(capability.classes)}
-    named = [[place[name] for name in split_label(label, capability.kind)] for label in labels]
+    names = [split_label(label, capability.kind) for label in labels]
+    named = [[place[name] for name in several if name != ABSTAIN or name in place] for several in names]
     found = np.zeros((len(named), len(place)), dtype=np.bool_)
     for row, places in enumerate(named):
         found[row, places] = True

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind, join_label
+from cu_pipeline.core.capability import ABSTAIN, Capability, Kind, join_label
 from cu_pipeline.core.hashing import unit_interval
 
 THRESHOLD: Final = 0.5
@@ -23,9 +23,10 @@ class Decided:
     """What probabilities say of n clips.
 
     Attributes:
-        holds: bool (n, classes): the classes that are named.
+        holds: bool (n, classes): the classes that are named; of one class among several none where there is no answer.
         labels: n labels in the form of the tables.
-        probability: (n,): that the whole label is right; of several classes as if they were independent.
+        probability: (n,): that the whole label, or the one that is not given, is right; of several classes as if they
+            were independent.
     """
 
     holds: NDArray[np.bool_]
@@ -42,16 +43,19 @@ def decide(
     """Choose each clip's label.
 
     Single label: the likeliest class; of several equally likely ones the first, or, where clips have ids, one that is
-    fixed by the id, even-handedly. Multi-label: every class whose probability is over its threshold.
+    fixed by the id, even-handedly; where its probability is not over its threshold, no answer. Multi-label: every class
+    whose probability is over its threshold.
 
     Args:
         probabilities: (n, classes).
         capability: with its classes.
-        thresholds: class -> threshold of a multi-label class; 0.5 where none is given.
+        thresholds: class -> threshold; where none is given 0.5 in a multi-label capability, and none in others.
         clip_ids: n of them.
 
     >>> decide(np.array([[0.2, 0.8]]), Capability(classes=("a", "b"))).labels
     ['b']
+    >>> decide(np.array([[0.2, 0.8], [0.4, 0.6]]), Capability(classes=("a", "b")), {"b": 0.7}).labels
+    ['b', 'abstain']
     >>> several = Capability(kind=Kind.MULTI, classes=("a", "b"))
     >>> decide(np.array([[0.6, 0.8], [0.1, 0.2]]), several, {"a": 0.7}).labels
     ['b', 'none']
@@ -61,12 +65,17 @@ def decide(
         chosen = probabilities.argmax(axis=1)
         if clip_ids is not None:
             _break_ties(chosen, probabilities, clip_ids)
-        holds = np.arange(len(names)) == chosen[:, None]
-        return Decided(holds, list(names[chosen]), certainty(probabilities, holds, capability.kind))
-    bars = np.array([(thresholds or {}).get(name, THRESHOLD) for name in capability.classes])
-    holds = probabilities > bars
+        likeliest = np.arange(len(names)) == chosen[:, None]
+        holds = likeliest & (probabilities > _bars(capability, thresholds, -1.0))
+        labels = list(np.where(holds.any(axis=1), names[chosen], ABSTAIN))
+        return Decided(holds, labels, certainty(probabilities, likeliest, capability.kind))
+    holds = probabilities > _bars(capability, thresholds, THRESHOLD)
     labels = [join_label(list(names[row]), capability.kind) for row in holds]
     return Decided(holds, labels, certainty(probabilities, holds, capability.kind))
+
+
+def _bars(capability: Capability, thresholds: Mapping[str, float] | None, default: float) -> NDArray[np.float64]:
+    return np.array([(thresholds or {}).get(name, default) for name in capability.classes])
 
 
 def certainty(probabilities: NDArray[np.float64], holds: NDArray[np.bool_], kind: Kind) -> NDArray[np.float64]:

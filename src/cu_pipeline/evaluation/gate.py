@@ -27,8 +27,10 @@ def decide(
 ) -> Ruling:
     """Judge a challenger.
 
-    Against a champion it has to be shown better, and to fall in no protected slice. Where there is none, or none that
-    can be compared, it has to be shown better than the majority, and no baseline may be shown better than it.
+    Against a champion it has to be shown better, and to fall in no protected slice; one that keeps to a changed
+    `decision` of the capability only must not be shown worse, or the change would never be served. Where there is no
+    champion, or none that can be compared, it has to be shown better than the majority, and no baseline may be shown
+    better than it.
 
     Args:
         contest: with what it is compared.
@@ -145,6 +147,14 @@ def _merits(
     That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
     promotion by the first would be one by the second too.
     """
+    if contest.retargeted:
+        worse = PairedGain.of(accuracy_gains(answers[1], answers[0]), contest.units)
+        if worse.p_value() > trial.level:
+            yield (
+                "the capability's `decision` was changed, and the challenger, which keeps to it, is not shown to be "
+                "worse"
+            )
+            return
     margin = options.non_inferiority_margin
     if margin == 0 or trial.gain.p_value(above=-margin) > trial.level:
         return

@@ -15,7 +15,16 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
 from cu_pipeline.evaluation.gate_options import GateOptions
-from cu_pipeline.evaluation.metrics import METRICS, ScoredClips, confusion, intervals, measure, per_class, reliability
+from cu_pipeline.evaluation.metrics import (
+    ANSWERS,
+    METRICS,
+    ScoredClips,
+    confusion,
+    intervals,
+    measure,
+    per_class,
+    reliability,
+)
 
 
 class EvaluateOptions(Options):
@@ -43,6 +52,9 @@ def model_report(
 ) -> dict[str, Any]:
     """Measure a model on each split that has labelled clips.
 
+    Where it gives no answer its likeliest class counts, so that it can be held against others. What it leaves out, and
+    how good the rest is, is told besides.
+
     Args:
         answers: split -> predictions beside the truth; `test` gets intervals.
         classes: of the capability, in order.
@@ -53,13 +65,18 @@ def model_report(
     for split, given in answers.items():
         if not len(given):
             continue
+        whole = given.always_answered()
         if split == "test":
-            report[split] = with_intervals(given, seed, options.bootstrap_draws)
-            report["confusion"] = confusion(given, classes)
+            report[split] = with_intervals(whole, seed, options.bootstrap_draws)
+            report["confusion"] = confusion(whole, classes)
             report["per_class"] = per_class(given, classes)
-            report["reliability"] = reliability(given)
+            report["reliability"] = reliability(whole)
         else:
-            report[split] = {"n": len(given)} | measure(given)
+            report[split] = {"n": len(given)} | measure(whole)
+        if whole is not given:
+            told: dict[str, Any] = {name: metric(given) for name, metric in ANSWERS.items()}
+            spread = intervals(given, ANSWERS, seed, options.bootstrap_draws) if split == "test" else {}
+            report[split]["answers"] = told | ({"ci95": spread} if spread else {})
     return report
 
 

@@ -42,6 +42,21 @@ class ScoredClips:
         """The clips at the positions `rows`."""
         return ScoredClips(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
 
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Tell for which clips there is an answer: bool (n). Of several classes none is one, too."""
+        if self.kind is Kind.MULTI:
+            return np.ones(len(self), dtype=np.bool_)
+        return np.asarray(self.decided.any(axis=1))
+
+    def always_answered(self) -> "ScoredClips":
+        """The same clips with the likeliest class for an answer where there is none."""
+        if self.answered.all():
+            return self
+        likeliest = np.arange(self.truth.shape[1]) == self.probabilities.argmax(axis=1)[:, None]
+        decided = np.where(self.answered[:, None], self.decided, likeliest)
+        return ScoredClips(self.kind, self.truth, self.probabilities, decided)
+
     def correct(self) -> NDArray[np.bool_]:
         """Tell for each clip whether all of its classes, and no other, were named: bool (n)."""
         right: NDArray[np.bool_] = (self.truth == self.decided).all(1)
@@ -73,12 +88,40 @@ def expected_calibration_error(answers: ScoredClips) -> float:
     return float(np.abs(gaps).sum() / len(confidence))
 
 
+def coverage(answers: ScoredClips) -> float:
+    """The share of clips with an answer."""
+    return float(answers.answered.mean())
+
+
+def accuracy_answered(answers: ScoredClips) -> float:
+    """The share of clips decided right among those with an answer; 0 where there is none."""
+    answered = answers.answered
+    return float(answers.correct()[answered].mean()) if answered.any() else 0.0
+
+
 METRICS: Final[dict[str, Callable[[ScoredClips], float]]] = {
     "accuracy": accuracy,
     "macro_f1": macro_f1,
     "ece": expected_calibration_error,
 }
 """Every metric by name. A new one is a function and a line here."""
+
+ANSWERS: Final[dict[str, Callable[[ScoredClips], float]]] = {
+    "coverage": coverage,
+    "accuracy_answered": accuracy_answered,
+}
+"""Metrics of a model that need not answer."""
+
+
+def answers_in_words(found: Mapping[str, float]) -> str:
+    """Say what a model answers, and how well.
+
+    >>> answers_in_words({"coverage": 0.88, "accuracy_answered": 0.93})
+    '0.930 on the 88% that it answers'
+    """
+    if not found["coverage"]:
+        return "it answers none"
+    return f"{found['accuracy_answered']:.3f} on the {found['coverage']:.0%} that it answers"
 
 
 def measure(answers: ScoredClips) -> dict[str, float]:

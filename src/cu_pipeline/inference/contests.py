@@ -59,6 +59,7 @@ def contest_of(challenger: Bundle, champion: Bundle | None, judged: Judged, stor
         alone=alone,
         obstacle=obstacle,
         learned=int(seen.sum()),
+        retargeted=opponent is not None and challenger.decision != opponent.decision,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )
 
@@ -96,6 +97,9 @@ def _learned_from(judged: Judged, models: list[Bundle]) -> NDArray[np.bool_]:
 
 
 def _answers(model: Bundle, asked: Judged, store: FeatureStore) -> ScoredClips:
-    """What a model says of the clips that are asked, whatever its scope was when it was trained."""
+    """What a model says of the clips that are asked, whatever its scope was when it was trained.
+
+    Each counts by its likeliest class, whether or not it would give that for an answer.
+    """
     said = predict_table(asked.clips["test"], store, {model.capability: model.scoped(Scope())})
-    return asked.answers("test", said)
+    return asked.answers("test", said).always_answered()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision_goal import DecisionGoal
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.hashing import json_sha256, text_sha256
 from cu_pipeline.core.scope import Scope
@@ -39,13 +40,14 @@ class Bundle:
         weights: name -> array, preprocessing included.
         inputs: extractor -> the feature that the model reads, in its order.
         temperature: that logits are divided by (Guo et al., "On calibration", 2017).
-        thresholds: class -> probability over which a multi-label class holds.
+        thresholds: class -> probability over which a multi-label class holds, and a single-label one is answered.
         trained_on: hash of everything that decided the weights.
         history: of the fit, a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
         unlabelled: likewise of the clips that it would have learned from, had they had a label; None: not known. It
             is no part of the version.
         scope: the clips that it answers about. It is configured, not learned, and so no part of the version.
+        decision: what its thresholds were set for; they are a part of the version, it is none.
         candidates: what `CandidateScore.to_json` says of each family that it was chosen from; no part of the version.
         cross_fitted: float32 (learned_from, classes): logits of the clips that decided the weights, by models that have
             not seen their units, NaN where none was asked; None: there are none.
@@ -66,6 +68,7 @@ class Bundle:
     learned_from: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] | None = None
     scope: Scope = field(default_factory=Scope)
+    decision: DecisionGoal = field(default_factory=DecisionGoal)
     candidates: tuple[dict[str, Any], ...] = ()
     cross_fitted: Logits | None = None
     known_as: str = ""
@@ -140,6 +143,8 @@ class Bundle:
         beside: dict[str, Any] = {} if self.unlabelled is None else {"unlabelled": list(self.unlabelled)}
         if self.scope.is_limited:
             beside["scope"] = self.scope.model_dump(mode="json")
+        if self.decision.is_set:
+            beside["decision"] = self.decision.model_dump(mode="json")
         if self.candidates:
             beside["candidates"] = list(self.candidates)
         text = json.dumps(self._config | beside | {"version": self.version, "content": self._content}, indent=2)
@@ -183,6 +188,7 @@ class Bundle:
             "learned_from": tuple(config["learned_from"]),
             "unlabelled": tuple(config["unlabelled"]) if "unlabelled" in config else None,
             "scope": Scope.model_validate(config.get("scope", {})),
+            "decision": DecisionGoal.model_validate(config.get("decision", {})),
             "candidates": tuple(config.get("candidates", ())),
         }
         own = {name: value for name, value in weights.items() if name != _CROSS_FITTED}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.models.expert_pool import mean_loss, standard_scores
-from cu_pipeline.models.expert_views import Reading, View, fit_reading
+from cu_pipeline.models.expert_views import Reading, View, learn_reading
 from cu_pipeline.models.folds import Fold
 from cu_pipeline.models.logistic import Coefficients, Design, HardLabels, Regressions, levels
+
+_BLOCK: Final = 20_000
+"""Clips whose matrix is made at a time to score them, which bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,10 @@ class Expert:
     def scores(self, features: ClipFeatures, kind: Kind) -> NDArray[np.float64]:
         """Score clips: (n, classes); zeros where its feature is absent."""
         feature = self.view.of(features)
-        return standard_scores(self.coefficients.scores(self.reading.matrix(feature)), feature.present, kind)
+        clips = np.arange(len(feature.present))
+        blocks = np.split(clips, range(_BLOCK, len(clips), _BLOCK))
+        parts = [self.coefficients.scores(self.reading.matrix(feature.take(block))) for block in blocks]
+        return standard_scores(np.concatenate(parts), feature.present, kind)
 
 
 @dataclass(frozen=True)
@@ -59,16 +65,17 @@ class Lesson:
     present: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, view: View, features: ClipFeatures) -> Self:
-        """Read a view of n clips."""
+    def of(cls, view: View, features: ClipFeatures, *, many: bool) -> Self:
+        """Read a view of n clips, which are many, or a sample of many, or neither."""
         feature = view.of(features)
-        reading = fit_reading(view, feature)
-        matrix = reading.matrix(feature.take(np.flatnonzero(feature.present)))
+        reading, matrix = learn_reading(view, feature, many=many)
         return cls(view, reading, Design.of(matrix), feature.present)
 
     def rows(self, clips: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
-        """Those of the clips that have the feature, and their rows."""
+        """Those of the clips, given in order, that have the feature, and their rows."""
         has = clips[self.present[clips]]
+        if len(has) == self.design.rows.shape[0]:
+            return has, self.design.rows
         return has, self.design.rows[(np.cumsum(self.present) - 1)[has]]
 
 

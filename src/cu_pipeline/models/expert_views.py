@@ -149,11 +149,20 @@ class Words:
         return self._counts.matrix(list(feature.values))
 
 
-def fit_reading(view: View, feature: Feature) -> Reading:
-    """Learn from training clips how a view becomes a matrix."""
+def learn_reading(view: View, feature: Feature, *, many: bool) -> tuple[Reading, Any]:
+    """Learn from training clips how a view becomes a matrix, and make that of the clips that have the feature.
+
+    Args:
+        view: what is looked at.
+        feature: in the view's form, of all clips.
+        many: whether these, or those that they are a sample of, are many: then numbers are float32.
+    """
+    known = feature.take(np.flatnonzero(feature.present))
     if view.form == "text":
-        return Words(TextCounts.fit(list(feature.values[feature.present])))
-    return Standardised.fit(feature)
+        counts, matrix = TextCounts.learn(list(known.values), many=many)
+        return Words(counts), matrix
+    standard = Standardised.fit(feature)
+    return standard, standard.matrix(known).astype(np.float32 if many else np.float64, copy=False)
 
 
 def load_reading(view: View, weights: Weights) -> Reading:

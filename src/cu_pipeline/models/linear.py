@@ -19,7 +19,7 @@ from cu_pipeline.models.expert_school import Expert, Lesson, School, Tried
 from cu_pipeline.models.expert_views import View, load_reading, views_of
 from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_forms
 from cu_pipeline.models.folds import Fold, grouped_folds, sample_of_units
-from cu_pipeline.models.logistic import Coefficients, hard_labels, levels
+from cu_pipeline.models.logistic import MANY, Coefficients, hard_labels, levels
 from cu_pipeline.models.search_space import Dimension, Searched
 
 _WORTHLESS: Final = 1e-3
@@ -78,13 +78,16 @@ class Linear:
         """Fit experts and pool on all clips; those of the validation split are learned from, too."""
         examples = train.joined(validation)
         asked = sample_of_units(examples.units, options.sample, seed)
-        panel = _Panel.of(examples.take(asked), kind, options, seed)
+        many = len(examples) > MANY
+        panel = _Panel.of(examples.take(asked), kind, options, seed, many=many)
         answers = hard_labels(examples.targets, kind)
         school = School(answers, kind, options.max_iterations, ())
         experts = []
         for place in each(iter(panel.kept), "fit linear experts on all clips", len(panel.kept), "expert"):
             whole = len(asked) == len(examples)
-            lesson = panel.lessons[place] if whole else Lesson.of(panel.lessons[place].view, examples.features)
+            lesson = panel.lessons[place]
+            if not whole:
+                lesson = Lesson.of(lesson.view, examples.features, many=many)
             experts.append(school.fitted(lesson, panel.tried[place].setting))
         held_out = None
         if panel.folds:
@@ -133,7 +136,7 @@ class _Panel:
     held_out: NDArray[np.float64]
 
     @classmethod
-    def of(cls, examples: Examples, kind: Kind, options: LinearOptions, seed: int) -> Self:
+    def of(cls, examples: Examples, kind: Kind, options: LinearOptions, seed: int, *, many: bool) -> Self:
         """Choose each expert's setting, and weigh them."""
         answers = hard_labels(examples.targets, kind)
         folds = grouped_folds(examples.units, answers.truth, options.folds, seed)
@@ -141,7 +144,7 @@ class _Panel:
         views = [view for view in views_of(examples.features.features) if view.of(examples.features).present.any()]
         lessons, tried = [], []
         for view in each(iter(views), "fit linear experts", len(views), "expert"):
-            lessons.append(Lesson.of(view, examples.features))
+            lessons.append(Lesson.of(view, examples.features, many=many))
             tried.append(school.choose(lessons[-1], options.strengths))
         scores = np.stack([one.scores for one in tried]) if tried else np.zeros((0, *examples.targets.shape))
         pool = fit_pool(scores, answers, kind) if folds and tried else even_pool(len(tried), levels(answers, kind))

@@ -2,12 +2,28 @@
 
 import warnings
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
+
+MANY: Final = 10_000
+"""Clips above which numbers are held in single precision, 3 to 6 times as fast, and sparse matrices are passed over a
+few times: 8 passes over 85,000 captions take 20 s, where Newton's method had not ended after 400 s."""
+
+_VISITS: Final = 400_000
+"""Clips, counted at each pass, to learn from; with 8 passes at least, and 16 at most. Twice as many passes tell other
+clips no better: accuracy 0.773 and 0.771 after 8 and 16 over 85,000 captions, 0.646 after 16 over 11,000, where
+Newton's method, converged, has 0.645."""
+
+_HEAVIEST: Final = 10.0
+"""A clip's weight in these passes, the mean being 1: very rare classes are made equally common in part only."""
+
+_STABLE: Final = 3.0
+"""A weight that a step of these passes bears. Scikit-learn sets their length as if no clip weighed more than others."""
 
 _FEW: Final = 2500
 """Rows up to which the columns are turned onto the rows' own space, where there are more columns than rows."""
@@ -104,6 +120,7 @@ class Design:
         """Turn a matrix (n, columns) where that makes it smaller."""
         if not 0 < matrix.shape[0] <= min(_FEW, matrix.shape[1]):
             return cls(matrix)
+        matrix = matrix.astype(np.float64, copy=False)
         products = matrix @ matrix.T
         values, vectors = np.linalg.eigh(products.toarray() if hasattr(products, "toarray") else products)
         kept = values > max(values.max(), 1e-12) * 1e-10
@@ -135,28 +152,23 @@ class Regressions:
     def fit(self, strength: float, *, balanced: bool = False) -> Coefficients:
         """Fit at an inverse strength of the penalty, scikit-learn's `C`.
 
+        Many clips with a sparse matrix are learned by stochastic gradients, in a fixed order.
+
+        Source: Defazio et al., "SAGA: A Fast Incremental Gradient Method" (NeurIPS 2014).
+
         Args:
             strength: the larger, the weaker the penalty.
             balanced: whether classes weigh alike, however common they are.
         """
-        from sklearn.linear_model import LogisticRegression
-
-        solver = LogisticRegression(
-            C=strength,
-            solver="newton-cg",
-            tol=_TOLERANCE,
-            max_iter=self.iterations,
-            class_weight="balanced" if balanced else None,
-        )
         truth = self.answers.truth
         if self.kind is Kind.SINGLE:
-            return Coefficients(*self._solved(solver, truth.argmax(1), truth.shape[1]))
-        pairs = [self._solved(solver, column.astype(int), 2) for column in truth.T]
+            return Coefficients(*self._solved(truth.argmax(1), truth.shape[1], strength, balanced))
+        pairs = [self._solved(column.astype(int), 2, strength, balanced) for column in truth.T]
         slopes = np.stack([slope[:, 1] - slope[:, 0] for slope, _ in pairs], axis=1)
         return Coefficients(slopes, np.array([level[1] - level[0] for _, level in pairs]))
 
     def _solved(
-        self, solver: Any, answers: NDArray[Any], classes: int
+        self, answers: NDArray[np.int64], classes: int, strength: float, balanced: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Slopes (columns, classes) and intercepts (classes); classes without a clip are never answered."""
         from sklearn.exceptions import ConvergenceWarning
@@ -166,6 +178,7 @@ class Regressions:
         if len(found) < 2 or not self.rows.shape[1]:
             intercepts[found] = 0.0
             return slopes, intercepts
+        solver = self._solver(strength, self._even(answers) if balanced else None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # clips that were held out say what is good enough
             solver.fit(self.rows, answers, sample_weight=self.answers.weight)
@@ -177,3 +190,28 @@ class Regressions:
         absent = ~np.isin(np.arange(classes), found)
         intercepts[absent] += intercepts[found].min()
         return slopes, intercepts
+
+    @property
+    def _by_passes(self) -> bool:
+        return self.rows.shape[0] > MANY and hasattr(self.rows, "toarray")
+
+    def _solver(self, strength: float, class_weight: "str | dict[int, float] | None") -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        if isinstance(class_weight, dict):
+            # the same optimum: weights as much smaller as the penalty is weaker
+            scale = max(max(class_weight.values()) / _STABLE, 1.0)
+            strength, class_weight = strength * scale, {one: value / scale for one, value in class_weight.items()}
+        how: dict[str, Any] = {"C": strength, "tol": _TOLERANCE, "class_weight": class_weight}
+        if self._by_passes:
+            passes = min(self.iterations, 16, max(8, ceil(_VISITS / self.rows.shape[0])))
+            return LogisticRegression(solver="saga", max_iter=passes, random_state=0, **how)
+        return LogisticRegression(solver="newton-cg", max_iter=self.iterations, **how)
+
+    def _even(self, answers: NDArray[np.int64]) -> "str | dict[int, float]":
+        """Weights of the classes that make them equally common, in passes as far as that goes."""
+        if not self._by_passes:
+            return "balanced"
+        found = np.unique(answers)
+        often = np.bincount(answers, weights=self.answers.weight)[found]
+        return dict(zip(found.tolist(), np.minimum(often.sum() / (len(found) * often), _HEAVIEST), strict=True))

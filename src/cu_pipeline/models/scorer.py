@@ -26,5 +26,5 @@ class Scorer:
         return logits_to_probabilities(self._model.logits(features), self.bundle.kind, self.bundle.temperature)
 
     def decide(self, probabilities: Probabilities, clip_ids: Sequence[str] | None = None) -> Decided:
-        """Name the likeliest class, or all classes over their thresholds."""
+        """Name the likeliest class, where it is over its threshold if it has one, or all classes over theirs."""
         return decide(probabilities, self.bundle.answers, self.bundle.thresholds, clip_ids)

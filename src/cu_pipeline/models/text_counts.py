@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from typing import Any, Final, Self
 
 import numpy as np
@@ -18,6 +19,12 @@ _MOST: Final = 200_000
 
 _FEWEST: Final = (1, 2)
 """Texts that a word, and a sequence of characters, must be in."""
+
+_LEAST_SHARE: Final = 1 / 20_000
+"""Of many texts, those that a column must be in, two at least: what is rarer tells little, and most columns are."""
+
+_BLOCK: Final = 20_000
+"""Texts that are counted at a time, which bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +48,37 @@ class TextCounts:
     @classmethod
     def fit(cls, texts: Sequence[str]) -> Self:
         """Choose the columns from texts; of none there are none."""
+        return cls.learn(texts)[0]
+
+    @classmethod
+    def learn(cls, texts: Sequence[str], *, many: bool = False) -> tuple[Self, Any]:
+        """Choose the columns from texts, and count in these, which are read once for both.
+
+        Args:
+            texts: to learn from.
+            many: whether they, or those that they are a sample of, are so many that rare columns are left out.
+
+        Returns:
+            The counts, and what `matrix` says of the texts; of many as float32.
+        """
+        from scipy import sparse
+
+        blocks = [_counted(texts[start : start + _BLOCK]) for start in range(0, len(texts), _BLOCK)]
         kept, rarity = [], []
-        for place, (counter, fewest) in enumerate(zip(_counters(), _FEWEST, strict=True)):
-            seen = _document_frequencies(counter.transform(texts)) if len(texts) else np.zeros(0, dtype=np.int64)
+        precision = np.float32 if many else np.float64
+        for place, few in enumerate(_FEWEST):
+            fewest = max(2, ceil(len(texts) * _LEAST_SHARE)) if many else few
+            seen = np.zeros(_COLUMNS, dtype=np.int64)
+            for block in blocks:
+                seen += np.bincount(block[place].indices, minlength=_COLUMNS)
             usual = np.flatnonzero(seen >= fewest)
             usual = np.sort(usual[np.argsort(-seen[usual], kind="stable")[:_MOST]])
             kept.append(usual + place * _COLUMNS)
             rarity.append(np.log((1 + len(texts)) / (1 + seen[usual])) + 1)
-        return cls(np.concatenate(kept).astype(np.int64), np.concatenate(rarity).astype(np.float32))
+        found = cls(np.concatenate(kept).astype(np.int64), np.concatenate(rarity).astype(np.float32))
+        weighed = [found._weighed(block).astype(precision, copy=False) for block in blocks]
+        weighed = weighed or [sparse.csr_matrix((0, len(found.columns)), dtype=precision)]
+        return found, weighed[0] if len(weighed) == 1 else sparse.vstack(weighed, format="csr")
 
     @classmethod
     def load(cls, weights: Weights) -> Self:
@@ -61,22 +91,26 @@ class TextCounts:
 
     def matrix(self, texts: Sequence[str]) -> Any:
         """Count in texts: sparse float64 (n, m)."""
+        return self._weighed(_counted(texts))
+
+    def _weighed(self, counts: Sequence[Any]) -> Any:
+        """Weigh the counts of all hashes of each kind, as float32, by the columns that are kept."""
         from scipy import sparse
         from sklearn.preprocessing import normalize
 
         parts = []
-        for place, counter in enumerate(_counters()):
+        for place, every in enumerate(counts):
             mine = (self.columns >= place * _COLUMNS) & (self.columns < (place + 1) * _COLUMNS)
-            counted = counter.transform(texts)[:, self.columns[mine] - place * _COLUMNS]
+            counted = every[:, self.columns[mine] - place * _COLUMNS].astype(np.float64)
             counted.data = 1 + np.log(counted.data)
             weighted = counted @ sparse.diags(self.rarity[mine].astype(np.float64))
             parts.append(normalize(weighted) if mine.any() else weighted)
         return sparse.hstack(parts, format="csr") / np.sqrt(len(parts))
 
 
-def _document_frequencies(counted: Any) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = np.bincount(counted.indices, minlength=counted.shape[1])
-    return found
+def _counted(texts: Sequence[str]) -> list[Any]:
+    """How often each hash of each kind is in texts: sparse (n, hashes); whole numbers, which float32 holds."""
+    return [counter.transform(texts).astype(np.float32) for counter in _counters()]
 
 
 @cache

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,16 +9,15 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.records import Split
+from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.extractor import Extractor, shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.calibration import calibrate
 from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions, family
-from cu_pipeline.models.family import Candidate, Examples, Family, Fitted, Logits, Targets, soft_targets
-from cu_pipeline.models.logistic import hard_labels
-from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
+from cu_pipeline.models.family import Candidate, Examples, soft_targets
 from cu_pipeline.models.selection import Selection, Selector
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
     Raises:
         ConfigurationError: no labelled clip is in the training split.
     """
-    own = labels.loc[labels["capability"] == name, ["clip_id", "label", "probabilities"]]
+    own = labels.loc[labels["capability"] == name, ["clip_id", "label", "probabilities", "source"]]
     joined = clips.merge(own, on="clip_id", validate="one_to_one").sort_values("clip_id", ignore_index=True)
     usable = joined[joined["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])]
     if not (usable["split"] == Split.TRAIN.value).any():
@@ -104,7 +104,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
         ({"descriptions": described} if described else {})
         | {
             "code": {one.name: one.learner.revision for one in candidates},
-            "capability": [data.name, data.capability.kind.value, list(data.capability.classes)],
+            "capability": [data.name, data.capability.kind.value, list(data.capability.classes), *_goal(data)],
             "rows": rows.to_numpy().tolist(),
             "extractors": {name: extractors[name].identity.fingerprint for name in extractors if name in read},
             "options": {one.name: one.options.model_dump() for one in candidates},
@@ -159,12 +159,14 @@ def train(
     else:
         selection = _only(candidates[0], training, validation, capability.kind, seed)
     chosen, fitted = selection.candidate, selection.fitted
-    scale, bars = _calibrated(fitted, training, validation, capability, chosen)
+    order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
+    people = (data.clips["source"] == AnnotatorKind.HUMAN.value).to_numpy()[order]
+    parts = (training.only(chosen.inputs), validation.only(chosen.inputs))
+    scale, bars = calibrate(data.name, capability, (fitted, chosen.learner), parts, people)
     _log.info("%s: %s", data.name, _told(selection, training, validation))
     keys = content_keys(data.clips)
     learned_from, unseen = tuple(sorted(set(keys))), fitted.cross_fitted
     if unseen is not None:
-        order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
         place = {key: row for row, key in reversed(list(enumerate(keys.iloc[order])))}
         unseen = unseen[[place[key] for key in learned_from]]
     return Bundle(
@@ -182,6 +184,7 @@ def train(
         learned_from=learned_from,
         unlabelled=data.unlabelled,
         scope=capability.scope,
+        decision=capability.decision,
         candidates=tuple(one.to_json() for one in selection.scores),
         cross_fitted=unseen,
     )
@@ -235,39 +238,10 @@ def _told(selection: Selection, training: Examples, validation: Examples) -> str
     return f"{how}; family {selection.candidate.name}" + (f" (loss: {', '.join(losses)})" if losses else "")
 
 
-def _calibrated(
-    fitted: Fitted, training: Examples, validation: Examples, capability: Capability, chosen: Candidate
-) -> tuple[float, dict[str, float]]:
-    """Set temperature and thresholds on predictions of clips that the predicting model has not seen."""
-    own = (training.only(chosen.inputs), validation.only(chosen.inputs))
-    logits, targets = unseen_predictions(fitted, chosen.learner, *own, capability.kind)
-    scale = temperature(logits, targets, capability.kind)
-    if capability.kind is not Kind.MULTI:
-        return scale, {}
-    return scale, thresholds(logits_to_probabilities(logits, capability.kind, scale), targets, capability.classes)
-
-
-def unseen_predictions(
-    fitted: Fitted, learner: Family, training: Examples, validation: Examples, kind: Kind
-) -> tuple[Logits, Targets]:
-    """What a model says of clips that it, or those that speak for it, have not seen, and what it should say.
-
-    These are its cross-fitted predictions, as far as it has any, else those of the validation clips.
-
-    Args:
-        fitted: the model.
-        learner: its family.
-        training: what it learned from, with the features that it reads.
-        validation: what chose between epochs.
-        kind: of the capability.
-    """
-    if fitted.cross_fitted is None:
-        if not len(validation):
-            return validation.targets, validation.targets
-        return learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
-    truth = hard_labels(np.r_[training.targets, validation.targets], kind).truth
-    asked = np.isfinite(fitted.cross_fitted).all(axis=1)
-    return fitted.cross_fitted[asked], truth[asked].astype(np.float32)
+def _goal(data: TrainingData) -> list[dict[str, Any]]:
+    """What thresholds are set for, and by whose labels; nothing where there is no goal, as before there were any."""
+    goal = data.capability.decision
+    return [goal.model_dump(mode="json") | {"by": data.clips["source"].tolist()}] if goal.is_set else []
 
 
 def _use_threads(threads: int) -> None:

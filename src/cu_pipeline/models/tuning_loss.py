@@ -12,12 +12,13 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import Split
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.models.calibration import unseen_predictions
 from cu_pipeline.models.expert_pool import mean_loss
 from cu_pipeline.models.family import Examples, Family
 from cu_pipeline.models.folds import Fold, grouped_folds
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import temperature
-from cu_pipeline.models.training import TrainingData, labelled_examples, unseen_predictions
+from cu_pipeline.models.training import TrainingData, labelled_examples
 
 WORST: Final = 1000.0
 """The loss of a model whose scores are no numbers, or are further off than this."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cu_pipeline.evaluation.metrics import answers_in_words
 from cu_pipeline.evaluation.skill import learned_nothing
 from cu_pipeline.reports.figures import words
 
@@ -36,6 +37,7 @@ class Headline:
         challenger: the model that was trained last, where another one is served.
         served: whether the model is served.
         remark: that it is no better than the majority; "" where it is.
+        answered: in words, how many of the clips it answers, and how well; "": it answers all.
     """
 
     capability: str
@@ -45,6 +47,7 @@ class Headline:
     challenger: Challenger | None = None
     served: bool = True
     remark: str = ""
+    answered: str = ""
 
     @property
     def baseline_in_words(self) -> str:
@@ -56,6 +59,7 @@ class Headline:
 
     def __str__(self) -> str:
         own = f"test accuracy {self.accuracy:.3f}, macro-F1 {self.macro_f1:.3f}"
+        own += f", {self.answered}" if self.answered else ""
         own += f": {self.remark}" if self.remark else ""
         beside = [str(self.challenger)] if self.challenger else [] if self.served else ["not served"]
         return "; ".join([own, self.baseline_in_words or "no baseline was measured", *beside])
@@ -72,6 +76,7 @@ def headlines(metrics: Mapping[str, Mapping[str, Any]]) -> list[Headline]:
             _challenger(found.get("challenger")),
             found.get("served", True),
             learned_nothing(found) or "",
+            answers_in_words(found["test"]["answers"]) if "answers" in found["test"] else "",
         )
         for name, found in metrics.items()
         if "test" in found

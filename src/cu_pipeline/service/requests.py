@@ -248,7 +248,9 @@ async def _refuse(send: Send, status: HTTPStatus, error: str, reason: str) -> No
 class Answer(BaseModel):
     """What one capability's model says about a clip."""
 
-    label: str = Field(description="the decision; classes of a multi-label capability are joined by '|'")
+    label: str = Field(
+        description="the decision; classes of a multi-label capability are joined by '|'; 'abstain': none"
+    )
     probabilities: dict[str, float] = Field(description="class -> probability")
     model_version: str = Field(description="content hash of the bundle that answered")
 

@@ -4,6 +4,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.labeling.people import label_errors
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 from cu_pipeline.sample.clip_plans import plan_world
@@ -121,3 +122,22 @@ def test_captions_that_say_nothing_and_lone_classes_are_no_error(clips, votes) -
         said = votes(*((clip, "ann", "a") for clip in captions))
         found = suspect_labels(clips(captions), said, topic, PeopleOptions(), ErrorOptions(), 0)["topic"]
         assert found["clips"] == len(captions)
+
+
+def test_of_many_captions_a_sample_is_learned_from_and_all_labels_are_looked_at(
+    clips, votes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    random = np.random.default_rng(4)
+    classes = {name: [f"{name}{word}" for word in range(6)] for name in "vw"}
+    truth = {f"c{place:03}": "vw"[place % 2] for place in range(400)}
+    captions = {clip: _stated(random, right, classes) for clip, right in truth.items()}
+    wrong = sorted(truth)[::40]
+    labels = truth | {clip: "w" if truth[clip] == "v" else "v" for clip in wrong}
+    gold = votes(*((clip, "label", label) for clip, label in labels.items()))
+    monkeypatch.setattr(label_errors, "MOST_LEARNED", 150)
+    with caplog.at_level("INFO"):
+        found = suspect_labels(clips(captions), gold, {"topic": Capability(classes=("v", "w"))},
+                               PeopleOptions(), ErrorOptions(), 0)["topic"]  # fmt: skip
+    assert found["clips"] == 400
+    assert len({one["clip_id"] for one in found["suspects"]} & set(wrong)) >= 6, "of 10"
+    assert "topic: what captions tell of the labels of 400 clips is learned from 150 of 320 others" in caplog.text

@@ -10,6 +10,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.decision_goal import DecisionGoal
 from cu_pipeline.datasets.tables import JSONFile, ParquetTable
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
@@ -273,6 +274,21 @@ def test_a_worse_model_is_not_promoted(world, caption_reader, contrary):
 def test_a_model_that_is_as_good_is_not_promoted(world, caption_reader):
     decision = decide(world, replace(caption_reader, temperature=2.0), caption_reader)
     assert (decision["decision"], decision["effect"]) == ("keep", 0)
+
+
+def test_a_model_that_keeps_to_a_changed_decision_is_promoted_unless_it_is_worse(world, caption_reader, contrary):
+    bars = {"cooking": 1.0, "sport": 1.0}
+    careful = replace(caption_reader, thresholds=bars, decision=DecisionGoal(abstain_below=0.99))
+    decision = decide(world, careful, caption_reader)
+    assert (decision["decision"], decision["effect"]) == ("promote", 0), "what it leaves out is not held against it"
+    assert "`decision` was changed" in decision["reasons"][0]
+    worse = decide(world, replace(contrary, decision=careful.decision), caption_reader)
+    assert (worse["decision"], "is worse" in worse["reasons"][0]) == ("keep", True)
+    found = run(world, careful, caption_reader)
+    assert set(found["predictions"]["label"]) == {"abstain"}
+    assert found["metrics"]["topic"]["test"]["answers"]["coverage"] == 0
+    assert found["metrics"]["topic"]["test"]["accuracy"] == 1
+    assert found["metrics"]["topic"]["skill"]["accuracy_gain"] == 0.5
 
 
 def test_a_model_that_is_better_by_luck_is_not_promoted(world, caption_reader, contrary):

@@ -71,3 +71,18 @@ def test_a_champion_decides_by_its_own_thresholds_and_its_label_stays(world, cap
     assert source.confidence == pytest.approx(found["probability"], abs=1e-5)
     assert set(expected) == {"none", "sport"}
     assert set(loose["label"]) >= {"cooking", "sport"}
+
+
+def test_a_champion_that_would_abstain_speaks_as_a_source_of_labels(world, caption_reader) -> None:
+    """How sure a source must be is for the guarantee to say."""
+    world.store_features(world.clips)
+    topic = {"topic": caption_reader.answers}
+    champion = replace(caption_reader, learned_from=("0",))
+    silent = replace(champion, thresholds=dict.fromkeys(champion.classes, 1.0))
+    found, other = (
+        annotate_by_champions(lambda _: world.clips, {"topic": one}, world.store, topic, 0.0)[0]
+        for one in (champion, silent)
+    )
+    assert other["label"].tolist() == found["label"].tolist()
+    assert "abstain" not in set(found["label"])
+    assert other["probability"].tolist() == found["probability"].tolist()

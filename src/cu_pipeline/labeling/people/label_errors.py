@@ -1,3 +1,4 @@
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +18,11 @@ _TOKENS: Final = r"\w+|[^\w\s]"
 
 _AGAINST: Final = 2.0
 """How much likelier captions must make another answer, for a label to be listed that people do not doubt."""
+
+MOST_LEARNED: Final = 10_000
+"""Captions that each fold's classifier learns from, at most; the labels of all clips are looked at."""
+
+_log = logging.getLogger(__name__)
 
 
 def suspect_labels(
@@ -59,6 +65,11 @@ def suspect_labels(
         given = people_say(mine, judged, capability, people).probabilities
         even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
         doubted = (1 - options.slip) * given + options.slip * even
+        if (others := len(judged) - -(-len(judged) // options.folds)) > MOST_LEARNED:
+            _log.info(
+                "%s: what captions tell of the labels of %d clips is learned from %d of %d others, drawn at random",
+                name, len(judged), MOST_LEARNED, others,
+            )  # fmt: skip
         told = caption_probabilities(texts.loc[judged].tolist(), given, capability, options.folds, seed)
         evidence = without_prior(told, given, capability.kind)
         together = _together(doubted, evidence, capability.kind)
@@ -83,6 +94,8 @@ def caption_probabilities(
     texts: Sequence[str], given: NDArray[np.float64], capability: Capability, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Predict class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
+
+    Of more than `MOST_LEARNED` others a random sample is learned from.
 
     Args:
         texts: n captions.
@@ -134,15 +147,18 @@ def _out_of_fold(
     result = np.tile(shares, (len(texts), 1))
     for one in np.unique(fold):
         others, mine = fold != one, fold == one
-        present = np.unique(answers[others])
-        if len(present) < 2 or not any(str(text).strip() for text in documents[others]):
+        learned = np.flatnonzero(others)
+        if len(learned) > MOST_LEARNED:
+            learned = np.random.default_rng([seed, one]).choice(learned, MOST_LEARNED, replace=False)
+        present = np.unique(answers[learned])
+        if len(present) < 2 or not any(str(text).strip() for text in documents[learned]):
             continue
         model = make_pipeline(
             TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
         with threadpool_limits(1):  # threads only wait for one another here, the longer the busier the machine
-            model.fit(documents[others], answers[others])
+            model.fit(documents[learned], answers[learned])
         known = shares[present].sum()
         result[np.ix_(mine, present)] = 0.02 * shares[present] + 0.98 * known * model.predict_proba(documents[mine])
     return result

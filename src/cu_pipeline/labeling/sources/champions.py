@@ -6,8 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.decision import as_json
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision import as_json, decide
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
 from cu_pipeline.features.clip_features import has_features, read_features
 from cu_pipeline.features.store import FeatureStore
@@ -91,7 +91,10 @@ def _annotations(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price
         return
     scorer = Scorer(bundle)
     probabilities = scorer.probabilities(read_features(clips, store, bundle.inputs))
-    decided = scorer.decide(probabilities, clips["clip_id"].tolist())
+    bars = (
+        bundle.thresholds if bundle.kind is Kind.MULTI else {}
+    )  # how sure a source must be is for the guarantee to say
+    decided = decide(probabilities, bundle.answers, bars, clips["clip_id"].tolist())
     for row, clip_id in enumerate(clips["clip_id"]):
         yield {
             "clip_id": clip_id,

@@ -1,6 +1,6 @@
 import json
 import logging
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
-from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
@@ -30,9 +30,6 @@ from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
-
-_NOTHING: Final = "{}"
-"""Predictions, labels and versions of a clip where there is no model."""
 
 
 def find_champions(
@@ -206,7 +203,7 @@ def measure_models(
         report[name] = {"model_version": models[name].version} | measured
         if len(answers["test"]):
             units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"], truth.shares, units).to_json()
+            report[name]["skill"] = skill(answers["test"].always_answered(), truth.shares, units).to_json()
     return report
 
 
@@ -274,25 +271,25 @@ def describe_reference(
     inputs = [one for one in inputs_of([*bundles.values(), *shown.values()]) if _is_stored(known, store, one)]
     features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
     vectors, parts = embedding(features, len(known))
-    said = dict(iter(as_unseen(predictions, known, shown).groupby("clip_id")))
-    rows = [said.get(clip_id) for clip_id in known["clip_id"]]
+    said = as_unseen(predictions, known, shown)
     reference = known.assign(
         text_length=known["text"].str.len().astype("float64"),
         embedding=list(vectors),
         parts=json.dumps(parts),
-        predictions=[_by_capability(row, "probabilities") for row in rows],
-        labels=[_by_capability(row, "label") for row in rows],
-        versions=[_by_capability(row, "model_version") for row in rows],
+        predictions=_by_capability(said, known["clip_id"], "probabilities"),
+        labels=_by_capability(said, known["clip_id"], "label"),
+        versions=_by_capability(said, known["clip_id"], "model_version"),
     )
     return table(reference, REFERENCE)
 
 
-def _by_capability(rows: pd.DataFrame | None, column: str) -> str:
-    """A clip's predictions as a JSON object: capability -> value."""
-    if rows is None:
-        return _NOTHING
+def _by_capability(rows: pd.DataFrame, clip_ids: "pd.Series[str]", column: str) -> list[str]:
+    """Each clip's predictions as a JSON object: capability -> value."""
     values = rows[column].map(json.loads) if column == "probabilities" else rows[column]
-    return json.dumps(dict(zip(rows["capability"], values, strict=True)))
+    found: dict[str, dict[str, Any]] = {}
+    for clip_id, capability, value in zip(rows["clip_id"], rows["capability"], values, strict=True):
+        found.setdefault(clip_id, {})[capability] = value
+    return [json.dumps(found.get(clip_id, {})) for clip_id in clip_ids]
 
 
 def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> bool:
@@ -330,4 +327,6 @@ def _summary(report: dict[str, Any]) -> str:
         others = {"challenger": report["challenger"]["test"]["accuracy"]} | others
     told = ", ".join(f"{name} {accuracy:.3f}" for name, accuracy in others.items())
     who = "served model" if report["served"] else "model"
+    if "answers" in test:
+        told = f"{answers_in_words(test['answers'])}; {told}"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"

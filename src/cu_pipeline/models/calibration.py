@@ -1,0 +1,108 @@
+"""What is set on predictions of clips that a model has not seen: its temperature, and the thresholds of its classes."""
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.decision_goal import DecisionGoal, GoalTarget
+from cu_pipeline.models.family import Examples, Family, Fitted, Logits, Targets
+from cu_pipeline.models.goal_thresholds import NEVER, GoalThreshold, Unseen, goal_thresholds
+from cu_pipeline.models.logistic import hard_labels
+from cu_pipeline.models.probabilities import logits_to_probabilities, temperature, thresholds
+
+_log = logging.getLogger(__name__)
+
+
+def calibrate(
+    name: str,
+    capability: Capability,
+    model: tuple[Fitted, Family],
+    parts: tuple[Examples, Examples],
+    by_people: NDArray[np.bool_],
+) -> tuple[float, dict[str, float]]:
+    """Set temperature and thresholds on predictions of clips that the predicting model has not seen.
+
+    Args:
+        name: of the capability, for messages.
+        capability: with its classes and what its answers shall keep to.
+        model: as fitted, and its family.
+        parts: training and validation clips, with the features that it reads.
+        by_people: (n) of these, training clips first: whose labels are people's. Others prove no precision or recall.
+
+    Returns:
+        The temperature, and class -> threshold.
+    """
+    logits, targets = unseen_predictions(*model, *parts, capability.kind)
+    scale = temperature(logits, targets, capability.kind)
+    probabilities = logits_to_probabilities(logits, capability.kind, scale)
+    bars: dict[str, float] = {}
+    if capability.kind is Kind.MULTI:
+        bars = thresholds(probabilities, targets, capability.classes)
+    goal = capability.decision
+    if goal.target is not None:
+        rows = _unseen_rows(model[0], *parts)
+        judged = by_people[rows]
+        units = parts[0].joined(parts[1]).units[rows]
+        truth = hard_labels(targets, capability.kind).truth
+        unseen = Unseen(probabilities[judged], truth[judged], units[judged], capability.kind)
+        bars |= _kept(name, goal, goal_thresholds(unseen, capability.classes, goal))
+    if goal.abstain_below:
+        bars = {one: max(bars.get(one, 0.0), goal.abstain_below) for one in capability.classes}
+    return scale, bars
+
+
+def unseen_predictions(
+    fitted: Fitted, learner: Family, training: Examples, validation: Examples, kind: Kind
+) -> tuple[Logits, Targets]:
+    """What a model says of clips that it, or those that speak for it, have not seen, and what it should say.
+
+    These are its cross-fitted predictions, as far as it has any, else those of the validation clips.
+
+    Args:
+        fitted: the model.
+        learner: its family.
+        training: what it learned from, with the features that it reads.
+        validation: what chose between epochs.
+        kind: of the capability.
+    """
+    if fitted.cross_fitted is None:
+        if not len(validation):
+            return validation.targets, validation.targets
+        return learner.load(fitted.config, fitted.weights).logits(validation.features), validation.targets
+    truth = hard_labels(np.r_[training.targets, validation.targets], kind).truth
+    asked = np.isfinite(fitted.cross_fitted).all(axis=1)
+    return fitted.cross_fitted[asked], truth[asked].astype(np.float32)
+
+
+def _unseen_rows(fitted: Fitted, training: Examples, validation: Examples) -> NDArray[np.int64]:
+    """Positions, training clips first, of the clips that `unseen_predictions` tells of."""
+    if fitted.cross_fitted is None:
+        return np.arange(len(training), len(training) + len(validation))
+    return np.flatnonzero(np.isfinite(fitted.cross_fitted).all(axis=1))
+
+
+def _kept(name: str, goal: DecisionGoal, found: Mapping[str, GoalThreshold]) -> dict[str, float]:
+    """The thresholds that keep the goal; a class without one is never named for precision's sake."""
+    kept: dict[str, float] = {}
+    precise = goal.target is GoalTarget.PRECISION
+    for label, one in found.items():
+        if one.value is not None:
+            kept[label] = one.value
+            continue
+        if precise:
+            kept[label] = NEVER
+        _log.warning(
+            "%s: no threshold of %r is known to keep a %s of %g with %g %% confidence (%d units with people's labels), "
+            "so %s. More labels, a better model or a lower `decision.at_least` would do",
+            name,
+            label,
+            goal.target,
+            goal.at_least,
+            100 * goal.confidence,
+            one.units,
+            "it is never answered" if precise else "it is answered as if there were no goal",
+        )
+    return kept
