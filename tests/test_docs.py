@@ -70,8 +70,8 @@ def flatten(value, prefix=""):
 
 
 @cache
-def base_parameters():
-    files = sorted((ROOT / "conf/base").glob("parameters*.yml"))
+def stated_parameters():
+    files = [*sorted((ROOT / "conf/base").glob("parameters*.yml")), ROOT / "conf/gpu/parameters.yml"]
     return {path for file in files for path in flatten(yaml.safe_load(file.read_text(encoding="utf-8")))}
 
 
@@ -86,7 +86,7 @@ def quoted_parameters(text):
     """Give the paths of `--params` and `PARAMS=`, and those in backticks that begin like a group of parameters."""
     for given in re.findall(r'--params[ =]"?([^"`\s]+)|\bPARAMS="?([^"`\s]+)', text):
         yield from (pair.partition("=")[0] for pair in re.split(r",(?=[a-z_.]+=)", "".join(given)))
-    groups = "|".join(sorted({path.split(".")[0] for path in base_parameters()} - {"capabilities"}))
+    groups = "|".join(sorted({path.split(".")[0] for path in stated_parameters()} - {"capabilities"}))
     yield from re.findall(rf"`((?:{groups})\.[a-z_0-9.]+)(?::[^`]*)?`", text)
 
 
@@ -114,7 +114,7 @@ def test_kedro_commands_and_pipelines_exist(page):
 
 @each_page
 def test_parameters_exist(page):
-    known = base_parameters() | sample_parameters() | {FEED}  # which conf/base leaves to params.yaml
+    known = stated_parameters() | sample_parameters() | {FEED}  # which conf leaves to params.yaml
     named = set(quoted_parameters(page.read_text(encoding="utf-8")))
     files = {name for name in named if name.endswith((".yml", ".json", ".py", ".md"))}
     assert named - known - files == set()

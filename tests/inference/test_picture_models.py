@@ -89,7 +89,8 @@ def fit(clips, store, monkeypatch):
     monkeypatch.setitem(FAMILIES, "brightness", Brightness)
     names = ["bright" if number % 2 else "dark" for number in range(9)]
     labels = pd.DataFrame(
-        {"clip_id": clips["clip_id"], "capability": "light", "label": names, "probabilities": ""}, index=clips.index
+        {"clip_id": clips["clip_id"], "capability": "light", "label": names, "probabilities": "", "source": "human"},
+        index=clips.index,
     )
     data = training_data("light", DARK_OR_BRIGHT, clips, labels)
 
