@@ -1,12 +1,15 @@
 import logging
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.models.tiny_networks import DEVICE, WORDS, tiny_text
+import torch
+from tests.models.tiny_networks import DEVICE, WORDS, tiny_text, tiny_video
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
@@ -17,6 +20,7 @@ from cu_pipeline.models.family import Examples
 from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Course
 from cu_pipeline.models.fit_job import last_checkpoint
 from cu_pipeline.models.text_family import Text, TextOptions, joined_texts
+from cu_pipeline.models.text_task import longest_text
 
 CLASSES = ["yes", "no", "maybe"]
 
@@ -213,6 +217,7 @@ def test_a_changed_checkpoint_is_another_fit(tmp_path):
 FIT = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np, torch
 from safetensors.numpy import save_file
 sys.path.insert(0, sys.argv[1])
@@ -252,3 +257,73 @@ def test_a_process_that_was_killed_outright_goes_on_to_the_same_weights(checkpoi
     for name in ("killed", "whole"):
         assert fit(name).wait() == 0
     assert (tmp_path / "killed.st").read_bytes() == (tmp_path / "whole.st").read_bytes()
+
+
+def damaged(checkpoint, tmp_path, how):
+    """A copy of a checkpoint with something wrong."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "checkpoint"))
+    weights = folder / "model.safetensors"
+    if how == "truncated":
+        weights.write_bytes(weights.read_bytes()[:2000])
+    if how == "no tokenizer":
+        for path in folder.glob("tokenizer*"):
+            path.unlink()
+    if how == "damaged tokenizer":
+        (folder / "tokenizer.json").write_text("{}")
+    if how == "video":
+        shutil.rmtree(folder)
+        tiny_video(folder)
+    if how == "another tokenizer":
+        narrow = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        BertForSequenceClassification(BertConfig(vocab_size=10, **narrow)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("truncated", "cannot be loaded .SafetensorError"),
+        ("no tokenizer", "it has none of tokenizer.json"),
+        ("damaged tokenizer", "cannot be loaded .KeyError"),
+        ("video", "cannot be loaded .ValueError"),
+        ("another tokenizer", "its tokenizer knows 40 tokens, and its network only 10"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_fitted_is_told(checkpoint, tmp_path, how, words):
+    chosen = options(damaged(checkpoint, tmp_path, how), epochs=1)
+    with pytest.raises(ConfigurationError, match=words):
+        Text().fit(said(8, 0), said(4, 1), Kind.SINGLE, chosen, seed=0)
+
+
+def test_layers_that_a_network_lacks_are_told_with_those_that_it_has(checkpoint):
+    chosen = options(checkpoint, lora={"targets": ["q_proj"]})
+    with pytest.raises(ConfigurationError, match="fits no layer .* dense, key, query, value"):
+        Text().fit(said(8, 0), said(4, 1), Kind.SINGLE, chosen, seed=0)
+
+
+def test_texts_are_cut_to_what_the_network_reads(checkpoint, caplog):
+    def long(words):
+        values = np.array([" ".join(words)] * 2, dtype=object)
+        return Examples(ClipFeatures({"caption_text": Feature(values, np.ones(2, dtype=bool))}, 2), np.eye(2))
+
+    with caplog.at_level(logging.INFO):
+        chosen = options(checkpoint, epochs=1, max_tokens=512)
+        fitted = Text().fit(long(["yes"] * 300), long(["no"] * 300), Kind.SINGLE, chosen, seed=0)
+    assert "train.text.max_tokens=512 is more than the network reads: 64 it is" in caplog.text
+    assert fitted.config["max_tokens"] == 64
+    earlier = Text().load(fitted.config | {"max_tokens": 512}, fitted.weights)
+    assert earlier.logits(long(["yes"] * 300).features).shape == (2, 2)
+
+
+def test_roberta_counts_places_from_behind_padding():
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    narrow = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    network = RobertaForSequenceClassification(RobertaConfig(vocab_size=10, max_position_embeddings=34, **narrow))
+    endless = SimpleNamespace(model_max_length=10**30)
+    assert longest_text(network, endless, 512) == 32
+    network(torch.full((1, 32), 5))
+    with pytest.raises((IndexError, RuntimeError), match="out of"):
+        network(torch.full((1, 33), 5))

@@ -41,14 +41,15 @@ def tokenizer_of(folder: Path) -> Any:
     """Load a checkpoint's tokenizer.
 
     Raises:
-        ConfigurationError: it has none that can pad.
+        ConfigurationError: it has none that knows words and can pad.
     """
     from transformers import AutoTokenizer
 
     with loading(folder):
-        if not any(any(folder.glob(pattern)) for pattern in _VOCABULARIES):
-            raise ValueError(f"it has none of {', '.join(_VOCABULARIES)}")  # transformers would make one up
         found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        absent = not any(any(folder.glob(pattern)) for pattern in _VOCABULARIES)
+        if absent and len(found) <= len(found.all_special_tokens) + 1:  # transformers makes an empty one up
+            raise ValueError(f"it has none of {', '.join(_VOCABULARIES)}")
         if found.pad_token_id is None:
             raise ValueError("the tokenizer has no token to pad with")
         return found

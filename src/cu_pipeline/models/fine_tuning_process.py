@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import History
@@ -149,7 +150,18 @@ def _adapted(network: Any, options: FineTuningOptions) -> Any:
         network.enable_input_require_grads()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return get_peft_model(network, config)
+        try:
+            return get_peft_model(network, config)
+        except ValueError as error:
+            layers = sorted({name.rpartition(".")[2] for name, one in network.named_modules() if _is_linear(one)})
+            raise ConfigurationError(
+                f"lora.targets={lora.targets!r} fits no layer of the network; allowed: all-linear, or some of "
+                f"{', '.join(layers)}"
+            ) from error
+
+
+def _is_linear(module: Any) -> bool:
+    return isinstance(module, torch.nn.Linear)
 
 
 def _array(value: Tensor) -> Any:
