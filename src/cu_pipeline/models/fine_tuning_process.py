@@ -9,15 +9,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.errors import ConfigurationError, CuPipelineError
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import History
-from cu_pipeline.models.fine_tuning import OUT_OF_MEMORY, OutOfDeviceMemoryError
+from cu_pipeline.models.fine_tuning import FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
 from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Collator, Contents, Objective, PlainNetwork
@@ -31,6 +33,8 @@ from cu_pipeline.models.fit_job import (
     write_result,
 )
 from cu_pipeline.models.network_weights import PREFIX, quiet_transformers
+
+_log = logging.getLogger(__name__)
 
 
 def run(folder: Path) -> None:
@@ -82,7 +86,9 @@ def _fit(job: FitJob, folder: Path) -> None:
         arrays = {PREFIX + name: _array(value) for name, value in fitted.state_dict().items()}
         config = {"network": fitted.config.to_diff_dict() | {"model_type": fitted.config.model_type}} | beside
         cost = _cost(job, trainer, started, options.batch_size)
-        write_result(folder, _plain(config), arrays | dict(weights), _history(trainer.state.log_history), cost)
+        history = _history(trainer.state.log_history)
+        _check(job, options, arrays, trainer.state.log_history)
+        write_result(folder, _plain(config), arrays | dict(weights), history, cost)
     trainer.accelerator.wait_for_everyone()
 
 
@@ -109,6 +115,7 @@ def _arguments(job: FitJob, options: FineTuningOptions, folder: Path, *, validat
         # each step is logged, so that a resumed fit has the records of all
         logging_strategy="steps",
         logging_steps=1,
+        logging_nan_inf_filter=False,
         label_names=["labels"],
         prediction_loss_only=True,
         remove_unused_columns=False,
@@ -186,6 +193,24 @@ def _cost(job: FitJob, trainer: ClassifierTrainer, started: float, batch_size: i
     return told | {"processes": job.processes, "clips at a time": job.part}
 
 
+def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log: list[dict[str, float]]) -> None:
+    """Let no weights pass that are no numbers, and say where the fit ran away after the epoch that is kept.
+
+    Raises:
+        ConfigurationError: no epoch had weights that can be used.
+    """
+    lost = [record for record in log if math.isnan(record.get("loss", 0.0) + record.get("eval_loss", 0.0))]
+    if not lost and all(np.isfinite(values).all() for values in arrays.values()):
+        return
+    where = f"in epoch {math.ceil(round(lost[0]['epoch'], 6))}" if lost else "at its end"
+    remedy = f"lower train.{job.task}.learning_rate={options.learning_rate:g}"
+    if options.precision == "float16":
+        remedy += ", or set precision: auto"
+    if not all(np.isfinite(values).all() for values in arrays.values()):
+        raise ConfigurationError(f"train.{job.task}: the loss ran away {where}, and no model came of it: {remedy}")
+    _log.warning("%s: the loss ran away %s; the best epoch before is kept: %s", job.task, where, remedy)
+
+
 def _history(log: list[dict[str, float]]) -> History:
     """A record an epoch: the mean training loss of its steps, the last learning rate, the validation loss."""
     rows: dict[int, dict[str, float]] = {}
@@ -196,9 +221,9 @@ def _history(log: list[dict[str, float]]) -> History:
         if "loss" in record:
             losses.setdefault(epoch, []).append(record["loss"])
             row |= {"loss": sum(losses[epoch]) / len(losses[epoch]), "learning_rate": record["learning_rate"]}
-        if "eval_loss" in record:
+        if math.isfinite(record.get("eval_loss", math.nan)):
             row["val_loss"] = record["eval_loss"]
-    return [row for row in rows.values() if "loss" in row]
+    return [row for row in rows.values() if math.isfinite(row.get("loss", math.nan))]
 
 
 def _release_memory() -> None:
@@ -215,6 +240,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     try:
         run(folder)
+    except CuPipelineError as error:
+        write_text(folder / FAILURE, str(error))
+        sys.exit(1)
     except OutOfDeviceMemoryError:
         (folder / str(OUT_OF_MEMORY)).touch()
         sys.exit(OUT_OF_MEMORY)
