@@ -14,6 +14,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from cu_pipeline.core.atomic import no_space_told
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.progress import Bar
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import Task
@@ -146,7 +147,14 @@ class ClassifierTrainer(Trainer):
         """The loss of a batch, and the outputs where they are asked for."""
         given = dict(inputs)
         labels, weights = given.pop("labels"), given.pop("weights")
-        outputs = model(**self._task.inputs(given, training=model.training))
+        prepared = self._task.inputs(given, training=model.training)
+        try:
+            outputs = model(**prepared)
+        except (ValueError, LookupError, TypeError) as error:
+            raise ConfigurationError(
+                f"the network cannot read what its checkpoint's other files have prepared ({error}): name a checkpoint "
+                "whose tokenizer or processor is the network's own"
+            ) from error
         logits = outputs.logits.float().reshape(labels.shape)
         loss = self._objective(logits, labels, weights, training=model.training)
         return (loss, {"logits": logits}) if return_outputs else loss
