@@ -22,7 +22,14 @@ from cu_pipeline.models.family import History
 from cu_pipeline.models.fine_tuning import FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
-from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Collator, Contents, Objective, PlainNetwork
+from cu_pipeline.models.fine_tuning_trainer import (
+    ClassifierTrainer,
+    Collator,
+    Contents,
+    Objective,
+    PlainNetwork,
+    ran_away,
+)
 from cu_pipeline.models.fit_job import (
     CHECKPOINTS,
     TRAINING,
@@ -199,7 +206,7 @@ def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log:
     Raises:
         ConfigurationError: no epoch had weights that can be used.
     """
-    lost = [record for record in log if math.isnan(record.get("loss", 0.0) + record.get("eval_loss", 0.0))]
+    lost = [record for record in log if ran_away(record, half=options.precision == "float16")]
     if not lost and all(np.isfinite(values).all() for values in arrays.values()):
         return
     where = f"in epoch {math.ceil(round(lost[0]['epoch'], 6))}" if lost else "at its end"

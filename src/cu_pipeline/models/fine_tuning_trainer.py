@@ -160,6 +160,16 @@ class ClassifierTrainer(Trainer):
         return (loss, {"logits": logits}) if return_outputs else loss
 
 
+def ran_away(record: dict[str, float], *, half: bool) -> bool:
+    """Whether a record of the log has a loss that is no number.
+
+    Args:
+        record: of a step or of a validation.
+        half: computed in float16, where a step's loss may overflow; that step is then left out.
+    """
+    return any(math.isnan(record.get(name, 0.0)) for name in ("eval_loss", *(() if half else ("loss",))))
+
+
 class Course(TrainerCallback):
     """Shows how far a fit is, tells the data the epoch, and has checkpoints written from time to time."""
 
@@ -197,7 +207,7 @@ class Course(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop where a loss is no number any more: the weights will never be again."""
-        if any(math.isnan(state.log_history[-1].get(name, 0.0)) for name in ("loss", "eval_loss")):
+        if ran_away(state.log_history[-1], half=args.fp16):
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
