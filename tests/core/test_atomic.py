@@ -103,3 +103,21 @@ def test_a_full_disk_is_told_with_the_file_and_keeps_what_was_there(tmp_path: Pa
     assert "NoSpaceError: no space left to write table (File too large)" in done.stderr
     assert (tmp_path / "table").read_text().startswith("old\n")
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize("limit", [20, 200])
+@pytest.mark.parametrize("library", ["safetensors", "torch"])
+def test_a_full_disk_is_told_whatever_writes(tmp_path, library, limit):
+    writes = {
+        "safetensors": "import numpy, safetensors.numpy as st; st.save_file({'a': numpy.zeros(200000)}, path)",
+        "torch": "import torch; torch.save({'a': torch.zeros(200000)}, path)",
+    }
+    code = (
+        "import resource, signal\nfrom pathlib import Path\nfrom cu_pipeline.core.atomic import atomic_path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit} * 1024,) * 2)\n"
+        f"with atomic_path(Path('table')) as path:\n    {writes[library]}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "NoSpaceError: no space left to write table" in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,10 @@
 from pathlib import Path
 
+import pytest
+from kedro.io import DatasetError
+
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.objects import JSONObject, JSONObjectLog, JSONObjects
 
@@ -31,3 +35,15 @@ def test_a_log_keeps_whole_objects_and_its_bytes(tmp_path: Path) -> None:
     path.write_bytes(written + b'{"torn')
     log.save([OTHER])
     assert log.load() == [ONE, OTHER]
+
+
+@pytest.mark.parametrize("line", ["garbage", "{}", "[1]", ""])
+def test_a_damaged_line_of_a_log_is_told_with_its_number(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "log.jsonl"
+    log = JSONObjectLog(filepath=str(path), of=NAME)
+    log.save([ONE])
+    with path.open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(DatasetError, match="line 2 is damaged") as told:
+        log.load()
+    assert isinstance(told.value.__cause__, StoreError)

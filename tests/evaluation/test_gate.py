@@ -135,6 +135,12 @@ def test_without_protection_or_within_the_margin_a_slice_may_fall():
     assert planted(0.0).decision == "promote"
 
 
+def test_a_protected_column_that_no_clip_has_is_told():
+    assert not any("protected by" in reason for reason in planted(0.0).reasons)
+    reasons = planted(0.0, protected_slices=("metadata.contry",)).reasons
+    assert any("no slice is protected by metadata.contry" in reason for reason in reasons)
+
+
 def test_a_slice_that_falls_but_is_not_shown_to_is_told():
     decision = planted(0.07)
     assert decision.decision == "promote"

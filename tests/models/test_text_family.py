@@ -1,22 +1,27 @@
+import json
 import logging
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.models.tiny_networks import DEVICE, WORDS, tiny_text
+import torch
+from tests.models.tiny_networks import DEVICE, WORDS, tiny_text, tiny_video
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import BundleError, ConfigurationError
+from cu_pipeline.core.errors import BundleError, ConfigurationError, NoSpaceError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.family import Examples
 from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Course
-from cu_pipeline.models.fit_job import last_checkpoint
+from cu_pipeline.models.fit_job import last_checkpoint, mark_complete
 from cu_pipeline.models.text_family import Text, TextOptions, joined_texts
+from cu_pipeline.models.text_task import longest_text
 
 CLASSES = ["yes", "no", "maybe"]
 
@@ -113,13 +118,81 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_weights(checkpoint, tmp_path,
     assert not list(tmp_path.glob("*"))
 
 
+def written(folder, step, processes, best=None):
+    checkpoint = folder / "checkpoints" / f"checkpoint-{step}"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "model.safetensors").write_text("weights")
+    (checkpoint / "trainer_state.json").write_text(json.dumps({"best_global_step": best}))
+    for number in processes:
+        (checkpoint / f"rng_state_{number}.pth").write_text("chance")
+    for number in processes:
+        mark_complete(checkpoint, number)
+    return checkpoint
+
+
 def test_a_checkpoint_that_a_kill_left_unfinished_is_not_used(tmp_path):
-    for step, files in ((3, ["complete.0", "complete.1"]), (6, ["complete.1"])):
-        (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
-        for name in files:
-            (tmp_path / "checkpoints" / f"checkpoint-{step}" / name).touch()
+    written(tmp_path, 3, [0, 1])
+    unfinished = written(tmp_path, 6, [1])
     assert last_checkpoint(tmp_path, processes=2).name == "checkpoint-3"
-    assert not (tmp_path / "checkpoints" / "checkpoint-6").exists()
+    assert not unfinished.exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "trainer_state.json", "rng_state_1.pth", "complete.1"])
+def test_a_checkpoint_that_was_damaged_is_not_used(tmp_path, name):
+    written(tmp_path, 3, [0, 1])
+    last = written(tmp_path, 6, [0, 1])
+    assert last_checkpoint(tmp_path, processes=2) == last
+    (last / name).write_text("wei")
+    assert last_checkpoint(tmp_path, processes=2).name == "checkpoint-3"
+    assert not last.exists()
+
+
+def test_a_checkpoint_whose_best_one_was_damaged_is_not_used(tmp_path):
+    (written(tmp_path, 3, [0]) / "model.safetensors").unlink()
+    written(tmp_path, 6, [0], best=3)
+    assert last_checkpoint(tmp_path, processes=1) is None
+
+
+def test_a_fit_whose_end_was_damaged_is_made_again(checkpoint, tmp_path, monkeypatch, caplog):
+    given = (said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint, epochs=1), 0)
+    whole = Text().fit(*given)
+    with monkeypatch.context() as patch:
+        patch.setattr("cu_pipeline.models.checkpoints.remove_tree", lambda _: None)
+        with checkpoints_in(tmp_path):
+            Text().fit(*given)
+    (weights,) = tmp_path.glob("*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with checkpoints_in(tmp_path):
+        assert same(whole, Text().fit(*given))
+    assert "the model is fitted again" in caplog.text
+
+
+def test_weights_that_ran_away_are_no_model(checkpoint):
+    chosen = options(checkpoint, learning_rate=1e30, epochs=3)
+    with pytest.raises(ConfigurationError, match=r"ran away in epoch 2.*lower train.text.learning_rate=1e\+30"):
+        Text().fit(said(32, 0), said(0, 1), Kind.SINGLE, chosen, seed=0)
+
+
+def test_the_best_epoch_before_a_fit_runs_away_is_kept(checkpoint, caplog):
+    fitted = Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint, learning_rate=1e30, epochs=6), seed=0)
+    assert all(np.isfinite(one).all() for one in fitted.weights.values())
+    assert all(np.isfinite(list(row.values())).all() for row in fitted.history)
+    assert len(fitted.history) < 6
+    assert "the loss ran away in epoch 2; the best epoch before is kept" in caplog.text
+
+
+def test_a_disk_that_is_full_is_told_and_the_next_try_goes_on(checkpoint, tmp_path, monkeypatch):
+    given = (said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint, epochs=2), 0)
+
+    def full(self, *_):
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierTrainer, "_save_optimizer_and_scheduler", full)
+        with pytest.raises(NoSpaceError), checkpoints_in(tmp_path):
+            Text().fit(*given)
+    with checkpoints_in(tmp_path):
+        assert same(Text().fit(*given), Text().fit(*given))
 
 
 def test_a_step_in_smaller_parts_where_the_device_has_too_little_memory(checkpoint, monkeypatch, caplog):
@@ -166,7 +239,7 @@ def test_two_processes_share_a_step(checkpoint, tmp_path):
 @pytest.mark.slow
 def test_a_process_that_fails_is_told_of(checkpoint):
     wrong = options(checkpoint, processes=2, lora={"targets": ["there_is_none"]})
-    with pytest.raises(ConfigurationError, match="processes=2: one of them failed"):
+    with pytest.raises(ConfigurationError, match="fits no layer of the network"):
         Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, wrong, 0)
 
 
@@ -213,6 +286,7 @@ def test_a_changed_checkpoint_is_another_fit(tmp_path):
 FIT = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np, torch
 from safetensors.numpy import save_file
 sys.path.insert(0, sys.argv[1])
@@ -252,3 +326,73 @@ def test_a_process_that_was_killed_outright_goes_on_to_the_same_weights(checkpoi
     for name in ("killed", "whole"):
         assert fit(name).wait() == 0
     assert (tmp_path / "killed.st").read_bytes() == (tmp_path / "whole.st").read_bytes()
+
+
+def damaged(checkpoint, tmp_path, how):
+    """A copy of a checkpoint with something wrong."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "checkpoint"))
+    weights = folder / "model.safetensors"
+    if how == "truncated":
+        weights.write_bytes(weights.read_bytes()[:2000])
+    if how == "no tokenizer":
+        for path in folder.glob("tokenizer*"):
+            path.unlink()
+    if how == "damaged tokenizer":
+        (folder / "tokenizer.json").write_text("{}")
+    if how == "video":
+        shutil.rmtree(folder)
+        tiny_video(folder)
+    if how == "another tokenizer":
+        narrow = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        BertForSequenceClassification(BertConfig(vocab_size=10, **narrow)).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("truncated", "cannot be loaded .SafetensorError"),
+        ("no tokenizer", "it has none of tokenizer.json"),
+        ("damaged tokenizer", "cannot be loaded .KeyError"),
+        ("video", "cannot be loaded .ValueError"),
+        ("another tokenizer", "its tokenizer knows 40 tokens, and its network only 10"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_fitted_is_told(checkpoint, tmp_path, how, words):
+    chosen = options(damaged(checkpoint, tmp_path, how), epochs=1)
+    with pytest.raises(ConfigurationError, match=words):
+        Text().fit(said(8, 0), said(4, 1), Kind.SINGLE, chosen, seed=0)
+
+
+def test_layers_that_a_network_lacks_are_told_with_those_that_it_has(checkpoint):
+    chosen = options(checkpoint, lora={"targets": ["q_proj"]})
+    with pytest.raises(ConfigurationError, match=r"fits no layer .* dense, key, query, value"):
+        Text().fit(said(8, 0), said(4, 1), Kind.SINGLE, chosen, seed=0)
+
+
+def test_texts_are_cut_to_what_the_network_reads(checkpoint, caplog):
+    def long(words):
+        values = np.array([" ".join(words)] * 2, dtype=object)
+        return Examples(ClipFeatures({"caption_text": Feature(values, np.ones(2, dtype=bool))}, 2), np.eye(2))
+
+    with caplog.at_level(logging.INFO):
+        chosen = options(checkpoint, epochs=1, max_tokens=512)
+        fitted = Text().fit(long(["yes"] * 300), long(["no"] * 300), Kind.SINGLE, chosen, seed=0)
+    assert "train.text.max_tokens=512 is more than the network reads: 64 it is" in caplog.text
+    assert fitted.config["max_tokens"] == 64
+    earlier = Text().load(fitted.config | {"max_tokens": 512}, fitted.weights)
+    assert earlier.logits(long(["yes"] * 300).features).shape == (2, 2)
+
+
+def test_roberta_counts_places_from_behind_padding():
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    narrow = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    network = RobertaForSequenceClassification(RobertaConfig(vocab_size=10, max_position_embeddings=34, **narrow))
+    endless = SimpleNamespace(model_max_length=10**30)
+    assert longest_text(network, endless, 512) == 32
+    network(torch.full((1, 32), 5))
+    with pytest.raises((IndexError, RuntimeError), match="out of"):
+        network(torch.full((1, 33), 5))

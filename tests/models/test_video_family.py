@@ -91,6 +91,13 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_weights_though_clips_are_chan
     assert resumed.history == whole.history
 
 
+def test_a_processor_that_makes_other_pictures_than_the_network_reads_is_told(tmp_path):
+    file = tiny_video(tmp_path) / "preprocessor_config.json"
+    file.write_text(file.read_text().replace("32", "48"))
+    with pytest.raises(ConfigurationError, match=r"the network cannot read .*48\*48.* doesn't match model .32\*32"):
+        Video().fit(clips(8, 0), clips(4, 1), Kind.SINGLE, options(tmp_path, epochs=1), seed=0)
+
+
 def test_no_clip_has_pictures(checkpoint):
     with pytest.raises(ConfigurationError, match="no clip to learn from has pictures"):
         Video().fit(clips(4, 0, absent=4), clips(2, 1), Kind.SINGLE, options(checkpoint), seed=0)

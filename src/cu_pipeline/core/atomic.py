@@ -16,6 +16,10 @@ from cu_pipeline.core.errors import NoSpaceError
 
 _TEMPORARY: Final = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OF_RUST: Final = re.compile(r"\(os error (\d+)\)")
+"""The system's number in what safetensors says, which raises no `OSError`."""
+_OF_TORCH: Final = re.compile(r"inline_container\.cc.*unexpected pos|iostream error")
+"""What torch.save says of a file that it could not write whole."""
 
 
 @contextmanager
@@ -85,11 +89,21 @@ def no_space_told(target: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno not in _NO_SPACE:
+    except Exception as error:
+        if (why := _no_space(error)) is None:
             raise
         remedy = f"what it held before is kept. Free space on the disk of {target.parent}, then run again"
-        raise NoSpaceError(f"no space left to write {target} ({os.strerror(error.errno)}): {remedy}") from error
+        raise NoSpaceError(f"no space left to write {target} ({why}): {remedy}") from error
+
+
+def _no_space(error: Exception) -> str | None:
+    """Why a file does not fit, in the system's words; None: the error is another one."""
+    number = error.errno if isinstance(error, OSError) else None
+    if found := _OF_RUST.search(str(error)):
+        number = int(found[1])
+    elif isinstance(error, RuntimeError) and _OF_TORCH.search(str(error)):
+        number = errno.ENOSPC
+    return os.strerror(number) if number in _NO_SPACE and number is not None else None
 
 
 def remove_abandoned(temporary: Path) -> bool:

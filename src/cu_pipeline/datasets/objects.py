@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 from pydantic import ImportString, TypeAdapter
 
 from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.datasets.local import LocalDataset
 
@@ -67,7 +68,16 @@ class JSONObjectLog(LocalDataset[list[JSONForm], list[JSONForm]]):
         self._class = _class_named(of)
 
     def load(self) -> list[JSONForm]:
-        return [self._class.from_json(json.loads(line)) for line in read_lines(self._filepath)]
+        return [self._read(number, line) for number, line in enumerate(read_lines(self._filepath), 1)]
+
+    def _read(self, number: int, line: bytes) -> JSONForm:
+        try:
+            return self._class.from_json(json.loads(line))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"{self._filepath} line {number} is damaged ({error}): take back the file's last version (git and dvc "
+                "checkout, where it is versioned), or delete that line; what it recorded is then forgotten"
+            ) from error
 
     def save(self, data: list[JSONForm]) -> None:
         if data or not self._filepath.exists():

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from cu_pipeline.core.scope import METADATA, clips_column
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.gate_decision import Decision
@@ -128,7 +129,16 @@ def _compared(
     promoted = bool(trial.shown_better or merits) and not faults
     decision = Decision(
         decision="promote" if promoted else "keep",
-        reasons=[verdict, *trial.worth_told(), *merits, *faults, *notes, *trial.outlook(), *_left_out(contest)],
+        reasons=[
+            verdict,
+            *trial.worth_told(),
+            *merits,
+            *faults,
+            *notes,
+            *_unprotected(contest, options),
+            *trial.outlook(),
+            *_left_out(contest),
+        ],
         challenger=contest.challenger,
         champion=contest.champion,
         against="champion",
@@ -185,6 +195,14 @@ def _fallen(slices: list[Difference], margin: float) -> Iterator[str]:
 def _falling(slices: list[Difference], margin: float) -> Iterator[str]:
     if slices and slices[0].effect < -margin:
         yield f"the slice that falls most, though not shown to by more than {100 * margin:g} points: {slices[0]}"
+
+
+def _unprotected(contest: Contest, options: GateOptions) -> Iterator[str]:
+    """Name protected columns that no clip has, a slip of the pen perhaps."""
+    columns = [name for name in options.protected_slices if name.startswith(METADATA)]
+    absent = [name for name in columns if not clips_column(contest.clips, name).astype(bool).any()]
+    if absent:
+        yield f"no slice is protected by {', '.join(absent)} (evaluate.gate.protected_slices), which no test clip has"
 
 
 def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions) -> Iterator[str]:

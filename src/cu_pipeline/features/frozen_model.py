@@ -1,10 +1,8 @@
 """Pretrained networks of transformers that stay as they are, in torch, on a CPU or a GPU."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,11 +19,10 @@ from cu_pipeline.features.checkpoint import (
     locate,
     pinned,
 )
+from cu_pipeline.features.checkpoint_loading import loading, tokenizer_of
 from cu_pipeline.features.extractor import Vectors
 
 _DEVICE: Final = r"^(auto|cpu|cuda(:\d+)?)$"
-
-_VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 Batch = Mapping[str, NDArray[Any]]
 """A network's inputs by name."""
@@ -101,7 +98,7 @@ class FrozenModel:
         """
         from transformers import AutoConfig
 
-        with _loading(self.files.folder):
+        with loading(self.files.folder):
             return AutoConfig.from_pretrained(self.files.folder, local_files_only=True)
 
     @cached_property
@@ -111,16 +108,7 @@ class FrozenModel:
         Raises:
             ConfigurationError: it has none.
         """
-        from transformers import AutoTokenizer
-
-        folder = self.files.folder
-        with _loading(folder):
-            if not any(any(folder.glob(pattern)) for pattern in _VOCABULARIES):
-                raise ValueError(f"it has none of {', '.join(_VOCABULARIES)}")  # transformers would make one up
-            found = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            if found.pad_token_id is None:
-                raise ValueError("the tokenizer has no token to pad with")
-            return found
+        return tokenizer_of(self.files.folder)
 
     @cached_property
     def network(self) -> Any:
@@ -133,7 +121,7 @@ class FrozenModel:
         from transformers import AutoModel
 
         device = device_of(self.device)
-        with _loading(self.files.folder):
+        with loading(self.files.folder):
             network, found = AutoModel.from_pretrained(
                 self.files.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32,
                 output_loading_info=True,
@@ -204,30 +192,3 @@ def _arrived(tensors: dict[str, Any], sent: Any, device: Any) -> dict[str, Any]:
     for tensor in tensors.values():
         tensor.record_stream(computing)
     return tensors
-
-
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Say which checkpoint cannot be loaded, and why; keep transformers from drawing bars and from lesser remarks.
-
-    Raises:
-        ConfigurationError: in place of what transformers raises.
-    """
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    drawn, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    except (OSError, ValueError, LookupError, ImportError, RuntimeError, SafetensorError) as error:
-        why = str(error).strip().partition("\n")[0]
-        raise ConfigurationError(
-            f"checkpoint {folder} cannot be loaded ({type(error).__name__}: {why}). Allowed: a model that this version "
-            "of transformers knows, with all its weights; download or save it again, or name another one"
-        ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if drawn:
-            logging.enable_progress_bar()

@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 OUT_OF_MEMORY: Final = 86
 """Exit status of a process whose device had too little memory."""
 
+FAILURE: Final = "failure.txt"
+"""What a process says that cannot go on, in words."""
+
 _UNSEEN: Final = frozenset({"device", "processes", "workers", "checkpoint_minutes", "checkpoint"})
 """Parameters that are no part of a fit's key, or a part in another form."""
 
@@ -108,10 +111,13 @@ def _run(folder: Path, job: FitJob) -> None:
     command = [*launcher, "--module", "cu_pipeline.models.fine_tuning_process", str(folder)]
     inherited = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     threads = {"OMP_NUM_THREADS": str(job.threads)}
+    (folder / FAILURE).unlink(missing_ok=True)
     ended = subprocess.run(command, env=os.environ | threads | {"PYTHONPATH": inherited}, check=False)
     if ended.returncode and (folder / str(OUT_OF_MEMORY)).exists():
         (folder / str(OUT_OF_MEMORY)).unlink()
         raise OutOfDeviceMemoryError
+    if ended.returncode and (folder / FAILURE).exists():
+        raise ConfigurationError((folder / FAILURE).read_text(encoding="utf-8"))
     if ended.returncode:
         raise ConfigurationError(
             f"train.{job.task}.processes={job.processes}: one of them failed (status {ended.returncode}); what it said "
@@ -125,6 +131,9 @@ def _key(
     options: FineTuningOptions,
 ) -> str:  # fmt: skip
     """Hash all that decides a fit."""
+    import torch
+    import transformers
+
     digest = hashlib.sha256()
     for content, part in zip(contents, examples, strict=True):
         for one in content:
@@ -133,4 +142,5 @@ def _key(
         digest.update(part.targets.tobytes())
     chosen = {name: value for name, value in job.options.items() if name not in _UNSEEN}
     decided = [job.task, job.kind.value, chosen, options.surroundings(), job.seed, job.threads, job.processes]
+    decided += [torch.__version__, transformers.__version__]
     return json_sha256([decided, digest.hexdigest()])[:32]

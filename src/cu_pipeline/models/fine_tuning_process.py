@@ -9,17 +9,27 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
+from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.errors import ConfigurationError, CuPipelineError
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import History
-from cu_pipeline.models.fine_tuning import OUT_OF_MEMORY, OutOfDeviceMemoryError
+from cu_pipeline.models.fine_tuning import FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
-from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer, Collator, Contents, Objective, PlainNetwork
+from cu_pipeline.models.fine_tuning_trainer import (
+    ClassifierTrainer,
+    Collator,
+    Contents,
+    Objective,
+    PlainNetwork,
+    ran_away,
+)
 from cu_pipeline.models.fit_job import (
     CHECKPOINTS,
     TRAINING,
@@ -30,6 +40,8 @@ from cu_pipeline.models.fit_job import (
     write_result,
 )
 from cu_pipeline.models.network_weights import PREFIX, quiet_transformers
+
+_log = logging.getLogger(__name__)
 
 
 def run(folder: Path) -> None:
@@ -81,7 +93,9 @@ def _fit(job: FitJob, folder: Path) -> None:
         arrays = {PREFIX + name: _array(value) for name, value in fitted.state_dict().items()}
         config = {"network": fitted.config.to_diff_dict() | {"model_type": fitted.config.model_type}} | beside
         cost = _cost(job, trainer, started, options.batch_size)
-        write_result(folder, _plain(config), arrays | dict(weights), _history(trainer.state.log_history), cost)
+        history = _history(trainer.state.log_history)
+        _check(job, options, arrays, trainer.state.log_history)
+        write_result(folder, _plain(config), arrays | dict(weights), history, cost)
     trainer.accelerator.wait_for_everyone()
 
 
@@ -108,6 +122,7 @@ def _arguments(job: FitJob, options: FineTuningOptions, folder: Path, *, validat
         # each step is logged, so that a resumed fit has the records of all
         logging_strategy="steps",
         logging_steps=1,
+        logging_nan_inf_filter=False,
         label_names=["labels"],
         prediction_loss_only=True,
         remove_unused_columns=False,
@@ -149,7 +164,18 @@ def _adapted(network: Any, options: FineTuningOptions) -> Any:
         network.enable_input_require_grads()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return get_peft_model(network, config)
+        try:
+            return get_peft_model(network, config)
+        except ValueError as error:
+            layers = sorted({name.rpartition(".")[2] for name, one in network.named_modules() if _is_linear(one)})
+            raise ConfigurationError(
+                f"lora.targets={lora.targets!r} fits no layer of the network; allowed: all-linear, or some of "
+                f"{', '.join(layers)}"
+            ) from error
+
+
+def _is_linear(module: Any) -> bool:
+    return isinstance(module, torch.nn.Linear)
 
 
 def _array(value: Tensor) -> Any:
@@ -174,6 +200,24 @@ def _cost(job: FitJob, trainer: ClassifierTrainer, started: float, batch_size: i
     return told | {"processes": job.processes, "clips at a time": job.part}
 
 
+def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log: list[dict[str, float]]) -> None:
+    """Let no weights pass that are no numbers, and say where the fit ran away after the epoch that is kept.
+
+    Raises:
+        ConfigurationError: no epoch had weights that can be used.
+    """
+    lost = [record for record in log if ran_away(record, half=options.precision == "float16")]
+    if not lost and all(np.isfinite(values).all() for values in arrays.values()):
+        return
+    where = f"in epoch {math.ceil(round(lost[0]['epoch'], 6))}" if lost else "at its end"
+    remedy = f"lower train.{job.task}.learning_rate={options.learning_rate:g}"
+    if options.precision == "float16":
+        remedy += ", or set precision: auto"
+    if not all(np.isfinite(values).all() for values in arrays.values()):
+        raise ConfigurationError(f"train.{job.task}: the loss ran away {where}, and no model came of it: {remedy}")
+    _log.warning("%s: the loss ran away %s; the best epoch before is kept: %s", job.task, where, remedy)
+
+
 def _history(log: list[dict[str, float]]) -> History:
     """A record an epoch: the mean training loss of its steps, the last learning rate, the validation loss."""
     rows: dict[int, dict[str, float]] = {}
@@ -184,9 +228,9 @@ def _history(log: list[dict[str, float]]) -> History:
         if "loss" in record:
             losses.setdefault(epoch, []).append(record["loss"])
             row |= {"loss": sum(losses[epoch]) / len(losses[epoch]), "learning_rate": record["learning_rate"]}
-        if "eval_loss" in record:
+        if math.isfinite(record.get("eval_loss", math.nan)):
             row["val_loss"] = record["eval_loss"]
-    return [row for row in rows.values() if "loss" in row]
+    return [row for row in rows.values() if math.isfinite(row.get("loss", math.nan))]
 
 
 def _release_memory() -> None:
@@ -203,6 +247,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     try:
         run(folder)
+    except CuPipelineError as error:
+        write_text(folder / FAILURE, str(error))
+        sys.exit(1)
     except OutOfDeviceMemoryError:
         (folder / str(OUT_OF_MEMORY)).touch()
         sys.exit(OUT_OF_MEMORY)

@@ -1,5 +1,6 @@
 """transformers' trainer with our objective, on clips that a fit keeps on the disk."""
 
+import math
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,9 @@ from torch.nn import functional
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import SAFE_WEIGHTS_NAME
 
+from cu_pipeline.core.atomic import no_space_told
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.progress import Bar
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import Task
@@ -133,16 +136,38 @@ class ClassifierTrainer(Trainer):
         folder.mkdir(parents=True, exist_ok=True)
         save_model(self.accelerator.unwrap_model(self.model, keep_torch_compile=False), str(folder / SAFE_WEIGHTS_NAME))
 
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write a checkpoint, and tell where it does not fit on the disk."""
+        with no_space_told(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"):
+            super()._save_checkpoint(model, trial)
+
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The loss of a batch, and the outputs where they are asked for."""
         given = dict(inputs)
         labels, weights = given.pop("labels"), given.pop("weights")
-        outputs = model(**self._task.inputs(given, training=model.training))
+        prepared = self._task.inputs(given, training=model.training)
+        try:
+            outputs = model(**prepared)
+        except (ValueError, LookupError, TypeError) as error:
+            raise ConfigurationError(
+                f"the network cannot read what its checkpoint's other files have prepared ({error}): name a checkpoint "
+                "whose tokenizer or processor is the network's own"
+            ) from error
         logits = outputs.logits.float().reshape(labels.shape)
         loss = self._objective(logits, labels, weights, training=model.training)
         return (loss, {"logits": logits}) if return_outputs else loss
+
+
+def ran_away(record: dict[str, float], *, half: bool) -> bool:
+    """Whether a record of the log has a loss that is no number.
+
+    Args:
+        record: of a step or of a validation.
+        half: computed in float16, where a step's loss may overflow; that step is then left out.
+    """
+    return any(math.isnan(record.get(name, 0.0)) for name in ("eval_loss", *(() if half else ("loss",))))
 
 
 class Course(TrainerCallback):
@@ -179,6 +204,11 @@ class Course(TrainerCallback):
         if args.world_size > 1:
             broadcast_object_list(due)
         control.should_save = control.should_save or due[0]
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop where a loss is no number any more: the weights will never be again."""
+        if ran_away(state.log_history[-1], half=args.fp16):
+            control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Say that this process's share of the checkpoint is whole."""

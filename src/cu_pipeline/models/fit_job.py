@@ -1,6 +1,7 @@
 """A fit on disk: what is learned from what, what it has reached, and what came of it."""
 
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.hashing import file_sha256
 from cu_pipeline.models.family import Examples, Fitted, History, Targets, Weights
 from cu_pipeline.models.logistic import hard_labels
 
@@ -23,8 +25,11 @@ _JOB: Final = "job.json"
 _WEIGHTS: Final = "model.safetensors"
 _RESULT: Final = "result.json"
 _COMPLETE: Final = "complete"
+_OF_A_PROCESS: Final = ("rng_state", _COMPLETE)
 _TOGETHER: Final = 256
 """Clips that are in memory at once while they are written."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,17 +120,40 @@ def write_rows(path: Path, contents: Sequence[Any], examples: Examples, kind: Ki
 
 
 def mark_complete(checkpoint: Path, process: int) -> None:
-    """Say that a process has written its share of a checkpoint."""
-    write_text(checkpoint / f"{_COMPLETE}.{process}", "")
+    """Say that a process has written its share of a checkpoint, and what it is."""
+    others = [] if process else [path for path in checkpoint.iterdir() if not path.name.startswith(_OF_A_PROCESS)]
+    own = [path for path in (checkpoint / "rng_state.pth", checkpoint / f"rng_state_{process}.pth") if path.is_file()]
+    share = {path.name: file_sha256(path) for path in (*others, *own)}
+    write_text(checkpoint / f"{_COMPLETE}.{process}", json.dumps(share))
 
 
 def last_checkpoint(folder: Path, processes: int) -> Path | None:
-    """The last checkpoint that all processes have written; those that a kill left unfinished are removed."""
+    """The last checkpoint that all processes have written, with the best one that it goes by.
+
+    Those that are not whole, as a kill, a loss of power or a damage leaves them, are removed.
+    """
     found = sorted((folder / CHECKPOINTS).glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    whole = [one for one in found if all((one / f"{_COMPLETE}.{number}").exists() for number in range(processes))]
-    for one in set(found) - set(whole):
+    whole = {one.name: one for one in found if all(_is_whole(one, number) for number in range(processes))}
+    usable = [one for one in whole.values() if (best := _best(one)) is None or best in whole]
+    for one in set(found) - set(usable):
         shutil.rmtree(one)
-    return whole[-1] if whole else None
+    return usable[-1] if usable else None
+
+
+def _is_whole(checkpoint: Path, process: int) -> bool:
+    """Whether what a process wrote of a checkpoint is as it wrote it."""
+    try:
+        share = json.loads((checkpoint / f"{_COMPLETE}.{process}").read_text(encoding="utf-8"))
+        return all(file_sha256(checkpoint / name) == known for name, known in share.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _best(checkpoint: Path) -> str | None:
+    """The name of the checkpoint that is the best one so far; None: nothing was validated yet."""
+    state = checkpoint / "trainer_state.json"
+    step = json.loads(state.read_text(encoding="utf-8")).get("best_global_step") if state.exists() else None
+    return f"checkpoint-{step}" if step else None
 
 
 def write_result(
@@ -141,10 +169,16 @@ def write_result(
 
 
 def read_result(folder: Path) -> tuple[Fitted, dict[str, Any]] | None:
-    """What came of a fit, and what it took; None: it has not ended."""
+    """What came of a fit, and what it took; None: it has not ended, or what is left of its end is damaged."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     if not (folder / _RESULT).exists():
         return None
-    result = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
-    return Fitted(result["config"], load_file(folder / _WEIGHTS), result["history"]), result["cost"]
+    try:
+        result = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+        return Fitted(result["config"], load_file(folder / _WEIGHTS), result["history"]), result["cost"]
+    except (OSError, ValueError, LookupError, SafetensorError) as error:
+        _log.warning("%s is damaged (%s): the model is fitted again", folder, error)
+        (folder / _RESULT).unlink()
+        return None

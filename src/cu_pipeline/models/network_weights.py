@@ -2,14 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.features.checkpoint_loading import loading
 from cu_pipeline.models.family import Weights
 
 PREFIX: Final = "network/"
+
+
+def pretrained(auto_model: Any, folder: Path, classes: int) -> Any:
+    """Load a checkpoint's network with a new head, unless it has one for so many classes; float32.
+
+    Args:
+        auto_model: the class of transformers that knows architectures of its kind.
+        folder: of the checkpoint.
+        classes: outputs.
+
+    Raises:
+        ConfigurationError: it is of another kind, or damaged.
+    """
+    import torch
+
+    with loading(folder):
+        return auto_model.from_pretrained(
+            folder, num_labels=classes, ignore_mismatched_sizes=True, local_files_only=True, use_safetensors=True,
+            dtype=torch.float32,
+        )  # fmt: skip
 
 
 def load_network(auto_model: Any, config: dict[str, Any], weights: Weights, device: str) -> Any:

@@ -82,14 +82,15 @@ class Text:
         """Build the network with its weights, on the best device there is."""
         from transformers import AutoModelForSequenceClassification
 
-        from cu_pipeline.models.text_task import load_tokenizer
+        from cu_pipeline.models.text_task import load_tokenizer, longest_text
 
         network = load_network(AutoModelForSequenceClassification, config["network"], weights, device_of("auto"))
         try:
             tokenizer = load_tokenizer(weights)
         except (OSError, ValueError) as error:
             raise BundleError(f"the tokenizer of the text model is damaged: {error}") from error
-        return TextModel(network, tokenizer, int(config["max_tokens"]), network.config.num_labels)
+        longest = longest_text(network, tokenizer, int(config["max_tokens"]))
+        return TextModel(network, tokenizer, longest, network.config.num_labels)
 
 
 def joined_texts(features: ClipFeatures) -> list[str]:

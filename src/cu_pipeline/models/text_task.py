@@ -1,5 +1,6 @@
 """Texts as a transformers sequence classifier reads them."""
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.features.checkpoint_loading import tokenizer_of
 from cu_pipeline.models.family import Weights
+from cu_pipeline.models.network_weights import pretrained
+
+_log = logging.getLogger(__name__)
 
 _FILES: Final = "tokenizer/"
 
@@ -24,20 +30,31 @@ class TextTask:
     """
 
     def __init__(self, checkpoint: Path, options: Any) -> None:
-        from transformers import AutoTokenizer
-
         self._checkpoint, self._most = checkpoint, options.max_tokens
-        self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        self._tokenizer = tokenizer_of(checkpoint)
 
     def network(self, classes: int) -> Any:
-        """The checkpoint with a new head, unless it has one for so many classes."""
+        """The checkpoint with a new head, unless it has one for so many classes.
+
+        Raises:
+            ConfigurationError: it is no sequence classifier, or its tokenizer is another network's.
+        """
         from transformers import AutoModelForSequenceClassification
 
-        network = AutoModelForSequenceClassification.from_pretrained(
-            self._checkpoint, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
-        )
+        network = pretrained(AutoModelForSequenceClassification, self._checkpoint, classes)
+        known = network.get_input_embeddings()
+        if isinstance(known, torch.nn.Embedding) and len(self._tokenizer) > known.num_embeddings:
+            raise ConfigurationError(
+                f"checkpoint {self._checkpoint}: its tokenizer knows {len(self._tokenizer)} tokens, and its network "
+                f"only {known.num_embeddings}: take both from one place, or save the network again after "
+                "resize_token_embeddings"
+            )
         if network.config.pad_token_id is None:
             network.config.pad_token_id = self._tokenizer.pad_token_id
+        longest = longest_text(network, self._tokenizer, self._most)
+        if longest < self._most:
+            _log.info("train.text.max_tokens=%d is more than the network reads: %d it is", self._most, longest)
+        self._most = longest
         return network
 
     def read(self, content: str, drawn: torch.Generator | None) -> str:  # noqa: ARG002 - nothing is drawn
@@ -64,6 +81,20 @@ class TextTask:
 def tokens(tokenizer: Any, texts: Sequence[str], most: int) -> dict[str, Tensor]:
     """Token ids and masks (n, longest), a longer text cut."""
     return dict(tokenizer(list(texts), truncation=True, max_length=most, padding=True, return_tensors="pt"))
+
+
+def longest_text(network: Any, tokenizer: Any, wanted: int) -> int:
+    """Tokens of a text, at most: as many as wanted, and no more than the tokenizer allows and the network has places.
+
+    RoBERTa and its kin count places from behind that of padding.
+    """
+    limits = [wanted, tokenizer.model_max_length]
+    limits += [
+        module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+        for name, module in network.named_modules()
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding)
+    ]
+    return int(min(limits))
 
 
 def load_tokenizer(weights: Weights) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.models.clip_processor import ClipProcessor
 from cu_pipeline.models.family import Weights
+from cu_pipeline.models.network_weights import pretrained
 from cu_pipeline.models.video_batches import (
     EvaluationViews,
     TrainingViews,
@@ -42,9 +43,7 @@ class VideoTask:
         """The checkpoint with a new head, unless it has one for so many classes."""
         from transformers import AutoModelForVideoClassification
 
-        network = AutoModelForVideoClassification.from_pretrained(
-            self._checkpoint, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
-        )
+        network = pretrained(AutoModelForVideoClassification, self._checkpoint, classes)
         self._input = VideoInput.of(network)
         return network
 
