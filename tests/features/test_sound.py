@@ -11,7 +11,7 @@ from cu_pipeline.features.extract import extract_missing, prepare_media
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.sound import Sound
-from cu_pipeline.features.sound_statistics import MEASURES, measure, statistics
+from cu_pipeline.features.sound_statistics import HOP, MEASURES, WINDOW, measure, statistics
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.sound import RATE
@@ -167,8 +167,16 @@ def test_nothing_changes_with_the_parts_in_which_a_long_track_comes():
     whole = statistics(measure([samples], BANDS), 8)
     pieces = statistics(measure((samples[at : at + 1111] for at in range(0, len(samples), 1111)), BANDS), 8)
     np.testing.assert_array_equal(pieces, whole)
-    found = Numbers(whole)
-    assert found["speech"].mean() > 0.9
+    assert Numbers(whole)["speech"].mean() > 0.9
+
+
+def test_each_moment_of_a_long_track_is_looked_at_once():
+    ramp = np.repeat(np.geomspace(0.01, 0.5, 40), RATE).astype(np.float32) * tone(1000, 40).astype(np.float32)
+    found = measure([ramp], BANDS)
+    assert len(found.level) == 1 + (len(ramp) - WINDOW) // HOP
+    middles = HOP * np.arange(len(found.level)) + WINDOW // 2
+    loudness = np.log10(np.square(np.geomspace(0.01, 0.5, 40)[middles // RATE] * 0.3) / 2)
+    np.testing.assert_allclose(found.level, loudness, atol=0.1)
 
 
 def test_no_sample_is_no_sound():
