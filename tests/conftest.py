@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,32 @@ def encode(tmp_path: Path) -> Callable[..., Path]:
                 silence.sample_rate = 16000
                 container.mux(sound.encode(silence))
                 container.mux(sound.encode(None))
+        return target
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_film() -> Callable[..., Path]:
+    """Give a function that writes a still film, always of the same grey, with the sound given."""
+
+    def write(
+        target: Path, sound: np.ndarray | None, *, rate=16_000, codec="aac", layout="mono", **options: str
+    ) -> Path:
+        with av.open(str(target), "w") as container:
+            video = container.add_stream("mpeg4", rate=4)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            audio = None if sound is None else container.add_stream(codec, rate=rate, layout=layout, options=options)
+            planes = np.zeros((1, 2 * rate)) if sound is None else np.atleast_2d(sound)
+            for begin in range(0, planes.shape[1], rate // 4):
+                container.mux(video.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8))))
+                if audio is not None:
+                    part = np.ascontiguousarray(planes[:, begin : begin + rate // 4], dtype=np.float32)
+                    frame = av.AudioFrame.from_ndarray(part, "fltp", layout)
+                    frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
+                    container.mux(audio.encode(frame))
+            for stream in container.streams:
+                container.mux(stream.encode(None))
         return target
 
     return write

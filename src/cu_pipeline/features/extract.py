@@ -9,6 +9,7 @@ import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import BadClipError
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source, empty_values, joined_values
@@ -78,8 +79,12 @@ def extract_missing(
 def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, Any]:
     """Decode a media file once and turn it into the inputs of extractors' models, in a worker process.
 
+    Returns:
+        By key what the extractor's `prepare` gave; its error where it read the file by itself and could not use it,
+        which costs no other extractor anything.
+
     Raises:
-        BadClipError: the file cannot be used.
+        BadClipError: the file's frames cannot be used.
     """
     from cu_pipeline.media.decoding import decode_samples
 
@@ -88,7 +93,15 @@ def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, A
     frames: dict[Key, Any] = {}
     if wanted:
         frames = dict(zip(wanted, decode_samples(Path(path), list(wanted.values())), strict=True))
-    return {key: extractor.prepare(frames.get(key, path)) for key, extractor in extractors.items()}
+    own = {key: _prepare_alone(path, one) for key, one in extractors.items() if key not in frames}
+    return {key: own[key] if key in own else one.prepare(frames[key]) for key, one in extractors.items()}
+
+
+def _prepare_alone(path: str, extractor: Extractor) -> Any:
+    try:
+        return extractor.prepare(path)
+    except BadClipError as error:
+        return error
 
 
 class _Buffer:
@@ -100,9 +113,11 @@ class _Buffer:
         self._waiting: list[tuple[str, Any]] = []
         self._encoded: list[FeatureChunk] = []
         self._done = 0
+        self._lacking = 0
 
     def add(self, key: str, prepared: Any) -> Iterator[FeatureChunk]:
-        self._waiting.append((key, prepared))
+        self._lacking += prepared is None
+        self._waiting.append((key, None if isinstance(prepared, BadClipError) else prepared))
         if len(self._waiting) == self._together:
             self._encode()
         if sum(len(chunk.keys) for chunk in self._encoded) >= CHUNK:
@@ -129,10 +144,13 @@ class _Buffer:
         self._encoded.append(FeatureChunk(identity, [key for key, _ in waiting], values))
 
     def tell(self, wanted: int) -> None:
-        if self._done < wanted:
+        name, unusable = self._extractor.identity.name, wanted - self._done - self._lacking
+        if self._lacking:
+            _log.info("%s: %d of %d clips have none, and it counts as absent", name, self._lacking, wanted)
+        if unusable:
             _log.warning(
                 "%s: %d of %d clips could not be used and count as absent; see the warnings above",
-                self._extractor.identity.name, wanted - self._done, wanted,
+                name, unusable, wanted,
             )  # fmt: skip
 
 
@@ -151,7 +169,7 @@ def _prepared(
     limits: Limits,
     mapper: Mapper,
 ) -> Iterator[tuple[int, str, Any]]:
-    """The place of an extractor, the key of a content, and the content as its model takes it; None: refused."""
+    """The place of an extractor, the key of a content, and the content as its model takes it, or why it is refused."""
     media: dict[str, list[int]] = defaultdict(list)
     for place, missing in enumerate(lacking):
         if extractors[place].source == "media":
@@ -184,8 +202,11 @@ def _decoded(
         if outcome.error is not None:
             _log.warning("%s: %s", paths[key], outcome.error)
         if outcome.is_settled:
+            prepared = dict.fromkeys(wanting, outcome.error) if outcome.value is None else outcome.value
             for place in wanting:
-                yield place, key, None if outcome.value is None else outcome.value[place]
+                if outcome.error is None and isinstance(prepared[place], BadClipError):
+                    _log.warning("%s: %s: %s", paths[key], extractors[place].identity.name, prepared[place])
+                yield place, key, prepared[place]
 
 
 def _prepare_some(item: tuple[str, tuple[int, ...]], extractors: Mapping[int, Extractor]) -> dict[int, Any]:

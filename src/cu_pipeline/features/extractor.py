@@ -129,6 +129,9 @@ class Extractor(Protocol):
         Args:
             content: the text; of media the list of converted frames, or the file's path where `sampling` is None.
 
+        Returns:
+            The input; None where the content has nothing for this extractor, such as a silent film no sound.
+
         Raises:
             BadClipError: the content cannot be used.
         """

@@ -18,6 +18,7 @@ from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
 from cu_pipeline.features.pixels import PixelKeeper
 from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.sound import Sound
 from cu_pipeline.media.options import Limits
 
 EXTRACTORS: Final[dict[str, type[Extractor]]] = {
@@ -27,6 +28,7 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "captions_multilingual": MultilingualCaptionEncoder,
     "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
+    "sound": Sound,
     "pixels": PixelKeeper,
     "image_text": ImageText,
     "caption_embeddings": CaptionEmbeddings,

@@ -11,7 +11,7 @@ import pandas as pd
 from cu_pipeline.compute.worker_pool import WorkerPool
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.decision import decide
-from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.errors import BadClipError, BundleError
 from cu_pipeline.core.records import PREDICTIONS, table
 from cu_pipeline.core.scope import request_facts
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, FeatureReader, embedding, part_name
@@ -185,10 +185,12 @@ def decode(path: str, extractors: Mapping[str, Extractor], limits: Limits) -> De
         limits: its time and memory are for the caller to enforce.
 
     Raises:
-        BadClipError: the media is refused.
+        BadClipError: the media is refused. What one extractor reads by itself and cannot use is absent instead.
     """
     found = probe(Path(path), limits)
-    return Decoded({name: float(getattr(found, name)) for name in FACTS}, prepare_media(path, extractors))
+    prepared = prepare_media(path, extractors)
+    usable = {name: one for name, one in prepared.items() if not isinstance(one, BadClipError)}
+    return Decoded({name: float(getattr(found, name)) for name in FACTS}, usable)
 
 
 def _encoded(extractor: Extractor, prepared: Any | None) -> Feature:

@@ -29,15 +29,14 @@ def decoding_errors() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
-    """Open a file's first moving picture, to be decoded on one thread.
+def open_media(path: Path) -> Iterator["InputContainer"]:
+    """Open a file, and nothing else.
 
     The file is read through a Python stream and no protocol is allowed, so a playlist or a name such as
-    `concat:` or `clip%03d.png` cannot make the decoder open another file or an address. A cover picture counts
-    only when there is no other picture.
+    `concat:` or `clip%03d.png` cannot make the decoder open another file or an address.
 
     Raises:
-        BadClipError: `missing`, `empty`, `not_media` (also an animated WebP), `truncated` or `no_video`.
+        BadClipError: `missing`, `empty`, `not_media` (also an animated WebP) or `truncated`.
     """
     import av
 
@@ -49,7 +48,20 @@ def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
         except decoding_errors() as error:
             raise _unopenable(path, error) from error
         with container:
-            yield container, _picture(container)
+            yield container
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open a file's first moving picture, to be decoded on one thread.
+
+    A cover picture counts only when there is no other picture.
+
+    Raises:
+        BadClipError: as `open_media`, or `no_video`.
+    """
+    with open_media(path) as container:
+        yield container, _picture(container)
 
 
 def _check_webp(file: BinaryIO) -> None:

@@ -248,10 +248,14 @@ def shown_sides(frame: "VideoFrame") -> tuple[int, int]:
     return orientation_of(frame).sides(frame.width, frame.height)
 
 
-def decoder_identity() -> dict[str, str]:
-    """Name the decoder and the versions of the libraries that its frames depend on."""
+def decoder_identity(converter: str = "libswscale") -> dict[str, str]:
+    """Name the decoder and the versions of the libraries that what it gives depends on.
+
+    Args:
+        converter: the library that turns what was decoded into what is wanted.
+    """
     import av
 
-    used = ("libavcodec", "libavformat", "libswscale")
+    used = ("libavcodec", "libavformat", converter)
     libraries = {name: ".".join(map(str, av.library_versions[name])) for name in used}
     return {"name": "pyav", "version": av.__version__, **libraries}
