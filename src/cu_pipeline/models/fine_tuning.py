@@ -20,8 +20,8 @@ from cu_pipeline.models.fit_job import TRAINING, VALIDATION, FitJob, last_checkp
 
 _log = logging.getLogger(__name__)
 
-OUT_OF_MEMORY: Final = 86
-"""Exit status of a process whose device had too little memory."""
+OUT_OF_MEMORY: Final = "out_of_memory.txt"
+"""What a process leaves whose device had too little memory."""
 
 FAILURE: Final = "failure.txt"
 """What a process says that cannot go on, in words."""
@@ -113,8 +113,8 @@ def _run(folder: Path, job: FitJob) -> None:
     threads = {"OMP_NUM_THREADS": str(job.threads)}
     (folder / FAILURE).unlink(missing_ok=True)
     ended = subprocess.run(command, env=os.environ | threads | {"PYTHONPATH": inherited}, check=False)
-    if ended.returncode and (folder / str(OUT_OF_MEMORY)).exists():
-        (folder / str(OUT_OF_MEMORY)).unlink()
+    if ended.returncode and (folder / OUT_OF_MEMORY).exists():
+        (folder / OUT_OF_MEMORY).unlink()
         raise OutOfDeviceMemoryError
     if ended.returncode and (folder / FAILURE).exists():
         raise ConfigurationError((folder / FAILURE).read_text(encoding="utf-8"))

@@ -251,8 +251,8 @@ def main() -> None:
         write_text(folder / FAILURE, str(error))
         sys.exit(1)
     except OutOfDeviceMemoryError:
-        (folder / str(OUT_OF_MEMORY)).touch()
-        sys.exit(OUT_OF_MEMORY)
+        (folder / OUT_OF_MEMORY).touch()
+        sys.exit(1)
 
 
 if __name__ == "__main__":
