@@ -26,6 +26,9 @@ SMALL = {
     "collect": {"sample": {"clips": 40}, "split": {"train": 0.4, "validation": 0.2, "test": 0.4}},
     "label": {"llm": {"enabled": False}},
     "train": {"family": "linear"},
+    "evaluate": {
+        "gate": {"force": ["topic", "safety"]}
+    },  # so few test clips show no model to be better than the majority
     "deliver": {"replay_clips": 5},
     "workers": 1,
 }

@@ -70,10 +70,11 @@ def test_what_families_declare_is_allowed_and_has_their_defaults():
     declaring = {name: one.options for name, one in FAMILIES.items() if declared(one.options)}
     assert {"fusion", "linear"} <= set(declaring)
     for name, options in declaring.items():
-        found = SearchSpace.of(name, options(), {})
-        point = found.place_of(options())
+        given = {one: {"name": "a folder"} for one, field in options.model_fields.items() if field.is_required()}
+        found = SearchSpace.of(name, options(**given), {})
+        point = found.place_of(options(**given))
         assert point is not None
-        assert found.options(point) == options()
+        assert found.options(point) == options(**given)
 
 
 def test_a_point_keeps_four_digits_within_the_range():

@@ -224,7 +224,7 @@ def test_no_clip_fits_into_memory(checkpoint, monkeypatch):
 
     monkeypatch.setattr(ClassifierTrainer, "compute_loss", none)
     with pytest.raises(ConfigurationError, match="not even one clip at a time"):
-        Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint), seed=0)
+        Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint, batch_size=2), seed=0)
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ PARAMETERS = {
         ],
     },
     "train": {"family": "linear"},
-    "evaluate": {"bootstrap_draws": 100},
+    "evaluate": {"bootstrap_draws": 100, "gate": {"force": ["topic", "hate"]}},
     "workers": 1,
 }
 WRITTEN = ("queue_clips", "write_ledger", "describe_reference", "gather_metrics", "select_champions")
