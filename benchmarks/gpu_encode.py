@@ -79,6 +79,7 @@ def main():
         side = ours._recipe.sides[0]
         random = np.random.default_rng(0)
         clips = list(random.integers(0, 255, (given.frames // COUNT, COUNT, side, side, 3), dtype=np.uint8))
+        precision = ours.parameters["precision"]
         ways = {"image_text": ours.encode, "plain": plain(folder, device, given.batch)}
         taken, memory, vectors = {name: [] for name in ways}, {}, {}
         for encode in ways.values():
@@ -88,7 +89,7 @@ def main():
                 vectors[name], seconds, memory[name] = timed(encode, clips, device)
                 taken[name].append(seconds)
     name = torch.cuda.get_device_name(device) if device.startswith("cuda") else "CPU"
-    report = {"device": name, "precision": ours.parameters["precision"], "frames": len(clips) * COUNT}
+    report = {"device": name, "precision": precision, "frames": len(clips) * COUNT}
     for way, seconds in taken.items():
         report[way] = {
             "frames_per_s": round(len(clips) * COUNT / statistics.median(seconds), 1),
