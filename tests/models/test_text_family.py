@@ -261,6 +261,15 @@ def test_a_rare_class_is_said_more_often_where_classes_are_balanced(checkpoint):
     assert rare["logit_adjustment"] > rare["none"]
 
 
+def test_a_fit_of_one_step_learns(checkpoint):
+    from safetensors.numpy import load_file
+
+    fitted = Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, options(checkpoint, epochs=1), seed=0)
+    name = "bert.encoder.layer.0.output.dense.weight"
+    assert len(fitted.history) == 1
+    assert not np.array_equal(fitted.weights[f"network/{name}"], load_file(checkpoint / "model.safetensors")[name])
+
+
 def test_several_texts_of_a_clip_are_read_together():
     columns = {name: Feature(np.array(values, dtype=object), np.array([True, True])) for name, values in
                {"caption_text": ["a", ""], "screen_text": ["b", "c"]}.items()}  # fmt: skip

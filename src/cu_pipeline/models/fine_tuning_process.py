@@ -69,7 +69,7 @@ def _fit(job: FitJob, folder: Path) -> None:
     if not isinstance(options, FineTuningOptions):
         raise TypeError(f"family {job.task!r} is not fine-tuned")
     training, validation = FitRows.read(folder / TRAINING), FitRows.read(folder / VALIDATION)
-    arguments = _arguments(job, options, folder, validates=len(validation) > 0)
+    arguments = _arguments(job, options, folder, len(training), validates=len(validation) > 0)
     task = TASKS[job.task](locate(options.checkpoint).folder, options)
     set_seed(job.seed)
     trainer = ClassifierTrainer(
@@ -99,19 +99,24 @@ def _fit(job: FitJob, folder: Path) -> None:
     trainer.accelerator.wait_for_everyone()
 
 
-def _arguments(job: FitJob, options: FineTuningOptions, folder: Path, *, validates: bool) -> TrainingArguments:
+def _arguments(
+    job: FitJob, options: FineTuningOptions, folder: Path, clips: int, *, validates: bool
+) -> TrainingArguments:
     device = device_of(options.device)
     dtype = dtype_of(options.precision, device)
+    parts = max(round(options.batch_size / (job.part * job.processes)), 1)
+    steps = options.epochs * math.ceil(math.ceil(clips / (job.part * job.processes)) / parts)
     arguments = TrainingArguments(
         output_dir=str(folder / CHECKPOINTS),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=job.part,
         per_device_eval_batch_size=job.part,
-        gradient_accumulation_steps=max(round(options.batch_size / (job.part * job.processes)), 1),
+        gradient_accumulation_steps=parts,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         lr_scheduler_type="cosine",
-        warmup_steps=options.warmup,
+        # whole steps, rounded down: of a fit of a few steps the trainer would spend the only one at a rate of 0
+        warmup_steps=int(options.warmup * steps),
         eval_strategy="epoch" if validates else "no",
         save_strategy="epoch",
         save_total_limit=2,
