@@ -55,7 +55,7 @@ test: lint ## check style, types, import rules and the pipeline file, then run t
 	@$(BIN)/pytest -n 2 --dist loadscope
 
 test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh shell
-	@CU_PIPELINE_ALL_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
+	@CU_PIPELINE_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
 	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py

@@ -22,7 +22,7 @@ from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.inference.contests import Judged
 from cu_pipeline.inference.predictor import Predictor, predict_table
 from cu_pipeline.media.options import Limits
-from cu_pipeline.models.expert_views import fit_reading, views_of
+from cu_pipeline.models.expert_views import learn_reading, views_of
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.training import train, training_data
 from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines, describe_reference
@@ -144,7 +144,7 @@ def test_linear_experts_look_at_sound_in_every_form(clips, store):
     found = {}
     for view in views_of({"sound": features["sound"]}):
         seen = view.of(features)
-        found[view.form] = fit_reading(view, seen).matrix(seen)
+        found[view.form] = learn_reading(view, seen, many=False)[0].matrix(seen)
     assert list(found) == ["mean", "spread", "change", "slope", "all"]
     assert all(np.isfinite(one).all() for one in found.values())
     assert not any(one[SILENT:].any() for one in found.values())
