@@ -212,13 +212,16 @@ def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log:
         ConfigurationError: no epoch had weights that can be used.
     """
     lost = [record for record in log if ran_away(record, half=options.precision == "float16")]
-    if not lost and all(np.isfinite(values).all() for values in arrays.values()):
+    validated = [record["eval_loss"] for record in log if "eval_loss" in record]
+    usable = all(np.isfinite(values).all() for values in arrays.values())
+    usable = usable and (not validated or any(map(math.isfinite, validated)))
+    if not lost and usable:
         return
     where = f"in epoch {math.ceil(round(lost[0]['epoch'], 6))}" if lost else "at its end"
     remedy = f"lower train.{job.task}.learning_rate={options.learning_rate:g}"
     if options.precision == "float16":
         remedy += ", or set precision: auto"
-    if not all(np.isfinite(values).all() for values in arrays.values()):
+    if not usable:
         raise ConfigurationError(f"train.{job.task}: the loss ran away {where}, and no model came of it: {remedy}")
     _log.warning("%s: the loss ran away %s; the best epoch before is kept: %s", job.task, where, remedy)
 
