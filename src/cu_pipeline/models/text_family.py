@@ -12,8 +12,7 @@ from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.checkpoint import device_of
 from cu_pipeline.features.clip_features import ClipFeatures
-from cu_pipeline.features.extractor import form_of
-from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
+from cu_pipeline.models.family import Examples, Fitted, Logits, Weights, reads_forms
 from cu_pipeline.models.fine_tuning import fine_tune
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.network_weights import load_network
@@ -71,7 +70,7 @@ class Text:
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """The texts."""
-        return [name for name, shape in shapes.items() if form_of(shape) == "text"]
+        return reads_forms(shapes, "text")
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: TextOptions, seed: int) -> Fitted:
         """Fit the checkpoint; the epoch with the least validation loss is kept, the last one without validation."""

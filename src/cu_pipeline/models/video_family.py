@@ -12,10 +12,9 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.checkpoint import device_of
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
-from cu_pipeline.features.extractor import form_of
 from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.models.clip_processor import ClipProcessor
-from cu_pipeline.models.family import Examples, Fitted, Logits, Weights
+from cu_pipeline.models.family import Examples, Fitted, Logits, Weights, reads_forms
 from cu_pipeline.models.fine_tuning import fine_tune
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.logistic import hard_labels, levels
@@ -79,7 +78,7 @@ class Video:
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
         """The pictures."""
-        return [name for name, shape in shapes.items() if form_of(shape) == "pictures"][:1]
+        return reads_forms(shapes, "pictures")[:1]
 
     def fit(self, train: Examples, validation: Examples, kind: Kind, options: VideoOptions, seed: int) -> Fitted:
         """Fit the checkpoint; the epoch with the least validation loss is kept, the last one without validation.
