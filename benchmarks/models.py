@@ -209,7 +209,8 @@ def main():
     parser.add_argument("sets", nargs="+", metavar="NAME=MANIFEST")
     parser.add_argument("--families", nargs="+", default=[AUTO], choices=[AUTO, *FAMILIES])
     parser.add_argument("--extractors", nargs="+", default=[], help="in use beside the default ones")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0, help="to go on where another measurement ended")
     parser.add_argument("--folds", type=int, default=6)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
@@ -222,9 +223,9 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             data = featurized(Path(manifest), Path(folder), options)
         by_seed = []
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             by_seed.append(measure(*data, arguments.families, seed, arguments.folds))
-            print(f"\n{name}: {len(data[0])} clips, {data[2]} classes, {seed + 1} of {arguments.seeds} seeds")
+            print(f"\n{name}: {len(data[0])} clips, {data[2]} classes, {len(by_seed)} of {arguments.seeds} seeds")
             print(table(by_seed).round(3).to_string(), flush=True)
         results[name] = {"clips": len(data[0]), "seeds": by_seed}
         if arguments.output:

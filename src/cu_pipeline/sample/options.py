@@ -67,7 +67,7 @@ class SampleOptions(Options):
     first: int = Field(0, ge=0)
     start: str = "2026-03-02T08:00:00Z"
     hours_between: float = Field(6.0, gt=0)
-    creators: int = Field(60, ge=1)
+    creators: int = Field(150, ge=1)
     near_duplicates: Share = 0.05
     alterations: tuple[Alteration, ...] = tuple(Alteration)
     broken: int = Field(6, ge=0)
