@@ -90,12 +90,15 @@ def test_a_decision_is_written_only_where_one_is_set() -> None:
     assert "decision" not in Capability(decision={}).model_dump()
     written = Capability(decision={"target": "precision"}).model_dump(mode="json")["decision"]
     assert written == {"target": "precision", "at_least": 0.9, "confidence": 0.95, "abstain_below": 0.0}
+    sets = Capability(classes=("abstain", "b"), decision={"set_coverage": 0.9}).model_dump(mode="json")["decision"]
+    assert sets["set_coverage"] == 0.9
 
 
 @pytest.mark.parametrize(
     ("capability", "message"),
     [
         ({"kind": "multi", "decision": {"abstain_below": 0.5}}, "abstain_below is for `kind: single`"),
+        ({"kind": "multi", "decision": {"set_coverage": 0.9}}, "set_coverage is for `kind: single`"),
         ({"classes": ("Abstain", "b"), "decision": {"target": "recall"}}, "'abstain' cannot be used"),
         ({"decision": {"target": "accuracy"}}, "precision"),
         ({"decision": {"at_least": 1.0}}, "less than 1"),

@@ -18,6 +18,7 @@ OF_FORM = {
     Form.SHA256: st.text("0123456789abcdef", min_size=64, max_size=64),
     Form.MOMENT: st.datetimes().map(lambda moment: moment.isoformat()),
     Form.JSON_OBJECT: st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=2).map(json.dumps),
+    Form.JSON_LIST: st.lists(st.text(max_size=3), max_size=2).map(json.dumps),
 }
 
 

@@ -53,6 +53,13 @@ def test_rows_hold_what_the_scorer_says(clips, store, bundles):
         assert own["label"].tolist() == Scorer(bundle).decide(expected).labels
 
 
+def test_sets_are_in_the_table_where_a_model_gives_them(clips, store, bundles):
+    sets = bundles | {"topic": replace(bundles["topic"], set_threshold=0.0)}
+    told = predict_table(clips, store, sets).groupby("capability")["prediction_set"].agg(list)
+    assert [sorted(json.loads(one)) for one in told["topic"]] == [sorted(bundles["topic"].classes)] * 3
+    assert told["safety"] == [""] * 3
+
+
 def test_no_clips_and_no_bundles_give_an_empty_table(clips, store, bundles):
     assert predict_table(clips, store, {}).columns.tolist() == list(PREDICTIONS)
     nothing = predict_table(clips.iloc[:0], store, bundles)

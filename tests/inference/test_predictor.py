@@ -61,6 +61,21 @@ def test_either_half_is_enough_and_each_matters(predictor, clip):
     assert set(answers[2].facts) == {"text_length"}
 
 
+def test_a_model_that_is_to_give_sets_does(bundles, clip):
+    """Each class that reaches the threshold is in a clip's set, the likeliest first, by the predictor and in tables."""
+    topic = bundles["topic"]
+    said = Predictor({"topic": topic}).predict(clip, "a caption")
+    assert said.sets == {}
+    ranked = sorted(topic.classes, key=lambda name: -said.probabilities["topic"][name])
+    second = said.probabilities["topic"][ranked[1]]
+    careful = replace(topic, set_threshold=second)
+    found = Predictor({"topic": careful}).predict(clip, "a caption")
+    assert found.sets == {"topic": ranked[:2]}
+    assert careful.version != topic.version
+    surer = replace(topic, set_threshold=second + 1e-6)
+    assert Predictor({"topic": surer}).predict(clip, "a caption").sets == {"topic": ranked[:1]}
+
+
 def test_batch_prediction_of_stored_features_equals_the_predictor(predictor, bundles, extracted, write_clip, tmp_path):
     contents = [
         (40, "dawn over the sea"),

@@ -15,7 +15,7 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models import probabilities
-from cu_pipeline.models.bundle import content_keys
+from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.calibration import unseen_predictions
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
@@ -246,6 +246,30 @@ def test_a_goal_sets_thresholds_by_peoples_labels_alone(
     assert named.holds[200:, 0].all()
     assert (bundle.thresholds["a"], set(named.labels)) == (1.0, {"b", "abstain"})
     assert "x: no threshold of 'a' is known to keep a precision of 0.9 with 95 % confidence" in caplog.text
+
+
+def test_sets_rest_on_peoples_labels_of_units_and_few_of_them_leave_out_no_class(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the surer half all are right, so a set that leaves out one clip in ten has both classes where it is unsure."""
+    monkeypatch.setitem(FAMILIES, "sure", Sure)
+    labels = np.where(np.arange(400) % 20 == 0, "a", "b").tolist()
+    store = FeatureStore(tmp_path)
+    data = feed(["train", "validation"] * 200, labels, Kind.SINGLE, store, extractors)
+    alone = data.clips.assign(group=[f"g{one}" for one in range(400)])
+    capability = Capability(classes=("b", "a"), decision={"set_coverage": 0.9})
+    options = TrainOptions.model_construct(family="sure", threads=1, groups={})
+    usual = train(data, store, extractors, options, 5)
+    bundle = train(replace(data, clips=alone, capability=capability), store, extractors, options, 5)
+    assert usual.set_threshold is None
+    assert 0.4 < bundle.set_threshold < 0.6
+    assert bundle.thresholds == {}, "sets withhold no answer"
+    bundle.save(tmp_path / "bundle")
+    assert Bundle.load(tmp_path / "bundle").set_threshold == bundle.set_threshold
+    together = data.clips.assign(group=[f"g{one % 5}" for one in range(400)])
+    few = train(replace(data, clips=together, capability=capability), store, extractors, options, 5)
+    assert few.set_threshold == 0
+    assert "x: 5 units with people's labels leave no class out of a set that holds the right one 90 %" in caplog.text
 
 
 def test_answers_below_a_probability_are_withheld_and_nothing_else_changes(

@@ -30,7 +30,12 @@ def test_a_video_and_a_caption_are_classified(client, predictor, log):
     assert response.status_code == 200
     body = response.json()
     assert body["capabilities"] == {
-        "topic": {"label": "sport", "probabilities": {"cooking": 0.25, "sport": 0.75}, "model_version": "abc123abc123"}
+        "topic": {
+            "label": "sport",
+            "probabilities": {"cooking": 0.25, "sport": 0.75},
+            "model_version": "abc123abc123",
+            "prediction_set": None,
+        }
     }
     assert predictor.seen == [(b"frames", "a goal")]
     (record,) = read_log(log).records

@@ -78,13 +78,13 @@ def _known(output: Path) -> "pd.DataFrame":
     import pyarrow as pa
 
     from cu_pipeline.core.errors import StoreError
-    from cu_pipeline.core.records import table
+    from cu_pipeline.core.records import completed, table
     from cu_pipeline.inference.batch import BATCH
 
     if not output.exists():
         return table([], BATCH)
     try:
-        return table(pd.read_parquet(output)[list(BATCH)], BATCH)
+        return table(completed(pd.read_parquet(output), BATCH)[list(BATCH)], BATCH)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         remedy = "Remedy: give another name, or remove it"
         raise StoreError(

@@ -91,7 +91,12 @@ class Capability(Options):
                 "decision.abstain_below is for `kind: single`: of several classes each holds or not. Give "
                 "decision.target, and no class is named that does not reach it"
             )
-        if self.kind is Kind.SINGLE and self.decision.is_set and ABSTAIN in map(folded_name, self.classes):
+        if self.kind is Kind.MULTI and self.decision.set_coverage is not None:
+            raise ValueError(
+                "decision.set_coverage is for `kind: single`: of several classes any number may hold as it is. Give "
+                "decision.target recall, and each class is named of so many of its clips"
+            )
+        if self.kind is Kind.SINGLE and self.decision.may_abstain and ABSTAIN in map(folded_name, self.classes):
             raise ValueError(
                 f"class {ABSTAIN!r} cannot be used with `decision`, which says so for no answer: rename it"
             )

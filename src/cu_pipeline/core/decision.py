@@ -74,6 +74,16 @@ def decide(
     return Decided(holds, labels, certainty(probabilities, holds, capability.kind))
 
 
+def prediction_sets(probabilities: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Choose each clip's set of classes that it may be, those that reach the threshold and the likeliest: (n, classes).
+
+    >>> prediction_sets(np.array([[0.6, 0.3, 0.1], [0.4, 0.3, 0.3]]), 0.3).tolist()
+    [[True, True, False], [True, True, True]]
+    """
+    likeliest = np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
+    return np.asarray(likeliest | (probabilities >= threshold))
+
+
 def _bars(capability: Capability, thresholds: Mapping[str, float] | None, default: float) -> NDArray[np.float64]:
     return np.array([(thresholds or {}).get(name, default) for name in capability.classes])
 

@@ -1,8 +1,9 @@
-"""What a capability's answers shall keep to: a precision or recall of each class, and when no answer is given."""
+"""What a capability's answers shall keep to: a precision or recall, a coverage of sets, and when none is given."""
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from cu_pipeline.core.options import Options
 
@@ -23,14 +24,30 @@ class DecisionGoal(Options):
         at_least: of the target, on clips of new units.
         confidence: with which that is kept, of each class.
         abstain_below: probability of the likeliest class up to which a single-label model gives no answer.
+        set_coverage: share of clips of new units whose class is in the set of classes that a single-label model gives
+            beside its answer; None: it gives no set.
     """
 
     target: GoalTarget | None = None
     at_least: float = Field(0.9, gt=0, lt=1)
     confidence: float = Field(0.95, ge=0.5, lt=1)
     abstain_below: float = Field(0.0, ge=0, lt=1)
+    set_coverage: float | None = Field(None, gt=0, lt=1)
+
+    @model_serializer(mode="wrap")
+    def _without_sets(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a goal without sets as before there were any: files and hashes stay the same."""
+        written: dict[str, Any] = write(self)
+        if self.set_coverage is None:
+            written.pop("set_coverage", None)
+        return written
 
     @property
     def is_set(self) -> bool:
         """Whether anything is decided otherwise than by default."""
+        return self.may_abstain or self.set_coverage is not None
+
+    @property
+    def may_abstain(self) -> bool:
+        """Whether a single-label model may give no answer."""
         return self.target is not None or self.abstain_below > 0

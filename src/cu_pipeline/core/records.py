@@ -32,6 +32,7 @@ class Form(StrEnum):
     SHA256 = "SHA-256 in hex"
     MOMENT = "ISO 8601"
     JSON_OBJECT = "a JSON object"
+    JSON_LIST = "a JSON list"
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ PREDICTIONS: Final[dict[str, Column]] = {
     "probability": PROBABILITY,
     "probabilities": JSON_OBJECT,  # class -> probability
     "model_version": NAME,
+    "prediction_set": Column("str", form=Form.JSON_LIST, absent=""),  # classes that it may be; "": none are told
 }
 
 REFERENCE: Final[dict[str, Column]] = {

@@ -107,10 +107,18 @@ def _is_object(value: Any) -> bool:
         return False
 
 
+def _is_list(value: Any) -> bool:
+    try:
+        return isinstance(json.loads(value), list)
+    except (TypeError, ValueError):
+        return False
+
+
 FORMS: Final[dict[Form, Callable[[Any], bool]]] = {
     Form.SHA256: _is_sha256,
     Form.MOMENT: _is_moment,
     Form.JSON_OBJECT: _is_object,
+    Form.JSON_LIST: _is_list,
 }
 """Whether a text that is not "" is written in a form."""
 

@@ -23,7 +23,7 @@ from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import probe
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
-from cu_pipeline.models.scorer import Scorer
+from cu_pipeline.models.scorer import Scorer, named_sets
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes")
 
@@ -53,6 +53,7 @@ class Prediction:
         parts: widths of the embedding's parts, by `part_name`, in order.
         facts: duration_s, width, height, fps, bytes, text_length; media facts only with media.
         not_applicable: capability -> why it does not apply to the clip.
+        sets: capability -> classes that the clip may be, the likeliest first; of those whose models tell.
     """
 
     probabilities: dict[str, dict[str, float]]
@@ -62,6 +63,7 @@ class Prediction:
     parts: dict[str, int]
     facts: dict[str, float] = field(default_factory=dict)
     not_applicable: dict[str, str] = field(default_factory=dict)
+    sets: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Predictor:
@@ -137,6 +139,7 @@ class Predictor:
             parts=parts,
             facts=facts,
             not_applicable=apart,
+            sets={name: found for name, rows in answers.items() if (found := self._scorers[name].sets(rows)[0])},
         )
 
     def _not_applicable(self, has_video: bool, text: str, told: Mapping[str, str]) -> dict[str, str]:
@@ -255,6 +258,9 @@ def _told(bundle: Bundle, probabilities: Probabilities) -> dict[str, Any]:
         "label": decide(probabilities, bundle.answers, bundle.thresholds).labels,
         "probability": probabilities.max(1),
         "probabilities": [json.dumps(dict(zip(bundle.classes, map(float, row), strict=True))) for row in probabilities],
+        "prediction_set": [
+            json.dumps(one, ensure_ascii=False) if one else "" for one in named_sets(bundle, probabilities)
+        ],
     }
 
 

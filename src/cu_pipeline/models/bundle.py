@@ -41,6 +41,7 @@ class Bundle:
         inputs: extractor -> the feature that the model reads, in its order.
         temperature: that logits are divided by (Guo et al., "On calibration", 2017).
         thresholds: class -> probability over which a multi-label class holds, and a single-label one is answered.
+        set_threshold: probability that a class reaches to be in a clip's prediction set; None: it gives no sets.
         trained_on: hash of everything that decided the weights.
         history: of the fit, a record a step: `epoch`, and measured values such as `loss` and `val_loss`.
         learned_from: `content_keys` of the clips that decided the weights, sorted; empty: not known.
@@ -63,6 +64,7 @@ class Bundle:
     inputs: Mapping[str, FeatureInput]
     temperature: float = 1.0
     thresholds: dict[str, float] = field(default_factory=dict)
+    set_threshold: float | None = None
     trained_on: str = ""
     history: History = field(default_factory=list)
     learned_from: tuple[str, ...] = ()
@@ -124,6 +126,8 @@ class Bundle:
     def _config(self) -> dict[str, Any]:
         """The part of the JSON half that decides the version."""
         kept = {name: getattr(self, name) for name in ("capability", "family", "model", "temperature", "thresholds")}
+        if self.set_threshold is not None:
+            kept["set_threshold"] = self.set_threshold
         return kept | {
             "format": FORMAT,
             "kind": self.kind.value,

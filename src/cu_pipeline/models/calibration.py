@@ -1,13 +1,15 @@
-"""What is set on predictions of clips that a model has not seen: its temperature, and the thresholds of its classes."""
+"""What is set on predictions of clips that a model has not seen: its temperature and its thresholds."""
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.decision_goal import DecisionGoal, GoalTarget
+from cu_pipeline.models.conformal import EVERY_CLASS, set_threshold
 from cu_pipeline.models.family import Examples, Family, Fitted, Logits, Targets
 from cu_pipeline.models.goal_thresholds import NEVER, GoalThreshold, Unseen, goal_thresholds
 from cu_pipeline.models.logistic import hard_labels
@@ -16,13 +18,28 @@ from cu_pipeline.models.probabilities import logits_to_probabilities, temperatur
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What is set.
+
+    Attributes:
+        temperature: that logits are divided by.
+        thresholds: class -> probability over which it is answered.
+        set_threshold: that a class reaches to be in a clip's set; None: there are no sets.
+    """
+
+    temperature: float
+    thresholds: dict[str, float] = field(default_factory=dict)
+    set_threshold: float | None = None
+
+
 def calibrate(
     name: str,
     capability: Capability,
     model: tuple[Fitted, Family],
     parts: tuple[Examples, Examples],
     by_people: NDArray[np.bool_],
-) -> tuple[float, dict[str, float]]:
+) -> Calibration:
     """Set temperature and thresholds on predictions of clips that the predicting model has not seen.
 
     Args:
@@ -31,9 +48,6 @@ def calibrate(
         model: as fitted, and its family.
         parts: training and validation clips, with the features that it reads.
         by_people: (n) of these, training clips first: whose labels are people's. Others prove no precision or recall.
-
-    Returns:
-        The temperature, and class -> threshold.
     """
     logits, targets = unseen_predictions(*model, *parts, capability.kind)
     scale = temperature(logits, targets, capability.kind)
@@ -42,16 +56,34 @@ def calibrate(
     if capability.kind is Kind.MULTI:
         bars = thresholds(probabilities, targets, capability.classes)
     goal = capability.decision
+    if not goal.is_set:
+        return Calibration(scale, bars)
+    rows = _unseen_rows(model[0], *parts)
+    judged = by_people[rows]
+    units = parts[0].joined(parts[1]).units[rows]
+    truth = hard_labels(targets, capability.kind).truth
+    unseen = Unseen(probabilities[judged], truth[judged], units[judged], capability.kind)
     if goal.target is not None:
-        rows = _unseen_rows(model[0], *parts)
-        judged = by_people[rows]
-        units = parts[0].joined(parts[1]).units[rows]
-        truth = hard_labels(targets, capability.kind).truth
-        unseen = Unseen(probabilities[judged], truth[judged], units[judged], capability.kind)
         bars |= _kept(name, goal, goal_thresholds(unseen, capability.classes, goal))
     if goal.abstain_below:
         bars = {one: max(bars.get(one, 0.0), goal.abstain_below) for one in capability.classes}
-    return scale, bars
+    return Calibration(scale, bars, _set_threshold(name, unseen, goal))
+
+
+def _set_threshold(name: str, unseen: Unseen, goal: DecisionGoal) -> float | None:
+    if goal.set_coverage is None:
+        return None
+    found = set_threshold(unseen, goal.set_coverage)
+    if found == EVERY_CLASS:
+        units = len(np.unique(unseen.units))
+        _log.warning(
+            "%s: %d units with people's labels leave no class out of a set that holds the right one %g %% of the time, "
+            "so sets have every class. More labels or a lower `decision.set_coverage` would do",
+            name,
+            units,
+            100 * goal.set_coverage,
+        )
+    return found
 
 
 def unseen_predictions(

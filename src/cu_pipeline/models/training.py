@@ -162,7 +162,7 @@ def train(
     order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
     people = (data.clips["source"] == AnnotatorKind.HUMAN.value).to_numpy()[order]
     parts = (training.only(chosen.inputs), validation.only(chosen.inputs))
-    scale, bars = calibrate(data.name, capability, (fitted, chosen.learner), parts, people)
+    set_on_unseen = calibrate(data.name, capability, (fitted, chosen.learner), parts, people)
     _log.info("%s: %s", data.name, _told(selection, training, validation))
     keys = content_keys(data.clips)
     learned_from, unseen = tuple(sorted(set(keys))), fitted.cross_fitted
@@ -177,8 +177,9 @@ def train(
         model=fitted.config,
         weights=fitted.weights,
         inputs={name: inputs[name] for name in chosen.inputs},
-        temperature=scale,
-        thresholds=bars,
+        temperature=set_on_unseen.temperature,
+        thresholds=set_on_unseen.thresholds,
+        set_threshold=set_on_unseen.set_threshold,
         trained_on=fingerprint(data, extractors, options, seed),
         history=fitted.history,
         learned_from=learned_from,

@@ -253,6 +253,9 @@ class Answer(BaseModel):
     )
     probabilities: dict[str, float] = Field(description="class -> probability")
     model_version: str = Field(description="content hash of the bundle that answered")
+    prediction_set: list[str] | None = Field(
+        default=None, description="classes that it may be, the likeliest first, where the capability asks for sets"
+    )
 
 
 class NotApplicable(BaseModel):
@@ -269,7 +272,12 @@ def answer_of(prediction: "Prediction", name: str) -> Answer | NotApplicable:
     version = prediction.versions[name]
     if reason := prediction.not_applicable.get(name):
         return NotApplicable(reason=reason, model_version=version)
-    return Answer(label=prediction.labels[name], probabilities=prediction.probabilities[name], model_version=version)
+    return Answer(
+        label=prediction.labels[name],
+        probabilities=prediction.probabilities[name],
+        model_version=version,
+        prediction_set=prediction.sets.get(name),
+    )
 
 
 class Classification(BaseModel):
