@@ -51,7 +51,7 @@ def _answers(frame, capability, classes, rng, multi):
         price = {"human": 0.12, "llm": 0.0004, "rule": 0.0}[source]
         labels.append([clip_id, capability, truth, 0.95, "{}", source, 2, source == "human", price])
         predictions.append(
-            [clip_id, capability, split, said, sure, json.dumps(dict.fromkeys(classes, 0.5)), "a1b2c3d4e5f6"]
+            [clip_id, capability, split, said, sure, json.dumps(dict.fromkeys(classes, 0.5)), "a1b2c3d4e5f6", ""]
         )
         for person in ("anna", "ben"):
             label = truth if rng.random() < 0.9 else classes[-1]

@@ -65,7 +65,7 @@ def _predictions(clips):
     split = dict(zip(clips["clip_id"], clips["split"], strict=True))
     rows = [
         {"clip_id": clip, "capability": ODD, "split": split[clip], "label": label, "probability": sure}
-        | {"probabilities": "{}", "model_version": "v"}
+        | {"probabilities": "{}", "model_version": "v", "prediction_set": ""}
         for clip, (label, sure) in said.items()
     ]
     return table(rows, PREDICTIONS)
