@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import DivergedError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models import selection
 from cu_pipeline.models.families import FAMILIES, TrainOptions
@@ -119,6 +120,24 @@ def test_time_that_is_over_leaves_out_what_comes_third(examples, monkeypatch):
     assert chosen.candidate.name == "linear"
     assert [one.loss is None for one in chosen.scores] == [False, False, True]
     assert chosen.scores[2].note == "left out: 1 minutes were over"
+
+
+class Diverging(Majority):
+    """A family whose loss runs away."""
+
+    def fit(self, *_):
+        raise DivergedError("train.wild: the loss ran away in epoch 1")
+
+
+def test_a_candidate_whose_loss_runs_away_is_left_out_and_none_but_such_is_an_error(examples, caplog):
+    clips = examples(60, 0)
+    wild = candidate("majority")._replace(name="wild", learner=Diverging())
+    chosen = choose(clips, wild, candidate("majority"), candidate("linear"))
+    assert chosen.candidate.name == "linear"
+    assert chosen.scores[0].note == "left out: train.wild: the loss ran away in epoch 1"
+    assert "family wild is left out" in caplog.text
+    with pytest.raises(DivergedError, match="ran away in epoch 1"):
+        choose(clips, wild)
 
 
 def test_where_all_clips_have_one_answer_there_is_nothing_to_learn(examples):

@@ -13,7 +13,7 @@ import torch
 from tests.models.tiny_networks import DEVICE, WORDS, tiny_text, tiny_video
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import BundleError, ConfigurationError, NoSpaceError
+from cu_pipeline.core.errors import BundleError, ConfigurationError, DivergedError, NoSpaceError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.families import TrainOptions
@@ -170,7 +170,7 @@ def test_a_fit_whose_end_was_damaged_is_made_again(checkpoint, tmp_path, monkeyp
 @pytest.mark.parametrize("validated", [0, 8])
 def test_weights_that_ran_away_are_no_model(checkpoint, validated):
     chosen = options(checkpoint, learning_rate=1e30, epochs=3)
-    with pytest.raises(ConfigurationError, match=r"ran away in epoch 1.*lower train.text.learning_rate=1e\+30"):
+    with pytest.raises(DivergedError, match=r"ran away in epoch 1.*lower train.text.learning_rate=1e\+30"):
         Text().fit(said(32, 0), said(validated, 1), Kind.SINGLE, chosen, seed=0)
 
 

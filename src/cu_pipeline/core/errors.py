@@ -2,6 +2,7 @@
 
 CuPipelineError
 ├── ConfigurationError     options that cannot work; lists all problems at once
+│   └── DivergedError      a fit whose loss ran away, so that no model came of it
 ├── ManifestError          a feed that cannot be read at all
 │   └── ForeignFeedError   a feed that shares no clip with what is stored
 ├── MissingWeightsError    a packaged model that is not installed or is damaged
@@ -53,6 +54,10 @@ class ConfigurationError(CuPipelineError):
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("\n".join(self.problems))
+
+
+class DivergedError(ConfigurationError):
+    """A fit whose loss ran away, so that no model came of it."""
 
 
 class ManifestError(CuPipelineError):

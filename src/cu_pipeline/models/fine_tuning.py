@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import ConfigurationError, DivergedError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.features.checkpoint import device_of
 from cu_pipeline.models.checkpoints import fit_folder
@@ -24,6 +24,7 @@ OUT_OF_MEMORY: Final = "out_of_memory.txt"
 """What a process leaves whose device had too little memory."""
 
 FAILURE: Final = "failure.txt"
+DIVERGED: Final = "diverged.txt"
 """What a process says that cannot go on, in words."""
 
 _UNSEEN: Final = frozenset({"device", "processes", "workers", "checkpoint_minutes", "checkpoint"})
@@ -54,6 +55,7 @@ def fine_tune(
 
     Raises:
         ConfigurationError: not even one clip at a time fits into the device's memory, or a process failed.
+        DivergedError: the loss ran away.
     """
     import torch
 
@@ -111,13 +113,16 @@ def _run(folder: Path, job: FitJob) -> None:
     command = [*launcher, "--module", "cu_pipeline.models.fine_tuning_process", str(folder)]
     inherited = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     threads = {"OMP_NUM_THREADS": str(job.threads)}
-    (folder / FAILURE).unlink(missing_ok=True)
+    told = {FAILURE: ConfigurationError, DIVERGED: DivergedError}
+    for name in told:
+        (folder / name).unlink(missing_ok=True)
     ended = subprocess.run(command, env=os.environ | threads | {"PYTHONPATH": inherited}, check=False)
     if ended.returncode and (folder / OUT_OF_MEMORY).exists():
         (folder / OUT_OF_MEMORY).unlink()
         raise OutOfDeviceMemoryError
-    if ended.returncode and (folder / FAILURE).exists():
-        raise ConfigurationError((folder / FAILURE).read_text(encoding="utf-8"))
+    for name, error in told.items():
+        if ended.returncode and (folder / name).exists():
+            raise error((folder / name).read_text(encoding="utf-8"))
     if ended.returncode:
         raise ConfigurationError(
             f"train.{job.task}.processes={job.processes}: one of them failed (status {ended.returncode}); what it said "

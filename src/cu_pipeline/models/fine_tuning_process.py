@@ -15,11 +15,11 @@ from torch import Tensor
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import ConfigurationError, CuPipelineError
+from cu_pipeline.core.errors import ConfigurationError, CuPipelineError, DivergedError
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import History
-from cu_pipeline.models.fine_tuning import FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
+from cu_pipeline.models.fine_tuning import DIVERGED, FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
 from cu_pipeline.models.fine_tuning_trainer import (
@@ -209,7 +209,7 @@ def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log:
     """Let no weights pass that are no numbers, and say where the fit ran away after the epoch that is kept.
 
     Raises:
-        ConfigurationError: no epoch had weights that can be used.
+        DivergedError: no epoch had weights that can be used.
     """
     lost = [record for record in log if ran_away(record, half=options.precision == "float16")]
     validated = [record["eval_loss"] for record in log if "eval_loss" in record]
@@ -222,7 +222,7 @@ def _check(job: FitJob, options: FineTuningOptions, arrays: dict[str, Any], log:
     if options.precision == "float16":
         remedy += ", or set precision: auto"
     if not usable:
-        raise ConfigurationError(f"train.{job.task}: the loss ran away {where}, and no model came of it: {remedy}")
+        raise DivergedError(f"train.{job.task}: the loss ran away {where}, and no model came of it: {remedy}")
     _log.warning("%s: the loss ran away %s; the best epoch before is kept: %s", job.task, where, remedy)
 
 
@@ -256,7 +256,7 @@ def main() -> None:
     try:
         run(folder)
     except CuPipelineError as error:
-        write_text(folder / FAILURE, str(error))
+        write_text(folder / (DIVERGED if isinstance(error, DivergedError) else FAILURE), str(error))
         sys.exit(1)
     except OutOfDeviceMemoryError:
         (folder / OUT_OF_MEMORY).touch()

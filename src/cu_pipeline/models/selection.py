@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.errors import DivergedError
 from cu_pipeline.core.options import Options
 from cu_pipeline.models.cross_fitting import cross_fitted
 from cu_pipeline.models.family import Candidate, Examples, Fitted
@@ -118,6 +119,9 @@ class Selector:
         Args:
             candidates: the simplest first.
             options: how they are compared.
+
+        Raises:
+            DivergedError: no candidate came to a model.
         """
         everything = self.training.joined(self.validation)
         answers = hard_labels(everything.targets, self.kind)
@@ -125,22 +129,28 @@ class Selector:
         if not folds:
             return self._uncompared(candidates, answers)
         ends = time.monotonic() + options.minutes * 60
-        results = {}
+        results: dict[str, _Result] = {}
+        left_out: dict[str, str] = {}
         for place, one in enumerate(candidates):
             try:
                 results[one.name] = self._tried(one, folds, ends if place >= _ALWAYS else float("inf"))
             except _OutOfTimeError:
-                _log.warning("family %s is left out: %g minutes were over", one.name, options.minutes)
+                left_out[one.name] = f"{options.minutes:g} minutes were over"
+            except DivergedError as error:
+                left_out[one.name] = str(error)
+        for name, why in left_out.items():
+            _log.warning("family %s is left out: %s", name, why)
+        if not results:
+            raise DivergedError(left_out.values())
         # a family that chooses its settings on a sample has predicted that sample alone
         weight = answers.weight * np.isfinite([one.losses for one in results.values()]).all(axis=0)
         best = min(results.values(), key=lambda one: _mean(one.losses, weight))
         behind = {name: _behind(one, best, weight, everything.units) for name, one in results.items()}
         chosen = next(results[name] for name, (worse_by, error) in behind.items() if worse_by <= error)
-        late = f"left out: {options.minutes:g} minutes were over"
         scores = [
             _score(results[one.name], weight, behind[one.name], chosen)
             if one.name in results
-            else CandidateScore(one.name, note=late)
+            else CandidateScore(one.name, note=f"left out: {left_out[one.name]}")
             for one in candidates
         ]
         return Selection(chosen.candidate, chosen.fitted, tuple(scores))
