@@ -18,7 +18,8 @@ def answers_of(bundle: Bundle, judged: Judged, predictions: pd.DataFrame) -> Mod
         judged: the clips that people labelled, of the same classes.
         predictions: of these clips, by the model; there may be others.
     """
-    splits = {split: judged.compare(clips, predictions) for split, clips in judged.clips.items()}
+    own = predictions[predictions["capability"] == bundle.capability]
+    splits = {split: judged.compare(clips, own) for split, clips in judged.clips.items()}
     test = splits[Split.TEST.value].decided
     raw = uncalibrated(test.probabilities, bundle.kind, bundle.temperature)
     return ModelAnswers(
@@ -26,7 +27,7 @@ def answers_of(bundle: Bundle, judged: Judged, predictions: pd.DataFrame) -> Mod
         classes=bundle.classes,
         shares=judged.shares,
         splits=splits,
-        cross_fitted=_cross_fitted(bundle, judged, predictions),
+        cross_fitted=_cross_fitted(bundle, judged, own),
         uncalibrated=ScoredClips(test.kind, test.truth, raw, test.decided),
     )
 
