@@ -27,6 +27,12 @@ def test_a_baseline_that_the_model_is_not_shown_to_beat_is_named_with_the_number
     ]
 
 
+def test_a_baseline_that_is_shown_to_be_better_is_told_apart_from_one_that_only_may_be():
+    found = cautions(measured(a=baseline(0.95, -0.15, better=False), b=baseline(0.82, -0.02, better=False)))
+    assert found[0].startswith("The model (accuracy 0.800) is worse than a (accuracy 0.950, the model gains -0.150 [")
+    assert found[1].startswith("The model (accuracy 0.800) is not shown to be better than b (")
+
+
 def test_the_baselines_that_gain_most_are_named_first_and_the_others_counted():
     gains = {"a": 0.02, "b": -0.01, "c": 0.03, "d": 0.01}
     text = cautions(measured(**{name: baseline(0.8 - gain, gain, better=False) for name, gain in gains.items()}))[0]

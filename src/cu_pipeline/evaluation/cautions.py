@@ -41,9 +41,11 @@ def _told(measured: Mapping[str, Any]) -> Iterator[str]:
                 f"{words[0].upper()}{words[1:]} alone do about as well as the model: accuracy {one['accuracy']:.3f} "
                 f"beside {accuracy} ({_gain(one)}). What the model recognises may be that."
             )
-    unbeaten = {name: one for name, one in baselines.items() if name != MAJORITY and not one["shown_better"]}
-    if unbeaten:
-        yield f"The model (accuracy {accuracy}) is not shown to be better than {_names(unbeaten)}."
+    others = {name: one for name, one in baselines.items() if name != MAJORITY and not one["shown_better"]}
+    worse = {name for name, one in others.items() if one["gain"]["ci95"][1] < 0}
+    for verdict, wanted in (("worse than", True), ("not shown to be better than", False)):
+        if chosen := {name: one for name, one in others.items() if (name in worse) == wanted}:
+            yield f"The model (accuracy {accuracy}) is {verdict} {_names(chosen)}."
     if (worst := worst_slice(measured["slices"]) if "slices" in measured else None) is not None:
         yield f"The model is {worst}."
 
