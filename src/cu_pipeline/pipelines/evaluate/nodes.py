@@ -364,4 +364,5 @@ def _summary(report: dict[str, Any]) -> str:
     who = "served model" if report["served"] else "model"
     if "answers" in test:
         told = f"{answers_in_words(test['answers'])}; {told}"
-    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
+    where = f"{test['n']} clips of {test['units']} units"
+    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}; {told}"
