@@ -92,7 +92,8 @@ def answer_by_baselines(
     found = {}
     for name, truth in judged.items():
         known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
-        inputs = {key: one for bundle in bundles.values() for key, one in bundle.inputs.items()} | bundles[name].inputs
+        inputs = {key: one for bundle in bundles.values() for key, one in bundle.inputs.items()}
+        inputs |= bundles[name].inputs
         train, test = (_baseline_data(clips, truth.capability, inputs, store) for clips in known.values())
         usable = len(train.texts) and len(test.texts)
         found[name] = ask_baselines(train, test, truth.capability.kind) if usable else {}
