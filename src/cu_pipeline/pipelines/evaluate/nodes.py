@@ -1,5 +1,6 @@
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,13 +9,16 @@ from cu_pipeline.core.capability import Capability, indicators
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.account import Account, GateTest
-from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
+from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, context_of, facts_of, some
+from cu_pipeline.evaluation.bootstrap import Bootstrap
+from cu_pipeline.evaluation.cautions import cautions
+from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_decision import Decision
-from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
+from cu_pipeline.evaluation.judged import Judged, ModelAnswers
+from cu_pipeline.evaluation.measurement import EvaluateOptions, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
-from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
@@ -25,6 +29,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import contest_of
+from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
@@ -47,13 +52,15 @@ def find_champions(
     return standing.champions, standing.taken_back
 
 
-def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bundle]) -> dict[str, Judged]:
+def join_truth(
+    clips: pd.DataFrame, labels: pd.DataFrame, annotations: pd.DataFrame, bundles: dict[str, Bundle]
+) -> dict[str, Judged]:
     """Find the clips that each model can be measured on, since people labelled them.
 
     Returns:
         By capability.
     """
-    return {name: Judged.of(name, bundle.answers, clips, labels) for name, bundle in bundles.items()}
+    return {name: Judged.of(name, bundle.answers, clips, labels, annotations) for name, bundle in bundles.items()}
 
 
 def ask_models(
@@ -76,7 +83,8 @@ def answer_by_baselines(
 ) -> dict[str, dict[str, ScoredClips]]:
     """Train simple models on the same clips and ask them about the labelled test clips.
 
-    An image-text model is asked, too, where the trained model reads its features.
+    They look at what any trained model reads. An image-text model is asked, too, where the capability's reads its
+    features.
 
     Returns:
         capability -> baseline -> answers.
@@ -84,7 +92,9 @@ def answer_by_baselines(
     found = {}
     for name, truth in judged.items():
         known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
-        train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
+        inputs = {key: one for bundle in bundles.values() for key, one in bundle.inputs.items()}
+        inputs |= bundles[name].inputs
+        train, test = (_baseline_data(clips, truth.capability, inputs, store) for clips in known.values())
         usable = len(train.texts) and len(test.texts)
         found[name] = ask_baselines(train, test, truth.capability.kind) if usable else {}
         if usable and bundles[name].family != zero_shot_baseline.NAME:
@@ -171,63 +181,90 @@ def predict_by_challengers(
     return resolved.without_inapplicable(predict_table(clips, store, under_scopes(kept_back, resolved.active)))
 
 
-def measure_models(
-    judged: dict[str, Judged],
-    predictions: pd.DataFrame,
-    models: dict[str, Bundle],
-    options: EvaluateOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """Measure models on clips that people labelled.
+def hold_against_truth(
+    judged: dict[str, Judged], predictions: pd.DataFrame, models: dict[str, Bundle]
+) -> dict[str, ModelAnswers]:
+    """Hold what models predicted against what people said.
 
     Args:
-        judged: the clips, by capability.
+        judged: the clips that people labelled, by capability.
         predictions: of all clips.
         models: the bundles that predicted, by capability; there may be others.
-        options: of the bootstrap.
-        seed: of the bootstrap.
 
     Returns:
-        capability -> its part of the `metrics` dataset, without baselines.
+        By capability, of those that can be measured.
     """
-    report = {}
+    found = {}
+    predicted = set(predictions["capability"])
     for name, truth in judged.items():
-        own = predictions[predictions["capability"] == name]
-        if own.empty:
+        if name not in predicted:
             continue
-        if models[name].answers != truth.capability:
+        if models[name].answers == truth.capability:
+            found[name] = answers_of(models[name], truth, predictions)
+        else:
             _log.warning("%s: the served model answers other classes than people label, so it is not measured", name)
-            continue
-        answers = {split: truth.answers(split, own) for split in truth.clips}
-        measured = model_report(answers, list(truth.capability.classes), seed, options)
-        report[name] = {"model_version": models[name].version} | measured
-        if len(answers["test"]):
-            units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"].always_answered(), truth.shares, units).to_json()
-    return report
+    return found
+
+
+def measure_models(answers: dict[str, ModelAnswers], options: EvaluateOptions, seed: int) -> dict[str, Any]:
+    """Measure models on clips that people labelled.
+
+    Returns:
+        capability -> its part of the `metrics` dataset, without what compares the model with others.
+    """
+    bootstrap = Bootstrap(seed, options.bootstrap_draws)
+    return {name: model_report(model, bootstrap) for name, model in answers.items()}
 
 
 def measure_baselines(
-    answers: dict[str, dict[str, ScoredClips]], options: EvaluateOptions, seed: int
+    baselines: dict[str, dict[str, ScoredClips]],
+    judged: dict[str, Judged],
+    shown: dict[str, ModelAnswers],
+    challengers: dict[str, ModelAnswers],
+    options: EvaluateOptions,
+    seed: int,
 ) -> dict[str, Any]:
-    """Measure simple models on the same clips.
+    """Measure simple models on the same clips, and what the model that results speak of gains over them.
 
     Returns:
         capability -> baseline -> numbers.
     """
-    return {name: baseline_report(found, seed, options) for name, found in answers.items()}
+    bootstrap = Bootstrap(seed, options.bootstrap_draws)
+    models = challengers | shown
+    return {
+        name: baseline_report(
+            found, judged[name].clips["test"], models[name].splits["test"] if name in models else None, bootstrap
+        )
+        for name, found in baselines.items()
+    }
+
+
+def compare_challengers(
+    shown: dict[str, ModelAnswers], challengers: dict[str, ModelAnswers]
+) -> dict[str, dict[str, Any]]:
+    """Compare challengers that are kept back with what is served, on the test clips.
+
+    Returns:
+        By capability.
+    """
+    return {
+        name: compare(one.splits["test"].decided, shown[name].splits["test"].decided, one.splits["test"].units)
+        for name, one in challengers.items()
+        if name in shown and len(one.splits["test"])
+    }
 
 
 def gather_metrics(
     shown: dict[str, Any],
     challengers: dict[str, Any],
+    comparisons: dict[str, Any],
     baselines: dict[str, Any],
     decisions: dict[str, Any],
     bundles: dict[str, Bundle],
 ) -> dict[str, Any]:
     """Put the numbers together: of the served model first, of a challenger that is kept back beside it.
 
-    What the trained model's family was chosen from stands there too.
+    What the trained model's family was chosen from stands there too, and what has to be said first of the numbers.
 
     Returns:
         The `metrics` dataset: capability -> split -> numbers, and what plots need.
@@ -239,13 +276,14 @@ def gather_metrics(
         if first is None:
             continue
         served = first["model_version"] == Decision(**decision).served
-        beside = {"challenger": other} if found and other else {}
+        beside = {"challenger": other | comparisons.get(name, {})} if found and other else {}
         chosen_from = {"candidates": list(bundles[name].candidates)} if bundles[name].candidates else {}
-        report[name] = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
+        whole = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
+        report[name] = whole | {"warnings": cautions(whole)}
         if "test" in first:
-            _log.info("%s: %s", name, _summary(report[name]))
-            if (found := learned_nothing(report[name])) is not None:
-                _log.warning("%s: %s", name, found)
+            _log.info("%s: %s", name, _summary(whole))
+            for sentence in report[name]["warnings"]:
+                _log.warning("%s: %s", name, sentence)
         else:
             _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
     return report
@@ -298,13 +336,16 @@ def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> b
     return not contents or len(store.missing(one, sorted(contents))) < len(contents)
 
 
-def _baseline_data(clips: pd.DataFrame, capability: Capability, bundle: Bundle, store: FeatureStore) -> BaselineData:
-    features = read_features(clips, store, bundle.inputs).vectors()
+def _baseline_data(
+    clips: pd.DataFrame, capability: Capability, inputs: Mapping[str, FeatureInput], store: FeatureStore
+) -> BaselineData:
+    features = read_features(clips, store, inputs).vectors()
     return BaselineData(
         clips["text"].tolist(),
         {key: values for name, feature in features.items() for key, values in feature.summaries(name).items()},
         facts_of(clips),
         indicators(clips["label"], capability),
+        context_of(clips),
     )
 
 
@@ -329,4 +370,5 @@ def _summary(report: dict[str, Any]) -> str:
     who = "served model" if report["served"] else "model"
     if "answers" in test:
         told = f"{answers_in_words(test['answers'])}; {told}"
-    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
+    where = f"{test['n']} clips of {test['units']} units"
+    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}; {told}"
