@@ -84,6 +84,7 @@ class ModelProject:
     def __init__(self, catalog: Any, parameters: dict[str, Any]) -> None:
         self.catalog = catalog
         self.parameters = parameters
+        self._models: dict[str, list[KnownModel]] = {}
 
     @cached_property
     def served(self) -> dict[str, Bundle]:
@@ -118,6 +119,8 @@ class ModelProject:
         Raises:
             ConfigurationError: there is no such capability, or no model of it.
         """
+        if capability in self._models:
+            return self._models[capability]
         allowed = self.capabilities()
         if capability not in allowed:
             names = ", ".join(allowed) or "none yet: run `make run`"
@@ -125,6 +128,7 @@ class ModelProject:
         found = known_models(capability)
         if not found:
             raise ConfigurationError(f"MLflow knows no model of {capability} yet: `make run` trains one")
+        self._models[capability] = found
         return found
 
     def find(self, capability: str, word: str) -> KnownModel:

@@ -1,5 +1,6 @@
 """Versions of each capability's bundle in MLflow's registry, under the aliases challenger and champion."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from urllib.parse import quote, unquote
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking import logged_models
-from cu_pipeline.tracking.mlflow_run import configure
+from cu_pipeline.tracking.mlflow_run import configure, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,15 +88,22 @@ def _create(
     client: "MlflowClient", bundle_dir: Path, capability: str, version_tag: str, logged: "LoggedModel | None"
 ) -> str:
     name = model_name(capability)
+    tags = {BUNDLE_VERSION: version_tag}
     if logged is None:
+        tags |= _family_tag(bundle_dir)
         run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
         source = f"runs:/{run}/{place}"
     else:
         run, source = logged.run_id, logged.source
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, tags={_CAPABILITY: capability})
-    created = client.create_model_version(name, source=source, run_id=run, tags={BUNDLE_VERSION: version_tag})
+    created = client.create_model_version(name, source=source, run_id=run, tags=tags)
     return str(created.version)
+
+
+def _family_tag(bundle_dir: Path) -> dict[str, str]:
+    told = json.loads((bundle_dir / "bundle.json").read_text(encoding="utf-8"))
+    return {FAMILY: told["family"]} if "family" in told else {}
 
 
 def describe(capability: str, bundle_version: str) -> None:
@@ -193,10 +201,19 @@ def model_name(capability: str) -> str:
     return _PREFIX + (written if len(written) <= _LONGEST_NAME else f"+{file_key(capability)}")
 
 
+_configured: set[str] = set()
+"""The tracking URI that was configured last; to do it for each of many small questions would take most of the time."""
+
+
 def _client() -> "MlflowClient":
-    configure(project_root())
+    root = project_root()
     import mlflow
 
+    uri = tracking_uri(root)
+    if uri not in _configured or mlflow.get_tracking_uri() != uri:
+        configure(root)
+        _configured.clear()
+        _configured.add(uri)
     return mlflow.MlflowClient()
 
 
