@@ -19,6 +19,7 @@ import psutil
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
+from cu_pipeline.cli.model_changes import former_champion, make, plan
 from cu_pipeline.cli.model_project import ModelProject
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -214,8 +215,8 @@ def test_a_rollback_is_answered_by_within_10_seconds_and_no_request_of_6_clients
     with clients(url, 6) as answers:
         models.catalog.save("champions", {"safety": newer})
         until(lambda: answers and answers[-1][1] == newer.version, 60)
-        change = models.plan("safety", models.former("safety", None), "rollback", "too many adverts")
-        models.make(change)
+        former = former_champion(models, "safety", None)
+        make(models, plan(models, "safety", former, "rollback", "too many adverts"))
         until(lambda: answers[-1][1] == older.version, 10)
         time.sleep(1)
     assert {status for status, _ in answers} == {200}

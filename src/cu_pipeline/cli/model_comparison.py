@@ -54,7 +54,7 @@ class Comparison:
         yield table(["", *names], rows)
         yield (
             f"{names[1]} gains {gain.effect:+.3f} [{low:+.3f}, {high:+.3f}] in accuracy over {names[0]}: it alone is "
-            f"right on {(right[1] & ~right[0]).sum()} clips, {names[0]} alone on {(right[0] & ~right[1]).sum()}"
+            f"right on {(right[1] & ~right[0]).sum()} of them, {names[0]} alone on {(right[0] & ~right[1]).sum()}"
         )
         worse = PairedGain(-gain.sums, gain.sizes)
         yield f"{TEST}: {names[1]} better p = {gain.p_value():.2g}, {names[0]} better p = {worse.p_value():.2g}"

@@ -10,8 +10,9 @@ import click
 from cu_pipeline.cli.foreseen import told_in_words
 
 if TYPE_CHECKING:
+    from cu_pipeline.cli.model_changes import Change
     from cu_pipeline.cli.model_comparison import Comparison
-    from cu_pipeline.cli.model_project import Change, ModelProject
+    from cu_pipeline.cli.model_project import ModelProject
     from cu_pipeline.tracking.promotions import Cause
 
 _ENV = click.option("--env", "-e", default=None, help="Kedro environment.")
@@ -139,8 +140,10 @@ def rollback(
     The gate does not promote what was taken back again by itself; `kedro models promote` does. A second rollback leads
     one step further back.
     """
+    from cu_pipeline.cli.model_changes import former_champion
+
     with _project(metadata, env, writes=not dry_run) as project:
-        target = project.former(capability, model)
+        target = former_champion(project, capability, model)
         _make(project, (capability, target), "rollback", reason or "taken back by hand", dry_run=dry_run)
 
 
@@ -156,16 +159,18 @@ def _project(metadata: Any, env: str | None, *, writes: bool = False) -> "Iterat
 
 def _make(project: "ModelProject", named: tuple[str, str], cause: "Cause", reason: str, *, dry_run: bool) -> None:
     """Tell a change, and make it unless it is a dry run."""
-    change = project.plan(*named, cause, reason)
-    for line in project.notes(change):
+    from cu_pipeline.cli import model_changes
+
+    change = model_changes.plan(project, *named, cause, reason)
+    for line in model_changes.notes(project, change):
         click.echo(line)
     comparison = _compared(project, change)
     if dry_run:
         click.echo("Dry run: nothing was changed")
         return
     if comparison is not None:
-        project.spend(comparison)
-    project.make(change)
+        model_changes.spend(project, comparison)
+    model_changes.make(project, change)
     click.echo(f"{change.bundle.capability}: the champion is {change.bundle.version} from now on. {_AFTER}")
 
 

@@ -1,5 +1,6 @@
 """What the gate answers."""
 
+import shlex
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -73,6 +74,6 @@ class Decision:
             return self
         reason = (
             "people put another model in this one's place, so it is not promoted again by itself. To have it back: "
-            f"kedro models promote {capability} {self.challenger}"
+            f"kedro models promote {shlex.quote(capability)} {self.challenger}"
         )
         return replace(self, decision="keep", forced=False, reasons=[reason, *self.reasons])

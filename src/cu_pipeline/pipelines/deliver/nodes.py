@@ -1,4 +1,5 @@
 import logging
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
             "kedro models promote %s %s",
             name,
             challenger.version,
-            name,
+            shlex.quote(name),
             challenger.version,
         )
         return False
