@@ -18,6 +18,7 @@ from cu_pipeline.cli.model_project import ModelProject, open_project
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import RunInProgressError
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.keys import registry_key
 from cu_pipeline.core.records import CLIPS, LABELS
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.bundles import BundlesDataset
@@ -206,7 +207,7 @@ def test_a_model_that_a_run_logged_and_nobody_registered_is_listed_and_promoted_
     tags = {"capability": project.name, "bundle_version": project.b.version, "family": "majority"}
     client = MlflowClient()
     experiment = client.get_run(run_id).info.experiment_id
-    model = client.create_logged_model(experiment, name="logged", source_run_id=run_id, tags=tags)
+    model = client.create_logged_model(experiment, name=registry_key(project.name), source_run_id=run_id, tags=tags)
     client.log_model_artifacts(model.model_id, str(project.root / "logged"))
     client.finalize_logged_model(model.model_id, "READY")
     client.log_metric(run_id, "accuracy", 0.875, model_id=model.model_id)
