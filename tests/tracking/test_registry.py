@@ -122,7 +122,7 @@ def test_a_logged_model_is_registered_with_its_files_its_numbers_and_words(
     assert (found.version, found.source, found.aliases) == (number, f"models:/{model_id}", ())
     assert (found.tags["family"], found.tags["accuracy"]) == ("linear", "0.75")
     told = MlflowClient().get_model_version(registry.model_name("logged"), number).description
-    assert told == "linear, trained by the run train. On test clips: accuracy 0.75"
+    assert told == "linear, trained by the run train; test accuracy 0.750"
     assert (registry.fetch(found.source, tmp_path / "target") / "bundle.json").is_file()
     assert len(list(tracked_root.rglob("bundle.json"))) == stored + 1
 

@@ -168,7 +168,7 @@ def _metrics(
     for one in reversed(logged):
         if one.metrics:
             return one.metrics
-    tagged = {name: float(version.tags[name]) for name in registry.METRICS if name in version.tags} if version else {}
+    tagged = {name: float(version.tags[name]) for name in logged_models.TOLD if name in version.tags} if version else {}
     if tagged:
         return tagged
     place = f"{tracking_key(capability)}/test/"

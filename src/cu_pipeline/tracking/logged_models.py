@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking.mlflow_run import EXPERIMENT, configure
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+TOLD: Final = ("accuracy", "macro_f1", "ece", "log_loss")
+"""The metrics that a registered version is tagged with: of the test split."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,17 @@ def all_of(capability: str) -> list[LoggedModel]:
     newest: list[dict[str, Any]] = [{"field_name": "creation_timestamp", "ascending": False}]
     found = client.search_logged_models([experiment.experiment_id], None, None, 1000, newest)
     return [_read(client, one) for one in found if one.tags.get("capability") == capability]
+
+
+def in_words(model: LoggedModel) -> str:
+    """Tell what a model is: its family, the run that made it, and its accuracy on the test split."""
+    numbers = model.metrics
+    text = f"{model.family}, trained by the run {model.run_name or model.run_id}"
+    if "accuracy" not in numbers:
+        return text
+    ends = [numbers[name] for name in ("accuracy_low", "accuracy_high") if name in numbers]
+    interval = f" ({ends[0]:.3f} – {ends[1]:.3f})" if len(ends) == 2 else ""
+    return f"{text}; test accuracy {numbers['accuracy']:.3f}{interval}"
 
 
 def _read(client: "MlflowClient", found: Any) -> LoggedModel:

@@ -27,9 +27,6 @@ CHAMPION: Final = "champion"
 _PREFIX: Final = "cu-pipeline."
 BUNDLE_VERSION: Final = "bundle_version"
 FAMILY: Final = "family"
-METRICS: Final[tuple[str, ...]] = ("accuracy", "macro_f1", "ece", "log_loss")
-"""What was measured on test clips that versions carry as tags, where their LoggedModel has it."""
-
 _CAPABILITY: Final = "capability"
 _LONGEST_NAME: Final = 200
 
@@ -115,15 +112,13 @@ def describe(capability: str, bundle_version: str) -> None:
 
 def _describe(client: "MlflowClient", name: str, version: str, logged: "LoggedModel") -> None:
     """Write on a version what its LoggedModel tells: family and run in words, and what was measured."""
-    measured = {metric: f"{logged.metrics[metric]:.4g}" for metric in METRICS if metric in logged.metrics}
-    tags: dict[str, str] = {FAMILY: logged.family, **measured}
+    tags = {FAMILY: logged.family}
+    tags |= {name: f"{logged.metrics[name]:.4g}" for name in logged_models.TOLD if name in logged.metrics}
     present = client.get_model_version(name, version)
     for key in [key for key, value in tags.items() if value and present.tags.get(key) != value]:
         client.set_model_version_tag(name, version, key, tags[key])
-    words = ", ".join(f"{metric.replace('_', '-')} {value}" for metric, value in measured.items())
-    text = f"{logged.family}, trained by the run {logged.run_name}" + (f". On test clips: {words}" if words else "")
-    if present.description != text:
-        client.update_model_version(name, version, text)
+    if present.description != (words := logged_models.in_words(logged)):
+        client.update_model_version(name, version, words)
 
 
 def set_champion(capability: str, registry_version: str | None) -> None:
