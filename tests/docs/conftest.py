@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHELLS = {"bash", "console", "sh"}
-NAMES = {"BATCH", "FILE", "REVISION"}
+NAMES = {"BATCH", "FILE", "MODEL", "REVISION"}
 """What stands for a name of the reader's own."""
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

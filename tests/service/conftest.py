@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from starlette.testclient import TestClient
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.scope import Scope
-from cu_pipeline.inference.predictor import Prediction, Predictor
+from cu_pipeline.inference.predictor import Prediction
 from cu_pipeline.service.app import ContentUnderstanding
+from cu_pipeline.service.live_predictor import Kept, LivePredictor, signatures
 
 
 @dataclass
@@ -51,6 +53,11 @@ class StandInPredictor:
         self.closed = True
 
 
+def with_stand_in(stand_in, folder, workers):
+    kept = {name: Kept(found, StandInBundle()) for name, found in signatures(folder).items()}
+    return LivePredictor(folder, stand_in, kept, workers)
+
+
 @pytest.fixture(scope="session")
 def stand_in():
     return StandInPredictor()
@@ -72,7 +79,7 @@ def application(tmp_path_factory, stand_in):
         with pytest.MonkeyPatch.context() as patch:  # while it starts: other tests of this process need the real ones
             patch.setenv("CU_PIPELINE_BUNDLES", str(folder / "bundles"))
             patch.setenv("CU_PIPELINE_PREDICTION_LOG", str(folder / "log"))
-            patch.setattr(Predictor, "load", lambda folder, workers: stand_in)
+            patch.setattr(LivePredictor, "start", partial(with_stand_in, stand_in))
             client = stack.enter_context(TestClient(ContentUnderstanding.to_asgi(), raise_server_exceptions=False))
         yield client, folder / "log"
     assert stand_in.closed

@@ -8,17 +8,29 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import pairwise
+from threading import Event
+from types import SimpleNamespace
 
 import httpx
 import psutil
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
 
+from cu_pipeline.cli.model_changes import former_champion, make, plan
+from cu_pipeline.cli.model_project import ModelProject
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.core.telemetry import SWITCHES
+from cu_pipeline.datasets.bundles import BundlesDataset
+from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.service.lifecycle import _write_clip
+from cu_pipeline.tracking import registry
+from cu_pipeline.tracking.promotions import Promotion
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +161,74 @@ def test_the_models_are_listed(service):
     version = json.loads((folder / "bundles/safety/bundle.json").read_text())["version"]
     known = {"model_version": version, "kind": "multi", "classes": ["advert", "violence"], "scope": {}}
     assert listed == {"safety": known}
+
+
+def models_of(bundles, ledger, name):
+    """What `kedro models` opens, of a project whose champions are served."""
+    of = "cu_pipeline.tracking.promotions.Promotion"
+    catalog = DataCatalog(
+        {
+            "champions": BundlesDataset(filepath=str(bundles)),
+            "served_champions": BundlesDataset(filepath=str(bundles), lenient=True),
+            "bundle_cache": MemoryDataset({}),
+            "promotions": JSONObjectLog(filepath=str(ledger), of=of),
+            "earlier_promotions": JSONObjectLog(filepath=str(ledger), of=of),
+            "capabilities_resolved": MemoryDataset(ResolvedCapabilities(skipped={name: "not read here"})),
+        }
+    )
+    return ModelProject(catalog, {"capabilities": SimpleNamespace(root={name: None})})
+
+
+@contextmanager
+def clients(url, number):
+    """Let clients ask all the time; give the list of the answers' status codes and model versions."""
+    answers, ended = [], Event()
+
+    def ask():
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+            while not ended.is_set():
+                reply = client.post("/classify", json={"caption": "a caption"})
+                version = reply.json()["capabilities"]["safety"]["model_version"] if reply.is_success else reply.text
+                answers.append((reply.status_code, version))
+
+    with ThreadPoolExecutor(number) as threads:
+        asking = [threads.submit(ask) for _ in range(number)]
+        try:
+            yield answers
+        finally:
+            ended.set()
+    for one in asking:
+        one.result()
+
+
+def test_a_rollback_is_answered_by_within_10_seconds_and_no_request_of_6_clients_is_lost(
+    service, tracked_root, make_bundle
+):
+    url, folder = service
+    older, newer = (make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=seed) for seed in (1, 2))
+    models = models_of(folder / "bundles", folder / "promotions.jsonl", "safety")
+    for bundle in (older, newer):
+        bundle.save(folder / bundle.version)
+        registry.register(folder / bundle.version, "safety", bundle.version, registry.CHAMPION)
+    steps = pairwise([None, older.version, newer.version])
+    models.catalog.save("promotions", [Promotion.now("safety", step, "gate", "better") for step in steps])
+    with clients(url, 6) as answers:
+        models.catalog.save("champions", {"safety": newer})
+        until(lambda: answers and answers[-1][1] == newer.version, 60)
+        former = former_champion(models, "safety", None)
+        make(models, plan(models, "safety", former, "rollback", "too many adverts"))
+        until(lambda: answers[-1][1] == older.version, 10)
+        time.sleep(1)
+    assert {status for status, _ in answers} == {200}
+    assert {version for _, version in answers[-6:]} == {older.version}
+    assert f"safety: serving {older.version} instead of {newer.version}" in (folder / "output").read_text()
+
+
+def until(holds, seconds):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.05)
 
 
 def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path, make_bundle):

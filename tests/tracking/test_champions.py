@@ -31,9 +31,9 @@ def registered(tracked_root, monkeypatch, tmp_path):
     return register
 
 
-def entry(before, after, by="gate"):
+def entry(before, after, cause="gate"):
     name = (after or before).capability
-    return Promotion.now(name, (before and before.version, after and after.version), by, "a reason")
+    return Promotion.now(name, (before and before.version, after and after.version), cause, "a reason")
 
 
 def settle(served, ledger=(), trained=None):
@@ -125,6 +125,24 @@ def test_a_filling_that_was_killed_before_the_alias_is_completed(bundles, regist
     registered(a)  # the version is there, the alias is not
     assert settle(a, [entry(None, a)])[:2] == (a.version, [])
     assert alias_of(a) == a.version
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_move_by_hand_that_the_ledger_has_with_a_later_change_is_not_told_again(
+    bundles, registered, tracked_root, agreed
+):
+    """As when a run enters the move and a promotion over it, and then reads the ledger again."""
+    a, b, c = (bundles[letter] for letter in "abc")
+    number = registered(a)
+    registered(b)
+    settle(b, [entry(None, a), entry(a, b)])
+    registered(c)
+    registry.set_champion(a.capability, number)
+    if not agreed:
+        (tracked_root / AGREED).unlink()
+    ledger = [entry(None, a), entry(a, b), entry(b, a, "hand"), entry(a, c, "promote")]
+    assert settle(b, ledger, c)[:2] == (c.version, [])
+    assert alias_of(c) == c.version
 
 
 def test_on_a_shared_registry_what_a_colleague_promoted_counts(bundles, registered):

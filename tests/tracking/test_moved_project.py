@@ -57,7 +57,7 @@ def test_a_moved_projects_champion_is_found_and_new_runs_stay_in_it(made, tmp_pa
     open_project(moved, monkeypatch)
     champion = registry.champion("topic")
     assert champion is not None
-    target = registry.fetch(champion, tmp_path / "bundle")
+    target = registry.fetch(champion.source, tmp_path / "bundle")
     assert (target / "bundle.json").read_text() == "{}"
     mlflow_run.start(moved, "second", {})
     mlflow.log_text("a", "a.txt")

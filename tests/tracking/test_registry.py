@@ -29,7 +29,7 @@ def test_a_registered_bundle_is_the_challenger_and_comes_back_whole(bundle: Path
     found = registry.find("topic", "aaa")
     assert found is not None
     assert found == registry.numbered("topic", "1")
-    assert registry.fetch(found, target) == target
+    assert registry.fetch(found.source, target) == target
     assert [path.name for path in target.iterdir()] == ["bundle.json"]
     assert [path.name for path in target.parent.iterdir()] == ["target"]
     assert registry.champion("topic") is None
@@ -95,7 +95,45 @@ def test_a_capability_may_have_any_name(bundle: Path, tmp_path: Path, name: str)
     registry.set_champion(name, version)
     champion = registry.champion(name)
     assert champion is not None
-    assert (registry.fetch(champion, tmp_path / "target") / "bundle.json").is_file()
+    assert (registry.fetch(champion.source, tmp_path / "target") / "bundle.json").is_file()
+
+
+def log_model(root: Path, bundle: Path, capability: str, version: str, **metrics: float) -> str:
+    """Log a bundle as a run does; give the model's id."""
+    run_id = mlflow_run.start(root, "train", {})
+    client, tags = MlflowClient(), {"capability": capability, "bundle_version": version, "family": "linear"}
+    experiment = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(experiment, name="logged", source_run_id=run_id, tags=tags)
+    client.log_model_artifacts(model.model_id, str(bundle))
+    client.finalize_logged_model(model.model_id, "READY")
+    for name, value in metrics.items():
+        client.log_metric(run_id, name, value, model_id=model.model_id)
+    mlflow_run.finish("FINISHED")
+    return str(model.model_id)
+
+
+def test_a_logged_model_is_registered_with_its_files_its_numbers_and_words(
+    bundle: Path, tracked_root: Path, tmp_path: Path
+) -> None:
+    stored = len(list(tracked_root.rglob("bundle.json")))
+    model_id = log_model(tracked_root, bundle, "logged", "aaa", accuracy=0.75)
+    number = registry.register(bundle, "logged", "aaa", None)
+    (found,) = registry.all_of("logged")
+    assert (found.version, found.source, found.aliases) == (number, f"models:/{model_id}", ())
+    assert (found.tags["family"], found.tags["accuracy"]) == ("linear", "0.75")
+    told = MlflowClient().get_model_version(registry.model_name("logged"), number).description
+    assert told == "linear, trained by the run train; test accuracy 0.750"
+    assert (registry.fetch(found.source, tmp_path / "target") / "bundle.json").is_file()
+    assert len(list(tracked_root.rglob("bundle.json"))) == stored + 1
+
+
+def test_versions_are_listed_newest_first_with_their_aliases(bundle: Path) -> None:
+    for version in ("aaa", "bbb", "ccc"):
+        registry.register(bundle, "several", version)
+    registry.set_champion("several", "1")
+    found = [(one.bundle_version, one.aliases) for one in registry.all_of("several")]
+    assert found == [("ccc", ("challenger",)), ("bbb", ()), ("aaa", ("champion",))]
+    assert registry.all_of("nothing at all") == []
 
 
 def test_runs_and_files_lie_in_the_project(tracked_root: Path, bundle: Path) -> None:

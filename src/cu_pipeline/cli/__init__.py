@@ -5,6 +5,7 @@ import click
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
@@ -16,5 +17,7 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, predict, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter):
+_COMMANDS = (run, predict, models, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter)
+
+for command in _COMMANDS:
     cli.add_command(command)

@@ -1,11 +1,13 @@
 """Writing files so that a crash, an error or a full disk leaves the old file or the new one, never a part."""
 
+import ctypes
 import errno
 import fcntl
 import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -60,9 +62,42 @@ def write_text(target: Path, text: str) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder so that a crash leaves all of it or nothing under its name; `remove_strays` removes the rest."""
-    doomed = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    doomed = temporary_beside(folder)
     folder.rename(doomed)
     shutil.rmtree(doomed)
+
+
+def replace_folder(new: Path, target: Path) -> bool:
+    """Let a finished folder take another's place in one step: readers find the former or the new one, never neither.
+
+    Args:
+        new: the finished folder, on the file system of `target`; it is gone afterwards.
+        target: the folder to replace; it may be absent.
+
+    Returns:
+        Whether it was done; not every system and file system is able to, and then both are as they were.
+    """
+    if not target.exists():
+        new.rename(target)
+    elif not _exchange(new, target):
+        return False
+    _sync(target.parent)
+    shutil.rmtree(new, ignore_errors=True)
+    return True
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders swap their names, which Linux can do since 3.15; tell whether it was done."""
+    if sys.platform != "linux" or (swap := getattr(ctypes.CDLL(None), "renameat2", None)) is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of <fcntl.h>
+    done: int = swap(here, os.fsencode(one), here, os.fsencode(other), exchange)
+    return done == 0
+
+
+def temporary_beside(target: Path) -> Path:
+    """A name beside `target` for what will take its place, such as a folder; if need be `remove_strays` removes it."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
 
 
 def strays(folder: Path) -> list[Path]:

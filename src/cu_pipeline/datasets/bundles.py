@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from cu_pipeline.core.atomic import replace_folder, temporary_beside
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.datasets.local import LocalDataset
@@ -11,6 +12,9 @@ from cu_pipeline.models.bundle import Bundle, inputs_of
 
 class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
     """The bundles of all capabilities, a subfolder each; an unchanged one is not written again.
+
+    A service may read the folder at any moment: each bundle is replaced in one step, where the system is able to, and
+    else so that a reader sees by the hash that it is half written.
 
     Args:
         filepath: folder of the bundles.
@@ -32,12 +36,23 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
         folders = {file_key(name): bundle for name, bundle in data.items()}
         for config in self._configs():
             if config.parent.name not in folders:
+                config.unlink()  # from here on no reader takes it for a bundle
                 shutil.rmtree(config.parent)
         for name, bundle in folders.items():
             folder = self._filepath / name
             before = self._read(folder, lenient=True) if folder.exists() else None
             if before is None or before.version != bundle.version or before.scope != bundle.scope:
+                self._replace(folder, bundle)
+
+    def _replace(self, folder: Path, bundle: Bundle) -> None:
+        """Write a bundle beside all of them, where no reader looks, and let it take its place."""
+        fresh = temporary_beside(self._filepath).joinpath(folder.name)
+        try:
+            bundle.save(fresh)
+            if not replace_folder(fresh, folder):
                 bundle.save(folder)
+        finally:
+            shutil.rmtree(fresh.parent, ignore_errors=True)
 
     def _configs(self) -> list[Path]:
         return sorted(self._filepath.glob("*/bundle.json"))

@@ -1,5 +1,6 @@
 """What the gate answers."""
 
+import shlex
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -67,12 +68,12 @@ class Decision:
         reason = f"forced: evaluate.gate.force names {capability}"
         return replace(self, decision="promote", forced=True, reasons=[reason, *self.reasons])
 
-    def held_back(self) -> "Decision":
-        """Promote no model that people have taken back, whatever a comparison says."""
+    def held_back_for(self, capability: str) -> "Decision":
+        """Promote no model that people have replaced, whatever a comparison says."""
         if self.decision != "promote":
             return self
         reason = (
-            "people took this model back, so it is not promoted again by itself: to have it back, give its version the "
-            "alias champion in MLflow"
+            "people put another model in this one's place, so it is not promoted again by itself. To have it back: "
+            f"kedro models promote {shlex.quote(capability)} {self.challenger}"
         )
         return replace(self, decision="keep", forced=False, reasons=[reason, *self.reasons])

@@ -77,12 +77,20 @@ class Predictor:
         limits: of what media is accepted.
         workers: processes that decode media, so that what crashes or hangs a decoder costs that clip alone;
             `close` ends them. 0: media is decoded in this process, without limits on time and memory.
+        former: a predictor that this one will replace: what it has loaded is used again, and its decoding processes
+            too, where both look at media in the same way.
 
     Raises:
         BundleError: no bundle, or one was trained on features that this machine does not make.
     """
 
-    def __init__(self, bundles: dict[str, Bundle], limits: Limits | None = None, workers: int = 0) -> None:
+    def __init__(
+        self,
+        bundles: dict[str, Bundle],
+        limits: Limits | None = None,
+        workers: int = 0,
+        former: "Predictor | None" = None,
+    ) -> None:
         if not bundles:
             raise BundleError("there is no model bundle to predict with. Run `make run` to train one.")
         self.bundles = bundles
@@ -91,10 +99,14 @@ class Predictor:
         self._extractors = {
             part_name(one.identity): one for bundle in bundles.values() for one in bundle.extractors().values()
         }
-        media = {name: one for name, one in self._extractors.items() if one.source == "media"}
-        self._decode = partial(decode, extractors=media, limits=limits)
+        loaded = {} if former is None else former._extractors
+        self._extractors |= {name: loaded[name] for name in self._extractors.keys() & loaded.keys()}
+        self._media = {name: one for name, one in self._extractors.items() if one.source == "media"}
+        self._decode = partial(decode, extractors=self._media, limits=limits)
         self._pool: WorkerPool[str, Decoded] | None = None
-        if workers:
+        if former is not None and former._media.keys() == self._media.keys():
+            self._pool = former._pool
+        elif workers:
             self._pool = WorkerPool(self._decode, size=workers, timeout_s=limits.timeout_s, memory_mb=limits.memory_mb)
 
     @classmethod
@@ -153,9 +165,9 @@ class Predictor:
         refusals = {name: scope.refusal(facts) for name, scope in scopes.items()}
         return {name: reason for name, reason in refusals.items() if reason}
 
-    def close(self) -> None:
-        """End the decoding processes; media is refused from then on."""
-        if self._pool is not None:
+    def close(self, successor: "Predictor | None" = None) -> None:
+        """End the decoding processes, unless a successor goes on with them; media is refused from then on."""
+        if self._pool is not None and (successor is None or successor._pool is not self._pool):
             self._pool.close()
 
     def _decoded(self, media: Path) -> Decoded:

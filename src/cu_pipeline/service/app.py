@@ -13,7 +13,7 @@ from cu_pipeline.core.errors import BadClipError, CuPipelineError
 from cu_pipeline.service.environment import Settings, max_body_bytes
 from cu_pipeline.service.front_page import FrontPage
 from cu_pipeline.service.image import service_image
-from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor, warm_up
+from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor
 from cu_pipeline.service.requests import (
     Classification,
     ClassifyRequest,
@@ -51,18 +51,19 @@ class ContentUnderstanding:
             raise
 
     def _load(self) -> None:
-        from cu_pipeline.inference.predictor import Predictor
+        from cu_pipeline.service.live_predictor import LivePredictor
 
         max_body_bytes()
         self._settings = Settings.from_environment()
-        self._predictor = Predictor.load(self._settings.bundles, workers=THREADS)
-        warm_up(self._predictor, THREADS)
-        _logger.info("serving %s from %s", ", ".join(self._predictor.bundles), self._settings.bundles)
+        self._live = LivePredictor.start(self._settings.bundles, THREADS)
+        with self._live.use() as predictor:
+            _logger.info("serving %s from %s", ", ".join(predictor.bundles), self._settings.bundles)
+        self._live.watch()
 
     @bentoml.on_shutdown
     def close(self) -> None:
         """End the decoding processes."""
-        self._predictor.close()
+        self._live.close()
 
     @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
     def classify(
@@ -76,7 +77,8 @@ class ContentUnderstanding:
         """Classify a clip by its video, its caption or both, as far as capabilities apply to it."""
         request_id = uuid4().hex
         try:
-            prediction = self._predictor.predict(video, caption, told(feed, lang, metadata))
+            with self._live.use() as predictor:
+                prediction = predictor.predict(video, caption, told(feed, lang, metadata))
         except BadClipError as error:
             refusal = Refusal(error=error.detail, reason=error.reason.value)
             return JSONResponse(refusal.model_dump(), HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -87,7 +89,8 @@ class ContentUnderstanding:
     @bentoml.api(route="/models")
     def models(self) -> Models:
         """List the models that answer, their versions, and what they apply to."""
-        models = {name: served_model(bundle) for name, bundle in self._predictor.bundles.items()}
+        with self._live.use() as predictor:
+            models = {name: served_model(bundle) for name, bundle in predictor.bundles.items()}
         return Models(capabilities=models, service_version=_version())
 
 

@@ -8,8 +8,8 @@ is told from a stale registry by what both agreed on last in this project's fold
 import json
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,14 +21,13 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.tracking import registry
 from cu_pipeline.tracking.mlflow_run import DATABASE, tracking_uri
-from cu_pipeline.tracking.promotions import UNKNOWN, Promotion, of_capability, taken_back
+from cu_pipeline.tracking.promotions import CAUSES, UNKNOWN, Promotion, of_capability, taken_back
 
 AGREED: Final = "mlruns/champions.json"
 """What the registry and the ledger agreed on last, in this folder: it tells which of them has changed since."""
 
 _SERVED: Final = "data/06_models/champions"
 _LEDGER: Final = "data/06_models/promotions.jsonl"
-_MOVED: Final = "the alias champion was moved in MLflow"
 _CLOCK: Final = timedelta(seconds=1)  # times in the ledger are whole seconds
 
 _log = logging.getLogger(__name__)
@@ -85,6 +84,26 @@ def settle_champions(
     return standing
 
 
+def told_champion(served: Bundle | None, entries: Sequence[Promotion]) -> str | None:
+    """Say which bundle is champion by the project's data: the ledger's last word, or what is served where it has none.
+
+    Args:
+        served: in the project's data.
+        entries: of the capability.
+    """
+    if entries and entries[-1].after != UNKNOWN:
+        return entries[-1].after
+    return served.version if served else None
+
+
+def with_bundles(entries: Iterable[Promotion]) -> list[Promotion]:
+    """Find the bundles of entries that have the registry's number only, as far as it is of the registry at hand."""
+    return [
+        replace(entry, after=_promoted_before(entry.capability, entry)) if entry.after == UNKNOWN else entry
+        for entry in entries
+    ]
+
+
 @dataclass(frozen=True)
 class _Case:
     """One capability's champion, as each place has it.
@@ -107,9 +126,7 @@ class _Case:
 
     @classmethod
     def of(cls, capability: str, served: Bundle | None, entries: list[Promotion]) -> "_Case":
-        told = served.version if served else None
-        if entries and entries[-1].after != UNKNOWN:
-            told = entries[-1].after
+        told = told_champion(served, entries)
         registered = registry.champion(capability)
         here = None if registered is None else registered.bundle_version or _fetched(registered).version
         known = registered if here == told else registry.find(capability, told) if told else None
@@ -120,15 +137,22 @@ class _Case:
         if self.here == self.told:
             return False
         if self.capability not in agreed.champions:
-            return self.here is not None and (self.known is not None or self.told is None)
+            moved = self.here is not None and (self.known is not None or self.told is None)
+            return moved and not self._is_entered()
         before = agreed.champions[self.capability]
         if self.here == before:
             return False
-        return self.known is not None or (self.here is not None and self.told == before)
+        if self.told == before:
+            return self.known is not None or self.here is not None
+        return self.known is not None and not self._is_entered()
+
+    def _is_entered(self) -> bool:
+        """Whether the ledger has the move already, and a later change: the registry only lacks that."""
+        return any(entry.cause == "hand" and entry.after == self.here for entry in self.entries[:-1])
 
     def entry(self) -> Promotion:
         """What the ledger is to say of a change by hand."""
-        entry = Promotion.now(self.capability, (self.told, self.here), "hand", _MOVED)
+        entry = Promotion.now(self.capability, (self.told, self.here), "hand", CAUSES["hand"])
         return entry.numbered(_number(self.known), _number(self.registered))
 
     def taken_back(self, champion: str | None, *, by_hand: bool) -> set[str]:
@@ -203,7 +227,7 @@ def _bundle(capability: str, version: str, at_hand: Sequence[Bundle | None]) -> 
 
 def _fetched(version: registry.ModelVersion) -> Bundle:
     with tempfile.TemporaryDirectory() as scratch:
-        return Bundle.load(registry.fetch(version, Path(scratch) / "bundle"))
+        return Bundle.load(registry.fetch(version.source, Path(scratch) / "bundle"))
 
 
 def _promoted_before(capability: str, entry: Promotion) -> str:

@@ -1,9 +1,10 @@
 """Versions of each capability's bundle in MLflow's registry, under the aliases challenger and champion."""
 
+import json
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,18 +12,21 @@ from urllib.parse import quote, unquote
 
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.tracking.mlflow_run import configure
+from cu_pipeline.tracking import logged_models
+from cu_pipeline.tracking.mlflow_run import configure, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import RegisteredModel
 
+    from cu_pipeline.tracking.logged_models import LoggedModel
 
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 
 _PREFIX: Final = "cu-pipeline."
 BUNDLE_VERSION: Final = "bundle_version"
+FAMILY: Final = "family"
 _CAPABILITY: Final = "capability"
 _LONGEST_NAME: Final = 200
 
@@ -37,6 +41,8 @@ class ModelVersion:
         run_id: the MLflow run that holds its files.
         source: where these are.
         created: when it was registered.
+        aliases: that it has.
+        tags: that it has.
     """
 
     version: str
@@ -44,36 +50,75 @@ class ModelVersion:
     run_id: str | None
     source: str
     created: datetime
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
-def register(bundle_dir: Path, capability: str, version_tag: str, alias: str = CHALLENGER) -> str:
-    """Register a bundle under an alias.
+def register(bundle_dir: Path, capability: str, version_tag: str, alias: str | None = CHALLENGER) -> str:
+    """Register a bundle under an alias, with what its LoggedModel tells of it.
 
-    A bundle that is registered already is not stored again: its version gets the alias. The files go to the active
-    MLflow run, or to an own small one when none is active.
+    A bundle that is registered already is not stored again: its version gets the alias. Nor is one that a run has
+    logged as a model: the version names its files. Those of another one go to the active MLflow run, or to an own small
+    one when none is active.
 
     Args:
         bundle_dir: the folder with the bundle's files.
         capability: its capability.
         version_tag: the bundle's content hash.
-        alias: `challenger` or `champion`.
+        alias: `challenger` or `champion`; None: it gets none.
 
     Returns:
         The registry's version number.
     """
     client, name = _client(), model_name(capability)
     known = find(capability, version_tag)
-    version = known.version if known else None
-    if version is None:
-        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name, tags={_CAPABILITY: capability})
-        created = client.create_model_version(
-            name, source=f"runs:/{run}/{place}", run_id=run, tags={BUNDLE_VERSION: version_tag}
-        )
-        version = str(created.version)
-    client.set_registered_model_alias(name, alias, version)
+    logged = logged_models.find(capability, version_tag)
+    version = known.version if known else _create(client, bundle_dir, capability, version_tag, logged)
+    if logged is not None:
+        _describe(client, name, version, logged)
+    if alias is not None:
+        client.set_registered_model_alias(name, alias, version)
     return version
+
+
+def _create(
+    client: "MlflowClient", bundle_dir: Path, capability: str, version_tag: str, logged: "LoggedModel | None"
+) -> str:
+    name = model_name(capability)
+    tags = {BUNDLE_VERSION: version_tag}
+    if logged is None:
+        tags |= _family_tag(bundle_dir)
+        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
+        source = f"runs:/{run}/{place}"
+    else:
+        run, source = logged.run_id, logged.source
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name, tags={_CAPABILITY: capability})
+    created = client.create_model_version(name, source=source, run_id=run, tags=tags)
+    return str(created.version)
+
+
+def _family_tag(bundle_dir: Path) -> dict[str, str]:
+    told = json.loads((bundle_dir / "bundle.json").read_text(encoding="utf-8"))
+    return {FAMILY: told["family"]} if "family" in told else {}
+
+
+def describe(capability: str, bundle_version: str) -> None:
+    """Write on a bundle's version what its LoggedModel tells by now; without effect where one of them is missing."""
+    known, logged = find(capability, bundle_version), logged_models.find(capability, bundle_version)
+    if known is not None and logged is not None:
+        _describe(_client(), model_name(capability), known.version, logged)
+
+
+def _describe(client: "MlflowClient", name: str, version: str, logged: "LoggedModel") -> None:
+    """Write on a version what its LoggedModel tells: family and run in words, and what was measured."""
+    tags = {FAMILY: logged.family}
+    tags |= {name: f"{logged.metrics[name]:.4g}" for name in logged_models.TOLD if name in logged.metrics}
+    present = client.get_model_version(name, version)
+    for key in [key for key, value in tags.items() if value and present.tags.get(key) != value]:
+        client.set_model_version_tag(name, version, key, tags[key])
+    if present.description != (words := logged_models.in_words(logged)):
+        client.update_model_version(name, version, words)
 
 
 def set_champion(capability: str, registry_version: str | None) -> None:
@@ -97,6 +142,18 @@ def find(capability: str, bundle_version: str) -> ModelVersion | None:
     return max(same, key=lambda found: int(found.version), default=None)
 
 
+def all_of(capability: str) -> list[ModelVersion]:
+    """List all versions of a capability's bundles, the newest first."""
+    client, name = _client(), model_name(capability)
+    aliases: dict[str, list[str]] = {}
+    for model in client.search_registered_models(f"name = '{name}'"):
+        for alias, version in model.aliases.items():
+            aliases.setdefault(str(version), []).append(alias)
+    found = [_version(one) for one in client.search_model_versions(f"name = '{name}'")]
+    newest = sorted(found, key=lambda one: int(one.version), reverse=True)
+    return [replace(one, aliases=tuple(sorted(aliases.get(one.version, [])))) for one in newest]
+
+
 def numbered(capability: str, registry_version: str) -> ModelVersion | None:
     """Find a version by the registry's number."""
     return _found(lambda client, name: client.get_model_version(name, registry_version), capability)
@@ -108,11 +165,11 @@ def registered_models() -> "dict[str, RegisteredModel]":
     return {model.tags.get(_CAPABILITY) or unquote(model.name.removeprefix(_PREFIX)): model for model in models}
 
 
-def fetch(version: ModelVersion, target: Path) -> Path:
-    """Put the files of a registered bundle into a folder, replacing what it holds.
+def fetch(source: str, target: Path) -> Path:
+    """Put the files of a bundle that MLflow keeps into a folder, replacing what it holds.
 
     Args:
-        version: of the bundle.
+        source: where they are, as a version or a LoggedModel says.
         target: the folder that will hold the bundle's files.
 
     Returns:
@@ -122,7 +179,7 @@ def fetch(version: ModelVersion, target: Path) -> Path:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        files = Path(mlflow.artifacts.download_artifacts(artifact_uri=version.source, dst_path=scratch))
+        files = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=scratch))
         if target.exists():
             shutil.rmtree(target)
         files.rename(target)
@@ -139,10 +196,19 @@ def model_name(capability: str) -> str:
     return _PREFIX + (written if len(written) <= _LONGEST_NAME else f"+{file_key(capability)}")
 
 
+_configured: set[str] = set()
+"""The tracking URI that was configured last; to do it for each of many small questions would take most of the time."""
+
+
 def _client() -> "MlflowClient":
-    configure(project_root())
+    root = project_root()
     import mlflow
 
+    uri = tracking_uri(root)
+    if uri not in _configured or mlflow.get_tracking_uri() != uri:
+        configure(root)
+        _configured.clear()
+        _configured.add(uri)
     return mlflow.MlflowClient()
 
 
@@ -160,7 +226,7 @@ def _found(ask: "Callable[[MlflowClient, str], Any]", capability: str) -> ModelV
 def _version(found: Any) -> ModelVersion:
     created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     version, tagged = str(found.version), found.tags.get(BUNDLE_VERSION, "")
-    return ModelVersion(version, tagged, found.run_id or None, found.source, created)
+    return ModelVersion(version, tagged, found.run_id or None, found.source, created, tags=dict(found.tags))
 
 
 def _store(bundle_dir: Path, place: str) -> tuple[str, str]:

@@ -102,7 +102,7 @@ def promote(project, bundles, gate):
     catalog = DataCatalog(datasets(project, bundles, gate, None))
     SequentialRunner().run(create_pipeline().to_outputs("champions"), catalog)
     served = {name: bundle.version for name, bundle in catalog.load("champions").items()}
-    return served, [(entry.before, entry.after, entry.by) for entry in catalog.load("promotions")]
+    return served, [(entry.before, entry.after, entry.cause) for entry in catalog.load("promotions")]
 
 
 def run(project, bundles, gate, predictions):
@@ -167,7 +167,7 @@ def test_what_people_take_back_is_not_promoted_again(project, three, caplog):
     for _ in range(2):
         served, ledger = promote(project, second, gate(second, champions=first))
         assert (served, ledger[2:]) == (versions(first), [(b, a, "hand")])
-    assert f"topic: {b} was promoted and taken back by hand" in caplog.text
+    assert f"kedro models promote topic {b}" in caplog.text
     served, ledger = promote(project, third, gate(third, champions=first))
     assert (served, ledger[3:]) == (versions(third), [(a, c, "gate")])
 

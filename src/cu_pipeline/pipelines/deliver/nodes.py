@@ -1,4 +1,5 @@
 import logging
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def record_promotions(
     served: dict[str, Bundle],
     ledger: list[Promotion],
 ) -> list[Promotion]:
-    """Enter into the ledger what people changed in MLflow, and the challengers that the gate promotes.
+    """Enter into the ledger what people changed in MLflow's UI, and the challengers that the gate promotes.
 
     What is entered is done in the registry by `select_champions`: a run that is killed between the two is completed
     by the next one.
@@ -102,9 +103,11 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
         return False
     if challenger.version in taken_back:
         _log.warning(
-            "%s: %s was promoted and taken back by hand, so it is not promoted again by itself. To have it back, "
-            "give its version the alias champion in MLflow",
+            "%s: people put another model in the place of %s, so it is not promoted again by itself. To have it back: "
+            "kedro models promote %s %s",
             name,
+            challenger.version,
+            shlex.quote(name),
             challenger.version,
         )
         return False

@@ -124,7 +124,7 @@ def gate_challengers(
         account = Account(name, earlier, alone=bool(contest.alone))
         decision, made = decide(contest, baselines[name], account, options.gate_alpha, options.gate)
         if contest.challenger in taken_back.get(name, ()):
-            decision = decision.held_back()
+            decision = decision.held_back_for(name)
         entries += made
         decisions[name] = decision.to_json()
         _log.log(_loudness(decision), "%s: %s: %s", name, decision.verdict, "; ".join(decision.reasons))
