@@ -47,7 +47,7 @@ def listing(capability: str, models: "Sequence[KnownModel]", champion: str | Non
             one.number or "-",
             one.bundle_version or "-",
             one.family or "-",
-            *(_number(one.metrics.get(name)) for name in _SHOWN),
+            *(number(one.metrics.get(name)) for name in _SHOWN),
             ", ".join(one.aliases) or "-",
             _runs(one),
             age(one.created),
@@ -68,13 +68,14 @@ def side_by_side(models: "Sequence[KnownModel]") -> str:
         ["age", *(age(one.created) for one in models)],
     ]
     measured = [
-        [f"{METRICS[name]}, as its run measured it", *(_number(one.metrics.get(name)) for one in models)]
+        [f"{METRICS[name]}, as its run measured it", *(number(one.metrics.get(name)) for one in models)]
         for name in names
     ]
     return table(["", *(one.bundle_version for one in models)], [*facts, *measured])
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Write a measured number; a hyphen for one that there is not."""
     return "-" if value is None else f"{value:.3f}"
 
 
