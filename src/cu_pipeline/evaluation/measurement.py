@@ -15,6 +15,7 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
 from cu_pipeline.evaluation.gate_options import GateOptions
+from cu_pipeline.evaluation.insight_options import InsightOptions
 from cu_pipeline.evaluation.metrics import (
     ANSWERS,
     METRICS,
@@ -35,11 +36,13 @@ class EvaluateOptions(Options):
         gate_alpha: chance that any challenger which is no better than the champion is promoted on one set of test
             clips, however many are tried.
         gate: when a challenger is promoted.
+        insights: what is told of models beside their numbers.
     """
 
     bootstrap_draws: int = Field(1000, ge=100)
     gate_alpha: float = Field(0.05, gt=0, lt=0.5)
     gate: GateOptions = Field(default_factory=GateOptions)
+    insights: InsightOptions = Field(default_factory=InsightOptions)
 
 
 def with_intervals(answers: ScoredClips, seed: int, draws: int) -> dict[str, Any]:

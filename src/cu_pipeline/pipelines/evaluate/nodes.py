@@ -10,10 +10,12 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
 from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.error_gallery import surest_errors
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
+from cu_pipeline.evaluation.modality_parts import modality_parts
 from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
@@ -25,8 +27,11 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import contest_of
+from cu_pipeline.inference.growing_shares import CurveClips, measure_curve, why_no_curve
+from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
+from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
@@ -330,3 +335,107 @@ def _summary(report: dict[str, Any]) -> str:
     if "answers" in test:
         told = f"{answers_in_words(test['answers'])}; {told}"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
+
+
+def hide_modalities(
+    judged: dict[str, Judged], predictions: pd.DataFrame, shown: dict[str, Bundle], store: FeatureStore
+) -> dict[str, list[dict[str, Any]]]:
+    """Ask the models about the labelled test clips once more, without one modality at a time.
+
+    Returns:
+        capability -> what each modality adds.
+    """
+    parts = {}
+    for name, truth in _measurable(judged, shown).items():
+        hidden = answers_without(shown[name], truth, store)
+        if hidden:
+            whole = truth.answers("test", _of(predictions, name)).always_answered()
+            parts[name] = modality_parts(whole, hidden, truth.clips["test"]["group"].to_numpy(dtype=str))
+    return parts
+
+
+def gather_curve_clips(
+    clips: pd.DataFrame, labels: pd.DataFrame, judged: dict[str, Judged], shown: dict[str, Bundle]
+) -> dict[str, CurveClips]:
+    """Join the clips that learning curves are measured with.
+
+    Returns:
+        By capability.
+    """
+    found = {}
+    for name, truth in _measurable(judged, shown).items():
+        inside = shown[name].scope.within(clips)
+        if set(inside.loc[inside["split"] == Split.TRAIN.value, "clip_id"]) & set(_of(labels, name)["clip_id"]):
+            data = training_data(name, truth.capability, inside, labels)
+            found[name] = CurveClips.of(data, truth.clips["test"])
+    return found
+
+
+def measure_learning_curves(
+    curve_clips: dict[str, CurveClips],
+    shown: dict[str, Bundle],
+    store: FeatureStore,
+    earlier: dict[str, Any],
+    options: EvaluateOptions,
+    seed: int,
+) -> dict[str, Any]:
+    """Measure what more labels bring, unless an earlier run has done that for the same model, labels and options.
+
+    Returns:
+        capability -> the part `learning_curve` of the `insights` dataset, or in words why there is none.
+    """
+    curves: dict[str, Any] = {}
+    for name, clips in curve_clips.items():
+        how = options.insights.learning_curve
+        key = clips.fingerprint(shown[name], how, seed)
+        known = earlier.get(name, {}).get("learning_curve") or {}
+        why = why_no_curve(shown[name], clips, how)
+        if why or known.get("of") == key:
+            curves[name] = why or known
+            continue
+        curve = measure_curve(shown[name], clips, store, how, seed)
+        curves[name] = "its clips cannot be divided" if curve is None else curve.to_json(clips.known, how.more_clips)
+        if curve is not None:
+            curves[name]["of"] = key
+            if curves[name]["forecast"]:
+                _log.info("%s: %s", name, curves[name]["forecast"]["in_words"])
+    return curves
+
+
+def gather_insights(
+    judged: dict[str, Judged],
+    predictions: pd.DataFrame,
+    shown: dict[str, Bundle],
+    parts: dict[str, Any],
+    curves: dict[str, Any],
+    options: EvaluateOptions,
+) -> dict[str, Any]:
+    """Put together what is told of the shown models beside their numbers, the surest mistakes among it.
+
+    Returns:
+        The `insights` dataset.
+    """
+    found = {}
+    for name, truth in _measurable(judged, shown).items():
+        test, own, curve = truth.clips["test"], _of(predictions, name), curves.get(name)
+        errors = []
+        if len(test):
+            decided = own.set_index("clip_id")["label"]
+            errors = surest_errors(test, decided, truth.answers("test", own), options.insights.errors)
+        found[name] = {
+            "model_version": shown[name].version,
+            "modalities": parts.get(name, []),
+            "learning_curve": curve if isinstance(curve, dict) else None,
+            "why_no_curve": curve if isinstance(curve, str) else "",
+            "errors": errors,
+        }
+    return found
+
+
+def _of(rows: pd.DataFrame, capability: str) -> pd.DataFrame:
+    return rows[rows["capability"] == capability]
+
+
+def _measurable(judged: dict[str, Judged], shown: dict[str, Bundle]) -> dict[str, Judged]:
+    """Those whose shown model answers the classes that people label."""
+    return {name: truth for name, truth in judged.items() if shown[name].answers == truth.capability}
