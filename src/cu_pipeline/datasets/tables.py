@@ -132,7 +132,7 @@ class EarlierJSON(JSONFile):
 
     def load(self) -> Any:
         try:
-            return super().load()
+            return json.loads(self._filepath.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
 
