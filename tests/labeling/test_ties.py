@@ -9,7 +9,7 @@ import pytest
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import table
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.evaluation.measurement import Judged
+from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.costs import bill, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import CALIBRATION, calibration_clips

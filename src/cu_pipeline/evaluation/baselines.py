@@ -1,5 +1,6 @@
 """Simple models, so that a number says whether the model earns its keep, and what metadata alone tell of labels."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.scope import METADATA as METADATA_PART
+from cu_pipeline.core.scope import metadata_text
 from cu_pipeline.evaluation.paired_test import PairedGain
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "has_audio")
@@ -25,13 +28,18 @@ class BaselineData:
             within a sequence, as `EXTRACTOR_differences`.
         facts: float64 (n, facts) of the media; NaN without video.
         truth: bool (n, classes).
+        context: what else is known, see `context_of`.
     """
 
     texts: list[str]
     vectors: Mapping[str, NDArray[np.float32]]
     facts: NDArray[np.float64]
     truth: NDArray[np.bool_]
+    context: Sequence[Mapping[str, str | float]] = ()
 
+
+_LONGEST: Final = 40
+"""Characters of a text in the metadata that may be a name of something."""
 
 MOST_CLIPS: Final = 20_000
 """Training clips of a baseline, at most."""
@@ -49,6 +57,36 @@ def facts_of(clips: pd.DataFrame) -> NDArray[np.float64]:
     """Duration, size and resolution of clips: float64 (n, 6)."""
     values: NDArray[np.float64] = clips[list(FACTS)].to_numpy(dtype=np.float64, na_value=np.nan)
     return values
+
+
+def context_of(clips: pd.DataFrame) -> list[dict[str, str | float]]:
+    """What is known of clips besides what they show and say: language, feed, hour of posting, length, metadata.
+
+    A text in the metadata that is longer than a name is left out.
+    """
+    hours = _hours(clips["posted_at"])
+    rows = zip(clips["lang"], clips["feed"], clips["text"].str.len(), hours, clips["metadata"], strict=True)
+    return [
+        {"lang": lang, "feed": feed, "text_length": float(length), "hour": -1.0 if np.isnan(hour) else float(hour)}
+        | _short_values(metadata)
+        for lang, feed, length, hour, metadata in rows
+    ]
+
+
+def _short_values(metadata: str) -> dict[str, str | float]:
+    values = {f"{METADATA_PART}{key}": metadata_text(value) for key, value in json.loads(metadata).items()}
+    return {key: _number(text) for key, text in values.items() if len(text) <= _LONGEST}
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text) if np.isfinite(float(text)) else text
+    except ValueError:
+        return text
+
+
+def _hours(posted: "pd.Series[str]") -> "pd.Series[float]":
+    return pd.to_datetime(posted, errors="coerce", utc=True, format="ISO8601").dt.hour.astype("float64")
 
 
 def _majority() -> Any:
@@ -94,6 +132,14 @@ def _facts() -> Any:
     return make_pipeline(known, RandomForestClassifier(min_samples_leaf=2, random_state=0))
 
 
+def _context() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(DictVectorizer(), RandomForestClassifier(min_samples_leaf=2, random_state=0))
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A simple model.
@@ -102,20 +148,40 @@ class Baseline:
         make: a classifier with scikit-learn's methods.
         looks_at: its input, of n clips.
         applies: whether training clips have that input; a feed without media has no frames to look at.
+        shortcut: what it looks at, in words, where that is nothing that clips show or say; "": it is no shortcut.
     """
 
     make: Callable[[], Any]
     looks_at: Callable[[BaselineData], Any]
     applies: Callable[[BaselineData], bool]
+    shortcut: str = ""
 
+
+MAJORITY: Final = "majority"
+"""The baseline that knows how common each class is, and no more."""
 
 BASELINES: Final[dict[str, Baseline]] = {
-    "majority": Baseline(_majority, lambda data: np.zeros((len(data.texts), 1)), lambda data: True),  # noqa: ARG005
+    MAJORITY: Baseline(_majority, lambda data: np.zeros((len(data.texts), 1)), lambda data: True),  # noqa: ARG005
     "tfidf_logistic": Baseline(_words, lambda data: data.texts, lambda data: _any_words(data.texts)),
     "characters_logistic": Baseline(_spelling, lambda data: data.texts, lambda data: _any_words(data.texts)),
-    "metadata_only": Baseline(_facts, lambda data: data.facts, lambda data: bool(np.isfinite(data.facts[:, 0]).any())),
+    "metadata_only": Baseline(
+        _facts,
+        lambda data: data.facts,
+        lambda data: bool(np.isfinite(data.facts[:, 0]).any()),
+        "duration, size and other facts of the file",
+    ),
+    "context_only": Baseline(
+        _context,
+        lambda data: data.context,
+        lambda data: bool(data.context),
+        "language, feed, hour of posting, length of the caption and metadata",
+    ),
 }
 """Every baseline by name, beside one for each feature that the model reads."""
+
+
+SHORTCUTS: Final = {name: one.shortcut for name, one in BASELINES.items() if one.shortcut}
+"""The baselines that look at nothing that clips show or say, and what they look at."""
 
 
 def _any_words(texts: Sequence[str]) -> bool:
@@ -218,8 +284,8 @@ def find_shortcut(clips: pd.DataFrame, labels: "pd.Series[str]", seed: int) -> S
 def _metadata(clips: pd.DataFrame) -> NDArray[np.float64]:
     """Clips' metadata as numbers: (n, facts), -1 where unknown."""
     codec = pd.factorize(clips["codec"], sort=True)[0]
-    hour = pd.to_datetime(clips["posted_at"], errors="coerce", utc=True, format="ISO8601").dt.hour
-    return np.nan_to_num(np.column_stack([facts_of(clips), codec, clips["text"].str.len(), hour]), nan=-1.0)
+    lengths, hours = clips["text"].str.len(), _hours(clips["posted_at"])
+    return np.nan_to_num(np.column_stack([facts_of(clips), codec, lengths, hours]), nan=-1.0)
 
 
 def _cross_validated(

@@ -10,10 +10,10 @@ from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.gate_trial import Trial
-from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.evaluation.paired_test import PairedGain
 from cu_pipeline.evaluation.power import power_assumed
-from cu_pipeline.evaluation.skill import accuracy_gains, log_losses, majority, skill
+from cu_pipeline.evaluation.skill import accuracy_gains, majority, skill
 from cu_pipeline.evaluation.vetoes import Difference, beaten_by, confidence, fallen_slices
 
 _NAMED: Final = 3

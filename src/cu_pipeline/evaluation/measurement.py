@@ -1,8 +1,6 @@
 """All numbers of one capability's model: by split, with intervals on the test split, beside baselines."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,22 +8,28 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cu_pipeline.core.capability import Capability, Kind, indicators
+from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
-from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.core.records import Split
 from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
+from cu_pipeline.evaluation.bootstrap import Bootstrap
+from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.insight_options import InsightOptions
+from cu_pipeline.evaluation.judged import Answered, ModelAnswers
 from cu_pipeline.evaluation.metrics import (
     ANSWERS,
     METRICS,
+    Metric,
     ScoredClips,
     confusion,
-    intervals,
     measure,
     per_class,
     reliability,
 )
+from cu_pipeline.evaluation.selective import risk_by_coverage
+from cu_pipeline.evaluation.skill import skill
+from cu_pipeline.evaluation.slices import slices_report
 
 
 class EvaluateOptions(Options):
@@ -45,42 +49,64 @@ class EvaluateOptions(Options):
     insights: InsightOptions = Field(default_factory=InsightOptions)
 
 
-def with_intervals(answers: ScoredClips, seed: int, draws: int) -> dict[str, Any]:
-    """The number of clips, every metric, and its 95 % interval."""
-    return {"n": len(answers)} | measure(answers) | {"ci95": intervals(answers, METRICS, seed, draws)}
-
-
-def model_report(
-    answers: Mapping[str, ScoredClips], classes: list[str], seed: int, options: EvaluateOptions
-) -> dict[str, Any]:
-    """Measure a model on each split that has labelled clips.
+def model_report(model: ModelAnswers, bootstrap: Bootstrap) -> dict[str, Any]:
+    """Measure a model on each split that has labelled clips, and on those that it learned from as if it had not.
 
     Where it gives no answer its likeliest class counts, so that it can be held against others. What it leaves out, and
     how good the rest is, is told besides.
 
     Args:
-        answers: split -> predictions beside the truth; `test` gets intervals.
-        classes: of the capability, in order.
-        seed: of the bootstrap.
-        options: of the bootstrap.
+        model: what it says.
+        bootstrap: of the intervals on the test split, and of the cross-fitted numbers.
+
+    Returns:
+        A capability's part of the `metrics` dataset, without what compares it with other models.
     """
-    report: dict[str, Any] = {"classes": classes}
-    for split, given in answers.items():
-        if not len(given):
-            continue
-        whole = given.always_answered()
-        if split == "test":
-            report[split] = with_intervals(whole, seed, options.bootstrap_draws)
-            report["confusion"] = confusion(whole, classes)
-            report["per_class"] = per_class(given, classes)
-            report["reliability"] = reliability(whole)
-        else:
-            report[split] = {"n": len(given)} | measure(whole)
-        if whole is not given:
-            told: dict[str, Any] = {name: metric(given) for name, metric in ANSWERS.items()}
-            spread = intervals(given, ANSWERS, seed, options.bootstrap_draws) if split == "test" else {}
-            report[split]["answers"] = told | ({"ci95": spread} if spread else {})
+    report: dict[str, Any] = {"model_version": model.version, "classes": list(model.classes)}
+    for split, given in model.splits.items():
+        if len(given):
+            report[split] = _block(given, bootstrap if split == Split.TEST else None)
+            report |= _in_full(model, given) if split == Split.TEST else {}
+    other = model.cross_fitted
+    report["cross_fitted"] = _block(other, bootstrap) if other is not None and len(other) else None
+    if model.unseen is not None:
+        report["slices"] = slices_report(model.unseen)
     return report
+
+
+def _in_full(model: ModelAnswers, test: Answered) -> dict[str, Any]:
+    """What is told of the test split alone."""
+    whole, classes = test.decided, list(model.classes)
+    before = model.uncalibrated
+    return {
+        "confusion": confusion(whole, classes),
+        "per_class": per_class(test.answers, classes),
+        "reliability": reliability(whole),
+        "calibration": {"before": None if before is None else _calibration(before), "after": _calibration(whole)},
+        "selective": risk_by_coverage(whole),
+        "skill": skill(whole, model.shares, test.units).to_json(),
+    }
+
+
+def _calibration(answers: ScoredClips) -> dict[str, float | None]:
+    return {name: METRICS[name].of(answers) for name in ("ece", "log_loss", "brier")}
+
+
+def _block(given: Answered, bootstrap: Bootstrap | None) -> dict[str, Any]:
+    """How many clips of how many units, and every metric, with its interval if wanted."""
+    block = {"n": len(given), "units": len(set(given.units))} | _measured(
+        given.decided, METRICS, given.units, bootstrap
+    )
+    if not given.answers.answered.all():
+        block["answers"] = _measured(given.answers, ANSWERS, given.units, bootstrap)
+    return block
+
+
+def _measured(
+    answers: ScoredClips, metrics: Mapping[str, Metric], units: NDArray[np.str_], bootstrap: Bootstrap | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = measure(answers, metrics)
+    return found if bootstrap is None else found | {"ci95": bootstrap.intervals(answers, metrics, units)}
 
 
 def ask_baselines(train: BaselineData, test: BaselineData, kind: Kind) -> dict[str, ScoredClips]:
@@ -97,59 +123,24 @@ def ask_baselines(train: BaselineData, test: BaselineData, kind: Kind) -> dict[s
     }
 
 
-def baseline_report(answers: Mapping[str, ScoredClips], seed: int, options: EvaluateOptions) -> dict[str, Any]:
-    """Measure baselines.
+def baseline_report(
+    baselines: Mapping[str, ScoredClips], test: pd.DataFrame, model: Answered | None, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    """Measure baselines, and what the model gains over each.
 
     Args:
-        answers: baseline -> what it says of the test clips.
-        seed: of the bootstrap.
-        options: of the bootstrap.
+        baselines: what each says of the test clips.
+        test: rows of the table of clips.
+        model: what the model says of them; None: it is not measured.
+        bootstrap: of the intervals.
+
+    Returns:
+        Baseline -> the numbers of a split, and those of `comparison.compare`.
     """
-    return {name: with_intervals(own, seed, options.bootstrap_draws) for name, own in answers.items()}
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The clips that people labelled for one capability.
-
-    Attributes:
-        capability: with its classes.
-        clips: split -> rows of the table of clips, with what people said in `label`.
-    """
-
-    capability: Capability
-    clips: dict[str, pd.DataFrame]
-
-    @classmethod
-    def of(cls, name: str, capability: Capability, clips: pd.DataFrame, labels: pd.DataFrame) -> "Judged":
-        """Join clips with people's labels of the capability `name`."""
-        own = labels[(labels["capability"] == name) & (labels["source"] == AnnotatorKind.HUMAN.value)]
-        joined = clips.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
-        return cls(capability, {split.value: joined[joined["split"] == split.value] for split in Split})
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """How common each class is among training clips, or test clips where no other has a label: (classes)."""
-        known = self.clips[Split.TRAIN.value]
-        known = self.clips[Split.TEST.value] if known.empty else known
-        shares: NDArray[np.float64] = indicators(known["label"], self.capability).mean(axis=0)
-        return shares
-
-    def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
-        """Hold predictions of a split's clips against what people said.
-
-        Args:
-            split: whose clips.
-            predicted: rows of the table of predictions, of this capability, these clips among them.
-        """
-        clips = self.clips[split]
-        own = predicted.set_index("clip_id").loc[clips["clip_id"]]
-        given = [json.loads(text) for text in own["probabilities"]]
-        classes = self.capability.classes
-        probabilities = np.array([[values[name] for name in classes] for values in given], dtype=np.float64)
-        return ScoredClips(
-            self.capability.kind,
-            indicators(clips["label"], self.capability),
-            probabilities.reshape(-1, len(classes)),
-            indicators(own["label"], self.capability),
-        )
+    report = {}
+    for name, answers in baselines.items():
+        own = Answered(answers, test)
+        report[name] = _block(own, bootstrap)
+        if model is not None:
+            report[name] |= compare(model.decided, answers, own.units)
+    return report

@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.decision import decide
+from cu_pipeline.core.decision import certainty, decide
+from cu_pipeline.evaluation.grouping import Grouping
+from cu_pipeline.evaluation.ranking import aurocs, average_precisions, rankings
 
-_BINS = 10
+_BINS: Final = 10
+_LEAST: Final = 1e-6
+
+Totals = NDArray[np.float64]
+"""(..., *shape): sums over clips that a metric follows from."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,12 @@ class ScoredClips:
         """The clips at the positions `rows`."""
         return ScoredClips(self.kind, self.truth[rows], self.probabilities[rows], self.decided[rows])
 
+    def joined(self, other: "ScoredClips") -> "ScoredClips":
+        """These clips and then the others."""
+        parts = [(one.truth, one.probabilities, one.decided) for one in (self, other)]
+        truth, probabilities, decided = (np.concatenate(both) for both in zip(*parts, strict=True))
+        return ScoredClips(self.kind, truth, probabilities, decided)
+
     @property
     def answered(self) -> NDArray[np.bool_]:
         """Tell for which clips there is an answer: bool (n). Of several classes none is one, too."""
@@ -57,60 +70,152 @@ class ScoredClips:
         decided = np.where(self.answered[:, None], self.decided, likeliest)
         return ScoredClips(self.kind, self.truth, self.probabilities, decided)
 
+    def certainty(self) -> NDArray[np.float64]:
+        """How likely each decision is right, by the model's word: (n)."""
+        return certainty(self.probabilities, self.decided, self.kind)
+
     def correct(self) -> NDArray[np.bool_]:
         """Tell for each clip whether all of its classes, and no other, were named: bool (n)."""
         right: NDArray[np.bool_] = (self.truth == self.decided).all(1)
         return right
 
 
-def accuracy(answers: ScoredClips) -> float:
-    """The share of clips decided right; all classes of a multi-label clip must be."""
-    return float(answers.correct().mean())
+class Scale(StrEnum):
+    """What values a metric may have, and how far they spread.
 
-
-def macro_f1(answers: ScoredClips) -> float:
-    """The mean over classes of F1; classes that neither occur nor are predicted do not count."""
-    hits = (answers.truth & answers.decided).sum(0)
-    total = answers.truth.sum(0) + answers.decided.sum(0)
-    present = total > 0
-    return float((2 * hits[present] / total[present]).mean()) if present.any() else 0.0
-
-
-def expected_calibration_error(answers: ScoredClips) -> float:
-    """The mean gap between confidence and accuracy over ten equal bins of confidence.
-
-    Source: Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning" (AAAI 2015). For a
-    multi-label capability each class of each clip is one binary decision.
+    SHARE: of clips that are right, from 0 to 1. ORDER: from 0 to 1, and close to 1 where little is known yet.
+    ERROR: from 0, the less the better.
     """
+
+    SHARE = "share"
+    ORDER = "order"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number about clips that follows from sums over them, so that resampling clips is a weighting of sums.
+
+    Attributes:
+        totals: clips, their groups, and how many levels scores are told apart in (None: all) -> (groups, *shape).
+        value: totals (..., *shape) -> (...); NaN where they leave it undefined.
+        scale: on which intervals are made.
+        most: the largest value.
+    """
+
+    totals: Callable[[ScoredClips, Grouping, int | None], Totals]
+    value: Callable[[Totals], NDArray[np.float64]]
+    scale: Scale = Scale.SHARE
+    most: float = 1.0
+
+    def of(self, answers: ScoredClips) -> float | None:
+        """Measure clips, at least one; None where it is undefined."""
+        found = float(self.value(self.totals(answers, Grouping.whole(len(answers)), None))[0])
+        return None if np.isnan(found) else found
+
+
+def log_losses(answers: ScoredClips) -> NDArray[np.float64]:
+    """Negative log-likelihood of each clip, summed over the classes of a multi-label one: (n)."""
+    said = np.clip(answers.probabilities, _LEAST, 1 - _LEAST)
+    if answers.kind is Kind.SINGLE:
+        return np.asarray(-np.log((said * answers.truth).sum(axis=1)))
+    return np.asarray(-np.log(np.where(answers.truth, said, 1 - said)).sum(axis=1))
+
+
+def _brier_scores(answers: ScoredClips) -> NDArray[np.float64]:
+    """Squared distance of probabilities from the truth, summed over classes (Brier, 1950): (n)."""
+    return np.asarray(((answers.probabilities - answers.truth) ** 2).sum(axis=1))
+
+
+_Each = Callable[[ScoredClips], NDArray[Any]]
+
+
+def _sum_of(values: _Each) -> Callable[[ScoredClips, Grouping, int | None], Totals]:
+    """Totals of what each clip adds, (n, *shape)."""
+    return lambda answers, groups, _: groups.sums(values(answers))
+
+
+def _mean_of(values: _Each) -> Callable[[ScoredClips, Grouping, int | None], Totals]:
+    """Totals behind the mean of a value of each clip, (n)."""
+    return _sum_of(lambda answers: np.stack([values(answers), np.ones(len(answers))], axis=1))
+
+
+def _ratio(totals: Totals) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(totals[..., 0] / totals[..., 1])
+
+
+def _hits(answers: ScoredClips) -> NDArray[Any]:
+    return np.stack([answers.truth & answers.decided, answers.truth.astype(int) + answers.decided], axis=1)
+
+
+def _macro_f1(totals: Totals) -> NDArray[np.float64]:
+    """The mean over classes of F1; classes that neither occur nor are predicted do not count."""
+    hits, total = totals[..., 0, :], totals[..., 1, :]
+    present = total > 0
+    f1 = np.where(present, 2 * hits / np.where(present, total, 1), 0).sum(axis=-1)
+    return np.asarray(f1 / np.maximum(present.sum(axis=-1), 1))
+
+
+def _gaps(answers: ScoredClips) -> NDArray[Any]:
+    """How far each clip moves the gap of each bin, and how many decisions it stands for."""
     confidence, right = _confidences(answers)
-    place = _bins(confidence)
-    gaps = np.bincount(place, confidence - right, _BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    each = len(confidence) // max(len(answers), 1)
+    place = np.arange(len(confidence)) // max(each, 1) * _BINS + _bins(confidence)
+    gaps = np.bincount(place, confidence - right, len(answers) * _BINS).reshape(-1, _BINS)
+    return np.column_stack([gaps, np.full(len(answers), float(each))])
 
 
-def coverage(answers: ScoredClips) -> float:
-    """The share of clips with an answer."""
-    return float(answers.answered.mean())
+def _calibration_error(totals: Totals) -> NDArray[np.float64]:
+    return np.asarray(np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1])
 
 
-def accuracy_answered(answers: ScoredClips) -> float:
-    """The share of clips decided right among those with an answer; 0 where there is none."""
-    answered = answers.answered
-    return float(answers.correct()[answered].mean()) if answered.any() else 0.0
+def _right_if_answered(answers: ScoredClips) -> NDArray[Any]:
+    return np.stack([answers.correct() & answers.answered, answers.answered], axis=1)
 
 
-METRICS: Final[dict[str, Callable[[ScoredClips], float]]] = {
-    "accuracy": accuracy,
-    "macro_f1": macro_f1,
-    "ece": expected_calibration_error,
+def _accuracy_answered(totals: Totals) -> NDArray[np.float64]:
+    return np.asarray(totals[..., 0] / np.maximum(totals[..., 1], 1))
+
+
+def _rankings(answers: ScoredClips, groups: Grouping, levels: int | None) -> Totals:
+    return rankings(answers.truth, answers.probabilities, groups, levels)
+
+
+def _macro(by_class: Callable[[Totals], NDArray[np.float64]]) -> Callable[[Totals], NDArray[np.float64]]:
+    """The mean over the classes for which a number is defined."""
+
+    def value(totals: Totals) -> NDArray[np.float64]:
+        values = by_class(totals)
+        known = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(known, values, 0).sum(axis=-1) / known.sum(axis=-1))
+
+    return value
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "accuracy": Metric(_mean_of(ScoredClips.correct), _ratio),
+    "macro_f1": Metric(_sum_of(_hits), _macro_f1),
+    "ece": Metric(_sum_of(_gaps), _calibration_error, scale=Scale.ERROR),
+    "brier": Metric(_mean_of(_brier_scores), _ratio, scale=Scale.ERROR, most=np.inf),
+    "log_loss": Metric(_mean_of(log_losses), _ratio, scale=Scale.ERROR, most=np.inf),
+    "average_precision": Metric(_rankings, _macro(average_precisions), Scale.ORDER),
+    "auroc": Metric(_rankings, _macro(aurocs), Scale.ORDER),
 }
-"""Every metric by name. A new one is a function and a line here."""
+"""Every metric by name. A new one is a line here, with the functions that it needs.
 
-ANSWERS: Final[dict[str, Callable[[ScoredClips], float]]] = {
-    "coverage": coverage,
-    "accuracy_answered": accuracy_answered,
+`accuracy` is the share of clips decided right; all classes of a multi-label clip must be. `ece` is the mean gap between
+confidence and accuracy over ten equal bins of confidence (Naeini et al., "Obtaining well calibrated probabilities using
+Bayesian binning", AAAI 2015); each class of a multi-label clip is one decision. `brier` and `log_loss` are means over
+clips, of sums over classes. `average_precision` and `auroc` are means over the classes for which they are defined.
+"""
+
+ANSWERS: Final[dict[str, Metric]] = {
+    "coverage": Metric(_mean_of(lambda answers: answers.answered), _ratio),
+    "accuracy_answered": Metric(_sum_of(_right_if_answered), _accuracy_answered),
 }
-"""Metrics of a model that need not answer."""
+"""Metrics of a model that need not answer: the share of clips with an answer, and how many of these are right."""
 
 
 def answers_in_words(found: Mapping[str, float]) -> str:
@@ -124,9 +229,9 @@ def answers_in_words(found: Mapping[str, float]) -> str:
     return f"{found['accuracy_answered']:.3f} on the {found['coverage']:.0%} that it answers"
 
 
-def measure(answers: ScoredClips) -> dict[str, float]:
-    """Every metric of the table."""
-    return {name: metric(answers) for name, metric in METRICS.items()}
+def measure(answers: ScoredClips, metrics: Mapping[str, Metric] = METRICS) -> dict[str, float | None]:
+    """Every metric of a table; None where it is undefined."""
+    return {name: metric.of(answers) for name, metric in metrics.items()}
 
 
 def reliability(answers: ScoredClips) -> list[dict[str, float]]:
@@ -158,16 +263,20 @@ def confusion(answers: ScoredClips, classes: list[str]) -> Any:
     }
 
 
-def per_class(answers: ScoredClips, classes: list[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each class; 0 where undefined."""
-    table = {}
-    for name, truth, decided in zip(classes, answers.truth.T, answers.decided.T, strict=True):
+def per_class(answers: ScoredClips, classes: list[str]) -> dict[str, dict[str, float | None]]:
+    """Precision, recall, F1 and support of each class, 0 where undefined; average precision and AUROC, None there."""
+    table: dict[str, dict[str, float | None]] = {}
+    totals = _rankings(answers, Grouping.whole(len(answers)), None)[0]
+    precisions, areas = average_precisions(totals), aurocs(totals)
+    for place, (name, truth, decided) in enumerate(zip(classes, answers.truth.T, answers.decided.T, strict=True)):
         hits = float((truth & decided).sum())
         table[name] = {
             "precision": hits / max(float(decided.sum()), 1.0),
             "recall": hits / max(float(truth.sum()), 1.0),
             "f1": 2 * hits / max(float(truth.sum() + decided.sum()), 1.0),
             "support": int(truth.sum()),
+            "average_precision": None if np.isnan(precisions[place]) else float(precisions[place]),
+            "auroc": None if np.isnan(areas[place]) else float(areas[place]),
         }
     return table
 
@@ -182,29 +291,3 @@ def _confidences(answers: ScoredClips) -> tuple[NDArray[np.float64], NDArray[np.
 
 def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-
-
-def intervals(
-    answers: ScoredClips, metrics: Mapping[str, Callable[[ScoredClips], float]], seed: int, draws: int
-) -> dict[str, list[float]]:
-    """95 % percentile bootstrap intervals of metrics, clips being drawn with replacement.
-
-    Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
-
-    Args:
-        answers: of n clips.
-        metrics: name -> function.
-        seed: of the draws.
-        draws: number of resamples.
-
-    Returns:
-        Name -> [low, high].
-    """
-    random = np.random.default_rng(seed)
-    n = len(answers)
-    samples: dict[str, list[float]] = {name: [] for name in metrics}
-    for _ in range(draws):
-        resampled = answers.take(random.integers(0, n, n))
-        for name, metric in metrics.items():
-            samples[name].append(metric(resampled))
-    return {name: [float(edge) for edge in np.percentile(values, [2.5, 97.5])] for name, values in samples.items()}

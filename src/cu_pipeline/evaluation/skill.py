@@ -7,14 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.evaluation.paired_test import PairedGain
 
 ALPHA: Final = 0.05
 """Chance, at most, that a model is said to be better than the majority when it is not."""
-
-_LEAST: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,3 @@ def learned_nothing(measured: Mapping[str, Any]) -> str | None:
         f"no better than the majority on {found['n']} test clips (accuracy {found['accuracy_gain']:+.3f}, loss "
         f"{-found['loss_gain']:+.3f}, p = {found['p_value']:.2f})"
     )
-
-
-def log_losses(answers: ScoredClips) -> NDArray[np.float64]:
-    """Negative log-likelihood of each clip: (n)."""
-    said = np.clip(answers.probabilities, _LEAST, 1 - _LEAST)
-    if answers.kind is Kind.SINGLE:
-        return np.asarray(-np.log((said * answers.truth).sum(axis=1)))
-    return np.asarray(-np.log(np.where(answers.truth, said, 1 - said)).sum(axis=1))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation.contest import Contest
-from cu_pipeline.evaluation.measurement import Judged
+from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.features.clip_features import has_features
 from cu_pipeline.features.store import FeatureStore

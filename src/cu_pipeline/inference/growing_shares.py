@@ -15,8 +15,7 @@ from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.insight_options import CurveOptions
 from cu_pipeline.evaluation.learning_curve import Curve
-from cu_pipeline.evaluation.metrics import ScoredClips
-from cu_pipeline.evaluation.skill import log_losses
+from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.families import family
@@ -25,6 +24,8 @@ from cu_pipeline.models.folds import Fold, grouped_folds, sample_of_units
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities
 from cu_pipeline.models.training import TrainingData, labelled_examples
+
+UNDIVIDED: Final = "its labelled clips cannot be divided into clips to learn from and clips to ask about"
 
 _MOST: Final = 1500
 """Clips, about, from which a curve is measured; of more a sample of units is taken."""

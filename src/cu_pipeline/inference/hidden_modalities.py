@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import indicators
 from cu_pipeline.core.decision import decide
-from cu_pipeline.evaluation.measurement import Judged
+from cu_pipeline.evaluation.judged import Answered
 from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, read_features
 from cu_pipeline.features.extractor import empty_values
@@ -23,26 +22,26 @@ def modalities_of(bundle: Bundle) -> dict[str, list[str]]:
     return found
 
 
-def answers_without(bundle: Bundle, judged: Judged, store: FeatureStore) -> dict[str, ScoredClips]:
+def answers_without(bundle: Bundle, test: Answered, store: FeatureStore) -> dict[str, ScoredClips]:
     """Ask a model about the labelled test clips, once for each modality as if no clip had it.
 
     Where it gives no answer its likeliest class counts.
 
     Args:
         bundle: the model.
-        judged: the clips that people labelled, of the model's classes.
+        test: the clips that people labelled, with the model's answers.
         store: features of the clips.
 
     Returns:
         Modality -> answers; nothing of a model that looks at one modality alone, which would know nothing without it.
     """
-    clips, parts = judged.clips["test"], modalities_of(bundle)
-    if clips.empty or len(parts) < 2:
+    parts = modalities_of(bundle)
+    if not len(test) or len(parts) < 2:
         return {}
-    features = read_features(clips, store, bundle.inputs)
-    scorer, truth = Scorer(bundle), indicators(clips["label"], judged.capability)
+    features = read_features(test.clips, store, bundle.inputs)
+    scorer = Scorer(bundle)
     return {
-        modality: _answers(scorer, hide(features, names), truth).always_answered()
+        modality: _answers(scorer, hide(features, names), test.answers.truth).always_answered()
         for modality, names in parts.items()
         if any(features[name].present.any() for name in names)
     }

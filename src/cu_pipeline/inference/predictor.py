@@ -233,20 +233,34 @@ def as_unseen(predictions: pd.DataFrame, clips: pd.DataFrame, bundles: Mapping[s
         clips: rows of the clips table.
         bundles: the models, by capability; one without predictions of unseen clips keeps its answers.
     """
-    keys = dict(zip(clips["clip_id"], content_keys(clips), strict=True))
-    known = predictions["clip_id"].map(keys)
     replaced = predictions.copy()
-    for name, bundle in bundles.items():
-        logits = bundle.cross_fitted
-        if logits is None:
-            continue
-        places = {bundle.learned_from[row]: row for row in np.flatnonzero(np.isfinite(logits).all(axis=1))}
-        told = (predictions["capability"] == name) & known.isin(list(places))
-        rows = [places[key] for key in known[told]]
-        said = _told(bundle, logits_to_probabilities(logits[rows], bundle.kind, bundle.temperature))
-        for column, values in said.items():
-            replaced.loc[told, column] = values
+    for bundle in bundles.values():
+        told = cross_fitted_answers(predictions, clips, bundle)
+        replaced.loc[told.index, told.columns] = told
     return replaced
+
+
+def cross_fitted_answers(predictions: pd.DataFrame, clips: pd.DataFrame, bundle: Bundle) -> pd.DataFrame:
+    """What models that had not seen them said of the clips that a model learned from.
+
+    Args:
+        predictions: by the model, of the clips; there may be others.
+        clips: rows of the clips table.
+        bundle: the model.
+
+    Returns:
+        Rows of the predictions, with their index; none where the model's family does not tell.
+    """
+    own = predictions[predictions["capability"] == bundle.capability]
+    logits = bundle.cross_fitted
+    if logits is None:
+        return own.iloc[:0]
+    keys = own["clip_id"].map(dict(zip(clips["clip_id"], content_keys(clips), strict=True)))
+    places = {bundle.learned_from[row]: row for row in np.flatnonzero(np.isfinite(logits).all(axis=1))}
+    known = keys.isin(list(places))
+    rows = logits[[places[key] for key in keys[known]]]
+    probabilities = logits_to_probabilities(rows, bundle.kind, bundle.temperature)
+    return own[known].assign(**_told(bundle, probabilities))
 
 
 def _told(bundle: Bundle, probabilities: Probabilities) -> dict[str, Any]:

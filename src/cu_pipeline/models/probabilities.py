@@ -25,6 +25,20 @@ def logits_to_probabilities(logits: NDArray[np.float32], kind: Kind, temperature
     return probabilities
 
 
+def uncalibrated(probabilities: Probabilities, kind: Kind, temperature: float) -> Probabilities:
+    """The probabilities (n, classes) that a model would have given without its temperature.
+
+    >>> uncalibrated(np.array([[0.2, 0.8]]), Kind.SINGLE, 2).round(3).tolist()
+    [[0.059, 0.941]]
+    """
+    from scipy.special import expit, logit, softmax
+
+    with np.errstate(divide="ignore"):
+        if kind is Kind.SINGLE:
+            return np.asarray(softmax(np.log(probabilities) * temperature, axis=1))
+        return np.asarray(expit(logit(probabilities) * temperature))
+
+
 def clip_losses(
     logits: NDArray[np.float32], targets: Targets, kind: Kind, temperature: float = 1.0
 ) -> NDArray[np.float64]:

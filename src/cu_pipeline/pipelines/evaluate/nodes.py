@@ -8,15 +8,18 @@ from cu_pipeline.core.capability import Capability, indicators
 from cu_pipeline.core.records import REFERENCE, Split, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.account import Account, GateTest
-from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, facts_of, some
+from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, context_of, facts_of, some
+from cu_pipeline.evaluation.bootstrap import Bootstrap
+from cu_pipeline.evaluation.cautions import cautions
+from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.error_gallery import surest_errors
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_decision import Decision
-from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
+from cu_pipeline.evaluation.judged import Judged, ModelAnswers
+from cu_pipeline.evaluation.measurement import EvaluateOptions, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
 from cu_pipeline.evaluation.modality_parts import modality_parts
-from cu_pipeline.evaluation.skill import learned_nothing, skill
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
@@ -27,8 +30,9 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import contest_of
-from cu_pipeline.inference.growing_shares import CurveClips, measure_curve, why_no_curve
+from cu_pipeline.inference.growing_shares import UNDIVIDED, CurveClips, measure_curve, why_no_curve
 from cu_pipeline.inference.hidden_modalities import answers_without
+from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictor import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.models.training import training_data
@@ -52,13 +56,15 @@ def find_champions(
     return standing.champions, standing.taken_back
 
 
-def join_truth(clips: pd.DataFrame, labels: pd.DataFrame, bundles: dict[str, Bundle]) -> dict[str, Judged]:
+def join_truth(
+    clips: pd.DataFrame, labels: pd.DataFrame, annotations: pd.DataFrame, bundles: dict[str, Bundle]
+) -> dict[str, Judged]:
     """Find the clips that each model can be measured on, since people labelled them.
 
     Returns:
         By capability.
     """
-    return {name: Judged.of(name, bundle.answers, clips, labels) for name, bundle in bundles.items()}
+    return {name: Judged.of(name, bundle.answers, clips, labels, annotations) for name, bundle in bundles.items()}
 
 
 def ask_models(
@@ -176,63 +182,90 @@ def predict_by_challengers(
     return resolved.without_inapplicable(predict_table(clips, store, under_scopes(kept_back, resolved.active)))
 
 
-def measure_models(
-    judged: dict[str, Judged],
-    predictions: pd.DataFrame,
-    models: dict[str, Bundle],
-    options: EvaluateOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """Measure models on clips that people labelled.
+def hold_against_truth(
+    judged: dict[str, Judged], predictions: pd.DataFrame, models: dict[str, Bundle]
+) -> dict[str, ModelAnswers]:
+    """Hold what models predicted against what people said.
 
     Args:
-        judged: the clips, by capability.
+        judged: the clips that people labelled, by capability.
         predictions: of all clips.
         models: the bundles that predicted, by capability; there may be others.
-        options: of the bootstrap.
-        seed: of the bootstrap.
 
     Returns:
-        capability -> its part of the `metrics` dataset, without baselines.
+        By capability, of those that can be measured.
     """
-    report = {}
+    found = {}
+    predicted = set(predictions["capability"])
     for name, truth in judged.items():
-        own = predictions[predictions["capability"] == name]
-        if own.empty:
+        if name not in predicted:
             continue
-        if models[name].answers != truth.capability:
+        if models[name].answers == truth.capability:
+            found[name] = answers_of(models[name], truth, predictions)
+        else:
             _log.warning("%s: the served model answers other classes than people label, so it is not measured", name)
-            continue
-        answers = {split: truth.answers(split, own) for split in truth.clips}
-        measured = model_report(answers, list(truth.capability.classes), seed, options)
-        report[name] = {"model_version": models[name].version} | measured
-        if len(answers["test"]):
-            units = truth.clips["test"]["group"].to_numpy(dtype=str)
-            report[name]["skill"] = skill(answers["test"].always_answered(), truth.shares, units).to_json()
-    return report
+    return found
+
+
+def measure_models(answers: dict[str, ModelAnswers], options: EvaluateOptions, seed: int) -> dict[str, Any]:
+    """Measure models on clips that people labelled.
+
+    Returns:
+        capability -> its part of the `metrics` dataset, without what compares the model with others.
+    """
+    bootstrap = Bootstrap(seed, options.bootstrap_draws)
+    return {name: model_report(model, bootstrap) for name, model in answers.items()}
 
 
 def measure_baselines(
-    answers: dict[str, dict[str, ScoredClips]], options: EvaluateOptions, seed: int
+    baselines: dict[str, dict[str, ScoredClips]],
+    judged: dict[str, Judged],
+    shown: dict[str, ModelAnswers],
+    challengers: dict[str, ModelAnswers],
+    options: EvaluateOptions,
+    seed: int,
 ) -> dict[str, Any]:
-    """Measure simple models on the same clips.
+    """Measure simple models on the same clips, and what the model that results speak of gains over them.
 
     Returns:
         capability -> baseline -> numbers.
     """
-    return {name: baseline_report(found, seed, options) for name, found in answers.items()}
+    bootstrap = Bootstrap(seed, options.bootstrap_draws)
+    models = challengers | shown
+    return {
+        name: baseline_report(
+            found, judged[name].clips["test"], models[name].splits["test"] if name in models else None, bootstrap
+        )
+        for name, found in baselines.items()
+    }
+
+
+def compare_challengers(
+    shown: dict[str, ModelAnswers], challengers: dict[str, ModelAnswers]
+) -> dict[str, dict[str, Any]]:
+    """Compare challengers that are kept back with what is served, on the test clips.
+
+    Returns:
+        By capability.
+    """
+    return {
+        name: compare(one.splits["test"].decided, shown[name].splits["test"].decided, one.splits["test"].units)
+        for name, one in challengers.items()
+        if name in shown and len(one.splits["test"])
+    }
 
 
 def gather_metrics(
     shown: dict[str, Any],
     challengers: dict[str, Any],
+    comparisons: dict[str, Any],
     baselines: dict[str, Any],
     decisions: dict[str, Any],
     bundles: dict[str, Bundle],
 ) -> dict[str, Any]:
     """Put the numbers together: of the served model first, of a challenger that is kept back beside it.
 
-    What the trained model's family was chosen from stands there too.
+    What the trained model's family was chosen from stands there too, and what has to be said first of the numbers.
 
     Returns:
         The `metrics` dataset: capability -> split -> numbers, and what plots need.
@@ -244,13 +277,14 @@ def gather_metrics(
         if first is None:
             continue
         served = first["model_version"] == Decision(**decision).served
-        beside = {"challenger": other} if found and other else {}
+        beside = {"challenger": other | comparisons.get(name, {})} if found and other else {}
         chosen_from = {"candidates": list(bundles[name].candidates)} if bundles[name].candidates else {}
-        report[name] = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
+        whole = first | {"served": served, "baselines": baselines[name]} | beside | chosen_from
+        report[name] = whole | {"warnings": cautions(whole)}
         if "test" in first:
-            _log.info("%s: %s", name, _summary(report[name]))
-            if (found := learned_nothing(report[name])) is not None:
-                _log.warning("%s: %s", name, found)
+            _log.info("%s: %s", name, _summary(whole))
+            for sentence in report[name]["warnings"]:
+                _log.warning("%s: %s", name, sentence)
         else:
             _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
     return report
@@ -310,6 +344,7 @@ def _baseline_data(clips: pd.DataFrame, capability: Capability, bundle: Bundle, 
         {key: values for name, feature in features.items() for key, values in feature.summaries(name).items()},
         facts_of(clips),
         indicators(clips["label"], capability),
+        context_of(clips),
     )
 
 
@@ -338,7 +373,7 @@ def _summary(report: dict[str, Any]) -> str:
 
 
 def hide_modalities(
-    judged: dict[str, Judged], predictions: pd.DataFrame, shown: dict[str, Bundle], store: FeatureStore
+    answers: dict[str, ModelAnswers], shown: dict[str, Bundle], store: FeatureStore
 ) -> dict[str, list[dict[str, Any]]]:
     """Ask the models about the labelled test clips once more, without one modality at a time.
 
@@ -346,28 +381,28 @@ def hide_modalities(
         capability -> what each modality adds.
     """
     parts = {}
-    for name, truth in _measurable(judged, shown).items():
-        hidden = answers_without(shown[name], truth, store)
-        if hidden:
-            whole = truth.answers("test", _of(predictions, name)).always_answered()
-            parts[name] = modality_parts(whole, hidden, truth.clips["test"]["group"].to_numpy(dtype=str))
+    for name, model in answers.items():
+        test = model.splits["test"]
+        hidden = answers_without(shown[name], test, store)
+        parts[name] = modality_parts(test.decided, hidden, test.units)
     return parts
 
 
 def gather_curve_clips(
-    clips: pd.DataFrame, labels: pd.DataFrame, judged: dict[str, Judged], shown: dict[str, Bundle]
+    clips: pd.DataFrame, labels: pd.DataFrame, answers: dict[str, ModelAnswers], shown: dict[str, Bundle]
 ) -> dict[str, CurveClips]:
     """Join the clips that learning curves are measured with.
 
     Returns:
-        By capability.
+        By capability, of those that have labelled clips to learn from.
     """
     found = {}
-    for name, truth in _measurable(judged, shown).items():
+    for name, model in answers.items():
         inside = shown[name].scope.within(clips)
-        if set(inside.loc[inside["split"] == Split.TRAIN.value, "clip_id"]) & set(_of(labels, name)["clip_id"]):
-            data = training_data(name, truth.capability, inside, labels)
-            found[name] = CurveClips.of(data, truth.clips["test"])
+        labelled = set(labels.loc[labels["capability"] == name, "clip_id"])
+        if labelled & set(inside.loc[inside["split"] == Split.TRAIN.value, "clip_id"]):
+            data = training_data(name, shown[name].answers, inside, labels)
+            found[name] = CurveClips.of(data, model.splits["test"].clips)
     return found
 
 
@@ -384,9 +419,9 @@ def measure_learning_curves(
     Returns:
         capability -> the part `learning_curve` of the `insights` dataset, or in words why there is none.
     """
+    how = options.insights.learning_curve
     curves: dict[str, Any] = {}
     for name, clips in curve_clips.items():
-        how = options.insights.learning_curve
         key = clips.fingerprint(shown[name], how, seed)
         known = earlier.get(name, {}).get("learning_curve") or {}
         why = why_no_curve(shown[name], clips, how)
@@ -394,21 +429,12 @@ def measure_learning_curves(
             curves[name] = why or known
             continue
         curve = measure_curve(shown[name], clips, store, how, seed)
-        curves[name] = "its clips cannot be divided" if curve is None else curve.to_json(clips.known, how.more_clips)
-        if curve is not None:
-            curves[name]["of"] = key
-            if curves[name]["forecast"]:
-                _log.info("%s: %s", name, curves[name]["forecast"]["in_words"])
+        curves[name] = UNDIVIDED if curve is None else curve.to_json(clips.known, how.more_clips) | {"of": key}
     return curves
 
 
 def gather_insights(
-    judged: dict[str, Judged],
-    predictions: pd.DataFrame,
-    shown: dict[str, Bundle],
-    parts: dict[str, Any],
-    curves: dict[str, Any],
-    options: EvaluateOptions,
+    answers: dict[str, ModelAnswers], parts: dict[str, Any], curves: dict[str, Any], options: EvaluateOptions
 ) -> dict[str, Any]:
     """Put together what is told of the shown models beside their numbers, the surest mistakes among it.
 
@@ -416,26 +442,15 @@ def gather_insights(
         The `insights` dataset.
     """
     found = {}
-    for name, truth in _measurable(judged, shown).items():
-        test, own, curve = truth.clips["test"], _of(predictions, name), curves.get(name)
-        errors = []
-        if len(test):
-            decided = own.set_index("clip_id")["label"]
-            errors = surest_errors(test, decided, truth.answers("test", own), options.insights.errors)
+    for name, model in answers.items():
+        curve = curves.get(name, "no clip to learn from has a label")
         found[name] = {
-            "model_version": shown[name].version,
-            "modalities": parts.get(name, []),
+            "model_version": model.version,
+            "modalities": parts[name],
             "learning_curve": curve if isinstance(curve, dict) else None,
             "why_no_curve": curve if isinstance(curve, str) else "",
-            "errors": errors,
+            "errors": surest_errors(model.splits["test"], model.classes, options.insights.errors),
         }
+        if isinstance(curve, dict) and curve["forecast"]:
+            _log.info("%s: %s", name, curve["forecast"]["in_words"])
     return found
-
-
-def _of(rows: pd.DataFrame, capability: str) -> pd.DataFrame:
-    return rows[rows["capability"] == capability]
-
-
-def _measurable(judged: dict[str, Judged], shown: dict[str, Bundle]) -> dict[str, Judged]:
-    """Those whose shown model answers the classes that people label."""
-    return {name: truth for name, truth in judged.items() if shown[name].answers == truth.capability}

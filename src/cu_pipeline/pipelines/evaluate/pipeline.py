@@ -18,7 +18,7 @@ def _decisions() -> list[Node]:
             ["champion_bundles", "taken_back"],
             name="find_champions",
         ),
-        Node(nodes.join_truth, ["clips", "labels", "bundles"], "judged_clips", name="join_truth"),
+        Node(nodes.join_truth, ["clips", "labels", "annotations", "bundles"], "judged_clips", name="join_truth"),
         Node(
             nodes.ask_models,
             ["judged_clips", "bundles", "champion_bundles", "features"],
@@ -72,26 +72,34 @@ def _predictions() -> list[Node]:
 def _measurements() -> list[Node]:
     return [
         Node(
-            nodes.measure_models,
-            ["judged_clips", "predictions", "shown_bundles", *OPTIONS],
-            "shown_metrics",
-            name="measure_models",
+            nodes.hold_against_truth,
+            ["judged_clips", "predictions", "shown_bundles"],
+            "shown_answers",
+            name="hold_shown_against_truth",
         ),
         Node(
-            nodes.measure_models,
-            ["judged_clips", "challenger_predictions", "bundles", *OPTIONS],
-            "challenger_metrics",
-            name="measure_challengers",
+            nodes.hold_against_truth,
+            ["judged_clips", "challenger_predictions", "bundles"],
+            "challenger_answers",
+            name="hold_challengers_against_truth",
         ),
+        Node(nodes.measure_models, ["shown_answers", *OPTIONS], "shown_metrics", name="measure_models"),
+        Node(nodes.measure_models, ["challenger_answers", *OPTIONS], "challenger_metrics", name="measure_challengers"),
         Node(
             nodes.measure_baselines,
-            ["baseline_answers", *OPTIONS],
+            ["baseline_answers", "judged_clips", "shown_answers", "challenger_answers", *OPTIONS],
             "baseline_metrics",
             name="measure_baselines",
         ),
         Node(
+            nodes.compare_challengers,
+            ["shown_answers", "challenger_answers"],
+            "challenger_comparisons",
+            name="compare_challengers",
+        ),
+        Node(
             nodes.gather_metrics,
-            ["shown_metrics", "challenger_metrics", "baseline_metrics", "gate", "bundles"],
+            ["shown_metrics", "challenger_metrics", "challenger_comparisons", "baseline_metrics", "gate", "bundles"],
             "metrics",
             name="gather_metrics",
         ),
@@ -102,13 +110,13 @@ def _insights() -> list[Node]:
     return [
         Node(
             nodes.hide_modalities,
-            ["judged_clips", "predictions", "shown_bundles", "features"],
+            ["shown_answers", "shown_bundles", "features"],
             "modality_parts",
             name="hide_modalities",
         ),
         Node(
             nodes.gather_curve_clips,
-            ["clips", "labels", "judged_clips", "shown_bundles"],
+            ["clips", "labels", "shown_answers", "shown_bundles"],
             "curve_clips",
             name="gather_curve_clips",
         ),
@@ -120,7 +128,7 @@ def _insights() -> list[Node]:
         ),
         Node(
             nodes.gather_insights,
-            ["judged_clips", "predictions", "shown_bundles", "modality_parts", "learning_curves", "params:evaluate"],
+            ["shown_answers", "modality_parts", "learning_curves", "params:evaluate"],
             "insights",
             name="gather_insights",
         ),

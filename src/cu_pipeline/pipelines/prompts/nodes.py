@@ -12,7 +12,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.multiple_tests import holm
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.mcnemar import mcnemar
-from cu_pipeline.evaluation.metrics import ScoredClips, expected_calibration_error, macro_f1
+from cu_pipeline.evaluation.metrics import METRICS, ScoredClips
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -211,7 +211,7 @@ def _statistics(options: PromptsOptions, seed: int) -> Statistics:
         kind: Kind, truth: NDArray[np.bool_], probabilities: NDArray[np.float64], decided: NDArray[np.bool_]
     ) -> dict[str, float]:
         answers = ScoredClips(kind, truth, probabilities, decided)
-        return {"macro_f1": macro_f1(answers), "ece": expected_calibration_error(answers)}
+        return {name: METRICS[name].of(answers) or 0.0 for name in ("macro_f1", "ece")}
 
     return Statistics(metrics, mcnemar, holm, options.draws, seed)
 

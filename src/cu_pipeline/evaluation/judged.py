@@ -1,0 +1,155 @@
+"""The clips that people labelled, and what models say of them."""
+
+import json
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cu_pipeline.core.capability import Capability, indicators
+from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.evaluation.metrics import ScoredClips
+
+SOURCE: Final = "label_source"
+"""The column of labelled clips that says how they came to people."""
+
+_DRAWS: Final = {"": "given by the feed", "random": "drawn at random", "value": "chosen by value"}
+"""What a draw means, the one that counts where a clip came in several ways last."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The clips that people labelled for one capability.
+
+    Attributes:
+        capability: with its classes.
+        clips: split -> rows of the table of clips, with what people said in `label`.
+    """
+
+    capability: Capability
+    clips: dict[str, pd.DataFrame]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        capability: Capability,
+        clips: pd.DataFrame,
+        labels: pd.DataFrame,
+        annotations: pd.DataFrame | None = None,
+    ) -> "Judged":
+        """Join clips with people's labels of the capability `name`.
+
+        Args:
+            name: of the capability.
+            capability: with its classes.
+            clips: the table of clips.
+            labels: of all sources and capabilities.
+            annotations: likewise; they tell in the column `SOURCE` how clips came to people.
+        """
+        own = labels[(labels["capability"] == name) & (labels["source"] == AnnotatorKind.HUMAN.value)]
+        joined = clips.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
+        if annotations is not None:
+            joined[SOURCE] = joined["clip_id"].map(_sources(annotations, name)).fillna("")
+        return cls(capability, {split.value: joined[joined["split"] == split.value] for split in Split})
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """How common each class is among training clips, or test clips where no other has a label: (classes)."""
+        known = self.clips[Split.TRAIN.value]
+        known = self.clips[Split.TEST.value] if known.empty else known
+        shares: NDArray[np.float64] = indicators(known["label"], self.capability).mean(axis=0)
+        return shares
+
+    def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
+        """Hold predictions of a split's clips against what people said.
+
+        Args:
+            split: whose clips.
+            predicted: rows of the table of predictions, of this capability, these clips among them.
+        """
+        return self.compare(self.clips[split], predicted).answers
+
+    def compare(self, clips: pd.DataFrame, predicted: pd.DataFrame) -> "Answered":
+        """Hold predictions of some of the labelled clips against what people said; for `predicted` see `answers`."""
+        own = predicted.set_index("clip_id").loc[clips["clip_id"]]
+        given = [json.loads(text) for text in own["probabilities"]]
+        classes = self.capability.classes
+        probabilities = np.array([[values[name] for name in classes] for values in given], dtype=np.float64)
+        scored = ScoredClips(
+            self.capability.kind,
+            indicators(clips["label"], self.capability),
+            probabilities.reshape(-1, len(classes)),
+            indicators(own["label"], self.capability),
+        )
+        return Answered(scored, clips)
+
+
+def _sources(annotations: pd.DataFrame, capability: str) -> "pd.Series[str]":
+    """How each clip came to people: clip -> words."""
+    own = annotations[(annotations["capability"] == capability) & (annotations["kind"] == AnnotatorKind.HUMAN.value)]
+    rank = own["draw"].map(list(_DRAWS).index)
+    last = own.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates("clip_id", keep="last")
+    return last.set_index("clip_id")["draw"].map(_DRAWS)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a model says of labelled clips.
+
+    Attributes:
+        answers: of n clips, beside the truth.
+        clips: n rows of the table of clips.
+    """
+
+    answers: ScoredClips
+    clips: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @property
+    def units(self) -> NDArray[np.str_]:
+        """What ties clips together: (n)."""
+        units: NDArray[np.str_] = self.clips["group"].to_numpy(dtype=str)
+        return units
+
+    @property
+    def decided(self) -> ScoredClips:
+        """The answers, with the likeliest class for one where there is none."""
+        return self.answers.always_answered()
+
+    def joined(self, other: "Answered") -> "Answered":
+        """These clips and then the others."""
+        return Answered(self.answers.joined(other.answers), pd.concat([self.clips, other.clips], ignore_index=True))
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What one model says of the clips that people labelled for its capability.
+
+    Attributes:
+        version: of its bundle.
+        classes: of the capability, in order.
+        shares: (classes): how common each class is among training clips.
+        splits: split -> its clips.
+        cross_fitted: the training and validation clips that models were asked about which had not seen their units;
+            None: there are none.
+        uncalibrated: what it would say of the test clips without its temperature.
+    """
+
+    version: str
+    classes: tuple[str, ...]
+    shares: NDArray[np.float64]
+    splits: dict[str, Answered]
+    cross_fitted: Answered | None = None
+    uncalibrated: ScoredClips | None = None
+
+    @property
+    def unseen(self) -> Answered | None:
+        """All clips that the model, or those that speak for it, had not seen; None: there are none."""
+        parts = [one for one in (self.splits.get(Split.TEST.value), self.cross_fitted) if one is not None and len(one)]
+        return reduce(Answered.joined, parts) if parts else None
