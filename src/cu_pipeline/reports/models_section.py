@@ -109,15 +109,15 @@ def _compared(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The model, a challenger that is kept back, and the baselines, the best one first."""
     if "test" not in found:
         return []
-    rows = [{"name": "served model" if found.get("served") else "this model", "values": found["test"], "gain": None}]
+    rows = [{"name": "served model" if found.get("served") else "this model", "numbers": found["test"], "gain": None}]
     other = found.get("challenger") or {}
     if "test" in other:
-        rows.append({"name": "challenger, kept back", "values": other["test"], "gain": None})
+        rows.append({"name": "challenger, kept back", "numbers": other["test"], "gain": None})
     baselines = (found.get("baselines") or {}).items()
     for name, values in sorted(baselines, key=lambda item: -item[1]["accuracy"]):
         gain = values.get("gain")
         rows.append(
-            {"name": baseline_words(name), "values": values, "gain": gain, "better": values.get("shown_better")}
+            {"name": baseline_words(name), "numbers": values, "gain": gain, "better": values.get("shown_better")}
         )
     return rows
 
@@ -135,7 +135,7 @@ def _plots(found: Mapping[str, Any]) -> list[Plot]:
     """Each plot of the test clips with its caption, and with the words for those who cannot see it."""
     if "test" not in found:
         return []
-    rows = [(row["name"], row["values"]) for row in _compared(found)]
+    rows = [(row["name"], row["numbers"]) for row in _compared(found)]
     bars = [(name, one["accuracy"], *one["ci95"]["accuracy"]) for name, one in rows if one.get("ci95")]
     points = ", ".join(f"{point['accuracy']:.2f} at {point['confidence']:.2f}" for point in found["reliability"])
     values = ", ".join(f"{name} {one['accuracy']:.3f}" for name, one in rows)
