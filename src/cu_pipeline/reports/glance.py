@@ -12,11 +12,15 @@ _BASELINES: Final = {
     "majority": "always the commonest answer",
     "tfidf_logistic": "words of the caption",
     "characters_logistic": "spelling of the caption",
+    "captions_logistic": "meaning of the caption",
+    "captions_multilingual_logistic": "meaning of the caption",
     "metadata_only": "metadata alone",
     "context_only": "creator, time and the like",
     "zero_shot": "an image-text model that learned nothing here",
 }
-_NAMED: Final = 2
+_SAID_ABOVE: Final = "not shown to be better than"
+"""What a warning says that another line of the first screen says in fewer words."""
+
 _WORTH: Final = 0.01
 """Gain in accuracy under which more labels are said to help little."""
 
@@ -164,15 +168,21 @@ def _simpler(found: Mapping[str, Any]) -> Line:
     unbeaten = _unbeaten(found)
     if unbeaten is None:
         return Line(question, [f"{told[:1].upper()}{told[1:]}, this one on {100 * own:.0f} %."], "wait")
-    low, high = best["gain"]["ci95"]
-    gain = f"{points_words(best['gain']['accuracy'])} less than this one [{100 * low:.0f}, {100 * high:.0f}]"
-    if best["gain"]["accuracy"] < 0:
-        gain = f"{points_words(-best['gain']['accuracy'])} more than this one"
-    elif not round(100 * best["gain"]["accuracy"]):
-        gain = "as often as this one"
     if not unbeaten:
-        return Line(question, [f"Yes, than all {len(baselines)}: {told}, {gain}."], "good")
-    return Line(question, [f"Not shown of {len(unbeaten)} of {len(baselines)}: {told}, {gain}."], "bad")
+        return Line(question, [f"Yes, than all {len(baselines)} simple models: {_beside(told, best)}."], "good")
+    name, best = max(unbeaten.items(), key=lambda item: item[1]["accuracy"])
+    told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
+    rest = f"; nor is it shown of {len(unbeaten) - 1} more of {len(baselines)}" if len(unbeaten) > 1 else ""
+    return Line(question, [f"Not shown: {_beside(told, best)}{rest}."], "bad")
+
+
+def _beside(told: str, baseline: Mapping[str, Any]) -> str:
+    """Add what the model gains over a baseline, with the interval."""
+    gain, (low, high) = baseline["gain"]["accuracy"], (100 * end for end in baseline["gain"]["ci95"])
+    if round(100 * gain) < 0:
+        return f"{told}, {points_words(-gain)} more than this one [{-high:.1f}, {-low:.1f}]"
+    less = f"{points_words(gain)} less than" if round(100 * gain) else "as often as"
+    return f"{told}, {less} this one [{low:.1f}, {high:.1f}]"
 
 
 def _wrong(found: Mapping[str, Any]) -> Line:
@@ -181,6 +191,8 @@ def _wrong(found: Mapping[str, Any]) -> Line:
     if "test" not in found:
         return Line(question, [])
     warnings = list(found.get("warnings", []))
+    if _unbeaten(found) is not None:
+        warnings = [one for one in warnings if _SAID_ABOVE not in one]
     nothing = learned_nothing(found)
     if not warnings and nothing is not None:
         warnings = [f"The model is {nothing}."]

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from cu_pipeline.core.capability import SEPARATOR
 from cu_pipeline.core.records import Split
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri
 from cu_pipeline.reports.figures import confusion_figure, interval_figure, reliability_figure, svg
@@ -64,6 +65,7 @@ def _model(
         "name": name,
         "multi": isinstance(found.get("confusion"), dict),
         "glance": glance(name, found, gate, insight),
+        "warnings": found.get("warnings", []),
         "metrics": _metrics(found),
         "test": found.get("test"),
         "cross_fitted": found.get("cross_fitted"),
@@ -172,5 +174,6 @@ def _plot(figure: Any, caption: str, alt: str = "") -> Plot:
 
 
 def _card(row: Mapping[str, Any], cards: Cards) -> Card:
-    sure = f"said {row['decided']}, {100 * row['probability']:.0f} % sure"
-    return cards.card(row["clip_id"], sure, f"people: {row['truth']}", good=False)
+    said, truth = (row[key].replace(SEPARATOR, ", ") for key in ("decided", "truth"))
+    sure = f"said {said}, {100 * row['probability']:.0f} % sure"
+    return cards.card(row["clip_id"], sure, f"people: {truth}", good=False)
