@@ -169,7 +169,7 @@ def _simpler(found: Mapping[str, Any]) -> Line:
     if unbeaten is None:
         return Line(question, [f"{told[:1].upper()}{told[1:]}, this one on {100 * own:.0f} %."], "wait")
     if not unbeaten:
-        return Line(question, [f"Yes, than all {len(baselines)} simple models: {_beside(told, best)}."], "good")
+        return Line(question, [f"Yes, of {len(baselines)} tried: {_beside(told, best)}."], "good")
     name, best = max(unbeaten.items(), key=lambda item: item[1]["accuracy"])
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
     rest = f"; nor is it shown of {len(unbeaten) - 1} more of {len(baselines)}" if len(unbeaten) > 1 else ""

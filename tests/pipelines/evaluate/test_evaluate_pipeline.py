@@ -24,6 +24,7 @@ OUTPUTS = {
     "reference": ParquetTable,
     "metrics": JSONFile,
     "gate": JSONFile,
+    "insights": JSONFile,
 }
 
 
@@ -52,6 +53,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "features": world.store,
         "capabilities_resolved": world.resolved,
         "earlier_gate_tests": list(earlier),
+        "earlier_insights": {},
         "params:evaluate": EvaluateOptions(bootstrap_draws=100, gate=gate),
         "params:seed": seed,
     }
