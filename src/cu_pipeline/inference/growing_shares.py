@@ -70,7 +70,7 @@ def why_no_curve(bundle: Bundle, clips: CurveClips, options: CurveOptions) -> st
     if not options.seconds:
         return "evaluate.insights.learning_curve.seconds is 0"
     if not isinstance(family(bundle.family), Refittable) or not bundle.model.get("experts"):
-        return f"a model of family {bundle.family} takes too long to learn again from several shares of the clips"
+        return f"models of family {bundle.family} are not fitted again to several shares of the clips"
     learners = clips.data.clips[clips.data.clips["split"] != Split.TEST.value]
     if learners["group"].nunique() < _LEAST_UNITS:
         return f"the clips to learn from are of fewer than {_LEAST_UNITS} creators"

@@ -172,7 +172,7 @@ def _simpler(found: Mapping[str, Any]) -> Line:
         return Line(question, [f"Yes, of {len(baselines)} tried: {_beside(told, best)}."], "good")
     name, best = max(unbeaten.items(), key=lambda item: item[1]["accuracy"])
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
-    rest = f"; nor is it shown of {len(unbeaten) - 1} more of {len(baselines)}" if len(unbeaten) > 1 else ""
+    rest = f"; of {len(baselines)} tried, {len(unbeaten) - 1} more are not beaten either" if len(unbeaten) > 1 else ""
     return Line(question, [f"Not shown: {_beside(told, best)}{rest}."], "bad")
 
 
@@ -194,10 +194,10 @@ def _wrong(found: Mapping[str, Any]) -> Line:
     if _unbeaten(found) is not None:
         warnings = [one for one in warnings if _SAID_ABOVE not in one]
     nothing = learned_nothing(found)
-    if not warnings and nothing is not None:
-        warnings = [f"The model is {nothing}."]
+    if nothing is not None:
+        return Line(question, [f"The model is {nothing}."], "bad")
     rows = (found.get("slices") or {}).get("rows", [])
-    if rows and not rows[0]["worse"] and rows[0]["difference"] < 0 and nothing is None:
+    if rows and not rows[0]["worse"] and rows[0]["difference"] < 0:
         row = rows[0]
         lowest = (
             f"It is weakest where {row['column']} is {row['value']}: {100 * row['accuracy']:.0f} % of {row['n']:,} "

@@ -150,7 +150,7 @@ def _plots(found: Mapping[str, Any]) -> list[Plot]:
             f"Share that was right by predicted probability: {points}",
         ),
     ]
-    if found.get("selective"):
+    if len(found.get("selective") or []) > 1:
         plots.append(_plot(risk_figure(found["selective"]), "Mistakes if only the surest clips are answered"))
     return plots
 
@@ -162,10 +162,13 @@ def _insight_plots(insight: Mapping[str, Any]) -> list[Plot]:
         points = ", ".join(
             f"{100 * point['accuracy']:.0f} % with {point['clips']:,} clips" for point in curve["points"]
         )
-        plots.append(_plot(curve_figure(curve), "Learning curve", f"Learning curve: {points}"))
-    if parts:
+        plots.append(_plot(curve_figure(curve), "Learning curve", f"Learning curve: {points}") | {"about": "curve"})
+    if parts and any(part["part"] or any(part["ci95"]) for part in parts):
         told = ", ".join(f"{part['modality']} {100 * part['part']:.1f} points" for part in parts)
-        plots.append(_plot(modality_figure(parts), "What each modality adds", f"Lost without each modality: {told}"))
+        plots.append(
+            _plot(modality_figure(parts), "What each modality adds", f"Lost without each modality: {told}")
+            | {"about": "modalities"}
+        )
     return plots
 
 
