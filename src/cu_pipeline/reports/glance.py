@@ -172,8 +172,9 @@ def _simpler(found: Mapping[str, Any]) -> Line:
         return Line(question, [f"Yes, of {len(baselines)} tried: {_beside(told, best)}."], "good")
     name, best = max(unbeaten.items(), key=lambda item: item[1]["accuracy"])
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
-    rest = f"; of {len(baselines)} tried, {len(unbeaten) - 1} more are not beaten either" if len(unbeaten) > 1 else ""
-    return Line(question, [f"Not shown: {_beside(told, best)}{rest}."], "bad")
+    others = len(unbeaten) - 1
+    rest = f"; of {len(baselines)} tried, {others} more {'is' if others == 1 else 'are'} not beaten either"
+    return Line(question, [f"Not shown: {_beside(told, best)}{rest if others else ''}."], "bad")
 
 
 def _beside(told: str, baseline: Mapping[str, Any]) -> str:
