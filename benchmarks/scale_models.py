@@ -80,6 +80,7 @@ def run_pipelines(known, vectors, folder):
     from cu_pipeline.core.capability import Capability
     from cu_pipeline.core.hashing import text_sha256
     from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, table
+    from cu_pipeline.core.resolved import ResolvedCapabilities
     from cu_pipeline.evaluation.measurement import EvaluateOptions
     from cu_pipeline.features.store import FeatureStore
     from cu_pipeline.features.table import FeatureOptions, build_all
@@ -117,12 +118,14 @@ def run_pipelines(known, vectors, folder):
     data = {"topic": training_data("topic", topic["topic"], clips, labels)}
     bundles, _, _ = train_models(data, store, {}, TrainOptions(), FeatureOptions(), SEED)
     clock.lap("train")
-    judged = evaluate.join_truth(clips, labels, bundles)
+    judged = evaluate.join_truth(clips, labels, annotations, bundles)
     predictions = predict_table(clips, store, bundles)
     clock.lap("evaluate: predict")
-    found = evaluate.measure_models(judged, predictions, bundles, options, SEED)["topic"]["test"]
+    answers = evaluate.hold_against_truth(judged, predictions, bundles)
+    found = evaluate.measure_models(answers, options, SEED)["topic"]["test"]
     clock.lap("evaluate: measure")
-    evaluate.measure_baselines(judged, bundles, store, options, SEED)
+    told = evaluate.answer_by_baselines(judged, bundles, store, ResolvedCapabilities(topic), SEED)
+    evaluate.measure_baselines(told, judged, answers, {}, options, SEED)
     clock.lap("evaluate: baselines")
     evaluate.describe_reference(clips, predictions, bundles, bundles, store)
     clock.lap("evaluate: reference for drift")

@@ -1,6 +1,4 @@
-"""Predictions beside people's labels, and reports of known answers."""
-
-import json
+"""Reports of known answers."""
 
 import numpy as np
 import pandas as pd
@@ -8,66 +6,20 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.decision import decide
-from cu_pipeline.evaluation import measurement
 from cu_pipeline.evaluation.baselines import BaselineData
-from cu_pipeline.evaluation.measurement import EvaluateOptions, Judged, ask_baselines, baseline_report, model_report
-from cu_pipeline.evaluation.metrics import ScoredClips
+from cu_pipeline.evaluation.bootstrap import Bootstrap
+from cu_pipeline.evaluation.judged import Answered, ModelAnswers
+from cu_pipeline.evaluation.measurement import EvaluateOptions, ask_baselines, baseline_report, model_report
+from cu_pipeline.evaluation.metrics import METRICS, ScoredClips
 
-TOPICS = Capability(classes=("sport", "cooking", "pets"))
-OPTIONS = EvaluateOptions(bootstrap_draws=100)
-
-
-def clips(**split_of):
-    return pd.DataFrame({"clip_id": list(split_of), "split": list(split_of.values())})
+BOOTSTRAP = Bootstrap(0, 100)
 
 
-def labelled(source="human", capability="topic", **label_of):
-    fixed = {"capability": capability, "source": source}
-    return pd.DataFrame({"clip_id": list(label_of), "label": list(label_of.values()), **fixed})
-
-
-def predicted(**given):
-    """Give a table of predictions from clip -> (label, class -> probability)."""
-    labels, probabilities = zip(*given.values(), strict=True)
-    return pd.DataFrame(
-        {"clip_id": list(given), "label": labels, "probabilities": list(map(json.dumps, probabilities))}
-    )
-
-
-def test_classes_and_clips_are_matched_by_name_whatever_their_order():
-    judged = Judged.of("topic", TOPICS, clips(z="test", a="test", m="train"), labelled(a="pets", z="sport", m="pets"))
-    table = predicted(
-        m=("pets", {"cooking": 0.1, "pets": 0.8, "sport": 0.1}),
-        a=("sport", {"cooking": 0.1, "pets": 0.2, "sport": 0.7}),
-        z=("cooking", {"pets": 0.3, "cooking": 0.6, "sport": 0.1}),
-    )
-    answers = judged.answers("test", table)
-    assert answers.truth.tolist() == [[True, False, False], [False, False, True]]
-    assert answers.decided.tolist() == [[False, True, False], [True, False, False]]
-    assert answers.probabilities.tolist() == [[0.1, 0.6, 0.3], [0.7, 0.1, 0.2]]
-
-
-def test_what_was_decided_is_the_label_and_not_what_half_would_decide():
-    several = Capability(kind=Kind.MULTI, classes=("advert", "violence"))
-    judged = Judged.of("safety", several, clips(a="test"), labelled(capability="safety", a="advert"))
-    answers = judged.answers("test", predicted(a=("advert", {"violence": 0.6, "advert": 0.45})))
-    assert answers.decided.tolist() == answers.truth.tolist() == [[True, False]]
-
-
-def test_only_peoples_labels_of_the_capability_are_held_against_predictions():
-    labels = pd.concat(
-        [labelled(a="pets"), labelled("llm", b="pets"), labelled(capability="mood", c="pets"), labelled(d="sport")]
-    )
-    judged = Judged.of("topic", TOPICS, clips(a="test", b="test", c="test", d="train"), labels)
-    assert {split: table["clip_id"].tolist() for split, table in judged.clips.items()} == {
-        "train": ["d"], "validation": [], "test": ["a"],
-    }  # fmt: skip
-
-
-def test_a_clip_that_two_labels_are_given_to_is_an_error():
-    labels = pd.concat([labelled(a="pets"), labelled(a="sport")])
-    with pytest.raises(pd.errors.MergeError):
-        Judged.of("topic", TOPICS, clips(a="test"), labels)
+def clips(n, units=None):
+    """A table of n clips, each of its own unit, or of so many units in turn."""
+    places = [str(place % (units or n)) for place in range(n)]
+    fixed = {"lang": "en", "feed": "f", "media_sha256": "m", "text_sha256": "t", "metadata": "{}", "duration_s": 3.0}
+    return pd.DataFrame({"group": places, "creator": places}).assign(**fixed)
 
 
 def scored(n, right):
@@ -75,26 +27,52 @@ def scored(n, right):
     return ScoredClips.decide(Kind.SINGLE, truth, np.eye(2)[(np.arange(n) >= right).astype(int)])
 
 
+def model(cross_fitted=None, uncalibrated=None, **splits):
+    found = {split: Answered(scored(0, 0), clips(0)) for split in ("train", "validation", "test")}
+    found |= {split: Answered(answers, clips(len(answers))) for split, answers in splits.items()}
+    asked = None if cross_fitted is None else Answered(cross_fitted, clips(len(cross_fitted), 5))
+    return ModelAnswers("v1", ("a", "b"), np.array([0.5, 0.5]), found, asked, uncalibrated)
+
+
 def test_each_split_has_its_own_numbers_and_test_alone_has_intervals():
     answers = {"train": scored(10, 10), "validation": scored(4, 1), "test": scored(8, 6)}
-    report = model_report(answers, ["a", "b"], 0, OPTIONS)
+    report = model_report(model(**answers), BOOTSTRAP)
     assert {split: (report[split]["n"], report[split]["accuracy"]) for split in answers} == {
         "train": (10, 1), "validation": (4, 0.25), "test": (8, 0.75),
     }  # fmt: skip
     assert [split for split in answers if "ci95" in report[split]] == ["test"]
+    assert set(report["test"]["ci95"]) == set(METRICS)
     assert report["confusion"] == [[6, 2], [0, 0]]
     assert sum(point["n"] for point in report["reliability"]) == 8
     assert report["per_class"]["a"]["support"] == 8
-    assert list(model_report({"train": scored(3, 3), "test": scored(0, 0)}, ["a", "b"], 0, OPTIONS)) == [
-        "classes", "train",
-    ]  # fmt: skip
+    assert report["selective"][-1]["risk"] == 0.25
+    without = model_report(model(train=scored(3, 3)), BOOTSTRAP)
+    assert without == {"model_version": "v1", "classes": ["a", "b"], "train": without["train"], "cross_fitted": None}
 
 
-def test_the_seed_and_the_number_of_draws_reach_the_intervals(monkeypatch):
-    asked = []
-    monkeypatch.setattr(measurement, "intervals", lambda *arguments: asked.append(arguments[2:]) or {})
-    model_report({"test": scored(8, 6)}, ["a", "b"], 7, EvaluateOptions(bootstrap_draws=123))
-    assert asked == [(7, 123)]
+def test_clips_that_the_model_learned_from_are_measured_as_if_it_had_not_and_apart_from_the_test():
+    report = model_report(model(train=scored(20, 20), test=scored(8, 6), cross_fitted=scored(20, 10)), BOOTSTRAP)
+    assert (report["train"]["accuracy"], report["test"]["accuracy"]) == (1, 0.75)
+    own = report["cross_fitted"]
+    assert (own["n"], own["units"], own["accuracy"], len(own["ci95"])) == (20, 5, 0.5, len(METRICS))
+    assert report["slices"]["n"] == 28
+
+
+def test_calibration_is_told_before_and_after():
+    truth = np.eye(2, dtype=bool)[[0] * 10]
+    after = ScoredClips.decide(Kind.SINGLE, truth, np.tile([0.9, 0.1], (10, 1)))
+    before = ScoredClips.decide(Kind.SINGLE, truth, np.tile([0.6, 0.4], (10, 1)))
+    found = model_report(model(test=after, uncalibrated=before), BOOTSTRAP)
+    assert found["calibration"]["after"] == {name: found["test"][name] for name in ("ece", "log_loss", "brier")}
+    assert found["calibration"]["before"] == pytest.approx({"ece": 0.4, "log_loss": -np.log(0.6), "brier": 0.32})
+    assert model_report(model(test=after), BOOTSTRAP)["calibration"]["before"] is None
+
+
+def test_the_seed_and_the_number_of_draws_reach_the_intervals():
+    answers = model(test=scored(8, 6))
+    found = [model_report(answers, Bootstrap(*one))["test"]["ci95"] for one in ((0, 100), (0, 100), (1, 100), (0, 101))]
+    assert found[0] == found[1]
+    assert found[2] != found[0] != found[3]
 
 
 def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_test():
@@ -104,10 +82,22 @@ def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_te
 
     train = data(["ball goal"] * 6 + ["pan soup"] * 4, [0] * 6 + [1] * 4)
     test = data(["ball goal", "pan soup", "pan soup", "pan soup"], [1, 0, 0, 1])  # people say otherwise there
-    report = baseline_report(ask_baselines(train, test, Kind.SINGLE), 0, OPTIONS)
+    answers = ask_baselines(train, test, Kind.SINGLE)
+    report = baseline_report(answers, clips(4), None, BOOTSTRAP)
     assert {name: (one["n"], one["accuracy"]) for name, one in report.items()} == {
         "majority": (4, 0.5), "tfidf_logistic": (4, 0.25), "characters_logistic": (4, 0.25),
     }  # fmt: skip
+    assert "gain" not in report["majority"]
+
+
+def test_what_the_model_gains_over_each_baseline_is_the_difference_of_the_accuracies_shown():
+    simple = {"good": scored(40, 39), "poor": scored(40, 10)}
+    report = baseline_report(simple, clips(40, 20), Answered(scored(40, 39), clips(40, 20)), BOOTSTRAP)
+    assert (report["good"]["gain"]["accuracy"], report["good"]["shown_better"]) == (0, False)
+    gain = report["poor"]["gain"]
+    assert gain["accuracy"] == pytest.approx(39 / 40 - report["poor"]["accuracy"])
+    assert report["poor"]["shown_better"]
+    assert gain["ci95"][0] > 0
 
 
 @pytest.mark.parametrize("alpha", [0, 0.5])
@@ -124,10 +114,7 @@ def test_a_model_that_need_not_answer_is_measured_by_its_likeliest_class_and_by_
         name: ScoredClips(Kind.SINGLE, truth, said, decide(said, topic, bars).holds)
         for name, bars in (("usual", {}), ("careful", {"a": 0.7, "b": 0.7}))
     }
-    usual, careful = (
-        model_report({"test": one, "train": one}, ["a", "b"], 0, EvaluateOptions(bootstrap_draws=100))
-        for one in answers.values()
-    )
+    usual, careful = (model_report(model(test=one, train=one), BOOTSTRAP) for one in answers.values())
     assert "answers" not in usual["test"]
     told = careful["test"].pop("answers")
     assert (told["coverage"], told["accuracy_answered"]) == (0.5, 1.0)

@@ -1,27 +1,22 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
 from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
     confusion_matrix,
     f1_score,
+    log_loss,
     multilabel_confusion_matrix,
     precision_recall_fscore_support,
+    roc_auc_score,
 )
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.metrics import (
-    METRICS,
-    ScoredClips,
-    accuracy,
-    confusion,
-    expected_calibration_error,
-    intervals,
-    macro_f1,
-    per_class,
-    reliability,
-)
+from cu_pipeline.evaluation.metrics import METRICS, ScoredClips, confusion, measure, per_class, reliability
+
+accuracy, macro_f1, expected_calibration_error = (METRICS[name].of for name in ("accuracy", "macro_f1", "ece"))
 
 
 def single(n: int = 200, classes: int = 4, seed: int = 0) -> ScoredClips:
@@ -53,7 +48,7 @@ def test_numbers_of_each_class_agree_with_scikit_learn(n, classes, kind, seed):
     answers = ScoredClips(kind, truth, decided.astype(float), decided)
     names = [f"class {place}" for place in range(classes)]
     expected = precision_recall_fscore_support(truth.astype(int), decided.astype(int), zero_division=0)
-    found = [list(row.values()) for row in per_class(answers, names).values()]
+    found = [list(row.values())[:4] for row in per_class(answers, names).values()]
     np.testing.assert_allclose(found, np.array(expected).T)
     if kind is Kind.SINGLE:
         matrix = confusion_matrix(truth.argmax(1), decided.argmax(1), labels=range(classes))
@@ -131,31 +126,50 @@ def test_confusion_rows_are_the_truth():
     truth = np.eye(3, dtype=bool)[[0, 0, 1]]
     answers = ScoredClips.decide(Kind.SINGLE, truth, np.eye(3)[[0, 2, 1]])
     assert confusion(answers, ["a", "b", "c"]) == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
-    assert per_class(answers, ["a", "b", "c"])["a"] == {"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2}
+    assert per_class(answers, ["a", "b", "c"])["a"] == pytest.approx(
+        {"precision": 1, "recall": 0.5, "f1": 2 / 3, "support": 2, "average_precision": 5 / 6, "auroc": 0.75}
+    )
 
 
-def test_an_interval_is_of_95_percent_between_the_quantiles_of_the_binomial():
-    answers = of_confidence((400, 280, 0.9))
-    low, high = intervals(answers, {"accuracy": accuracy}, seed=0, draws=4000)["accuracy"]
-    assert [low, high] == pytest.approx(binom(400, 0.7).ppf([0.025, 0.975]) / 400, abs=0.004)
+@settings(max_examples=40)
+@given(st.integers(2, 40), st.integers(2, 5), st.sampled_from(Kind), st.integers(0, 10**6))
+def test_order_and_losses_agree_with_scikit_learn(n, classes, kind, seed):
+    random = np.random.default_rng(seed)
+    probabilities = random.dirichlet(np.ones(classes), n).round(1) + 1e-3  # rounded: there are ties
+    if kind is Kind.SINGLE:
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        truth = np.eye(classes, dtype=bool)[random.integers(0, classes, n)]
+    else:
+        probabilities = probabilities.clip(0, 1 - 1e-3)
+        truth = random.random((n, classes)) < 0.4
+    answers = ScoredClips.decide(kind, truth, probabilities)
+    found, names = measure(answers), [f"class {place}" for place in range(classes)]
+    rows = list(per_class(answers, names).values())
+    precisions, areas = [], []
+    for row, held, scores in zip(rows, truth.T, probabilities.T, strict=True):
+        if held.any():
+            precisions.append(average_precision_score(held, scores))
+            assert row["average_precision"] == pytest.approx(precisions[-1])
+        if held.any() and not held.all():
+            areas.append(roc_auc_score(held, scores))
+            assert row["auroc"] == pytest.approx(areas[-1])
+    assert found["average_precision"] == (pytest.approx(np.mean(precisions)) if precisions else None)
+    assert found["auroc"] == (pytest.approx(np.mean(areas)) if areas else None)
+    if kind is Kind.SINGLE:
+        assert found["log_loss"] == pytest.approx(log_loss(truth.argmax(1), probabilities, labels=range(classes)))
+        assert found["brier"] == pytest.approx(
+            brier_score_loss(truth.argmax(1), probabilities, labels=list(range(classes)), scale_by_half=False)
+        )
+    else:
+        losses = [log_loss(held, scores, labels=[0, 1]) for held, scores in zip(truth.T, probabilities.T, strict=True)]
+        assert found["log_loss"] == pytest.approx(sum(losses))
+        assert found["brier"] == pytest.approx(((probabilities - truth) ** 2).sum(axis=1).mean())
 
 
-def test_intervals_follow_from_the_seed_alone():
-    answers = single()
-    first, again, other = (intervals(answers, METRICS, seed, 100) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-    assert list(first) == list(METRICS)
-
-
-@pytest.mark.slow
-def test_bootstrap_intervals_cover_the_truth_as_often_as_they_say():
-    covered = 0
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        right = random.random(80) < 0.7
-        truth = np.eye(2, dtype=bool)[np.zeros(80, dtype=int)]
-        answers = ScoredClips.decide(Kind.SINGLE, truth, np.eye(2)[(~right).astype(int)])
-        low, high = intervals(answers, {"accuracy": METRICS["accuracy"]}, seed, 200)["accuracy"]
-        covered += low <= 0.7 <= high
-    assert covered >= 200 * 0.95 - 3 * np.sqrt(200 * 0.95 * 0.05)
+def test_what_is_undefined_is_none():
+    truth = np.tile([True, False], (4, 1))
+    answers = ScoredClips.decide(Kind.SINGLE, truth, np.tile([0.7, 0.3], (4, 1)))
+    found = measure(answers)
+    assert (found["average_precision"], found["auroc"]) == (1.0, None)
+    rows = per_class(answers, ["a", "b"])
+    assert (rows["a"]["average_precision"], rows["a"]["auroc"], rows["b"]["average_precision"]) == (1.0, None, None)

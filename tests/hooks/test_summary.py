@@ -5,7 +5,6 @@ from kedro.io import DataCatalog
 
 from cu_pipeline.hooks.run_state import RunState
 from cu_pipeline.hooks.summary import SummaryHooks, next_steps, results, summary
-from cu_pipeline.reports.headline import headlines
 
 
 def test_a_run_without_a_served_model_says_how_to_get_labels() -> None:
@@ -29,7 +28,7 @@ def test_the_end_of_a_run_tells_macro_f1_and_the_best_baseline_beside_accuracy()
         "safety": {"test": {"accuracy": 0.5, "macro_f1": 0.25}, "baselines": {}},
         "mood": {"train": {"accuracy": 1.0, "macro_f1": 1.0}},
     }
-    assert results(headlines(metrics)).splitlines() == [
+    assert results(metrics).splitlines() == [
         "Results",
         "  topic   test accuracy 0.951, macro-F1 0.702; best baseline tfidf logistic: accuracy 0.940, macro-F1 0.610",
         "  safety  test accuracy 0.500, macro-F1 0.250; no baseline was measured",
@@ -43,7 +42,7 @@ def test_the_end_of_a_run_speaks_of_the_served_model_and_names_a_challenger_that
         "topic": {"test": numbers, "served": True, "challenger": beside},
         "safety": {"test": numbers, "served": False},
     }
-    assert results(headlines(metrics)).splitlines()[1:] == [
+    assert results(metrics).splitlines()[1:] == [
         "  topic   test accuracy 0.756, macro-F1 0.700; no baseline was measured; challenger abc: 0.600, kept back",
         "  safety  test accuracy 0.756, macro-F1 0.700; no baseline was measured; not served",
     ]
@@ -64,9 +63,22 @@ def test_only_a_report_that_there_is_is_pointed_at(tmp_path: Path, caplog) -> No
 def test_the_end_of_a_run_says_where_nothing_was_learned() -> None:
     numbers = {"accuracy": 0.3, "macro_f1": 0.1}
     skill = {"n": 40, "accuracy_gain": -0.025, "loss_gain": -0.5, "p_value": 0.83, "better": False}
-    line = results(headlines({"topic": {"test": numbers, "skill": skill}})).splitlines()[1]
+    line = results({"topic": {"test": numbers, "skill": skill}}).splitlines()[1]
     assert line == (
         "  topic  test accuracy 0.300, macro-F1 0.100: no better than the majority on 40 test clips (accuracy -0.025, "
         "loss +0.500, p = 0.83); no baseline was measured"
     )
-    assert "majority" not in results(headlines({"topic": {"test": numbers, "skill": skill | {"better": True}}}))
+    assert "majority" not in results({"topic": {"test": numbers, "skill": skill | {"better": True}}})
+
+
+def test_what_to_beware_of_stands_under_the_results_and_nothing_is_said_twice() -> None:
+    numbers = {"accuracy": 0.3, "macro_f1": 0.1}
+    skill = {"n": 40, "accuracy_gain": -0.025, "loss_gain": -0.5, "p_value": 0.83, "better": False}
+    nothing = "no better than the majority on 40 test clips (accuracy -0.025, loss +0.500, p = 0.83)"
+    metrics = {
+        "topic": {"test": numbers, "skill": skill, "warnings": [f"The model is {nothing}.", "It is slow."]},
+        "safety": {"test": numbers, "warnings": []},
+    }
+    text = results(metrics)
+    assert text.count(nothing) == 1
+    assert text.splitlines()[-2:] == ["Beware", "  topic: It is slow."]

@@ -62,6 +62,8 @@ def world(tmp_path: Path) -> World:
             "fps": 25.0,
             "group": f"g{row}",
             "lang": "",
+            "feed": "f",
+            "posted_at": "",
             "metadata": "{}",
         }
         for row, split in enumerate(SPLITS)

@@ -32,25 +32,30 @@ def _told(measured: Mapping[str, Any]) -> Iterator[str]:
     if (nothing := learned_nothing(measured)) is not None:
         yield f"The model is {nothing}."
     baselines = {name: one for name, one in measured.get("baselines", {}).items() if "gain" in one}
-    accuracy = measured["test"]["accuracy"]
+    accuracy = f"{measured['test']['accuracy']:.3f}"
     usual = baselines.get(MAJORITY, {}).get("accuracy", 0.0)
     for name, words in SHORTCUTS.items():
-        if name in baselines and baselines[name]["accuracy"] > usual and baselines[name]["gain"]["accuracy"] < _CLOSE:
+        one = baselines.get(name)
+        if one is not None and one["accuracy"] > usual and one["gain"]["accuracy"] < _CLOSE:
             yield (
-                f"{words} alone does about as well as the model: accuracy {baselines[name]['accuracy']:.3f} beside "
-                f"{accuracy:.3f} ({_gain(baselines[name])}). What the model recognises may be that."
+                f"{words[0].upper()}{words[1:]} alone do about as well as the model: accuracy {one['accuracy']:.3f} "
+                f"beside {accuracy} ({_gain(one)}). What the model recognises may be that."
             )
-    unbeaten = {name: one for name, one in baselines.items() if name != MAJORITY and not one["shown_better"]}
-    if unbeaten:
-        order = sorted(unbeaten, key=lambda name: unbeaten[name]["gain"]["accuracy"])
-        named = ", ".join(
-            f"{name.replace('_', ' ')} (accuracy {unbeaten[name]['accuracy']:.3f}, {_gain(unbeaten[name])})"
-            for name in order[:_NAMED]
-        )
-        rest = f" and {len(order) - _NAMED} more" if len(order) > _NAMED else ""
-        yield f"The model (accuracy {accuracy:.3f}) is not shown to be better than {named}{rest}."
+    others = {name: one for name, one in baselines.items() if name != MAJORITY and not one["shown_better"]}
+    worse = {name for name, one in others.items() if one["gain"]["ci95"][1] < 0}
+    for verdict, wanted in (("worse than", True), ("not shown to be better than", False)):
+        if chosen := {name: one for name, one in others.items() if (name in worse) == wanted}:
+            yield f"The model (accuracy {accuracy}) is {verdict} {_names(chosen)}."
     if (worst := worst_slice(measured["slices"]) if "slices" in measured else None) is not None:
         yield f"The model is {worst}."
+
+
+def _names(baselines: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name the baselines, those over which the model gains least first."""
+    order = sorted(baselines.items(), key=lambda item: item[1]["gain"]["accuracy"])
+    named = [f"{name.replace('_', ' ')} (accuracy {one['accuracy']:.3f}, {_gain(one)})" for name, one in order[:_NAMED]]
+    rest = f" and {len(order) - _NAMED} more" if len(order) > _NAMED else ""
+    return ", ".join(named) + rest
 
 
 def _gain(baseline: Mapping[str, Any]) -> str:

@@ -35,6 +35,11 @@ class Grouping:
         """Clips of each group: (count)."""
         return np.bincount(self.places, minlength=self.count).astype(np.int64)
 
+    def taken(self, rows: NDArray[np.bool_]) -> "Grouping":
+        """The groups of some of the clips, where rows (n) says so."""
+        distinct, places = np.unique(self.places[rows], return_inverse=True)
+        return Grouping(places, len(distinct))
+
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Add up values (n, *shape) within groups: (count, *shape)."""
         flat = values.reshape(len(values), -1).astype(np.float64)

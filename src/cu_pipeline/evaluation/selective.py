@@ -27,7 +27,7 @@ def risk_by_coverage(answers: ScoredClips) -> list[dict[str, float]]:
     order = np.argsort(-sure, kind="stable")
     wrong, sure = np.cumsum(~answers.correct()[order]), sure[order]
     ends = np.flatnonzero(np.append(sure[1:] < sure[:-1], True))
-    wanted = np.ceil(np.linspace(1 / _POINTS, 1, _POINTS) * len(sure)).astype(np.int64) - 1
+    wanted = (np.arange(1, _POINTS + 1) * len(sure) - 1) // _POINTS
     shown = np.unique(ends[np.searchsorted(ends, wanted)])
     return [
         {

@@ -76,13 +76,14 @@ def slices_report(model: Answered) -> dict[str, Any]:
         The part `slices` of the `metrics` dataset: the slices, the worst first; how many there are and from what size
         on; those that were too small to be looked at.
     """
-    right, units = model.decided.correct(), model.units
+    right, groups = model.decided.correct(), Grouping.of(model.units)
     rows, small = [], []
     for column, value, inside in _divided(model.clips):
-        if _too_small(inside, units):
+        parts = (groups.taken(inside), groups.taken(~inside))
+        if any(len(part.places) < LEAST_CLIPS or part.count < LEAST_UNITS for part in parts):
             small.append({"column": column, "value": value, "n": int(inside.sum())})
         else:
-            rows.append(_compared(column, value, inside, right, units))
+            rows.append(_compared((column, value), inside, right, groups))
     adjusted = holm([row.p_value for row in rows])
     judged = [
         replace(row, p_adjusted=p_value, worse=p_value <= ALPHA and row.difference < 0)
@@ -90,7 +91,7 @@ def slices_report(model: Answered) -> dict[str, Any]:
     ]
     return {
         "n": len(model),
-        "units": len(set(units)),
+        "units": groups.count,
         "looked_at": len(rows),
         "alpha": ALPHA,
         "least_units": LEAST_UNITS,
@@ -158,26 +159,18 @@ def _metadata_columns(metadata: "pd.Series[str]") -> list[str]:
     return [f"{METADATA}{key}" for key, found in sorted(values.items()) if 1 < len(found) <= _MOST_VALUES]
 
 
-def _too_small(inside: NDArray[np.bool_], units: NDArray[np.str_]) -> bool:
-    parts = (inside, ~inside)
-    return any(part.sum() < LEAST_CLIPS or len(set(units[part])) < LEAST_UNITS for part in parts)
-
-
-def _compared(
-    column: str, value: str, inside: NDArray[np.bool_], right: NDArray[np.bool_], units: NDArray[np.str_]
-) -> Slice:
+def _compared(name: tuple[str, str], inside: NDArray[np.bool_], right: NDArray[np.bool_], groups: Grouping) -> Slice:
     from scipy.stats import t
 
     own, rest = float(right[inside].mean()), float(right[~inside].mean())
-    error, spread = _spread(right, inside, units)
+    error, spread = _spread(right, inside, groups)
     difference = own - rest
     half = float(t.isf(0.025, spread)) * error
     p_value = 1.0 if difference == 0 else float(2 * t.sf(abs(difference) / error, spread)) if error else 0.0
     return Slice(
-        column,
-        value,
+        *name,
         int(inside.sum()),
-        len(set(units[inside])),
+        groups.taken(inside).count,
         own,
         rest,
         difference,
@@ -186,19 +179,18 @@ def _compared(
     )
 
 
-def _spread(right: NDArray[np.bool_], inside: NDArray[np.bool_], units: NDArray[np.str_]) -> tuple[float, float]:
+def _spread(right: NDArray[np.bool_], inside: NDArray[np.bool_], groups: Grouping) -> tuple[float, float]:
     """The cluster-robust standard error of the difference, and its degrees of freedom (Welch and Satterthwaite).
 
     The error is not below the one that there would be without a difference: few units that are all right, or all wrong,
     vary more than they show.
     """
-    groups = Grouping.of(units)
     parts = (inside, ~inside)
     shares = inside / inside.sum() - ~inside / (~inside).sum()
     means = np.where(inside, right[inside].mean(), right[~inside].mean())
     moved = [groups.sums((right - centre) * shares) for centre in (means, right.mean())]
     error = np.sqrt(max((one**2).sum() for one in moved) * groups.count / (groups.count - 1))
     variances = [(groups.sums((right - right.mean()) * shares * part) ** 2).sum() for part in parts]
-    each = [freedom(Grouping.of(units[part]).sizes) for part in parts]
+    each = [freedom(groups.taken(part).sizes) for part in parts]
     total = sum(one**2 / own for one, own in zip(variances, each, strict=True))
     return float(error), float(sum(variances) ** 2 / total) if total else 1.0

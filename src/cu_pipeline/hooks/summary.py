@@ -9,7 +9,7 @@ from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.core import counters
 from cu_pipeline.hooks.run_state import Run, RunState
-from cu_pipeline.reports.headline import Headline, headlines
+from cu_pipeline.reports.headline import headlines
 
 _logger = logging.getLogger(__name__)
 
@@ -46,9 +46,9 @@ def _written(run: Run) -> dict[str, str]:
     return {run.files[name].summary: name for name in run.written() if name in run.files}
 
 
-def _measured(run: Run, catalog: Any) -> list[Headline]:
+def _measured(run: Run, catalog: Any) -> dict[str, Any]:
     written = _written(run)
-    return headlines(catalog.load(written["metrics"])) if "metrics" in written else []
+    return catalog.load(written["metrics"]) if "metrics" in written else {}
 
 
 def _steps(run: Run, catalog: Any) -> dict[str, str]:
@@ -83,9 +83,21 @@ def summary(
     return "\n".join(["", *blocks])
 
 
-def results(measured: Iterable[Headline]) -> str:
-    """Put together what the models reach on the test split, beside the best baseline of each."""
-    return _table("Results", {one.capability: str(one) for one in measured})
+def results(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Put together what the models reach on the test split, beside the best baseline of each, and what to beware of.
+
+    Args:
+        metrics: the `metrics` dataset.
+    """
+    told = {one.capability: one for one in headlines(metrics)}
+    warned = [
+        f"  {name}: {text}"
+        for name, one in told.items()
+        for text in metrics[name].get("warnings", [])
+        if not one.remark or one.remark not in text
+    ]
+    table = _table("Results", {name: str(one) for name, one in told.items()})
+    return "\n".join([table, *(["Beware", *warned] if warned else [])])
 
 
 def next_steps(unlearned: Iterable[str], *, served: bool) -> dict[str, str]:

@@ -11,6 +11,7 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.decision_goal import DecisionGoal
+from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.datasets.tables import JSONFile, ParquetTable
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
@@ -47,6 +48,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
     datasets = {
         "clips": world.clips,
         "labels": world.labels,
+        "annotations": table([], ANNOTATIONS),
         "bundles": {} if challenger is None else {"topic": challenger},
         "champion_bundles": {} if champion is None else {"topic": champion},
         "taken_back": {"topic": set(taken_back)},
@@ -72,7 +74,11 @@ def test_each_split_is_measured_and_the_test_split_in_full(world, caption_reader
         "train": 12, "validation": 4, "test": 8,
     }  # fmt: skip
     assert report["test"]["accuracy"] == 1
-    assert report["test"]["ci95"]["accuracy"] == [1, 1]
+    low, high = report["test"]["ci95"]["accuracy"]
+    assert 0.5 < low < high == 1
+    assert report["test"]["units"] == 8
+    assert report["calibration"]["before"] is not None
+    assert report["cross_fitted"] is None
     assert report["confusion"] == [[4, 0], [0, 4]]
     assert report["baselines"]["majority"]["accuracy"] == 0.5
     json.dumps(report, allow_nan=False)
@@ -82,6 +88,14 @@ def test_the_seed_of_the_project_draws_the_resamples(world, caption_reader):
     found = [run(world, caption_reader, outputs=["metrics"], seed=seed)["metrics"]["topic"] for seed in (1, 1, 2)]
     intervals = [[one["ci95"] for one in report["baselines"].values()] for report in found]
     assert intervals[0] == intervals[1] != intervals[2]
+
+
+def test_calibration_is_told_without_the_temperature_too(world, caption_reader):
+    cold = run(world, caption_reader, outputs=["metrics"])["metrics"]["topic"]["calibration"]
+    warm = run(world, replace(caption_reader, temperature=3.0), outputs=["metrics"])["metrics"]["topic"]["calibration"]
+    assert cold["before"] == pytest.approx(cold["after"])
+    assert warm["before"] == pytest.approx(cold["after"], abs=1e-4)
+    assert warm["after"]["log_loss"] > warm["before"]["log_loss"]
 
 
 def test_a_wrong_model_is_measured_as_wrong(world, contrary):
@@ -316,6 +330,9 @@ def test_results_speak_of_the_served_model_and_show_the_challenger_beside_it(wor
     beside = report["challenger"]
     assert (beside["model_version"], beside["test"]["accuracy"]) == (contrary.version, 0)
     assert beside["test"]["n"] == report["test"]["n"] == 8
+    assert (beside["gain"]["accuracy"], beside["shown_better"]) == (-1, False)
+    majority = report["baselines"]["majority"]
+    assert (majority["gain"]["accuracy"], majority["shown_better"]) == (0.5, False), "eight clips show too little"
     assert set(found["predictions"]["model_version"]) == {caption_reader.version}
     assert set(found["challenger_predictions"]["model_version"]) == {contrary.version}
     assert found["challenger_predictions"]["clip_id"].tolist() == found["predictions"]["clip_id"].tolist()
@@ -387,7 +404,7 @@ def test_a_model_that_knows_nothing_is_said_to_be_no_better_than_the_majority(wo
     assert "majority" not in [line for line in caplog.messages if "no better" in line]
     report = run(world, contrary, outputs=["metrics"])["metrics"]["topic"]["skill"]
     assert not report["better"]
-    assert "topic: no better than the majority on 8 test clips (accuracy -0.500" in caplog.text
+    assert "topic: The model is no better than the majority on 8 test clips (accuracy -0.500" in caplog.text
 
 
 def test_what_the_family_was_chosen_from_stands_beside_the_numbers(world, caption_reader):
@@ -400,7 +417,10 @@ def test_the_reference_says_of_clips_that_were_learned_from_what_was_said_before
     learned = world.clips["split"] != "test"
     keys = tuple(sorted(set(content_keys(world.clips[learned]))))
     doubt = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
-    found = run(world, doubt, outputs=["predictions", "reference"])
+    found = run(world, doubt, outputs=["predictions", "reference", "metrics"])
+    report = found["metrics"]["topic"]
+    assert report["train"]["log_loss"] < report["cross_fitted"]["log_loss"] == pytest.approx(np.log(2))
+    assert report["cross_fitted"]["n"] == report["train"]["n"] + report["validation"]["n"] == 16
     said = [json.loads(row)["topic"] for row in found["reference"]["predictions"]]
     assert said == [{"cooking": 0.5, "sport": 0.5}] * learned.sum()
     served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
