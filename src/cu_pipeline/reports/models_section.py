@@ -164,7 +164,7 @@ def _insight_plots(insight: Mapping[str, Any]) -> list[Plot]:
         )
         plots.append(_plot(curve_figure(curve), "Learning curve", f"Learning curve: {points}") | {"about": "curve"})
     if parts and any(part["part"] or any(part["ci95"]) for part in parts):
-        told = ", ".join(f"{part['modality']} {100 * part['part']:.1f} points" for part in parts)
+        told = ", ".join(f"{modality_words(part['modality'])} {100 * part['part']:.1f} points" for part in parts)
         plots.append(
             _plot(modality_figure(parts), "What each modality adds", f"Lost without each modality: {told}")
             | {"about": "modalities"}
