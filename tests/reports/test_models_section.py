@@ -47,7 +47,8 @@ INSIGHT = {
     "learning_curve": {
         "asked": 200, "known": 160, "of": "",
         "points": [{"clips": 20 * n, "units": n, "accuracy": 0.5 + n / 20, "loss": 1.0} for n in (1, 2, 4)],
-        "forecast": {"clips": 1160, "accuracy": 0.9, "low": 0.8, "high": 0.95, "in_words": "1,000 more help"},
+        "forecast": {"clips": 1160, "accuracy": 0.9, "low": 0.8, "high": 0.95, "gain": 0.1,
+                     "in_words": "1,000 more help"},
     },
     "why_no_curve": "",
     "errors": [{"clip_id": "c1", "truth": "a", "decided": "b|c", "probability": 0.875, "text": HOSTILE}],
