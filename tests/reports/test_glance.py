@@ -54,6 +54,11 @@ def test_the_number_says_on_how_many_clips_it_rests():
     assert glance("topic", model(), None, {}).about == ("of 98 test clips in 9 independent groups; likely 67 to 87 %")
 
 
+def test_how_good_the_answers_are_that_a_careful_model_gives_is_told():
+    careful = model(test=TEST | {"answers": {"coverage": 0.5, "accuracy_answered": 0.96}})
+    assert glance("topic", careful, None, {}).about.endswith("it answers 50 % of them and is right on 96 % of these")
+
+
 def test_a_useless_model_is_said_to_be_useless_and_what_would_help():
     nothing = KNOWS | {"accuracy_gain": -0.02, "loss_gain": -0.1, "p_value": 0.8, "better": False}
     little = AHEAD | {"gain": 0.004}

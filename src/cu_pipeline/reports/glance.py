@@ -115,7 +115,11 @@ def _about(test: Mapping[str, Any]) -> str:
     if test.get("units"):
         told += f" in {test['units']:,} independent group{'' if test['units'] == 1 else 's'}"
     interval = test.get("ci95", {}).get("accuracy")
-    return f"of {told}" + (f"; likely {100 * interval[0]:.0f} to {100 * interval[1]:.0f} %" if interval else "")
+    told += f"; likely {100 * interval[0]:.0f} to {100 * interval[1]:.0f} %" if interval else ""
+    if answers := test.get("answers"):
+        told += f"; it answers {100 * answers['coverage']:.0f} % of them"
+        told += f" and is right on {100 * answers['accuracy_answered']:.0f} % of these" if answers["coverage"] else ""
+    return f"of {told}"
 
 
 def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
