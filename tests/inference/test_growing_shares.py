@@ -101,6 +101,12 @@ def test_a_whole_curve_of_the_same_model_and_labels_is_not_measured_again(world)
     assert measure_learning_curves({"topic": clips}, {"topic": bundle}, store, cut, options, 0) == first
 
 
+def test_clips_of_two_creators_and_models_of_an_earlier_format_give_no_curve(world):
+    bundle, clips, store = world
+    assert measure_curve(replace(bundle, model={"inputs": {}}), clips, store, OPTIONS, seed=0) is None
+    assert measure_curve(bundle, with_labels(clips, group="one"), store, OPTIONS, seed=0) is None
+
+
 def test_why_there_is_no_curve_is_told(world):
     bundle, clips, _ = world
     assert why_no_curve(bundle, clips, OPTIONS) == ""

@@ -25,7 +25,7 @@ from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities
 from cu_pipeline.models.training import TrainingData, labelled_examples
 
-UNDIVIDED: Final = "its labelled clips cannot be divided into clips to learn from and clips to ask about"
+NOT_FITTED: Final = "the model cannot be fitted again to shares of its labelled clips"
 
 _MOST: Final = 1500
 """Clips, about, from which a curve is measured; of more a sample of units is taken."""
@@ -69,7 +69,7 @@ def why_no_curve(bundle: Bundle, clips: CurveClips, options: CurveOptions) -> st
     """Say why there can be no learning curve of a model; "" where there can."""
     if not options.seconds:
         return "evaluate.insights.learning_curve.seconds is 0"
-    if not isinstance(family(bundle.family), Refittable) or not bundle.model.get("experts"):
+    if not isinstance(family(bundle.family), Refittable):
         return f"models of family {bundle.family} are not fitted again to several shares of the clips"
     learners = clips.data.clips[clips.data.clips["split"] != Split.TEST.value]
     if learners["group"].nunique() < _LEAST_UNITS:
@@ -96,7 +96,7 @@ def measure_curve(
         seed: of the orders.
 
     Returns:
-        None where no share, or no turn, could be measured.
+        None where the clips cannot be divided, or the model cannot be fitted again.
     """
     ends = time.monotonic() + options.seconds
     rows = clips.data.clips
@@ -148,8 +148,8 @@ class _Tally:
     def of(cls, turns: list[Fold], told: Iterator[Any], bundle: Bundle, truth: NDArray[np.bool_]) -> "_Tally":
         """Count the answers of as many turns."""
         times, right, losses = (np.zeros(len(truth)) for _ in range(3))
-        for turn in turns:
-            probabilities = logits_to_probabilities(next(told), bundle.kind, bundle.temperature)
+        for turn, logits in zip(turns, told, strict=False):
+            probabilities = logits_to_probabilities(logits, bundle.kind, bundle.temperature)
             holds = decide(probabilities, bundle.answers, bundle.thresholds).holds
             said = ScoredClips(bundle.kind, truth[turn.unseen], probabilities, holds).always_answered()
             times[turn.unseen] += 1

@@ -30,7 +30,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import contest_of
-from cu_pipeline.inference.growing_shares import UNDIVIDED, CurveClips, measure_curve, why_no_curve
+from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure_curve, why_no_curve
 from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictor import as_unseen, predict_table
@@ -430,7 +430,7 @@ def measure_learning_curves(
             curves[name] = why or known
             continue
         curve = measure_curve(shown[name], clips, store, how, seed)
-        curves[name] = UNDIVIDED if curve is None else curve.to_json(clips.known, how.more_clips) | {"of": key}
+        curves[name] = NOT_FITTED if curve is None else curve.to_json(clips.known, how.more_clips) | {"of": key}
     return curves
 
 
