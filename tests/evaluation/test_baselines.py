@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for, some
+from cu_pipeline.evaluation.baselines import (
+    SHORTCUTS,
+    BaselineData,
+    baseline_probabilities,
+    baselines_for,
+    context_of,
+    some,
+)
 
 
 def data(n: int, seed: int, classes: int = 3) -> BaselineData:
@@ -107,3 +114,40 @@ def test_a_sample_of_training_clips_depends_on_their_ids_alone():
     backwards = some(clips.iloc[::-1], 20)
     assert sorted(backwards["clip_id"]) == sorted(drawn["clip_id"])
     assert some(clips, 50) is clips
+
+
+def of_context(n, seed, **columns):
+    """Clips about whose labels nothing but their context tells."""
+    given = data(n, seed, classes=2)
+    labels = given.truth.argmax(1)
+    same = {"lang": "en", "feed": "f", "posted_at": "", "text": "x", "metadata": "{}"}
+    table = pd.DataFrame({name: [value] * n for name, value in same.items()})
+    for name, values in columns.items():
+        table[name] = [values[label] for label in labels]
+    return BaselineData(given.texts, {}, given.facts, given.truth, context_of(table))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"lang": ["de", "en"]},
+        {"feed": ["a", "b"]},
+        {"posted_at": ["2026-01-01T03:00:00Z", "2026-01-01T22:30:00+00:00"]},
+        {"text": ["short", "a long caption"]},
+        {"metadata": ['{"sort": "x"}', '{"sort": "y"}']},
+        {"metadata": ['{"views": 12}', '{"views": 900, "other": "z"}']},
+    ],
+)
+def test_a_label_that_leaks_through_what_is_known_besides_is_found(columns):
+    train, test = of_context(60, 0, **columns), of_context(40, 1, **columns)
+    assert (score("context_only", train, test).argmax(1) == test.truth.argmax(1)).all()
+    assert set(SHORTCUTS) == {"metadata_only", "context_only"}
+
+
+def test_context_that_is_all_alike_or_new_tells_nothing_and_is_no_fault():
+    train, test = of_context(60, 0), of_context(40, 1, metadata=['{"new": "x"}', "{}"], lang=["fr", "fr"])
+    assert len(np.unique(score("context_only", train, test), axis=0)) <= 2
+    long = pd.DataFrame(
+        {"lang": [""], "feed": [""], "posted_at": [""], "text": [""], "metadata": ['{"a": "%s"}' % ("b" * 99)]}
+    )
+    assert context_of(long) == [{"lang": "", "feed": "", "text_length": 0.0, "hour": -1.0}]

@@ -1,8 +1,9 @@
 from cu_pipeline.evaluation.cautions import cautions
 
 
-def baseline(accuracy, gain, better, half=0.06):
+def baseline(accuracy, gain, better, half=0.06, knows=True):
     return {
+        "beats_majority": knows,
         "accuracy": accuracy,
         "gain": {"accuracy": gain, "ci95": [gain - half, gain + half], "p_value": 0.01 if better else 0.4},
         "shown_better": better,
@@ -50,7 +51,7 @@ def test_a_shortcut_that_is_about_as_good_is_told_even_where_the_model_is_shown_
 
 
 def test_a_shortcut_that_knows_nothing_explains_nothing():
-    found = cautions(measured(accuracy=0.5, better=False, metadata_only=baseline(0.49, 0.01, better=False)))
+    found = cautions(measured(accuracy=0.5, better=False, metadata_only=baseline(0.52, -0.02, False, knows=False)))
     assert found[0].startswith("The model is no better than the majority on 40 test clips")
     assert not any("about as well" in text for text in found)
 

@@ -91,13 +91,14 @@ def test_baselines_learn_from_training_clips_and_are_measured_on_those_of_the_te
 
 
 def test_what_the_model_gains_over_each_baseline_is_the_difference_of_the_accuracies_shown():
-    simple = {"good": scored(40, 39), "poor": scored(40, 10)}
+    simple = {"good": scored(40, 39), "poor": scored(40, 10), "majority": scored(40, 10)}
     report = baseline_report(simple, clips(40, 20), Answered(scored(40, 39), clips(40, 20)), BOOTSTRAP)
     assert (report["good"]["gain"]["accuracy"], report["good"]["shown_better"]) == (0, False)
     gain = report["poor"]["gain"]
     assert gain["accuracy"] == pytest.approx(39 / 40 - report["poor"]["accuracy"])
     assert report["poor"]["shown_better"]
     assert gain["ci95"][0] > 0
+    assert (report["good"]["beats_majority"], report["poor"]["beats_majority"]) == (True, False)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.5])

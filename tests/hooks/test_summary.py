@@ -82,3 +82,14 @@ def test_what_to_beware_of_stands_under_the_results_and_nothing_is_said_twice() 
     text = results(metrics)
     assert text.count(nothing) == 1
     assert text.splitlines()[-2:] == ["Beware", "  topic: It is slow."]
+
+
+def test_what_is_estimated_on_training_clips_is_told_apart_from_the_test() -> None:
+    numbers = {"accuracy": 0.8, "macro_f1": 0.8}
+    crossed = {"n": 410, "units": 45, "accuracy": 0.92, "ci95": {"accuracy": [0.88, 0.94]}}
+    line = results({"topic": {"test": numbers, "cross_fitted": crossed}}).splitlines()[1]
+    assert line == (
+        "  topic  test accuracy 0.800, macro-F1 0.800; no baseline was measured; cross-fitted accuracy 0.920 "
+        "[0.880, 0.940] on 410 clips of 45 units that it learned from"
+    )
+    assert "cross-fitted" not in results({"topic": {"test": numbers, "cross_fitted": None}})

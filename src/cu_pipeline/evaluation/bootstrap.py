@@ -38,10 +38,10 @@ class Bootstrap:
     would prove that every clip is.
 
     Measured for accuracy on 9, 30 and 100 units of 3 to 19 clips, half of the variance being between units (ICC 0.5)
-    and a truth of 0.8, 0.9 and 0.95: with 9 units it covers the truth in 97 % of samples, with 30 in 94 %, with 100 in
-    94 %. Percentiles of resampled values cover it with 9 units in 85, 73 and 58 %. Brier score and log-loss of 9 units
-    are covered in 91 to 94 %. The calibration error of few clips is above 0 by chance, so its interval lies too high,
-    and tells only how far it varies.
+    and a truth of 0.8, 0.9 and 0.95: with 9 units it covers the truth in 97 % of samples, with 30 in 94 % or more, with
+    100 in 94 %. Percentiles of resampled values cover it with 9 units in 85, 73 and 58 %. Brier score and log-loss of 9
+    units are covered in 91 to 94 %. The calibration error of few clips is above 0 by chance, so its interval lies too
+    high, and tells only how far it varies.
 
     Source: Efron & Tibshirani, "An introduction to the bootstrap" (1993), chapters 12 and 13.
 

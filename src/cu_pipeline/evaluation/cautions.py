@@ -8,7 +8,7 @@ from cu_pipeline.evaluation.skill import learned_nothing
 from cu_pipeline.evaluation.slices import worst_slice
 
 _CLOSE: Final = 0.05
-"""A shortcut that is worse than the model by less than that is about as good."""
+"""A shortcut that knows something, and is worse than the model by less than that, is about as good."""
 
 _NAMED: Final = 3
 """Baselines that are named, at most."""
@@ -33,10 +33,9 @@ def _told(measured: Mapping[str, Any]) -> Iterator[str]:
         yield f"The model is {nothing}."
     baselines = {name: one for name, one in measured.get("baselines", {}).items() if "gain" in one}
     accuracy = f"{measured['test']['accuracy']:.3f}"
-    usual = baselines.get(MAJORITY, {}).get("accuracy", 0.0)
     for name, words in SHORTCUTS.items():
         one = baselines.get(name)
-        if one is not None and one["accuracy"] > usual and one["gain"]["accuracy"] < _CLOSE:
+        if one is not None and one["beats_majority"] and one["gain"]["accuracy"] < _CLOSE:
             yield (
                 f"{words[0].upper()}{words[1:]} alone do about as well as the model: accuracy {one['accuracy']:.3f} "
                 f"beside {accuracy} ({_gain(one)}). What the model recognises may be that."

@@ -16,14 +16,10 @@ _LAW: Final = 0.005
 beyond what the clips that are asked about tell. Far below the number of clips that there are the law holds less: it
 grows by as much, twice, at each halving."""
 
-_SLOW: Final = 0.1
-"""Share of the prior by which learning starts slowly, and the law holds only after a while."""
-
 _FLAT: Final = 0.25
 """Share of the prior by which nothing more is learned, whatever is added."""
 
-_POWERS: Final = np.linspace(0.1, 1.0, 10)
-_TURNS: Final = np.array([0.002, 0.125, 0.25, 0.5, 1.0, 2.0])
+_POWERS: Final = np.linspace(0.05, 1.0, 20)
 _FLOORS: Final = np.linspace(0.0, 1.0, 21)
 _NORMAL: Final = np.array([-1.96, -1.28, -0.84, -0.52, -0.25, 0.0, 0.25, 0.52, 0.84, 1.28, 1.96])
 """Quantiles that stand for a normal distribution."""
@@ -111,14 +107,14 @@ class Curve:
         return {"asked": len(self.right), "known": known, "points": points, "forecast": told}
 
     def forecast(self, known: int, more: int) -> Forecast | None:
-        """Draw the curve on by a power law with a floor, which may begin late.
+        """Draw the curve on by a power law with a floor.
 
-        The share of wrong answers after n clips is taken for floor + a / (1 + (n / turn)^power): a power law (Hestness
-        et al., "Deep learning scaling is predictable, empirically", 2017) with a floor, without which curves promise
-        too much, and a slow start, by the growth curve that extrapolates best (MMF in Mohr et al., "LCDB 1.0", 2022).
-        Floor, power and turn are hardly told by a few points, so all of them on a grid are weighed by how likely they
-        make the points, whose errors are tied together, as the same clips are asked at all sizes. The interval spans
-        what they and the level leave open.
+        The share of wrong answers after n clips is taken for floor + a n^-power (Hestness et al., "Deep learning
+        scaling is predictable, empirically", 2017; with a floor, without which curves promise too much: Viering & Loog,
+        "The shape of learning curves", TPAMI 2022). Floor and power are hardly told by a few points, so all of them on
+        a grid are weighed by how likely they make the points, whose errors are tied together, as the same clips are
+        asked at all sizes. The interval spans what they and the level leave open. A model that has hardly begun to
+        learn may gain more than that: at first curves get steeper, which no power law does.
 
         Args:
             known: labelled clips that the model learned from.
@@ -132,17 +128,16 @@ class Curve:
         wrong = 1 - self.right.mean(axis=0)
         stray = _LAW * (1 + 2 * np.maximum(np.log2(known / self.clips), 0))
         precision = np.linalg.inv(self._covariance() + np.diag(stray**2))
-        floor, power, turn = (axis.ravel() for axis in np.meshgrid(_FLOORS, _POWERS, _TURNS))
-        shape = np.stack([_shape(clips / known, floor, power, turn) for clips in self.clips], axis=1)
+        floor, power = (axis.ravel() for axis in np.meshgrid(_FLOORS, _POWERS))
+        shape = np.stack([_shape(clips / known, floor, power) for clips in self.clips], axis=1)
         height = np.einsum("gs,st,gt->g", shape, precision, shape)
         level = shape @ precision @ wrong / height
         misfit = wrong - level[:, None] * shape
         likelihood = -np.einsum("gs,st,gt->g", misfit, precision, misfit) / 2 - np.log(height) / 2
         prior = np.where(floor == 1, _FLAT, (1 - _FLAT) / (len(_FLOORS) - 1))
-        prior *= np.where(turn == _TURNS[0], 1 - _SLOW, _SLOW / (len(_TURNS) - 1))
         weight = np.repeat(np.exp(likelihood - likelihood.max()) * prior, len(_NORMAL))
         levels = np.clip(level[:, None] + _NORMAL / np.sqrt(height)[:, None], 0, 1).ravel()
-        left = np.repeat(_shape((known + more) / known, floor, power, turn), len(_NORMAL))
+        left = np.repeat(_shape((known + more) / known, floor, power), len(_NORMAL))
         accuracy, low, high = _spread(1 - levels * left, weight)
         gain, gain_low, gain_high = _spread(levels * (1 - left), weight)
         return Forecast(known + more, more, accuracy, low, high, gain, gain_low, gain_high)
@@ -157,10 +152,9 @@ class Curve:
         return found
 
 
-def _shape(ratio: float, floor: Floats, power: Floats, turn: Floats) -> Floats:
+def _shape(ratio: float, floor: Floats, power: Floats) -> Floats:
     """The share of wrong answers after so many times the clips, over that after the clips that there are."""
-    falls = (1 + turn**-power) / (1 + (ratio / turn) ** power)
-    return np.asarray(floor + (1 - floor) * falls)
+    return np.asarray(floor + (1 - floor) * ratio**-power)
 
 
 def _spread(values: Floats, weight: Floats) -> tuple[float, float, float]:

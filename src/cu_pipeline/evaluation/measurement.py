@@ -11,7 +11,7 @@ from pydantic import Field
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import Split
-from cu_pipeline.evaluation.baselines import BaselineData, baseline_probabilities, baselines_for
+from cu_pipeline.evaluation.baselines import MAJORITY, BaselineData, baseline_probabilities, baselines_for
 from cu_pipeline.evaluation.bootstrap import Bootstrap
 from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.gate_options import GateOptions
@@ -129,18 +129,19 @@ def baseline_report(
     """Measure baselines, and what the model gains over each.
 
     Args:
-        baselines: what each says of the test clips.
+        baselines: what each says of the test clips, the majority among them.
         test: rows of the table of clips.
         model: what the model says of them; None: it is not measured.
         bootstrap: of the intervals.
 
     Returns:
-        Baseline -> the numbers of a split, and those of `comparison.compare`.
+        Baseline -> the numbers of a split, those of `comparison.compare`, and whether it is better than the majority.
     """
     report = {}
     for name, answers in baselines.items():
         own = Answered(answers, test)
         report[name] = _block(own, bootstrap)
+        report[name]["beats_majority"] = compare(answers, baselines[MAJORITY], own.units)["shown_better"]
         if model is not None:
             report[name] |= compare(model.decided, answers, own.units)
     return report

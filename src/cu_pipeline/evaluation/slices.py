@@ -29,6 +29,9 @@ LEAST_CLIPS: Final = 10
 _MOST_VALUES: Final = 10
 """A key of the metadata with more values makes no slices."""
 
+_MOST_KEYS: Final = 20
+"""Of more keys of the metadata those that come first by the alphabet are looked at."""
+
 _SECONDS: Final = (5.0, 15.0, 60.0)
 _CLIPS: Final = (1.0, 5.0, 20.0)
 
@@ -156,7 +159,8 @@ def _metadata_columns(metadata: "pd.Series[str]") -> list[str]:
             found = values.setdefault(key, set())
             if len(found) <= _MOST_VALUES:
                 found.add(str(value))
-    return [f"{METADATA}{key}" for key, found in sorted(values.items()) if 1 < len(found) <= _MOST_VALUES]
+    few = [f"{METADATA}{key}" for key, found in sorted(values.items()) if 1 < len(found) <= _MOST_VALUES]
+    return few[:_MOST_KEYS]
 
 
 def _compared(name: tuple[str, str], inside: NDArray[np.bool_], right: NDArray[np.bool_], groups: Grouping) -> Slice:

@@ -96,8 +96,18 @@ def results(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         for text in metrics[name].get("warnings", [])
         if not one.remark or one.remark not in text
     ]
-    table = _table("Results", {name: str(one) for name, one in told.items()})
+    table = _table("Results", {name: f"{one}{_cross_fitted(metrics[name])}" for name, one in told.items()})
     return "\n".join([table, *(["Beware", *warned] if warned else [])])
+
+
+def _cross_fitted(measured: Mapping[str, Any]) -> str:
+    """What is right of the clips that a model learned from, said by models that had not seen them; "": not known."""
+    found = measured.get("cross_fitted")
+    if not found:
+        return ""
+    low, high = found["ci95"]["accuracy"]
+    where = f"{found['n']} clips of {found['units']} units that it learned from"
+    return f"; cross-fitted accuracy {found['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}"
 
 
 def next_steps(unlearned: Iterable[str], *, served: bool) -> dict[str, str]:

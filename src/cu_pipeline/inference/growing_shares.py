@@ -27,6 +27,9 @@ from cu_pipeline.models.training import TrainingData, labelled_examples
 
 NOT_FITTED: Final = "the model cannot be fitted again to shares of its labelled clips"
 
+_REVISION: Final = 1
+"""Of how a curve is measured and drawn on: with another one it is measured anew."""
+
 _MOST: Final = 1500
 """Clips, about, from which a curve is measured; of more a sample of units is taken."""
 
@@ -62,7 +65,7 @@ class CurveClips:
         """Hash everything that decides the curve, but for how fast the machine is."""
         clips = self.data.clips
         rows = clips[["split", "group", "label", "probabilities", "source"]].assign(key=content_keys(clips))
-        return json_sha256([bundle.version, options.model_dump(mode="json"), seed, rows.to_numpy().tolist()])
+        return json_sha256([_REVISION, bundle.version, options.model_dump(mode="json"), seed, rows.to_numpy().tolist()])
 
 
 def why_no_curve(bundle: Bundle, clips: CurveClips, options: CurveOptions) -> str:

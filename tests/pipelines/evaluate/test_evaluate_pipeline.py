@@ -18,6 +18,7 @@ from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.evaluate import create_pipeline
+from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines, join_truth
 
 OUTPUTS = {
     "predictions": ParquetTable,
@@ -82,6 +83,15 @@ def test_each_split_is_measured_and_the_test_split_in_full(world, caption_reader
     assert report["confusion"] == [[4, 0], [0, 4]]
     assert report["baselines"]["majority"]["accuracy"] == 0.5
     json.dumps(report, allow_nan=False)
+
+
+def test_baselines_look_at_what_any_trained_model_reads(world, caption_reader):
+    judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": caption_reader})
+    reader = replace(caption_reader, inputs={"captions": caption_reader.inputs["captions"]})
+    for others, looked_at in (({}, False), ({"mood": replace(caption_reader, capability="mood")}, True)):
+        answers = answer_by_baselines(judged, {"topic": reader} | others, world.store, world.resolved, 1)["topic"]
+        assert ("frames_logistic" in answers) == looked_at
+        assert "captions_logistic" in answers
 
 
 def test_the_seed_of_the_project_draws_the_resamples(world, caption_reader):

@@ -1,5 +1,6 @@
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -87,7 +88,8 @@ def answer_by_baselines(
 ) -> dict[str, dict[str, ScoredClips]]:
     """Train simple models on the same clips and ask them about the labelled test clips.
 
-    An image-text model is asked, too, where the trained model reads its features.
+    They look at what any trained model reads. An image-text model is asked, too, where the capability's reads its
+    features.
 
     Returns:
         capability -> baseline -> answers.
@@ -95,7 +97,9 @@ def answer_by_baselines(
     found = {}
     for name, truth in judged.items():
         known = {"train": some(truth.clips["train"], MOST_CLIPS), "test": truth.clips["test"]}
-        train, test = (_baseline_data(clips, truth.capability, bundles[name], store) for clips in known.values())
+        inputs = {key: one for bundle in bundles.values() for key, one in bundle.inputs.items()}
+        inputs |= bundles[name].inputs
+        train, test = (_baseline_data(clips, truth.capability, inputs, store) for clips in known.values())
         usable = len(train.texts) and len(test.texts)
         found[name] = ask_baselines(train, test, truth.capability.kind) if usable else {}
         if usable and bundles[name].family != zero_shot_baseline.NAME:
@@ -337,8 +341,10 @@ def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> b
     return not contents or len(store.missing(one, sorted(contents))) < len(contents)
 
 
-def _baseline_data(clips: pd.DataFrame, capability: Capability, bundle: Bundle, store: FeatureStore) -> BaselineData:
-    features = read_features(clips, store, bundle.inputs).vectors()
+def _baseline_data(
+    clips: pd.DataFrame, capability: Capability, inputs: Mapping[str, FeatureInput], store: FeatureStore
+) -> BaselineData:
+    features = read_features(clips, store, inputs).vectors()
     return BaselineData(
         clips["text"].tolist(),
         {key: values for name, feature in features.items() for key, values in feature.summaries(name).items()},
@@ -369,7 +375,8 @@ def _summary(report: dict[str, Any]) -> str:
     who = "served model" if report["served"] else "model"
     if "answers" in test:
         told = f"{answers_in_words(test['answers'])}; {told}"
-    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {test['n']} clips; {told}"
+    where = f"{test['n']} clips of {test['units']} units"
+    return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}; {told}"
 
 
 def hide_modalities(
