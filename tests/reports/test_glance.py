@@ -82,7 +82,7 @@ def test_what_is_simpler_and_as_good_is_named(unbeaten, tone, words, line):
     verdict, found_tone, lines = told(model(baselines=WORDS | unbeaten))
     assert found_tone == tone
     assert words in verdict
-    assert lines["Better than the obvious?"].startswith("Not shown: ")
+    assert lines["Better than the obvious?"].startswith("No: " if tone == "bad" else "Not shown: ")
     assert line in lines["Better than the obvious?"]
 
 

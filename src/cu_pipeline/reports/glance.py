@@ -178,7 +178,8 @@ def _simpler(found: Mapping[str, Any]) -> Line:
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
     others = len(unbeaten) - 1
     rest = f"; of {len(baselines)} tried, {others} more {'is' if others == 1 else 'are'} not beaten either"
-    return Line(question, [f"Not shown: {_beside(told, best)}{rest if others else ''}."], "bad")
+    start = "No" if round(100 * best["gain"]["accuracy"]) < 0 else "Not shown"
+    return Line(question, [f"{start}: {_beside(told, best)}{rest if others else ''}."], "bad")
 
 
 def _beside(told: str, baseline: Mapping[str, Any]) -> str:
