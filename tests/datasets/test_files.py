@@ -1,7 +1,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from cu_pipeline.datasets.tables import EarlierText, Folder
+from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder
 
 
 def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):
@@ -18,3 +18,13 @@ def test_an_earlier_text_is_empty_before_the_first_run(tmp_path):
     assert earlier.load() == ""
     earlier.save("<p>")
     assert earlier.load() == "<p>"
+
+
+def test_what_an_earlier_run_left_as_json_is_read_and_nothing_where_it_left_none_or_half_of_it(tmp_path):
+    place = tmp_path / "insights.json"
+    earlier = EarlierJSON(filepath=str(place))
+    assert earlier.load() == {}
+    place.write_text('{"topic": {}')
+    assert earlier.load() == {}
+    earlier.save({"topic": {"errors": []}})
+    assert earlier.load() == {"topic": {"errors": []}}

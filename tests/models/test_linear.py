@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
 from cu_pipeline.models import expert_school, linear, logistic
-from cu_pipeline.models.family import Examples
+from cu_pipeline.models.family import Examples, Fitted
+from cu_pipeline.models.folds import Fold
 from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.models.logistic import hard_labels
 from cu_pipeline.models.probabilities import logits_to_probabilities
@@ -230,3 +232,21 @@ def test_of_many_clips_as_much_is_learned_in_a_few_passes_and_all_are_scored_in_
     whole = model.logits(unseen.features)
     monkeypatch.setattr(expert_school, "_BLOCK", 7)
     np.testing.assert_allclose(model.logits(unseen.features), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_fitting_again_learns_from_the_seen_clips_alone(told_examples, kind):
+    everything = told_examples(160, 3, kind)
+    fitted, _ = fit(everything, kind, strengths=(10.0,), folds=2)
+    learned, misled = (everything.targets.copy() for _ in range(2))
+    learned[120:], misled[:120] = 1 - learned[120:], 1 - misled[:120]
+    turns = [Fold(np.arange(120), np.arange(120, 160))]
+    truth = everything.targets[120:].argmax(1) if kind is Kind.SINGLE else everything.targets[120:, 0]
+    for targets, share in ((everything.targets, 1), (learned, 1), (misled, 0)):
+        (said,) = Linear().refits(fitted, replace(everything, targets=targets), turns, kind)
+        named = said.argmax(1) if kind is Kind.SINGLE else said[:, 0] > 0
+        assert (named == truth).mean() == pytest.approx(share, abs=0.1)
+
+
+def test_a_model_of_an_earlier_format_is_not_fitted_again(told_examples):
+    assert list(Linear().refits(Fitted({"inputs": {}}, {}), told_examples(4, 0), [], Kind.SINGLE)) == []

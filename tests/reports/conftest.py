@@ -111,6 +111,27 @@ def _metrics(classes, multi):
     }
 
 
+def _insights(frame):
+    """All that is told beside the numbers; the mistakes are of the first two clips, the first with hostile text."""
+    points = [
+        {"clips": clips, "units": clips // 5, "accuracy": right, "loss": 0.5, "standard_error": 0.02}
+        for clips, right in ((20, 0.5), (40, 0.61), (80, 0.7), (160, 0.76))
+    ]
+    ahead = {"clips": 1240, "more": 1000, "accuracy": 0.84, "low": 0.79, "high": 0.9, "gain": 0.052}
+    ahead |= {"gain_low": 0.014, "gain_high": 0.091}
+    ahead["in_words"] = "1,000 more labelled clips are expected to bring 5.2 points [1.4, 9.1]"
+    parts = [
+        {"modality": "caption", "accuracy_without": 0.625, "part": 0.1875, "ci95": [0.1, 0.27]},
+        {"modality": "screen_text", "accuracy_without": 0.8333, "part": -0.0208, "ci95": [-0.06, 0.02]},
+    ]
+    mistakes = [
+        {"clip_id": clip, "truth": "cooking", "decided": "comedy", "probability": 0.97, "text": text}
+        for clip, text in zip(frame["clip_id"][:2], frame["text"][:2], strict=True)
+    ]
+    curve = {"asked": 168, "known": 240, "points": points, "forecast": ahead, "of": "0"}
+    return {"modalities": parts, "learning_curve": curve, "why_no_curve": "", "errors": mistakes}
+
+
 DRIFT = {
     "decision": "drift",
     "alpha": 0.05,
@@ -230,6 +251,7 @@ def make_results():
             capabilities=resolved,
             predictions=table(pd.DataFrame(predictions, columns=list(PREDICTIONS)), PREDICTIONS),
             metrics={name: _metrics(classes[name], name == "safety") for name in capabilities},
+            insights={name: _insights(frame) for name in capabilities},
             gate={name: gate | {"reasons": ["there is no champion yet"]} for name in capabilities},
             delivery=deepcopy(DELIVERY),
             drift=DRIFT,

@@ -8,14 +8,15 @@ import pytest
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.money import Money, MoneyRow
 from cu_pipeline.reports.cards import ReportOptions
 from cu_pipeline.reports.data_card import data_card, describe_clips
 from cu_pipeline.reports.data_page import data_section, render_data_page
 from cu_pipeline.reports.labels_section import labels_section, with_evidence
-from cu_pipeline.reports.page import Illustrated, models_section, render_page
+from cu_pipeline.reports.models_section import models_section
+from cu_pipeline.reports.page import Illustrated, render_page
 
 ODD = 'food & drink <b>"C++"</b>'
 OPTIONS = ReportOptions(thumbnails=0)
@@ -53,24 +54,6 @@ def _labels():
     return table(rows, LABELS)
 
 
-def _predictions(clips):
-    said = {
-        "c6": ("a", 0.9),
-        "c7": ("b", 0.8),
-        "c8": ("a", 0.6),
-        "c9": ("a", 0.7),
-        "c0": ("b", 0.99),
-        "c1": ("a", 0.98),
-    }
-    split = dict(zip(clips["clip_id"], clips["split"], strict=True))
-    rows = [
-        {"clip_id": clip, "capability": ODD, "split": split[clip], "label": label, "probability": sure}
-        | {"probabilities": "{}", "model_version": "v", "prediction_set": ""}
-        for clip, (label, sure) in said.items()
-    ]
-    return table(rows, PREDICTIONS)
-
-
 def _measured(accuracy, macro_f1, n=4):
     ci95 = {"accuracy": [accuracy - 0.125, accuracy + 0.0625], "macro_f1": [macro_f1 - 0.1, 0.8], "ece": [0.0, 0.3]}
     return {"n": n, "accuracy": accuracy, "macro_f1": macro_f1, "ece": 0.125, "ci95": ci95}
@@ -89,6 +72,11 @@ METRICS = {
         "per_class": {"a": {"precision": 0.91, "recall": 0.82, "f1": 0.73, "support": 3}},
     }
 }
+ERRORS = [
+    {"clip_id": "c7", "truth": "a", "decided": "b", "probability": 0.8, "text": "words"},
+    {"clip_id": "c9", "truth": "b", "decided": "a", "probability": 0.7, "text": ""},
+]
+INSIGHTS = {ODD: {"modalities": [], "learning_curve": None, "why_no_curve": "", "errors": ERRORS}}
 MONEY = Money(
     (
         MoneyRow(ODD, "human", 12, 0, 40.001, 40.0, 2.5, {"sent back": 8.0}),
@@ -147,7 +135,7 @@ def page(card):
     sections = {
         "data": data_section(card.card, clips, card.rejects, OPTIONS),
         "labels": with_evidence(counts, clips, {}, {}, SUMMARY, queue),
-        "models": models_section(METRICS, gate, _predictions(clips), labels, clips, OPTIONS),
+        "models": models_section(METRICS, gate, INSIGHTS, clips, OPTIONS),
     }
     return render_page(Illustrated({name: one.shown for name, one in sections.items()}, {}), DELIVERY, DRIFT, OPTIONS)
 
@@ -170,14 +158,11 @@ def _tiles(html):
     return {_text(words): _text(number) for number, words in found}
 
 
-def test_the_first_screen_shows_accuracy_macro_f1_and_the_best_baseline(page):
-    head = page.split("<nav")[0]
-    assert _tiles(head) == {
-        f"{ODD}: test accuracy, macro-F1 0.412": "75 %",
-        "paid for labels so far": "$43.51",
-        "drift: 37 served clips": "drift",
-    }
-    assert "best baseline majority: accuracy 0.625, macro-F1 0.200" in _text(head)
+def test_the_first_screen_shows_accuracy_money_and_the_best_baseline(page):
+    first = _section(page, "glance")
+    assert _tiles(first) == {"paid for labels so far": "$43.51", "drift: 37 served clips": "drift"}
+    assert "75 % right of 4 test clips; likely 62 to 81 %" in _text(first)
+    assert "The best simple model (always the commonest answer) is right on 62 %, this one on 75 %." in _text(first)
 
 
 def test_the_data_section_counts_clips(page):
@@ -225,23 +210,25 @@ def test_who_got_most_money_stands_first():
 
 def test_the_models_section_shows_the_model_first_then_the_baselines_as_measured(page):
     rows = _rows(_section(page, "models"))
-    assert rows[1:5] == [
-        ["this model", "0.750 0.625 to 0.812", "0.412 0.312 to 0.800", "0.125 0.000 to 0.300"],
-        ["majority", "0.625 0.500 to 0.688", "0.200 0.100 to 0.800", "0.125 0.000 to 0.300"],
-        ["tfidf logistic", "0.375 0.250 to 0.438", "0.500 0.400 to 0.800", "0.125 0.000 to 0.300"],
-        ["alone", "0.625 0.500 to 0.688", "0.100 0.000 to 0.800", "0.125 0.000 to 0.300"],
+    assert rows[1:4] == [
+        ["Accuracy", "0.750 0.625 to 0.812"],
+        ["Macro-F1", "0.412 0.312 to 0.800"],
+        ["Calibration error", "0.125 0.000 to 0.300"],
+    ]
+    assert rows[5:9] == [
+        ["this model", "0.750 0.625 to 0.812", "0.412 0.312 to 0.800"],
+        ["always the commonest answer", "0.625 0.500 to 0.688", "0.200 0.100 to 0.800"],
+        ["alone", "0.625 0.500 to 0.688", "0.100 0.000 to 0.800"],
+        ["words of the caption", "0.375 0.250 to 0.438", "0.500 0.400 to 0.800"],
     ]
     assert ["a", "0.91", "0.82", "0.73", "3"] in rows
     assert ["train", "31", "0.975", "0.965", "0.125"] in rows
     assert ["validation", "17", "0.825", "0.815", "0.125"] in rows
 
 
-def test_examples_are_test_clips_that_people_labelled_the_surest_first(page):
-    models = _section(page, "models")
-    wrong, right = (re.findall(r"[✓✗] (\w) \((0\.\d+)\)", part) for part in models.split("Most confidently right"))
-    assert wrong == [("b", "0.80"), ("a", "0.70")]
-    assert right == [("a", "0.90"), ("a", "0.60")]
-    assert "truth: b" in models
+def test_the_surest_mistakes_stand_with_what_people_said(page):
+    models = _text(_section(page, "models").split("Surest mistakes on test clips")[1])
+    assert models.index("said b, 80 % sure people: a words") < models.index("said a, 70 % sure people: b")
 
 
 def test_the_drift_section_shows_raw_and_adjusted_p_values_in_their_places(page):

@@ -12,6 +12,7 @@ from cu_pipeline.reports.cards import ReportOptions
 from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
 from cu_pipeline.reports.data_page import data_section, render_data_page
 from cu_pipeline.reports.labels_section import labels_section, with_evidence
+from cu_pipeline.reports.models_section import models_section
 
 OPTIONS = ReportOptions()
 PAGES = {"index.html", "drift.html", "data_card.html"}
@@ -46,7 +47,7 @@ def render_page(results, thumbnails, options, mapper):
     sections = {
         "data": data_section(results.data_card, clips, results.rejects, options),
         "labels": with_evidence(counts, clips, **vars(results.label_evidence)),
-        "models": report.models_section(results.metrics, results.gate, results.predictions, labels, clips, options),
+        "models": models_section(results.metrics, results.gate, results.insights, clips, options),
     }
     illustrated = report.illustrate(sections, thumbnails, options, mapper)
     return report.render_page(illustrated, results.delivery, results.drift, options)
@@ -92,7 +93,17 @@ def test_foreign_text_is_shown_as_text(html):
 
 def test_the_numbers_given_are_shown(html):
     text = " ".join("".join(Page(html).text).split())
-    for shown in ("0.812", "0.742 to 0.873", "0.600", "0.071", "2refused", "median 2.1 → 4.4", "0.006", "3.1e-07"):
+    for shown in (
+        "81 % right",
+        "0.812",
+        "0.742 to 0.873",
+        "0.600",
+        "0.071",
+        "2refused",
+        "median 2.1 → 4.4",
+        "0.006",
+        "3.1e-07",
+    ):
         assert shown in text, shown
     assert "There is no champion yet." in text
     assert "cu_pipeline:0a1b2c3d4e5f" in text
@@ -137,7 +148,7 @@ def test_each_section_is_reachable_from_the_navigation(html):
     page = Page(html)
     ids = {attrs.get("id") for tag, attrs in page.tags if tag == "section"}
     links = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a" and attrs["href"].startswith("#")}
-    assert links == ids == {"data", "labels", "models", "service", "drift", "runs"}
+    assert links == ids == {"glance", "data", "labels", "models", "service", "drift", "runs"}
 
 
 def test_equal_results_give_equal_pages(html, make_results, tmp_path):
@@ -177,7 +188,7 @@ def test_no_clips_are_refused_and_none_are_shown(make_results, tmp_path):
     options = ReportOptions(thumbnails=0, examples=0)
     html = render_page(results, tmp_path, options, LocalMapper(1))
     Page(html)
-    assert "Most confidently" not in html
+    assert "Surest mistakes" not in html
 
 
 def _video(path, seconds=1):
@@ -259,11 +270,9 @@ def test_the_served_model_comes_first_and_a_challenger_stands_beside_it(make_res
     found |= {"served": True, "model_version": "a1b2c3d4e5f6"}
     found["challenger"] = {"model_version": "0123456789ab", "test": worse}
     html = render_page(results, tmp_path, OPTIONS, LocalMapper(1))
-    tile = html.split('<div class="tile">')[1].split("</div>")[0]
-    assert tile.startswith("<b>81")
-    assert "challenger 0123456789ab: 0.500, kept back" in tile
-    rows = re.findall(r'<th scope="row">(.*?)</th>', html.split('<section id="models">')[1].split("</table>")[0])
-    assert rows[:3] == ["served model", "challenger, kept back", "majority"]
+    assert "81 % right" in html.split('<article class="verdict')[1].split("</article>")[0]
+    compared = html.split('<section id="models">')[1].split("Beside simpler models")[1].split("</table>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', compared)[:3] == ["served model", "challenger, kept back", "tfidf"]
     assert "another model is served" not in html
     results.delivery["capabilities"]["topic"]["model_version"] = "ffffffffffff"
     assert "another model is served" in render_page(results, tmp_path, OPTIONS, LocalMapper(1))
@@ -288,8 +297,8 @@ def test_a_model_that_learned_nothing_and_what_it_was_chosen_from_are_shown(make
     ]
     results.metrics[name] = found | {"skill": skill, "candidates": rows}
     text = " ".join("".join(Page(render_page(results, tmp_path, OPTIONS, LocalMapper(1))).text).split())
-    assert "no better than the majority on 48 test clips (accuracy +0.020, loss +0.100, p = 0.61)" in text
-    assert text.count("no better than the majority") == 2, "badge and sentence of one model alone"
+    assert text.count("no better than the majority on 48 test clips (accuracy +0.020, loss +0.100, p = 0.61)") == 1
+    assert text.count("It has learned nothing that tells clips apart.") == 2, "at a glance, and beside its numbers"
     assert "majority ✓1.732" in text
     assert "left out: 20 minutes were over" in text
 

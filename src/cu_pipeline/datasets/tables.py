@@ -127,6 +127,16 @@ class EarlierText(TextFile):
         return super().load() if self._filepath.is_file() else ""
 
 
+class EarlierJSON(JSONFile):
+    """A JSON object that an earlier run may have left; {} where there is none that can be read."""
+
+    def load(self) -> Any:
+        try:
+            return json.loads(self._filepath.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+
 class EarlierTable(ParquetTable):
     """A table that an earlier run may have left; without rows and columns where there is none."""
 

@@ -15,6 +15,7 @@ from cu_pipeline.evaluation.baselines import MAJORITY, BaselineData, baseline_pr
 from cu_pipeline.evaluation.bootstrap import Bootstrap
 from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.gate_options import GateOptions
+from cu_pipeline.evaluation.insight_options import InsightOptions
 from cu_pipeline.evaluation.judged import Answered, ModelAnswers
 from cu_pipeline.evaluation.metrics import (
     ANSWERS,
@@ -39,11 +40,13 @@ class EvaluateOptions(Options):
         gate_alpha: chance that any challenger which is no better than the champion is promoted on one set of test
             clips, however many are tried.
         gate: when a challenger is promoted.
+        insights: what is told of models beside their numbers.
     """
 
     bootstrap_draws: int = Field(1000, ge=100)
     gate_alpha: float = Field(0.05, gt=0, lt=0.5)
     gate: GateOptions = Field(default_factory=GateOptions)
+    insights: InsightOptions = Field(default_factory=InsightOptions)
 
 
 def model_report(model: ModelAnswers, bootstrap: Bootstrap) -> dict[str, Any]:

@@ -104,7 +104,8 @@ class Identity:
 class Extractor(Protocol):
     """Turns the content of clips into features: vectors, texts or pictures, as its identity's shape says.
 
-    It is made with the fields of its `options` as keyword arguments. Only `prepare` runs in worker processes, for
+    It is made with the fields of its `options` as keyword arguments. It may name its `modality`, where several
+    extractors look at the same thing (see `features.table.modality_of`). Only `prepare` runs in worker processes, for
     media, so that a bad file costs that file alone; pickled, an extractor carries its parameters and no model.
     """
 

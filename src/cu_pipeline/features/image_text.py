@@ -55,6 +55,7 @@ class ImageText:
 
     options: ClassVar[type[Options]] = ImageTextOptions
     source: ClassVar[Source] = "media"
+    modality: ClassVar[str] = "frames"
 
     def __init__(
         self,

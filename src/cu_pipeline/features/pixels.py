@@ -46,6 +46,7 @@ class PixelKeeper:
 
     options: ClassVar[type[Options]] = PixelOptions
     source: ClassVar[Source] = "media"
+    modality: ClassVar[str] = "frames"
 
     def __init__(self, count: int = 32, size: int = 256, quality: int = 90) -> None:
         self._count = count

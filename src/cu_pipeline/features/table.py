@@ -36,6 +36,16 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
 """Every extractor by name. A new one is a new file and a line here."""
 
 
+def modality_of(name: str) -> str:
+    """What an extractor looks at, for those who read about it: all that read the caption count as one modality.
+
+    >>> modality_of("captions"), modality_of("caption_text"), modality_of("image_text"), modality_of("motion")
+    ('caption', 'caption', 'frames', 'motion')
+    """
+    extractor = EXTRACTORS[name]
+    return str(getattr(extractor, "modality", "caption" if extractor.source == "text" else name))
+
+
 _USUAL: Final = ("frames", "motion", "captions", "caption_text")
 """The extractors that are in use where nothing is said."""
 

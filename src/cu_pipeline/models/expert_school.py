@@ -133,6 +133,20 @@ class School:
         found = self._student(lesson, np.arange(len(lesson.present))).fit(setting)
         return Expert(lesson.view, lesson.reading, lesson.design.turned_back(found))
 
+    def asked(self, lesson: Lesson, setting: Setting, fold: Fold) -> NDArray[np.float64]:
+        """Score the unseen clips by an expert of the seen ones: (unseen, classes); zeros where its feature is absent.
+
+        Args:
+            lesson: of all clips.
+            setting: of the expert.
+            fold: with positions in order.
+        """
+        has, rows = lesson.rows(fold.unseen)
+        said = self._student(lesson, fold.seen).fit(setting).scores(rows)
+        scores = np.zeros((len(fold.unseen), self.answers.truth.shape[1]))
+        scores[np.isin(fold.unseen, has)] = standard_scores(said, np.ones(len(has), dtype=np.bool_), self.kind)
+        return scores
+
     def _tried(self, lesson: Lesson, students: "Sequence[_Student]", setting: Setting) -> Tried:
         scores = np.zeros(self.answers.truth.shape)
         for student, fold in zip(students, self.folds, strict=True):

@@ -1,7 +1,7 @@
 """What every model family has."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -14,6 +14,7 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.features.extractor import Form, form_of
 from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.models.folds import Fold
 
 Targets: TypeAlias = NDArray[np.float32]
 """Class probabilities to learn from, (n, classes)."""
@@ -142,6 +143,25 @@ class Composite(Family, Protocol):
 
     def reads_with(self, shapes: Mapping[str, tuple[int, ...]], options: Any) -> list[str]:
         """Choose from the features in use those that it reads with these parameters, an instance of its `options`."""
+
+
+@runtime_checkable
+class Refittable(Family, Protocol):
+    """A family that can learn again from other clips in a moment, by the settings that a fitted model has."""
+
+    def refits(self, fitted: Fitted, examples: Examples, turns: Iterable[Fold], kind: Kind) -> Iterator[Logits]:
+        """Predict in each turn the unseen clips by a model of the seen ones, whose settings are not chosen anew.
+
+        Args:
+            fitted: the model whose settings are taken.
+            examples: all clips, with the features that it reads; the targets of unseen ones play no part.
+            turns: what is learned from and predicted.
+            kind: of the capability.
+
+        Yields:
+            float32 (unseen, classes), turn by turn, each computed when it is asked for; nothing where the model has no
+            such settings.
+        """
 
 
 class Candidate(NamedTuple):

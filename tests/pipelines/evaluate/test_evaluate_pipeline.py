@@ -26,6 +26,7 @@ OUTPUTS = {
     "reference": ParquetTable,
     "metrics": JSONFile,
     "gate": JSONFile,
+    "insights": JSONFile,
 }
 
 
@@ -55,6 +56,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "features": world.store,
         "capabilities_resolved": world.resolved,
         "earlier_gate_tests": list(earlier),
+        "earlier_insights": {},
         "params:evaluate": EvaluateOptions(bootstrap_draws=100, gate=gate),
         "params:seed": seed,
     }
@@ -455,3 +457,20 @@ def test_a_second_run_reads_the_account_and_spends_nothing(world, caption_reader
     assert again["gate"]["topic"]["alpha"] == first["gate"]["topic"]["alpha"]
     other = run(world, replace(caption_reader, temperature=2.0), contrary, ["gate"], earlier=first["gate_tests"])
     assert other["gate"]["topic"]["alpha"] == pytest.approx(0.0075)
+
+
+def test_what_modalities_add_and_the_mistakes_stand_beside_the_numbers(world, caption_reader, contrary):
+    found = run(world, caption_reader, outputs=["insights"])["insights"]["topic"]
+    parts = {one["modality"]: (one["accuracy_without"], one["part"]) for one in found["modalities"]}
+    assert parts == {"caption": (0.5, 0.5), "frames": (1.0, 0.0)}
+    assert (found["model_version"], found["errors"], found["learning_curve"]) == (caption_reader.version, [], None)
+    assert "models of family fusion are not fitted again" in found["why_no_curve"]
+    wrong = run(world, contrary, outputs=["insights"])["insights"]["topic"]["errors"]
+    assert {one["clip_id"] for one in wrong} == {f"c{row}" for row in range(16, 24)}
+    assert all(one["decided"] != one["truth"] for one in wrong)
+    assert [one["probability"] for one in wrong] == sorted((one["probability"] for one in wrong), reverse=True)
+
+
+def test_without_labelled_test_clips_there_are_no_parts_and_no_mistakes(world, caption_reader):
+    found = run(world.relabel("test", source="llm"), caption_reader, outputs=["insights"])["insights"]["topic"]
+    assert (found["modalities"], found["errors"]) == ([], [])

@@ -2,7 +2,7 @@ import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import CSVTable, Folder, JSONFile, TextFile
 from cu_pipeline.pipelines.report.pipeline import create_pipeline
@@ -22,7 +22,6 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "agreement": {},
         "data_checks": {"classes": {}, "rare_classes": [], "least": 5},
         "params:seed": 17,
-        "predictions": table([], PREDICTIONS),
         "capabilities_resolved": ResolvedCapabilities(skipped={"topic": "the feed has no label for it"}),
         "guarantee": {},
         "label_errors": {},
@@ -31,6 +30,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "label_queue": [],
         "metrics": {},
         "gate": {},
+        "insights": {},
         "delivery": {"bento": None, "capabilities": {}},
         "drift": {"decision": "not_enough_data", "current": current, "tests": [], "summary": "No data.", "alpha": 0.05},
         "params:report": ReportOptions(title="A <b> title"),

@@ -6,8 +6,8 @@ OPTIONS = ["params:evaluate", "params:seed"]
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """Bundles to the gate's decisions, and to predictions and metrics of what serves from then on."""
-    return Pipeline([*_decisions(), *_predictions(), *_measurements()])
+    """Bundles to the gate's decisions, and to predictions and numbers of what serves from then on."""
+    return Pipeline([*_decisions(), *_predictions(), *_measurements(), *_insights()])
 
 
 def _decisions() -> list[Node]:
@@ -102,5 +102,34 @@ def _measurements() -> list[Node]:
             ["shown_metrics", "challenger_metrics", "challenger_comparisons", "baseline_metrics", "gate", "bundles"],
             "metrics",
             name="gather_metrics",
+        ),
+    ]
+
+
+def _insights() -> list[Node]:
+    return [
+        Node(
+            nodes.hide_modalities,
+            ["shown_answers", "shown_bundles", "features"],
+            "modality_parts",
+            name="hide_modalities",
+        ),
+        Node(
+            nodes.gather_curve_clips,
+            ["clips", "labels", "shown_answers", "shown_bundles"],
+            "curve_clips",
+            name="gather_curve_clips",
+        ),
+        Node(
+            nodes.measure_learning_curves,
+            ["curve_clips", "shown_bundles", "features", "earlier_insights", *OPTIONS],
+            "learning_curves",
+            name="measure_learning_curves",
+        ),
+        Node(
+            nodes.gather_insights,
+            ["shown_answers", "modality_parts", "learning_curves", "params:evaluate"],
+            "insights",
+            name="gather_insights",
         ),
     ]

@@ -4,7 +4,8 @@ from cu_pipeline.pipelines.report.nodes import draw_pictures, render_data_card
 from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
 from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import labels_section, with_evidence, with_scopes
-from cu_pipeline.reports.page import models_section, render_page
+from cu_pipeline.reports.models_section import models_section
+from cu_pipeline.reports.page import render_page
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -51,7 +52,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 models_section,
-                ["metrics", "gate", "predictions", "labels", "clips", "params:report"],
+                ["metrics", "gate", "insights", "clips", "params:report"],
                 "models_section",
                 name="show_models",
             ),
