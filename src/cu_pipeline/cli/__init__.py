@@ -9,6 +9,7 @@ from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.run import llm_server, run, traffic
+from cu_pipeline.cli.ui import ui
 
 
 @click.group(name="cu-pipeline")
@@ -16,5 +17,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, predict, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter):
+for command in (run, predict, labels, parameters, snapshots, gc, ui, traffic, llm_server, dvc_yaml, ipython, jupyter):
     cli.add_command(command)

@@ -1,35 +1,25 @@
 """One MLflow run per run, with what the catalog declares: `metadata: {mlflow: [KIND, …]}` on a dataset in a file."""
 
+import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.hooks import mlflow_content
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
-from cu_pipeline.reports.figures import metrics_pictures
-from cu_pipeline.tracking import facts, mlflow_run, mlflow_server
+from cu_pipeline.tracking import facts, mlflow_run, mlflow_server, run_names, run_note, run_parameters, run_table
 from cu_pipeline.tracking.abandoned_runs import close_abandoned, owner_tags
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
-_CONTENT: Final[dict[str, Callable[[Any], None]]] = {
-    "metrics": lambda found: mlflow_run.log_metrics(mlflow_run.evaluation_metrics(found)),
-    "gate": lambda found: mlflow_run.log_metrics(mlflow_run.gate_metrics(found)),
-    "figures": lambda found: mlflow_run.log_pictures(metrics_pictures(found), "figures"),
-    "curves": mlflow_run.log_curves,
-    "selection": lambda found: mlflow_run.log_metrics(mlflow_run.selection_metrics(found)),
-}
-"""Kinds that log what a dataset holds: numbers and figures of evaluations, decisions of the gate, training curves in
-nested runs, losses of families that models were chosen from."""
-
-_FILE: Final = "artifact"
-"""The kind that logs a dataset's file."""
+_DETAILS = "run.json"
 
 
 class MlflowHooks:
@@ -42,6 +32,9 @@ class MlflowHooks:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._ending: Callable[[Ended, str], None]
+        self._earlier = run_names.Before()
+        self._params: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -60,12 +53,17 @@ class MlflowHooks:
         tags |= {mlflow_run.PIPELINE: run.name, "env": str(run.context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
+        whole, loader = run.context.params, run.context.config_loader
+        self._params = run_parameters.compared(loader["parameters"], loader.base_parameters())
         with _failures_told(run.root):
             close_abandoned(run.root)
-            run.run_id = mlflow_run.start(run.root, run.name, tags)
-            self._ending = partial(_end, run.root)
+            self._earlier = run_names.before(run.root)
+            self._tags = tags | self._earlier.links()
+            run.run_id = mlflow_run.start(run.root, self._name(run), self._tags)
+            self._ending = partial(_end, run)
             run.endings.append(self._ending)
-            mlflow_run.log_params(run.context.params)
+            mlflow_run.log_params(self._params)
+            mlflow_run.log_text(run_parameters.as_yaml(whole), "parameters.yml")
 
     @hook_impl
     def after_pipeline_run(self, catalog: Any) -> None:
@@ -79,12 +77,30 @@ class MlflowHooks:
         if run is None:
             return
         with _failures_told(run.root):
+            self._tags |= run.tags
             mlflow_run.set_tags(run.tags | facts.end_facts())
-            _log_datasets(run, catalog)
+            mlflow_run.rename(self._name(run))
+            told = mlflow_content.log_content(run, catalog)
+            mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [told, self._note(run)]))})
             run.seconds["total"] = time.perf_counter() - run.started
-            mlflow_run.log_metrics({f"seconds/{name}": value for name, value in run.seconds.items()})
+            mlflow_run.log_metrics({"total/seconds": run.seconds["total"]})
+            run_table.publish()
         self._ending("FINISHED", "")
         run.endings.remove(self._ending)
+
+    def _name(self, run: Run) -> str:
+        return run_names.run_name(run.name, self._tags, self._changes, self._new_data(run), self._earlier)
+
+    def _note(self, run: Run) -> str:
+        place = mlflow_run.experiment_id()
+        return run_note.note(place, self._tags, self._earlier, self._changes, self._new_data(run))
+
+    @property
+    def _changes(self) -> dict[str, tuple[str, str]]:
+        return run_names.parameter_changes(self._params, self._earlier)
+
+    def _new_data(self, run: Run) -> dict[str, int]:
+        return run_names.data_changes(run.root, self._tags, self._earlier)
 
 
 def _failures_told(root: Path) -> AbstractContextManager[None]:
@@ -92,7 +108,7 @@ def _failures_told(root: Path) -> AbstractContextManager[None]:
 
 
 def _check(run: Run) -> None:
-    allowed = [_FILE, *_CONTENT]
+    allowed = [mlflow_content.FILE, *mlflow_content.KINDS]
     problems = [
         f"catalog entry {name!r}, metadata mlflow: {kind!r} is unknown. Allowed: {', '.join(allowed)}"
         for name, file in run.files.items()
@@ -103,17 +119,8 @@ def _check(run: Run) -> None:
         raise ConfigurationError(problems)
 
 
-def _log_datasets(run: Run, catalog: Any) -> None:
-    written = {name: file for name, file in run.files.items() if name in run.written()}
-    for name, file in written.items():
-        kinds = [kind for kind in file.mlflow if kind != _FILE]
-        content = catalog.load(name) if kinds else None
-        for kind in kinds:
-            _CONTENT[kind](content)
-    mlflow_run.log_files(run.root / file.path for file in written.values() if _FILE in file.mlflow)
-
-
-def _end(root: Path, status: Ended, error: str) -> None:
-    with _failures_told(root):
-        mlflow_run.log_metrics({f"counters/{name}": float(value) for name, value in counters.counts().items()})
+def _end(run: Run, status: Ended, error: str) -> None:
+    details = {"seconds": dict(run.seconds), "counters": counters.counts()}
+    with _failures_told(run.root):
+        mlflow_run.log_text(json.dumps(details, indent=2), _DETAILS)
         mlflow_run.finish(status, error)

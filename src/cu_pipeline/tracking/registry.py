@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.paths import project_root
+from cu_pipeline.tracking import logged_models
 from cu_pipeline.tracking.mlflow_run import configure
 
 if TYPE_CHECKING:
@@ -65,12 +66,9 @@ def register(bundle_dir: Path, capability: str, version_tag: str, alias: str = C
     known = find(capability, version_tag)
     version = known.version if known else None
     if version is None:
-        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name, tags={_CAPABILITY: capability})
-        created = client.create_model_version(
-            name, source=f"runs:/{run}/{place}", run_id=run, tags={BUNDLE_VERSION: version_tag}
-        )
+        created = _create(client, name, capability, bundle_dir, version_tag)
         version = str(created.version)
     client.set_registered_model_alias(name, alias, version)
     return version
@@ -161,6 +159,20 @@ def _version(found: Any) -> ModelVersion:
     created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     version, tagged = str(found.version), found.tags.get(BUNDLE_VERSION, "")
     return ModelVersion(version, tagged, found.run_id or None, found.source, created)
+
+
+def _create(client: "MlflowClient", name: str, capability: str, bundle_dir: Path, version_tag: str) -> Any:
+    """Make the version of a bundle's LoggedModel; of one that no run logged, its files are stored with a run."""
+    tags = {BUNDLE_VERSION: version_tag}
+    model = logged_models.find(capability, version_tag)
+    if model is None:
+        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
+        return client.create_model_version(name, f"runs:/{run}/{place}", run, tags)
+    about = logged_models.in_words(model)
+    tags |= {key: f"{value:.4g}" for key, value in model.metrics.items() if key in logged_models.TOLD}
+    return client.create_model_version(
+        name, model.source, model.run_id, tags, description=about, model_id=model.model_id
+    )
 
 
 def _store(bundle_dir: Path, place: str) -> tuple[str, str]:

@@ -1,0 +1,73 @@
+"""What a run's page begins with: what differs from the run before, what came out, and where the data are."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from cu_pipeline.core.keys import tracking_key
+from cu_pipeline.tracking.run_metrics import Numbers
+from cu_pipeline.tracking.run_names import SNAPSHOT, Before
+
+NOTE: Final = "mlflow.note.content"
+"""MLflow's tag of a run's description, in Markdown."""
+
+_MOST: Final = 10
+_HEAD: Final = ("capability", "test accuracy", "95 % interval", "macro-F1", "best baseline", "gate")
+
+
+def note(
+    experiment_id: str,
+    tags: Mapping[str, str],
+    earlier: Before,
+    changes: Mapping[str, tuple[str, str]],
+    data: Mapping[str, int],
+) -> str:
+    """Tell what differs from the earlier run, and which version of the data a run has.
+
+    Args:
+        experiment_id: of both runs.
+        tags: of the run.
+        earlier: the run that it is compared with.
+        changes: parameters that differ: key -> value there and here.
+        data: rows that the data have more.
+    """
+    lines = []
+    if earlier.run_id:
+        link = f"[{earlier.name}](#/experiments/{experiment_id}/runs/{earlier.run_id})"
+        told = [f"`{key}` {there or 'not logged'} → {here or 'not logged'}" for key, (there, here) in changes.items()]
+        told = told[:_MOST] + ([f"{len(told) - _MOST} more parameters"] if len(told) > _MOST else [])
+        told += [f"{name} {number:+,}" for name, number in data.items() if number]
+        told += ["the data" if data and not any(data.values()) else ""]
+        words = "; ".join(filter(None, told)) or ("the same parameters and data" if earlier.params is not None else "")
+        lines.append(f"**Since {link}:** {words}" if words else f"**After** {link}")
+    if snapshot := tags.get(SNAPSHOT):
+        before = earlier.tags.get(SNAPSHOT)
+        command = f"kedro snapshots diff {before} {snapshot}" if before not in (None, snapshot) else "kedro snapshots"
+        lines.append(f"**Data:** version `{snapshot}`, see `{command}`")
+    return "\n\n".join(lines)
+
+
+def results(metrics: Numbers, gate: Mapping[str, Mapping[str, Any]], capabilities: Iterable[str]) -> str:
+    """Tell what each capability's model reaches, with the gate's reasons, as Markdown.
+
+    Args:
+        metrics: of the run.
+        gate: the `gate` dataset.
+        capabilities: that were measured.
+    """
+    rows = [_row(name, f"{tracking_key(name)}/test", metrics, gate.get(name, {})) for name in capabilities]
+    if not rows:
+        return ""
+    table = [" | ".join(row) for row in (_HEAD, ["---"] * len(_HEAD), *rows)]
+    reasons = [f"- **{name}**: {'; '.join(row['reasons'])}" for name, row in gate.items() if row.get("reasons")]
+    return "\n\n".join(filter(None, ["\n".join(f"| {line} |" for line in table), "\n".join(reasons)]))
+
+
+def _row(name: str, place: str, metrics: Numbers, decided: Mapping[str, Any]) -> list[str]:
+    low, high = _number(metrics, f"{place}/accuracy_low"), _number(metrics, f"{place}/accuracy_high")
+    gate = {"promote": "promoted", "keep": "kept back"}.get(decided.get("decision", ""), decided.get("decision", ""))
+    numbers = [_number(metrics, f"{place}/{metric}") for metric in ("accuracy", "macro_f1", "best_baseline")]
+    return [name, numbers[0], f"{low} – {high}" if low else "", numbers[1], numbers[2], gate]
+
+
+def _number(metrics: Numbers, name: str) -> str:
+    return f"{metrics[name]:.3f}" if name in metrics else ""
