@@ -35,9 +35,10 @@ class MlflowHooks:
         self._earlier = run_names.Before()
         self._params: dict[str, str] = {}
         self._tags: dict[str, str] = {}
+        self._logged: mlflow_content.Logged | None = None
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
+    def before_pipeline_run(self, catalog: Any) -> None:
         """Close the runs of processes that were killed, and start the MLflow run with its parameters.
 
         Raises:
@@ -46,6 +47,7 @@ class MlflowHooks:
             NoSpaceError: the disk is full.
         """
         run = self._state.run
+        self._logged = None
         if run is None:
             return
         _check(run)
@@ -60,27 +62,40 @@ class MlflowHooks:
             self._earlier = run_names.before(run.root)
             self._tags = tags | self._earlier.links()
             run.run_id = mlflow_run.start(run.root, self._name(run), self._tags)
-            self._ending = partial(_end, run)
+            self._logged = mlflow_content.Logged(run, catalog.load)
+            self._ending = partial(_end, self._logged)
             run.endings.append(self._ending)
             mlflow_run.log_params(self._params)
             mlflow_run.log_text(run_parameters.as_yaml(whole), "parameters.yml")
 
     @hook_impl
-    def after_pipeline_run(self, catalog: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log models and what was measured of them before later nodes register them.
+
+        Raises:
+            TrackingError: MLflow's server or database cannot be used.
+            NoSpaceError: the disk is full.
+        """
+        if self._state.run and self._logged:
+            with _failures_told(self._state.run.root):
+                mlflow_content.log_saved(self._logged, dataset_name, data)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
         """Log what came out.
 
         Raises:
             TrackingError: MLflow's server or database cannot be used.
             NoSpaceError: the disk is full.
         """
-        run = self._state.run
-        if run is None:
+        run, logged = self._state.run, self._logged
+        if run is None or logged is None:
             return
         with _failures_told(run.root):
             self._tags |= run.tags
-            mlflow_run.set_tags(run.tags | facts.end_facts())
+            mlflow_run.set_tags(_stored(run.tags) | facts.end_facts())
             mlflow_run.rename(self._name(run))
-            told = mlflow_content.log_content(run, catalog)
+            told = mlflow_content.log_content(logged)
             mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [told, self._note(run)]))})
             run.seconds["total"] = time.perf_counter() - run.started
             mlflow_run.log_metrics({"total/seconds": run.seconds["total"]})
@@ -108,7 +123,7 @@ def _failures_told(root: Path) -> AbstractContextManager[None]:
 
 
 def _check(run: Run) -> None:
-    allowed = [mlflow_content.FILE, *mlflow_content.KINDS]
+    allowed = mlflow_content.KINDS
     problems = [
         f"catalog entry {name!r}, metadata mlflow: {kind!r} is unknown. Allowed: {', '.join(allowed)}"
         for name, file in run.files.items()
@@ -119,8 +134,17 @@ def _check(run: Run) -> None:
         raise ConfigurationError(problems)
 
 
-def _end(run: Run, status: Ended, error: str) -> None:
+def _stored(tags: dict[str, str]) -> dict[str, str]:
+    """Name tags so that the UI shows those that people read: it hides what begins with `mlflow.`."""
+    return {
+        f"{mlflow_run.HIDDEN}{key}" if key.startswith(mlflow_run.DATA) else key: value for key, value in tags.items()
+    }
+
+
+def _end(logged: mlflow_content.Logged, status: Ended, error: str) -> None:
+    run = logged.run
     details = {"seconds": dict(run.seconds), "counters": counters.counts()}
     with _failures_told(run.root):
+        logged.capabilities.finish(status)
         mlflow_run.log_text(json.dumps(details, indent=2), _DETAILS)
         mlflow_run.finish(status, error)

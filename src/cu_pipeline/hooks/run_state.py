@@ -55,7 +55,7 @@ class Run:
 
         stages = {name: {node.name for node in one.nodes} for name, one in pipelines.items() if name != "__default__"}
         files = catalog_files(context.config_loader["catalog"])
-        return cls(context, pipeline, stages, files, "+".join(sorted(names or [])) or "lifecycle")
+        return cls(context, pipeline, stages, files, "+".join(names or []) or "lifecycle")
 
     @property
     def root(self) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cu_pipeline.core.paths import project_root
-from cu_pipeline.tracking.mlflow_run import EXPERIMENT, PARENT, configure
+from cu_pipeline.tracking.mlflow_run import EXPERIMENT, PARENT, Status, configure
 from cu_pipeline.tracking.run_metrics import Numbers
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ _BATCH: Final = 500
 
 
 class CapabilityRuns:
-    """Makes a capability's run inside the active one when something is logged of it first.
-
-    Used as a context manager; at its end the runs are ended.
-    """
+    """Makes a capability's run inside the active one when something is logged of it first."""
 
     def __init__(self) -> None:
         configure(project_root())
@@ -32,12 +29,10 @@ class CapabilityRuns:
         self._parent = active.info.run_id if active else ""
         self._runs: dict[str, str] = {}
 
-    def __enter__(self) -> "CapabilityRuns":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for run in self._runs.values():
-            self._client.set_terminated(run, "FAILED" if kind else "FINISHED")
+    def finish(self, status: Status) -> None:
+        """End the runs."""
+        while self._runs:
+            self._client.set_terminated(self._runs.popitem()[1], status)
 
     def of(self, capability: str) -> str:
         """The id of a capability's run."""

@@ -23,7 +23,10 @@ PIPELINE: Final = "pipeline"
 """The tag of a run of pipelines, with their names."""
 
 DATA: Final = "dvc."
-"""What stands before the path of a file or folder in the tag that has DVC's hash of it."""
+"""What stands before the path of a file or folder in the tag that has DVC's hash of it, after `HIDDEN`."""
+
+HIDDEN: Final = "mlflow."
+"""What tags begin with that MLflow's UI does not show."""
 
 PARENT: Final = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""

@@ -32,6 +32,7 @@ _WORDS: Final = ("description", "class_descriptions")
 """Parameters of a capability that are for people and prompts; too long to be compared."""
 
 _NONE: Final = "none"
+_DEFAULTS: Final = "defaults"
 
 
 def compared(parameters: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
@@ -72,11 +73,13 @@ def _in_use(name: str, group: Any) -> Any:
 def written(value: Any) -> str:
     """Write a value as one reads it; what means the same is written alike.
 
-    >>> [written(value) for value in (31, 31.0, "sample", ["sample"], [10.0, 0.5], True, None, [])]
-    ['31', '31', 'sample', 'sample', '10, 0.5', 'true', 'none', 'none']
+    >>> [written(value) for value in (31, 31.0, "sample", ["sample"], [10.0, 0.5], True, None, [], {})]
+    ['31', '31', 'sample', 'sample', '10, 0.5', 'true', 'none', 'none', 'defaults']
     """
-    if value is None or (isinstance(value, Mapping | Sequence) and not isinstance(value, str) and not value):
+    if value is None or value == []:
         return _NONE
+    if value == {}:
+        return _DEFAULTS
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
