@@ -35,6 +35,7 @@ def ui(metadata: Any, /, *, port: int) -> None:
         server = uri.rstrip("/") if served else f"http://{_HOST}:{port}"
         click.echo(f"Runs: {run_table.address(server)}")
         if not served:
+            click.echo("MLflow answers there in a few seconds. Ctrl+C ends it.")
             _serve(uri, port)
 
 
@@ -48,5 +49,7 @@ def _serve(uri: str, port: int) -> None:
     from mlflow.cli import cli
 
     os.environ.setdefault(_JOBS, "false")
-    arguments = ["ui", "--host", _HOST, "--port", str(port), "--workers", "1", "--backend-store-uri", uri]
-    cli.main(arguments, standalone_mode=False)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # those of its libraries about each other
+    place = ["--host", _HOST, "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", uri, "--registry-store-uri", uri]
+    cli.main(["ui", *place, *stores, "--uvicorn-opts", "--log-level warning"], standalone_mode=False)

@@ -98,7 +98,7 @@ class MlflowHooks:
             told = mlflow_content.log_content(logged)
             mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [told, self._note(run)]))})
             run.seconds["total"] = time.perf_counter() - run.started
-            mlflow_run.log_metrics({"total/seconds": run.seconds["total"]})
+            mlflow_run.log_metrics({"total/seconds": round(run.seconds["total"], 1)})
             run_table.publish()
         self._ending("FINISHED", "")
         run.endings.remove(self._ending)

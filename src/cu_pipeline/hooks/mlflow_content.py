@@ -42,8 +42,8 @@ class Logged:
     measured: tuple[str, ...] = ()
 
     def add(self, metrics: run_metrics.Numbers) -> None:
-        """Log metrics of the whole run."""
-        mlflow_run.log_metrics(metrics)
+        """Log metrics of the whole run, rounded."""
+        mlflow_run.log_metrics(run_metrics.shown(metrics))
         self.metrics |= metrics
 
     @cached_property

@@ -15,6 +15,9 @@ Numbers = dict[str, float]
 _MAIN: Final = ("accuracy", "macro_f1", "ece", "log_loss")
 """Metrics of the test split that each run shows."""
 
+_DECIMALS: Final = 4
+"""Of what a run shows: its table writes all digits. Models and `metrics.json` have them."""
+
 _BESIDE: Final = ("train", "validation", "cross_fitted")
 
 
@@ -105,6 +108,15 @@ def drift_metrics(found: Mapping[str, Any]) -> Numbers:
 def money_metrics(found: Mapping[str, Any]) -> Numbers:
     """Name what all labels of the data have cost, from the `label_summary` dataset."""
     return _numbers({"total/usd": found["money"]["total"]["usd"]})
+
+
+def shown(numbers: Numbers) -> Numbers:
+    """Round numbers for the table of runs.
+
+    >>> shown({"topic/test/accuracy": 0.8163265306122449})
+    {'topic/test/accuracy': 0.8163}
+    """
+    return {name: round(value, _DECIMALS) for name, value in numbers.items()}
 
 
 def _interval(name: str, ends: Any) -> Numbers:

@@ -136,8 +136,8 @@ def run_name(
     >>> old = Before(8, "id", "7 seed 3", {}, {"git.commit": "abc"})
     >>> run_name("lifecycle", {}, {"train.linear.strengths": ("1", "10")}, {"clips": 120, "labels": 0}, old)
     '8 linear strengths 10, clips +120'
-    >>> run_name("evaluate+train", {"git.commit": "abc"}, {}, {}, old)
-    '8 evaluate+train: unchanged'
+    >>> run_name("train+evaluate", {"git.commit": "abc"}, {}, {}, old)
+    '8 unchanged (train+evaluate)'
     """
     parts = [_changed(key, *values) for key, values in changes.items() if values[1]]
     parts += [f"{name} {number:+,}" for name, number in data.items() if number]
@@ -150,8 +150,8 @@ def run_name(
     if len(parts) > _MOST:
         parts = [*parts[:_MOST], f"{len(parts) - _MOST} more"]
     text = ", ".join(parts)
-    which = "" if pipelines == WHOLE else pipelines if not text else f"{pipelines}: "
-    return f"{old.number} {which}{text}".strip()[:_LONGEST]
+    which = "" if pipelines == WHOLE else f"({pipelines})"
+    return " ".join(filter(None, [str(old.number), text, which]))
 
 
 def _rest(tags: Mapping[str, str], old: Before) -> str:

@@ -17,8 +17,9 @@ _TOTALS: Final = ("total/usd", "total/seconds")
 _WANTED: Final = ("test/accuracy", "gate/promoted", "test/macro_f1", "test/ece")
 """Of each capability, the most wanted first: what does not fit is left out."""
 
-_RUN_WIDTH: Final = 300
-_WIDTH: Final = 150
+_RUN_WIDTH: Final = 360
+_WIDTH: Final = 145
+_RUN_NAME: Final = "attributes.`Run Name`"
 _RECENT: Final = 20
 _FIXED: Final = {
     "mlflow.experimentKind": "custom_model_development",  # else the UI opens its pages for language models
@@ -73,8 +74,8 @@ def view(chosen: Sequence[str]) -> str:
     ids = [f"metrics.`{name}`" for name in chosen]
     state: dict[str, Any] = {
         "selectedColumns": ids,
-        "columnOrder": ids,
-        "columnWidths": {"tags.`mlflow.runName`": _RUN_WIDTH} | dict.fromkeys(ids, _WIDTH),
+        "columnOrder": [_RUN_NAME, "runDateAndNestInfo", *ids],
+        "columnWidths": {_RUN_NAME: _RUN_WIDTH} | dict.fromkeys(ids, _WIDTH),
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
     }
