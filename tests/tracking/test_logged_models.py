@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,8 +75,11 @@ def test_two_capabilities_whose_names_are_written_alike_have_their_own_models(bu
     assert logged_models.find("a-b", "ccc").model_id == dashed
 
 
-def test_on_a_server_a_bundle_that_is_stored_is_not_sent_again(tmp_path, monkeypatch, bundle: Path) -> None:
+def test_on_a_server_a_bundle_that_is_stored_is_not_sent_again(
+    tmp_path, monkeypatch, tracking_database: Path, bundle: Path
+) -> None:
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    shutil.copy(tracking_database, tmp_path / "server.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'server.db'}")
     sent = []
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'server.db'}")
