@@ -50,8 +50,12 @@ def test_the_fit_and_what_it_taught_are_drawn_where_they_are_known():
 
 def test_how_wrong_the_surest_answers_are_is_drawn_of_the_trained_model():
     points = [{"coverage": 0.5, "risk": 0.0, "threshold": 0.9}, {"coverage": 1.0, "risk": 0.2, "threshold": 0.0}]
-    found = {"topic": SINGLE | {"challenger": {"selective": points}}}
-    assert "topic/risk_coverage.png" in dict(metrics_pictures(found))
+    trained = SINGLE | {"selective": points, "confusion": [[6, 0], [0, 4]]}
+    beside = dict(metrics_pictures({"topic": SINGLE | {"challenger": trained}}))
+    alone = dict(metrics_pictures({"topic": trained}))
+    assert "topic/risk_coverage.png" in beside
+    assert beside["topic/confusion.png"] == alone["topic/confusion.png"]
+    assert beside["topic/accuracy.png"] != alone["topic/accuracy.png"]
 
 
 def test_importing_draws_nothing():

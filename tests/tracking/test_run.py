@@ -52,7 +52,8 @@ def first_run(shell: Shell) -> subprocess.CompletedProcess[str]:
 def last_run(project: Path) -> dict[str, dict[str, str]]:
     with sqlite3.connect(project / "mlruns" / "mlflow.db") as database:
         run_id, status, name = database.execute(
-            "select run_uuid, status, name from runs order by start_time desc limit 1"
+            "select run_uuid, status, name from runs natural join tags where key = 'pipeline' "
+            "order by start_time desc limit 1"
         ).fetchone()
         tables = {
             table: dict(database.execute(f"select key, value from {table} where run_uuid = ?", (run_id,)))

@@ -96,7 +96,7 @@ class MlflowHooks:
             mlflow_run.set_tags(_stored(run.tags) | facts.end_facts())
             mlflow_run.rename(self._name(run))
             told = mlflow_content.log_content(logged)
-            mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [told, self._note(run)]))})
+            mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [self._note(run), told]))})
             run.seconds["total"] = time.perf_counter() - run.started
             mlflow_run.log_metrics({"total/seconds": round(run.seconds["total"], 1)})
             run_table.publish()

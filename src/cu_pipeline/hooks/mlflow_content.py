@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cu_pipeline.core.keys import file_key, tracking_key
 from cu_pipeline.hooks.run_state import Run
 from cu_pipeline.reports import run_pictures
-from cu_pipeline.tracking import logged_datasets, logged_models, mlflow_run, run_metrics, run_note
+from cu_pipeline.tracking import logged_datasets, logged_models, mlflow_run, registry, run_metrics, run_note
 from cu_pipeline.tracking.capability_runs import CapabilityRuns
 from cu_pipeline.tracking.dvc_lock import dvc_md5
 
@@ -28,6 +28,7 @@ class Logged:
         load: dataset -> its content.
         capabilities: its runs for each capability.
         models: capability -> id of the model that the run trained.
+        versions: capability -> version of the bundle that was measured, and its model's id.
         metrics: of the run.
         gate: the `gate` dataset.
         measured: the capabilities that were measured.
@@ -37,6 +38,7 @@ class Logged:
     load: Callable[[str], Any]
     capabilities: CapabilityRuns = field(default_factory=CapabilityRuns)
     models: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, tuple[str, str]] = field(default_factory=dict)
     metrics: run_metrics.Numbers = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
     measured: tuple[str, ...] = ()
@@ -77,14 +79,16 @@ def _metrics(log: Logged, _: str, report: Any) -> None:
     log.add(run_metrics.main_metrics(report))
     log.measured = tuple(capability for capability, found in report.items() if "test" in found)
     for capability, found in report.items():
-        model = log.models.get(capability) or _earlier_model(capability, found)
+        version = found.get("challenger", found).get("model_version", "")
+        model = log.models.get(capability) or _earlier_model(capability, version)
+        if model:
+            log.versions[capability] = version, model
         for split, numbers in run_metrics.model_metrics(found).items():
             log.capabilities.log(capability, numbers, model, log.datasets.get(split))
 
 
-def _earlier_model(capability: str, found: Mapping[str, Any]) -> str | None:
+def _earlier_model(capability: str, version: str) -> str | None:
     """Find the model that was measured where an earlier run trained it."""
-    version = found.get("challenger", found).get("model_version", "")
     model = logged_models.find(capability, version) if version else None
     return model.model_id if model else None
 
@@ -160,6 +164,10 @@ def log_content(log: Logged) -> str:
             standing = kind in _STANDING and log.measured and (run.root / file.path).is_file()
             if kind in file.mlflow and (name in written or standing):
                 tell(log, name, log.load(name))
+    for capability, (version, model_id) in log.versions.items():
+        registry.describe(capability, version)
+        if known := registry.find(capability, version):
+            logged_models.name_version(model_id, registry.model_name(capability), known.version)
     logged = (run.root / file.path for name, file in run.files.items() if name in written and FILE in file.mlflow)
     mlflow_run.log_files(logged)
     return run_note.results(log.metrics, log.gate, log.measured)

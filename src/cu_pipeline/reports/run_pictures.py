@@ -18,10 +18,20 @@ Pictures = Iterator[tuple[str, bytes]]
 def metrics_pictures(metrics: Mapping[str, Mapping[str, Any]]) -> Pictures:
     """Draw what the `metrics` dataset has of each capability's model: scores, confusion, calibration, selectivity."""
     for capability, found in metrics.items():
-        figures = model_figures(found)
-        if points := found.get("challenger", found).get("selective"):
+        trained = _of_trained(found)
+        figures = model_figures(trained)
+        if points := trained.get("selective"):
             figures["risk_coverage"] = risk_figure(points)
         yield from _named(capability, figures)
+
+
+def _of_trained(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put the model that the run trained in the place of the served one, which then stands beside, before baselines."""
+    if "challenger" not in found:
+        return found
+    beside = {"served_model": found["test"]} if "test" in found else {}
+    shown = {"served": False, "baselines": beside | found.get("baselines", {})}
+    return {key: value for key, value in found.items() if key != "challenger"} | found["challenger"] | shown
 
 
 def training_pictures(history: Mapping[str, Sequence[Mapping[str, float]]]) -> Pictures:

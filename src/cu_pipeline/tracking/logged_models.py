@@ -1,6 +1,7 @@
 """MLflow's LoggedModels: each bundle of each run, with its files and what was measured of it, promoted or not."""
 
 import filecmp
+import json
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,8 +23,11 @@ FAMILY: Final = "family"
 _FILES: Final = "files_of"
 """Tag of a model whose files are those of another, which a server keeps: the other's id."""
 
-TOLD: Final = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "ece", "log_loss", "n")
+TOLD: Final = ("accuracy", "macro_f1", "ece", "log_loss")
 """The metrics that a registered version is tagged with: of the test split."""
+
+_VERSIONS: Final = "mlflow.modelVersions"
+"""MLflow's tag of the registered versions that a model is."""
 
 _PAGE: Final = 100
 
@@ -101,6 +105,18 @@ def all_of(capability: str) -> list[LoggedModel]:
     """List the models of a capability, the newest first."""
     client = _client()
     return [_read(client, found) for found in _ready(client, f"name = '{model_key(capability)}'", capability)]
+
+
+def name_version(model_id: str, registered: str, version: str) -> None:
+    """Let MLflow's UI show beside a model the version of the registry that it is.
+
+    Args:
+        model_id: of the model.
+        registered: name of the registered model.
+        version: its number.
+    """
+    text = json.dumps([{"name": registered, "version": version}])
+    _client().set_logged_model_tags(model_id, {_VERSIONS: text})
 
 
 def in_words(model: LoggedModel) -> str:

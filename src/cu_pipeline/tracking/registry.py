@@ -161,18 +161,25 @@ def _version(found: Any) -> ModelVersion:
     return ModelVersion(version, tagged, found.run_id or None, found.source, created)
 
 
+def describe(capability: str, bundle_version: str) -> None:
+    """Write on a bundle's version what its LoggedModel tells by now; without effect where one of them is missing."""
+    known, model = find(capability, bundle_version), logged_models.find(capability, bundle_version)
+    if known is None or model is None:
+        return
+    client, name = _client(), model_name(capability)
+    for metric in logged_models.TOLD:
+        if metric in model.metrics:
+            client.set_model_version_tag(name, known.version, metric, f"{model.metrics[metric]:.4g}")
+    client.update_model_version(name, known.version, logged_models.in_words(model))
+
+
 def _create(client: "MlflowClient", name: str, capability: str, bundle_dir: Path, version_tag: str) -> Any:
     """Make the version of a bundle's LoggedModel; of one that no run logged, its files are stored with a run."""
-    tags = {BUNDLE_VERSION: version_tag}
-    model = logged_models.find(capability, version_tag)
-    if model is None:
-        run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
-        return client.create_model_version(name, f"runs:/{run}/{place}", run, tags)
-    about = logged_models.in_words(model)
-    tags |= {key: f"{value:.4g}" for key, value in model.metrics.items() if key in logged_models.TOLD}
-    return client.create_model_version(
-        name, model.source, model.run_id, tags, description=about, model_id=model.model_id
-    )
+    tags, model = {BUNDLE_VERSION: version_tag}, logged_models.find(capability, version_tag)
+    if model is not None:
+        return client.create_model_version(name, model.source, model.run_id, tags)
+    run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
+    return client.create_model_version(name, f"runs:/{run}/{place}", run, tags)
 
 
 def _store(bundle_dir: Path, place: str) -> tuple[str, str]:

@@ -11,7 +11,8 @@ NOTE: Final = "mlflow.note.content"
 """MLflow's tag of a run's description, in Markdown."""
 
 _MOST: Final = 10
-_HEAD: Final = ("capability", "test accuracy", "95 % interval", "macro-F1", "best baseline", "gate")
+_TOLD: Final = {"accuracy": "test accuracy", "macro_f1": "macro-F1", "best_baseline": "best baseline's accuracy"}
+"""Metrics of the test split -> their words."""
 
 
 def note(
@@ -47,27 +48,24 @@ def note(
 
 
 def results(metrics: Numbers, gate: Mapping[str, Mapping[str, Any]], capabilities: Iterable[str]) -> str:
-    """Tell what each capability's model reaches, with the gate's reasons, as Markdown.
+    """Tell what each capability's model reaches, and what the gate decided, as Markdown.
 
     Args:
         metrics: of the run.
         gate: the `gate` dataset.
         capabilities: that were measured.
     """
-    rows = [_row(name, f"{tracking_key(name)}/test", metrics, gate.get(name, {})) for name in capabilities]
-    if not rows:
-        return ""
-    table = [" | ".join(row) for row in (_HEAD, ["---"] * len(_HEAD), *rows)]
-    reasons = [f"- **{name}**: {'; '.join(row['reasons'])}" for name, row in gate.items() if row.get("reasons")]
-    return "\n\n".join(filter(None, ["\n".join(f"| {line} |" for line in table), "\n".join(reasons)]))
+    return "\n".join(f"- **{name}**: {_result(name, metrics, gate.get(name))}" for name in capabilities)
 
 
-def _row(name: str, place: str, metrics: Numbers, decided: Mapping[str, Any]) -> list[str]:
-    low, high = _number(metrics, f"{place}/accuracy_low"), _number(metrics, f"{place}/accuracy_high")
-    gate = {"promote": "promoted", "keep": "kept back"}.get(decided.get("decision", ""), decided.get("decision", ""))
-    numbers = [_number(metrics, f"{place}/{metric}") for metric in ("accuracy", "macro_f1", "best_baseline")]
-    return [name, numbers[0], f"{low} – {high}" if low else "", numbers[1], numbers[2], gate]
-
-
-def _number(metrics: Numbers, name: str) -> str:
-    return f"{metrics[name]:.3f}" if name in metrics else ""
+def _result(name: str, metrics: Numbers, decided: Mapping[str, Any] | None) -> str:
+    place = f"{tracking_key(name)}/test"
+    numbers = {metric: metrics.get(f"{place}/{metric}") for metric in _TOLD}
+    parts = [f"{words} {numbers[metric]:.3f}" for metric, words in _TOLD.items() if numbers[metric] is not None]
+    low, high = (metrics.get(f"{place}/accuracy_{end}") for end in ("low", "high"))
+    if parts and low is not None:
+        parts[0] += f" ({low:.3f} – {high:.3f})"
+    if decided:
+        word = "promoted" if decided["decision"] == "promote" else "not promoted"
+        parts.append(": ".join([word, "; ".join(decided["reasons"])]))
+    return ", ".join(parts)
