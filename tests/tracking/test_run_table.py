@@ -28,9 +28,9 @@ def test_the_experiment_keeps_the_view_and_the_address_names_it(tracked_root: Pa
     mlflow_run.finish("FINISHED")
     client = MlflowClient()
     experiment = client.get_experiment_by_name(mlflow_run.EXPERIMENT)
-    assert json.loads(experiment.tags["mlflow.sharedViewState.runs"])["selectedColumns"] == [
-        "metrics.`topic/test/accuracy`"
-    ]
+    kept = json.loads(experiment.tags["mlflow.sharedViewState.runs"])
+    assert kept["selectedColumns"] == ["metrics.`topic/test/accuracy`"]
+    assert [chart["metricKey"] for chart in kept["compareRunCharts"]] == ["topic/test/accuracy"]
     assert run_table.address("http://x").endswith("viewStateShareKey=runs")
     client.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", "ours")
     run_table.publish()

@@ -1,4 +1,4 @@
-"""The table of runs that MLflow's UI opens with: its columns, which the experiment keeps, and its address.
+"""The table of runs that MLflow's UI opens with: its columns and charts, which the experiment keeps, and its address.
 
 MLflow keeps a view that somebody shares as a tag of the experiment, whose key stands in the address. The UI reads the
 tag as JSON (https://github.com/mlflow/mlflow, `useSharedExperimentViewState`).
@@ -19,6 +19,7 @@ _WANTED: Final = ("test/accuracy", "gate/promoted", "test/macro_f1", "test/ece")
 
 _RUN_WIDTH: Final = 360
 _WIDTH: Final = 145
+_MAIN: Final = "main"
 _RUN_NAME: Final = "attributes.`Run Name`"
 _RECENT: Final = 20
 _FIXED: Final = {
@@ -66,7 +67,7 @@ def columns(metrics: Iterable[str]) -> list[str]:
 
 
 def view(chosen: Sequence[str]) -> str:
-    """Write the table's state as the UI keeps it: JSON.
+    """Write the state of the table, and of its view as charts, as the UI keeps it: JSON.
 
     Args:
         chosen: metrics, in the order of their columns.
@@ -78,8 +79,17 @@ def view(chosen: Sequence[str]) -> str:
         "columnWidths": {_RUN_NAME: _RUN_WIDTH} | dict.fromkeys(ids, _WIDTH),
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
+        "compareRunSections": [{"uuid": _MAIN, "name": _MAIN, "display": True, "isReordered": False}],
+        "compareRunCharts": [_bars(name) for name in chosen],
+        "isAccordionReordered": True,  # else the UI sorts sections by the alphabet: counters of earlier versions first
     }
     return json.dumps(state)
+
+
+def _bars(metric: str) -> dict[str, Any]:
+    """Write a chart of the main section, a bar for each run."""
+    fixed = {"type": "BAR", "metricSectionId": _MAIN, "deleted": False, "isGenerated": True, "runsCountToCompare": 10}
+    return fixed | {"uuid": metric, "metricKey": metric, "displayName": metric}
 
 
 def address(server: str) -> str:
