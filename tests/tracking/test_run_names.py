@@ -6,6 +6,7 @@ import pytest
 from cu_pipeline.tracking import mlflow_run
 from cu_pipeline.tracking.run_names import Before, before, data_changes, parameter_changes, run_name
 from cu_pipeline.tracking.run_note import note, results
+from cu_pipeline.tracking.run_parameters import FILE, as_yaml
 from cu_pipeline.tracking.snapshots import FILE_NAME, Snapshot
 
 OLD = Before(8, "abc", "7 first run", {"train.family": "linear", "seed": "1"}, {"git.commit": "c1", "snapshot": "s1"})
@@ -53,10 +54,10 @@ def test_runs_are_numbered_and_compared_with_the_last_that_ended_well(tracked_ro
         earlier = before(tracked_root)
         called = run_name("lifecycle", {}, {}, {}, earlier)
         mlflow_run.start(tracked_root, called, {mlflow_run.PIPELINE: "lifecycle"} | earlier.links())
-        mlflow_run.log_params({"seed": seed})
+        mlflow_run.log_text(as_yaml({"seed": int(seed), "report": {"title": "Clips"}}), FILE)
         mlflow_run.finish(status)
     third = before(tracked_root)
-    assert (third.number, third.name, third.params) == (3, "1 first run", {"seed": "1"})
+    assert (third.number, third.name, third.params) == (3, "1 first run", {"seed": "1", "report.title": "Clips"})
 
 
 def test_what_an_earlier_version_of_the_package_logged_is_not_compared(tracked_root: Path):

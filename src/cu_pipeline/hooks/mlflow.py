@@ -55,8 +55,10 @@ class MlflowHooks:
         tags |= {mlflow_run.PIPELINE: run.name, "env": str(run.context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
-        whole, loader = run.context.params, run.context.config_loader
-        self._params = run_parameters.compared(loader["parameters"], loader.base_parameters())
+        loader = run.context.config_loader
+        whole, base = loader["parameters"], loader.base_parameters()
+        text = run_parameters.as_yaml(whole)
+        self._params = run_parameters.everything(text)
         with _failures_told(run.root):
             close_abandoned(run.root)
             self._earlier = run_names.before(run.root)
@@ -65,8 +67,9 @@ class MlflowHooks:
             self._logged = mlflow_content.Logged(run, catalog.load)
             self._ending = partial(_end, self._logged)
             run.endings.append(self._ending)
-            mlflow_run.log_params(self._params)
-            mlflow_run.log_text(run_parameters.as_yaml(whole), "parameters.yml")
+            changed = {key: here for key, (_, here) in self._changes.items() if here}
+            mlflow_run.log_params(run_parameters.compared(whole, base) | changed)
+            mlflow_run.log_text(text, run_parameters.FILE)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import yaml
+
 from cu_pipeline.core.errors import SnapshotError
 from cu_pipeline.tracking import snapshots
 from cu_pipeline.tracking.abandoned_runs import owner_tags
 from cu_pipeline.tracking.mlflow_run import PIPELINE, configure, search, tracks_locally
+from cu_pipeline.tracking.run_parameters import FILE, everything
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,8 +43,7 @@ class Before:
         number: of the new run.
         run_id: of the earlier one; "": there is none.
         name: of the earlier one.
-        params: that the earlier one logged, written as a new run's are; None: an earlier version of this package did,
-            and wrote them in another way.
+        params: all parameters of the earlier one, as text; None: it did not leave them.
         tags: of the earlier one.
     """
 
@@ -69,8 +71,20 @@ def before(root: Path) -> Before:
     good = _last(client, f"{own} and attributes.status = 'FINISHED'")
     if good is None:
         return Before(number + 1)
-    params = good.data.params if NUMBER in good.data.tags else None
-    return Before(number + 1, good.info.run_id, str(good.info.run_name), params, good.data.tags)
+    return Before(number + 1, good.info.run_id, str(good.info.run_name), _parameters(good), good.data.tags)
+
+
+def _parameters(run: "Run") -> dict[str, str] | None:
+    """Read what a run left of its parameters; None of one of an earlier version, or whose artifacts are gone."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if NUMBER not in run.data.tags:
+        return None
+    try:
+        return everything(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{FILE}"))
+    except (MlflowException, OSError, ValueError, yaml.YAMLError):
+        return None
 
 
 def _own(root: Path) -> str:
@@ -87,9 +101,9 @@ def _last(client: "MlflowClient", condition: str) -> "Run | None":
 
 
 def parameter_changes(params: Mapping[str, str], earlier: Before) -> dict[str, tuple[str, str]]:
-    """List the parameters that differ from the earlier run's: key -> value there and here, "" where it was not logged.
+    """List the parameters that differ from the earlier run's: key -> value there and here, "" where there is none.
 
-    A family that is chosen brings its parameters with it, so it comes first and stands for those that only one run has.
+    Those that both have come first.
     """
     if earlier.params is None:
         return {}

@@ -34,7 +34,7 @@ def note(
     lines = []
     if earlier.run_id:
         link = f"[{earlier.name}](#/experiments/{experiment_id}/runs/{earlier.run_id})"
-        told = [f"`{key}` {there or 'not logged'} → {here or 'not logged'}" for key, (there, here) in changes.items()]
+        told = [f"`{key}` {there or 'absent'} → {here or 'absent'}" for key, (there, here) in changes.items()]
         told = told[:_MOST] + ([f"{len(told) - _MOST} more parameters"] if len(told) > _MOST else [])
         told += [f"{name} {number:+,}" for name, number in data.items() if number]
         told += ["the data" if data and not any(data.values()) else ""]

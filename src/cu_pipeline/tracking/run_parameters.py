@@ -10,6 +10,9 @@ from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking.parameter_trees import difference
 
+FILE: Final = "parameters.yml"
+"""Name of the artifact with all parameters of a run."""
+
 COMPARED: Final = (
     "capabilities",
     "collect.manifest",
@@ -91,8 +94,13 @@ def written(value: Any) -> str:
     return hide_passwords(str(value))
 
 
+def everything(text: str) -> dict[str, str]:
+    """List all parameters that `as_yaml` wrote, as `compared` writes them."""
+    return {key: written(value) for key, value in flatten(yaml.safe_load(text)).items()}
+
+
 def as_yaml(parameters: Mapping[str, Any]) -> str:
-    """Write all parameters as the nodes get them, as YAML; passwords in addresses are left out."""
+    """Write all parameters as YAML; passwords in addresses are left out."""
     return hide_passwords(yaml.safe_dump(_plain(parameters), sort_keys=True, allow_unicode=True))
 
 
