@@ -20,6 +20,7 @@ def name(params: dict[str, str], *, data: dict[str, int] | None = None, commit: 
     ("params", "data", "commit", "expected"),
     [
         ({"train.family": "linear", "seed": "2"}, {}, "c1", "8 seed 2"),
+        ({"a.note": "x", "train.family": "linear", "seed": "2"}, {}, "c1", "8 seed 2, a note x"),
         ({"train.family": "linear", "seed": "1"}, {"clips": 1200, "labels": -3}, "c1", "8 clips +1,200, labels -3"),
         ({"train.family": "linear", "seed": "1"}, {"clips": 0, "labels": 0}, "c1", "8 other data"),
         ({"train.family": "linear", "seed": "1"}, {}, "c2", "8 code c2"),

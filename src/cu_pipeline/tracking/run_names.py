@@ -11,7 +11,7 @@ from cu_pipeline.core.errors import SnapshotError
 from cu_pipeline.tracking import snapshots
 from cu_pipeline.tracking.abandoned_runs import owner_tags
 from cu_pipeline.tracking.mlflow_run import PIPELINE, configure, search, tracks_locally
-from cu_pipeline.tracking.run_parameters import FILE, everything
+from cu_pipeline.tracking.run_parameters import FILE, everything, is_compared
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -103,12 +103,12 @@ def _last(client: "MlflowClient", condition: str) -> "Run | None":
 def parameter_changes(params: Mapping[str, str], earlier: Before) -> dict[str, tuple[str, str]]:
     """List the parameters that differ from the earlier run's: key -> value there and here, "" where there is none.
 
-    Those that both have come first.
+    Those that both have come first, and of these those that decide what a model is.
     """
     if earlier.params is None:
         return {}
     there = earlier.params
-    keys = sorted({*params, *there}, key=lambda key: (not (key in params and key in there), key))
+    keys = sorted({*params, *there}, key=lambda key: (not (key in params and key in there), not is_compared(key), key))
     return {key: (there.get(key, ""), params.get(key, "")) for key in keys if there.get(key) != params.get(key)}
 
 

@@ -54,11 +54,12 @@ def compared(parameters: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
     return {
         key: written(value)
         for key, value in flatten(shown).items()
-        if key in edited or (_is_compared(key) and key.rpartition(".")[2] not in _WORDS)
+        if key in edited or (is_compared(key) and key.rpartition(".")[2] not in _WORDS)
     }
 
 
-def _is_compared(key: str) -> bool:
+def is_compared(key: str) -> bool:
+    """Whether a parameter is one of those that decide what a model is, or whether it is promoted."""
     return any(key == group or key.startswith(f"{group}.") for group in COMPARED)
 
 
