@@ -71,8 +71,9 @@ def test_what_an_earlier_version_of_the_package_logged_is_not_compared(tracked_r
 
 
 def test_the_page_of_a_run_tells_what_differs_and_where_the_data_are():
-    text = note("1", {"snapshot": "s2"}, OLD, {"seed": ("1", "2")}, {"clips": 120, "labels": 0})
-    assert "**Since [7 first run](#/experiments/1/runs/abc):** `seed` 1 → 2; clips +120" in text
+    tags = {"snapshot": "s2", "git.commit": "c2"}
+    text = note("1", tags, OLD, {"seed": ("1", "2")}, {"clips": 120, "labels": 0})
+    assert "**Since [7 first run](#/experiments/1/runs/abc):** `seed` 1 → 2; clips +120; code `c2`\n" in text
     assert "`kedro snapshots diff s1 s2`" in text
     assert note("1", {}, Before(), {}, {}) == ""
 

@@ -32,7 +32,8 @@ WHOLE: Final = "lifecycle"
 _MOST: Final = 2
 _LONGEST: Final = 60
 _COUNTED: Final = ("clips", "labels")
-_COMMIT: Final = "git.commit"
+COMMIT: Final = "git.commit"
+"""Tag of a run of pipelines: the commit of its code."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ def _rest(tags: Mapping[str, str], old: Before) -> str:
     """Say what a run is in which neither parameters nor data differ."""
     if not old.run_id:
         return "first run"
-    commit = tags.get(_COMMIT, "")
-    if commit and commit != old.tags.get(_COMMIT):
+    commit = tags.get(COMMIT, "")
+    if commit and commit != old.tags.get(COMMIT):
         return f"code {commit[:7]}"
     return "unchanged" if old.params is not None else ""
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking.run_metrics import Numbers
-from cu_pipeline.tracking.run_names import SNAPSHOT, Before
+from cu_pipeline.tracking.run_names import COMMIT, SNAPSHOT, Before
 
 NOTE: Final = "mlflow.note.content"
 """MLflow's tag of a run's description, in Markdown."""
@@ -38,7 +38,11 @@ def note(
         told = told[:_MOST] + ([f"{len(told) - _MOST} more parameters"] if len(told) > _MOST else [])
         told += [f"{name} {number:+,}" for name, number in data.items() if number]
         told += ["the data" if data and not any(data.values()) else ""]
-        words = "; ".join(filter(None, told)) or ("the same parameters and data" if earlier.params is not None else "")
+        commit = tags.get(COMMIT, "")
+        told += [f"code `{commit[:7]}`" if commit != earlier.tags.get(COMMIT) else ""]
+        words = "; ".join(filter(None, told)) or (
+            "the same parameters, data and code" if earlier.params is not None else ""
+        )
         lines.append(f"**Since {link}:** {words}" if words else f"**After** {link}")
     if snapshot := tags.get(SNAPSHOT):
         before = earlier.tags.get(SNAPSHOT)
