@@ -73,9 +73,7 @@ lint: $(VENV)/.installed-dev ## check style, types, import rules and the pipelin
 
 ui: $(VENV)/.installed ## compare the runs in MLflow on http://127.0.0.1:5000 [UI_PORT=5000]
 	$(call port_free,$(UI_PORT),UI_PORT)
-	@mkdir -p mlruns
-	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(UI_PORT) --workers 1 \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlruns/mlflow.db}"
+	@$(BIN)/kedro ui --port $(UI_PORT)
 
 serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
 	$(call port_free,$(PORT),PORT)

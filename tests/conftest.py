@@ -88,11 +88,23 @@ def new_project(project_environment: dict[str, str]) -> Callable[[Path], Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give MLflow's database without any run: to copy it takes no time, and to make it takes seconds."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("database")
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder)).engine.dispose()
+    return folder / "mlflow.db"
+
+
 @pytest.fixture(scope="module")
-def tracked_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tracked_root(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Iterator[Path]:
     """Give a project's folder with a tracking database of its own, which a module's tests share."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("tracked")
+        (folder / "mlruns").mkdir()
+        shutil.copy(tracking_database, folder / "mlruns")
         patch.setenv(ROOT_VARIABLE, str(folder))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield folder

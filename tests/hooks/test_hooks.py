@@ -158,7 +158,7 @@ def test_a_kind_that_mlflow_is_not_told_of_stops_the_run_before_any_node(tmp_pat
     context = SimpleNamespace(project_path=tmp_path, env="local", config_loader={"catalog": {"scores": entry}})
     state.run = lock.Run.of(context, PIPELINE, None)
     with pytest.raises(ConfigurationError, match="'scores', metadata mlflow: 'picture' is unknown"):
-        MlflowHooks(state).before_pipeline_run()
+        MlflowHooks(state).before_pipeline_run(catalog=None)
 
 
 def test_each_run_in_a_process_counts_for_itself():

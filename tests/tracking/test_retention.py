@@ -17,7 +17,7 @@ from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.tracking import registry
+from cu_pipeline.tracking import logged_models, registry
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.mlflow_run import PIPELINE, configure
 from cu_pipeline.tracking.promotions import Promotion
@@ -182,6 +182,8 @@ def test_runs_go_but_for_the_newest_and_those_with_a_promoted_model(tracked_root
     for number, run in enumerate((promoted, former, plain, newest)):
         with mlflow.start_run(run_id=run):
             registry.register(bundle, "kept", f"v{number}")
+            if run in (plain, newest):
+                logged_models.create(bundle, "kept", f"w{number}", "linear", [])
     change = Promotion.now("kept", ("v0", "v1"), "gate", "better")
     written(tracked_root / PLACES["promotions"], json.dumps(change.as_json()) + "\n")
     found = list(runs(project(tracked_root, runs=1)))
@@ -192,6 +194,9 @@ def test_runs_go_but_for_the_newest_and_those_with_a_promoted_model(tracked_root
     assert {run.info.run_id for run in client.search_runs([experiment])} == {promoted, former, newest}
     assert not list((tracked_root / "mlruns/artifacts").glob(plain))
     assert {found.run_id for found in client.search_model_versions()} == {promoted, former, newest}
+    (left,) = logged_models.all_of("kept")
+    assert left.run_id == newest
+    assert [path.name for path in (tracked_root / "mlruns/artifacts/models").iterdir()] == [left.model_id]
     client.delete_run(newest)
     assert list(deleted_runs(project(tracked_root))) == []
 

@@ -52,13 +52,19 @@ def first_run(shell: Shell) -> subprocess.CompletedProcess[str]:
 def last_run(project: Path) -> dict[str, dict[str, str]]:
     with sqlite3.connect(project / "mlruns" / "mlflow.db") as database:
         run_id, status, name = database.execute(
-            "select run_uuid, status, name from runs order by start_time desc limit 1"
+            "select run_uuid, status, name from runs natural join tags where key = 'pipeline' "
+            "order by start_time desc limit 1"
         ).fetchone()
         tables = {
             table: dict(database.execute(f"select key, value from {table} where run_uuid = ?", (run_id,)))
             for table in ("params", "tags", "latest_metrics")
         }
     return tables | {"run": {"id": run_id, "status": status, "name": name}}
+
+
+def logged(project: Path, name: str) -> str:
+    """Read an artifact of the last run."""
+    return (project / "mlruns" / "artifacts" / last_run(project)["run"]["id"] / "artifacts" / name).read_text()
 
 
 def test_the_guard_refuses_and_notes_connections(shell: Shell, refused: Path) -> None:
@@ -82,10 +88,11 @@ def test_a_run_ends_with_a_summary_for_people(first_run: subprocess.CompletedPro
 def test_the_mlflow_run_says_how_to_repeat_it(project: Path, first_run: subprocess.CompletedProcess[str]) -> None:
     found = last_run(project)
     assert found["run"]["status"] == "FINISHED"
-    assert found["run"]["name"] == "lifecycle"
+    assert found["run"]["name"] == "1 first run"
     assert found["run"]["id"] in first_run.stdout
     assert found["params"]["make.number"] == "9"
-    assert found["latest_metrics"]["counters/made"] == 9
+    assert json.loads(logged(project, "run.json"))["counters"]["made"] == 9
+    assert yaml.safe_load(logged(project, "parameters.yml"))["make"]["number"] == 9
     assert found["latest_metrics"]["topic/test/accuracy"] == 11
     assert found["tags"]["threads.OMP_NUM_THREADS"] == "1"
     assert found["tags"]["decoder.name"] == "pyav"
@@ -107,7 +114,7 @@ def test_the_run_is_tagged_with_the_hashes_that_dvc_recorded(project: Path) -> N
     locked = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
     tags = last_run(project)["tags"]
     for stage, path in (("make", "data/number.json"), ("use", "data/metrics.json")):
-        assert tags[f"dvc.{path}"] == locked[stage]["outs"][0]["md5"] == dvc_md5(project / path)
+        assert tags[f"mlflow.dvc.{path}"] == locked[stage]["outs"][0]["md5"] == dvc_md5(project / path)
 
 
 @pytest.mark.usefixtures("first_run")
@@ -130,10 +137,10 @@ def test_repro_after_an_edit_of_conf_runs_what_is_stale_with_the_recorded_parame
     assert "Running stage 'make'" not in done.stdout
     assert json.loads((project / "data" / "metrics.json").read_text())["topic"]["test"]["accuracy"] == 14
     found = last_run(project)
-    assert found["run"]["name"] == "use"
+    assert found["run"]["name"] == "2 use step 5 (use)"
     assert found["params"]["make.number"] == "9"
     assert found["tags"]["dvc.stage"] == "use"
-    assert found["tags"]["dvc.data/metrics.json"] == dvc_md5(project / "data" / "metrics.json")
+    assert found["tags"]["mlflow.dvc.data/metrics.json"] == dvc_md5(project / "data" / "metrics.json")
 
 
 @pytest.mark.usefixtures("first_run")

@@ -10,6 +10,7 @@ from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.run import llm_server, run, traffic
+from cu_pipeline.cli.ui import ui
 
 
 @click.group(name="cu-pipeline")
@@ -17,7 +18,21 @@ def cli() -> None:
     """Commands of this project."""
 
 
-_COMMANDS = (run, predict, models, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter)
+_COMMANDS = (
+    run,
+    predict,
+    models,
+    labels,
+    parameters,
+    snapshots,
+    gc,
+    ui,
+    traffic,
+    llm_server,
+    dvc_yaml,
+    ipython,
+    jupyter,
+)
 
 for command in _COMMANDS:
     cli.add_command(command)

@@ -11,6 +11,8 @@ from cu_pipeline.tracking import dvc_lock, params_file, snapshots
 from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 from cu_pipeline.tracking.dvc_lock import dvc_md5
+from cu_pipeline.tracking.mlflow_run import DATA
+from cu_pipeline.tracking.run_names import SNAPSHOT
 from cu_pipeline.tracking.unpulled import check_champions
 
 _logger = logging.getLogger(__name__)
@@ -58,14 +60,15 @@ class DvcHooks:
                 run.seconds["dvc commit"] = time.perf_counter() - started
                 recorded = dvc_lock.hashes(run.root, stages)
                 _record_snapshot(run)
-        run.tags |= {f"dvc.{path}": md5 for path, md5 in _hashes(run, recorded).items()}
+            if known := snapshots.read(run.root):
+                run.tags[SNAPSHOT] = known[-1].id
+        run.tags |= {f"{DATA}{path}": md5 for path, md5 in _hashes(run, recorded).items()}
 
 
 def _record_snapshot(run: Run) -> None:
     if added := snapshots.record(run.root, _table_paths(run), run.run_id):
         counts = ", ".join(f"{name} {number:,}" for name, number in added.counts.items())
         _logger.info("the data changed: snapshot %s (%s)", added.id, counts)
-        run.tags["snapshot"] = added.id
 
 
 def _table_paths(run: Run) -> dict[str, str]:

@@ -1,35 +1,25 @@
 """One MLflow run per run, with what the catalog declares: `metadata: {mlflow: [KIND, …]}` on a dataset in a file."""
 
+import json
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from kedro.framework.hooks import hook_impl
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.hooks import mlflow_content
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
-from cu_pipeline.reports.figures import metrics_pictures
-from cu_pipeline.tracking import facts, mlflow_run, mlflow_server
+from cu_pipeline.tracking import facts, mlflow_run, mlflow_server, run_names, run_note, run_parameters, run_table
 from cu_pipeline.tracking.abandoned_runs import close_abandoned, owner_tags
 from cu_pipeline.tracking.configuration import STAGE_VARIABLE
 
-_CONTENT: Final[dict[str, Callable[[Any], None]]] = {
-    "metrics": lambda found: mlflow_run.log_metrics(mlflow_run.evaluation_metrics(found)),
-    "gate": lambda found: mlflow_run.log_metrics(mlflow_run.gate_metrics(found)),
-    "figures": lambda found: mlflow_run.log_pictures(metrics_pictures(found), "figures"),
-    "curves": mlflow_run.log_curves,
-    "selection": lambda found: mlflow_run.log_metrics(mlflow_run.selection_metrics(found)),
-}
-"""Kinds that log what a dataset holds: numbers and figures of evaluations, decisions of the gate, training curves in
-nested runs, losses of families that models were chosen from."""
-
-_FILE: Final = "artifact"
-"""The kind that logs a dataset's file."""
+_DETAILS = "run.json"
 
 
 class MlflowHooks:
@@ -42,9 +32,13 @@ class MlflowHooks:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._ending: Callable[[Ended, str], None]
+        self._earlier = run_names.Before()
+        self._params: dict[str, str] = {}
+        self._tags: dict[str, str] = {}
+        self._logged: mlflow_content.Logged | None = None
 
     @hook_impl
-    def before_pipeline_run(self) -> None:
+    def before_pipeline_run(self, catalog: Any) -> None:
         """Close the runs of processes that were killed, and start the MLflow run with its parameters.
 
         Raises:
@@ -53,6 +47,7 @@ class MlflowHooks:
             NoSpaceError: the disk is full.
         """
         run = self._state.run
+        self._logged = None
         if run is None:
             return
         _check(run)
@@ -60,31 +55,70 @@ class MlflowHooks:
         tags |= {mlflow_run.PIPELINE: run.name, "env": str(run.context.env or "local")}
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
+        loader = run.context.config_loader
+        whole, base = loader["parameters"], loader.base_parameters()
+        text = run_parameters.as_yaml(whole)
+        self._params = run_parameters.everything(text)
         with _failures_told(run.root):
             close_abandoned(run.root)
-            run.run_id = mlflow_run.start(run.root, run.name, tags)
-            self._ending = partial(_end, run.root)
+            self._earlier = run_names.before(run.root)
+            self._tags = tags | self._earlier.links()
+            run.run_id = mlflow_run.start(run.root, self._name(run), self._tags)
+            self._logged = mlflow_content.Logged(run, catalog.load)
+            self._ending = partial(_end, self._logged)
             run.endings.append(self._ending)
-            mlflow_run.log_params(run.context.params)
+            changed = {key: here for key, (_, here) in self._changes.items() if here}
+            mlflow_run.log_params(run_parameters.compared(whole, base) | changed)
+            mlflow_run.log_text(text, run_parameters.FILE)
 
     @hook_impl
-    def after_pipeline_run(self, catalog: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log models and what was measured of them before later nodes register them.
+
+        Raises:
+            TrackingError: MLflow's server or database cannot be used.
+            NoSpaceError: the disk is full.
+        """
+        if self._state.run and self._logged:
+            with _failures_told(self._state.run.root):
+                mlflow_content.log_saved(self._logged, dataset_name, data)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
         """Log what came out.
 
         Raises:
             TrackingError: MLflow's server or database cannot be used.
             NoSpaceError: the disk is full.
         """
-        run = self._state.run
-        if run is None:
+        run, logged = self._state.run, self._logged
+        if run is None or logged is None:
             return
         with _failures_told(run.root):
-            mlflow_run.set_tags(run.tags | facts.end_facts())
-            _log_datasets(run, catalog)
+            self._tags |= run.tags
+            mlflow_run.set_tags(_stored(run.tags) | facts.end_facts())
+            mlflow_run.rename(self._name(run))
+            told = mlflow_content.log_content(logged)
+            mlflow_run.set_tags({run_note.NOTE: "\n\n".join(filter(None, [self._note(run), told]))})
             run.seconds["total"] = time.perf_counter() - run.started
-            mlflow_run.log_metrics({f"seconds/{name}": value for name, value in run.seconds.items()})
+            mlflow_run.log_metrics({"total/seconds": round(run.seconds["total"], 1)})
+            run_table.publish()
         self._ending("FINISHED", "")
         run.endings.remove(self._ending)
+
+    def _name(self, run: Run) -> str:
+        return run_names.run_name(run.name, self._tags, self._changes, self._new_data(run), self._earlier)
+
+    def _note(self, run: Run) -> str:
+        place = mlflow_run.experiment_id()
+        return run_note.note(place, self._tags, self._earlier, self._changes, self._new_data(run))
+
+    @property
+    def _changes(self) -> dict[str, tuple[str, str]]:
+        return run_names.parameter_changes(self._params, self._earlier)
+
+    def _new_data(self, run: Run) -> dict[str, int]:
+        return run_names.data_changes(run.root, self._tags, self._earlier)
 
 
 def _failures_told(root: Path) -> AbstractContextManager[None]:
@@ -92,7 +126,7 @@ def _failures_told(root: Path) -> AbstractContextManager[None]:
 
 
 def _check(run: Run) -> None:
-    allowed = [_FILE, *_CONTENT]
+    allowed = mlflow_content.KINDS
     problems = [
         f"catalog entry {name!r}, metadata mlflow: {kind!r} is unknown. Allowed: {', '.join(allowed)}"
         for name, file in run.files.items()
@@ -103,17 +137,17 @@ def _check(run: Run) -> None:
         raise ConfigurationError(problems)
 
 
-def _log_datasets(run: Run, catalog: Any) -> None:
-    written = {name: file for name, file in run.files.items() if name in run.written()}
-    for name, file in written.items():
-        kinds = [kind for kind in file.mlflow if kind != _FILE]
-        content = catalog.load(name) if kinds else None
-        for kind in kinds:
-            _CONTENT[kind](content)
-    mlflow_run.log_files(run.root / file.path for file in written.values() if _FILE in file.mlflow)
+def _stored(tags: dict[str, str]) -> dict[str, str]:
+    """Name tags so that the UI shows those that people read: it hides what begins with `mlflow.`."""
+    return {
+        f"{mlflow_run.HIDDEN}{key}" if key.startswith(mlflow_run.DATA) else key: value for key, value in tags.items()
+    }
 
 
-def _end(root: Path, status: Ended, error: str) -> None:
-    with _failures_told(root):
-        mlflow_run.log_metrics({f"counters/{name}": float(value) for name, value in counters.counts().items()})
+def _end(logged: mlflow_content.Logged, status: Ended, error: str) -> None:
+    run = logged.run
+    details = {"seconds": dict(run.seconds), "counters": counters.counts()}
+    with _failures_told(run.root):
+        logged.capabilities.finish(status)
+        mlflow_run.log_text(json.dumps(details, indent=2), _DETAILS)
         mlflow_run.finish(status, error)

@@ -55,7 +55,10 @@ class Run:
 
         stages = {name: {node.name for node in one.nodes} for name, one in pipelines.items() if name != "__default__"}
         files = catalog_files(context.config_loader["catalog"])
-        return cls(context, pipeline, stages, files, "+".join(sorted(names or [])) or "lifecycle")
+        places = {node.name: place for place, node in enumerate(pipeline.nodes)}
+        first = {name: min((places.get(node, 0) for node in stages.get(name, ())), default=0) for name in names or []}
+        name = "+".join(sorted(first, key=lambda one: (first[one], one))) or "lifecycle"
+        return cls(context, pipeline, stages, files, name)
 
     @property
     def root(self) -> Path:

@@ -2,12 +2,11 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from cu_pipeline.core.keys import file_key
 from cu_pipeline.labeling.sources.source import source_title
 
 if TYPE_CHECKING:
@@ -246,13 +245,6 @@ def model_figures(found: Mapping[str, Any]) -> "dict[str, Figure]":
         "confusion": confusion_figure(found["confusion"], found["classes"]),
         "calibration": reliability_figure(found["reliability"], found["test"]["ece"]),
     }
-
-
-def metrics_pictures(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, bytes]]:
-    """The figures of all capabilities as `CAPABILITY/NAME.png` and the PNG's bytes."""
-    for capability, found in metrics.items():
-        for name, figure in model_figures(found).items():
-            yield f"{file_key(capability)}/{name}.png", png(figure)
 
 
 def words(name: str) -> str:

@@ -9,9 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel
-
-from cu_pipeline.core.keys import tracking_key
 from cu_pipeline.tracking import mlflow_server
 from cu_pipeline.tracking.artifact_places import ARTIFACTS, update_artifact_places
 from cu_pipeline.tracking.shared_artifacts import share_artifacts
@@ -25,6 +22,12 @@ DATABASE: Final = "mlflow.db"
 PIPELINE: Final = "pipeline"
 """The tag of a run of pipelines, with their names."""
 
+DATA: Final = "dvc."
+"""What stands before the path of a file or folder in the tag that has DVC's hash of it, after `HIDDEN`."""
+
+HIDDEN: Final = "mlflow."
+"""What tags begin with that MLflow's UI does not show."""
+
 PARENT: Final = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
 
@@ -33,7 +36,6 @@ _logger = logging.getLogger(__name__)
 _MAX_VALUE: Final = 6000
 _MAX_TAG: Final = 8000
 _BATCH: Final = 100
-_SPLITS: Final = ("train", "validation", "test")
 _PAGE: Final = 1000
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -116,13 +118,30 @@ def start(root: Path, name: str, tags: Mapping[str, str]) -> str:
     return mlflow.start_run(run_name=name, nested=nested, tags=_fit_tags(tags)).info.run_id
 
 
-def search(client: "MlflowClient", condition: str, *, deleted: bool = False) -> "list[Run]":
+def rename(name: str) -> None:
+    """Give the active run another name."""
+    import mlflow
+
+    if run := mlflow.active_run():
+        mlflow.MlflowClient().update_run(run.info.run_id, name=name)
+
+
+def experiment_id() -> str:
+    """The id of the active run's experiment; "" where no run is active."""
+    import mlflow
+
+    run = mlflow.active_run()
+    return str(run.info.experiment_id) if run else ""
+
+
+def search(client: "MlflowClient", condition: str, *, deleted: bool = False, most: int | None = None) -> "list[Run]":
     """Find all runs of the experiment that meet a condition, newest first.
 
     Args:
         client: MLflow's.
         condition: in MLflow's language of filters; "": all.
         deleted: those that were deleted instead of those that are there.
+        most: no more than so many; None: all.
     """
     from mlflow.entities import ViewType
 
@@ -132,20 +151,26 @@ def search(client: "MlflowClient", condition: str, *, deleted: bool = False) -> 
     found: list[Run] = []
     view, token = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY, None
     while True:
-        page = client.search_runs([experiment.experiment_id], condition, view, _PAGE, page_token=token)
+        page = client.search_runs([experiment.experiment_id], condition, view, most or _PAGE, page_token=token)
         found += page
         token = page.token
-        if not token:
+        if not token or most:
             return found
 
 
-def log_params(parameters: Mapping[str, Any]) -> None:
-    """Log parameters, flattened to `group.name`; values over MLflow's limit are cut."""
+def log_params(parameters: Mapping[str, str]) -> None:
+    """Log parameters; values over MLflow's limit are cut."""
     import mlflow
 
-    flat = {key: str(value)[:_MAX_VALUE] for key, value in flatten(parameters).items()}
-    for some in _batches(flat):
+    for some in _batches({key: value[:_MAX_VALUE] for key, value in parameters.items()}):
         mlflow.log_params(some)
+
+
+def log_text(text: str, name: str) -> None:
+    """Log a text as an artifact of that file name."""
+    import mlflow
+
+    mlflow.log_text(text, name)
 
 
 def log_metrics(metrics: Mapping[str, float]) -> None:
@@ -189,21 +214,6 @@ def log_pictures(pictures: Iterable[tuple[str, bytes]], folder: str) -> None:
         mlflow.log_artifacts(scratch, folder)
 
 
-def log_curves(history: Mapping[str, list[dict[str, float]]]) -> None:
-    """Log one nested run per capability with its training curves, a step per epoch.
-
-    Args:
-        history: capability -> rows of `epoch` and measured values.
-    """
-    import mlflow
-
-    for capability, rows in history.items():
-        with mlflow.start_run(run_name=capability, nested=True, tags={"capability": capability}):
-            for row in rows:
-                step = round(row["epoch"])
-                mlflow.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=step)
-
-
 def finish(status: Status, error: str = "") -> None:
     """End the active run.
 
@@ -218,70 +228,6 @@ def finish(status: Status, error: str = "") -> None:
     if status == "FINISHED" and (run := mlflow.active_run()):
         share_artifacts(run)
     mlflow.end_run(status)
-
-
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Write nested parameters as one mapping of keys that MLflow takes; empty groups and lists stay as values.
-
-    >>> flatten({"a": {"b": 1, "c": {}}, "d": [1, 2]})
-    {'a.b': 1, 'a.c': {}, 'd': [1, 2]}
-    """
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value} if prefix else {}
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        flat |= flatten(item, f"{prefix}.{tracking_key(str(key))}" if prefix else tracking_key(str(key)))
-    return flat
-
-
-def evaluation_metrics(report: Mapping[str, Any]) -> dict[str, float]:
-    """Name the numbers of the `metrics` dataset, so that runs can be compared.
-
-    `CAPABILITY/SPLIT/NAME` is of the model that the run trained, whether or not it is served,
-    `CAPABILITY/champion/SPLIT/NAME` of the served one, where that is another, and `CAPABILITY/baseline/NAME/…` of
-    baselines. `CAPABILITY/skill/…` is what the trained model gains over the majority.
-    """
-    flat = {}
-    for capability, splits in report.items():
-        trained = splits.get("challenger", splits)
-        places = {split: trained[split] for split in _SPLITS if split in trained}
-        if trained is not splits:
-            places |= {f"champion/{split}": splits[split] for split in _SPLITS if split in splits}
-        places |= {"skill": trained["skill"]} if "skill" in trained else {}
-        places |= {f"baseline/{name}": scores for name, scores in splits.get("baselines", {}).items()}
-        for place, scores in places.items():
-            for name, value in scores.items():
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    flat[f"{tracking_key(capability)}/{place}/{name}"] = float(value)
-    return flat
-
-
-def gate_metrics(decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Name the numbers of the `gate` dataset: `CAPABILITY/gate/NAME`, of those that there are."""
-    flat: dict[str, float] = {}
-    for capability, row in decisions.items():
-        low, high = row["interval"] or (None, None)
-        numbers = {name: row[name] for name in ("p_value", "alpha", "effect", "effect_shrunk")}
-        numbers |= {"effect_low": low, "effect_high": high}
-        numbers |= {name: (row["power"] or {}).get(name) for name in ("units", "smallest_gain", "more_clips")}
-        numbers |= {f"alpha_{name}": (row["account"] or {}).get(name) for name in ("spent",)}
-        numbers |= {"promoted": float(row["decision"] == "promote"), "forced": float(row["forced"])}
-        known = {name: float(value) for name, value in numbers.items() if value is not None}
-        flat |= {f"{tracking_key(capability)}/gate/{name}": value for name, value in known.items()}
-    return flat
-
-
-def selection_metrics(report: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, float]:
-    """Name the numbers of the `model_selection` dataset: `CAPABILITY/selection/FAMILY/NAME`."""
-    return {
-        f"{tracking_key(capability)}/selection/{row['family']}/{name}": float(row[name])
-        for capability, rows in report.items()
-        for row in rows
-        for name in ("loss", "worse_by", "standard_error")
-        if row[name] is not None
-    }
 
 
 def _batches(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

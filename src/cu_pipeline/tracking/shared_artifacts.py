@@ -16,9 +16,14 @@ _logger = logging.getLogger(__name__)
 
 def artifact_folder(run: "Run") -> Path | None:
     """Find the folder of a run's artifacts; None where they lie on a server, or there are none."""
-    address = urlparse(run.info.artifact_uri or "")
-    folder = Path(unquote(address.path))
-    return folder if address.scheme == "file" and folder.is_dir() else None
+    folder = local_path(run.info.artifact_uri)
+    return folder if folder and folder.is_dir() else None
+
+
+def local_path(uri: str | None) -> Path | None:
+    """Find what an address of artifacts names on this machine, whether or not it is there; None for one elsewhere."""
+    address = urlparse(uri or "")
+    return Path(unquote(address.path)) if address.scheme == "file" else None
 
 
 def share_artifacts(run: "Run") -> int:
@@ -43,19 +48,31 @@ def share_artifacts(run: "Run") -> int:
     for path in sorted(found for found in folder.rglob("*") if found.is_file()):
         twins = (other / path.relative_to(own) for other in others)
         twin = next((twin for twin in twins if twin.is_file()), None)
-        try:
-            shared += twin is not None and _share(path, twin)
-        except OSError as error:  # such as a file system without hard links
-            _logger.debug("%s keeps its own content: %s", path, error)
+        shared += twin is not None and _share(path, twin)
     return shared
 
 
-def _share(path: Path, twin: Path) -> bool:
-    if path.samefile(twin) or not filecmp.cmp(path, twin, shallow=False):
-        return False
-    temporary = path.with_name(f".{path.name}.link")
+def link(twin: Path, target: Path) -> bool:
+    """Put a file that is stored already under another name too; it becomes read-only.
+
+    Args:
+        twin: the file that is stored.
+        target: the other name, which is replaced where it is there.
+
+    Returns:
+        False where the file system has no hard links.
+    """
+    temporary = target.with_name(f".{target.name}.link")
     temporary.unlink(missing_ok=True)
-    os.link(twin, temporary)
-    temporary.chmod(_READ_ONLY)
-    temporary.replace(path)
+    try:
+        os.link(twin, temporary)
+        temporary.chmod(_READ_ONLY)
+        temporary.replace(target)
+    except OSError as error:
+        _logger.debug("%s keeps its own content: %s", target, error)
+        return False
     return True
+
+
+def _share(path: Path, twin: Path) -> bool:
+    return not path.samefile(twin) and filecmp.cmp(path, twin, shallow=False) and link(twin, path)

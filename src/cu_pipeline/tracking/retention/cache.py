@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cu_pipeline.tracking import snapshots
 from cu_pipeline.tracking.facts import ask_git
+from cu_pipeline.tracking.mlflow_run import DATA, HIDDEN
 from cu_pipeline.tracking.retention.project import Project, Removable, size_of
 from cu_pipeline.tracking.retention.runs import kept_runs
 
@@ -87,7 +88,8 @@ def _recorded(project: Project) -> set[str]:
     """What snapshots and the tags of kept MLflow runs name."""
     tables = {md5 for one in snapshots.read(project.root) for md5 in one.tables.values()}
     tags = [tag for run in kept_runs(project) for tag in run.data.tags.items()]
-    return tables | {value for name, value in tags if name.startswith("dvc.") and _HASH.fullmatch(value)}
+    named = {value for name, value in tags if name.removeprefix(HIDDEN).startswith(DATA)}
+    return tables | {value for value in named if _HASH.fullmatch(value)}
 
 
 def _contents(folder: Path) -> Iterable[str]:

@@ -5,10 +5,10 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cu_pipeline.core.json_lines import read_lines
-from cu_pipeline.tracking import registry
+from cu_pipeline.tracking import logged_models, registry
 from cu_pipeline.tracking.abandoned_runs import is_own
 from cu_pipeline.tracking.mlflow_run import PARENT, configure, search, tracks_locally
 from cu_pipeline.tracking.promotions import Promotion, of_capability
@@ -32,8 +32,8 @@ def runs(project: Project) -> Iterator[Removable]:
     for gone in _going(project, search(client, ""), registered):
         ids = {run.info.run_id for run in gone}
         models = [found for found in registered if found.run_id in ids]
-        folders = [folder for run in gone if (folder := artifact_folder(run))]
-        yield Removable(_name(gone[-1]), size_of(folders), partial(_remove, project, gone, models))
+        logged = logged_models.of_runs(client, ids)
+        yield Removable(_name(gone[-1]), _size(gone, logged), partial(_remove, project, gone, logged, models))
 
 
 def deleted_runs(project: Project) -> Iterator[Removable]:
@@ -44,8 +44,8 @@ def deleted_runs(project: Project) -> Iterator[Removable]:
     kept = {found.run_id for found in _registered(client)}
     for run in search(client, "", deleted=True):
         if run.info.run_id not in kept and _is_old(project, run):
-            size = size_of([folder] if (folder := artifact_folder(run)) else [])
-            yield Removable(_name(run), size, partial(_erase, [run]))
+            logged = logged_models.of_runs(client, {run.info.run_id})
+            yield Removable(_name(run), _size([run], logged), partial(_erase, [run], logged))
 
 
 def kept_runs(project: Project) -> "list[Run]":
@@ -112,21 +112,31 @@ def _name(run: "Run") -> str:
     return f"{run.info.run_name} {run.info.run_id}"
 
 
-def _remove(project: Project, gone: "list[Run]", registered: "list[ModelVersion]") -> None:
+def _size(gone: "list[Run]", logged: list[Any]) -> int:
+    places = [*map(artifact_folder, gone), *map(logged_models.local_folder, logged)]
+    return size_of([folder for folder in places if folder])
+
+
+def _remove(project: Project, gone: "list[Run]", logged: list[Any], registered: "list[ModelVersion]") -> None:
     """Remove runs, nested ones first; what a crash leaves is a run that stays, or one that is marked as deleted."""
     client = _client(project)
     for found in registered:
         client.delete_model_version(found.name, found.version)
+    local = tracks_locally(project.root)
+    for model in logged if not local else []:
+        client.delete_logged_model(model.model_id)
     for run in gone:
         client.delete_run(run.info.run_id)
-    if tracks_locally(project.root):
-        _erase(gone)
+    if local:
+        _erase(gone, logged)
 
 
-def _erase(gone: "list[Run]") -> None:
+def _erase(gone: "list[Run]", logged: list[Any]) -> None:
     """Do what `mlflow gc` does for deleted runs, which would erase deleted experiments of other projects too."""
     from mlflow.tracking._tracking_service.utils import _get_store
 
+    for model in logged:  # first, so that no crash leaves them without a run that would find them again
+        logged_models.erase(model)
     for run in gone:
         if folder := artifact_folder(run):
             shutil.rmtree(folder.parent if folder.parent.name == run.info.run_id else folder)
