@@ -8,6 +8,7 @@ from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
+from cu_pipeline.cli.reproduce import reproduce
 from cu_pipeline.cli.run import llm_server, run, traffic
 
 
@@ -16,5 +17,7 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, predict, labels, parameters, snapshots, gc, traffic, llm_server, dvc_yaml, ipython, jupyter):
+for command in (
+    run, predict, labels, parameters, snapshots, reproduce, gc, traffic, llm_server, dvc_yaml, ipython, jupyter,
+):  # fmt: skip
     cli.add_command(command)
