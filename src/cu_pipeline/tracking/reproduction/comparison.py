@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cu_pipeline.tracking.parameter_trees import dotted, leaves
 from cu_pipeline.tracking.reproduction import contents
 from cu_pipeline.tracking.reproduction.record import RunRecord
 
 Pair = tuple[Any, Any]
 """As the run recorded it, and now."""
+
+_TIME: Final = "seconds"
+"""Part of the names of values that say how long something took, which is never the same twice."""
 
 _SHOWN: Final = 8
 _NONE: Final = "none"
@@ -117,11 +119,21 @@ def _measured(
 def _values(folder: Path, paths: list[str]) -> dict[str, Any]:
     """List the values in JSON files, file and dotted name -> value; none of a file that is not at hand."""
     there = [path for path in paths if (folder / path).is_file()]
-    return {
-        f"{Path(path).stem}: {dotted(place)}": value
-        for path in there
-        for place, value in leaves(json.loads((folder / path).read_bytes())).items()
-    }
+    found = [pair for path in there for pair in _flat(json.loads((folder / path).read_bytes()), Path(path).stem)]
+    return {name: value for name, value in found if _TIME not in name.rpartition(".")[2]}
+
+
+def _flat(content: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """List the values in nested mappings and lists, each with its dotted name.
+
+    >>> list(_flat({"a": [1, {"b": 2}]}, "x"))
+    [('x.a.0', 1), ('x.a.1.b', 2)]
+    """
+    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else None
+    if pairs is None:
+        yield name, content
+    for key, value in pairs or ():
+        yield from _flat(value, f"{name}.{key}")
 
 
 def _beside(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
