@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -32,7 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Pat
 @pytest.fixture(scope="module")
 def shell(project: Path, refused: Path, project_root: Path, project_environment: dict[str, str]) -> Shell:
     """Give a function that runs a command in the project with outbound sockets refused."""
-    guard = {"PYTHONPATH": str(project_root / "tests" / "no_network"), "REFUSED_CONNECTIONS": str(refused)}
+    found_first = os.pathsep.join([str(project_root / "tests" / "no_network"), str(project_root / "src")])
+    guard = {"PYTHONPATH": found_first, "REFUSED_CONNECTIONS": str(refused)}
 
     def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = project_environment | guard | variables
@@ -194,11 +197,25 @@ def test_a_stale_dvc_yaml_is_found_and_the_difference_named(project: Path, shell
     assert "stages/use/deps: has 'src/tiny/helper.py', which is not wanted" in done.stderr
 
 
+def test_a_run_comes_out_again_after_others_changed_its_data_and_parameters_and_nothing_else_changes(
+    project: Path, shell: Shell, first_run: subprocess.CompletedProcess[str]
+) -> None:
+    run_id = re.search(r"MLflow run +(\w+)", first_run.stdout)[1]
+    assert json.loads((project / "data" / "number.json").read_text())["value"] != 9
+    shutil.rmtree(project / "src" / "tiny" / "pipelines" / "use")
+    before = {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
+    done = shell("kedro", "reproduce", run_id[:8], OMP_NUM_THREADS="2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in ("again: make, use", "[1/2] make: produce_number", "identical", "OMP_NUM_THREADS: 1, now 2"):
+        assert text in done.stdout
+    after = {path for path in project.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert after - before.keys() == set()
+    assert {path.name for path, content in before.items() if path.read_bytes() != content} <= {"db", "mlflow.db-wal"}
+
+
 def test_a_run_outside_git_succeeds_with_a_warning(
     tmp_path: Path, new_project: Callable[[Path], Path], project_environment: dict[str, str]
 ) -> None:
-    import shutil
-
     lonely = new_project(tmp_path / "lonely")
     shutil.rmtree(lonely / ".git")
     environment = project_environment | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}

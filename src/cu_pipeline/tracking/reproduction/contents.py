@@ -83,9 +83,12 @@ def bring(root: Path, target: Path, contents: Mapping[str, str]) -> dict[str, st
 def _pull(repo: Any, hashes: Iterable[str]) -> None:
     from dvc_data.hashfile.hash_info import HashInfo
 
-    with suppress(Exception):  # what did not come is told by what is still absent
-        logging.getLogger("dvc").setLevel(logging.CRITICAL)
-        repo.cloud.pull([HashInfo("md5", one) for one in hashes])
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)
+    for one in sorted(hashes):  # each alone: one that is gone would keep others back
+        with suppress(Exception):  # what did not come is told by what is still absent
+            repo.cloud.pull([HashInfo("md5", one)])
+            if one.endswith(_FOLDER):  # of which only the list has come
+                repo.cloud.pull([HashInfo("md5", md5) for md5 in set(_files(repo.cache.local, one).values())])
 
 
 def _files(cache: Any, md5: str) -> dict[str, str]:
