@@ -63,9 +63,9 @@ class Comparison:
         differing = _differing(self.files)
         yield f"  {len(self.files) - len(differing)} of {len(self.files)} files are the same byte for byte"
         if differing and self.identical:
-            yield f"  others, such as with dates in them: {', '.join(differing)}"
+            yield f"  others differ in what is no result, such as times: {', '.join(differing)}"
         elif differing:
-            yield f"  others: {', '.join(differing)}"
+            yield f"  others differ: {', '.join(differing)}"
 
     def _causes(self) -> Iterator[str]:
         if self.code_lost:
