@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -197,20 +197,36 @@ def test_a_stale_dvc_yaml_is_found_and_the_difference_named(project: Path, shell
     assert "stages/use/deps: has 'src/tiny/helper.py', which is not wanted" in done.stderr
 
 
-def test_a_run_comes_out_again_after_others_changed_its_data_and_parameters_and_nothing_else_changes(
+@pytest.fixture
+def changed_since(project: Path, first_run: subprocess.CompletedProcess[str]) -> Iterator[None]:
+    """Change code and data as others would after a run, and bring them back."""
+    changes = {"src/tiny/helper.py": "def add(a, b):\n    return 0\n", "data/number.json": '{"value": 1}'}
+    assert first_run.returncode == 0
+    before = {name: (project / name).read_text() for name in changes}
+    for name, text in changes.items():
+        (project / name).write_text(text)
+    yield
+    for name, text in before.items():
+        (project / name).write_text(text)
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+@pytest.mark.usefixtures("changed_since")
+def test_a_run_comes_out_again_after_code_and_data_changed_and_the_project_stays_as_it_is(
     project: Path, shell: Shell, first_run: subprocess.CompletedProcess[str]
 ) -> None:
     run_id = re.search(r"MLflow run +(\w+)", first_run.stdout)[1]
-    (project / "data" / "number.json").write_text('{"value": 1, "seed": 1}')
-    shutil.rmtree(project / "src" / "tiny" / "pipelines" / "use")
-    before = {path: path.read_bytes() for path in sorted(project.rglob("*")) if path.is_file()}
+    before = files(project)
     done = shell("kedro", "reproduce", run_id[:8], "--pipelines=use", OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stdout + done.stderr
     for text in ("again: use", "[1/1] use: increase_number", "identical", "OMP_NUM_THREADS: 1, now 2"):
         assert text in done.stdout
-    after = {path for path in project.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert after - before.keys() == set()
-    assert {path.name for path, content in before.items() if path.read_bytes() != content} <= {"db", "mlflow.db-wal"}
+    after = files(project)
+    assert after.keys() == before.keys()
+    assert {path.name for path, content in after.items() if before[path] != content} <= {"mlflow.db"}
 
 
 def test_a_run_outside_git_succeeds_with_a_warning(
