@@ -84,3 +84,5 @@ def _impossible_told() -> Iterator[None]:
         yield
     except click.ClickException as error:
         raise _Impossible(error.message) from error
+    except KeyboardInterrupt as error:
+        raise _Impossible("interrupted: call it again; a folder of --into is made anew") from error

@@ -80,12 +80,19 @@ class ReproductionHooks:
 
 
 def _earlier(run: Run) -> dict[str, str]:
-    """Find the datasets that hold what earlier runs left where this one writes, with their paths."""
+    """Find the datasets by which a run reads what earlier ones left and it, or a later one, replaces; with their paths.
+
+    It writes there itself, or another pipeline does, under another name of the same file.
+    """
     written = {path for name in run.pipeline.all_outputs() if (path := _versioned(run, name))}
     names = {name.partition("@")[0] for name in run.pipeline.inputs()}
-    found = {name: path for name in sorted(names) if (path := _versioned(run, name)) in written}
+    found = {name: path for name in sorted(names) if (path := _versioned(run, name)) and not _saves_work(run, name)}
     paid = {file.path for file in run.files.values() if file.type.endswith(_PAID)}
-    return {name: path for name, path in found.items() if path not in paid and not _saves_work(run, name)}
+    return {
+        name: path
+        for name, path in found.items()
+        if path not in paid and (path in written or not run.files[name].tracked)
+    }
 
 
 def _saves_work(run: Run, dataset: str) -> bool:

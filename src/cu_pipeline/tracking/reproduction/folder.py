@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -29,7 +28,7 @@ _SHOWN: Final = 5
 _CLIPS: Final = "clips.parquet"
 
 
-def prepare(root: Path, recorded: Recorded, chosen: Iterable[str], folder: Path) -> Path:
+def prepare(root: Path, recorded: Recorded, chosen: list[str], folder: Path) -> Path:
     """Bring code, data and parameters of the run together in a folder.
 
     Args:
@@ -47,12 +46,15 @@ def prepare(root: Path, recorded: Recorded, chosen: Iterable[str], folder: Path)
     _clear(folder)
     write_text(folder / _MARK, json.dumps({"run": recorded.run_id}) + "\n")
     project = _check_out(root, recorded, folder)
-    wanted = _inputs(recorded.record, list(chosen), project)
+    wanted = _inputs(recorded.record, chosen, project)
     missing = contents.bring(root, project, wanted)
     if missing:
         raise ReproductionError(_told_missing(recorded, missing))
     _write_parameters(root, recorded, project)
-    _link_media(root, project, wanted)
+    made = {path for name in chosen for path in recorded.record.data.stages[name].writes}
+    for path in wanted.keys() - made:  # who makes the table of clips makes or fetches media anew
+        if Path(path).name == _CLIPS:
+            _link_media(root, project, project / path)
     return project
 
 
@@ -93,7 +95,7 @@ def _inputs(record: RunRecord, chosen: list[str], project: Path) -> dict[str, st
     """Gather what the chosen pipelines read and do not make, path -> hash, as far as git has not brought it."""
     some = [record.data.stages[name] for name in chosen]
     made = {path for stage in some for path in stage.writes}
-    paid = {path: md5 for stage in some for path, md5 in stage.reads.items() if path in stage.writes}
+    paid = {path: md5 for stage in some for path, md5 in stage.reads.items() if path in stage.writes}  # asked for once
     read = {path: md5 for stage in some for path, md5 in stage.reads.items() if path not in made}
     earlier = {path: md5 for stage in some for path, md5 in stage.earlier.items() if md5}
     found = {**read, **earlier, **paid}
@@ -132,14 +134,10 @@ def _outside(root: Path, place: str) -> str:
     return f"{kind}{colon}{root / path}" if path and (root / path).exists() else place
 
 
-def _link_media(root: Path, project: Path, wanted: dict[str, str]) -> None:
-    """Let the clips' media be found: they are read where they lie in the project."""
-    for path in wanted:
-        table = project / path
-        if table.name != _CLIPS:
-            continue
-        media = pd.read_parquet(table, columns=["path"])["path"]
-        for parent in sorted({Path(one).parent for one in media if one and not Path(one).is_absolute()}):
-            if (root / parent).is_dir() and not (project / parent).exists():
-                (project / parent).parent.mkdir(parents=True, exist_ok=True)
-                (project / parent).symlink_to((root / parent).resolve(), target_is_directory=True)
+def _link_media(root: Path, project: Path, table: Path) -> None:
+    """Let the media of a table of clips be found: they are read where they lie in the project."""
+    media = pd.read_parquet(table, columns=["path"])["path"]
+    for parent in sorted({Path(one).parent for one in media if one and not Path(one).is_absolute()}):
+        if (root / parent).is_dir() and not (project / parent).exists():
+            (project / parent).parent.mkdir(parents=True, exist_ok=True)
+            (project / parent).symlink_to((root / parent).resolve(), target_is_directory=True)

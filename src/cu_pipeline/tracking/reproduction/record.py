@@ -24,7 +24,8 @@ class StageData(BaseModel):
 
     Attributes:
         reads: what it read as other pipelines, or people, had left it.
-        earlier: what it read as earlier runs had left it and this one wrote anew; None: there was nothing yet.
+        earlier: what it read as earlier runs had left it where this or another pipeline writes anew; None: there was
+            nothing yet.
         writes: what it wrote.
     """
 
