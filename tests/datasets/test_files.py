@@ -1,7 +1,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from cu_pipeline.datasets.tables import EarlierText, Folder
+from cu_pipeline.datasets.tables import EarlierText, Folder, TextFolder
 
 
 def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):
@@ -18,3 +18,11 @@ def test_an_earlier_text_is_empty_before_the_first_run(tmp_path):
     assert earlier.load() == ""
     earlier.save("<p>")
     assert earlier.load() == "<p>"
+
+
+def test_a_folder_of_texts_holds_what_was_saved_last_and_nothing_else(tmp_path):
+    dataset = TextFolder(filepath=str(tmp_path / "cards"))
+    dataset.save({"a.md": "one", "b.md": "two"})
+    dataset.save({"b.md": "three"})
+    assert dataset.load() == {"b.md": "three"}
+    assert [path.name for path in (tmp_path / "cards").iterdir()] == ["b.md"]

@@ -44,7 +44,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def record(run: Run, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
     """Give what the run leaves, when it has changed what it writes."""
     left: list[RunRecord] = []
-    monkeypatch.setattr(RunRecord, "log", lambda self: left.append(self))
+
+    def log(record: RunRecord) -> None:
+        left.append(record)
+
+    monkeypatch.setattr(RunRecord, "log", log)
     state = RunState()
     state.run = run
     hooks = ReproductionHooks(state)

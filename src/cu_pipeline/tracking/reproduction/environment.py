@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +92,7 @@ def _decoders() -> dict[str, str]:
     return {f"decoder {name}": str(value) for name, value in decoder_identity().items()}
 
 
+@cache
 def _packages() -> dict[str, str]:
     found = {one.name.lower().replace("_", "-"): one.version for one in distributions() if one.name}
     return {name: version for name, version in sorted(found.items()) if name != _OWN}
