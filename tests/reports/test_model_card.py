@@ -11,6 +11,7 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.table import FeatureInput
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.reports import model_card_text
 from cu_pipeline.reports.model_card import ModelCard, describe_data, measured_models
@@ -37,7 +38,8 @@ def card(found: dict[str, Any], *, model: Bundle | None = None, **more: Any) -> 
     topic = Capability(kind=Kind.SINGLE, classes=("cooking", "pets"), class_descriptions={"pets": HOSTILE})
     labels = pd.DataFrame({"capability": ["topic"] * 3, "source": ["human", "human", "llm"]})
     about = {"clips": CLIPS, "languages": [["en", 500], ["unknown", 100]], "agreement": {"topic": {"alpha": 0.74}}}
-    certified = {"topic": {"message": "topic: at most 5% of such labels are wrong"}}
+    numbers = (0.05, 0.05, False, {}, [], [], 9, {}, 0, 4, 0.4, 0.05, 0.0, 0.0, 0.0, None, 0, 0, 0.04, {})
+    certified = {"topic": Guarantee(*numbers, message="topic: at most 5% of such labels are wrong")}
     data = describe_data("be8c09720143", about, labels, certified, ResolvedCapabilities({"topic": topic}))
     return ModelCard("topic", model or bundle(), found, None, "4afe", data, more)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.sources.source import source_title
 from cu_pipeline.models.bundle import Bundle
 
@@ -53,7 +54,7 @@ def describe_data(
     snapshot: str,
     card: Mapping[str, Any],
     labels: pd.DataFrame,
-    guarantee: Mapping[str, Mapping[str, Any]],
+    guarantee: Mapping[str, Guarantee],
     resolved: ResolvedCapabilities,
 ) -> Data:
     """Gather what model cards say of the data.
@@ -70,7 +71,7 @@ def describe_data(
         str(name): ", ".join(f"{n:,} by {source_title(str(source))}" for source, n in found.droplevel(0).items())
         for name, found in sizes.groupby(level=0)
     }
-    said = {name: str(found["message"]).removeprefix(f"{name}: ") for name, found in guarantee.items()}
+    said = {name: found.message.removeprefix(f"{name}: ") for name, found in guarantee.items()}
     return Data(snapshot, card, sources, said, resolved.active)
 
 
