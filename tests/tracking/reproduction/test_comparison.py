@@ -61,10 +61,13 @@ def test_a_model_of_another_hash_is_different_and_what_differs_of_the_machine_is
     assert "torch threads: 2, now 1" in str(found)
 
 
-def test_a_number_that_differs_is_named(compare: Any) -> None:
-    found = compare(record("m1"), record("m2"), {"topic": {"accuracy": 0.5}}, {"topic": {"accuracy": 0.75}})
+def test_numbers_that_differ_are_named_with_the_farthest_first(compare: Any) -> None:
+    before, now = ({"topic": {"version": name, "loss": 1.5, "accuracy": a}} for name, a in (("a1", 0.5), ("b2", 0.75)))
+    found = compare(record("m1"), record("m2"), before, now)
     assert not found.identical
-    assert "metrics.topic.accuracy: 0.5, now 0.75" in str(found)
+    said = str(found)
+    assert "2 of 3 measured values differ, numbers by at most 0.25:" in said
+    assert said.index("metrics.topic.accuracy: 0.5, now 0.75") < said.index("metrics.topic.version: a1, now b2")
     assert "Nothing that is recorded of machine, threads, device and packages differs" in str(found)
 
 

@@ -56,8 +56,11 @@ class Comparison:
         if self.measured and not self.numbers:
             yield f"  {self.measured:,} measured values: all equal"
         elif self.numbers:
-            yield f"  {len(self.numbers):,} of {self.measured:,} measured values differ:"
-            yield from _pairs(self.numbers)
+            sizes = {name: _gap(*pair) for name, pair in self.numbers.items()}
+            most = max(sizes.values())
+            most_told = f", numbers by at most {most:.2g}" if most else ""
+            yield f"  {len(self.numbers):,} of {self.measured:,} measured values differ{most_told}:"
+            yield from _pairs({name: self.numbers[name] for name in sorted(sizes, key=sizes.__getitem__, reverse=True)})
 
     def _files(self) -> Iterator[str]:
         differing = _differing(self.files)
@@ -142,6 +145,12 @@ def _beside(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair
 
 def _differing(pairs: Mapping[str, Pair]) -> dict[str, Pair]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _gap(before: Any, now: Any) -> float:
+    """How far two numbers are apart; 0 where they are none."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (before, now))
+    return abs(now - before) if numbers else 0.0
 
 
 def _pairs(pairs: Mapping[str, Pair]) -> Iterator[str]:
