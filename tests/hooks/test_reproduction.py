@@ -25,6 +25,7 @@ FILES = {
     "champions": ("champions", True, "Bundles"),
     "probes": ("probes.jsonl", False, "Log"),
 }
+PARAMETERS = {"seed": 3, "collect": {"manifest": ["https://me:pass@host/a.csv?token=7f", "clips.csv"]}}
 READS = ["clips", "earlier_log", "model_cache", "call_cache", "champions_of_before", "probes"]
 
 
@@ -35,7 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name in ("clips.csv", "log.jsonl", "calls.jsonl", "probes.jsonl", "model", "champions"):
         (tmp_path / name).write_text("before\n")
     pipeline = Pipeline([Node(lambda *_: (1, 2, 3), READS, ["log", "model", "calls"], name="work")])
-    context: Any = SimpleNamespace(project_path=tmp_path, config_loader={"parameters": {"seed": 3}})
+    context: Any = SimpleNamespace(project_path=tmp_path, config_loader={"parameters": PARAMETERS})
     files = {name: CatalogFile(path, tracked, False, kind) for name, (path, tracked, kind) in FILES.items()}
     return Run(context, pipeline, {"stage": {"work"}}, files, "stage")
 
@@ -82,7 +83,12 @@ def test_paid_answers_are_read_as_the_run_left_them_and_what_saves_work_is_not_r
     assert record.data.stages["stage"].writes == {"log.jsonl": after, "model": after, "calls.jsonl": after}
 
 
-def test_the_record_has_all_parameters_and_the_environment(record: RunRecord) -> None:
-    assert record.parameters == {"seed": 3}
+def test_the_record_has_all_parameters_but_keys_and_the_environment(record: RunRecord) -> None:
+    assert record.parameters["seed"] == 3
+    address, path = record.parameters["collect"]["manifest"]
+    assert "host/a.csv" in address
+    assert "pass" not in address
+    assert "7f" not in address
+    assert path == "clips.csv"
     assert {"python", "cpu", "OMP_NUM_THREADS"} <= record.environment.facts.keys()
     assert "numpy" in record.environment.packages

@@ -1,12 +1,15 @@
 """What a run leaves so that `kedro reproduce` can repeat it."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from kedro.framework.hooks import hook_impl
 
+from cu_pipeline.core.addresses import hide_passwords, without_query
 from cu_pipeline.hooks.run_state import Run, RunState
 from cu_pipeline.tracking.dvc_lock import dvc_md5
+from cu_pipeline.tracking.parameter_trees import lay_over, look_up, nested
+from cu_pipeline.tracking.project_feed import FEED, has_key
 from cu_pipeline.tracking.reproduction import code_changes, contents
 from cu_pipeline.tracking.reproduction.environment import environment
 from cu_pipeline.tracking.reproduction.record import DataUsed, RunRecord, StageData
@@ -49,7 +52,7 @@ class ReproductionHooks:
         if run is None:
             return
         data = self._data(run)
-        parameters = dict(run.context.config_loader["parameters"])
+        parameters = _without_keys(run.context.config_loader["parameters"])
         kept = self._patch if len(self._patch) <= code_changes.LARGEST else b""
         RunRecord(parameters=parameters, data=data, environment=environment(run.root), patch=kept).log()
         for path, md5 in self._replaced.items():
@@ -77,6 +80,20 @@ class ReproductionHooks:
             earlier={earlier[one]: self._replaced.get(earlier[one]) for one in sorted(read & earlier.keys())},
             writes=_hashes(run, {path for one in made if (path := _versioned(run, one))}),
         )
+
+
+def _without_keys(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of the feed's addresses what no artifact may hold; such a feed is not read again."""
+    try:
+        feed = look_up(parameters, FEED)
+    except KeyError:
+        return parameters
+    places = [feed] if isinstance(feed, str) else feed
+    if not any(map(has_key, places)):
+        return parameters
+    hidden = [without_query(hide_passwords(one)) if has_key(one) else one for one in places]
+    safe: dict[str, Any] = lay_over(parameters, nested(FEED, hidden))
+    return safe
 
 
 def _earlier(run: Run) -> dict[str, str]:
