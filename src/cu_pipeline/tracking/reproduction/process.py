@@ -17,7 +17,8 @@ from cu_pipeline.tracking.reproduction.record import RunRecord
 from cu_pipeline.tracking.reproduction.runs import Recorded
 
 _LOG: Final = "reproduction.log"
-_PROGRESS: Final = re.compile(r"^\[\d+/\d+\] ")
+_PROGRESS: Final = re.compile(r"\[\d+/\d+\] |[\w ]+: [\d,]+ of [\d,]+ ")
+"""Beginnings of lines that are passed on: which node runs, and how far a long one is."""
 _TAIL: Final = 15
 
 
