@@ -19,6 +19,7 @@ from cu_pipeline.tracking.reproduction.runs import Recorded
 _LOG: Final = "reproduction.log"
 _PROGRESS: Final = re.compile(r"\[\d+/\d+\] |[\w ]+: [\d,]+ of [\d,]+ ")
 """Beginnings of lines that are passed on: which node runs, and how far a long one is."""
+
 _TAIL: Final = 15
 
 
