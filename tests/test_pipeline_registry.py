@@ -41,7 +41,7 @@ def test_what_lies_inside_a_stage_has_the_same_names_in_the_picture(
     plain: dict[str, Pipeline], picture: Pipeline
 ) -> None:
     assert picture.datasets() <= plain["__default__"].datasets()
-    assert {"raw_manifest", "opinions", "champions"} <= picture.datasets()
+    assert {"raw_manifest", "opinions", "bentos"} <= picture.datasets()
 
 
 def test_the_catalog_gives_a_layer_to_what_the_picture_shows() -> None:

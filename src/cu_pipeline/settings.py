@@ -9,12 +9,13 @@ from cu_pipeline.hooks.lock import LockHooks  # noqa: E402
 from cu_pipeline.hooks.mlflow import MlflowHooks  # noqa: E402
 from cu_pipeline.hooks.parameters import ParametersHooks  # noqa: E402
 from cu_pipeline.hooks.progress import ProgressHooks  # noqa: E402
+from cu_pipeline.hooks.reproduction import ReproductionHooks  # noqa: E402
 from cu_pipeline.hooks.required_inputs import RequiredInputsHooks  # noqa: E402
 from cu_pipeline.hooks.run_state import RunState  # noqa: E402
 from cu_pipeline.hooks.summary import SummaryHooks  # noqa: E402
 from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectContext  # noqa: E402
 
-_IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, ParametersHooks, MlflowHooks, SummaryHooks)
+_IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, ParametersHooks, ReproductionHooks, MlflowHooks, SummaryHooks)
 _STATE = RunState()
 
 # Kedro calls those first that are registered last

@@ -1,7 +1,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder
+from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, TextFolder
 
 
 def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):
@@ -28,3 +28,11 @@ def test_what_an_earlier_run_left_as_json_is_read_and_nothing_where_it_left_none
     assert earlier.load() == {}
     earlier.save({"topic": {"errors": []}})
     assert earlier.load() == {"topic": {"errors": []}}
+
+
+def test_a_folder_of_texts_holds_what_was_saved_last_and_nothing_else(tmp_path):
+    dataset = TextFolder(filepath=str(tmp_path / "cards"))
+    dataset.save({"a.md": "one", "b.md": "two"})
+    dataset.save({"b.md": "three"})
+    assert dataset.load() == {"b.md": "three"}
+    assert [path.name for path in (tmp_path / "cards").iterdir()] == ["b.md"]

@@ -14,6 +14,7 @@ from cu_pipeline.hooks.lock import LockHooks
 from cu_pipeline.hooks.mlflow import MlflowHooks
 from cu_pipeline.hooks.parameters import ParametersHooks
 from cu_pipeline.hooks.progress import ProgressHooks
+from cu_pipeline.hooks.reproduction import ReproductionHooks
 from cu_pipeline.hooks.required_inputs import RequiredInputsHooks
 from cu_pipeline.hooks.run_state import RunState
 from cu_pipeline.hooks.summary import SummaryHooks
@@ -91,7 +92,7 @@ def after(hook):
 
 def test_hooks_are_called_in_the_order_in_which_a_run_needs_them():
     order = [type(hooks) for hooks in reversed(settings.HOOKS)]
-    kinds = [LockHooks, ProgressHooks, DvcHooks, ParametersHooks, MlflowHooks, SummaryHooks]
+    kinds = [LockHooks, ProgressHooks, DvcHooks, ParametersHooks, ReproductionHooks, MlflowHooks, SummaryHooks]
     assert order == [RequiredInputsHooks, *kinds]
 
 

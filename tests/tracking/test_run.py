@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Pat
 @pytest.fixture(scope="module")
 def shell(project: Path, refused: Path, project_root: Path, project_environment: dict[str, str]) -> Shell:
     """Give a function that runs a command in the project with outbound sockets refused."""
-    guard = {"PYTHONPATH": str(project_root / "tests" / "no_network"), "REFUSED_CONNECTIONS": str(refused)}
+    found_first = os.pathsep.join([str(project_root / "tests" / "no_network"), str(project_root / "src")])
+    guard = {"PYTHONPATH": found_first, "REFUSED_CONNECTIONS": str(refused)}
 
     def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = project_environment | guard | variables
@@ -201,11 +204,41 @@ def test_a_stale_dvc_yaml_is_found_and_the_difference_named(project: Path, shell
     assert "stages/use/deps: has 'src/tiny/helper.py', which is not wanted" in done.stderr
 
 
+@pytest.fixture
+def changed_since(project: Path, first_run: subprocess.CompletedProcess[str]) -> Iterator[None]:
+    """Change code and data as others would after a run, and bring them back."""
+    changes = {"src/tiny/helper.py": "def add(a, b):\n    return 0\n", "data/number.json": '{"value": 1}'}
+    assert first_run.returncode == 0
+    before = {name: (project / name).read_text() for name in changes}
+    for name, text in changes.items():
+        (project / name).write_text(text)
+    yield
+    for name, text in before.items():
+        (project / name).write_text(text)
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+@pytest.mark.usefixtures("changed_since")
+def test_a_run_comes_out_again_after_code_and_data_changed_and_the_project_stays_as_it_is(
+    project: Path, shell: Shell, first_run: subprocess.CompletedProcess[str]
+) -> None:
+    run_id = re.search(r"MLflow run +(\w+)", first_run.stdout)[1]
+    before = files(project)
+    done = shell("kedro", "reproduce", run_id[:8], "--pipelines=use", OMP_NUM_THREADS="2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in ("again: use", "[1/1] use: increase_number", "identical", "OMP_NUM_THREADS: 1, now 2"):
+        assert text in done.stdout
+    after = files(project)
+    assert after.keys() == before.keys()
+    assert {path.name for path, content in after.items() if before[path] != content} <= {"mlflow.db"}
+
+
 def test_a_run_outside_git_succeeds_with_a_warning(
     tmp_path: Path, new_project: Callable[[Path], Path], project_environment: dict[str, str]
 ) -> None:
-    import shutil
-
     lonely = new_project(tmp_path / "lonely")
     shutil.rmtree(lonely / ".git")
     environment = project_environment | {"GIT_CEILING_DIRECTORIES": str(tmp_path)}

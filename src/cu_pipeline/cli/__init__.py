@@ -9,6 +9,7 @@ from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
+from cu_pipeline.cli.reproduce import reproduce
 from cu_pipeline.cli.run import llm_server, run, traffic
 from cu_pipeline.cli.ui import ui
 
@@ -25,6 +26,7 @@ _COMMANDS = (
     labels,
     parameters,
     snapshots,
+    reproduce,
     gc,
     ui,
     traffic,

@@ -10,6 +10,7 @@ CuPipelineError
 ├── BundleError            a model bundle that is incomplete or does not fit
 ├── StoreError             a feature store or table that is damaged
 ├── SnapshotError          a version of the data that is not known or not at hand
+├── ReproductionError      a run that cannot be repeated
 ├── NoSpaceError           a file that does not fit on the disk
 ├── TrackingError          MLflow's server or database that cannot be used
 ├── StudioError            a Label Studio server or file that does not do what is asked of it
@@ -100,6 +101,10 @@ class StoreError(CuPipelineError):
 
 class SnapshotError(CuPipelineError):
     """A version of the data that is not known or not at hand."""
+
+
+class ReproductionError(CuPipelineError):
+    """A run that cannot be repeated: not known, not finished, or without what it needs."""
 
 
 class NoSpaceError(CuPipelineError):

@@ -110,6 +110,26 @@ class TextFile(LocalDataset[str, str]):
         write_text(self._filepath, data)
 
 
+class TextFolder(LocalDataset[dict[str, str], dict[str, str]]):
+    """Texts in files of one folder by name; what is no longer among them is removed.
+
+    Args:
+        filepath: the folder.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def load(self) -> dict[str, str]:
+        return {path.name: path.read_text(encoding="utf-8") for path in sorted(self._filepath.iterdir())}
+
+    def save(self, data: dict[str, str]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        for path in self._filepath.iterdir():
+            if path.name not in data:
+                path.unlink()
+        for name, text in data.items():
+            write_text(self._filepath / name, text)
+
+
 class Folder(LocalDataset[Any, Path]):
     """A folder that is read by its path; it may be absent."""
 

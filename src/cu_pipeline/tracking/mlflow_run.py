@@ -189,11 +189,11 @@ def set_tags(tags: Mapping[str, str]) -> None:
 
 
 def log_files(files: Iterable[Path]) -> None:
-    """Log those of the files that exist as artifacts."""
+    """Log those of the files and folders that exist as artifacts."""
     import mlflow
 
     for path in files:
-        if path.is_file():
+        if path.exists():
             mlflow.log_artifact(str(path))
 
 

@@ -4,8 +4,11 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.core.keys import file_key
+from cu_pipeline.reports import model_card_text
 from cu_pipeline.reports.cards import ReportOptions, Section
 from cu_pipeline.reports.data_page import render_data_page
+from cu_pipeline.reports.model_card import Data, ModelCard
 from cu_pipeline.reports.page import Illustrated, illustrate
 
 
@@ -27,3 +30,23 @@ def draw_pictures(
     """Make the pictures of all clips that the report shows."""
     sections = {"data": data, "labels": labels, "models": models}
     return illustrate(sections, thumbnails, options, LocalMapper(workers))
+
+
+def write_model_cards(measured: dict[str, dict[str, Any]], data: Data) -> dict[str, str]:
+    """Write a card about each model that was measured, file name -> text.
+
+    Args:
+        measured: capability -> what `measured_models` found of its model.
+        data: what models could learn from.
+    """
+    from cu_pipeline.tracking import registry
+
+    texts: dict[str, str] = {}
+    for name, found in measured.items():
+        known = registry.find(name, found["bundle"].version)
+        card = ModelCard(name, run=(known and known.run_id) or "", data=data, insights={}, **found)
+        texts |= {
+            f"{file_key(name)}.md": model_card_text.markdown(card),
+            f"{file_key(name)}.html": model_card_text.page(card),
+        }
+    return texts

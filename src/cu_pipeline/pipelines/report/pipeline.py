@@ -1,9 +1,10 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.report.nodes import draw_pictures, render_data_card
+from cu_pipeline.pipelines.report.nodes import draw_pictures, render_data_card, write_model_cards
 from cu_pipeline.reports.data_card import data_card, describe_clips, describe_labels
 from cu_pipeline.reports.data_page import data_section
 from cu_pipeline.reports.labels_section import labels_section, with_evidence, with_scopes
+from cu_pipeline.reports.model_card import describe_data, measured_models
 from cu_pipeline.reports.models_section import models_section
 from cu_pipeline.reports.page import render_page
 
@@ -56,6 +57,19 @@ def create_pipeline(**_: object) -> Pipeline:
                 "models_section",
                 name="show_models",
             ),
+            Node(
+                describe_data,
+                ["current_snapshot", "data_card", "labels", "guarantee", "capabilities_resolved"],
+                "model_data",
+                name="describe_model_data",
+            ),
+            Node(
+                measured_models,
+                ["bundles", "champions", "metrics", "gate"],
+                "measured_models",
+                name="find_measured_models",
+            ),
+            Node(write_model_cards, ["measured_models", "model_data"], "model_cards", name="write_model_cards"),
             Node(
                 draw_pictures,
                 ["data_section", "labels_section", "models_section", "thumbnails", "params:report", "params:workers"],
