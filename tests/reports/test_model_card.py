@@ -121,6 +121,9 @@ def test_foreign_text_stays_text(render: Any) -> None:
 
 def test_the_card_is_of_the_model_that_was_measured_not_of_a_newer_one() -> None:
     trained, serving = bundle(1.0), bundle()
-    found = measured_models({"topic": trained}, {"topic": serving}, {"topic": measured()}, {})
-    assert found["topic"]["bundle"] is serving
-    assert measured_models({"topic": trained}, {}, {"topic": measured()}, {}) == {}
+    for one, kept in ((serving, True), (trained, False)):
+        told = {"topic": {"model_version": one.version, "modalities": []}}
+        found = measured_models({"topic": trained}, {"topic": serving}, {"topic": measured()}, {}, told)
+        assert found["topic"]["bundle"] is serving
+        assert bool(found["topic"]["insights"]) == kept
+    assert measured_models({"topic": trained}, {}, {"topic": measured()}, {}, {}) == {}

@@ -169,6 +169,7 @@ def measured_models(
     champions: Mapping[str, Bundle],
     metrics: Mapping[str, Mapping[str, Any]],
     gate: Mapping[str, Mapping[str, Any]],
+    insights: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """Find the model that was measured of each capability: the one that serves, else the trained one.
 
@@ -177,14 +178,17 @@ def measured_models(
         champions: that serve.
         metrics: the `metrics` dataset.
         gate: the `gate` dataset.
+        insights: the `insights` dataset; what it says of another version is left out.
 
     Returns:
-        Capability -> `bundle`, `measured` and `gate` of a `ModelCard`; none where the measured model is gone.
+        Capability -> these parts of a `ModelCard`; none where the measured model is gone.
     """
     found = {}
     for name, measured in metrics.items():
         models = [one[name] for one in (champions, bundles) if name in one]
         model = next((one for one in models if one.version == measured.get("model_version")), None)
         if model is not None and Split.TEST in measured:
-            found[name] = {"bundle": model, "measured": measured, "gate": gate.get(name)}
+            told = insights.get(name) or {}
+            told = told if told.get("model_version") == model.version else {}
+            found[name] = {"bundle": model, "measured": measured, "gate": gate.get(name), "insights": told}
     return found

@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.capability import SEPARATOR
+from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.records import Split
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri
 from cu_pipeline.reports.figures import confusion_figure, interval_figure, reliability_figure, svg
@@ -64,6 +65,7 @@ def _model(
     return {
         "name": name,
         "multi": isinstance(found.get("confusion"), dict),
+        "card": f"model_cards/{file_key(name)}.html",
         "glance": glance(name, found, gate, insight),
         "warnings": found.get("warnings", []),
         "metrics": _metrics(found),

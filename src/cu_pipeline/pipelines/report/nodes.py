@@ -44,7 +44,7 @@ def write_model_cards(measured: dict[str, dict[str, Any]], data: Data) -> dict[s
     texts: dict[str, str] = {}
     for name, found in measured.items():
         known = registry.find(name, found["bundle"].version)
-        card = ModelCard(name, run=(known and known.run_id) or "", data=data, insights={}, **found)
+        card = ModelCard(name, run=(known and known.run_id) or "", data=data, **found)
         texts |= {
             f"{file_key(name)}.md": model_card_text.markdown(card),
             f"{file_key(name)}.html": model_card_text.page(card),

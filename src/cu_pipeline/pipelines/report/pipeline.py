@@ -65,7 +65,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 measured_models,
-                ["bundles", "champions", "metrics", "gate"],
+                ["bundles", "champions", "metrics", "gate", "insights"],
                 "measured_models",
                 name="find_measured_models",
             ),
