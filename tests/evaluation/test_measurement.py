@@ -1,5 +1,7 @@
 """Reports of known answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +68,21 @@ def test_calibration_is_told_before_and_after():
     assert found["calibration"]["after"] == {name: found["test"][name] for name in ("ece", "log_loss", "brier")}
     assert found["calibration"]["before"] == pytest.approx({"ece": 0.4, "log_loss": -np.log(0.6), "brier": 0.32})
     assert model_report(model(test=after), BOOTSTRAP)["calibration"]["before"] is None
+
+
+def test_sets_are_measured_where_the_model_gives_them():
+    """Two classes for the clips that are unsure, of which one in four has a class that the set lacks."""
+    said = np.array([[0.9, 0.05, 0.05], [0.5, 0.45, 0.05], [0.05, 0.9, 0.05], [0.05, 0.05, 0.9]])
+    truth = np.eye(3, dtype=bool)[[0, 1, 1, 0]]
+    answers = model(test=ScoredClips.decide(Kind.SINGLE, truth, said))
+    careful = replace(answers, classes=("a", "b", "c"), shares=np.full(3, 1 / 3), set_threshold=0.4)
+    found = model_report(careful, BOOTSTRAP)["prediction_sets"]
+    assert {name: found[name] for name in ("coverage", "classes", "alone")} == {
+        "coverage": 0.75, "classes": 1.25, "alone": 0.75,
+    }  # fmt: skip
+    low, high = found["ci95"]
+    assert low < 0.75 < high
+    assert "prediction_sets" not in model_report(model(test=scored(8, 6)), BOOTSTRAP)
 
 
 def test_the_seed_and_the_number_of_draws_reach_the_intervals():

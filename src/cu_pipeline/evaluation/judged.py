@@ -139,6 +139,7 @@ class ModelAnswers:
         cross_fitted: the training and validation clips that models were asked about which had not seen their units;
             None: there are none.
         uncalibrated: what it would say of the test clips without its temperature.
+        set_threshold: probability that a class reaches to be in a clip's prediction set; None: it gives no sets.
     """
 
     version: str
@@ -147,6 +148,7 @@ class ModelAnswers:
     splits: dict[str, Answered]
     cross_fitted: Answered | None = None
     uncalibrated: ScoredClips | None = None
+    set_threshold: float | None = None
 
     @property
     def unseen(self) -> Answered | None:

@@ -28,6 +28,7 @@ from cu_pipeline.evaluation.metrics import (
     reliability,
 )
 from cu_pipeline.evaluation.selective import risk_by_coverage
+from cu_pipeline.evaluation.set_coverage import set_report
 from cu_pipeline.evaluation.skill import skill
 from cu_pipeline.evaluation.slices import slices_report
 
@@ -67,6 +68,8 @@ def model_report(model: ModelAnswers, bootstrap: Bootstrap) -> dict[str, Any]:
         if len(given):
             report[split] = _block(given, bootstrap if split == Split.TEST else None)
             report |= _in_full(model, given) if split == Split.TEST else {}
+            if split == Split.TEST and model.set_threshold is not None:
+                report["prediction_sets"] = set_report(given, model.set_threshold, bootstrap)
     other = model.cross_fitted
     report["cross_fitted"] = _block(other, bootstrap) if other is not None and len(other) else None
     if model.unseen is not None:

@@ -29,6 +29,7 @@ def answers_of(bundle: Bundle, judged: Judged, predictions: pd.DataFrame) -> Mod
         splits=splits,
         cross_fitted=_cross_fitted(bundle, judged, own),
         uncalibrated=ScoredClips(test.kind, test.truth, raw, test.decided),
+        set_threshold=bundle.set_threshold,
     )
 
 

@@ -21,6 +21,7 @@ from cu_pipeline.evaluation.judged import Judged, ModelAnswers
 from cu_pipeline.evaluation.measurement import EvaluateOptions, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
 from cu_pipeline.evaluation.modality_parts import modality_parts
+from cu_pipeline.evaluation.set_coverage import in_words as sets_in_words
 from cu_pipeline.features.clip_features import (
     content_column,
     embedding,
@@ -375,6 +376,8 @@ def _summary(report: dict[str, Any]) -> str:
     who = "served model" if report["served"] else "model"
     if "answers" in test:
         told = f"{answers_in_words(test['answers'])}; {told}"
+    if "prediction_sets" in report:
+        told = f"{sets_in_words(report['prediction_sets'])}; {told}"
     where = f"{test['n']} clips of {test['units']} units"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}; {told}"
 
