@@ -2,12 +2,12 @@
 
     python benchmarks/labels.py [titles=titles.csv ...] [--seeds 10] [--figure docs/images/labels.svg]
 
-Clips of the generated world, whose truth is known, and of manifests with a column `label` are a pool whose labels are
-hidden. A quarter of the clips, by group (creators and near-duplicates), is for testing, another for each seed. In rounds
-a batch is chosen by the code that plans the queue (`labeling/people/selection.py`, `probe.py`), its labels are shown,
-and a regression as in the `linear` family learns from all that were shown: all features side by side, at one strength,
-which is that of the family's default ones with the least loss in cross-validation on all clips. No machine labels
-anything.
+Clips of the generated world, whose truth is known, and of manifests with a column `label` are a pool whose labels
+are hidden. A quarter of the clips, by group (creators and near-duplicates), is for testing, another for each seed. In
+rounds a batch is chosen by the code that plans the queue (`selection.py` and `probe.py` of `labeling/people`), its
+labels are shown, and a regression as in the `linear` family learns from all that were shown: all features side by side,
+at one strength, that of the family's default ones with the least loss in cross-validation on all clips. No machine
+labels anything. Where there are several capabilities, all are asked about each clip.
 
 A strategy needs as many labels as bring the learner to 95 or 98 % of what it reaches with all of the pool's labels, as
 the curve says, smoothed over three rounds, on a straight line between two rounds. Ratios to random are means over seeds
@@ -50,7 +50,6 @@ ARMS = {
     RANDOM: (None, 1.0),
     "uncertainty": ("uncertainty", 0.0),
     "diversity": ("diversity", 0.0),
-    "combined": ("combined", 0.0),
     DEFAULT: (QueueOptions().strategy, DRAWN),
 }
 """Arm -> strategy of the queue and share drawn at random."""
@@ -80,10 +79,6 @@ class Corpus:
     kinds: dict[str, Kind]
     batch: int
 
-    def only(self, name):
-        """The same clips with one capability."""
-        return Corpus(self.vectors, self.units, self.copies, {name: self.targets[name]}, self.kinds, self.batch)
-
 
 def featurized(manifest, folder):
     """Run collect and featurize in a project of its own, of the generated world without a manifest."""
@@ -101,7 +96,7 @@ def featurized(manifest, folder):
 def read_corpus(folder, batch):
     """Read clips, features and labels of a project that ran collect and featurize; copies are left out."""
     clips = pd.read_parquet(folder / "data/02_intermediate/clips.parquet")
-    truth, capabilities = true_labels(folder, clips)
+    truth, capabilities = true_labels(folder)
     clips = without_copies(clips[clips["clip_id"].isin(truth.index)]).reset_index(drop=True)
     features = stored_vectors(clips, FeatureStore(folder / "data/04_feature"), build_all(FeatureOptions()).values())
     duplicates = pd.read_parquet(folder / "data/02_intermediate/duplicates.parquet").set_index("clip_id")
@@ -117,7 +112,7 @@ def read_corpus(folder, batch):
     )
 
 
-def true_labels(folder, clips):
+def true_labels(folder):
     """Labels by clip and capability, and the capabilities."""
     world = folder / "data/01_raw/sample/truth.csv"
     if world.exists():
@@ -269,7 +264,7 @@ def draw(curves, path):
     mpl.rcParams["svg.hashsalt"] = "labels"
     from matplotlib import pyplot as plt
 
-    colours = dict(zip(ARMS, ("#777777", "#b3261e", "#2e7d32", "#8e5bb5", "#1f5fa8"), strict=True))
+    colours = dict(zip(ARMS, ("#777777", "#b3261e", "#2e7d32", "#1f5fa8"), strict=True))
     figure, panels = plt.subplots(1, len(curves), figsize=(3.4 * len(curves), 3.2), squeeze=False)
     for panel, (name, arms) in zip(panels[0], curves.items(), strict=True):
         for arm, runs in arms.items():
@@ -302,7 +297,7 @@ def main():
         runs = {arm: [curve(corpus, arm, seed, strengths) for seed in seeds] for arm in ARMS}
         for one in corpus.targets:
             curves = {arm: [(sizes, scores[one]) for sizes, scores in found] for arm, found in runs.items()}
-            title = name if one in name or len(corpus.targets) == 1 else f"{name}: {one}"
+            title = name if len(corpus.targets) == 1 else f"{name}: {one}"
             results[title] = {"clips": len(corpus.units), "strength": strengths[one], "arms": summarised(curves)}
             drawn[title] = curves
             print(told(title, results[title]["arms"]), flush=True)
@@ -314,8 +309,8 @@ def main():
 
 
 def corpora(arguments):
-    """Name and corpus: the generated world, asked of one capability and of both, and what was given."""
-    given = [("sample", arguments.sample, 25), *((*one.partition("=")[::2], 50) for one in arguments.sets)]
+    """Name and corpus: the generated world, asked about both capabilities at once, and what was given."""
+    given = [("sample", arguments.sample, 25), *((*one.partition("=")[::2], 100) for one in arguments.sets)]
     for name, path, batch in given:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(path or scratch)
@@ -323,11 +318,7 @@ def corpora(arguments):
                 featurized(Path(path) if path else None, Path(scratch))
                 folder = Path(scratch)
             corpus = read_corpus(folder, batch)
-        if len(corpus.targets) == 1:
-            yield name, corpus
-            continue
-        yield from ((f"{name}, {one} alone", corpus.only(one)) for one in corpus.targets)
-        yield f"{name}, both asked", corpus
+        yield name, corpus
 
 
 if __name__ == "__main__":

@@ -32,6 +32,12 @@ class Pool:
     copies: NDArray[np.int64]
 
 
+_EQUAL: Final = 1e-6
+"""Range of uncertainties within which all count as equal."""
+
+Discount = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+"""By (n,) clips of a clip's unit asked about so far, and (n,) distances from the nearest clip that was chosen."""
+
 Strategy = Callable[[Pool, int, Sequence[int]], list[int]]
 """Chooses at most so many clips, in order, beside those that are chosen already. Equal pools give equal choices."""
 
@@ -41,7 +47,7 @@ def by_uncertainty(pool: Pool, count: int, chosen: Sequence[int] = ()) -> list[i
 
     Source: Settles, "Active Learning Literature Survey" (2009).
     """
-    return _greedy(pool, count, chosen, pool.uncertainty, unit=0.0, distance=0.0)
+    return _greedy(pool, count, chosen, pool.uncertainty, lambda asked, _: np.ones(len(asked)))
 
 
 def by_diversity(pool: Pool, count: int, chosen: Sequence[int] = ()) -> list[int]:
@@ -49,17 +55,24 @@ def by_diversity(pool: Pool, count: int, chosen: Sequence[int] = ()) -> list[int
 
     Source: Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance" (1985).
     """
-    return _greedy(pool, count, chosen, (pool.uncertainty > 0).astype(float), unit=0.0, distance=1.0)
+    return _greedy(pool, count, chosen, (pool.uncertainty > 0).astype(float), lambda _, nearest: nearest)
 
 
 def combined(pool: Pool, count: int, chosen: Sequence[int] = ()) -> list[int]:
     """Choose the clips that are unsure, of creators that were asked about little, and unlike those chosen before.
 
-    The value of a clip is its uncertainty times (1 + clips of its unit asked about so far)^-1/2, which is how the
-    standard error of what is known of a unit falls, times the square root of its distance from the nearest clip that
-    was chosen.
+    The value of a clip is its uncertainty, times (1 + clips of its unit asked about so far)^-1/2, which is how the
+    standard error of what is known of a unit falls, times the fourth root of its distance from the nearest clip that
+    was chosen. While all are equally unsure, at the start, only clips nearer than half count as like one another, since
+    the farthest ones are outliers, of which a model learns little.
     """
-    return _greedy(pool, count, chosen, pool.uncertainty, unit=0.5, distance=0.5)
+    open_ones = pool.uncertainty[pool.uncertainty > 0]
+    cold = len(open_ones) == 0 or np.ptp(open_ones) < _EQUAL
+
+    def discount(asked: NDArray[np.float64], nearest: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((1 + asked) ** -0.5 * (np.minimum(2 * nearest, 1) if cold else nearest**0.25))
+
+    return _greedy(pool, count, chosen, pool.uncertainty, discount)
 
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {
@@ -71,9 +84,9 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
 
 
 def _greedy(
-    pool: Pool, count: int, chosen: Sequence[int], weights: NDArray[np.float64], unit: float, distance: float
+    pool: Pool, count: int, chosen: Sequence[int], weights: NDArray[np.float64], discount: Discount
 ) -> list[int]:
-    """Choose one by one the clip with the largest weight, discounted for those that were chosen already.
+    """Choose one by one the clip with the largest weight, discounted by those that were chosen already.
 
     It takes time in proportion to clips times width for each one chosen.
 
@@ -82,25 +95,25 @@ def _greedy(
         count: of clips to choose, at most.
         chosen: places of those that were chosen already.
         weights: (n,); a clip of weight 0 is not chosen.
-        unit: power of 1 / (1 + clips of the unit that were asked about).
-        distance: power of the distance, 1 minus the cosine of two clips' vectors, and 0 of near-duplicates.
+        discount: of each clip.
 
     Returns:
-        Places in order; of equals the first.
+        Places in order; of equals the first. Near-duplicates of those chosen come last.
     """
     rows = rows_of_length_one(pool.vectors)
     left, asked, nearest = weights.astype(float), pool.asked.astype(float), np.ones(len(weights))
 
     def take(place: int) -> None:
+        alike = pool.copies == pool.copies[place]
+        left[alike] *= LEAST_DISTANCE
         left[place] = 0
         asked[pool.units == pool.units[place]] += 1
-        nearest[:] = np.minimum(nearest, 1 - rows @ rows[place])
-        nearest[pool.copies == pool.copies[place]] = 0
+        nearest[:] = np.minimum(nearest, np.maximum(1 - rows @ rows[place], LEAST_DISTANCE))
 
     for place in chosen:
         take(place)
     found: list[int] = []
     while len(found) < count and left.any():
-        found.append(int(np.argmax(left * (1 + asked) ** -unit * np.maximum(nearest, LEAST_DISTANCE) ** distance)))
+        found.append(int(np.argmax(left * discount(asked, nearest))))
         take(found[-1])
     return found
