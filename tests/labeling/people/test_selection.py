@@ -1,11 +1,15 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.table import build
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.probe import openness, probe_uncertainty
 from cu_pipeline.labeling.people.selection import STRATEGIES, Pool
-from cu_pipeline.labeling.people.vectors import WIDTH, clip_vectors
+from cu_pipeline.labeling.people.vectors import WIDTH, clip_vectors, stored_vectors
 
 
 def pool(uncertainty, vectors=None, units=None, asked=None, copies=None) -> Pool:
@@ -102,3 +106,14 @@ def test_vectors_of_captions_are_alike_where_they_share_words_and_bounded_in_wid
 def test_a_strategy_that_is_unknown_is_named_with_those_that_are_known() -> None:
     with pytest.raises(ValueError, match=r"'best' is unknown: choose one of combined, uncertainty, diversity"):
         QueueOptions(strategy="best")
+
+
+def test_features_that_are_not_stored_are_left_out_and_those_of_some_clips_are_zero_for_others(tmp_path) -> None:
+    store, extractor = FeatureStore(tmp_path), build("captions", {})
+    rows = [{"clip_id": name, "text": name, "media_sha256": "", "text_sha256": name, "bytes": 0} for name in "ab"]
+    clips = table(pd.DataFrame(rows).assign(has_audio=False), CLIPS)
+    assert not stored_vectors(clips, store, [extractor]).features
+    store.append(extractor.identity, ["a"], np.ones((1, *extractor.identity.shape), dtype=np.float32))
+    found = stored_vectors(clips, store, [extractor])
+    assert found["captions"].present.tolist() == [True, False]
+    assert clip_vectors(["a", "b"], found).shape[0] == 2
