@@ -20,7 +20,7 @@ def probe_uncertainty(learned: Vectors, targets: Targets, asked: Vectors, kind: 
 
     Of one class among several it is 1 minus the margin between the two likeliest ones. That is high where two classes
     compete, and not where many are possible but one leads, which an answer would not settle for other clips either:
-    by entropy a quarter more labels were needed (decision 29). Of several classes it is that of the class that is most open.
+    by entropy a quarter more labels were needed (decision 29). Of several classes it is that of the most open one.
 
     Args:
         learned: (n, width): clips that people labelled.
