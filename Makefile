@@ -37,7 +37,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-fine-tune motion-set clean clean-all relocated
+.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-fine-tune: $(VENV)/.installed ## measure fine-tuning beside a plain loop a
 
 bench-scale: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16]
 	@$(BIN)/python benchmarks/scale_models.py --clips $(or $(CLIPS),100000) --classes $(or $(CLASSES),16) --output benchmarks/scale_models.json
+
+bench-labels: $(VENV)/.installed ## measure how many labels the queue's strategies save: [SETS="titles=titles.csv ..."] [SEEDS=10]
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/labels.py $(SETS) --seeds $(or $(SEEDS),10) --output benchmarks/labels.json --figure docs/images/labels.svg
 
 motion-set: $(VENV)/.installed ## make clips that only motion tells apart, for bench-models: FOLDER=motion [CLIPS=300]
 	@$(BIN)/python benchmarks/motion_set.py $(FOLDER) --clips $(or $(CLIPS),300)

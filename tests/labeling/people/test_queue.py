@@ -199,6 +199,36 @@ def test_gold_is_mixed_in_by_its_share_those_first_that_were_shown_less(votes) -
     assert not set(first) & set(queued(again, "gold"))
 
 
+def test_what_people_said_tells_what_is_uncertain_whatever_machines_say(nobody) -> None:
+    """People told cooking from pets; the caption with words of both is asked about first, the certified one never."""
+    texts = [
+        "pasta oven",
+        "oven pasta dish",
+        "dog walk",
+        "walk the dog",
+        "pasta oven dog walk",
+        "pasta dish",
+        "the dog",
+    ]
+    clips = corpus(7).assign(text=texts)
+    people = {"c000": 0.9, "c001": 0.9, "c002": 0.1, "c003": 0.1}
+    given = pd.concat([labels(people, source="human"), labels({"c004": 0.99, "c005": 0.6})], ignore_index=True)
+    human = pd.DataFrame(
+        [{"clip_id": clip, "capability": "topic", "annotator": "ana", "kind": "human"} for clip in people]
+    ).assign(label=["cooking", "cooking", "pets", "pets"], version="")
+    settings = options(random_share=0, gold_share=0)
+    assert queued(plan(clips, human, given, settings=settings))[0] == "c004"
+    certified = labels({"c004": 0.5}, certified=True)
+    settled = pd.concat([given[given["clip_id"] != "c004"], certified], ignore_index=True)
+    assert "c004" not in queued(plan(clips, human, settled, settings=settings))
+
+
+def test_the_clips_of_one_creator_do_not_fill_the_queue(nobody) -> None:
+    clips = corpus(40).assign(group=["one"] * 30 + [f"g{place}" for place in range(10)])
+    chosen = queued(plan(clips, nobody, settings=options(random_share=0, gold_share=0, max_clips=10)))
+    assert sum(int(clip[1:]) < 30 for clip in chosen) <= 2
+
+
 def test_the_queue_is_the_same_each_time(votes) -> None:
     given = labels({f"c{place:03}": place / 60 for place in range(0, 60, 2)})
     people = votes(("c001", "label", "pets"))

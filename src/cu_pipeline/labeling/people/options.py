@@ -1,9 +1,10 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options
+from cu_pipeline.labeling.people.selection import STRATEGIES
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -58,6 +59,7 @@ class QueueOptions(Options):
         max_clips: in the queue at a time.
         budget_usd: US dollars for all answers that were ever asked for, those of the queue included.
         redundancy: people who answer about each clip.
+        strategy: how the other clips are chosen, a name of `selection.STRATEGIES`.
         random_share: of clips drawn at random from all that no person has labelled. They measure other sources.
         gold_share: of clips whose answer is known, mixed in to see how good the answers are.
         gold_accuracy: share of right answers to gold clips from which a batch is accepted.
@@ -68,11 +70,19 @@ class QueueOptions(Options):
     max_clips: int = Field(default=200, ge=0)
     budget_usd: float = Field(default=20.0, ge=0)
     redundancy: int = Field(default=1, ge=1)
+    strategy: str = "combined"
     random_share: float = Field(default=0.3, ge=0, le=1)
     gold_share: Share = 0.1
     gold_accuracy: float = Field(default=0.8, ge=0, le=1)
     alpha: float = Field(default=0.05, gt=0, lt=1)
     batch_clips: int = Field(default=50, ge=1)
+
+    @field_validator("strategy")
+    @classmethod
+    def _is_known(cls, strategy: str) -> str:
+        if strategy not in STRATEGIES:
+            raise ValueError(f"{strategy!r} is unknown: choose one of {', '.join(STRATEGIES)}")
+        return strategy
 
 
 class StudioOptions(Options):

@@ -1,40 +1,32 @@
-"""The queue of clips that people are asked about, and how much an answer about each would teach."""
+"""The queue of clips that people are asked about."""
 
-import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.random_draws import draw_at_random, with_people
 from cu_pipeline.labeling.people.tasks import Task, asking, machine_predictions, queue_task, tie_task
+from cu_pipeline.labeling.people.value import Known, most_valued, uncertainty
 from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.people.work_log import AnswerState, Draw
 from cu_pipeline.labeling.sources.source import TIE
 
 _log = logging.getLogger(__name__)
-
-_CANDIDATES: Final = 20
-"""Clips that are compared with one another for each one that is chosen by value."""
-
-LEAST_DISTANCE = 0.01
-"""Distance that counts for a clip like one that was chosen already, so that it comes last but comes."""
-
-_WORD = r"\w+"
 
 
 @dataclass(frozen=True)
@@ -45,11 +37,13 @@ class QueueTerms:
         options: of the queue.
         price: US dollars for one label by one person.
         lacking: capability -> labelled random draws that the certificate of machines' labels lacks.
+        features: finds the stored features of clips, by which the most useful are chosen; None: captions tell alone.
     """
 
     options: QueueOptions
     price: float
     lacking: Mapping[str, int] = field(default_factory=dict)
+    features: Callable[[pd.DataFrame], ClipFeatures] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,15 +120,16 @@ def plan_queue(
     )
     is_drawn = waiting["clip_id"].isin(draws)
     drawn, rest = waiting[is_drawn], waiting[~is_drawn]
-    valued = _most_valued(rest, drawn, duplicates, slots.asked - len(ties) - len(drawn))
+    known = Known(clips, duplicates, labels, _out(reviews), capabilities, questions, terms.features)
+    valued = most_valued(rest, drawn, known, slots.asked - len(ties) - len(drawn), options.strategy)
     votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
-    known = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
+    golden = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
     tasks = _mixed(
         [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
         [tie_task(clip, votes[clip["clip_id"]]) for clip in _rows(ties)]
         + [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
-        [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(known)],
+        [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(golden)],
     )
     queue = [asking(task, questions[task["data"]["clip_id"]], list(capabilities)) for task in tasks]
     count("clips_queued", len(drawn) + len(ties) + len(valued))
@@ -163,81 +158,6 @@ def asked_of(clips: pd.DataFrame, resolved: ResolvedCapabilities) -> dict[str, t
         for clip in resolved.clips_of(name, clips)["clip_id"]:
             found[clip] = (*found[clip], name)
     return found
-
-
-def uncertainty(
-    labels: pd.DataFrame,
-    clip_ids: Sequence[str],
-    capabilities: Mapping[str, Capability],
-    questions: Mapping[str, Collection[str]] | None = None,
-) -> NDArray[np.float64]:
-    """Say how little is known of each clip, on average over the capabilities that apply to it.
-
-    Of a single-label capability it is the entropy of the probabilities over that of an even guess; of a multi-label
-    one the largest entropy of a class, in bits; without a label 1, with a certified one 0.
-
-    Args:
-        labels: with their probabilities.
-        clip_ids: n of them.
-        capabilities: that are asked about.
-        questions: clip -> those of them that apply to it; None: all.
-
-    Returns:
-        (n,) in [0, 1].
-    """
-    places = pd.Index(clip_ids)
-    total: NDArray[np.float64] = np.zeros(len(places))
-    number = [len(capabilities if questions is None else questions[clip]) or 1 for clip in clip_ids]
-    for name, capability in capabilities.items():
-        unknown = np.array([float(questions is None or name in questions[clip]) for clip in clip_ids])
-        rows = labels[labels["capability"] == name]
-        where = places.get_indexer(pd.Index(rows["clip_id"]))
-        known = where >= 0
-        unknown[where[known]] = _entropies(rows[known], capability)
-        total += unknown / np.array(number)
-    return total
-
-
-def farthest_first(
-    captions: Sequence[str], groups: Sequence[str], weights: NDArray[np.float64], count: int, start: int = 0
-) -> list[int]:
-    """Choose clips one by one, each time that with the largest weight times distance from those chosen before.
-
-    The distance of two clips is 1 minus the cosine of their captions' TF-IDF vectors, 0 in a group of near-duplicates.
-    It is the greedy farthest-first traversal (Gonzalez, 1985), weighted.
-
-    Args:
-        captions: n of them.
-        groups: of near-duplicates; "" for a clip without any.
-        weights: (n,); a clip of weight 0 is not chosen.
-        count: of clips to choose, at most.
-        start: the first clips that count as chosen before.
-
-    Returns:
-        Places of the chosen clips, in order; of equals the first.
-    """
-    vectors = _tf_idf(captions)
-    names = np.asarray(groups, dtype=object)
-    nearest = np.ones(len(captions))
-    left = weights.astype(float).copy()
-    left[:start] = 0
-
-    def move(place: int) -> None:
-        nearest[:] = np.minimum(nearest, 1 - (vectors @ vectors[place].T).toarray().ravel())
-        if names[place]:
-            nearest[names == names[place]] = 0
-        left[place] = 0
-
-    for place in range(start):
-        move(place)
-    chosen: list[int] = []
-    while len(chosen) < count:
-        best = int(np.argmax(left * np.maximum(nearest, LEAST_DISTANCE)))
-        if left[best] <= 0:
-            break
-        chosen.append(best)
-        move(best)
-    return chosen
 
 
 def _waiting(
@@ -331,18 +251,6 @@ def _slots(waiting: int, gold: int, affordable: int, options: QueueOptions) -> _
     return _Slots(asked=asked, random=random, gold=golden)
 
 
-def _most_valued(waiting: pd.DataFrame, drawn: pd.DataFrame, duplicates: pd.DataFrame, number: int) -> pd.DataFrame:
-    if not number or waiting.empty:
-        return waiting.iloc[:0]
-    candidates = waiting.sort_values("uncertainty", ascending=False, kind="stable").iloc[: _CANDIDATES * number]
-    table = pd.concat([drawn, candidates], ignore_index=True)
-    groups = table["clip_id"].map(duplicates.set_index("clip_id")["duplicate_group"]).fillna("")
-    chosen = farthest_first(
-        table["text"].tolist(), groups.tolist(), table["uncertainty"].to_numpy(), number, start=len(drawn)
-    )
-    return table.iloc[chosen]
-
-
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
@@ -355,27 +263,3 @@ def _mixed(*lists: list[Task]) -> list[Task]:
         for place, task in enumerate(one)
     ]
     return [task for _, _, task in sorted(placed, key=lambda entry: entry[:2])]
-
-
-def _entropies(rows: pd.DataFrame, capability: Capability) -> NDArray[np.float64]:
-    given = [json.loads(text) for text in rows["probabilities"]]
-    chances = np.array([[one[name] for name in capability.classes] for one in given]).reshape(
-        -1, len(capability.classes)
-    )
-    if capability.kind is Kind.SINGLE:
-        found = _surprise(chances).sum(axis=1) / np.log2(len(capability.classes))
-    else:
-        found = (_surprise(chances) + _surprise(1 - chances)).max(axis=1)
-    return np.where(rows["certified"].to_numpy(dtype=bool), 0.0, np.clip(found, 0, 1))
-
-
-def _surprise(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    return -chances * np.log2(np.where(chances > 0, chances, 1))
-
-
-def _tf_idf(captions: Sequence[str]) -> "NDArray[np.float64]":
-    """Make sparse rows of length 1; a caption without words has a row of zeros."""
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-
-    counts = HashingVectorizer(alternate_sign=False, norm=None, token_pattern=_WORD).transform(captions)
-    return TfidfTransformer().fit_transform(counts).tocsr()

@@ -1,6 +1,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
 from cu_pipeline.labeling.people.tasks import Task
+from cu_pipeline.labeling.people.vectors import stored_vectors
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
 from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
@@ -323,12 +325,15 @@ def queue_clips(
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     guarantee: dict[str, Guarantee],
+    features: FeatureStore,
     options: QueueOptions,
+    extractors: FeatureOptions,
 ) -> list[Task]:
     """Choose the clips that people should label next, most useful first."""
     reviews = review_batches(people_batches, people_annotations)
     lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
-    terms = QueueTerms(options, opinions.human_price, lacking)
+    stored = partial(stored_vectors, store=features, extractors=list(build_all(extractors).values()))
+    terms = QueueTerms(options, opinions.human_price, lacking, stored)
     return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 
