@@ -189,7 +189,7 @@ def test_descriptions_count_where_a_family_reads_them(
     options = TrainOptions(family=family, ensemble={"members": {"linear": {}, "zero_shot": {}}}, threads=1)
     clips = table([{"clip_id": "a", "media_sha256": "m", "text_sha256": "", "split": "train", "bytes": 1}
                    | {"has_audio": False}], CLIPS)  # fmt: skip
-    clips = clips.assign(label="pets", probabilities="")
+    clips = clips.assign(label="pets", probabilities="", source="human")
     bare = TrainingData("topic", Capability(classes=("pets", "cars")), clips)
     told = replace(bare, capability=Capability(classes=("pets", "cars"), class_descriptions={"pets": "cats and dogs"}))
     found = {fingerprint(data, extractors, options, 0) for data in (bare, told)}
@@ -270,6 +270,29 @@ def test_sets_rest_on_peoples_labels_of_units_and_few_of_them_leave_out_no_class
     few = train(replace(data, clips=together, capability=capability), store, extractors, options, 5)
     assert few.set_threshold == 0
     assert "x: 5 units with people's labels leave no class out of a set that holds the right one 90 %" in caplog.text
+
+
+@pytest.mark.parametrize(("by_people", "right"), [(200, True), (90, False)])
+def test_wrong_labels_of_machines_make_no_model_less_sure_where_people_have_labelled_enough(
+    tmp_path: Any, extractors: Any, monkeypatch: pytest.MonkeyPatch, by_people: int, right: bool
+) -> None:
+    """People agree with the model on nine clips in ten, machines on half of theirs."""
+    monkeypatch.setitem(FAMILIES, "sure", Sure)
+    people = np.arange(400) % 400 < by_people
+    wrong = np.where(people, np.arange(400) % 10 == 0, np.arange(400) % 2 == 0)
+    places = np.random.default_rng(0).permutation(400)  # so that the model is as sure of both
+    store = FeatureStore(tmp_path)
+    data = feed(
+        ["train", "validation"] * 200, np.where(wrong, "a", "b")[places].tolist(), Kind.SINGLE, store, extractors
+    )
+    clips = data.clips.assign(source=np.where(people, "human", "llm")[places], group=[f"g{one}" for one in range(400)])
+    options = TrainOptions.model_construct(family="sure", threads=1, groups={})
+    mixed = train(replace(data, clips=clips), store, extractors, options, 5)
+    alone = train(
+        replace(data, clips=clips[clips["source"] == "human"].reset_index(drop=True)), store, extractors, options, 5
+    )
+    assert (mixed.temperature == pytest.approx(alone.temperature, rel=1e-3)) == right
+    assert right or mixed.temperature > 1.2 * alone.temperature
 
 
 def test_answers_below_a_probability_are_withheld_and_nothing_else_changes(

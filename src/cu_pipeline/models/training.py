@@ -95,7 +95,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     import torch
     import transformers
 
-    rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities"]]
+    rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities", "source"]]
     candidates = _candidates(options, _applicable(data.clips, extractors))
     read = {name for one in candidates for name in one.inputs}
     surroundings = {one.name: found for one in candidates if (found := one.options.surroundings())}
@@ -240,9 +240,9 @@ def _told(selection: Selection, training: Examples, validation: Examples) -> str
 
 
 def _goal(data: TrainingData) -> list[dict[str, Any]]:
-    """What thresholds are set for, and by whose labels; nothing where there is no goal, as before there were any."""
+    """What thresholds are set for; nothing where there is no goal."""
     goal = data.capability.decision
-    return [goal.model_dump(mode="json") | {"by": data.clips["source"].tolist()}] if goal.is_set else []
+    return [goal.model_dump(mode="json")] if goal.is_set else []
 
 
 def _use_threads(threads: int) -> None:
