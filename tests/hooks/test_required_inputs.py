@@ -42,7 +42,8 @@ def catalog(project_root: Path, tmp_path: Path) -> DataCatalog:
         config_patterns={"catalog": ["catalog*"]},
     )["catalog"]  # fmt: skip
     for entry in entries.values():
-        entry["filepath"] = str(tmp_path / entry["filepath"])
+        if "filepath" in entry:
+            entry["filepath"] = str(tmp_path / entry["filepath"])
     return DataCatalog.from_config(entries)
 
 
@@ -89,7 +90,7 @@ def test_what_is_there_is_not_asked_for_again(
                 path.touch()
     text = check(["report"], registered["report"], catalog)
     assert wanted(text) == ["deliver", "monitor", "report"]
-    assert "read by report: delivery (deliver); drift (monitor)." in text
+    assert "read by report: champions, delivery (deliver); drift (monitor)." in text
     assert check(["evaluate"], registered["evaluate"], catalog) == ""
 
 
