@@ -28,6 +28,11 @@ def test_a_baseline_that_the_model_is_not_shown_to_beat_is_named_with_the_number
     ]
 
 
+def test_a_baseline_that_is_right_on_the_same_clips_is_given_no_interval_of_no_width():
+    found = cautions(measured(tfidf_logistic=baseline(0.8, 0.0, better=False, half=0.0)))
+    assert found[0].endswith("better than tfidf logistic (accuracy 0.800, on the very same clips).")
+
+
 def test_a_baseline_that_is_shown_to_be_better_is_told_apart_from_one_that_only_may_be():
     found = cautions(measured(a=baseline(0.95, -0.15, better=False), b=baseline(0.82, -0.02, better=False)))
     assert found[0].startswith("The model (accuracy 0.800) is worse than a (accuracy 0.950, the model gains -0.150 [")

@@ -86,6 +86,22 @@ def test_what_is_simpler_and_as_good_is_named(unbeaten, tone, words, line):
     assert line in lines["Better than the obvious?"]
 
 
+def test_nothing_else_speaks_against_a_model_that_something_simpler_equals():
+    lines = told(model(baselines=WORDS | AS_GOOD))[2]
+    assert lines["What is wrong?"] == "Nothing else was found that speaks against it."
+
+
+def test_half_a_point_more_is_told_alike_in_both_sentences():
+    verdict, _, lines = told(model(baselines={"captions_logistic": baseline(0.823, -0.02, 0.014, False)}))
+    assert "may be as good" in verdict
+    assert lines["Better than the obvious?"].startswith("Not shown: meaning of the caption is right on 82 %, as often")
+
+
+def test_answers_that_are_right_on_the_same_clips_are_not_given_an_interval_of_no_width():
+    line = told(model(baselines={"tfidf_logistic": baseline(0.82, 0.0, 0.0, False)}))[2]["Better than the obvious?"]
+    assert line == "Not shown: words of the caption is right on 82 %, on the very same clips as this one."
+
+
 def test_warnings_are_shown_but_none_twice():
     warnings = ["Metadata alone does about as well.", "The model (accuracy 0.8) is not shown to be better than frames."]
     lines = told(model(baselines=AS_GOOD, warnings=warnings))[2]

@@ -58,5 +58,7 @@ def _names(baselines: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _gain(baseline: Mapping[str, Any]) -> str:
-    low, high = baseline["gain"]["ci95"]
-    return f"the model gains {baseline['gain']['accuracy']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    gain, (low, high) = baseline["gain"]["accuracy"], baseline["gain"]["ci95"]
+    if not gain and low == high:
+        return "on the very same clips"
+    return f"the model gains {gain:+.3f} [{low:+.3f}, {high:+.3f}]"
