@@ -117,6 +117,12 @@ def test_the_weakest_slice_is_named_and_said_to_be_chance_where_it_may_be():
     assert told(warned)[2]["What is wrong?"] == "The model is worse there."
 
 
+def test_a_slice_that_is_no_point_lower_is_not_called_the_weakest():
+    even = SLICE | {"accuracy": 0.873, "rest": 0.874, "difference": -0.001}
+    lines = told(model(slices={"looked_at": 7, "rows": [even]}))[2]
+    assert lines["What is wrong?"] == "Nothing was found that speaks against it."
+
+
 def test_without_labelled_test_clips_nobody_knows():
     shown = glance("topic", {"classes": ["a"]}, REFUSED, {})
     assert (shown.accuracy, shown.tone) == (None, "wait")

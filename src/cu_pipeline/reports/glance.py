@@ -210,7 +210,7 @@ def _wrong(found: Mapping[str, Any]) -> Line:
     if nothing is not None:
         return Line(question, [f"The model is {nothing}."], "bad")
     rows = (found.get("slices") or {}).get("rows", [])
-    if rows and not rows[0]["worse"] and rows[0]["difference"] < 0:
+    if rows and not rows[0]["worse"] and round(100 * rows[0]["difference"]) < 0:
         row = rows[0]
         lowest = (
             f"It is weakest where {row['column']} is {row['value']}: {100 * row['accuracy']:.0f} % of {row['n']:,} "
