@@ -39,6 +39,15 @@ def test_a_baseline_that_is_shown_to_be_better_is_told_apart_from_one_that_only_
     assert found[1].startswith("The model (accuracy 0.800) is not shown to be better than b (")
 
 
+def test_a_model_that_is_better_by_its_probabilities_alone_is_told_to_be_right_no_more_often():
+    (told,) = cautions(measured(majority=baseline(0.8, 0.0, better=False)))
+    assert told.startswith("The model's probabilities tell clips apart, but its answers are not shown to be right more")
+    assert "accuracy 0.800 beside 0.800 (the model gains +0.000 [-0.060, +0.060])" in told
+    assert not cautions(measured(majority=baseline(0.5, 0.3, better=True)))
+    (useless,) = cautions(measured(better=False, majority=baseline(0.8, 0.0, better=False)))
+    assert useless.startswith("The model is no better than the majority")
+
+
 def test_the_baselines_that_gain_most_are_named_first_and_the_others_counted():
     gains = {"a": 0.02, "b": -0.01, "c": 0.03, "d": 0.01}
     text = cautions(measured(**{name: baseline(0.8 - gain, gain, better=False) for name, gain in gains.items()}))[0]

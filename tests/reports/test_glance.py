@@ -71,6 +71,15 @@ def test_a_useless_model_is_said_to_be_useless_and_what_would_help():
     assert ": little." in lines["What would help?"]
 
 
+@pytest.mark.parametrize(("gain", "units"), [(0.5, 1), (0.0, 5), (0.1, 40)])
+def test_a_model_that_too_few_clips_were_to_judge_is_not_said_to_have_learned_nothing(gain, units):
+    unknown = KNOWS | {"accuracy_gain": gain, "p_value": 1.0, "better": False}
+    verdict, tone, lines = told(model(skill=unknown, test=TEST | {"units": units}), REFUSED)
+    assert (verdict, tone) == ("Too few test clips were labelled to tell whether it has learned anything.", "wait")
+    assert lines["What is wrong?"].startswith("The model is not shown to be better than the majority on 98 test clips")
+    assert lines["What would help?"].startswith("Labels by people on more test clips")
+
+
 @pytest.mark.parametrize(
     ("unbeaten", "tone", "words", "line"),
     [

@@ -33,6 +33,12 @@ def _told(measured: Mapping[str, Any]) -> Iterator[str]:
         yield f"The model is {nothing}."
     baselines = {name: one for name, one in measured.get("baselines", {}).items() if "gain" in one}
     accuracy = f"{measured['test']['accuracy']:.3f}"
+    usual = baselines.get(MAJORITY)
+    if nothing is None and usual is not None and not usual["shown_better"]:
+        yield (
+            "The model's probabilities tell clips apart, but its answers are not shown to be right more often than "
+            f"always the commonest one: accuracy {accuracy} beside {usual['accuracy']:.3f} ({_gain(usual)})."
+        )
     for name, words in SHORTCUTS.items():
         one = baselines.get(name)
         if one is not None and one["beats_majority"] and one["gain"]["accuracy"] < _CLOSE:

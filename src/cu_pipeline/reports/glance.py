@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cu_pipeline.evaluation.skill import learned_nothing
+from cu_pipeline.evaluation.skill import is_unclear, learned_nothing
 from cu_pipeline.reports.figures import words
 from cu_pipeline.reports.insight_figures import modality_words
 
@@ -124,6 +124,8 @@ def _about(test: Mapping[str, Any]) -> str:
 
 def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
     """The model in one sentence, and its tone."""
+    if is_unclear(found):
+        return "Too few test clips were labelled to tell whether it has learned anything.", "wait"
     if learned_nothing(found) is not None:
         return "It has learned nothing that tells clips apart.", "bad"
     unbeaten = _unbeaten(found)
@@ -233,8 +235,9 @@ def _help(found: Mapping[str, Any], gate: Mapping[str, Any], insight: Mapping[st
         yield "Labels by people on clips of the test split: kedro labels push."
         return
     ahead = (insight.get("learning_curve") or {}).get("forecast")
-    useless = learned_nothing(found) is not None
-    if useless:
+    if is_unclear(found):
+        yield "Labels by people on more test clips, of other creators."
+    elif learned_nothing(found) is not None:
         yield "Labels that are right, or features that show the difference."
     if ahead:
         little = ": little" if ahead["gain"] < _WORTH else ""
