@@ -108,7 +108,7 @@ def test_half_a_point_more_is_told_alike_in_both_sentences():
 
 def test_answers_that_are_right_on_the_same_clips_are_not_given_an_interval_of_no_width():
     line = told(model(baselines={"tfidf_logistic": baseline(0.82, 0.0, 0.0, False)}))[2]["Better than the obvious?"]
-    assert line == "Not shown: words of the caption is right on 82 %, on the very same clips as this one."
+    assert line == "Not shown: words of the caption is right on 82 %, as often as this one in every group of clips."
 
 
 def test_warnings_are_shown_but_none_twice():

@@ -66,5 +66,5 @@ def _names(baselines: Mapping[str, Mapping[str, Any]]) -> str:
 def _gain(baseline: Mapping[str, Any]) -> str:
     gain, (low, high) = baseline["gain"]["accuracy"], baseline["gain"]["ci95"]
     if not gain and low == high:
-        return "on the very same clips"
+        return "as often in every unit"
     return f"the model gains {gain:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -193,7 +193,7 @@ def _beside(told: str, baseline: Mapping[str, Any]) -> str:
     """Add what the model gains over a baseline, with the interval."""
     gain, (low, high) = baseline["gain"]["accuracy"], (100 * end for end in baseline["gain"]["ci95"])
     if not gain and low == high:
-        return f"{told}, on the very same clips as this one"
+        return f"{told}, as often as this one in every group of clips"
     if _is_ahead(baseline):
         return f"{told}, {points_words(-gain)} more than this one [{-high:.1f}, {-low:.1f}]"
     less = f"{points_words(gain)} less than" if round(100 * gain) else "as often as"
