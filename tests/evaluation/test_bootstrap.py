@@ -32,6 +32,15 @@ def test_many_units_of_one_clip_have_the_interval_of_a_binomial():
     assert [low, high] == pytest.approx([0.7 - half, 0.7 + half], abs=0.003)
 
 
+@pytest.mark.parametrize(("kind", "worst"), [(Kind.SINGLE, 2.0), (Kind.MULTI, 6.0)])
+def test_two_units_leave_no_brier_score_above_what_is_possible(kind, worst):
+    single = guessed(101, 3)
+    answers = ScoredClips.decide(kind, single.truth, single.probabilities)
+    found = Bootstrap(0, 100).intervals(answers, METRICS, names(np.arange(101) == 0))
+    assert found["brier"][1] <= worst
+    assert found["log_loss"][1] <= 14 * worst
+
+
 def test_clips_that_are_right_together_tell_no_more_than_one():
     right = np.random.default_rng(0).random(100) < 0.7
     alone = Bootstrap(0, 500).intervals(of(right), ACCURACY, names(range(100)))["accuracy"]

@@ -11,7 +11,13 @@ def baseline(accuracy, gain, better, half=0.06, knows=True):
 
 
 def measured(accuracy=0.8, better=True, **baselines):
-    skill = {"n": 40, "accuracy_gain": 0.3, "loss_gain": 0.5, "p_value": 0.01 if better else 0.8, "better": better}
+    skill = {
+        "n": 40,
+        "accuracy_gain": 0.3 if better else 0.0,
+        "loss_gain": 0.5,
+        "p_value": 0.01 if better else 0.8,
+        "better": better,
+    }
     majority = {"majority": baseline(0.5, accuracy - 0.5, better)}
     return {"test": {"accuracy": accuracy}, "skill": skill, "baselines": majority | baselines}
 
@@ -28,10 +34,24 @@ def test_a_baseline_that_the_model_is_not_shown_to_beat_is_named_with_the_number
     ]
 
 
+def test_a_baseline_that_is_right_on_the_same_clips_is_given_no_interval_of_no_width():
+    found = cautions(measured(tfidf_logistic=baseline(0.8, 0.0, better=False, half=0.0)))
+    assert found[0].endswith("better than tfidf logistic (accuracy 0.800, as often in every unit).")
+
+
 def test_a_baseline_that_is_shown_to_be_better_is_told_apart_from_one_that_only_may_be():
     found = cautions(measured(a=baseline(0.95, -0.15, better=False), b=baseline(0.82, -0.02, better=False)))
     assert found[0].startswith("The model (accuracy 0.800) is worse than a (accuracy 0.950, the model gains -0.150 [")
     assert found[1].startswith("The model (accuracy 0.800) is not shown to be better than b (")
+
+
+def test_a_model_that_is_better_by_its_probabilities_alone_is_told_to_be_right_no_more_often():
+    (told,) = cautions(measured(majority=baseline(0.8, 0.0, better=False)))
+    assert told.startswith("The model's probabilities tell clips apart, but its answers are not shown to be right more")
+    assert "accuracy 0.800 beside 0.800 (the model gains +0.000 [-0.060, +0.060])" in told
+    assert not cautions(measured(majority=baseline(0.5, 0.3, better=True)))
+    (useless,) = cautions(measured(better=False, majority=baseline(0.8, 0.0, better=False)))
+    assert useless.startswith("The model is no better than the majority")
 
 
 def test_the_baselines_that_gain_most_are_named_first_and_the_others_counted():

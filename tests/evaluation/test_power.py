@@ -51,6 +51,16 @@ def test_models_that_never_differed_need_enough_units_that_do():
     assert found.smallest_gain == pytest.approx(5 / 50)  # 0.5**5 is the first below the level
 
 
+def test_what_is_told_of_models_that_never_differed_holds_for_one_that_does():
+    units = np.arange(96) // 6
+    never = power_of(PairedGain.of(np.zeros(96), units), ALPHA)
+    random = np.random.default_rng(3)
+    better = gains(random, 96, 0.05, 2000).reshape(2000, 16, 6).sum(axis=2)
+    assert (p_values(better, np.full(16, 6)) <= ALPHA).mean() < 0.5
+    assert never.smallest_gain > 0.05
+    assert never.more_clips > 96
+
+
 def test_a_single_unit_shows_nothing():
     assert power_of(PairedGain.of(np.ones(9), np.zeros(9)), ALPHA).smallest_gain == 1
 

@@ -74,7 +74,7 @@ def test_a_class_is_rare_when_any_split_has_too_few():
     assert rare == [{"capability": "topic", "class": "dogs", "train": 9, "validation": 4, "test": 5}]
     assert rare_classes(counts, 0) == []
     told = rare_in_words(rare, 5)
-    assert told.startswith("1 classes have fewer than 5 clips with people's labels in a split")
+    assert told.startswith("1 class has fewer than 5 clips with people's labels in a split")
     assert "topic 'dogs' (train 9, validation 4, test 5). Remedy: label more of them, or merge classes" in told
 
 

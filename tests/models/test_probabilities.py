@@ -36,6 +36,22 @@ def test_thresholds_follow_the_scores_and_stay_put_where_positives_are_few():
     assert found["rare"] == 0.5
 
 
+def test_a_class_of_which_nothing_was_learned_is_not_named_always():
+    targets = (np.arange(400) % 5 < 2).astype(np.float32)[:, None]
+    by_fold = 0.4 + 0.004 * (np.arange(400) // 80 - 2)
+    assert thresholds(by_fold[:, None], targets, ["a"]) == {"a": 0.5}
+    random = np.random.default_rng(0)
+    noise = [thresholds(0.4 + 0.1 * random.normal(size=(400, 1)), targets, ["a"])["a"] for _ in range(100)]
+    assert np.mean(np.asarray(noise) == 0.5) > 0.5
+
+
+def test_a_class_of_which_little_was_learned_keeps_its_own_threshold():
+    random = np.random.default_rng(1)
+    targets = (np.arange(1000) % 5 < 1).astype(np.float32)[:, None]
+    known = expit(random.normal(size=(1000, 1)) + 1.5 * targets - 2)
+    assert thresholds(known, targets, ["a"])["a"] < 0.4
+
+
 def test_twenty_clips_are_enough_to_scale():
     doubtful, targets = np.tile(np.float32([[0.1, 0]]), (20, 1)), np.tile(np.float32([[1, 0]]), (20, 1))
     assert temperature(doubtful, targets, Kind.SINGLE) == pytest.approx(0.2, abs=0.01)

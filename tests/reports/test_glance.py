@@ -71,6 +71,15 @@ def test_a_useless_model_is_said_to_be_useless_and_what_would_help():
     assert ": little." in lines["What would help?"]
 
 
+@pytest.mark.parametrize(("gain", "units"), [(0.5, 1), (0.0, 5), (0.1, 40)])
+def test_a_model_that_too_few_clips_were_to_judge_is_not_said_to_have_learned_nothing(gain, units):
+    unknown = KNOWS | {"accuracy_gain": gain, "p_value": 1.0, "better": False}
+    verdict, tone, lines = told(model(skill=unknown, test=TEST | {"units": units}), REFUSED)
+    assert (verdict, tone) == ("Too few test clips were labelled to tell whether it has learned anything.", "wait")
+    assert lines["What is wrong?"].startswith("The model is not shown to be better than the majority on 98 test clips")
+    assert lines["What would help?"].startswith("Labels by people on more test clips")
+
+
 @pytest.mark.parametrize(
     ("unbeaten", "tone", "words", "line"),
     [
@@ -86,6 +95,22 @@ def test_what_is_simpler_and_as_good_is_named(unbeaten, tone, words, line):
     assert line in lines["Better than the obvious?"]
 
 
+def test_nothing_else_speaks_against_a_model_that_something_simpler_equals():
+    lines = told(model(baselines=WORDS | AS_GOOD))[2]
+    assert lines["What is wrong?"] == "Nothing else was found that speaks against it."
+
+
+def test_half_a_point_more_is_told_alike_in_both_sentences():
+    verdict, _, lines = told(model(baselines={"captions_logistic": baseline(0.823, -0.02, 0.014, False)}))
+    assert "may be as good" in verdict
+    assert lines["Better than the obvious?"].startswith("Not shown: meaning of the caption is right on 82 %, as often")
+
+
+def test_answers_that_are_right_on_the_same_clips_are_not_given_an_interval_of_no_width():
+    line = told(model(baselines={"tfidf_logistic": baseline(0.82, 0.0, 0.0, False)}))[2]["Better than the obvious?"]
+    assert line == "Not shown: words of the caption is right on 82 %, as often as this one in every group of clips."
+
+
 def test_warnings_are_shown_but_none_twice():
     warnings = ["Metadata alone does about as well.", "The model (accuracy 0.8) is not shown to be better than frames."]
     lines = told(model(baselines=AS_GOOD, warnings=warnings))[2]
@@ -99,6 +124,12 @@ def test_the_weakest_slice_is_named_and_said_to_be_chance_where_it_may_be():
     )
     warned = model(slices={"looked_at": 7, "rows": [SLICE | {"worse": True}]}, warnings=["The model is worse there."])
     assert told(warned)[2]["What is wrong?"] == "The model is worse there."
+
+
+def test_a_slice_that_is_no_point_lower_is_not_called_the_weakest():
+    even = SLICE | {"accuracy": 0.873, "rest": 0.874, "difference": -0.001}
+    lines = told(model(slices={"looked_at": 7, "rows": [even]}))[2]
+    assert lines["What is wrong?"] == "Nothing was found that speaks against it."
 
 
 def test_without_labelled_test_clips_nobody_knows():

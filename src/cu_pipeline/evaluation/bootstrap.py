@@ -80,7 +80,7 @@ class Bootstrap:
             value = values[name]
             if value is not None:
                 error = _standard_error(metric, metric.totals(answers, drawn, levels), weights)
-                found[name] = _interval(metric, value, error, groups.sizes)
+                found[name] = _interval(metric, value, error, groups.sizes, metric.largest(answers))
             else:
                 found[name] = None
         return found
@@ -108,14 +108,14 @@ def _values(metric: Metric, totals: NDArray[np.float64], weights: NDArray[np.flo
         yield metric.value((some @ flat).reshape(len(some), *totals.shape[1:]))
 
 
-def _interval(metric: Metric, value: float, error: float, sizes: NDArray[np.int64]) -> list[float]:
+def _interval(metric: Metric, value: float, error: float, sizes: NDArray[np.int64], most: float) -> list[float]:
     from scipy.special import expit, logit
     from scipy.stats import t
 
     quantile = float(t.isf(0.025, freedom(sizes)))
     if metric.scale is Scale.ERROR:
         half = quantile * error / value if value else 0.0
-        return [float(value * np.exp(-half)), float(min(value * np.exp(half), metric.most))]
+        return [float(value * np.exp(-half)), float(min(value * np.exp(half), most))]
     if metric.scale is Scale.SHARE or value in {0.0, 1.0}:
         centre, error = _with_part_of_a_unit(value, error, sizes)
     else:

@@ -33,6 +33,12 @@ def _told(measured: Mapping[str, Any]) -> Iterator[str]:
         yield f"The model is {nothing}."
     baselines = {name: one for name, one in measured.get("baselines", {}).items() if "gain" in one}
     accuracy = f"{measured['test']['accuracy']:.3f}"
+    usual = baselines.get(MAJORITY)
+    if nothing is None and usual is not None and not usual["shown_better"]:
+        yield (
+            "The model's probabilities tell clips apart, but its answers are not shown to be right more often than "
+            f"always the commonest one: accuracy {accuracy} beside {usual['accuracy']:.3f} ({_gain(usual)})."
+        )
     for name, words in SHORTCUTS.items():
         one = baselines.get(name)
         if one is not None and one["beats_majority"] and one["gain"]["accuracy"] < _CLOSE:
@@ -58,5 +64,7 @@ def _names(baselines: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _gain(baseline: Mapping[str, Any]) -> str:
-    low, high = baseline["gain"]["ci95"]
-    return f"the model gains {baseline['gain']['accuracy']:+.3f} [{low:+.3f}, {high:+.3f}]"
+    gain, (low, high) = baseline["gain"]["accuracy"], baseline["gain"]["ci95"]
+    if not gain and low == high:
+        return "as often in every unit"
+    return f"the model gains {gain:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -100,13 +100,20 @@ class Metric:
         totals: clips, their groups, and how many levels scores are told apart in (None: all) -> (groups, *shape).
         value: totals (..., *shape) -> (...); NaN where they leave it undefined.
         scale: on which intervals are made.
-        most: the largest value.
+        most: the largest value, of one class where it is `summed`.
+        summed: whether it is a sum over the classes of a multi-label clip.
     """
 
     totals: Callable[[ScoredClips, Grouping, int | None], Totals]
     value: Callable[[Totals], NDArray[np.float64]]
     scale: Scale = Scale.SHARE
     most: float = 1.0
+    summed: bool = False
+
+    def largest(self, answers: ScoredClips) -> float:
+        """The largest value that clips of such a capability can have."""
+        many = self.summed and answers.kind is Kind.MULTI
+        return self.most * answers.truth.shape[1] if many else self.most
 
     def of(self, answers: ScoredClips) -> float | None:
         """Measure clips, at least one; None where it is undefined."""
@@ -198,8 +205,8 @@ METRICS: Final[dict[str, Metric]] = {
     "accuracy": Metric(_mean_of(ScoredClips.correct), _ratio),
     "macro_f1": Metric(_sum_of(_hits), _macro_f1),
     "ece": Metric(_sum_of(_gaps), _calibration_error, scale=Scale.ERROR),
-    "brier": Metric(_mean_of(_brier_scores), _ratio, scale=Scale.ERROR, most=np.inf),
-    "log_loss": Metric(_mean_of(log_losses), _ratio, scale=Scale.ERROR, most=np.inf),
+    "brier": Metric(_mean_of(_brier_scores), _ratio, Scale.ERROR, 2.0, summed=True),
+    "log_loss": Metric(_mean_of(log_losses), _ratio, Scale.ERROR, -float(np.log(_LEAST)), summed=True),
     "average_precision": Metric(_rankings, _macro(average_precisions), Scale.ORDER),
     "auroc": Metric(_rankings, _macro(aurocs), Scale.ORDER),
 }

@@ -55,15 +55,26 @@ class Power:
 
 
 def power_of(gain: PairedGain, alpha: float) -> Power:
-    """Find what a test at level `alpha` sees, where two models differ as they did."""
-    return _power(gain.sizes, gain.standard_error, alpha, assumed=False)
+    """Find what a test at level `alpha` sees, where two models differ as they did.
+
+    Two that hardly differ, such as two that name the commonest class always, tell nothing of a better one: that differs
+    in as many answers, at least, as it is better by.
+    """
+    error = gain.standard_error
+    if math.isfinite(error):
+        error = max(error, _assumed_error(gain.sizes, WISHED))
+    return _power(gain.sizes, error, alpha, assumed=False)
 
 
 def power_assumed(units: NDArray[Any], alpha: float) -> Power:
     """Find what a test on clips of `units` would see of a model that differs from another in a fifth of the answers."""
     _, sizes = np.unique(units.astype(str), return_counts=True)
-    variance = DIFFER * (sizes + _ALIKE * sizes * (sizes - 1)).sum() / sizes.sum() ** 2
-    return _power(sizes.astype(np.int64), math.sqrt(variance), alpha, assumed=True)
+    return _power(sizes.astype(np.int64), _assumed_error(sizes, DIFFER), alpha, assumed=True)
+
+
+def _assumed_error(sizes: NDArray[np.int64], differ: float) -> float:
+    """The standard error of a gain, where models differ in a share of the answers and clips of a unit are alike."""
+    return math.sqrt(differ * float((sizes + _ALIKE * sizes * (sizes - 1)).sum()) / float(sizes.sum()) ** 2)
 
 
 def _power(sizes: NDArray[np.int64], standard_error: float, alpha: float, *, assumed: bool) -> Power:

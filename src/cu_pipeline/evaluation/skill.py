@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.evaluation.paired_test import PairedGain
+from cu_pipeline.evaluation.power import WISHED
 
 ALPHA: Final = 0.05
 """Chance, at most, that a model is said to be better than the majority when it is not."""
@@ -61,7 +62,7 @@ def accuracy_gains(one: ScoredClips, other: ScoredClips) -> NDArray[np.float64]:
 
 
 def learned_nothing(measured: Mapping[str, Any]) -> str | None:
-    """Say that a model is no better than the majority; None: it is better, or was not measured.
+    """Say that a model is no better than the majority, or not shown to be; None: it is better, or was not measured.
 
     Args:
         measured: a capability's part of the `metrics` dataset.
@@ -69,7 +70,23 @@ def learned_nothing(measured: Mapping[str, Any]) -> str | None:
     found = measured.get("skill")
     if not found or found["better"]:
         return None
+    told = "not shown to be better" if is_unclear(measured) else "no better"
     return (
-        f"no better than the majority on {found['n']} test clips (accuracy {found['accuracy_gain']:+.3f}, loss "
+        f"{told} than the majority on {found['n']} test clips (accuracy {found['accuracy_gain']:+.3f}, loss "
         f"{-found['loss_gain']:+.3f}, p = {found['p_value']:.2f})"
     )
+
+
+def is_unclear(measured: Mapping[str, Any]) -> bool:
+    """Tell whether a model that is not shown to be better than the majority may be: the test clips are too few.
+
+    They are where no gain at all could be shown, or where one that one would like to see was seen, but not shown.
+
+    Args:
+        measured: a capability's part of the `metrics` dataset.
+    """
+    found = measured.get("skill")
+    if not found or found["better"]:
+        return False
+    units = measured.get("test", {}).get("units")
+    return found["accuracy_gain"] >= WISHED or (units is not None and 2 * 0.5**units > ALPHA)

@@ -140,8 +140,9 @@ def rare_in_words(rare: list[dict[str, Any]], least: int) -> str:
     """Say which classes are rare and what to do."""
     shown = [f"{one['capability']} {one['class']!r} ({_numbers(one)})" for one in rare[:SHOWN]]
     more = [f"and {len(rare) - SHOWN} more"] if len(rare) > SHOWN else []
+    classes = "1 class has" if len(rare) == 1 else f"{len(rare)} classes have"
     return (
-        f"{len(rare)} classes have fewer than {least} clips with people's labels in a split, too few to learn or to "
+        f"{classes} fewer than {least} clips with people's labels in a split, too few to learn or to "
         f"measure: {', '.join(shown + more)}. Remedy: label more of them, or merge classes"
     )
 

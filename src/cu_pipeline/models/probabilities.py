@@ -84,13 +84,17 @@ def temperature(logits: NDArray[np.float32], targets: Targets, kind: Kind) -> fl
 def thresholds(probabilities: Probabilities, targets: Targets, classes: Sequence[str]) -> dict[str, float]:
     """Choose for each class of a multi-label capability the threshold with the best validation F1.
 
+    A class of which nothing was learned has the best F1 where it is named always, so that a model that knows nothing
+    would name all classes of every clip. A threshold has to beat that by a standard error.
+
     Args:
         probabilities: (n, classes).
         targets: class probabilities (n, classes); 0.5 or more counts as positive.
         classes: names of the columns.
 
     Returns:
-        Class to threshold; 0.5 where fewer than thirty positives would make the choice noise.
+        Class to threshold; 0.5 where fewer than thirty positives would make the choice noise, or none beats naming it
+        always.
     """
     chosen = {}
     for column, name in enumerate(classes):
@@ -101,8 +105,23 @@ def thresholds(probabilities: Probabilities, targets: Targets, classes: Sequence
         grid = np.round(np.arange(0.1, 0.91, 0.05), 2)
         scores = [_f1(probabilities[:, column] > threshold, truth) for threshold in grid]
         best = np.flatnonzero(np.asarray(scores) >= max(scores) - 1e-9)
-        chosen[name] = float(grid[best[len(best) // 2]])
+        threshold = float(grid[best[len(best) // 2]])
+        chosen[name] = threshold if _beats_naming_always(probabilities[:, column] > threshold, truth) else 0.5
     return chosen
+
+
+def _beats_naming_always(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> bool:
+    """Tell whether F1 is a standard error above that of naming the class for every clip.
+
+    The error is that of the difference by the delta method, from what each of the n clips moves it by.
+    """
+    moved: NDArray[np.float64] = np.zeros(len(truth))
+    scores = []
+    for named, sign in ((predicted, 1), (np.ones_like(truth), -1)):
+        score, counted = _f1(named, truth), named.astype(np.float64) + truth
+        moved += sign * (2 * (named & truth) - score * counted) / max(counted.sum(), 1.0)
+        scores.append(score)
+    return scores[0] - scores[1] > float(np.sqrt((moved**2).sum()))
 
 
 def _f1(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -116,7 +116,8 @@ def data_card(
     card = {name: found[name] for name in _KEYS}
     warnings = data_warnings(card)
     if warnings:
-        _log.warning("%d things to beware of in the data: see data/08_reporting/data_card.html", len(warnings))
+        things = "1 thing" if len(warnings) == 1 else f"{len(warnings)} things"
+        _log.warning("%s to beware of in the data: see data/08_reporting/data_card.html", things)
     return card | {"warnings": warnings}
 
 

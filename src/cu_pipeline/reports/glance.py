@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cu_pipeline.evaluation.skill import learned_nothing
+from cu_pipeline.evaluation.skill import is_unclear, learned_nothing
 from cu_pipeline.reports.figures import words
 from cu_pipeline.reports.insight_figures import modality_words
 
@@ -124,6 +124,8 @@ def _about(test: Mapping[str, Any]) -> str:
 
 def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
     """The model in one sentence, and its tone."""
+    if is_unclear(found):
+        return "Too few test clips were labelled to tell whether it has learned anything.", "wait"
     if learned_nothing(found) is not None:
         return "It has learned nothing that tells clips apart.", "bad"
     unbeaten = _unbeaten(found)
@@ -131,7 +133,7 @@ def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
         return "It has learned something." if "skill" in found else "It was measured.", "wait"
     if not unbeaten:
         return "It is better than every simple model that was tried.", "good"
-    if any(one["accuracy"] > found["test"]["accuracy"] for one in unbeaten.values()):
+    if any(_is_ahead(one) for one in unbeaten.values()):
         return "It has learned something, but something simpler is right more often.", "bad"
     return "It has learned something, but something simpler may be as good.", "wait"
 
@@ -178,14 +180,21 @@ def _simpler(found: Mapping[str, Any]) -> Line:
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
     others = len(unbeaten) - 1
     rest = f"; of {len(baselines)} tried, {others} more {'is' if others == 1 else 'are'} not beaten either"
-    start = "No" if round(100 * best["gain"]["accuracy"]) < 0 else "Not shown"
+    start = "No" if _is_ahead(best) else "Not shown"
     return Line(question, [f"{start}: {_beside(told, best)}{rest if others else ''}."], "bad")
+
+
+def _is_ahead(baseline: Mapping[str, Any]) -> bool:
+    """Tell whether a baseline is right more often than the model, by a point or more as numbers are shown."""
+    return round(100 * baseline["gain"]["accuracy"]) < 0
 
 
 def _beside(told: str, baseline: Mapping[str, Any]) -> str:
     """Add what the model gains over a baseline, with the interval."""
     gain, (low, high) = baseline["gain"]["accuracy"], (100 * end for end in baseline["gain"]["ci95"])
-    if round(100 * gain) < 0:
+    if not gain and low == high:
+        return f"{told}, as often as this one in every group of clips"
+    if _is_ahead(baseline):
         return f"{told}, {points_words(-gain)} more than this one [{-high:.1f}, {-low:.1f}]"
     less = f"{points_words(gain)} less than" if round(100 * gain) else "as often as"
     return f"{told}, {less} this one [{low:.1f}, {high:.1f}]"
@@ -203,7 +212,7 @@ def _wrong(found: Mapping[str, Any]) -> Line:
     if nothing is not None:
         return Line(question, [f"The model is {nothing}."], "bad")
     rows = (found.get("slices") or {}).get("rows", [])
-    if rows and not rows[0]["worse"] and rows[0]["difference"] < 0:
+    if rows and not rows[0]["worse"] and round(100 * rows[0]["difference"]) < 0:
         row = rows[0]
         lowest = (
             f"It is weakest where {row['column']} is {row['value']}: {100 * row['accuracy']:.0f} % of {row['n']:,} "
@@ -211,6 +220,8 @@ def _wrong(found: Mapping[str, Any]) -> Line:
         )
         return Line(question, [*warnings, lowest], "bad" if warnings else "")
     if not warnings and "warnings" in found:
+        if _unbeaten(found):
+            return Line(question, ["Nothing else was found that speaks against it."])
         return Line(question, ["Nothing was found that speaks against it."], "good")
     return Line(question, warnings, "bad")
 
@@ -224,8 +235,9 @@ def _help(found: Mapping[str, Any], gate: Mapping[str, Any], insight: Mapping[st
         yield "Labels by people on clips of the test split: kedro labels push."
         return
     ahead = (insight.get("learning_curve") or {}).get("forecast")
-    useless = learned_nothing(found) is not None
-    if useless:
+    if is_unclear(found):
+        yield "Labels by people on more test clips, of other creators."
+    elif learned_nothing(found) is not None:
         yield "Labels that are right, or features that show the difference."
     if ahead:
         little = ": little" if ahead["gain"] < _WORTH else ""

@@ -59,6 +59,10 @@ def test_a_certificate_for_which_people_would_have_to_see_everything_is_not_work
     assert "only 100 clips wait: people would have to look at them all" in shortage.message("")
 
 
+def test_where_people_have_looked_at_every_clip_no_draws_are_missed() -> None:
+    assert draw({}, lacking={"topic": (72, 0)})[1] == []
+
+
 def test_capabilities_that_share_no_clip_draw_apart() -> None:
     texts, videos = clips(50, ("hate",)), clips(50, ("topic", "safety"), first=50)
     mixed = dict(sorted((texts | videos).items(), key=lambda entry: unit_interval(entry[0])))

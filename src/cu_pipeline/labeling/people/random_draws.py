@@ -77,7 +77,7 @@ def draw_at_random(
         price: US dollars for one question.
 
     Returns:
-        The clips, and how far they bring what is lacking.
+        The clips, and how far they bring what is lacking; nothing of a capability about which no clip is left to ask.
     """
     could = Counter(name for clip in waiting for name in questions[clip])
     ahead = {name: needed - out for name, (needed, out) in lacking.items() if needed - out < could[name]}
@@ -95,7 +95,7 @@ def draw_at_random(
             price=price * sum(len(questions[clip]) for clip in beyond if name in questions[clip]),
         )
         for name, (needed, out) in lacking.items()
-        if needed
+        if needed and (could[name] or out)
     ]
 
 
