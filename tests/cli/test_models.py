@@ -1,6 +1,7 @@
 """`kedro models` as it is typed, on a registry of MLflow's own; the project's settings are stood in for."""
 
 import json
+import shutil
 import sys
 from contextlib import contextmanager
 from itertools import pairwise
@@ -232,11 +233,14 @@ def test_a_comparison_asks_both_on_the_same_clips_and_only_a_promotion_spends_on
     assert "it alone is right on 10 of them" in told
     assert "This is an exploratory comparison" in told
     assert project.catalog().load("earlier_gate_tests") == []
-    assert "its accuracy is +0.667" in project.run("promote", project.name, "2")
+    told = project.run("promote", project.name, "2")
+    assert "its accuracy is +0.667" in told
+    assert "it counts as a test in the gate's account" in told
     (test,) = project.catalog().load("earlier_gate_tests")
     assert (test.challenger, test.champion, test.alpha) == (b.version, a.version, pytest.approx(0.035))
     project.run("rollback", project.name)
-    project.run("promote", project.name, "2")  # the same two models on the same clips
+    told = project.run("promote", project.name, "2")  # the same two models on the same clips
+    assert "has a test of these two models already, so nothing more is spent" in told
     assert len(project.catalog().load("earlier_gate_tests")) == 1
 
 
@@ -271,6 +275,56 @@ def test_a_command_that_was_killed_is_completed_by_the_next_run_or_command(promo
     assert standing.champions[promoted.name].version == b.version
     assert "becomes champion in the place of " + b.version in promoted.run("rollback", promoted.name)
     assert (promoted.served, promoted.alias) == (a.version, a.version)
+
+
+def test_a_promotion_that_is_called_again_after_it_was_killed_says_that_it_is_completed(promoted):
+    a, c = promoted.a, promoted.c
+    settle_champions({promoted.name: c}, {}, promoted.catalog().load("earlier_promotions"))
+    step = Promotion.now(promoted.name, (c.version, a.version), "promote", "cheaper")
+    promoted.catalog().save("promotions", [step])  # and then it was killed
+    told = promoted.run("promote", promoted.name, "1")
+    assert f"{a.version} (version 1, majority, run register) is champion by the ledger already" in told
+    assert f"does not promote {a.version} again" not in told
+    assert (promoted.served, promoted.alias) == (a.version, a.version)
+    assert len(promoted.changes) == 4
+
+
+def test_a_promotion_that_cannot_be_made_spends_nothing(project, monkeypatch):
+    project.register(project.a, project.b)
+    project.run("promote", project.name, "1")
+    catalog = project.catalog()
+    catalog.save("promotions", [Promotion.now("lost", (None, "0123456789ab"), "gate", "better")])
+    monkeypatch.setattr(
+        project,
+        "parameters",
+        lambda: {
+            "capabilities": SimpleNamespace(root={project.name: None, "lost": None}),
+            "evaluate": EvaluateOptions(),
+        },
+    )
+    active = {name: Capability(kind=Kind.SINGLE, classes=CLASSES) for name in (project.name, "lost")}
+    catalog["capabilities_resolved"] = MemoryDataset(ResolvedCapabilities(active))
+    monkeypatch.setattr(project, "catalog", lambda: catalog)
+    assert "the champion of lost in" in project.run("promote", project.name, "2", fails=True)
+    assert catalog.load("earlier_gate_tests") == []
+    assert project.served == project.a.version
+
+
+def test_where_mlflow_lacks_the_champions_lists_name_them_and_what_registers_them(project):
+    project.catalog().save("champions", {project.name: project.a})  # as with another MLFLOW_TRACKING_URI
+    listed = project.run("list")
+    assert f"{project.name}: champion {project.a.version}\n   MLflow knows no model of it here" in listed
+    told = project.run("show", project.name, fails=True)
+    assert f"knows no model of {project.name} though {project.a.version} is its champion" in told
+
+
+def test_a_model_whose_files_were_deleted_is_refused_in_words(project, tracked_root):
+    project.register(project.b)
+    shutil.rmtree(next(tracked_root.rglob(project.b.version)))
+    told = project.run("promote", project.name, "1", fails=True)
+    assert f"the files of {project.b.version} (version 1, majority, run register) cannot be read from" in told
+    assert "Remedy: name another model" in told
+    assert "MLFLOW_TRACKING_URI" not in told  # which is fine
 
 
 def test_an_alias_that_was_moved_in_mlflow_before_is_entered_and_the_command_counts(promoted):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cu_pipeline.cli.model_project import ModelProject
 from cu_pipeline.core.errors import BundleError, ConfigurationError
+from cu_pipeline.evaluation.account import GateTest
 from cu_pipeline.features.clip_features import has_features
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.tracking import registry
@@ -106,7 +107,10 @@ def plan(project: ModelProject, capability: str, word: str, cause: Cause, reason
 def notes(project: ModelProject, change: Change) -> Iterator[str]:
     """Say what a change means, and what speaks against it."""
     name, bundle = change.bundle.capability, change.bundle
-    yield f"{name}: {change.model} becomes champion in the place of {change.before or 'none'}"
+    if change.before == bundle.version:
+        yield f"{name}: {change.model} is champion by the ledger already; what a command left undone is completed"
+    else:
+        yield f"{name}: {change.model} becomes champion in the place of {change.before or 'none'}"
     today = project.resolved.active.get(name)
     if today is not None and (today.classes != bundle.classes or today.kind != bundle.kind):
         yield (
@@ -120,20 +124,25 @@ def notes(project: ModelProject, change: Change) -> Iterator[str]:
             reads = ", ".join(bundle.inputs)
             missing = f"of {absent:,} of {len(clips):,} clips not all of it is stored"
             yield f"note: it reads {reads}, and {missing}: the next run adds it"
-    if change.before is not None:
+    if change.before not in {None, bundle.version}:
         yield f"the gate does not promote {change.before} again by itself"
 
 
-def spend(project: ModelProject, comparison: "Comparison") -> None:
-    """Count a comparison that leads to a promotion as a test of the gate's; the same two models count once."""
-    made = comparison.test(project.catalog.load("earlier_gate_tests"), project.parameters["evaluate"].gate_alpha)
-    project.catalog.save("gate_tests", made)
+def price(project: ModelProject, comparison: "Comparison") -> list[GateTest]:
+    """Count a comparison that leads to a promotion as a test of the gate's; none: the two models were tested before."""
+    return comparison.test(project.catalog.load("earlier_gate_tests"), project.parameters["evaluate"].gate_alpha)
 
 
-def make(project: ModelProject, change: Change) -> Promotion:
+def make(project: ModelProject, change: Change, paid: list[GateTest]) -> Promotion:
     """Change a champion: in the ledger first, then in the registry, then in what is served.
 
-    Whatever kills it in between, the next run or command completes it, since the ledger is ahead of the rest.
+    Whatever kills it in between, the next run or command completes it, since the ledger is ahead of the rest. Only the
+    gate's account is ahead of the ledger, so that nothing is had for free.
+
+    Args:
+        project: whose champion.
+        change: which one.
+        paid: what it costs in the gate's account.
 
     Returns:
         The ledger's entry.
@@ -151,6 +160,8 @@ def make(project: ModelProject, change: Change) -> Promotion:
     known = registry.find(name, before) if before else None
     entry = Promotion.now(name, (before, change.bundle.version), change.cause, change.reason)
     entry = entry.numbered(known.version if known else None, number)
+    if paid:
+        project.catalog.save("gate_tests", paid)
     project.catalog.save("promotions", [*standing.moved, *([entry] if before != entry.after else [])])
     champions = settle_champions(project.served, trained, project.ledger).champions
     project.catalog.save("champions", under_scopes(champions, project.resolved.active))

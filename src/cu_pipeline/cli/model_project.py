@@ -6,13 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.tracking import registry
 from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 from cu_pipeline.tracking.champions import told_champion
 from cu_pipeline.tracking.known_models import KnownModel, choose, known_models
+from cu_pipeline.tracking.mlflow_run import tracking_uri
 from cu_pipeline.tracking.promotions import Promotion, of_capability
 from cu_pipeline.tracking.run_lock import RunLock
 from cu_pipeline.tracking.unpulled import check_champions
@@ -102,7 +105,14 @@ class ModelProject:
             raise ConfigurationError(f"capability {capability!r} is unknown. Allowed: {names}")
         found = known_models(capability)
         if not found:
-            raise ConfigurationError(f"MLflow knows no model of {capability} yet: `make run` trains one")
+            served = self.champion(capability)
+            remedy = (
+                f"though {served} is its champion: `make run PIPELINES=evaluate,deliver` registers that"
+                if served
+                else "yet: `make run` trains one"
+            )
+            place = hide_passwords(tracking_uri(project_root()))
+            raise ConfigurationError(f"MLflow, at {place}, knows no model of {capability} {remedy}")
         self._models[capability] = found
         return found
 

@@ -55,7 +55,8 @@ def listing(capability: str, models: "Sequence[KnownModel]", champion: str | Non
         for one in models
     ]
     title = f"{capability}: champion {champion}" if champion else f"{capability}: no champion, so it is not served"
-    return f"{title}\n{table(_HEAD, rows)}"
+    absent = "   MLflow knows no model of it here: `make run PIPELINES=evaluate,deliver` registers the champion"
+    return f"{title}\n{table(_HEAD, rows) if rows else absent}"
 
 
 def side_by_side(models: "Sequence[KnownModel]") -> str:

@@ -11,8 +11,8 @@ from cu_pipeline.cli.foreseen import told_in_words
 
 if TYPE_CHECKING:
     from cu_pipeline.cli.model_changes import Change
-    from cu_pipeline.cli.model_comparison import Comparison
     from cu_pipeline.cli.model_project import ModelProject
+    from cu_pipeline.evaluation.account import GateTest
     from cu_pipeline.tracking.promotions import Cause
 
 _ENV = click.option("--env", "-e", default=None, help="Kedro environment.")
@@ -61,7 +61,7 @@ def list_models(metadata: Any, /, *, capability: str | None, as_json: bool, env:
             ]
             click.echo(to_json(rows))
             return
-        told = [listing(name, found[name], champions[name]) for name in names if found[name]]
+        told = [listing(name, found[name], champions[name]) for name in names if found[name] or champions[name]]
         click.echo("\n\n".join(told) or "no model yet: `make run` trains some")
 
 
@@ -164,31 +164,36 @@ def _make(project: "ModelProject", named: tuple[str, str], cause: "Cause", reaso
     change = model_changes.plan(project, *named, cause, reason)
     for line in model_changes.notes(project, change):
         click.echo(line)
-    comparison = _compared(project, change)
+    paid = _price(project, change)
     if dry_run:
         click.echo("Dry run: nothing was changed")
         return
-    if comparison is not None:
-        model_changes.spend(project, comparison)
-    model_changes.make(project, change)
+    model_changes.make(project, change, paid)
     click.echo(f"{change.bundle.capability}: the champion is {change.bundle.version} from now on. {_AFTER}")
 
 
-def _compared(project: "ModelProject", change: "Change") -> "Comparison | None":
-    """Hold a model that is promoted against the champion, and say that this counts as a test of the gate's."""
+def _price(project: "ModelProject", change: "Change") -> "list[GateTest]":
+    """Hold a model that is promoted against the champion, and say whether this counts as a test of the gate's."""
+    from cu_pipeline.cli.model_changes import price
     from cu_pipeline.cli.model_comparison import Comparison, compare
 
     champion = project.served.get(change.bundle.capability)
     if change.cause != "promote" or champion is None or champion.version != change.before:
-        return None
+        return []
     found = compare(project, champion, change.bundle)
     if not isinstance(found, Comparison):
         click.echo(f"not held against the champion: {found}")
-        return None
+        return []
     gain = found.gain
     low, high = gain.interval()
+    paid = price(project, found)
+    counts = (
+        "Whoever saw such numbers chose by these clips, so it counts as a test in the gate's account"
+        if paid
+        else "The gate's account has a test of these two models already, so nothing more is spent"
+    )
     click.echo(
         f"on {gain.clips} labelled test clips its accuracy is {gain.effect:+.3f} [{low:+.3f}, {high:+.3f}] against the "
-        f"champion's. Whoever saw such numbers chose by these clips, so it counts as a test in the gate's account"
+        f"champion's. {counts}"
     )
-    return found
+    return paid

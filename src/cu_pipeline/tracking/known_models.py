@@ -1,5 +1,6 @@
 """Every model of a capability that MLflow knows, registered or only logged by the run that trained it."""
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,14 +72,22 @@ class KnownModel:
         """
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                bundle = Bundle.load(registry.fetch(self.source, Path(scratch) / "bundle"))
+                folder = registry.fetch(self.source, Path(scratch) / "bundle")
             except (OSError, BundleError) as error:
-                raise BundleError(
-                    f"{self.capability}: the files of {self} cannot be read from {self.source}: {error}"
-                ) from error
+                raise self._unusable(str(error)) from error
+            try:
+                bundle = Bundle.load(folder)
+            except (OSError, BundleError) as error:
+                raise self._unusable("they are gone or damaged") from error
         if bundle.capability != self.capability or (self.bundle_version and bundle.version != self.bundle_version):
             raise BundleError(f"{self.source} holds {bundle.capability} {bundle.version}, not {self.capability} {self}")
         return bundle
+
+    def _unusable(self, reason: str) -> BundleError:
+        return BundleError(
+            f"{self.capability}: the files of {self} cannot be read from {self.source}: {reason}. Remedy: name another "
+            f"model; `kedro models list {shlex.quote(self.capability)}` shows them"
+        )
 
 
 def known_models(capability: str) -> list[KnownModel]:

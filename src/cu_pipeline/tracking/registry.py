@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
+from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.tracking import logged_models
@@ -174,12 +175,19 @@ def fetch(source: str, target: Path) -> Path:
 
     Returns:
         `target`.
+
+    Raises:
+        BundleError: MLflow has no such files, or does not hand them over.
     """
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        files = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=scratch))
+        try:
+            files = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=scratch))
+        except MlflowException as error:
+            raise BundleError(f"MLflow does not give the files {source}: {error.message.rstrip('.')}") from error
         if target.exists():
             shutil.rmtree(target)
         files.rename(target)

@@ -1,5 +1,6 @@
 """Which runs of a real tracking database can be repeated, and what is said of others."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_a_project_without_runs_says_so_and_stays_without_a_database(tmp_path: P
     with pytest.raises(ReproductionError, match="has no runs yet"):
         runs.find(tmp_path, "latest")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_without_a_run_that_ended_well_is_told_as_such(
+    tmp_path: Path, tracking_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(tracking_database, tmp_path / "mlruns")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlruns/{tracking_database.name}")
+    with pytest.raises(ReproductionError, match="MLflow has no run yet: `make run` makes the first"):
+        runs.find(tmp_path, "latest")
+    mlflow_run.start(tmp_path, "stopped", TAGS)
+    mlflow_run.finish("FAILED")
+    with pytest.raises(ReproductionError, match="no run has ended well"):
+        runs.find(tmp_path, "latest")
+    mlflow.set_tracking_uri(None)
 
 
 def test_models_are_made_and_measured_again_unless_more_is_asked_for(tracked_root: Path, ids: dict[str, str]) -> None:

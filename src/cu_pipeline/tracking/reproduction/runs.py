@@ -82,6 +82,8 @@ def find(root: Path, wanted: str) -> Recorded:
 def _chosen(client: "MlflowClient", wanted: str) -> "Run":
     runs = mlflow_run.search(client, "")
     own = [run for run in runs if mlflow_run.PIPELINE in run.data.tags]
+    if not runs:
+        raise ReproductionError("this project's MLflow has no run yet: `make run` makes the first")
     if wanted == LATEST:
         found = [run for run in own if run.info.status == "FINISHED"][:1]
     else:
@@ -92,7 +94,8 @@ def _chosen(client: "MlflowClient", wanted: str) -> "Run":
             return found[0]
         raise ReproductionError(f"run {found[0].info.run_id} is a part of another: `kedro reproduce {parent}`")
     last = "".join(f"\n  {run.info.run_id}  {run.info.run_name}" for run in own[:_SHOWN])
-    problem = f"{len(found)} runs begin with {wanted!r}" if found else f"there is no run {wanted!r}"
+    absent = "no run has ended well" if wanted == LATEST else f"there is no run {wanted!r}"
+    problem = f"{len(found)} runs begin with {wanted!r}" if found else absent
     where = "give an id, the beginning of one (four digits or more) or `latest`"
     raise ReproductionError(f"{problem} in this project's MLflow: {where}. The last runs:{last or ' none'}")
 
