@@ -43,7 +43,8 @@ def commit(root: Path, stages: Iterable[str]) -> bool:
         return False
     repair(root)
     _keep(root)
-    command = [sys.executable, "-m", "dvc", "commit", "--force", *wanted]  # --quiet would hide reasons too
+    targets = ["dvc.yaml"] if set(wanted) == set(known) else wanted  # DVC reads its files anew for each target
+    command = [sys.executable, "-m", "dvc", "commit", "--force", *targets]  # --quiet would hide reasons too
     done = subprocess.run(
         command,
         cwd=root,
