@@ -100,6 +100,14 @@ def test_nothing_else_speaks_against_a_model_that_something_simpler_equals():
     assert lines["What is wrong?"] == "Nothing else was found that speaks against it."
 
 
+def test_more_on_these_clips_that_may_be_chance_is_told_and_not_called_better():
+    found = model(baselines={"frames_logistic": baseline(0.83, -0.014, 0.12, False)})
+    verdict, tone, lines = told(found)
+    assert (verdict, tone) == ("It has learned something, but something simpler may be as good.", "wait")
+    line = lines["Better than the obvious?"]
+    assert line.startswith("Not shown: pictures alone is right on 83 %, 1 point more than this one [")
+
+
 def test_half_a_point_more_is_told_alike_in_both_sentences():
     verdict, _, lines = told(model(baselines={"captions_logistic": baseline(0.823, -0.02, 0.014, False)}))
     assert "may be as good" in verdict

@@ -133,7 +133,7 @@ def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
         return "It has learned something." if "skill" in found else "It was measured.", "wait"
     if not unbeaten:
         return "It is better than every simple model that was tried.", "good"
-    if any(_is_ahead(one) for one in unbeaten.values()):
+    if any(_is_better(one) for one in unbeaten.values()):
         return "It has learned something, but something simpler is right more often.", "bad"
     return "It has learned something, but something simpler may be as good.", "wait"
 
@@ -180,13 +180,18 @@ def _simpler(found: Mapping[str, Any]) -> Line:
     told = f"{baseline_words(name)} is right on {100 * best['accuracy']:.0f} %"
     others = len(unbeaten) - 1
     rest = f"; of {len(baselines)} tried, {others} more {'is' if others == 1 else 'are'} not beaten either"
-    start = "No" if _is_ahead(best) else "Not shown"
+    start = "No" if _is_better(best) else "Not shown"
     return Line(question, [f"{start}: {_beside(told, best)}{rest if others else ''}."], "bad")
 
 
 def _is_ahead(baseline: Mapping[str, Any]) -> bool:
-    """Tell whether a baseline is right more often than the model, by a point or more as numbers are shown."""
+    """Tell whether a baseline is right on more of these clips, by a point or more as numbers are shown."""
     return round(100 * baseline["gain"]["accuracy"]) < 0
+
+
+def _is_better(baseline: Mapping[str, Any]) -> bool:
+    """Tell whether a baseline is shown to be right more often than the model."""
+    return bool(baseline["gain"]["ci95"][1] < 0)
 
 
 def _beside(told: str, baseline: Mapping[str, Any]) -> str:
