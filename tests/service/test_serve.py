@@ -216,7 +216,7 @@ def test_a_rollback_is_answered_by_within_10_seconds_and_no_request_of_6_clients
         models.catalog.save("champions", {"safety": newer})
         until(lambda: answers and answers[-1][1] == newer.version, 60)
         former = former_champion(models, "safety", None)
-        make(models, plan(models, "safety", former, "rollback", "too many adverts"))
+        make(models, plan(models, "safety", former, "rollback", "too many adverts"), [])
         until(lambda: answers[-1][1] == older.version, 10)
         time.sleep(1)
     assert {status for status, _ in answers} == {200}
