@@ -20,6 +20,9 @@ _CACHE: Final = "_cache"
 _PAID: Final = ("CallLogDataset",)
 """Datasets of what was paid for, which is never asked again: a repetition reads it as the run left it."""
 
+_PAGES: Final = (".TextFile", ".TextFolder")
+"""Types of datasets with texts for people."""
+
 _BUNDLES: Final = "bundles"
 
 
@@ -66,6 +69,7 @@ class ReproductionHooks:
             bundles=_versions(run) if _BUNDLES in run.written() else {},
             bundles_at=run.files[_BUNDLES].path if _BUNDLES in run.files else "",
             measured=sorted(file.path for name, file in run.files.items() if file.measured and name in run.written()),
+            pages=sorted(file.path for file in run.files.values() if file.type.endswith(_PAGES)),
             code_changed=bool(self._patch),
         )
 

@@ -53,6 +53,18 @@ def test_equal_models_and_measurements_are_identical_though_a_page_and_a_time_di
     assert "data/report.html" in str(found)
 
 
+@pytest.mark.parametrize(("page", "data", "identical"), [("s", "m1", True), ("r", "m2", False)])
+def test_of_a_run_that_trained_and_measured_nothing_all_but_pages_decides(
+    compare: Any, page: str, data: str, identical: bool
+) -> None:
+    nothing: dict[str, Any] = {"measured": [], "bundles": {}, "bundles_at": "", "pages": ["data/report.html"]}
+    before, now = (
+        RunRecord(parameters={}, data=one.data.model_copy(update=nothing), environment=one.environment)
+        for one in (record("m1"), record(data, report=page))
+    )
+    assert compare(before, now, {}, {}).identical == identical
+
+
 def test_a_model_of_another_hash_is_different_and_what_differs_of_the_machine_is_named(compare: Any) -> None:
     same = {"topic": {"accuracy": 0.5}}
     found = compare(record("m1"), record("m1", model="b2", threads="1"), same, same)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ class Comparison:
         numbers: file and dotted name -> values, of what was measured; only those that differ.
         measured: how many numbers were compared.
         files: path -> hashes of what the repeated pipelines wrote.
+        pages: those of them that are texts for people, which name the run and its time.
         inputs: what of the environment differs, name -> values.
         code_lost: whether the run's code is not known to the last byte.
     """
@@ -37,14 +38,16 @@ class Comparison:
     numbers: Mapping[str, Pair] = field(default_factory=dict)
     measured: int = 0
     files: Mapping[str, Pair] = field(default_factory=dict)
+    pages: Collection[str] = ()
     inputs: Mapping[str, Pair] = field(default_factory=dict)
     code_lost: bool = False
 
     @property
     def identical(self) -> bool:
-        """Whether models and measurements are the same; where there are neither, all files."""
+        """Whether models and measurements are the same; where there are neither, all files but pages."""
+        files = {path: pair for path, pair in self.files.items() if path not in self.pages}
         decided = self.bundles or self.measured
-        return not self.numbers and not _differing(self.bundles if decided else self.files)
+        return not self.numbers and not _differing(self.bundles if decided else files)
 
     def __str__(self) -> str:
         lines = [*self._results(), *self._files(), *self._causes()]
@@ -66,7 +69,7 @@ class Comparison:
         differing = _differing(self.files)
         yield f"  {len(self.files) - len(differing)} of {len(self.files)} files are the same byte for byte"
         if differing and self.identical:
-            yield f"  others differ in what is no result, such as times: {', '.join(differing)}"
+            yield f"  others differ in what is no result, such as times and runs: {', '.join(differing)}"
         elif differing:
             yield f"  others differ: {', '.join(differing)}"
 
@@ -106,6 +109,7 @@ def compare(root: Path, project: Path, recorded: RunRecord, repeated: RunRecord)
         numbers=_differing(_beside(before, now)),
         measured=len(before),
         files=files,
+        pages=recorded.data.pages,
         inputs=recorded.environment.differences(repeated.environment),
         code_lost=recorded.data.code_changed and not recorded.patch,
     )

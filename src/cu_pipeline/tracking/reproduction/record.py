@@ -42,6 +42,7 @@ class DataUsed(BaseModel):
         bundles: capability -> content hash of the model that was trained.
         bundles_at: the folder of these models.
         measured: paths of the files with what was measured.
+        pages: paths of texts for people, which name the run and its time.
         code_changed: whether the run was made from code that no commit has.
     """
 
@@ -49,6 +50,7 @@ class DataUsed(BaseModel):
     bundles: dict[str, str] = {}
     bundles_at: str = ""
     measured: list[str] = []
+    pages: list[str] = []
     code_changed: bool = False
 
 
