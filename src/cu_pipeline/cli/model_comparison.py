@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cu_pipeline.cli.model_words import METRICS, number, table
+from cu_pipeline.cli.model_words import number, table
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.gate_trial import Trial
 from cu_pipeline.evaluation.judged import Judged
-from cu_pipeline.evaluation.metrics import ScoredClips, measure
+from cu_pipeline.evaluation.metrics import METRICS, ScoredClips, measure
 from cu_pipeline.evaluation.paired_test import TEST, PairedGain
 from cu_pipeline.evaluation.skill import accuracy_gains
 from cu_pipeline.inference.contests import contest_of
@@ -50,7 +50,7 @@ class Comparison:
         low, high = gain.interval()
         right = [one.correct() for one in (self.first, self.second)]
         yield f"On {gain.clips} labelled test clips of {gain.units} units, which neither learned from:"
-        rows = [[METRICS.get(name, name), *(number(one[name]) for one in numbers)] for name in numbers[0]]
+        rows = [[METRICS[name].words, *(number(one[name]) for one in numbers)] for name in numbers[0]]
         yield table(["", *names], rows)
         yield (
             f"{names[1]} gains {gain.effect:+.3f} [{low:+.3f}, {high:+.3f}] in accuracy over {names[0]}: it alone is "

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from cu_pipeline.evaluation.metrics import METRICS
 from cu_pipeline.tracking.promotions import CAUSES, UNKNOWN, Promotion
 
 if TYPE_CHECKING:
@@ -13,17 +14,6 @@ if TYPE_CHECKING:
 
 _HEAD: Final = ["", "version", "bundle", "family", "accuracy", "macro-F1", "alias", "run", "age"]
 _SHOWN: Final = ("accuracy", "macro_f1")
-METRICS: Final = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "ece": "calibration error",
-    "brier": "Brier",
-    "log_loss": "log-loss",
-    "average_precision": "average precision",
-    "auroc": "AUROC",
-}
-"""Metric -> what tables call it."""
-
 _LONGEST: Final = 40
 _MARK: Final = "*"
 
@@ -69,7 +59,7 @@ def side_by_side(models: "Sequence[KnownModel]") -> str:
         ["age", *(age(one.created) for one in models)],
     ]
     measured = [
-        [f"{METRICS[name]}, as its run measured it", *(number(one.metrics.get(name)) for one in models)]
+        [f"{METRICS[name].words}, as its run measured it", *(number(one.metrics.get(name)) for one in models)]
         for name in names
     ]
     return table(["", *(one.bundle_version for one in models)], [*facts, *measured])
@@ -154,8 +144,8 @@ def _measured(model: "KnownModel", report: Mapping[str, Any] | None) -> Iterator
     numbers = test or model.metrics
     spread = test.get("ci95", {})
     rows = [
-        [f"  {label}", f"{numbers[name]:.3f}", "[{:.3f}, {:.3f}]".format(*spread[name]) if spread.get(name) else ""]
-        for name, label in METRICS.items()
+        [f"  {one.words}", f"{numbers[name]:.3f}", "[{:.3f}, {:.3f}]".format(*spread[name]) if spread.get(name) else ""]
+        for name, one in METRICS.items()
         if numbers.get(name) is not None
     ]
     if not rows:

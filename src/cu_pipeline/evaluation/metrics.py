@@ -97,6 +97,7 @@ class Metric:
     """A number about clips that follows from sums over them, so that resampling clips is a weighting of sums.
 
     Attributes:
+        words: its name in sentences and tables.
         totals: clips, their groups, and how many levels scores are told apart in (None: all) -> (groups, *shape).
         value: totals (..., *shape) -> (...); NaN where they leave it undefined.
         scale: on which intervals are made.
@@ -104,6 +105,7 @@ class Metric:
         summed: whether it is a sum over the classes of a multi-label clip.
     """
 
+    words: str
     totals: Callable[[ScoredClips, Grouping, int | None], Totals]
     value: Callable[[Totals], NDArray[np.float64]]
     scale: Scale = Scale.SHARE
@@ -202,15 +204,15 @@ def _macro(by_class: Callable[[Totals], NDArray[np.float64]]) -> Callable[[Total
 
 
 METRICS: Final[dict[str, Metric]] = {
-    "accuracy": Metric(_mean_of(ScoredClips.correct), _ratio),
-    "macro_f1": Metric(_sum_of(_hits), _macro_f1),
-    "ece": Metric(_sum_of(_gaps), _calibration_error, scale=Scale.ERROR),
-    "brier": Metric(_mean_of(_brier_scores), _ratio, Scale.ERROR, 2.0, summed=True),
-    "log_loss": Metric(_mean_of(log_losses), _ratio, Scale.ERROR, -float(np.log(_LEAST)), summed=True),
-    "average_precision": Metric(_rankings, _macro(average_precisions), Scale.ORDER),
-    "auroc": Metric(_rankings, _macro(aurocs), Scale.ORDER),
+    "accuracy": Metric("accuracy", _mean_of(ScoredClips.correct), _ratio),
+    "macro_f1": Metric("macro-F1", _sum_of(_hits), _macro_f1),
+    "average_precision": Metric("average precision", _rankings, _macro(average_precisions), Scale.ORDER),
+    "auroc": Metric("AUROC", _rankings, _macro(aurocs), Scale.ORDER),
+    "brier": Metric("Brier score", _mean_of(_brier_scores), _ratio, Scale.ERROR, 2.0, summed=True),
+    "log_loss": Metric("log-loss", _mean_of(log_losses), _ratio, Scale.ERROR, -float(np.log(_LEAST)), summed=True),
+    "ece": Metric("calibration error", _sum_of(_gaps), _calibration_error, scale=Scale.ERROR),
 }
-"""Every metric by name. A new one is a line here, with the functions that it needs.
+"""Every metric by name, in the order of tables. A new one is a line here, with the functions that it needs.
 
 `accuracy` is the share of clips decided right; all classes of a multi-label clip must be. `ece` is the mean gap between
 confidence and accuracy over ten equal bins of confidence (Naeini et al., "Obtaining well calibrated probabilities using
@@ -219,8 +221,8 @@ clips, of sums over classes. `average_precision` and `auroc` are means over the 
 """
 
 ANSWERS: Final[dict[str, Metric]] = {
-    "coverage": Metric(_mean_of(lambda answers: answers.answered), _ratio),
-    "accuracy_answered": Metric(_sum_of(_right_if_answered), _accuracy_answered),
+    "coverage": Metric("share answered", _mean_of(lambda answers: answers.answered), _ratio),
+    "accuracy_answered": Metric("accuracy where it answers", _sum_of(_right_if_answered), _accuracy_answered),
 }
 """Metrics of a model that need not answer: the share of clips with an answer, and how many of these are right."""
 

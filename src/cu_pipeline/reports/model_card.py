@@ -9,20 +9,10 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.evaluation.metrics import METRICS
 from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.sources.source import source_title
 from cu_pipeline.models.bundle import Bundle
-
-METRICS: Final = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "average_precision": "average precision",
-    "auroc": "AUROC",
-    "brier": "Brier score",
-    "log_loss": "log-loss",
-    "ece": "calibration error",
-}
-"""What cards tell of what was measured -> its name."""
 
 _SHOWN: Final = {"test": "test", "cross_fitted": "cross-fitted"}
 """The parts of what was measured that tell of clips which the model has not seen -> their names."""

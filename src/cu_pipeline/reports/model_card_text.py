@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cu_pipeline.reports.model_card import METRICS, ModelCard
+from cu_pipeline.evaluation.metrics import METRICS
+from cu_pipeline.reports.model_card import ModelCard
 from cu_pipeline.reports.templating import environment, number
 
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>|#"})
@@ -30,7 +31,7 @@ def _body(card: ModelCard) -> str:
     # what earlier versions did not measure is left out
     plain = environment().overlay(autoescape=False, undefined=ChainableUndefined)
     plain.filters = plain.filters | {"md": literal, "ci": _with_interval, "number": number}
-    return plain.get_template("model_card.md.j2").render(card=card, metric_names=METRICS)
+    return plain.get_template("model_card.md.j2").render(card=card, metrics=METRICS)
 
 
 def literal(text: object) -> str:
@@ -73,7 +74,7 @@ def _results(card: ModelCard) -> Iterator[Any]:
     from huggingface_hub import EvalResult
 
     test = card.measured["test"]
-    for name, title in METRICS.items():
+    for name, one in METRICS.items():
         if test.get(name) is not None:
             yield EvalResult(
                 task_type=_task(card),
@@ -82,6 +83,6 @@ def _results(card: ModelCard) -> Iterator[Any]:
                 dataset_split="test",
                 dataset_revision=card.data.snapshot,
                 metric_type=name,
-                metric_name=title,
+                metric_name=one.words,
                 metric_value=round(float(test[name]), 6),
             )

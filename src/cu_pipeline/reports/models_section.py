@@ -8,21 +8,11 @@ import pandas as pd
 from cu_pipeline.core.capability import SEPARATOR
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.core.records import Split
+from cu_pipeline.evaluation.metrics import METRICS
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, Section, data_uri
 from cu_pipeline.reports.figures import confusion_figure, interval_figure, reliability_figure, svg
 from cu_pipeline.reports.glance import baseline_words, glance
 from cu_pipeline.reports.insight_figures import curve_figure, modality_figure, modality_words, risk_figure
-
-METRICS: Final = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "average_precision": "Average precision",
-    "auroc": "AUROC",
-    "brier": "Brier score",
-    "log_loss": "Log-loss",
-    "ece": "Calibration error",
-}
-"""Metrics that the page shows, with their words; of the last three less is better."""
 
 _SLICES: Final = 12
 """Slices that are shown at once."""
@@ -96,8 +86,8 @@ def _metrics(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if test is None:
         return []
     return [
-        {"title": title, "test": _value(test, name), "cross_fitted": _value(other, name)}
-        for name, title in METRICS.items()
+        {"title": one.words[0].upper() + one.words[1:], "test": _value(test, name), "cross_fitted": _value(other, name)}
+        for name, one in METRICS.items()
         if name in test
     ]
 
