@@ -14,11 +14,11 @@ from cu_pipeline.service.environment import Settings, max_body_bytes
 from cu_pipeline.service.front_page import FrontPage
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor
+from cu_pipeline.service.refusal import Refusal
 from cu_pipeline.service.requests import (
     Classification,
     ClassifyRequest,
     Models,
-    Refusal,
     RequestGuard,
     answer_of,
     served_model,

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from cu_pipeline.service.requests import Application, Receive, Scope, Send
+from cu_pipeline.service.refusal import Application, Receive, Scope, Send
 
 _SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.scope import METADATA, Language, metadata_text
+from cu_pipeline.service.refusal import Application, Message, Receive, Scope, Send, refuse
 
 if TYPE_CHECKING:
     from starlette.datastructures import UploadFile
@@ -148,12 +149,6 @@ def _invalid(field: str, kind: Any, message: str) -> Exception:
     return ValidationError.from_exception_data("ClassifyRequest", details, hide_input=True)
 
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 ALLOWED: Final = ("multipart/form-data", "application/json")
 
 
@@ -184,9 +179,9 @@ class RequestGuard:
         headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         limit = self._max_body_bytes()
         if problem := _bad_type(headers):
-            return await _refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, problem, "content_type")
+            return await refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", problem)
         if problem := _bad_length(headers, limit):
-            return await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, "too_large")
+            return await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", problem)
         return await self._stream(scope, receive, send, limit)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
@@ -216,7 +211,7 @@ class RequestGuard:
                 raise
         if passed:
             problem = f"the body is larger than {limit} bytes: send a smaller clip"
-            await _refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, problem, "too_large")
+            await refuse(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", problem)
 
 
 def _bad_type(headers: list[tuple[bytes, str]]) -> str:
@@ -232,17 +227,6 @@ def _bad_length(headers: list[tuple[bytes, str]], limit: int) -> str:
     if all(re.fullmatch(r"\d{1,18}", value) and int(value) <= limit for value in lengths):
         return ""
     return f"the body has {', '.join(lengths)} bytes, at most {limit} are accepted: send a smaller clip"
-
-
-async def _refuse(send: Send, status: HTTPStatus, error: str, reason: str) -> None:
-    body = Refusal(error=error, reason=reason).model_dump_json().encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 class Answer(BaseModel):
@@ -286,13 +270,6 @@ class Classification(BaseModel):
     capabilities: dict[str, Answer | NotApplicable]
     request_id: str = Field(description="also in the prediction log")
     service_version: str
-
-
-class Refusal(BaseModel):
-    """The body of every 4xx answer that the service itself gives."""
-
-    error: str = Field(description="what was wrong and what is allowed")
-    reason: str = Field(description="a stable code")
 
 
 class ServedModel(BaseModel):
