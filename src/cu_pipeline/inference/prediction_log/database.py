@@ -88,6 +88,15 @@ class Database:
                 for table in (PREDICTIONS, SKIPPED)
             )
 
+    def count(self, before: datetime) -> int:
+        """Count the rows of before a moment."""
+        self.prepare()
+        with self.reading() as connection:
+            queries = [
+                sa.select(sa.func.count()).select_from(one).where(one.c.time < before) for one in TABLES.values()
+            ]
+            return sum(connection.execute(query).scalar_one() for query in queries)
+
     def purge(self, before: datetime, most: int) -> int:
         """Remove records of before a moment, at most so many of each kind; tell how many went."""
         self.prepare()
@@ -97,6 +106,9 @@ class Database:
             old = sa.select(*keys).where(table.c.time < before).order_by(table.c.time).limit(most)
             with self._writing() as connection:
                 removed += connection.execute(sa.delete(table).where(sa.tuple_(*keys).in_(old))).rowcount
+        if removed and self._engine.dialect.name == "sqlite":
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({most})").all()
         return removed
 
     @contextmanager

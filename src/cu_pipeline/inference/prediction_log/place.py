@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import project_root
@@ -75,7 +76,7 @@ def _server(address: str) -> "URL":
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    told = re.sub(r"//.*@", "//***@", address)
+    told = hide_passwords(address)
     try:
         url = make_url(address)
     except (ArgumentError, ValueError) as error:

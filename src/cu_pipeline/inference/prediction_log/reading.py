@@ -10,7 +10,7 @@ from typing import TypeVar
 from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, from_line
 from cu_pipeline.inference.prediction_log.scan import LogScan, order
-from cu_pipeline.inference.prediction_log.sources import connected, open_files, reading_told, stored
+from cu_pipeline.inference.prediction_log.sources import connected, open_files, stored
 
 Read = TypeVar("Read", ShadowRecord, FeedbackRecord)
 
@@ -108,10 +108,8 @@ def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> lis
 
             from cu_pipeline.inference.prediction_log.schema import TABLES, raw_columns
 
-            with reading_told(where):
-                wanted = sa.select(*raw_columns(TABLES[model], connection.dialect.name))
-                rows = stored(connection, model, wanted)
-                found |= {_key(one): one for one in rows if one is not None}
+            rows = stored(connection, model, sa.select(*raw_columns(TABLES[model], connection.dialect.name)))
+            found |= {_key(one): one for one in rows if one is not None}
     kept = (one for one in found.values() if since is None or one.time >= since)
     return sorted(kept, key=order)
 

@@ -21,6 +21,9 @@ from pydantic import (
     ValidationError,
 )
 
+REPLAY_HEADER: Final = "X-Cu-Pipeline-Replay"
+"""Header by which the product's own requests say that they are no traffic."""
+
 Vector = npt.NDArray[np.float32]
 
 Probability = Annotated[FiniteFloat, Field(ge=0, le=1)]

@@ -18,7 +18,7 @@ from cu_pipeline.inference.prediction_log.records import (
     from_line,
 )
 from cu_pipeline.inference.prediction_log.refused import count_refused
-from cu_pipeline.inference.prediction_log.sources import AT_ONCE, connected, open_files, reading_told, stored
+from cu_pipeline.inference.prediction_log.sources import AT_ONCE, connected, open_files, stored
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
@@ -80,11 +80,9 @@ class LogScan:
         with ExitStack() as stack:
             waiting = self._waiting(stack)
             connection = stack.enter_context(connected(self._place))
-            with reading_told(self._place):
-                if connection is not None:
-                    _drop_known(connection, waiting)
-                merged = heapq.merge(self._rows(connection), self._lines(waiting), key=order)
-                yield from merged
+            if connection is not None:
+                _drop_known(connection, waiting)
+            yield from heapq.merge(self._rows(connection), self._lines(waiting), key=order)
         count("log_lines_invalid", self.invalid)
 
     def _waiting(self, stack: ExitStack) -> "_Waiting":

@@ -12,6 +12,8 @@ from cu_pipeline.inference.prediction_log.spool import PATTERN
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
+    from cu_pipeline.inference.prediction_log.database import Database
+
 AT_ONCE: Final = 1000
 """Rows that are held at once while they are read."""
 
@@ -26,8 +28,12 @@ def open_files(place: Place, stack: ExitStack) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def connected(place: Place) -> Iterator["Connection | None"]:
-    """Open a view of the database; None where there is none yet."""
+def opened(place: Place) -> Iterator["Database | None"]:
+    """Open the database; None where there is none yet.
+
+    Raises:
+        StoreError: it cannot be used, now or in the block.
+    """
     if place.file is not None and not place.file.is_file():
         yield None
         return
@@ -35,21 +41,31 @@ def connected(place: Place) -> Iterator["Connection | None"]:
 
     database = Database(place)
     try:
-        with reading_told(place):
+        with _told(place):
             database.prepare()
-        with database.reading() as connection:
-            yield connection
+            yield database
     finally:
         database.close()
 
 
 @contextmanager
-def reading_told(place: Place) -> Iterator[None]:
-    """Tell what a database finds wrong, without its password.
+def connected(place: Place) -> Iterator["Connection | None"]:
+    """Open a view of the database; None where there is none yet.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: it cannot be read, now or in the block.
     """
+    with opened(place) as database:
+        if database is None:
+            yield None
+        else:
+            with database.reading() as connection:
+                yield connection
+
+
+@contextmanager
+def _told(place: Place) -> Iterator[None]:
+    """Tell what a database finds wrong, without its password."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from cu_pipeline.inference.prediction_log.database import in_words
