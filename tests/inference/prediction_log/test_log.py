@@ -185,6 +185,20 @@ def test_old_records_go_a_bounded_part_at_a_time(tmp_path, monkeypatch):
     assert b"old3" not in (tmp_path / "predictions.db").read_bytes()
 
 
+def test_what_cannot_be_removed_is_said_once_and_stops_nothing_else(tmp_path, caplog):
+    (tmp_path / "2020-01-01.jsonl").mkdir(parents=True)  # which no unlink removes
+    log = opened(tmp_path, flush_s=0.01, retention_days=90)
+    deadline = datetime.now(UTC) + timedelta(seconds=20)
+    while "stay for now" not in caplog.text and datetime.now(UTC) < deadline:
+        pass
+    log.append(record(time=datetime.now(UTC)))
+    while not rows(tmp_path, "predictions") and datetime.now(UTC) < deadline:
+        pass
+    log.close()
+    assert caplog.text.count("stay for now") == 1
+    assert "cannot be used" not in caplog.text
+
+
 def test_tables_of_a_later_version_are_refused_and_earlier_ones_brought_up_to_date(tmp_path, monkeypatch):
     write(tmp_path, record())
     with monkeypatch.context() as patch:

@@ -32,7 +32,7 @@ class LogOptions(Options):
         flush_s: seconds between two moves of the spool into the database.
     """
 
-    retention_days: int = Field(default=90, ge=1)
+    retention_days: int = Field(default=90, ge=1, le=36_500)
     sample: Share = 1.0
     captions: Captions = Captions.DROP
     fsync: bool = False
