@@ -12,7 +12,8 @@ from tests.inference.prediction_log.made import KEPT_FOR_EVER, NOON, feedback, i
 
 from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.inference.prediction_log import mover, read_feedback, read_log, read_shadows, schema
+from cu_pipeline.inference.prediction_log import holds_records, mover, read_feedback, read_log, read_shadows, schema
+from cu_pipeline.inference.prediction_log.place import SPOOL_VARIABLE
 
 
 def rows(folder, table):
@@ -79,6 +80,8 @@ def test_a_sample_is_chosen_by_the_request_and_the_others_are_counted_and_known(
     log = opened(tmp_path / "a")
     assert all(log.knows(name) for name in names)
     log.close()
+    write(tmp_path / "c", record(), sample=0)
+    assert holds_records(tmp_path / "c")
 
 
 def test_a_request_that_another_process_answered_is_known_before_and_after_it_is_moved(tmp_path):
@@ -160,6 +163,18 @@ def test_a_log_that_people_remove_begins_anew(tmp_path):
     assert log.flush()
     assert ids(read_log(tmp_path / "log")) == ["r4", "r5", "waits"]
     log.close()
+
+
+def test_logs_that_share_a_folder_for_spools_do_not_take_each_others_lines(tmp_path, monkeypatch):
+    monkeypatch.setenv(SPOOL_VARIABLE, str(tmp_path / "spools"))
+    one = opened(tmp_path / "a")
+    one.append(record())
+    one._spool.close()  # as when it is killed
+    write(tmp_path / "b")
+    assert read_log(tmp_path / "b").records == []
+    assert ids(read_log(tmp_path / "a")) == ["r1"]
+    assert not (tmp_path / "a" / "spool").exists()
+    one.close()
 
 
 def test_old_records_go_a_bounded_part_at_a_time(tmp_path, monkeypatch):

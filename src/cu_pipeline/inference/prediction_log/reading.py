@@ -87,12 +87,13 @@ def read_feedback(place: str | Path, since: datetime | None = None) -> list[Feed
 
 
 def holds_records(place: str | Path) -> bool:
-    """Whether any answer is in a log, the product's own clips included.
+    """Whether any answer is in a log, the product's own clips and those that were sampled out included.
 
     Raises:
         StoreError: the database cannot be read.
     """
-    return next(iter(scan_log(place, replays=True)), None) is not None
+    scan = scan_log(place, replays=True)
+    return next(iter(scan), None) is not None or scan.skipped > 0
 
 
 def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> list[Read]:
