@@ -81,7 +81,6 @@ def test_old_days_of_the_prediction_log_go_and_other_files_stay(root):
         root, RetentionOptions(prediction_log_days=30), FILES, FeatureOptions(), root, datetime(2026, 3, 20, tzinfo=UTC)
     )
     found = list(prediction_logs(late))
-    gone = ("2026-01-01.jsonl", f"{TAKEN}/2026-01-02.jsonl")
     assert [one.what for one in found] == [f"data/prediction_log/{name}" for name in gone]
     for one in found:
         one.remove()
