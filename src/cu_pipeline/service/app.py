@@ -42,6 +42,9 @@ class OwnHTTP(bentoml.Service[Any]):
         return _Door(super().to_asgi(is_main))
 
 
+CLOSE_S: Final = 5.0
+"""Seconds that the engine gets to end once no request is left."""
+
 QUIET: Final[MutableMapping[str, Any]] = {"enabled": False}
 
 
@@ -78,13 +81,14 @@ class ContentUnderstanding:
         settings = Settings.from_environment()
         engine = SimpleEngine.start(settings.bundles_folder())
         self._running = Running(settings, engine, SimpleLog(settings.log_folder()), Workspace.open(), _version())
+        self._running.drain.follow_signals()
         _Door.application = application(self._running)
         _logger.info("serving %s from %s", ", ".join(engine.bundles()), settings.bundles_folder())
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """End the engine, and remove what requests left."""
-        await self._running.engine.close(self._running.settings.drain_s)
+        await self._running.engine.close(CLOSE_S)
         self._running.workspace.close()
 
 

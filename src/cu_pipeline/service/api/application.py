@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from cu_pipeline.service.api import batch, capabilities, classify, feedback, probes
 from cu_pipeline.service.api.body import bad_request
-from cu_pipeline.service.api.documentation import add_documentation
+from cu_pipeline.service.api.documentation import ROUTES
 from cu_pipeline.service.api.envelope import Envelope
 from cu_pipeline.service.api.responses import json_response
 from cu_pipeline.service.api.running import Running, request_id
@@ -26,11 +26,12 @@ def application(running: Running) -> Application:
         description="Recognises what short videos are about.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.running = running
     for module in (classify, batch, capabilities, feedback, probes):
         app.include_router(module.router)
-    add_documentation(app)
+    app.router.routes += ROUTES
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -20,6 +20,9 @@ JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 
 _CHARSETS: Final = {"utf-8", "utf8", "us-ascii", "ascii"}
+MAX_DEPTH: Final = 32
+"""Objects and lists in one another."""
+
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -190,7 +193,21 @@ def parse_json(body: bytes, place: str) -> Any:
     except ValueError as error:
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)[:200]
         raise bad_request([Problem(loc=[place], type="json", msg=f"it is not JSON: {message}")]) from None
+    if _depth(found) > MAX_DEPTH:
+        raise bad_request([Problem(loc=[place], type="json", msg=f"it is nested more than {MAX_DEPTH} deep")])
     return found
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are in one another; deeper than the limit is not looked."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        inner: list[Any] = []
+        for one in level:
+            inner += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        nested = any(isinstance(one, dict | list) for one in level)
+        depth, level = depth + nested, inner
+    return depth
 
 
 def bad_request(problems: list[Problem]) -> RefusedError:

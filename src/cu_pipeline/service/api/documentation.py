@@ -1,15 +1,15 @@
 """`GET /docs`: the description of the interface in Swagger's page, from files that BentoML brings."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
-FILES: Final = "swagger"
+_FILES: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -46,13 +46,22 @@ async def _start(request: Request) -> Response:  # noqa: ARG001 - Starlette's si
     return Response(_START, media_type="text/javascript")
 
 
-def add_documentation(app: Starlette) -> None:
-    """Add the page and its files to an application."""
+async def _file(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _FILES:
+        raise HTTPException(404)
+    return Response(_content(name), media_type=_FILES[name], headers={"cache-control": "max-age=86400"})
+
+
+@cache
+def _content(name: str) -> bytes:
     from bentoml._internal import server
 
-    files = Path(server.__file__).parent / "static_content"
-    app.router.routes += [
-        Route("/docs", _page, name="docs"),
-        Route("/docs/start.js", _start, name="docs_start"),
-        Mount("/docs/swagger", StaticFiles(directory=files), name="docs_files"),
-    ]
+    return (Path(server.__file__).parent / "static_content" / name).read_bytes()
+
+
+ROUTES: Final = [
+    Route("/docs", _page, name="docs"),
+    Route("/docs/start.js", _start, name="docs_start"),
+    Route("/docs/swagger/{name}", _file, name="docs_files"),
+]

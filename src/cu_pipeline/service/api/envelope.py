@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from cu_pipeline.service.api.body import ClientGoneError
 from cu_pipeline.service.api.running import Running
+from cu_pipeline.service.drain import Drain
 from cu_pipeline.service.refusal import REQUEST_ID, Application, Message, Receive, Scope, Send, refuse
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -43,19 +44,33 @@ class Envelope:
         """Serve one ASGI connection."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        exchange = _Exchange(receive, send, _request_id(scope), has_body=_has_body(scope))
+        exchange = _Exchange(receive, send, _request_id(scope), self._running.drain, has_body=_has_body(scope))
         scope["state"] = {**scope.get("state", {}), "request_id": exchange.request_id}
         began = time.monotonic()
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            with self._running.drain.request():
+                await self._app(scope, exchange.receive, exchange.send)
         except ClientGoneError:
             exchange.status = CLIENT_GONE
+        except asyncio.CancelledError:
+            await self._cancelled(exchange)
         except Exception:
             _logger.exception("request %s failed", exchange.request_id)
             await self._fail(exchange)
         finally:
             await _remove(scope["state"].get("folder"))
             _tell(scope, exchange, time.monotonic() - began)
+
+    async def _cancelled(self, exchange: "_Exchange") -> None:
+        """Tell the client of a request that the end of the service cancelled; other cancellations go on."""
+        task = asyncio.current_task()
+        if not self._running.drain.over or task is None:
+            raise  # noqa: PLE0704 - it is called where the error is handled
+        task.uncancel()
+        if not exchange.started:
+            error = "the service is ending: send the request again"
+            status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"}
+            await refuse(exchange.send, status, "shutting_down", error, exchange.request_id, headers)
 
     async def _fail(self, exchange: "_Exchange") -> None:
         if not exchange.started:
@@ -71,7 +86,8 @@ class _Exchange:
     closed: the rest of the body is thrown away for a moment.
     """
 
-    def __init__(self, receive: Receive, send: Send, request_id: str, *, has_body: bool) -> None:
+    def __init__(self, receive: Receive, send: Send, request_id: str, drain: Drain, *, has_body: bool) -> None:
+        self._drain = drain
         self.request_id = request_id
         self.status = 0
         self.started = False
@@ -102,7 +118,7 @@ class _Exchange:
 
     async def _throw_away_the_rest(self) -> None:
         end = time.monotonic() + LINGER_S
-        while not self._received and (left := end - time.monotonic()) > 0:
+        while not self._received and not self._drain.begun and (left := end - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(min(left, LINGER_IDLE_S)):
                     await self.receive()

@@ -1,11 +1,10 @@
 """`POST /feedback`: a person says what a clip really shows. `DELETE /captures/ID`: a request is forgotten."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter
-from fastapi import Path as InPath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,7 +60,7 @@ async def feedback(request: Request) -> Response:
     body = await read_json(request, service.limits, service.texts)
     told = _checked(body, service.engine.bundles())
     if not await to_thread.run_sync(service.log.knows, told.request_id):
-        message = "no answer with this request_id is in the prediction log; `none` of it may be left"
+        message = "no answer with this request_id is in the prediction log: it was not answered here, or is too old"
         raise RefusedError(HTTPStatus.NOT_FOUND, "unknown_request", message)
     await service.record_feedback(told)
     return json_response(FeedbackKept(request_id=request_id(request), about=told.request_id), HTTPStatus.CREATED)
@@ -89,12 +88,17 @@ def _checked(body: dict[str, Any], bundles: dict[str, Bundle]) -> Feedback:
 @router.delete(
     "/captures/{request_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=refusals(400, 404),
+    responses={204: {"description": "it is deleted"}, **refusals(404)},
+    openapi_extra={
+        "parameters": [
+            {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string", "pattern": ANSWER_ID}}
+        ]
+    },
     response_class=Response,
 )
-async def forget(request: Request, request_id: Annotated[str, InPath(pattern=ANSWER_ID)]) -> Response:
+async def forget(request: Request) -> Response:
     """Delete what the capture store keeps of a request: its media and its caption."""
     service = running(request)
-    if not await service.forget(request_id):
+    if not await service.forget(request.path_params["request_id"]):
         raise RefusedError(HTTPStatus.NOT_FOUND, "unknown_request", "nothing of this request is kept")
     return Response(status_code=HTTPStatus.NO_CONTENT)

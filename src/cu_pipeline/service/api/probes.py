@@ -24,6 +24,6 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Response:
     """Say whether clips are answered: the models are loaded, and the service is not ending."""
     service = running(request)
-    if service.draining or not service.engine.ready():
+    if service.drain.begun or not service.engine.ready():
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "not ready", headers={"retry-after": "5"})
     return PlainTextResponse("ready\n")

@@ -17,6 +17,7 @@ from cu_pipeline.core.errors import BadClipError
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
+from cu_pipeline.service.drain import Drain
 from cu_pipeline.service.engine_types import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.refusal import RefusedError
@@ -44,11 +45,12 @@ class Running:
     log: Any
     workspace: Workspace
     version: str
-    draining: bool = False
+    drain: Drain = field(init=False)
     forms: UploadGate = field(init=False)
     texts: UploadGate = field(init=False)
 
     def __post_init__(self) -> None:
+        self.drain = Drain(self.settings.drain_s)
         self.forms = UploadGate(self.settings.max_uploads)
         self.texts = UploadGate(16 * self.settings.max_uploads)
 
