@@ -75,11 +75,13 @@ class ContentUnderstanding:
     def _start(self) -> None:
         from cu_pipeline.service.api.application import application
         from cu_pipeline.service.api.running import Running
-        from cu_pipeline.service.simple_engine import SimpleEngine, SimpleLog
+        from cu_pipeline.service.engine.engine import Engine
+        from cu_pipeline.service.engine.options import EngineSettings
+        from cu_pipeline.service.simple_engine import SimpleLog
         from cu_pipeline.service.workspace import Workspace
 
         settings = Settings.from_environment()
-        engine = SimpleEngine.start(settings.bundles_folder())
+        engine = Engine.start(EngineSettings(settings.bundles_folder(), settings.workers, settings.engine), Metrics())
         self._running = Running(settings, engine, SimpleLog(settings.log_folder()), Workspace.open(), _version())
         self._running.drain.follow_signals()
         _Door.application = application(self._running)

@@ -40,41 +40,6 @@ def stop_supervisor() -> bool:
     return False
 
 
-SIDE: Final = 64
-FRAMES: Final = 8
-
-
-def warm_up(predictor: "Predictor", times: int = 1) -> None:
-    """Predict a small grey clip, so that no user's request waits for a model to load or a decoder to start.
-
-    Args:
-        predictor: to warm.
-        times: how often; its decoding processes take turns.
-
-    Raises:
-        BadClipError: this installation cannot decode even that; the service must not become ready.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        clip = _write_clip(Path(scratch) / "warm_up.mp4")
-        for _ in range(times):
-            predictor.predict(clip, "warm up")
-
-
-def _write_clip(target: Path) -> Path:
-    import av
-    import numpy as np
-
-    picture = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
-    with av.open(str(target), "w") as container:
-        stream = container.add_stream("mpeg4", rate=FRAMES)
-        stream.width = stream.height = SIDE
-        stream.pix_fmt = "yuv420p"
-        for _ in range(FRAMES):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
-        container.mux(stream.encode(None))
-    return target
-
-
 _logger = logging.getLogger("bentoml.cu_pipeline")
 
 

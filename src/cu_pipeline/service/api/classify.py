@@ -12,7 +12,7 @@ from cu_pipeline.service.api.answers import Classification, Embedding, classific
 from cu_pipeline.service.api.clips import ClipFields, clip_request, read_clip, request_body
 from cu_pipeline.service.api.responses import CLIP_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
-from cu_pipeline.service.engine_types import Answered
+from cu_pipeline.service.engine.interface import Answered
 
 router = APIRouter()
 

@@ -18,7 +18,7 @@ from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.drain import Drain
-from cu_pipeline.service.engine_types import Answered, ClipRequest, DeadlineError, OverloadedError
+from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.refusal import RefusedError
 from cu_pipeline.service.workspace import Workspace

@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from cu_pipeline.service.live_predictor import LivePredictor
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, BundleError
@@ -12,7 +13,6 @@ from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.service import live_predictor
 from cu_pipeline.service.lifecycle import _write_clip
-from cu_pipeline.service.live_predictor import LivePredictor
 
 WORDS = FeatureOptions({"captions": {}})
 
