@@ -1,0 +1,29 @@
+"""`/livez`, `/healthz`, `/readyz`: for those who watch and restart the service."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from cu_pipeline.service.api.responses import refusals
+from cu_pipeline.service.api.running import running
+from cu_pipeline.service.refusal import RefusedError
+
+router = APIRouter()
+
+
+@router.get("/livez", response_class=PlainTextResponse)
+@router.get("/healthz", response_class=PlainTextResponse)
+async def livez() -> Response:
+    """Say that the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz", response_class=PlainTextResponse, responses={503: refusals()[503]})
+async def readyz(request: Request) -> Response:
+    """Say whether clips are answered: the models are loaded, and the service is not ending."""
+    service = running(request)
+    if service.drain.begun or not service.engine.ready():
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "not ready", headers={"retry-after": "5"})
+    return PlainTextResponse("ready\n")
