@@ -63,8 +63,8 @@ def protected(
                 on_refusal(denied.reason)
             await refuse(send, denied.status, denied.reason, denied.error, state["request_id"], denied.headers)
             return
-        kept = [(name, value) for name, value in scope["headers"] if name not in KEY_HEADERS]
-        await app({**scope, "headers": kept}, receive, send)
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in KEY_HEADERS]
+        await app(scope, receive, send)
 
     return guarded
 

@@ -41,7 +41,7 @@ class Rate:
         """
         if not (found := _WRITTEN.fullmatch(written)):
             raise ConfigurationError(
-                f"{written!r} is no rate: give 1 to 9999999 requests per second, minute or hour, such as 10/s, 600/m, 1000/h"
+                f"{written!r} is no rate: give 1 to 9999999 requests per second, minute or hour, such as 10/s, 600/m"
             )
         return cls(int(found[1]), _SECONDS[found[2]])
 
