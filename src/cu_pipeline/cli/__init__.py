@@ -4,6 +4,7 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
@@ -24,6 +25,7 @@ _COMMANDS = (
     predict,
     models,
     labels,
+    keys,
     parameters,
     snapshots,
     reproduce,
