@@ -4,7 +4,9 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.log import log
 from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
@@ -24,7 +26,9 @@ _COMMANDS = (
     predict,
     models,
     labels,
+    keys,
     parameters,
+    log,
     snapshots,
     reproduce,
     gc,

@@ -3,6 +3,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 import bentoml
+from anyio import to_thread
 from bentoml import server_context
 
 from cu_pipeline import __version__
@@ -29,9 +30,8 @@ class _Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        application = self._bentoml if scope["type"] == "lifespan" else _Door.application
-        assert application is not None, "requests come after the start"
-        await application(scope, receive, send)
+        application = None if scope["type"] == "lifespan" else _Door.application
+        await (application or self._bentoml)(scope, receive, send)
 
 
 class OwnHTTP(bentoml.Service[Any]):
@@ -73,16 +73,21 @@ class ContentUnderstanding:
         announce_start()
 
     def _start(self) -> None:
+        from cu_pipeline.inference.prediction_log import PredictionLog
         from cu_pipeline.service.api.application import application
         from cu_pipeline.service.api.running import Running
         from cu_pipeline.service.engine.engine import Engine
         from cu_pipeline.service.engine.options import EngineSettings
-        from cu_pipeline.service.simple_engine import SimpleLog
+        from cu_pipeline.service.metrics import Metrics
         from cu_pipeline.service.workspace import Workspace
 
         settings = Settings.from_environment()
-        engine = Engine.start(EngineSettings(settings.bundles_folder(), settings.workers, settings.engine), Metrics())
-        self._running = Running(settings, engine, SimpleLog(settings.log_folder()), Workspace.open(), _version())
+        workspace = Workspace.open()
+        metrics = Metrics(workspace.folder.parent / "metrics", _version())
+        bundles = settings.bundles_folder()
+        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics)
+        log = PredictionLog.open(settings.log_place, settings.log)
+        self._running = Running(settings, engine, log, workspace, _version())
         self._running.drain.follow_signals()
         _Door.application = application(self._running)
         _logger.info("serving %s from %s", ", ".join(engine.bundles()), settings.bundles_folder())
@@ -91,6 +96,7 @@ class ContentUnderstanding:
     async def close(self) -> None:
         """End the engine, and remove what requests left."""
         await self._running.engine.close(CLOSE_S)
+        await to_thread.run_sync(self._running.log.close)
         self._running.workspace.close()
 
 

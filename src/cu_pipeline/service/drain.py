@@ -48,8 +48,8 @@ class Drain:
     @contextmanager
     def request(self) -> Iterator[None]:
         """Count the request of this task in while the block runs."""
-        task = asyncio.current_task()
-        assert task is not None
+        if (task := asyncio.current_task()) is None:
+            raise RuntimeError("requests are answered by tasks of an event loop")
         self._tasks.add(task)
         try:
             yield

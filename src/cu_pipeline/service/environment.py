@@ -1,39 +1,71 @@
-"""All settings of the service, read from the environment: what it finds where, how much it accepts, how long it waits."""
+"""All settings of the service: what it finds where, how much it accepts, how long it waits; from the environment."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import cu_pipeline
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.paths import project_root
+from cu_pipeline.inference.prediction_log.options import LogOptions
+from cu_pipeline.inference.prediction_log.place import DEFAULT
 from cu_pipeline.media.options import Limits
+from cu_pipeline.service.engine.options import EngineOptions
 
 CHAMPIONS: Final = Path("data/06_models/champions")
-PREDICTION_LOG: Final = Path("data/07_model_output/prediction_log")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
-_PREFIX: Final = "CU_PIPELINE_"
+PREFIX: Final = "CU_PIPELINE_"
+LOG_PREFIX: Final = f"{PREFIX}LOG_"
+ENGINE_PREFIX: Final = f"{PREFIX}ENGINE_"
+
+_TOLD: Final = 80
+
+Options = TypeVar("Options", bound=BaseModel)
 
 
-class Settings(BaseModel):
-    """What the service runs with. Each field is the variable `CU_PIPELINE_` and its name in capitals."""
+class HttpSettings(BaseModel):
+    """What the HTTP layer runs with; a field's variable is `CU_PIPELINE_` and its name in capitals.
+
+    Attributes:
+        bundles: folder with a bundle in a subfolder for each capability.
+        prediction_log: folder or database of the prediction log.
+        workers: processes that answer.
+        max_body_bytes: largest form.
+        max_uploads: forms that one worker receives at a time.
+        upload_idle_s: seconds without a byte of a body.
+        upload_total_s: seconds for a whole body.
+        deadline_s: seconds from a whole body to its answer.
+        drain_s: seconds that requests under way get when the service ends.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    bundles: Path | None = Field(default=None, description="folder with a bundle in a subfolder for each capability")
-    prediction_log: Path | None = Field(default=None, description="folder of the prediction log")
-    workers: int = Field(default=1, ge=1, le=64, description="processes that answer")
-    max_body_bytes: int = Field(default=Limits().max_bytes + FORM_BYTES, ge=1, description="largest form")
-    max_uploads: int = Field(default=64, ge=1, description="forms that a worker receives at a time")
-    upload_idle_s: float = Field(default=10, gt=0, description="seconds without a byte of a body")
-    upload_total_s: float = Field(default=60, gt=0, description="seconds for a whole body")
-    deadline_s: float = Field(default=30, gt=0, description="seconds from a whole body to its answer")
-    drain_s: float = Field(default=10, gt=0, description="seconds that requests under way get when the service ends")
+    bundles: Path | None = None
+    prediction_log: str = ""
+    workers: int = Field(default=1, ge=1, le=64)
+    max_body_bytes: int = Field(default=Limits().max_bytes + FORM_BYTES, ge=1)
+    max_uploads: int = Field(default=64, ge=1)
+    upload_idle_s: float = Field(default=10, gt=0, allow_inf_nan=False)
+    upload_total_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    deadline_s: float = Field(default=30, gt=0, allow_inf_nan=False)
+    drain_s: float = Field(default=10, gt=0, allow_inf_nan=False)
+
+
+class Settings(HttpSettings):
+    """All that the service runs with.
+
+    Attributes:
+        log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
+        engine: options of the engine; their variables begin with `CU_PIPELINE_ENGINE_`.
+    """
+
+    log: LogOptions = Field(default_factory=LogOptions)
+    engine: EngineOptions = Field(default_factory=EngineOptions)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -42,14 +74,13 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: values that cannot be used; all of them are told.
         """
-        told = {name: variables.get(_PREFIX + name.upper(), "").strip() for name in cls.model_fields}
-        try:
-            return cls.model_validate({name: value for name, value in told.items() if value})
-        except ValidationError as error:
-            raise ConfigurationError(
-                f"{_PREFIX}{str(one['loc'][0]).upper()}={told[str(one['loc'][0])][:80]!r}: {one['msg']}"
-                for one in error.errors(include_url=False, include_context=False)
-            ) from None
+        problems: list[str] = []
+        own = _read(HttpSettings, PREFIX, variables, problems)
+        log = _read(LogOptions, LOG_PREFIX, variables, problems)
+        engine = _read(EngineOptions, ENGINE_PREFIX, variables, problems)
+        if own is None or log is None or engine is None:
+            raise ConfigurationError(problems)
+        return cls(**dict(own), log=log, engine=engine)
 
     def bundles_folder(self) -> Path:
         """Find the folder of the bundles to serve.
@@ -67,17 +98,28 @@ class Settings(BaseModel):
         raise BundleError(
             f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "
             "Run `make run` first; where it promotes no model, it says why and what would help. "
-            f"Or set {_PREFIX}BUNDLES to a folder with one bundle per capability."
+            f"Or set {PREFIX}BUNDLES to a folder with one bundle per capability."
         )
 
-    def log_folder(self) -> Path:
-        """The folder of the prediction log."""
-        return self.prediction_log or project_root() / PREDICTION_LOG
+    @property
+    def log_place(self) -> str:
+        """Where the prediction log is."""
+        return self.prediction_log or str(project_root() / DEFAULT)
 
 
 def workers() -> int:
     """The number of workers that BentoML is to start; 1 where it is not readable, which the start then refuses."""
+    return getattr(_read(HttpSettings, PREFIX, os.environ, []), "workers", 1)
+
+
+def _read(kind: type[Options], prefix: str, variables: Mapping[str, str], problems: list[str]) -> Options | None:
+    """Read options from variables; None with further problems where some cannot be used."""
+    told = {name: variables.get(prefix + name.upper(), "").strip() for name in kind.model_fields}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value}
     try:
-        return Settings.from_environment().workers
-    except ConfigurationError:
-        return 1
+        return kind.model_validate(given)
+    except ValidationError as error:
+        for one in error.errors(include_url=False, include_context=False):
+            name = str(one["loc"][0])
+            problems.append(f"{prefix}{name.upper()}={told.get(name, '')[:_TOLD]!r}: {one['msg']}")
+        return None

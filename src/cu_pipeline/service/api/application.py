@@ -35,6 +35,7 @@ def application(running: Running) -> Application:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _failed)
     return Envelope(cast("Application", app), running)
 
 
@@ -61,3 +62,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
     found = cast("RequestValidationError", error).errors()
     told = [Problem(loc=list(one["loc"]), type=one["type"], msg=one["msg"]) for one in found]
     return await _refused(request, bad_request(told))
+
+
+async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the log tells of the error
+    words = "the service failed; its log tells more by the request's id"
+    return await _refused(request, RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", words))

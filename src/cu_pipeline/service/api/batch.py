@@ -13,6 +13,7 @@ from cu_pipeline.service.api.answers import BatchAnswer, Classification, ItemRef
 from cu_pipeline.service.api.body import FORM, JSON, MAX_JSON_BYTES, bad_request, media_type, parse_object, read_json
 from cu_pipeline.service.api.clips import ClipFields, checked, clip_request, require_content
 from cu_pipeline.service.api.form import FormShape, read_form
+from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
 from cu_pipeline.service.refusal import Problem, RefusedError
@@ -73,7 +74,7 @@ async def classify_batch(request: Request) -> Response:
 
     async def one(index: int, clip: Any) -> Classification | ItemRefusal:
         async with places:
-            return await _item(service, f"{name}:{index}", clip, files)
+            return await _item(service, f"{name}:{index}", clip, files, replay=is_replay(request))
 
     async def every() -> list[Classification | ItemRefusal]:
         return list(await asyncio.gather(*(one(index, clip) for index, clip in enumerate(clips))))
@@ -82,14 +83,16 @@ async def classify_batch(request: Request) -> Response:
     return json_response(BatchAnswer(request_id=name, results=results, service_version=service.version))
 
 
-async def _item(service: Running, name: str, clip: Any, files: Mapping[str, Path]) -> Classification | ItemRefusal:
+async def _item(
+    service: Running, name: str, clip: Any, files: Mapping[str, Path], *, replay: bool
+) -> Classification | ItemRefusal:
     try:
         fields, video = _clip(clip, files)
         answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
     except RefusedError as error:
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
-    await service.record(name, fields, answered)
+    await service.keep(prediction_record(name, fields, answered, replay=replay))
     return classification(
         answered.prediction,
         service.bundles(),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from cu_pipeline.service.api.answers import Classification, Embedding, classification, rounded
 from cu_pipeline.service.api.clips import ClipFields, clip_request, read_clip, request_body
+from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import CLIP_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
 from cu_pipeline.service.engine.interface import Answered
@@ -27,7 +28,7 @@ async def classify(request: Request) -> Response:
     """Classify a clip by its video, its caption or both, as far as capabilities apply to it."""
     service = running(request)
     fields, video = await _read(request, service)
-    answered = await unless_client_leaves(request, _answer(service, fields, video, request_id(request)))
+    answered = await unless_client_leaves(request, _answer(request, service, fields, video))
     body = classification(
         answered.prediction,
         service.bundles(),
@@ -64,9 +65,9 @@ async def embed(request: Request) -> Response:
     return json_response(body, HTTPStatus.OK)
 
 
-async def _answer(service: Running, fields: ClipFields, video: Path | None, name: str) -> Answered:
+async def _answer(request: Request, service: Running, fields: ClipFields, video: Path | None) -> Answered:
     answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
-    await service.record(name, fields, answered)
+    await service.keep(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
     return answered
 
 

@@ -1,4 +1,4 @@
-"""What a request says of a clip: its fields, how they are read from a form or from JSON, and what the engine is asked."""
+"""What a request says of a clip: its fields, read from a form or from JSON, and what the engine is asked by them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -56,7 +56,6 @@ class Envelope:
             await self._cancelled(exchange)
         except Exception:
             _logger.exception("request %s failed", exchange.request_id)
-            await self._fail(exchange)
         finally:
             await _remove(scope["state"].get("folder"))
             _tell(scope, exchange, time.monotonic() - began)
@@ -72,12 +71,6 @@ class Envelope:
             status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"}
             await refuse(exchange.send, status, "shutting_down", error, exchange.request_id, headers)
 
-    async def _fail(self, exchange: "_Exchange") -> None:
-        if not exchange.started:
-            error = "the service failed; its log tells more by the request's id"
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
-            await refuse(exchange.send, status, "internal", error, exchange.request_id)
-
 
 class _Exchange:
     """One request and its answer, as they pass.
@@ -91,30 +84,40 @@ class _Exchange:
         self.request_id = request_id
         self.status = 0
         self.started = False
+        self._gone = False
         self._receive = receive
         self._send = send
         self._received = not has_body
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+        self._gone = message["type"] == "http.disconnect"
+        if self._gone or not message.get("more_body", False):
             self._received = True
         return message
 
     async def send(self, message: Message) -> None:
+        if self._gone and not self.started:
+            return
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
             headers = [one for one in message.get("headers", ()) if one[0].lower() != REQUEST_ID.encode()]
             headers.append((REQUEST_ID.encode(), self.request_id.encode()))
-            if not self._received and self.status >= HTTPStatus.BAD_REQUEST:
+            if self._is_early:
                 headers = [*(one for one in headers if one[0].lower() != b"connection"), (b"connection", b"close")]
             message = {**message, "headers": headers}
-        elif not self._received and self.status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
+        elif self._is_early and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
-            await self._throw_away_the_rest()
+            if self.status != HTTPStatus.REQUEST_TIMEOUT:
+                await self._throw_away_the_rest()
             message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+    @property
+    def _is_early(self) -> bool:
+        """Whether a refusal comes before all of the body."""
+        return not self._received and self.status >= HTTPStatus.BAD_REQUEST
 
     async def _throw_away_the_rest(self) -> None:
         end = time.monotonic() + LINGER_S

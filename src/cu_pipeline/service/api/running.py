@@ -1,19 +1,17 @@
 """What one worker of the service answers with."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio import to_thread
-from pydantic import BaseModel
 from starlette.requests import Request
 
-from cu_pipeline.core.errors import BadClipError
+from cu_pipeline.core.errors import BadClipError, StoreError
+from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
@@ -24,8 +22,6 @@ from cu_pipeline.service.refusal import RefusedError
 from cu_pipeline.service.workspace import Workspace
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("bentoml.cu_pipeline")
 
 
 @dataclass
@@ -42,7 +38,7 @@ class Running:
 
     settings: Settings
     engine: Any
-    log: Any
+    log: PredictionLog
     workspace: Workspace
     version: str
     drain: Drain = field(init=False)
@@ -92,13 +88,21 @@ class Running:
             headers = {"retry-after": "5"}
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "deadline", message, headers=headers) from None
 
-    async def record(self, name: str, fields: ClipFields, answered: Answered) -> None:
-        """Keep an answer in the prediction log; a failure never fails the request."""
-        await to_thread.run_sync(self.log.record, name, answered.prediction)
+    async def keep(self, record: PredictionRecord | FeedbackRecord) -> bool:
+        """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
+        return await to_thread.run_sync(self.log.append, record)
 
-    async def record_feedback(self, told: BaseModel) -> None:
-        """Keep what a person said."""
-        await to_thread.run_sync(self.log.feedback, told)
+    async def knows(self, name: str) -> bool:
+        """Whether a request was answered here.
+
+        Raises:
+            RefusedError: that cannot be found out now.
+        """
+        try:
+            return await to_thread.run_sync(self.log.knows, name)
+        except StoreError as error:
+            headers = {"retry-after": "5"}
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
 
     async def after(self, name: str, answered: Answered, fields: ClipFields, video: Path | None) -> None:
         """What is done once the client has its answer."""
@@ -125,11 +129,6 @@ def request_id(request: Request) -> str:
     """The id of a request, given by its client or by the service."""
     found: str = request.state.request_id
     return found
-
-
-def now() -> datetime:
-    """The moment, UTC."""
-    return datetime.now(UTC)
 
 
 async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, T]) -> T:
