@@ -76,13 +76,16 @@ class ContentUnderstanding:
         from cu_pipeline.inference.prediction_log import PredictionLog
         from cu_pipeline.service.api.application import application
         from cu_pipeline.service.api.running import Running
+        from cu_pipeline.service.metrics import Metrics
         from cu_pipeline.service.simple_engine import SimpleEngine
         from cu_pipeline.service.workspace import Workspace
 
         settings = Settings.from_environment()
         engine = SimpleEngine.start(settings.bundles_folder())
-        log = PredictionLog.open(settings.log_place, settings.log)
-        self._running = Running(settings, engine, log, Workspace.open(), _version())
+        workspace = Workspace.open()
+        metrics = Metrics(workspace.run / "metrics", _version())
+        log = PredictionLog.open(settings.log_place, settings.log, metrics.log_failure)
+        self._running = Running(settings, engine, log, metrics, workspace, _version())
         self._running.drain.follow_signals()
         _Door.application = application(self._running)
         _logger.info("serving %s from %s", ", ".join(engine.bundles()), settings.bundles_folder())
@@ -92,6 +95,7 @@ class ContentUnderstanding:
         """End the engine, and remove what requests left."""
         await self._running.engine.close(CLOSE_S)
         await to_thread.run_sync(self._running.log.close)
+        self._running.metrics.close()
         self._running.workspace.close()
 
 

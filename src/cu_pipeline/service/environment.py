@@ -13,6 +13,7 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.inference.prediction_log.options import LogOptions
 from cu_pipeline.inference.prediction_log.place import DEFAULT
 from cu_pipeline.media.options import Limits
+from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
 FORM_BYTES: Final = 2**20
@@ -58,9 +59,11 @@ class Settings(HttpSettings):
     """All that the service runs with.
 
     Attributes:
+        security: who may use it.
         log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
     """
 
+    security: SecuritySettings
     log: LogOptions = Field(default_factory=LogOptions)
 
     @classmethod
@@ -73,9 +76,14 @@ class Settings(HttpSettings):
         problems: list[str] = []
         own = _read(HttpSettings, PREFIX, variables, problems)
         log = _read(LogOptions, LOG_PREFIX, variables, problems)
-        if own is None or log is None:
+        security = None
+        try:
+            security = SecuritySettings.from_environment(variables)
+        except ConfigurationError as error:
+            problems += error.problems
+        if own is None or log is None or security is None:
             raise ConfigurationError(problems)
-        return cls(**dict(own), log=log)
+        return cls(**dict(own), log=log, security=security)
 
     def bundles_folder(self) -> Path:
         """Find the folder of the bundles to serve.

@@ -67,7 +67,7 @@ async def embed(request: Request) -> Response:
 
 async def _answer(request: Request, service: Running, fields: ClipFields, video: Path | None) -> Answered:
     answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
-    await service.keep(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
+    await service.keep_answer(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
     return answered
 
 
