@@ -19,7 +19,7 @@ from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.inference.predictor import Prediction
 from cu_pipeline.service.api.application import application
 from cu_pipeline.service.api.running import Running
-from cu_pipeline.service.engine_types import Answered, OverloadedError
+from cu_pipeline.service.engine.interface import Answered, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.security.settings import SecuritySettings

@@ -13,7 +13,7 @@ from cu_pipeline.service.api.clips import ClipFields, clip_request, read_clip, r
 from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import CLIP_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
-from cu_pipeline.service.engine_types import Answered
+from cu_pipeline.service.engine.interface import Answered
 
 router = APIRouter()
 

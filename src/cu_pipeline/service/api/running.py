@@ -16,7 +16,8 @@ from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.drain import Drain
-from cu_pipeline.service.engine_types import Answered, ClipRequest, DeadlineError, OverloadedError
+from cu_pipeline.service.engine.engine import Engine
+from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.refusal import RefusedError
@@ -39,7 +40,7 @@ class Running:
     """
 
     settings: Settings
-    engine: Any
+    engine: Engine
     log: PredictionLog
     metrics: Metrics
     workspace: Workspace
