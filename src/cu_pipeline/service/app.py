@@ -65,8 +65,8 @@ class ContentUnderstanding:
             _logger.debug("the start failed", exc_info=True)
             end_start(str(error) if isinstance(error, CuPipelineError) else repr(error))
 
-    @staticmethod
     @bentoml.on_deployment
+    @staticmethod
     def announce() -> None:
         """Prepare, in the process that supervises the workers, what they share."""
         announce_start()

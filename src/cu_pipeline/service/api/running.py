@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from starlette.requests import Request
 
+from cu_pipeline.core.capability import NONE
 from cu_pipeline.core.errors import BadClipError, StoreError
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
 from cu_pipeline.models.bundle import Bundle
@@ -96,8 +97,8 @@ class Running:
         """Keep an answer in the prediction log, and count it."""
         await self.keep(record)
         for capability, label in record.labels.items():
-            confidence = max(record.probabilities[capability].values(), default=0.0)
-            self.metrics.prediction(capability, label, record.versions[capability], confidence)
+            sure = confidence(label, record.probabilities[capability])
+            self.metrics.prediction(capability, label, record.versions[capability], sure)
 
     async def keep(self, record: PredictionRecord | FeedbackRecord) -> bool:
         """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
@@ -128,6 +129,20 @@ class Running:
             request.state.folder = self.workspace.request_folder()
         found: Path = request.state.folder
         return found
+
+
+def confidence(label: str, probabilities: Mapping[str, float]) -> float:
+    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
+
+    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
+    (0.75, 0.75, 0.5)
+    """
+    if label in probabilities:
+        return probabilities[label]
+    if label == NONE:
+        return 1 - max(probabilities.values(), default=1.0)
+    named = [probabilities[name] for name in label.split("|") if name in probabilities]
+    return min(named) if named else max(probabilities.values(), default=0.0)
 
 
 def running(request: Request) -> Running:
