@@ -66,8 +66,8 @@ class ContentUnderstanding:
                 _logger.exception("an unforeseen error at the start")
             end_start(str(error) or repr(error))
 
+    @bentoml.on_deployment  # outermost: BentoML looks for its mark on what the class gives
     @staticmethod
-    @bentoml.on_deployment
     def announce() -> None:
         """Prepare, in the process that supervises the workers, what they share."""
         announce_start()
