@@ -65,7 +65,7 @@ class ContentUnderstanding:
             _logger.debug("the start failed", exc_info=True)
             end_start(str(error) if isinstance(error, CuPipelineError) else repr(error))
 
-    @bentoml.on_deployment
+    @bentoml.on_deployment  # outermost: BentoML looks for its mark on what the class gives
     @staticmethod
     def announce() -> None:
         """Prepare, in the process that supervises the workers, what they share."""
