@@ -13,6 +13,8 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.inference.prediction_log.options import LogOptions
 from cu_pipeline.inference.prediction_log.place import DEFAULT
 from cu_pipeline.media.options import Limits
+from cu_pipeline.service.engine.options import EngineOptions
+from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
 SAMPLES: Final = Path("data/06_models/samples")
@@ -21,6 +23,7 @@ FORM_BYTES: Final = 2**20
 
 PREFIX: Final = "CU_PIPELINE_"
 LOG_PREFIX: Final = f"{PREFIX}LOG_"
+ENGINE_PREFIX: Final = f"{PREFIX}ENGINE_"
 
 _TOLD: Final = 80
 
@@ -59,9 +62,13 @@ class Settings(HttpSettings):
     """All that the service runs with.
 
     Attributes:
+        security: who may use it.
+        engine: how it shares the machine; variables begin with `CU_PIPELINE_ENGINE_`.
         log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
     """
 
+    security: SecuritySettings
+    engine: EngineOptions = Field(default_factory=EngineOptions)
     log: LogOptions = Field(default_factory=LogOptions)
 
     @classmethod
@@ -74,9 +81,15 @@ class Settings(HttpSettings):
         problems: list[str] = []
         own = _read(HttpSettings, PREFIX, variables, problems)
         log = _read(LogOptions, LOG_PREFIX, variables, problems)
-        if own is None or log is None:
+        engine = _read(EngineOptions, ENGINE_PREFIX, variables, problems)
+        security = None
+        try:
+            security = SecuritySettings.from_environment(variables)
+        except ConfigurationError as error:
+            problems += error.problems
+        if own is None or log is None or engine is None or security is None:
             raise ConfigurationError(problems)
-        return cls(**dict(own), log=log)
+        return cls(**dict(own), log=log, engine=engine, security=security)
 
     def bundles_folder(self) -> Path:
         """Find the folder of the bundles to serve.
@@ -84,12 +97,15 @@ class Settings(HttpSettings):
         The setting is first; next the folder packed beside the package, as in a Bento; last the project's champions.
 
         Raises:
-            BundleError: none of these folders holds a bundle.
+            BundleError: none of these folders holds a bundle, or one has lost its JSON half.
         """
         packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
         folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
         for folder in folders:
             if any(folder.glob("*/bundle.json")):
+                halves = [path.parent for path in folder.glob("*/model.safetensors")]
+                if lost := [str(half) for half in halves if not (half / "bundle.json").is_file()]:
+                    raise BundleError(f"{', '.join(lost)} has no bundle.json: restore the bundle, or remove its folder")
                 return folder
         raise BundleError(
             f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "

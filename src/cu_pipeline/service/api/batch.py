@@ -92,7 +92,7 @@ async def _item(
     except RefusedError as error:
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
-    await service.keep(prediction_record(name, fields, answered, replay=replay))
+    await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
     return classification(
         answered.prediction,
         service.bundles(),

@@ -13,7 +13,7 @@ from cu_pipeline.service.api.clips import ClipFields, clip_request, read_clip, r
 from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import CLIP_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
-from cu_pipeline.service.engine_types import Answered
+from cu_pipeline.service.engine.interface import Answered
 
 router = APIRouter()
 
@@ -67,7 +67,7 @@ async def embed(request: Request) -> Response:
 
 async def _answer(request: Request, service: Running, fields: ClipFields, video: Path | None) -> Answered:
     answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
-    await service.keep(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
+    await service.keep_answer(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
     return answered
 
 

@@ -20,7 +20,7 @@ from cu_pipeline.service.api.body import (
     read_json,
 )
 from cu_pipeline.service.api.form import FormShape, read_form
-from cu_pipeline.service.engine_types import ClipRequest
+from cu_pipeline.service.engine.interface import ClipRequest
 from cu_pipeline.service.refusal import MAX_DETAILS, Problem
 
 MAX_CAPTION: Final = 20_000

@@ -13,7 +13,7 @@ from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionRecor
 from cu_pipeline.inference.prediction_log.records import REPLAY_HEADER
 from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.api.feedback_form import Feedback
-from cu_pipeline.service.engine_types import Answered
+from cu_pipeline.service.engine.interface import Answered
 
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 

@@ -16,8 +16,10 @@ from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.drain import Drain
-from cu_pipeline.service.engine_types import Answered, ClipRequest, DeadlineError, OverloadedError
+from cu_pipeline.service.engine.engine import Engine
+from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
+from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.refusal import RefusedError
 from cu_pipeline.service.workspace import Workspace
 
@@ -32,13 +34,15 @@ class Running:
         settings: of the service.
         engine: answers about clips.
         log: of predictions and feedback.
+        metrics: for people on call.
         workspace: folder for what requests bring.
         version: of the service.
     """
 
     settings: Settings
-    engine: Any
+    engine: Engine
     log: PredictionLog
+    metrics: Metrics
     workspace: Workspace
     version: str
     drain: Drain = field(init=False)
@@ -87,6 +91,13 @@ class Running:
             message = f"it could not be answered within {self.settings.deadline_s:g} s: try again later"
             headers = {"retry-after": "5"}
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "deadline", message, headers=headers) from None
+
+    async def keep_answer(self, record: PredictionRecord) -> None:
+        """Keep an answer in the prediction log, and count it."""
+        await self.keep(record)
+        for capability, label in record.labels.items():
+            confidence = max(record.probabilities[capability].values(), default=0.0)
+            self.metrics.prediction(capability, label, record.versions[capability], confidence)
 
     async def keep(self, record: PredictionRecord | FeedbackRecord) -> bool:
         """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""

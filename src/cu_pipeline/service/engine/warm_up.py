@@ -1,34 +1,33 @@
-"""What a process of the service does before its first answer: it warms up."""
+"""What a process of the service does before its first answer."""
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from cu_pipeline.inference.predictor import Predictor
-
+from cu_pipeline.inference.predictor import Predictor
 
 SIDE: Final = 64
 FRAMES: Final = 8
 
 
-def warm_up(predictor: "Predictor", times: int = 1) -> None:
+def warm_up(predictor: Predictor, times: int = 1) -> None:
     """Predict a small grey clip, so that no user's request waits for a model to load or a decoder to start.
 
     Args:
-        predictor: to warm.
+        predictor: to warm; its challengers too.
         times: how often; its decoding processes take turns.
 
     Raises:
         BadClipError: this installation cannot decode even that; the service must not become ready.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        clip = _write_clip(Path(scratch) / "warm_up.mp4")
-        for _ in range(times):
+        clip = write_grey_clip(Path(scratch) / "warm_up.mp4")
+        for _ in range(max(times, 1)):
             predictor.predict(clip, "warm up")
 
 
-def _write_clip(target: Path) -> Path:
+def write_grey_clip(target: Path) -> Path:
+    """Write a clip of a second that every installation can read."""
     import av
     import numpy as np
 
