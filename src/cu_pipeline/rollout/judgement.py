@@ -133,7 +133,7 @@ def reason_of(limits: Limits, test: Test) -> str:
         "worse": f"the challenger is worse: {quality(tally.flipped)}",
         "better": f"the challenger is {_better(limits)}: {quality(tally)}",
         "disagreement": f"its answers differ too often: for {share} creators, limit {limits.disagreement:.0%}",
-        "errors": f"it fails too often: alone in {share}, the champion alone in {tally.down}, limit {limits.errors:.1%}",
+        "errors": f"it fails too often: alone in {share}, the champion in {tally.down}, limit {limits.errors:.1%}",
         "latency": f"it is too slow: {share} answers took over {limits.latency:g} times as long as the champion's",
     }[test.name]
     return f"{told} (odds {odds(test.log_odds)}; {odds(test.needed)} decide)"
@@ -149,7 +149,8 @@ def quality(tally: Tally) -> str:
     >>> quality(Tally(down=2, same=30, up=9))
     'of 41 creators with feedback it alone was right for 9, the champion alone for 2'
     """
-    return f"of {tally.n:,} creators with feedback it alone was right for {tally.up:,}, the champion alone for {tally.down:,}"
+    right = f"it alone was right for {tally.up:,}, the champion alone for {tally.down:,}"
+    return f"of {tally.n:,} creators with feedback {right}"
 
 
 def odds(log_odds: float) -> str:

@@ -40,8 +40,8 @@ class Promotion:
         from_number: what the registry of the machine that wrote the entry calls `before`; None: it is not there.
         to_number: likewise `after`.
         actor: who ran what brought it about: the name of a user, or CI; `UNKNOWN` of a change in MLflow.
-        refused: version of the challenger that a rollout has shown not to be fit, so that the champion stays; `after` is
-            `before` then. None: no challenger was refused.
+        refused: version of the challenger that a rollout has shown not to be fit: the champion stays, and `after` is
+            `before`. None: no challenger was refused.
     """
 
     time: str

@@ -18,7 +18,7 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.models.bundle import CONFIG, Bundle
 from cu_pipeline.models.bundle_folder import replace_bundle
 from cu_pipeline.rollout import trials
-from cu_pipeline.rollout.plan import Rollout, place_of
+from cu_pipeline.rollout.plan import Rollout, Status, place_of
 from cu_pipeline.tracking.promotions import Promotion, of_capability
 from cu_pipeline.tracking.run_lock import RunLock
 
@@ -32,6 +32,12 @@ def served_version(champions: Path, capability: str) -> str | None:
         return str(told["version"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def replaced_by(champions: Path, rollout: Rollout) -> str | None:
+    """What has taken the place of a rollout's champion, by what is served; None: it is champion still."""
+    served = served_version(champions, rollout.capability)
+    return None if served in {None, rollout.champion} else served
 
 
 def why_fixed(champions: Path) -> str:
@@ -62,6 +68,8 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
     lock = RunLock(project_root())
     lock.acquire()
     try:
+        if replaced_by(champions, rollout) not in {None, rollout.challenger}:
+            return stop_replaced(folder, champions, rollout)
         with trials.changing(folder):
             challenger = _challenger(folder, rollout)
             entry = Promotion.now(rollout.capability, (rollout.champion, rollout.challenger), "rollout", reason)
@@ -105,10 +113,18 @@ def stop(folder: Path, rollout: Rollout, reason: str) -> Rollout:
     return _ended(folder, rollout, "stopped", reason)
 
 
-def _ended(folder: Path, rollout: Rollout, status: str, reason: str) -> Rollout:
+def stop_replaced(folder: Path, champions: Path, rollout: Rollout) -> Rollout:
+    """End a rollout whose champion is another model now."""
+    served = replaced_by(champions, rollout)
+    if served == rollout.challenger:
+        return _ended(folder, rollout, "promoted", "it was made champion meanwhile")
+    return stop(folder, rollout, f"its champion {rollout.champion} was replaced by {served}")
+
+
+def _ended(folder: Path, rollout: Rollout, status: Status, reason: str) -> Rollout:
     with trials.changing(folder):
         present = trials.running(folder, rollout.capability)
-        return trials.finish(folder, present, status, reason, datetime.now(UTC))  # type: ignore[arg-type]
+        return trials.finish(folder, present, status, reason, datetime.now(UTC))
 
 
 def _challenger(folder: Path, rollout: Rollout) -> Bundle:
