@@ -5,6 +5,7 @@ import click
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.labels import labels
+from cu_pipeline.cli.log import log
 from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
@@ -25,6 +26,7 @@ _COMMANDS = (
     models,
     labels,
     parameters,
+    log,
     snapshots,
     reproduce,
     gc,

@@ -47,3 +47,23 @@ class LogDataset(LocalDataset[Iterable[Any], Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "log": self._name}
+
+
+class PredictionLogPlace(LocalDataset[Any, str]):
+    """Where the service's prediction log is; it may hold nothing yet.
+
+    Args:
+        filepath: its folder.
+        database: a PostgreSQL database instead, as `postgresql+psycopg://USER:{VARIABLE}@HOST/DATABASE`.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def __init__(self, *, filepath: str, database: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._database = database
+
+    def load(self) -> str:
+        return self._database or str(self._filepath)
+
+    def save(self, data: Any) -> None:
+        raise NotImplementedError(f"{self._filepath} is written by the service")

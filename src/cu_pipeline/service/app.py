@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import BadClipError, CuPipelineError
+from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.service.environment import Settings, max_body_bytes
 from cu_pipeline.service.front_page import FrontPage
 from cu_pipeline.service.image import service_image
-from cu_pipeline.service.lifecycle import log_prediction, stop_supervisor
+from cu_pipeline.service.lifecycle import record, stop_supervisor
 from cu_pipeline.service.refusal import Refusal
 from cu_pipeline.service.requests import (
     Classification,
@@ -59,11 +60,13 @@ class ContentUnderstanding:
         with self._live.use() as predictor:
             _logger.info("serving %s from %s", ", ".join(predictor.bundles), self._settings.bundles)
         self._live.watch()
+        self._log = PredictionLog.open(str(self._settings.log))
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """End the decoding processes."""
+        """End the decoding processes, and move what was answered into the log's database."""
         self._live.close()
+        self._log.close()
 
     @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
     def classify(
@@ -82,7 +85,7 @@ class ContentUnderstanding:
         except BadClipError as error:
             refusal = Refusal(error=error.detail, reason=error.reason.value)
             return JSONResponse(refusal.model_dump(), HTTPStatus.UNPROCESSABLE_ENTITY)
-        log_prediction(self._settings.log, request_id, prediction)
+        self._log.append(record(request_id, prediction))
         answers = {name: answer_of(prediction, name) for name in prediction.versions}
         return Classification(capabilities=answers, request_id=request_id, service_version=_version())
 

@@ -18,6 +18,7 @@ REQUIREMENTS: Final = (
     "pydantic",
     "safetensors",
     "scipy",
+    "sqlalchemy",
     "threadpoolctl",
     "tokenizers",
     "torch",

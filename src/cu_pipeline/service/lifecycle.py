@@ -1,6 +1,5 @@
 """What a process of the service does around its answers: it warms up, logs what it said, and ends what restarts it."""
 
-import logging
 import os
 import signal
 import tempfile
@@ -11,8 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cu_pipeline.core.counters import count
-from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding
+from cu_pipeline.inference.prediction_log import PredictionRecord, encode_embedding
 
 if TYPE_CHECKING:
     from cu_pipeline.inference.predictor import Prediction, Predictor
@@ -75,9 +73,6 @@ def _write_clip(target: Path) -> Path:
     return target
 
 
-_logger = logging.getLogger("bentoml.cu_pipeline")
-
-
 def record(request_id: str, prediction: "Prediction") -> PredictionRecord:
     """What is kept of an answer: numbers and versions, never the caption's text or the video."""
     return PredictionRecord(
@@ -90,21 +85,6 @@ def record(request_id: str, prediction: "Prediction") -> PredictionRecord:
         parts=prediction.parts,
         facts=_finite(prediction.facts),
     )
-
-
-def log_prediction(folder: Path, request_id: str, prediction: "Prediction") -> bool:
-    """Append an answer to the prediction log; a failure is logged and counted, and never fails the request.
-
-    Returns:
-        Whether the record was written.
-    """
-    try:
-        append(folder, record(request_id, prediction))
-    except (OSError, ValueError):
-        count("prediction_log_failures")
-        _logger.exception("request %s was answered but not written to %s", request_id, folder)
-        return False
-    return True
 
 
 def _finite(facts: Mapping[str, float | str]) -> dict[str, float | str | None]:

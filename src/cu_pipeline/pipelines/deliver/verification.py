@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from pydantic import Field
@@ -17,11 +17,14 @@ from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.scope import METADATA, UNKNOWN_LANGUAGE, Scope
+from cu_pipeline.inference.prediction_log import holds_records
+from cu_pipeline.inference.prediction_log.records import REPLAY_HEADER
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.pipelines.deliver.bento import Bento, serving
 from cu_pipeline.pipelines.deliver.client import classify_all
 
+REPLAY: Final = {REPLAY_HEADER: "1"}
 _CONTENT = ["clip_id", "media_sha256", "text_sha256"]
 
 
@@ -31,7 +34,7 @@ class DeliverOptions(Options):
     Attributes:
         parity_clips: clips whose served probabilities must equal the offline ones.
         tolerance: largest difference of a probability that counts as equal.
-        replay_clips: further clips that are sent, so that the prediction log holds traffic to watch.
+        replay_clips: further clips that are sent, to see how the service bears traffic; the log marks them as replays.
         replay_clients: requests at a time.
         start_timeout_s: seconds that the service may take to become ready.
         request_timeout_s: seconds that an answer may take.
@@ -75,7 +78,7 @@ def verify(
     record = bento.store / "checks" / f"{bento.version}-{json_sha256([sent, options.tolerance])[:12]}.json"
     log = project_root() / options.prediction_log
     count("service_requests", 0)
-    if record.is_file() and any(log.glob("*.jsonl")):
+    if record.is_file() and holds_records(log):
         found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         return found
     offline = expected(compared, predictions, champions)
@@ -98,7 +101,7 @@ def _run(
     output = project_root() / options.service_log
     with (
         serving(bento, prediction_log=log, output=output, timeout_s=options.start_timeout_s) as server,
-        httpx.Client(base_url=server.url, timeout=options.request_timeout_s, trust_env=False) as client,
+        httpx.Client(base_url=server.url, timeout=options.request_timeout_s, headers=REPLAY, trust_env=False) as client,
     ):
         served = classify_all(client, compared, 1, "checking the service", told_fields(compared, champions))
         if refused := [clip for clip, answer in served.items() if answer is None]:

@@ -2,7 +2,6 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,24 +11,29 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.drift.compare import compare, summarise
+from cu_pipeline.drift.compare import Comparison, compare, summarise
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample
-from cu_pipeline.inference.prediction_log import Traffic, distinct_clips, read_log
+from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
-FORMAT: Final = 1
+ONLY_REPLAYS: Final = "only the product's own clips"
+"""Why there is not enough data where nobody else has used the service yet."""
+
+FORMAT: Final = 2
 """Of the drift report; a change makes earlier pages stale."""
 
 _log = logging.getLogger(__name__)
 
 
-def read_traffic(prediction_log: Path, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
-    """Read what the service answered with the models that were delivered."""
-    found = read_log(prediction_log, versions=_served(delivery), since=options.since)
-    if found.invalid:
-        _log.warning("%d lines of %s are no prediction records and were skipped", found.invalid, prediction_log)
-    return distinct_clips(found, options.facts)
+def read_traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
+    """Read what the service answered with the models that were delivered, but not about the product's own clips."""
+    log = scan_log(prediction_log, versions=_served(delivery), since=options.since)
+    traffic = distinct_clips(log, options.facts)
+    if traffic.invalid:
+        _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
+    return traffic
 
 
 def compare_with_reference(
@@ -49,10 +53,12 @@ def compare_with_reference(
     capabilities, skipped = _comparable(reference, delivery, resolved)
     found = compare(ClipSample(before), ClipSample(traffic.table), capabilities, options, seed)
     found = replace(found, skipped=found.skipped | skipped)
-    summary = summarise(found, len(traffic.table), options)
+    reason = ONLY_REPLAYS if traffic.only_replays() else None
+    summary = _summary(found, traffic, options)
     _log.info("%s", summary)
     return {
         "decision": found.decision.value,
+        "reason": reason,
         "alpha": options.alpha,
         "method": "holm",
         "reference": {"n": int(before["split"].isin([*options.reference_splits, *options.prediction_splits]).sum())},
@@ -83,6 +89,14 @@ def render_drift_page(
     count("drift_pages_made")
     before = _without_media_facts_of_text(reference)
     return drift_page(ClipSample(before), ClipSample(traffic.table), drift, options, _kinds(resolved))
+
+
+def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
+    told = summarise(found, len(traffic.table), options)
+    if not traffic.replays:
+        return told
+    own = f"{traffic.replays} answers about the product's own clips, which were sent to try it out and are no traffic"
+    return f"{told} The log {'also holds' if traffic.requests else 'holds only'} {own}."
 
 
 def _served(delivery: dict[str, Any]) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """Unfinished files, old days of the prediction log, and pictures of clips that are gone."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
 from cu_pipeline.core.atomic import remove_abandoned, strays
-from cu_pipeline.inference.prediction_log import PATTERN
+from cu_pipeline.inference.prediction_log.day_files import outdated
+from cu_pipeline.inference.prediction_log.purging import count_before, purge_before
 from cu_pipeline.ingest.media_store import unfinished
 from cu_pipeline.tracking.catalog_files import folders
 from cu_pipeline.tracking.retention.project import Project, Removable, size_of
@@ -21,11 +22,14 @@ def unfinished_files(project: Project) -> Iterator[Removable]:
 
 
 def prediction_logs(project: Project) -> Iterator[Removable]:
-    """Days of the service's log before those that are kept."""
+    """Days of the service's log before those that are kept: files of earlier versions, and records."""
     first = project.now.date() - timedelta(days=project.options.prediction_log_days)
-    for path in sorted(project.place("prediction_log").glob(PATTERN)):
-        if _day(path) < first:
-            yield _file(project, path)
+    for path in outdated(project.place("prediction_log"), first):
+        yield _file(project, path)
+    folder = project.place("prediction_log")
+    before = datetime.combine(first, time(), UTC)
+    if rows := count_before(folder, before):
+        yield Removable(f"{rows:,} records of {project.name(folder)}", 0, partial(purge_before, folder, before))
 
 
 def thumbnails(project: Project) -> Iterator[Removable]:
@@ -35,13 +39,6 @@ def thumbnails(project: Project) -> Iterator[Removable]:
     for path in sorted(project.place("thumbnails").glob("*-*.jpg")) if used else []:
         if path.name.partition("-")[0] not in used and project.is_old(path):
             yield _file(project, path)
-
-
-def _day(path: Path) -> date:
-    try:
-        return date.fromisoformat(path.stem)
-    except ValueError:
-        return date.max
 
 
 def _file(project: Project, path: Path) -> Removable:
