@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -12,6 +13,10 @@ from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.keys import file_key
 
+VARIABLE: Final = "CU_PIPELINE_ROLLOUTS"
+"""Environment variable that names the folder of rollouts."""
+
+ROLLOUTS: Final = Path("data/06_models/rollouts")
 PLAN: Final = "rollout.json"
 
 Role = Literal["champion", "challenger"]
@@ -142,6 +147,11 @@ def assign(rollout: Rollout, key: str) -> Role:
     digest = hashlib.sha256(f"{rollout.id}\n{who}".encode("utf-8", "replace")).digest()
     place = int.from_bytes(digest[:8], "big") / _RESOLUTION
     return "challenger" if place * 100 < rollout.percent else "champion"
+
+
+def rollouts_folder(root: Path) -> Path:
+    """Find the folder of rollouts: what the environment names, else a folder of the project's data."""
+    return Path(os.environ.get(VARIABLE) or root / ROLLOUTS)
 
 
 def place_of(folder: Path, capability: str) -> Path:

@@ -1,6 +1,7 @@
 """Starting, changing and ending a rollout in its folder, one process at a time."""
 
 import fcntl
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,11 +44,8 @@ def start(folder: Path, rollout: Rollout, challenger: Bundle) -> None:
     place = place_of(folder, rollout.capability)
     with changing(folder):
         former = plan.read(place)
-        if former is not None and former.is_running:
-            raise ConfigurationError(
-                f"{rollout.capability}: a rollout of {former.challenger} runs since {former.started:%Y-%m-%d %H:%M}. "
-                f"Remedy: wait for its end, or `kedro rollout stop {rollout.capability}`"
-            )
+        if former is not None:
+            check_none_runs(former)
         fresh = temporary_beside(place)
         try:
             challenger.save(fresh)
@@ -57,6 +55,19 @@ def start(folder: Path, rollout: Rollout, challenger: Bundle) -> None:
                 fresh.rename(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_none_runs(former: Rollout) -> None:
+    """Check that a rollout is over, so that another may start.
+
+    Raises:
+        ConfigurationError: it runs.
+    """
+    if former.is_running:
+        raise ConfigurationError(
+            f"{former.capability}: a rollout of {former.challenger} runs since {former.started:%Y-%m-%d %H:%M} UTC. "
+            f"Remedy: wait for its end, or `kedro rollout stop {shlex.quote(former.capability)}`"
+        )
 
 
 def running(folder: Path, capability: str) -> Rollout:
