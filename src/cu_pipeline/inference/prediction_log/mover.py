@@ -58,7 +58,8 @@ class Mover:
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
-        """Begin to move."""
+        """Begin to move, what others left behind as well."""
+        self._survey()
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
