@@ -1,6 +1,6 @@
 """Simulate rollouts: how often a challenger is rolled back or promoted, by feedback and by creators.
 
-    python benchmarks/rollouts.py [docs/images/rollouts.svg]
+    python benchmarks/rollouts.py [docs/images/rollouts.png]
 
 prints the tables of docs/rollouts.md, and draws the figure. Requests come from creators at random. On a share of them
 somebody says what is right. Champion and challenger differ in who is right on 20 % of the clips; with a probability of
@@ -105,9 +105,14 @@ def _first(decides: NDArray[np.bool_], at: NDArray[np.float64]) -> NDArray[np.fl
 def main() -> None:
     """Print the tables and draw the figure."""
     limits, random = Limits(), np.random.default_rng(SEED)
-    print(
-        "| creators | feedback on | 10 points worse: rolled back | equal: rolled back / promoted | 10 better: promoted |"
+    columns = (
+        "creators",
+        "feedback on",
+        "10 worse: rolled back",
+        "equal: rolled back / promoted",
+        "10 better: promoted",
     )
+    print(f"| {' | '.join(columns)} |")
     print("|---|---|---|---|---|")
     power: dict[int, list[float]] = {}
     shares = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -118,8 +123,8 @@ def main() -> None:
             )
             power.setdefault(creators, []).append(worse.shares[0])
             print(
-                f"| {creators:,} | {feedback:.0%} | {worse.shares[0]:.1%} | {same.shares[0]:.1%} / {same.shares[1]:.1%} | "
-                f"{better.shares[1]:.1%} |"
+                f"| {creators:,} | {feedback:.0%} | {worse.shares[0]:.1%} | "
+                f"{same.shares[0]:.1%} / {same.shares[1]:.1%} | {better.shares[1]:.1%} |"
             )
     if len(sys.argv) > 1:
         draw(Path(sys.argv[1]), shares, power)
@@ -132,8 +137,7 @@ def draw(path: Path, shares: tuple[float, ...], power: dict[int, list[float]]) -
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "rollouts"
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), dpi=110)
     random = np.random.default_rng(SEED)
     limits = Limits()
     at = np.arange(1, int(REQUESTS * 0.25) + 1) / 0.25
@@ -157,7 +161,7 @@ def draw(path: Path, shares: tuple[float, ...], power: dict[int, list[float]]) -
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Software": ""})
 
 
 if __name__ == "__main__":

@@ -177,9 +177,9 @@ def _models(root: Path, env: str | None, capability: str, word: str) -> "tuple[B
         champion, told = project.served.get(capability), project.champion(capability)
         if champion is None or champion.version != told:
             raise ConfigurationError(
-                f"{capability}: a rollout needs a champion that is served; by the ledger it is {told or 'none'}, served "
-                f"is {champion.version if champion else 'none'}. Remedy: `kedro models promote {shlex.quote(capability)} "
-                "MODEL`, or `make run PIPELINES=evaluate,deliver`"
+                f"{capability}: a rollout needs a champion that is served; by the ledger it is {told or 'none'}, and "
+                f"{champion.version if champion else 'none'} is served. Remedy: `make run PIPELINES=evaluate,deliver`, "
+                f"or `kedro models promote {shlex.quote(capability)} MODEL`"
             )
         challenger = project.load(model).scoped(champion.scope)
     if challenger.version == champion.version:

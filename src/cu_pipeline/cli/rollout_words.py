@@ -58,8 +58,8 @@ def _lines(rollout: Rollout, evidence: Evidence | None) -> Iterator[str]:
 def _effect(tally: Tally, limits: Limits) -> str:
     low, high = confidence_sequence(tally, limits.alpha)
     return (
-        f"right answers {tally.mean:+.1%} [{low:+.1%}, {high:+.1%}] against the champion's, of {tally.n:,} creators: alone "
-        f"right {tally.up:,}, the champion alone {tally.down:,} ({1 - limits.alpha:.0%}, whenever you look)"
+        f"right answers {tally.mean:+.1%} [{low:+.1%}, {high:+.1%}] against the champion's, of {tally.n:,} creators: "
+        f"alone right {tally.up:,}, the champion alone {tally.down:,} ({1 - limits.alpha:.0%}, whenever you look)"
     )
 
 
