@@ -40,7 +40,7 @@ def rollout() -> None:
 @click.option("--margin", type=_SHARE, default=0.02, show_default=True, help="Of right answers, for --goal not-worse.")
 @click.option("--alpha", type=_SHARE, default=0.05, show_default=True, help="Chance of each kind of false decision.")
 @click.option("--max-disagreement", type=_SHARE, default=0.5, show_default=True, help="Share of creators.")
-@click.option("--max-errors", type=_SHARE, default=0.01, show_default=True, help="More failures than the champion's.")
+@click.option("--max-errors", type=_SHARE, default=0.01, show_default=True, help="Share in which it alone fails.")
 @click.option("--max-latency", type=_ABOVE_0, default=3.0, show_default=True, help="Times the champion's.")
 @click.option("--units", type=click.IntRange(1), default=30, show_default=True, help="Creators before quality decides.")
 @click.option("--days", type=_ABOVE_0, default=14.0, show_default=True, help="Without a decision it is rolled back.")

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-FRACTIONS: Final[Floats] = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+FRACTIONS: Final[Floats] = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 """Of what could at most be staked without a debt; the gambler has a purse for each, all of the same size."""
 
 _CANDIDATES: Final = 801
@@ -56,7 +56,7 @@ def log_wealth(counts: ArrayLike, null: ArrayLike, low: float = -1.0) -> Floats:
     Args:
         counts: (..., 3), observations of -1, 0 and 1.
         null: means, of shape (...) or one that goes with it; above `low`.
-        low: the smallest value that an observation may have.
+        low: the smallest value that an observation may have, -1 or 0; what is below counts as that.
 
     Returns:
         Natural logarithms of the wealth, shape (...).

@@ -9,7 +9,7 @@ test           the hypothesis that it has to disprove                           
 worse          the next creator's clip is at least as likely to be right by the        70 %
                challenger as by the champion
 disagreement   the next creator's clip gets different labels with at most the limit    10 %
-errors         the challenger fails at most that much more often than the champion     10 %
+errors         the challenger alone fails to answer at most the limit                  10 %
 latency        at most half of the answers take longer than the limit                  10 %
 better         the challenger is at most as likely to be right as the champion; with   100 %
                goal `not_worse`: less likely by the margin or more
@@ -81,7 +81,7 @@ def tests(limits: Limits, evidence: Evidence) -> dict[Name, Test]:
     weighed: dict[Name, tuple[Tally, float, float]] = {
         "worse": (evidence.quality.flipped, 0.0, -1.0),
         "disagreement": (evidence.disagreement, limits.disagreement, 0.0),
-        "errors": (evidence.errors, limits.errors, -1.0),
+        "errors": (evidence.errors, limits.errors, 0.0),
         "latency": (evidence.latency, _HALF, 0.0),
         "better": (evidence.quality, least, -1.0),
     }

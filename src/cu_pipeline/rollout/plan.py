@@ -39,7 +39,7 @@ class Limits(BaseModel):
         margin: of the share of right answers that `not_worse` gives away.
         alpha: chance at most that a challenger that is as good is rolled back, and, apart from that, is promoted.
         disagreement: share of answers in which the challenger may differ.
-        errors: by how much more often than the champion it may fail to answer.
+        errors: share of answers in which it may fail where the champion does not.
         latency: how many times as long as the champion half of its answers may take.
         units: creators with feedback before quality may decide.
         days: after so many without a decision it is rolled back.
