@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from cu_pipeline.service.requests import answer_of, served_model, told
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.service.requests import answer_of, served_model, told
 
 pytestmark = pytest.mark.slow
 

@@ -28,7 +28,7 @@ from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.service.lifecycle import _write_clip
+from cu_pipeline.service.engine.warm_up import write_grey_clip
 from cu_pipeline.tracking import registry
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -104,7 +104,7 @@ def test_the_command_of_the_readme_answers_as_the_models_do_offline(service, tmp
     if shutil.which("curl") is None:
         pytest.skip("no curl here")
     url, folder = service
-    clip = _write_clip(tmp_path / "clip.mp4")
+    clip = write_grey_clip(tmp_path / "clip.mp4")
     command = ["curl", "-sS", "--noproxy", "*", "-F", f"video=@{clip}", "-F", "caption=a caption", f"{url}/classify"]
     answer = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
     offline = Predictor.load(folder / "bundles").predict(clip, "a caption")
@@ -118,7 +118,7 @@ def test_the_command_of_the_readme_answers_as_the_models_do_offline(service, tmp
 
 def test_text_alone_and_video_alone_are_answered(service, tmp_path):
     url, _ = service
-    clip = _write_clip(tmp_path / "clip.mp4")
+    clip = write_grey_clip(tmp_path / "clip.mp4")
     assert post(url, files={"caption": (None, "2024")}).status_code == 200
     assert post(url, files={"video": (clip.name, clip.read_bytes())}).status_code == 200
 
@@ -233,7 +233,7 @@ def until(holds, seconds):
 
 def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path, make_bundle):
     make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
-    clip = _write_clip(tmp_path / "clip.mp4").read_bytes()
+    clip = write_grey_clip(tmp_path / "clip.mp4").read_bytes()
     with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
         wait(process, url, tmp_path / "output")
         first = decoders(process)

@@ -4,6 +4,7 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.log import log
 from cu_pipeline.cli.models import models
@@ -27,6 +28,7 @@ _COMMANDS = (
     models,
     rollout,
     labels,
+    keys,
     parameters,
     log,
     snapshots,

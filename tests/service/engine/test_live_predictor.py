@@ -5,14 +5,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from cu_pipeline.service.live_predictor import LivePredictor
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, BundleError
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.service import live_predictor
-from cu_pipeline.service.lifecycle import _write_clip
-from cu_pipeline.service.live_predictor import LivePredictor
+from cu_pipeline.service.engine.warm_up import write_grey_clip
 
 WORDS = FeatureOptions({"captions": {}})
 
@@ -161,7 +161,7 @@ def test_a_request_that_is_under_way_ends_with_the_model_and_the_decoders_it_beg
     make_bundle, folder, served, tmp_path
 ):
     """Two promotions pass while it lasts: the first shares its decoders, the second looks at media in another way."""
-    clip = _write_clip(tmp_path / "clip.mp4")
+    clip = write_grey_clip(tmp_path / "clip.mp4")
     moving = FeatureOptions({"motion": {}})
     first, second = (make_bundle(extracted=moving, seed=seed, kind=Kind.SINGLE) for seed in (1, 2))
     third = make_bundle(extracted=FeatureOptions({"motion": {"pairs": 4}}))
