@@ -75,7 +75,7 @@ def test_a_capability_outside_its_scope_says_why(client):
 
 def test_a_file_input_without_a_file_is_no_video(client, service):
     body = (
-        b'--b\r\nContent-Disposition: form-data; name="video"; filename=""\r\nContent-Type: application/octet-stream\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="video"; filename=""\r\nContent-Type: video/mp4\r\n'
         b'\r\n\r\n--b\r\nContent-Disposition: form-data; name="caption"\r\n\r\na goal\r\n--b--\r\n'
     )
     answer = client.post("/classify", content=body, headers={"content-type": "multipart/form-data; boundary=b"})

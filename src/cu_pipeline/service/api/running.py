@@ -12,16 +12,16 @@ from starlette.requests import Request
 
 from cu_pipeline.core.capability import NONE
 from cu_pipeline.core.errors import BadClipError, StoreError
-from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
+from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
-from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.drain import Drain
 from cu_pipeline.service.engine.engine import Engine
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.rollout_shadows import shadow_records
 from cu_pipeline.service.workspace import Workspace
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class Running:
             sure = confidence(label, record.probabilities[capability])
             self.metrics.prediction(capability, label, record.versions[capability], sure)
 
-    async def keep(self, record: PredictionRecord | FeedbackRecord) -> bool:
+    async def keep(self, record: PredictionRecord | FeedbackRecord | ShadowRecord) -> bool:
         """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
         return await to_thread.run_sync(self.log.append, record)
 
@@ -116,12 +116,10 @@ class Running:
             headers = {"retry-after": "5"}
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
 
-    async def after(self, name: str, answered: Answered, fields: ClipFields, video: Path | None) -> None:
-        """What is done once the client has its answer."""
-
-    async def forget(self, name: str) -> bool:
-        """Delete what is kept of a request."""
-        return False
+    async def after(self, name: str, answered: Answered) -> None:
+        """Once the client has its answer: ask the other model of each rollout, and keep what it says."""
+        for record in await shadow_records(self.engine, name, answered):
+            await self.keep(record)
 
     def folder(self, request: Request) -> Path:
         """The folder of a request's files, which goes with the request."""
