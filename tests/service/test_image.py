@@ -37,6 +37,7 @@ import sys
 from pathlib import Path
 
 import cu_pipeline.service.app
+from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.service.engine.warm_up import write_grey_clip
 
@@ -46,7 +47,10 @@ prediction = predictor.predict(write_grey_clip(scratch / "clip.mp4"), "a caption
 predictor.close()
 assert sorted(prediction.labels) == ["colour", "many", "mood", "safety", "said", "shown", "topic"]
 assert prediction.facts["width"] == 64
-assert log_prediction(scratch / "log", "r1", prediction)
+log = PredictionLog.open(str(scratch / "log"))
+assert log.append(record("r1", prediction))
+assert log.flush()
+log.close()
 assert not {"kedro", "sklearn", "mlflow"} & set(sys.modules)
 """
 

@@ -12,6 +12,7 @@ from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.reproduce import reproduce
+from cu_pipeline.cli.rollout import rollout
 from cu_pipeline.cli.run import llm_server, run, traffic
 from cu_pipeline.cli.ui import ui
 
@@ -25,6 +26,7 @@ _COMMANDS = (
     run,
     predict,
     models,
+    rollout,
     labels,
     keys,
     parameters,

@@ -8,6 +8,7 @@ from bentoml import server_context
 
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import CuPipelineError
+from cu_pipeline.core.paths import project_root
 from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.refusal import Application, Receive, Scope, Send
@@ -62,41 +63,45 @@ class ContentUnderstanding:
         try:
             self._start()
         except Exception as error:
-            if not isinstance(error, CuPipelineError):
-                _logger.exception("an unforeseen error at the start")
-            end_start(str(error) or repr(error))
+            _logger.debug("the start failed", exc_info=True)
+            end_start(str(error) if isinstance(error, CuPipelineError) else repr(error))
 
+    @bentoml.on_deployment  # outermost: BentoML looks for its mark on what the class gives
     @staticmethod
-    @bentoml.on_deployment
     def announce() -> None:
         """Prepare, in the process that supervises the workers, what they share."""
         announce_start()
 
     def _start(self) -> None:
         from cu_pipeline.inference.prediction_log import PredictionLog
+        from cu_pipeline.rollout.plan import rollouts_folder
         from cu_pipeline.service.api.application import application
         from cu_pipeline.service.api.running import Running
         from cu_pipeline.service.engine.engine import Engine
         from cu_pipeline.service.engine.options import EngineSettings
         from cu_pipeline.service.metrics import Metrics
+        from cu_pipeline.service.rollouts import Rollouts
         from cu_pipeline.service.workspace import Workspace
 
         settings = Settings.from_environment()
-        workspace = Workspace.open()
-        metrics = Metrics(workspace.folder.parent / "metrics", _version())
         bundles = settings.bundles_folder()
-        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics)
-        log = PredictionLog.open(settings.log_place, settings.log)
-        self._running = Running(settings, engine, log, workspace, _version())
+        workspace = Workspace.open()
+        metrics = Metrics(workspace.run / "metrics", _version())
+        log = PredictionLog.open(settings.log_place, settings.log, metrics.log_failure)
+        self._rollouts = Rollouts.start(rollouts_folder(project_root()), bundles, settings.log_place)
+        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics, self._rollouts)
+        self._running = Running(settings, engine, log, metrics, workspace, _version())
         self._running.drain.follow_signals()
         _Door.application = application(self._running)
-        _logger.info("serving %s from %s", ", ".join(engine.bundles()), settings.bundles_folder())
+        _logger.info("serving %s from %s", ", ".join(engine.bundles()), bundles)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
         """End the engine, and remove what requests left."""
         await self._running.engine.close(CLOSE_S)
+        await to_thread.run_sync(self._rollouts.close)
         await to_thread.run_sync(self._running.log.close)
+        self._running.metrics.close()
         self._running.workspace.close()
 
 

@@ -14,8 +14,10 @@ from cu_pipeline.inference.prediction_log.options import LogOptions
 from cu_pipeline.inference.prediction_log.place import DEFAULT
 from cu_pipeline.media.options import Limits
 from cu_pipeline.service.engine.options import EngineOptions
+from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
+SAMPLES: Final = Path("data/06_models/samples")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
@@ -60,12 +62,14 @@ class Settings(HttpSettings):
     """All that the service runs with.
 
     Attributes:
+        security: who may use it.
+        engine: how it shares the machine; variables begin with `CU_PIPELINE_ENGINE_`.
         log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
-        engine: options of the engine; their variables begin with `CU_PIPELINE_ENGINE_`.
     """
 
-    log: LogOptions = Field(default_factory=LogOptions)
+    security: SecuritySettings
     engine: EngineOptions = Field(default_factory=EngineOptions)
+    log: LogOptions = Field(default_factory=LogOptions)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -78,9 +82,14 @@ class Settings(HttpSettings):
         own = _read(HttpSettings, PREFIX, variables, problems)
         log = _read(LogOptions, LOG_PREFIX, variables, problems)
         engine = _read(EngineOptions, ENGINE_PREFIX, variables, problems)
-        if own is None or log is None or engine is None:
+        security = None
+        try:
+            security = SecuritySettings.from_environment(variables)
+        except ConfigurationError as error:
+            problems += error.problems
+        if own is None or log is None or engine is None or security is None:
             raise ConfigurationError(problems)
-        return cls(**dict(own), log=log, engine=engine)
+        return cls(**dict(own), log=log, engine=engine, security=security)
 
     def bundles_folder(self) -> Path:
         """Find the folder of the bundles to serve.
@@ -88,18 +97,26 @@ class Settings(HttpSettings):
         The setting is first; next the folder packed beside the package, as in a Bento; last the project's champions.
 
         Raises:
-            BundleError: none of these folders holds a bundle.
+            BundleError: none of these folders holds a bundle, or one has lost its JSON half.
         """
         packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
         folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
         for folder in folders:
             if any(folder.glob("*/bundle.json")):
+                halves = [path.parent for path in folder.glob("*/model.safetensors")]
+                if lost := [str(half) for half in halves if not (half / "bundle.json").is_file()]:
+                    raise BundleError(f"{', '.join(lost)} has no bundle.json: restore the bundle, or remove its folder")
                 return folder
         raise BundleError(
             f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "
             "Run `make run` first; where it promotes no model, it says why and what would help. "
             f"Or set {PREFIX}BUNDLES to a folder with one bundle per capability."
         )
+
+    def samples_folder(self) -> Path | None:
+        """The clips that the page offers: packed beside the package, or the project's; None where there are none."""
+        packed = Path(cu_pipeline.__file__).resolve().parents[1] / SAMPLES
+        return next((folder for folder in (packed, project_root() / SAMPLES) if folder.is_dir()), None)
 
     @property
     def log_place(self) -> str:

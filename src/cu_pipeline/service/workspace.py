@@ -48,6 +48,11 @@ class Workspace:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(folder)
 
+    @property
+    def run(self) -> Path:
+        """The folder that all workers of the service share."""
+        return self.folder.parent
+
     def request_folder(self) -> Path:
         """Make a folder for one request."""
         return Path(tempfile.mkdtemp(prefix="request-", dir=self.folder))

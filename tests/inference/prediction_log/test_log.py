@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -144,6 +145,21 @@ def test_a_damaged_database_costs_no_answer_and_readers_say_what_to_do(tmp_path,
     log.close()
     write(tmp_path)
     assert ids(read_log(tmp_path)) == ["r1"]
+
+
+def test_a_log_that_people_remove_begins_anew(tmp_path):
+    log = opened(tmp_path / "log")
+    for number in range(6):
+        assert log.append(record(f"r{number}"))
+        if number % 2:
+            assert log.flush()
+        if number == 3:
+            shutil.rmtree(tmp_path / "log")
+    log.append(record("waits"))
+    shutil.rmtree(tmp_path / "log" / "spool")
+    assert log.flush()
+    assert ids(read_log(tmp_path / "log")) == ["r4", "r5", "waits"]
+    log.close()
 
 
 def test_old_records_go_a_bounded_part_at_a_time(tmp_path, monkeypatch):

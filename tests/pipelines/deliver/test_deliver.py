@@ -131,7 +131,7 @@ def test_delivery_end_to_end(project, make_bundle, caplog):
     assert delivery["parity"]["max_abs_diff"] <= 1e-4
     assert delivery["service"]["replayed"] == 4
     assert (counts["bentos_built"], counts["service_requests"]) == (1, 7)
-    log = read_log(project / OPTIONS.prediction_log)
+    log = read_log(project / OPTIONS.prediction_log, replays=True)
     assert (len(log.records), log.invalid) == (7, 0)
     assert log.records[0].versions == {name: bundle.version for name, bundle in bundles.items()}
 

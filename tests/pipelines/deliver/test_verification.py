@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from tests.inference.prediction_log.made import record
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.core.scope import Scope
+from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.pipelines.deliver import verification as module
 from cu_pipeline.pipelines.deliver.bento import Bento, RunningService
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
@@ -43,8 +45,9 @@ def service(monkeypatch, tmp_path):
     @contextmanager
     def serving(bento, *, prediction_log, output, timeout_s):
         state.starts += 1
-        prediction_log.mkdir(parents=True, exist_ok=True)
-        (prediction_log / "2026-01-01.jsonl").write_text("{}")
+        log = PredictionLog.open(str(prediction_log))
+        log.append(record())
+        log.close()
         yield RunningService("http://127.0.0.1:9", 1.0)
 
     def classify_all(client, sent, at_once, description, told):
@@ -78,7 +81,7 @@ def test_another_bento_other_clips_or_a_removed_log_are_checked_again(service, b
     assert service.starts == 2
     verify(bento, CHAMPIONS, clips(6), predictions(), OPTIONS)
     assert service.starts == 3
-    (tmp_path / OPTIONS.prediction_log / "2026-01-01.jsonl").unlink()
+    (tmp_path / OPTIONS.prediction_log / "predictions.db").unlink()
     verify(bento, CHAMPIONS, clips(), predictions(), OPTIONS)
     assert service.starts == 4
 

@@ -10,9 +10,10 @@ from kedro.runner import SequentialRunner
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.datasets.tables import EarlierText, Folder, JSONFile, TextFile
+from cu_pipeline.datasets.logs import PredictionLogPlace
+from cu_pipeline.datasets.tables import EarlierText, JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.inference.prediction_log import PredictionRecord, append, encode_embedding
+from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
@@ -43,12 +44,12 @@ def reference(n=60, seed=1, version="aaa"):
     return pd.DataFrame(rows)
 
 
-def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON):
+def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON, replay=False):
     rng = np.random.default_rng(seed)
+    log = PredictionLog.open(str(folder), LogOptions(retention_days=36_500))
     for number in range(n):
         probabilities, facts, vector = answer(rng, longer)
-        append(
-            folder,
+        log.append(
             PredictionRecord(
                 time=start + timedelta(seconds=number),
                 request_id=f"{seed}-{number}-{start.isoformat()}",
@@ -58,8 +59,10 @@ def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON):
                 embedding=encode_embedding(vector),
                 parts=PARTS,
                 facts=facts,
-            ),
+                replay=replay,
+            )
         )
+    log.close()
 
 
 def monitor(folder, options=OPTIONS, table=None, seed=7):
@@ -116,7 +119,21 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
         "to": None,
         "invalid_lines": 0,
         "other_records": 40,
+        "replays": 0,
+        "sampled_out": 0,
     }
+
+
+def test_the_products_own_clips_are_no_traffic_and_no_all_clear(tmp_path):
+    serve(tmp_path, replay=True)
+    drift = monitor(tmp_path)
+    assert (drift["decision"], drift["reason"]) == ("not_enough_data", "only the product's own clips")
+    assert (drift["current"]["n"], drift["current"]["requests"], drift["current"]["replays"]) == (0, 0, 40)
+    assert "holds only 40 answers about the product's own clips" in drift["summary"]
+    serve(tmp_path, seed=3)
+    drift = monitor(tmp_path)
+    assert (drift["decision"], drift["reason"], drift["current"]["n"]) == ("no_drift", None, 40)
+    assert "also holds 40 answers about the product's own clips" in drift["summary"]
 
 
 def test_predictions_of_another_model_are_not_compared(tmp_path):
@@ -141,7 +158,7 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
     return DataCatalog(
         {
             "reference": MemoryDataset(reference()),
-            "prediction_log": Folder(filepath=str(folder / "log")),
+            "prediction_log": PredictionLogPlace(filepath=str(folder / "log")),
             "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),
             "params:monitor": MemoryDataset(options),

@@ -21,6 +21,8 @@ from cu_pipeline.service.api.application import application
 from cu_pipeline.service.api.running import Running
 from cu_pipeline.service.engine.interface import Answered, OverloadedError
 from cu_pipeline.service.environment import Settings
+from cu_pipeline.service.metrics import Metrics
+from cu_pipeline.service.security.settings import SecuritySettings
 from cu_pipeline.service.workspace import Workspace
 
 
@@ -40,7 +42,7 @@ SAFETY = StandInBundle("safety", "def456def456", Kind.MULTI, ("advert", "violenc
 
 
 class StandInEngine:
-    """Bytes `broken` are refused; the captions `full`, `slow` and `fail` do what they say; the feed `texts` is foreign."""
+    """Refuses the bytes `broken`; the captions `full`, `slow` and `fail` do so; the feed `texts` is foreign."""
 
     def __init__(self):
         self.seen = []
@@ -88,6 +90,9 @@ class StandInEngine:
         media = "" if content is None else file_sha256(request.media)
         return Answered(prediction, {"queue": 0.5, "score": 1.25}, media, text_sha256(text) if text else "")
 
+    async def shadow(self, answered):
+        return {}
+
     def bundles(self):
         return {one.capability: one for one in (SAFETY, TOPIC)}
 
@@ -103,24 +108,31 @@ def make_service(folder, **settings):
     (folder / "work").mkdir(parents=True)
     engine = StandInEngine()
     log = PredictionLog.open(str(folder / "log"))
+    metrics = Metrics(folder / "metrics", "1.2.3")
+    settings |= {"security": SecuritySettings(keys=folder / "keys.json")}
     told = Settings(
         **{"max_body_bytes": 2_000_000, "upload_idle_s": 0.3, "upload_total_s": 1.0, "deadline_s": 5} | settings
     )
-    running = Running(told, engine, log, Workspace(folder / "work"), "1.2.3")
+    running = Running(told, engine, log, metrics, Workspace(folder / "work"), "1.2.3")
     return SimpleNamespace(engine=engine, log=log, running=running, app=application(running), folder=folder)
+
+
+def close(service):
+    service.log.close()
+    service.running.metrics.close()
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     made = make_service(tmp_path_factory.mktemp("service"))
     yield made
-    made.log.close()
+    close(made)
 
 
 @pytest.fixture
 def client(service):
     service.engine.seen.clear()
-    with TestClient(service.app) as client:
+    with TestClient(service.app, base_url="http://localhost", client=("127.0.0.1", 1)) as client:
         yield client
 
 
@@ -135,7 +147,7 @@ class Connection:
         self.app, self.messages, self.sent, self.whole = app, list(messages), [], whole
         self.scope = {
             "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in [("host", "localhost"), *headers]],
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http", "http_version": "1.1",
             "root_path": "",
         }  # fmt: skip
@@ -149,7 +161,7 @@ class Connection:
                 more = any(isinstance(one, bytes) for one in self.messages)
                 return {"type": "http.request", "body": message, "more_body": more or not self.whole}
             await asyncio.sleep(message)
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def send(self, message):
         self.sent.append(message)
@@ -187,4 +199,4 @@ def new_service(tmp_path):
 
     yield make
     for one in made:
-        one.log.close()
+        close(one)

@@ -47,22 +47,26 @@ class Database:
     def __init__(self, place: Place, *, fsync: bool = False) -> None:
         self._shown = place.shown
         self._engine = _sqlite(place, fsync=fsync) if place.folder else _postgresql(place)
-        self._prepared = False
+        self._file = place.file
+        self._prepared: tuple[int, int] | None = None
 
     def prepare(self) -> None:
-        """Bring the tables to this code's version, once for this process.
+        """Bring the tables to this code's version, once for this process and file.
 
         Raises:
             StoreError: they are of a later version.
             sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         """
-        if self._prepared:
+        if self._prepared is not None and self._prepared == self._identity():
             return
+        if self._file is not None:
+            self._engine.dispose()  # its connections may be of a file that was removed
+            self._file.parent.mkdir(parents=True, exist_ok=True)
         with self.reading() as connection:
             current = version_of(connection) == len(MIGRATIONS)
         if not current:
             self._migrate()
-        self._prepared = True
+        self._prepared = self._identity()
 
     def add(self, records: Sequence[Record]) -> list[Record]:
         """Insert records in one transaction; those that are known are left as they are.
@@ -124,6 +128,14 @@ class Database:
     def close(self) -> None:
         """End the connections."""
         self._engine.dispose()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """What tells a SQLite file from one that has taken its place, None where there is none; a server has one."""
+        try:
+            state = self._file.stat() if self._file is not None else None
+        except FileNotFoundError:
+            return None
+        return (state.st_dev, state.st_ino) if state else (0, 0)
 
     def _migrate(self) -> None:
         with self._writing() as connection:

@@ -10,6 +10,7 @@ MOST_BYTES: Final = 16 * 2**20
 
 def keep_refused(folder: Path, lines: Iterable[bytes]) -> None:
     """Add lines, as long as the file is not too large; a crash may have them added twice."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     with path.open("ab") as stream:
         if stream.tell() < MOST_BYTES:

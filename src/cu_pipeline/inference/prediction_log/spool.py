@@ -43,7 +43,8 @@ class Segment:
 
     def lines(self) -> Iterator[bytes]:
         """Read the lines that hold anything; the last one may be torn."""
-        with self.path.open("rb") as stream:
+        os.lseek(self.descriptor, 0, os.SEEK_SET)  # not by its path, which may be gone
+        with open(self.descriptor, "rb", closefd=False) as stream:
             yield from (line for line in stream if line.strip())
 
     def size(self) -> int:
@@ -95,6 +96,8 @@ class Spool:
         with self._lock:
             if self._bytes + len(line) > self._most:
                 raise SpoolFullError(f"the spool {self.folder} has reached {self._most:,} bytes")
+            if self._open is not None and not os.fstat(self._open.descriptor).st_nlink:
+                self._seal()  # somebody has removed the file; what it holds is moved all the same
             if self._open is None:
                 self._open, self._written = self._begin(), 0
             self._write(self._open.descriptor, line)
@@ -167,7 +170,8 @@ class Spool:
         """Make an empty segment, locked before it has its name."""
         name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{token_hex(4)}"
         hidden, path = self.folder / f".{name}.new", self.folder / f"{name}.jsonl"
-        descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             hidden.rename(path)

@@ -103,7 +103,7 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
         return False
     if challenger.version in taken_back:
         _log.warning(
-            "%s: people put another model in the place of %s, so it is not promoted again by itself. To have it back: "
+            "%s: people or a rollout decided against %s, so the gate does not promote it by itself. To have it: "
             "kedro models promote %s %s",
             name,
             challenger.version,

@@ -14,33 +14,37 @@ from cu_pipeline.service.api.body import bad_request
 from cu_pipeline.service.api.documentation import ROUTES
 from cu_pipeline.service.api.envelope import Envelope
 from cu_pipeline.service.api.responses import json_response
-from cu_pipeline.service.api.running import Running, request_id
+from cu_pipeline.service.api.running import Running, request_id, running
+from cu_pipeline.service.page import routes as page_routes
 from cu_pipeline.service.refusal import Application, Problem, RefusedError
+from cu_pipeline.service.security.middleware import protected
 
 
-def application(running: Running) -> Application:
+def application(service: Running) -> Application:
     """Make the application that answers with a worker's engine, log and stores."""
     app = FastAPI(
         title="cu-pipeline",
-        version=running.version,
+        version=service.version,
         description="Recognises what short videos are about.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.running = running
+    app.state.running = service
     for module in (classify, batch, capabilities, feedback, probes):
         app.include_router(module.router)
-    app.router.routes += ROUTES
+    app.router.routes += [*ROUTES, *page_routes(service.settings.samples_folder())]
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
-    return Envelope(cast("Application", app), running)
+    guarded = protected(cast("Application", app), service.settings.security, service.metrics.refusal)
+    return Envelope(guarded, service)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     refused = cast("RefusedError", error)
+    running(request).metrics.refusal(refused.reason)
     answer = json_response(refused.body(request_id(request)), refused.status)
     answer.headers.update(refused.headers)
     return answer

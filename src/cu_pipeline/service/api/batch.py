@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter
+from starlette.background import BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -72,19 +73,22 @@ async def classify_batch(request: Request) -> Response:
     name = request_id(request)
     places = asyncio.Semaphore(AT_ONCE)
 
+    after = BackgroundTasks()
+
     async def one(index: int, clip: Any) -> Classification | ItemRefusal:
         async with places:
-            return await _item(service, f"{name}:{index}", clip, files, replay=is_replay(request))
+            return await _item(service, f"{name}:{index}", clip, files, after, replay=is_replay(request))
 
     async def every() -> list[Classification | ItemRefusal]:
         return list(await asyncio.gather(*(one(index, clip) for index, clip in enumerate(clips))))
 
     results = await unless_client_leaves(request, every())
-    return json_response(BatchAnswer(request_id=name, results=results, service_version=service.version))
+    body = BatchAnswer(request_id=name, results=results, service_version=service.version)
+    return json_response(body, background=after)
 
 
 async def _item(
-    service: Running, name: str, clip: Any, files: Mapping[str, Path], *, replay: bool
+    service: Running, name: str, clip: Any, files: Mapping[str, Path], after: BackgroundTasks, *, replay: bool
 ) -> Classification | ItemRefusal:
     try:
         fields, video = _clip(clip, files)
@@ -92,7 +96,8 @@ async def _item(
     except RefusedError as error:
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
-    await service.keep(prediction_record(name, fields, answered, replay=replay))
+    await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
+    after.add_task(service.after, name, answered)
     return classification(
         answered.prediction,
         service.bundles(),

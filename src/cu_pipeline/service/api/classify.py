@@ -38,7 +38,7 @@ async def classify(request: Request) -> Response:
         version=service.version,
         top_k=fields.top_k,
     )
-    after = BackgroundTask(service.after, request_id(request), answered, fields, video)
+    after = BackgroundTask(service.after, request_id(request), answered)
     return json_response(body, background=after)
 
 
@@ -67,7 +67,7 @@ async def embed(request: Request) -> Response:
 
 async def _answer(request: Request, service: Running, fields: ClipFields, video: Path | None) -> Answered:
     answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
-    await service.keep(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
+    await service.keep_answer(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
     return answered
 
 

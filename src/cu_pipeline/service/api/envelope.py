@@ -58,7 +58,13 @@ class Envelope:
             _logger.exception("request %s failed", exchange.request_id)
         finally:
             await _remove(scope["state"].get("folder"))
-            _tell(scope, exchange, time.monotonic() - began)
+            self._tell(scope, exchange, time.monotonic() - began)
+
+    def _tell(self, scope: Scope, exchange: "_Exchange", seconds: float) -> None:
+        route, method, status = route_of(scope), str(scope["method"]), exchange.status
+        self._running.metrics.request(route, method, status, seconds)
+        shown = method[:16] if method.isalpha() else "?"
+        _logger.info("%s %s %s %s %.1f ms", exchange.request_id, shown, route, status, 1000 * seconds)
 
     async def _cancelled(self, exchange: "_Exchange") -> None:
         """Tell the client of a request that the end of the service cancelled; other cancellations go on."""
@@ -144,13 +150,6 @@ def _has_body(scope: Scope) -> bool:
 def route_of(scope: Scope) -> str:
     """The template of the route that answered; `other` where none did."""
     return str(getattr(scope.get("route"), "path", "other"))
-
-
-def _tell(scope: Scope, exchange: _Exchange, seconds: float) -> None:
-    method = scope["method"] if str(scope["method"]).isalpha() else "?"
-    _logger.info(
-        "%s %s %s %s %.1f ms", exchange.request_id, method[:16], route_of(scope), exchange.status, 1000 * seconds
-    )
 
 
 async def _remove(folder: Path | None) -> None:

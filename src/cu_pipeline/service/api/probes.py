@@ -1,13 +1,15 @@
-"""`/livez`, `/healthz`, `/readyz`: for those who watch and restart the service."""
+"""`/livez`, `/healthz`, `/readyz`, `/metrics`: for those who watch and restart the service."""
 
 from http import HTTPStatus
 
+from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from cu_pipeline.service.api.responses import refusals
 from cu_pipeline.service.api.running import running
+from cu_pipeline.service.metrics import CONTENT_TYPE
 from cu_pipeline.service.refusal import RefusedError
 
 router = APIRouter()
@@ -27,3 +29,9 @@ async def readyz(request: Request) -> Response:
     if service.drain.begun or not service.engine.ready():
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "not ready", headers={"retry-after": "5"})
     return PlainTextResponse("ready\n")
+
+
+@router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
+async def metrics(request: Request) -> Response:
+    """Give what all workers counted, as Prometheus reads it."""
+    return Response(await to_thread.run_sync(running(request).metrics.render), media_type=CONTENT_TYPE)
