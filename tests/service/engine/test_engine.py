@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -265,7 +266,7 @@ def test_past_the_deadline_nothing_more_is_done_and_a_full_lane_refuses_at_once(
     lane = engine._lanes["text"]
     monkeypatch.setattr(lane, "deadline_s", 0.2)
     monkeypatch.setattr(lane, "spacing_s", 1.0)
-    begun, going = hold(engine, monkeypatch)
+    _, going = hold(engine, monkeypatch)
 
     async def full():
         waiting = [asyncio.ensure_future(engine.classify(asked(caption=str(number)))) for number in range(4)]
@@ -323,7 +324,7 @@ def test_a_promotion_under_load_loses_no_request(engine, settings, champions, ma
         return versions
 
     versions = asyncio.run(load())
-    changes = [after for before, after in zip(versions, versions[1:], strict=False) if before != after]
+    changes = [after for before, after in pairwise(versions) if before != after]
     assert set(versions) == {better.version, champions["topic"].version}
     assert versions[-1] == champions["topic"].version
     assert len(changes) >= 2
