@@ -72,20 +72,24 @@ class ContentUnderstanding:
         announce_start()
 
     def _start(self) -> None:
+        from cu_pipeline.core.paths import project_root
         from cu_pipeline.inference.prediction_log import PredictionLog
+        from cu_pipeline.rollout.plan import rollouts_folder
         from cu_pipeline.service.api.application import application
         from cu_pipeline.service.api.running import Running
         from cu_pipeline.service.engine.engine import Engine
         from cu_pipeline.service.engine.options import EngineSettings
         from cu_pipeline.service.metrics import Metrics
+        from cu_pipeline.service.rollouts import Rollouts
         from cu_pipeline.service.workspace import Workspace
 
         settings = Settings.from_environment()
         bundles = settings.bundles_folder()
         workspace = Workspace.open()
         metrics = Metrics(workspace.run / "metrics", _version())
-        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics)
         log = PredictionLog.open(settings.log_place, settings.log, metrics.log_failure)
+        self._rollouts = Rollouts.start(rollouts_folder(project_root()), bundles, settings.log_place)
+        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics, self._rollouts)
         self._running = Running(settings, engine, log, metrics, workspace, _version())
         self._running.drain.follow_signals()
         _Door.application = application(self._running)
@@ -94,6 +98,7 @@ class ContentUnderstanding:
     @bentoml.on_shutdown
     async def close(self) -> None:
         """End the engine, and remove what requests left."""
+        await to_thread.run_sync(self._rollouts.close)
         await self._running.engine.close(CLOSE_S)
         await to_thread.run_sync(self._running.log.close)
         self._running.metrics.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from cu_pipeline.service.api.form import FormShape, read_form
 from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
+from cu_pipeline.service.engine.interface import Answered
 from cu_pipeline.service.refusal import Problem, RefusedError
 
 MAX_CLIPS: Final = 64
@@ -23,6 +25,9 @@ AT_ONCE: Final = 8
 """Clips of one request that are asked about at a time, so that one client leaves room for others."""
 
 BATCH_FORM: Final = FormShape({"clips": MAX_JSON_BYTES}, None, most=MAX_CLIPS + 1)
+
+Item = tuple[str, Answered, ClipFields, Path | None]
+"""What is known of an answered clip once the client has its answer."""
 
 router = APIRouter()
 
@@ -71,21 +76,30 @@ async def classify_batch(request: Request) -> Response:
     clips, files = await _read(request, service)
     name = request_id(request)
     places = asyncio.Semaphore(AT_ONCE)
+    answers: list[Item] = []
 
     async def one(index: int, clip: Any) -> Classification | ItemRefusal:
         async with places:
-            return await _item(service, f"{name}:{index}", clip, files, replay=is_replay(request))
+            return await _item(service, (f"{name}:{index}", clip), files, answers, replay=is_replay(request))
 
     async def every() -> list[Classification | ItemRefusal]:
         return list(await asyncio.gather(*(one(index, clip) for index, clip in enumerate(clips))))
 
     results = await unless_client_leaves(request, every())
-    return json_response(BatchAnswer(request_id=name, results=results, service_version=service.version))
+    after = BackgroundTask(_after, service, answers)
+    answer = BatchAnswer(request_id=name, results=results, service_version=service.version)
+    return json_response(answer, background=after)
+
+
+async def _after(service: Running, answers: list[Item]) -> None:
+    for item in answers:
+        await service.after(*item)
 
 
 async def _item(
-    service: Running, name: str, clip: Any, files: Mapping[str, Path], *, replay: bool
+    service: Running, named: tuple[str, Any], files: Mapping[str, Path], answers: list[Item], *, replay: bool
 ) -> Classification | ItemRefusal:
+    name, clip = named
     try:
         fields, video = _clip(clip, files)
         answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
@@ -93,6 +107,7 @@ async def _item(
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
     await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
+    answers.append((name, answered, fields, video))
     return classification(
         answered.prediction,
         service.bundles(),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.scope import METADATA, Language, metadata_text
+from cu_pipeline.rollout.plan import sticky_key
 from cu_pipeline.service.api.body import (
     FORM,
     JSON,
@@ -191,7 +192,7 @@ def clip_request(
         told=facts(fields),
         capabilities=None if fields.capabilities is None else tuple(dict.fromkeys(fields.capabilities)),
         explain=fields.explain,
-        key=fields.creator or fields.clip_id or "",
+        key=sticky_key(fields.creator or "", fields.clip_id or ""),
     )
 
 

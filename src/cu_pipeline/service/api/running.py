@@ -11,7 +11,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from cu_pipeline.core.errors import BadClipError, StoreError
-from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
+from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
 from cu_pipeline.service.api.clips import ClipFields
@@ -21,6 +21,7 @@ from cu_pipeline.service.engine.interface import Answered, ClipRequest, Deadline
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.rollout_shadows import shadow_records
 from cu_pipeline.service.workspace import Workspace
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Running:
             confidence = max(record.probabilities[capability].values(), default=0.0)
             self.metrics.prediction(capability, label, record.versions[capability], confidence)
 
-    async def keep(self, record: PredictionRecord | FeedbackRecord) -> bool:
+    async def keep(self, record: PredictionRecord | ShadowRecord | FeedbackRecord) -> bool:
         """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
         return await to_thread.run_sync(self.log.append, record)
 
@@ -117,6 +118,8 @@ class Running:
 
     async def after(self, name: str, answered: Answered, fields: ClipFields, video: Path | None) -> None:
         """What is done once the client has its answer."""
+        for record in await shadow_records(self.engine, name, answered):
+            await self.keep(record)
 
     async def forget(self, name: str) -> bool:
         """Delete what is kept of a request."""
