@@ -6,6 +6,7 @@ of the rollout's status.
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,7 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
 
     Raises:
         RunInProgressError: a run or a command writes to the project just now.
+        ConfigurationError: the rollout has ended already.
         BundleError: the challenger's files are damaged.
     """
     if fixed := why_fixed(champions):
@@ -71,6 +73,7 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
         if replaced_by(champions, rollout) not in {None, rollout.challenger}:
             return stop_replaced(folder, champions, rollout)
         with trials.changing(folder):
+            trials.running(folder, rollout.capability)
             challenger = _challenger(folder, rollout)
             entry = Promotion.now(rollout.capability, (rollout.champion, rollout.challenger), "rollout", reason)
             _enter(champions, entry)
@@ -94,12 +97,14 @@ def roll_back(folder: Path, champions: Path, rollout: Rollout, reason: str, *, r
 
     Raises:
         RunInProgressError: a run or a command writes to the project just now.
+        ConfigurationError: the rollout has ended already.
     """
     if not refused or why_fixed(champions):
         return _ended(folder, rollout, "rolled_back", reason)
     lock = RunLock(project_root())
     lock.acquire()
     try:
+        trials.running(folder, rollout.capability)
         both = (rollout.champion, rollout.champion)
         entry = Promotion.now(rollout.capability, both, "rollout", f"rolled back: {reason}")
         _enter(champions, replace(entry, refused=rollout.challenger))
@@ -144,4 +149,4 @@ def _enter(champions: Path, entry: Promotion) -> None:
 
 
 def _by_hand(rollout: Rollout) -> str:
-    return f"`kedro models promote {rollout.capability} {rollout.challenger}`"
+    return f"`kedro models promote {shlex.quote(rollout.capability)} {rollout.challenger}`"
