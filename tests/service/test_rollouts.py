@@ -48,7 +48,8 @@ class Served:
 
     def start(self, **fields):
         told = {"challenger": self.new.version, "champion": self.old.version, "started": START, "by": "ann"}
-        begun = Rollout(capability="topic", **told, **{"limits": Limits(disagreement=0.99), **fields})
+        told |= {"limits": Limits(disagreement=0.99), **fields}
+        begun = Rollout(capability="topic", **told)
         trials.start(self.folder, begun, self.new)
         return begun
 

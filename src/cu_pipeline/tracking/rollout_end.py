@@ -73,14 +73,14 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
         if replaced_by(champions, rollout) not in {None, rollout.challenger}:
             return stop_replaced(folder, champions, rollout)
         with trials.changing(folder):
-            trials.running(folder, rollout.capability)
+            present = trials.still_running(folder, rollout)
             challenger = _challenger(folder, rollout)
             entry = Promotion.now(rollout.capability, (rollout.champion, rollout.challenger), "rollout", reason)
             _enter(champions, entry)
             place = champions / file_key(rollout.capability)
             if served_version(champions, rollout.capability) != challenger.version:
                 replace_bundle(place, challenger.scoped(Bundle.load(place).scope))
-            return trials.finish(folder, rollout, "promoted", reason, datetime.now(UTC))
+            return trials.finish(folder, present, "promoted", reason, datetime.now(UTC))
     finally:
         lock.release()
 
@@ -104,7 +104,7 @@ def roll_back(folder: Path, champions: Path, rollout: Rollout, reason: str, *, r
     lock = RunLock(project_root())
     lock.acquire()
     try:
-        trials.running(folder, rollout.capability)
+        trials.still_running(folder, rollout)
         both = (rollout.champion, rollout.champion)
         entry = Promotion.now(rollout.capability, both, "rollout", f"rolled back: {reason}")
         _enter(champions, replace(entry, refused=rollout.challenger))
@@ -128,7 +128,7 @@ def stop_replaced(folder: Path, champions: Path, rollout: Rollout) -> Rollout:
 
 def _ended(folder: Path, rollout: Rollout, status: Status, reason: str) -> Rollout:
     with trials.changing(folder):
-        present = trials.running(folder, rollout.capability)
+        present = trials.still_running(folder, rollout)
         return trials.finish(folder, present, status, reason, datetime.now(UTC))
 
 
