@@ -75,7 +75,6 @@ class ContentUnderstanding:
         announce_start()
 
     def _start(self) -> None:
-        from cu_pipeline.core.paths import project_root
         from cu_pipeline.inference.prediction_log import PredictionLog
         from cu_pipeline.rollout.plan import rollouts_folder
         from cu_pipeline.service.api.application import application
@@ -101,7 +100,6 @@ class ContentUnderstanding:
     @bentoml.on_shutdown
     async def close(self) -> None:
         """End the engine, and remove what requests left."""
-        await to_thread.run_sync(self._rollouts.close)
         await self._running.engine.close(CLOSE_S)
         await to_thread.run_sync(self._rollouts.close)
         await to_thread.run_sync(self._running.log.close)
