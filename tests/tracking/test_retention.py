@@ -69,13 +69,9 @@ def written(path: Path, content: str = "x") -> Path:
 
 
 def test_old_days_of_the_prediction_log_go_and_other_files_stay(root):
-    for name in (
-        "2026-01-01.jsonl",
-        "2026-03-01.jsonl",
-        "feedback.jsonl",
-        "2026-99-99.jsonl",
-        f"{TAKEN}/2026-01-02.jsonl",
-    ):
+    kept = ("2026-03-01.jsonl", "feedback.jsonl", "2026-99-99.jsonl")
+    gone = ("2026-01-01.jsonl", f"{TAKEN}/2026-01-02.jsonl")
+    for name in (*gone, *kept):
         written(root / PLACES["prediction_log"] / name)
     late = Project(
         root, RetentionOptions(prediction_log_days=30), FILES, FeatureOptions(), root, datetime(2026, 3, 20, tzinfo=UTC)

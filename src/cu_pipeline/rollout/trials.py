@@ -70,6 +70,18 @@ def check_none_runs(former: Rollout) -> None:
         )
 
 
+def still_running(folder: Path, rollout: Rollout) -> Rollout:
+    """Read a rollout as it is now.
+
+    Raises:
+        ConfigurationError: it has ended.
+    """
+    present = running(folder, rollout.capability)
+    if present.id != rollout.id:
+        raise ConfigurationError(f"{rollout.capability}: that rollout has ended, and another one runs")
+    return present
+
+
 def running(folder: Path, capability: str) -> Rollout:
     """Find the rollout of a capability that runs.
 

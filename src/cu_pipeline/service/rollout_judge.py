@@ -60,9 +60,14 @@ class Judge:
         """Look once at all rollouts that run."""
         rollouts = plan.running(self._folder)
         self._watched = {one.id: found for one in rollouts.values() if (found := self._watched.get(one.id))}
-        if not rollouts or not self._leads():
+        if not rollouts or not self._may_judge(rollouts):
             return
-        self._read(rollouts)
+        try:
+            self._read(rollouts)
+        except CuPipelineError as error:
+            for rollout in rollouts.values():
+                self._tell_once(rollout, error)
+            return
         for rollout in rollouts.values():
             try:
                 self._judge(rollout)
@@ -75,18 +80,28 @@ class Judge:
         if self._lock is not None:
             self._lock.close()
 
+    def _may_judge(self, rollouts: dict[str, Rollout]) -> bool:
+        try:
+            return self._leads()
+        except OSError as error:
+            fixed = ConfigurationError(
+                f"{self._folder} cannot be written ({error.strerror}): let the service write there"
+            )
+            for rollout in rollouts.values():
+                self._tell_once(rollout, fixed)
+            return False
+
     def _leads(self) -> bool:
         """Whether this process judges."""
         if self._lock is None:
-            with suppress(OSError):
-                lock = (self._folder / _JUDGE).open("a")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    lock.close()
-                    return False
-                self._lock = lock
-        return self._lock is not None
+            lock = (self._folder / _JUDGE).open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # another process judges
+                lock.close()
+                return False
+            self._lock = lock
+        return True
 
     def _read(self, rollouts: dict[str, Rollout]) -> None:
         """Hand what is new in the log to the rollouts that it is about."""
@@ -120,8 +135,8 @@ class Judge:
     def _keep(self, rollout: Rollout, evidence: Evidence) -> None:
         if evidence != trials.read_evidence(self._folder, rollout.capability):
             with trials.changing(self._folder), suppress(ConfigurationError):
-                if trials.running(self._folder, rollout.capability).id == rollout.id:
-                    trials.keep_evidence(self._folder, rollout.capability, evidence)
+                trials.still_running(self._folder, rollout)
+                trials.keep_evidence(self._folder, rollout.capability, evidence)
 
     def _ended(self, rollout: Rollout) -> None:
         _logger.info("%s: rollout of %s %s: %s", rollout.capability, rollout.challenger, rollout.status, rollout.reason)
