@@ -183,6 +183,7 @@ function start() {
   at("key").addEventListener("change", () => {
     sessionStorage.setItem(KEY, at("key").value.trim());
     at("error").hidden = true;
+    loadSamples().catch(() => {});
   });
   at("video").addEventListener("change", () => choose(at("video").files[0] ?? null));
   at("remove").addEventListener("click", () => {
