@@ -8,9 +8,11 @@ from bentoml import server_context
 
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import CuPipelineError
+from cu_pipeline.core.paths import project_root
 from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.refusal import Application, Receive, Scope, Send
+from cu_pipeline.service.security.server import bound_heads
 from cu_pipeline.service.start import announce_start, end_start
 
 _logger = logging.getLogger("bentoml.cu_pipeline")  # BentoML shows what its own loggers are told
@@ -39,6 +41,7 @@ class OwnHTTP(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """Make the application that a worker serves."""
+        bound_heads()
         return _Door(super().to_asgi(is_main))
 
 
@@ -65,8 +68,8 @@ class ContentUnderstanding:
             _logger.debug("the start failed", exc_info=True)
             end_start(str(error) if isinstance(error, CuPipelineError) else repr(error))
 
+    @bentoml.on_deployment  # outermost: BentoML looks for its mark on what the class gives
     @staticmethod
-    @bentoml.on_deployment
     def announce() -> None:
         """Prepare, in the process that supervises the workers, what they share."""
         announce_start()
@@ -100,6 +103,7 @@ class ContentUnderstanding:
         """End the engine, and remove what requests left."""
         await to_thread.run_sync(self._rollouts.close)
         await self._running.engine.close(CLOSE_S)
+        await to_thread.run_sync(self._rollouts.close)
         await to_thread.run_sync(self._running.log.close)
         self._running.metrics.close()
         self._running.workspace.close()

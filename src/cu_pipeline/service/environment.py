@@ -17,6 +17,7 @@ from cu_pipeline.service.engine.options import EngineOptions
 from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
+SAMPLES: Final = Path("data/06_models/samples")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
@@ -111,6 +112,11 @@ class Settings(HttpSettings):
             "Run `make run` first; where it promotes no model, it says why and what would help. "
             f"Or set {PREFIX}BUNDLES to a folder with one bundle per capability."
         )
+
+    def samples_folder(self) -> Path | None:
+        """The clips that the page offers: packed beside the package, or the project's; None where there are none."""
+        packed = Path(cu_pipeline.__file__).resolve().parents[1] / SAMPLES
+        return next((folder for folder in (packed, project_root() / SAMPLES) if folder.is_dir()), None)
 
     @property
     def log_place(self) -> str:

@@ -6,12 +6,14 @@ they write, and share that with whatever else the process imports. These write t
 
 import fcntl
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from io import BufferedRandom
 from pathlib import Path
 from threading import Lock
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
@@ -25,8 +27,6 @@ _FILE_BYTES: Final = 2**18
 _KINDS: Final = ("counter", "histogram")
 _PAST: Final = "past"
 _GAUGE: Final = "gauge_livesum"
-
-Kind = Literal["counter", "histogram", "gauge_livesum"]
 
 
 class MetricFiles:
@@ -52,25 +52,41 @@ class MetricFiles:
             self._alive = _locked(folder / f"{os.getpid()}.alive")
             self._files |= {kind: self._open(kind) for kind in (*_KINDS, _GAUGE)}
 
-    def add(self, kind: Kind, name: str, sample: str, labels: Mapping[str, str], told: str, amount: float) -> None:
-        """Add to a value.
+    def count(self, name: str, labels: Mapping[str, str], told: str, amount: float = 1) -> None:
+        """Add to a counter.
 
         Args:
-            kind: of the metric.
             name: of the metric, without `_total`.
-            sample: the name of the value.
             labels: of the value.
             told: what the metric is, for people.
             amount: to add.
         """
-        key = mmap_key(name, sample, list(labels), list(labels.values()), told)
+        key = _key(name, f"{name}_total", tuple(labels.items()), told)
         with self._lock:
-            value = self._values.get((kind, key), 0.0) + amount
-            self._write(kind, key, value)
+            self._add("counter", key, amount)
+
+    def observe(self, name: str, labels: Mapping[str, str], told: str, value: float, buckets: Sequence[float]) -> None:
+        """Count a value into its bucket of a histogram.
+
+        Args:
+            name: of the metric.
+            labels: of the histogram.
+            told: what the metric is, for people.
+            value: that was seen.
+            buckets: upper bounds, rising to infinity; all are written, as Prometheus expects.
+        """
+        of, place = tuple(labels.items()), bisect_left(buckets, value)
+        total = _key(name, f"{name}_sum", of, told)
+        keys = [_key(name, f"{name}_bucket", (*of, ("le", floatToGoString(bound))), told) for bound in buckets]
+        with self._lock:
+            for key in keys if ("histogram", total) not in self._values else ():
+                self._add("histogram", key, 0)
+            self._add("histogram", keys[place], 1)
+            self._add("histogram", total, value)
 
     def set(self, name: str, labels: Mapping[str, str], told: str, value: float) -> None:
         """Set this process's part of a value that is the sum over the living processes."""
-        key = mmap_key(name, name, list(labels), list(labels.values()), told)
+        key = _key(name, name, tuple(labels.items()), told)
         with self._lock:
             self._write(_GAUGE, key, value)
 
@@ -92,6 +108,9 @@ class MetricFiles:
             for file in files.values():
                 file.close()
             self._alive.close()
+
+    def _add(self, kind: str, key: str, amount: float) -> None:
+        self._write(kind, key, self._values.get((kind, key), 0.0) + amount)
 
     def _write(self, kind: str, key: str, value: float) -> None:
         self._values[kind, key] = value
@@ -145,14 +164,10 @@ class MetricFiles:
             yield
 
 
-def bucket_of(value: float, buckets: Sequence[float]) -> str:
-    """Name the bucket of a histogram that a value falls into by its upper bound.
-
-    >>> bucket_of(0.3, (0.1, 0.5, 1)), bucket_of(3, (0.1, 0.5, 1))
-    ('0.5', '+Inf')
-    """
-    bound = next((bound for bound in buckets if value <= bound), float("inf"))
-    return str(floatToGoString(bound))
+@lru_cache(maxsize=4096)
+def _key(name: str, sample: str, labels: tuple[tuple[str, str], ...], told: str) -> str:
+    """Write the name of a value as prometheus_client reads it from the files."""
+    return str(mmap_key(name, sample, [label for label, _ in labels], [value for _, value in labels], told))
 
 
 def _locked(path: Path) -> BufferedRandom:

@@ -10,18 +10,18 @@ from typing import Final
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from cu_pipeline.service.metric_files import OTHER, MetricFiles, bucket_of
+from cu_pipeline.service.metric_files import OTHER, MetricFiles
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-MOST_ROUTES: Final = 24
+MOST_ROUTES: Final = 20
 MOST_CAPABILITIES: Final = 16
 MOST_CLASSES: Final = 24
 MOST_VERSIONS: Final = 8
 MOST_REASONS: Final = 48
 MOST_NAMES: Final = 16
 """Different labels of one kind; later ones are called `other`."""
-MOST_PREDICTIONS: Final = 240
+MOST_PREDICTIONS: Final = 200
 """Different sets of labels of the predictions in all."""
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -149,16 +149,12 @@ class Metrics:
         self._files.close()
 
     def _count(self, name: str, told: str, labels: Mapping[str, str], amount: int = 1) -> None:
-        name = f"cu_pipeline_{name}"
-        self._files.add("counter", name, f"{name}_total", labels, told, amount)
+        self._files.count(f"cu_pipeline_{name}", labels, told, amount)
 
     def _observe(self, name: str, told: str, labels: Mapping[str, str], value: float, buckets: Sequence[float]) -> None:
         if not math.isfinite(value):
             return
-        name = f"cu_pipeline_{name}"
-        within = {**labels, "le": bucket_of(value, buckets)}
-        self._files.add("histogram", name, f"{name}_bucket", within, told, 1)
-        self._files.add("histogram", name, f"{name}_sum", labels, told, value)
+        self._files.observe(f"cu_pipeline_{name}", labels, told, value, (*buckets, math.inf))
 
 
 class _Bounds:

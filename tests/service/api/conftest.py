@@ -42,7 +42,7 @@ SAFETY = StandInBundle("safety", "def456def456", Kind.MULTI, ("advert", "violenc
 
 
 class StandInEngine:
-    """Bytes `broken` are refused; the captions `full`, `slow` and `fail` do what they say; the feed `texts` is foreign."""
+    """Refuses the bytes `broken`; the captions `full`, `slow` and `fail` do so; the feed `texts` is foreign."""
 
     def __init__(self):
         self.seen = []
@@ -89,6 +89,9 @@ class StandInEngine:
         text = clean_caption(request.caption)
         media = "" if content is None else file_sha256(request.media)
         return Answered(prediction, {"queue": 0.5, "score": 1.25}, media, text_sha256(text) if text else "")
+
+    async def shadow(self, answered):
+        return {}
 
     def bundles(self):
         return {one.capability: one for one in (SAFETY, TOPIC)}
@@ -158,7 +161,7 @@ class Connection:
                 more = any(isinstance(one, bytes) for one in self.messages)
                 return {"type": "http.request", "body": message, "more_body": more or not self.whole}
             await asyncio.sleep(message)
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def send(self, message):
         self.sent.append(message)

@@ -36,7 +36,7 @@ BAD = {
     "yes": (JSON, b'{"caption": "a", "explain": "yes"}', 400, "bool_type"),
     "zero": (JSON, b'{"caption": "a", "top_k": 0}', 400, "greater_than_equal"),
     "unknown capability": (JSON, b'{"caption": "a", "capabilities": ["mood"]}', 400, "unknown_capability"),
-    "lang": (JSON, b'{"caption": "a", "lang": "not a tag"}', 400, "value_error"),
+    "lang": (JSON, b'{"caption": "a", "lang": "not a tag"}', 400, "string_pattern_mismatch"),
     "video": (JSON, b'{"caption": "a", "video": "http://127.0.0.1/"}', 400, "not_a_file"),
     "long": (JSON, json.dumps({"caption": "a" * 20_001}).encode(), 400, "string_too_long"),
     "charset": ({"content-type": "application/json; charset=klingon"}, b"{}", 415, "charset"),
@@ -58,7 +58,7 @@ BAD = {
         part("caption", "a", "\r\nContent-Type: text/plain; charset=klingon") + END,
         400,
         "charset",
-    ),  # fmt: skip
+    ),
     "metadata": (FORM, part("caption", "a") + part("metadata", "{") + END, 400, "json"),
     "many parts": (FORM, b"".join(part(f"f{one}", "a") for one in range(99)) + END, 400, "unknown_field"),
 }
@@ -122,9 +122,15 @@ def test_forms_are_refused_by_the_announced_and_by_the_real_length(client, servi
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/classify", 405), ("POST", "/models", 404), ("PUT", "/feedback", 405), ("GET", "/no/such/path", 404),
-     ("POST", "/classify/", 404), ("GET", "/captures/x", 405), ("BREW", "/classify", 405), ("DELETE", "/captures/x", 404)],
-)  # fmt: skip
+    [
+        ("GET", "/classify", 405),
+        ("BREW", "/classify", 405),
+        ("PUT", "/feedback", 405),
+        ("POST", "/models", 404),
+        ("POST", "/classify/", 404),
+        ("GET", "/no/such/path", 404),
+    ],
+)
 def test_paths_and_methods_that_are_not_there(client, method, path, status):
     answer = client.request(method, path)
     assert answer.status_code == status

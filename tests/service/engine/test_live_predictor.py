@@ -5,13 +5,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from cu_pipeline.service.live_predictor import LivePredictor
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.errors import BadClipError, BundleError
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.table import FeatureOptions
-from cu_pipeline.service import live_predictor
+from cu_pipeline.service.engine import live_predictor
+from cu_pipeline.service.engine.live_predictor import Builder, LivePredictor
 from cu_pipeline.service.engine.warm_up import write_grey_clip
 
 WORDS = FeatureOptions({"captions": {}})
@@ -42,7 +42,7 @@ def served(folder):
 def live(folder, served, bundle):
     """A predictor that has started with two capabilities."""
     served.save({"topic": bundle(), "safety": bundle("safety")})
-    one = LivePredictor.start(folder, 0)
+    one = LivePredictor.start(folder, Builder())
     yield one
     one.close()
 
@@ -143,7 +143,7 @@ def test_looking_while_bundles_are_replaced_finds_whole_ones_only(live, folder, 
     writer.start()
     while writer.is_alive():
         live.check()
-        LivePredictor.start(folder, 0).close()
+        LivePredictor.start(folder, Builder()).close()
     live.check()
     assert versions(live) == of(*both[1].values())
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
@@ -153,7 +153,7 @@ def test_at_the_start_a_damaged_bundle_is_an_error(folder, bundle):
     bundle().save(folder / "topic")
     (folder / "topic/model.safetensors").unlink()
     with pytest.raises(BundleError, match="topic"):
-        LivePredictor.start(folder, 0)
+        LivePredictor.start(folder, Builder())
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_a_request_that_is_under_way_ends_with_the_model_and_the_decoders_it_beg
     first, second = (make_bundle(extracted=moving, seed=seed, kind=Kind.SINGLE) for seed in (1, 2))
     third = make_bundle(extracted=FeatureOptions({"motion": {"pairs": 4}}))
     served.save({"topic": first})
-    live = LivePredictor.start(folder, 1)
+    live = LivePredictor.start(folder, Builder(1))
     with live.use() as slow:
         for champion in (second, third):
             served.save({"topic": champion})

@@ -15,6 +15,7 @@ from cu_pipeline.service.api.documentation import ROUTES
 from cu_pipeline.service.api.envelope import Envelope
 from cu_pipeline.service.api.responses import json_response
 from cu_pipeline.service.api.running import Running, request_id, running
+from cu_pipeline.service.page import routes as page_routes
 from cu_pipeline.service.refusal import Application, Problem, RefusedError
 from cu_pipeline.service.security.middleware import protected
 
@@ -32,7 +33,7 @@ def application(service: Running) -> Application:
     app.state.running = service
     for module in (classify, batch, capabilities, feedback, probes):
         app.include_router(module.router)
-    app.router.routes += ROUTES
+    app.router.routes += [*ROUTES, *page_routes(service.settings.samples_folder())]
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTasks
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +17,6 @@ from cu_pipeline.service.api.form import FormShape, read_form
 from cu_pipeline.service.api.recording import is_replay, prediction_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
-from cu_pipeline.service.engine.interface import Answered
 from cu_pipeline.service.refusal import Problem, RefusedError
 
 MAX_CLIPS: Final = 64
@@ -26,42 +25,23 @@ AT_ONCE: Final = 8
 
 BATCH_FORM: Final = FormShape({"clips": MAX_JSON_BYTES}, None, most=MAX_CLIPS + 1)
 
-Item = tuple[str, Answered, ClipFields, Path | None]
-"""What is known of an answered clip once the client has its answer."""
-
 router = APIRouter()
 
 
 def _request_body() -> dict[str, Any]:
-    clip = ClipFields.model_json_schema()
-    item = {**clip, "title": "Clip"}
-    item["properties"] = {
-        "video": {"type": "string", "minLength": 1, "maxLength": 200, "description": "name of the file in the form"},
-        **clip["properties"],
-    }
-
-    def body(one: dict[str, Any]) -> dict[str, Any]:
-        clips = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_CLIPS}
-        return {"type": "object", "properties": {"clips": clips}, "required": ["clips"], "additionalProperties": False}
-
-    files = {"type": "string", "format": "binary", "description": "a clip's media, by the name that its `video` has"}
-    form = {
+    item = {
         "type": "object",
-        "properties": {
-            "clips": {"type": "string", "contentMediaType": JSON, "contentSchema": body(item)["properties"]["clips"]}
-        },
-        "required": ["clips"],
-        "additionalProperties": files,
+        "description": "fields as in the JSON of `POST /classify`, and in a form `video`, the name of the clip's file; "
+        "a clip that is not as it must be is refused by itself",
     }
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": body(clip), "example": {"clips": [{"caption": "steak recipe"}, {"caption": "goal!"}]}},
-                FORM: {"schema": form},
-            },
-        }
-    }
+    clips = {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_CLIPS}
+    text = {"type": "string", "contentMediaType": JSON, "contentSchema": clips}
+    files = {"type": "string", "format": "binary", "description": "a clip's media, by the name that its `video` has"}
+    plain = {"type": "object", "properties": {"clips": clips}, "required": ["clips"], "additionalProperties": False}
+    form = {"type": "object", "properties": {"clips": text}, "required": ["clips"], "additionalProperties": files}
+    example = {"clips": [{"caption": "steak recipe"}, {"caption": "goal in the last minute"}]}
+    content = {JSON: {"schema": plain, "example": example}, FORM: {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
@@ -76,30 +56,30 @@ async def classify_batch(request: Request) -> Response:
     clips, files = await _read(request, service)
     name = request_id(request)
     places = asyncio.Semaphore(AT_ONCE)
-    answers: list[Item] = []
 
-    async def one(index: int, clip: Any) -> Classification | ItemRefusal:
+    after = BackgroundTasks()
+
+    async def one(index: int, clip: dict[str, Any]) -> Classification | ItemRefusal:
         async with places:
-            return await _item(service, (f"{name}:{index}", clip), files, answers, replay=is_replay(request))
+            return await _item(service, f"{name}:{index}", clip, files, after, replay=is_replay(request))
 
     async def every() -> list[Classification | ItemRefusal]:
         return list(await asyncio.gather(*(one(index, clip) for index, clip in enumerate(clips))))
 
     results = await unless_client_leaves(request, every())
-    after = BackgroundTask(_after, service, answers)
-    answer = BatchAnswer(request_id=name, results=results, service_version=service.version)
-    return json_response(answer, background=after)
-
-
-async def _after(service: Running, answers: list[Item]) -> None:
-    for item in answers:
-        await service.after(*item)
+    body = BatchAnswer(request_id=name, results=results, service_version=service.version)
+    return json_response(body, background=after)
 
 
 async def _item(
-    service: Running, named: tuple[str, Any], files: Mapping[str, Path], answers: list[Item], *, replay: bool
+    service: Running,
+    name: str,
+    clip: dict[str, Any],
+    files: Mapping[str, Path],
+    after: BackgroundTasks,
+    *,
+    replay: bool,
 ) -> Classification | ItemRefusal:
-    name, clip = named
     try:
         fields, video = _clip(clip, files)
         answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
@@ -107,7 +87,7 @@ async def _item(
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
     await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
-    answers.append((name, answered, fields, video))
+    after.add_task(service.after, name, answered)
     return classification(
         answered.prediction,
         service.bundles(),
@@ -119,9 +99,7 @@ async def _item(
     )
 
 
-def _clip(clip: Any, files: Mapping[str, Path]) -> tuple[ClipFields, Path | None]:
-    if not isinstance(clip, dict):
-        raise bad_request([Problem(loc=["clip"], type="json", msg="a clip is a JSON object")])
+def _clip(clip: dict[str, Any], files: Mapping[str, Path]) -> tuple[ClipFields, Path | None]:
     name = clip.get("video")
     if name is not None and (not isinstance(name, str) or name not in files):
         raise bad_request([Problem(loc=["video"], type="no_such_file", msg="the form has no file of this name")])
@@ -131,7 +109,7 @@ def _clip(clip: Any, files: Mapping[str, Path]) -> tuple[ClipFields, Path | None
     return fields, video
 
 
-async def _read(request: Request, service: Running) -> tuple[list[Any], dict[str, Path]]:
+async def _read(request: Request, service: Running) -> tuple[list[dict[str, Any]], dict[str, Path]]:
     kind, parameters = media_type(request, (FORM, JSON))
     files: dict[str, Path] = {}
     if kind == FORM:
@@ -147,4 +125,6 @@ async def _read(request: Request, service: Running) -> tuple[list[Any], dict[str
     if set(body) != {"clips"} or not isinstance(clips, list) or not 0 < len(clips) <= MAX_CLIPS:
         message = f'send {{"clips": [...]}} with 1 to {MAX_CLIPS} clips, and nothing beside it'
         raise bad_request([Problem(loc=["clips"], type="clips", msg=message)])
+    if not all(isinstance(clip, dict) for clip in clips):
+        raise bad_request([Problem(loc=["clips"], type="clips", msg="each clip is a JSON object")])
     return clips, files

@@ -43,11 +43,12 @@ async def capabilities(request: Request) -> Response:
     """List what is recognised: classes, models, thresholds, and the clips that each applies to."""
     service = running(request)
     challengers = service.engine.challengers()
-    told = {name: _served(bundle, challengers.get(name)) for name, bundle in service.engine.bundles().items()}
+    told = {name: served(bundle, challengers.get(name)) for name, bundle in service.engine.bundles().items()}
     return json_response(Capabilities(capabilities=told, service_version=service.version))
 
 
-def _served(bundle: Bundle, challenger: Bundle | None) -> ServedCapability:
+def served(bundle: Bundle, challenger: Bundle | None) -> ServedCapability:
+    """Say what answers about one capability."""
     return ServedCapability(
         model_version=bundle.version,
         family=bundle.family,

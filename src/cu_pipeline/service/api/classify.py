@@ -38,7 +38,7 @@ async def classify(request: Request) -> Response:
         version=service.version,
         top_k=fields.top_k,
     )
-    after = BackgroundTask(service.after, request_id(request), answered, fields, video)
+    after = BackgroundTask(service.after, request_id(request), answered)
     return json_response(body, background=after)
 
 

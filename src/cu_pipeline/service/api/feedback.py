@@ -1,4 +1,4 @@
-"""`POST /feedback`: a person says what a clip really shows. `DELETE /captures/ID`: a request is forgotten."""
+"""`POST /feedback`: a person says what a clip really shows."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cu_pipeline.service.api.body import JSON, media_type, read_json
-from cu_pipeline.service.api.feedback_form import ANSWER_ID, Feedback, checked_feedback
+from cu_pipeline.service.api.feedback_form import Feedback, checked_feedback
 from cu_pipeline.service.api.recording import feedback_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import request_id, running
@@ -48,22 +48,3 @@ async def feedback(request: Request) -> Response:
             headers={"retry-after": "5"},
         )
     return json_response(FeedbackKept(request_id=request_id(request), about=told.request_id), HTTPStatus.CREATED)
-
-
-@router.delete(
-    "/captures/{request_id}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses={204: {"description": "it is deleted"}, **refusals(404)},
-    openapi_extra={
-        "parameters": [
-            {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string", "pattern": ANSWER_ID}}
-        ]
-    },
-    response_class=Response,
-)
-async def forget(request: Request) -> Response:
-    """Delete what the capture store keeps of a request: its media and its caption."""
-    service = running(request)
-    if not await service.forget(request.path_params["request_id"]):
-        raise RefusedError(HTTPStatus.NOT_FOUND, "unknown_request", "nothing of this request is kept")
-    return Response(status_code=HTTPStatus.NO_CONTENT)

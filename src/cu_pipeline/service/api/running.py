@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from starlette.requests import Request
 
+from cu_pipeline.core.capability import NONE
 from cu_pipeline.core.errors import BadClipError, StoreError
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
-from cu_pipeline.service.api.clips import ClipFields
 from cu_pipeline.service.drain import Drain
 from cu_pipeline.service.engine.engine import Engine
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
@@ -97,10 +97,10 @@ class Running:
         """Keep an answer in the prediction log, and count it."""
         await self.keep(record)
         for capability, label in record.labels.items():
-            confidence = max(record.probabilities[capability].values(), default=0.0)
-            self.metrics.prediction(capability, label, record.versions[capability], confidence)
+            sure = confidence(label, record.probabilities[capability])
+            self.metrics.prediction(capability, label, record.versions[capability], sure)
 
-    async def keep(self, record: PredictionRecord | ShadowRecord | FeedbackRecord) -> bool:
+    async def keep(self, record: PredictionRecord | FeedbackRecord | ShadowRecord) -> bool:
         """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
         return await to_thread.run_sync(self.log.append, record)
 
@@ -116,14 +116,10 @@ class Running:
             headers = {"retry-after": "5"}
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
 
-    async def after(self, name: str, answered: Answered, fields: ClipFields, video: Path | None) -> None:
-        """What is done once the client has its answer."""
+    async def after(self, name: str, answered: Answered) -> None:
+        """Once the client has its answer: ask the other model of each rollout, and keep what it says."""
         for record in await shadow_records(self.engine, name, answered):
             await self.keep(record)
-
-    async def forget(self, name: str) -> bool:
-        """Delete what is kept of a request."""
-        return False
 
     def folder(self, request: Request) -> Path:
         """The folder of a request's files, which goes with the request."""
@@ -131,6 +127,20 @@ class Running:
             request.state.folder = self.workspace.request_folder()
         found: Path = request.state.folder
         return found
+
+
+def confidence(label: str, probabilities: Mapping[str, float]) -> float:
+    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
+
+    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
+    (0.75, 0.75, 0.5)
+    """
+    if label in probabilities:
+        return probabilities[label]
+    if label == NONE:
+        return 1 - max(probabilities.values(), default=1.0)
+    named = [probabilities[name] for name in label.split("|") if name in probabilities]
+    return min(named) if named else max(probabilities.values(), default=0.0)
 
 
 def running(request: Request) -> Running:

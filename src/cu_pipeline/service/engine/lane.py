@@ -18,7 +18,7 @@ _LEARNING: Final = 0.1
 
 
 class Lane:
-    """Counts the requests of one kind from their admission until the work on them has ended, also if nobody waits for it.
+    """Counts the requests of one kind from their admission until the work on them ends, whether or not anybody waits.
 
     How many it takes follows from what it has measured: the seconds from one answer to the next while requests wait,
     which is the time that a request spent here divided by those that it found and itself (Little's law).

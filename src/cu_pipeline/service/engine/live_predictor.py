@@ -39,13 +39,12 @@ class Generation:
 
 
 class LivePredictor:
-    """Follows a folder of champions, and a router's challengers: what changes is loaded and warmed beside the traffic,
-    then swapped in.
+    """Follows a folder of champions, and a router's challengers.
 
-    A request is answered by one predictor from start to end. What cannot be used, such as a damaged or half-written
-    bundle, is said in the log, and the former one keeps answering; a challenger that cannot be used is not asked. Each
-    process of a service has its own and looks for itself, so for `POLL_S` and the time to load two of them may answer
-    by different versions.
+    What changes is loaded and warmed beside the traffic, then swapped in. A request is answered by one predictor from
+    start to end. What cannot be used, such as a damaged or half-written bundle, is said in the log, and the former one
+    keeps answering; a challenger that cannot be used is not asked. Each process of a service has its own and looks for
+    itself, so for `POLL_S` and the time to load two of them may answer by different versions.
 
     Args:
         folder: with one bundle in a subfolder for each capability.
