@@ -38,7 +38,7 @@ def test_the_last_answers_are_shown_with_what_people_said(kedro_log):
         '2026-03-04 12:00:00 r1  clip "a clip"  replay  topic: cats 0.75 by v1',
         "2026-03-04 13:00:00 r2  topic: cats 0.75 by v1 of the challenger, people say dogs",
         "2026-03-05 12:00:00 r3  topic: does not apply",
-        "3 answers shown; 0 more were sampled out, 0 lines or rows are damaged",
+        "answers shown: 3; sampled out: 0; damaged lines or rows: 0",
     ]
     assert kedro_log("show", "--last", "1")[1].startswith("2026-03-05")
     assert kedro_log("show", "--since", "2026-03-04T13:00", "--json")[1].count('"request_id"') == 2

@@ -197,7 +197,7 @@ def test_what_is_delivered_says_of_other_clips_that_it_does_not_apply(project: P
     assert refused["applicable"] is False
     assert refused["reason"].startswith("it applies to clips with video")
     assert said["a video of its feed"]["hate"]["reason"] == "it applies to feeds: texts.csv, not videos.csv"
-    assert {name: served(bundle, None).scope for name, bundle in predictor.bundles.items()} == {
+    assert {name: served(bundle, None, None).scope for name, bundle in predictor.bundles.items()} == {
         "topic": {"feeds": ["videos.csv"], "modalities": ["video"]},
         "hate": {"feeds": ["texts.csv"]},
     }

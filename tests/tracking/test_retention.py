@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from tests.inference.prediction_log.made import NOON, ids, record, write
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.inference.prediction_log import read_log
+from cu_pipeline.inference.prediction_log.day_files import TAKEN
 from cu_pipeline.tracking import logged_models, registry
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.mlflow_run import PIPELINE, configure
@@ -66,14 +69,30 @@ def written(path: Path, content: str = "x") -> Path:
 
 
 def test_old_days_of_the_prediction_log_go_and_other_files_stay(root):
-    for name in ("2026-01-01.jsonl", "2026-03-01.jsonl", "feedback.jsonl", "2026-99-99.jsonl"):
+    kept = ("2026-03-01.jsonl", "feedback.jsonl", "2026-99-99.jsonl")
+    gone = ("2026-01-01.jsonl", f"{TAKEN}/2026-01-02.jsonl")
+    for name in (*gone, *kept):
         written(root / PLACES["prediction_log"] / name)
     late = Project(
         root, RetentionOptions(prediction_log_days=30), FILES, FeatureOptions(), root, datetime(2026, 3, 20, tzinfo=UTC)
     )
     found = list(prediction_logs(late))
-    assert [one.what for one in found] == ["data/prediction_log/2026-01-01.jsonl"]
-    found[0].remove()
+    assert [one.what for one in found] == [f"data/prediction_log/{name}" for name in gone]
+    for one in found:
+        one.remove()
+    assert list(prediction_logs(late)) == []
+
+
+def test_old_records_of_the_prediction_log_go(root):
+    folder = root / PLACES["prediction_log"]
+    write(folder, record("old"), record("new", NOON + timedelta(days=30)))
+    late = Project(
+        root, RetentionOptions(prediction_log_days=30), FILES, FeatureOptions(), root, NOON + timedelta(days=45)
+    )
+    (found,) = prediction_logs(late)
+    assert found.what == "old records of data/prediction_log: 1"
+    found.remove()
+    assert ids(read_log(folder)) == ["new"]
     assert list(prediction_logs(late)) == []
 
 

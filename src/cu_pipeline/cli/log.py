@@ -48,10 +48,7 @@ def show(*, last: int, since: datetime | None, as_json: bool, place: str | None)
         return
     for record in shown:
         click.echo(_told(record, said))
-    click.echo(
-        f"{len(shown):,} answers shown; {scan.skipped:,} more were sampled out, "
-        f"{scan.invalid:,} lines or rows are damaged"
-    )
+    click.echo(f"answers shown: {len(shown):,}; sampled out: {scan.skipped:,}; damaged lines or rows: {scan.invalid:,}")
 
 
 @log.command("purge")

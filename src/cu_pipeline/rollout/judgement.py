@@ -33,6 +33,10 @@ Name = Literal["worse", "disagreement", "errors", "latency", "better"]
 SHARES: Final[dict[Name, float]] = {"worse": 0.7, "disagreement": 0.1, "errors": 0.1, "latency": 0.1, "better": 1.0}
 """Of `alpha`, which those that roll back share."""
 
+_ORDER: Final[tuple[Name, ...]] = ("errors", "latency", "worse", "better", "disagreement")
+"""Of those that decide at the same look the first counts: who is shown to be better may differ."""
+
+_BY_FEEDBACK: Final = frozenset({"worse", "better"})
 _HALF: Final = 0.5
 
 
@@ -107,11 +111,10 @@ def decide(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision | No
     limits = rollout.limits
     found = tests(limits, evidence)
     counted = evidence.quality.n >= limits.units
-    for name in ("errors", "disagreement", "latency", "worse"):
-        if found[name].decides and (counted or name != "worse"):
-            return Decision("rolled_back", reason_of(limits, found[name]))
-    if found["better"].decides and counted:
-        return Decision("promoted", reason_of(limits, found["better"]))
+    for name in _ORDER:
+        if found[name].decides and (counted or name not in _BY_FEEDBACK):
+            status: Status = "promoted" if name == "better" else "rolled_back"
+            return Decision(status, reason_of(limits, found[name]))
     if ended := _end(rollout, evidence, now):
         asked = "better" if limits.goal == "better" else f"not worse by {limits.margin:.0%}"
         return Decision("rolled_back", f"not shown {asked} {ended}: {quality(evidence.quality)}", is_shown=False)

@@ -12,6 +12,7 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.refusal import Application, Receive, Scope, Send
+from cu_pipeline.service.security.server import bound_heads
 from cu_pipeline.service.start import announce_start, end_start
 
 _logger = logging.getLogger("bentoml.cu_pipeline")  # BentoML shows what its own loggers are told
@@ -40,6 +41,7 @@ class OwnHTTP(bentoml.Service[Any]):
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """Make the application that a worker serves."""
+        bound_heads()
         return _Door(super().to_asgi(is_main))
 
 

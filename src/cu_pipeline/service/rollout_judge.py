@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,10 @@ from cu_pipeline.tracking import rollout_end
 
 OVERLAP: Final = timedelta(minutes=2)
 """How far before the newest record of the last look the next begins: records of several processes come out of order."""
+
+_BREATH: Final = 100
+_BREATH_S: Final = 0.01
+"""How long a reader of many records leaves the processor to requests, after so many of them."""
 
 _JUDGE: Final = ".judge"
 
@@ -60,9 +65,14 @@ class Judge:
         """Look once at all rollouts that run."""
         rollouts = plan.running(self._folder)
         self._watched = {one.id: found for one in rollouts.values() if (found := self._watched.get(one.id))}
-        if not rollouts or not self._leads():
+        if not rollouts or not self._may_judge(rollouts):
             return
-        self._read(rollouts)
+        try:
+            self._read(rollouts)
+        except CuPipelineError as error:
+            for rollout in rollouts.values():
+                self._tell_once(rollout, error)
+            return
         for rollout in rollouts.values():
             try:
                 self._judge(rollout)
@@ -75,31 +85,50 @@ class Judge:
         if self._lock is not None:
             self._lock.close()
 
+    def _may_judge(self, rollouts: dict[str, Rollout]) -> bool:
+        try:
+            return self._leads()
+        except OSError as error:
+            fixed = ConfigurationError(
+                f"{self._folder} cannot be written ({error.strerror}): let the service write there"
+            )
+            for rollout in rollouts.values():
+                self._tell_once(rollout, fixed)
+            return False
+
     def _leads(self) -> bool:
         """Whether this process judges."""
         if self._lock is None:
-            with suppress(OSError):
-                lock = (self._folder / _JUDGE).open("a")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    lock.close()
-                    return False
-                self._lock = lock
-        return self._lock is not None
+            lock = (self._folder / _JUDGE).open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # another process judges
+                lock.close()
+                return False
+            self._lock = lock
+        return True
 
     def _read(self, rollouts: dict[str, Rollout]) -> None:
         """Hand what is new in the log to the rollouts that it is about."""
         for rollout in rollouts.values():
             self._watched.setdefault(rollout.id, _Watched(Pairing(rollout), rollout.started))
-        since = min(watched.since for watched in self._watched.values())
-        news = [*scan_log(self._log, since=since), *read_shadows(self._log, since)]
-        told = read_feedback(self._log, since)
-        newest = max((one.time for one in [*news, *told]), default=since)
+        since = newest = min(watched.since for watched in self._watched.values())
+        pairings = [watched.pairing for watched in self._watched.values()]
+        for number, answer in enumerate(scan_log(self._log, since=since), 1):
+            newest = max(newest, answer.time)
+            for pairing in pairings:
+                pairing.answered(answer)
+            if number % _BREATH == 0:
+                time.sleep(_BREATH_S)
+        shadows, feedback = read_shadows(self._log, since), read_feedback(self._log, since)
+        for pairing in pairings:
+            for shadow in shadows:
+                pairing.shadowed(shadow)
+            pairing.settle()
+            for told in feedback:
+                pairing.judged(told)
         for rollout in rollouts.values():
-            watched = self._watched[rollout.id]
-            watched.pairing.add(news, told)
-            watched.since = max(rollout.started, min(newest, datetime.now(UTC)) - OVERLAP)
+            self._watched[rollout.id].since = max(rollout.started, min(newest, datetime.now(UTC)) - OVERLAP)
 
     def _judge(self, rollout: Rollout) -> None:
         if rollout_end.replaced_by(self._champions, rollout) is not None:
@@ -120,8 +149,8 @@ class Judge:
     def _keep(self, rollout: Rollout, evidence: Evidence) -> None:
         if evidence != trials.read_evidence(self._folder, rollout.capability):
             with trials.changing(self._folder), suppress(ConfigurationError):
-                if trials.running(self._folder, rollout.capability).id == rollout.id:
-                    trials.keep_evidence(self._folder, rollout.capability, evidence)
+                trials.still_running(self._folder, rollout)
+                trials.keep_evidence(self._folder, rollout.capability, evidence)
 
     def _ended(self, rollout: Rollout) -> None:
         _logger.info("%s: rollout of %s %s: %s", rollout.capability, rollout.challenger, rollout.status, rollout.reason)

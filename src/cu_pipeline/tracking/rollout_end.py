@@ -6,6 +6,7 @@ of the rollout's status.
 
 import json
 import os
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +61,7 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
 
     Raises:
         RunInProgressError: a run or a command writes to the project just now.
+        ConfigurationError: the rollout has ended already.
         BundleError: the challenger's files are damaged.
     """
     if fixed := why_fixed(champions):
@@ -71,13 +73,14 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
         if replaced_by(champions, rollout) not in {None, rollout.challenger}:
             return stop_replaced(folder, champions, rollout)
         with trials.changing(folder):
+            present = trials.still_running(folder, rollout)
             challenger = _challenger(folder, rollout)
             entry = Promotion.now(rollout.capability, (rollout.champion, rollout.challenger), "rollout", reason)
             _enter(champions, entry)
             place = champions / file_key(rollout.capability)
             if served_version(champions, rollout.capability) != challenger.version:
                 replace_bundle(place, challenger.scoped(Bundle.load(place).scope))
-            return trials.finish(folder, rollout, "promoted", reason, datetime.now(UTC))
+            return trials.finish(folder, present, "promoted", reason, datetime.now(UTC))
     finally:
         lock.release()
 
@@ -94,12 +97,14 @@ def roll_back(folder: Path, champions: Path, rollout: Rollout, reason: str, *, r
 
     Raises:
         RunInProgressError: a run or a command writes to the project just now.
+        ConfigurationError: the rollout has ended already.
     """
     if not refused or why_fixed(champions):
         return _ended(folder, rollout, "rolled_back", reason)
     lock = RunLock(project_root())
     lock.acquire()
     try:
+        trials.still_running(folder, rollout)
         both = (rollout.champion, rollout.champion)
         entry = Promotion.now(rollout.capability, both, "rollout", f"rolled back: {reason}")
         _enter(champions, replace(entry, refused=rollout.challenger))
@@ -123,7 +128,7 @@ def stop_replaced(folder: Path, champions: Path, rollout: Rollout) -> Rollout:
 
 def _ended(folder: Path, rollout: Rollout, status: Status, reason: str) -> Rollout:
     with trials.changing(folder):
-        present = trials.running(folder, rollout.capability)
+        present = trials.still_running(folder, rollout)
         return trials.finish(folder, present, status, reason, datetime.now(UTC))
 
 
@@ -144,4 +149,4 @@ def _enter(champions: Path, entry: Promotion) -> None:
 
 
 def _by_hand(rollout: Rollout) -> str:
-    return f"`kedro models promote {rollout.capability} {rollout.challenger}`"
+    return f"`kedro models promote {shlex.quote(rollout.capability)} {rollout.challenger}`"

@@ -1,5 +1,6 @@
 """Processes that end as they should not, with the real signals, and several at once."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from tests.inference.prediction_log.made import ids, opened, record
 
 from cu_pipeline.inference.prediction_log import read_log
@@ -83,3 +85,16 @@ def test_a_stopped_process_loses_nothing_to_others(tmp_path):
         writer.send_signal(signal.SIGCONT)
     kept |= kept_until(writer, 20)
     assert kept <= set(ids(read_log(tmp_path)))
+
+
+def test_on_a_disk_that_is_full_what_is_said_to_be_kept_is_and_goes_on_when_there_is_room(tmp_path):
+    own_mounts = ["unshare", "-rm"]
+    if subprocess.run([*own_mounts, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    script = [sys.executable, str(Path(__file__).with_name("full_disk.py")), str(tmp_path)]
+    done = subprocess.run([*own_mounts, *script], check=True, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    assert sorted(told["found"]) == sorted(told["kept"])
+    assert told["kept"][-10:] == [f"r{number}" for number in range(400, 410)]
+    assert (len(told["kept"]) + told["failures"], told["invalid"]) == (410, 0)
+    assert told["failures"] > 0

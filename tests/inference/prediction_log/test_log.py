@@ -12,7 +12,8 @@ from tests.inference.prediction_log.made import KEPT_FOR_EVER, NOON, feedback, i
 
 from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.inference.prediction_log import mover, read_feedback, read_log, read_shadows, schema
+from cu_pipeline.inference.prediction_log import holds_records, mover, read_feedback, read_log, read_shadows, schema
+from cu_pipeline.inference.prediction_log.place import SPOOL_VARIABLE
 
 
 def rows(folder, table):
@@ -79,6 +80,8 @@ def test_a_sample_is_chosen_by_the_request_and_the_others_are_counted_and_known(
     log = opened(tmp_path / "a")
     assert all(log.knows(name) for name in names)
     log.close()
+    write(tmp_path / "c", record(), sample=0)
+    assert holds_records(tmp_path / "c")
 
 
 def test_a_request_that_another_process_answered_is_known_before_and_after_it_is_moved(tmp_path):
@@ -162,6 +165,18 @@ def test_a_log_that_people_remove_begins_anew(tmp_path):
     log.close()
 
 
+def test_logs_that_share_a_folder_for_spools_do_not_take_each_others_lines(tmp_path, monkeypatch):
+    monkeypatch.setenv(SPOOL_VARIABLE, str(tmp_path / "spools"))
+    one = opened(tmp_path / "a")
+    one.append(record())
+    one._spool.close()  # as when it is killed
+    write(tmp_path / "b")
+    assert read_log(tmp_path / "b").records == []
+    assert ids(read_log(tmp_path / "a")) == ["r1"]
+    assert not (tmp_path / "a" / "spool").exists()
+    one.close()
+
+
 def test_old_records_go_a_bounded_part_at_a_time(tmp_path, monkeypatch):
     now = datetime.now(UTC)
     old = [record(f"old{number}", now - timedelta(days=91)) for number in range(25)]
@@ -183,6 +198,20 @@ def test_old_records_go_a_bounded_part_at_a_time(tmp_path, monkeypatch):
     assert (read_shadows(tmp_path), read_feedback(tmp_path)) == ([], [])
     assert (tmp_path / "predictions.db").stat().st_size <= size
     assert b"old3" not in (tmp_path / "predictions.db").read_bytes()
+
+
+def test_what_cannot_be_removed_is_said_once_and_stops_nothing_else(tmp_path, caplog):
+    (tmp_path / "2020-01-01.jsonl").mkdir(parents=True)  # which no unlink removes
+    log = opened(tmp_path, flush_s=0.01, retention_days=90)
+    deadline = datetime.now(UTC) + timedelta(seconds=20)
+    while "stay for now" not in caplog.text and datetime.now(UTC) < deadline:
+        pass
+    log.append(record(time=datetime.now(UTC)))
+    while not rows(tmp_path, "predictions") and datetime.now(UTC) < deadline:
+        pass
+    log.close()
+    assert caplog.text.count("stay for now") == 1
+    assert "cannot be used" not in caplog.text
 
 
 def test_tables_of_a_later_version_are_refused_and_earlier_ones_brought_up_to_date(tmp_path, monkeypatch):

@@ -9,7 +9,14 @@ import pytest
 from tests.inference.prediction_log.made import NOON, ids, opened, record, write
 from tests.inference.prediction_log.test_records import EARLIER
 
-from cu_pipeline.inference.prediction_log import encode_embedding, holds_records, read_log, scan_log
+from cu_pipeline.inference.prediction_log import (
+    encode_embedding,
+    holds_records,
+    read_feedback,
+    read_log,
+    read_shadows,
+    scan_log,
+)
 from cu_pipeline.inference.prediction_log.purging import count_before, purge_before
 from cu_pipeline.inference.prediction_log.traffic import distinct_clips
 
@@ -145,9 +152,10 @@ def test_records_are_removed_by_hand_with_the_files_of_their_days(tmp_path):
     assert (count_before(tmp_path / "nowhere", limit), purge_before(tmp_path / "nowhere", limit)) == (0, 0)
 
 
-def test_since_needs_a_time_zone(tmp_path):
+@pytest.mark.parametrize("read", [read_log, read_shadows, read_feedback])
+def test_since_needs_a_time_zone(tmp_path, read):
     with pytest.raises(ValueError, match="no time zone"):
-        read_log(tmp_path, since=datetime(2026, 3, 4))
+        read(tmp_path, since=datetime(2026, 3, 4))
 
 
 def test_a_clip_that_is_sent_again_counts_once_with_its_latest_answer(tmp_path):

@@ -36,7 +36,7 @@ BAD = {
     "yes": (JSON, b'{"caption": "a", "explain": "yes"}', 400, "bool_type"),
     "zero": (JSON, b'{"caption": "a", "top_k": 0}', 400, "greater_than_equal"),
     "unknown capability": (JSON, b'{"caption": "a", "capabilities": ["mood"]}', 400, "unknown_capability"),
-    "lang": (JSON, b'{"caption": "a", "lang": "not a tag"}', 400, "value_error"),
+    "lang": (JSON, b'{"caption": "a", "lang": "not a tag"}', 400, "string_pattern_mismatch"),
     "video": (JSON, b'{"caption": "a", "video": "http://127.0.0.1/"}', 400, "not_a_file"),
     "long": (JSON, json.dumps({"caption": "a" * 20_001}).encode(), 400, "string_too_long"),
     "charset": ({"content-type": "application/json; charset=klingon"}, b"{}", 415, "charset"),

@@ -166,6 +166,8 @@ NEEDS = [
     ("GET", "/metrics", "metrics"),
     ("DELETE", "/captures/0af1", "admin"),
     ("DELETE", "//captures/0af1", "admin"),
+    ("GET", "/samples", "classify"),
+    ("GET", "/samples/clip.mp4", "classify"),
 ]
 
 

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
-from cu_pipeline.core.errors import StoreError
-from cu_pipeline.inference.prediction_log.database import UNAVAILABLE, Database, in_words
+from cu_pipeline.inference.prediction_log.database import Database, in_words
 from cu_pipeline.inference.prediction_log.day_files import finished, outdated, set_aside
 from cu_pipeline.inference.prediction_log.options import LogOptions
 from cu_pipeline.inference.prediction_log.place import Place
@@ -25,7 +23,7 @@ BATCH: Final = 500
 SURVEY_S: Final = 5.0
 """Seconds between two looks at what other processes left, and how large the spool is."""
 
-PURGE_S: Final = 600.0
+TIDY_S: Final = 600.0
 PURGE_ROWS: Final = 1000
 """Rows of a kind that are removed at a time, so that nobody waits long for the database."""
 
@@ -54,7 +52,7 @@ class Mover:
         self._turn = threading.Lock()
         self._away_since: float | None = None
         self._pause, self._retry_at = options.flush_s, 0.0
-        self._survey_at = self._purge_at = 0.0
+        self._survey_at = self._tidy_at = 0.0
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
@@ -93,12 +91,12 @@ class Mover:
             with self._turn:
                 self._survey()
                 if time.monotonic() >= self._retry_at and self._told_once(self._move):
-                    self._told_once(self._tidy)
+                    self._tidy()
 
     def _told_once(self, work: Callable[[], None]) -> bool:
         try:
             work()
-        except (*UNAVAILABLE, StoreError) as error:
+        except Exception as error:  # whatever it is: this thread must not end while answers go on
             self.away(error)
             return False
         if self._away_since is not None:
@@ -127,20 +125,30 @@ class Mover:
 
     def _tidy(self) -> None:
         """Remove what is too old, and take in the files of earlier versions, a bounded part at a time."""
-        before = datetime.now(UTC) - timedelta(days=self._options.retention_days)
-        if time.monotonic() >= self._purge_at:
-            for path in outdated(self._place.folder, before.date()):
-                path.unlink(missing_ok=True)
-            removed = self._database.purge(before, PURGE_ROWS)
-            self._purge_at = time.monotonic() + (PURGE_S if removed < PURGE_ROWS else 0.0)
-        for path in finished(self._place.folder)[:1]:
-            self._take_in(path)
+        if time.monotonic() < self._tidy_at:
+            return
+        try:
+            more = self._purge() or self._take_in()
+        except Exception as error:
+            more = False
+            _log.warning("old records of the prediction log %s stay for now: %s", self._place.shown, in_words(error))
+        self._tidy_at = time.monotonic() + (0.0 if more else TIDY_S)
 
-    def _take_in(self, path: Path) -> None:
-        with suppress(FileNotFoundError):  # another process was faster
-            with path.open("rb") as stream:
-                self._take(line for line in stream if line.strip())
-            set_aside(path)
+    def _purge(self) -> bool:
+        before = datetime.now(UTC) - timedelta(days=self._options.retention_days)
+        for path in outdated(self._place.folder, before.date()):
+            path.unlink(missing_ok=True)
+        return self._database.purge(before, PURGE_ROWS) >= PURGE_ROWS
+
+    def _take_in(self) -> bool:
+        """Take in the oldest file of an earlier version; tell whether there was one."""
+        found = finished(self._place.folder)
+        for path in found[:1]:
+            with suppress(FileNotFoundError):  # another process was faster
+                with path.open("rb") as stream:
+                    self._take(line for line in stream if line.strip())
+                set_aside(path)
+        return bool(found)
 
     def _take(self, lines: Iterable[bytes]) -> None:
         for batch in _batches(lines):

@@ -28,11 +28,12 @@ class LogOptions(Options):
             process from then on, and the machine's loss of power a few seconds later.
         spool_bytes: how large the spool may grow while the database is away; records beyond it are lost, counted and
             told of.
-        spool: folder of the spool; "": beside the database's file, or where it is a server's, in the project's data.
+        spool: folder in which each log has one for its spool; "": beside the database's file, or where it is a
+            server's, in the project's data.
         flush_s: seconds between two moves of the spool into the database.
     """
 
-    retention_days: int = Field(default=90, ge=1)
+    retention_days: int = Field(default=90, ge=1, le=36_500)
     sample: Share = 1.0
     captions: Captions = Captions.DROP
     fsync: bool = False

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 VARIABLE: Final = "CU_PIPELINE_PREDICTION_LOG"
+SPOOL_VARIABLE: Final = "CU_PIPELINE_LOG_SPOOL"
 DEFAULT: Final = Path("data/07_model_output/prediction_log")
 FILE: Final = "predictions.db"
 
@@ -50,7 +51,8 @@ class Place:
         Args:
             place: a folder, or a URL of PostgreSQL, whose password may be `{NAME}`, for the content of the environment
                 variable NAME.
-            spool: another folder for the spool; "": the usual one.
+            spool: another folder for spools; "": what the environment names, so that readers look there too, or the
+                usual one.
 
         Raises:
             ConfigurationError: it is neither, its driver is not installed, or its variable is not set.
@@ -60,16 +62,25 @@ class Place:
         if "://" not in str(place):
             folder = Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 - links stay
             url = URL.create("sqlite+pysqlite", database=str(folder / FILE))
-            return cls(str(folder), folder, Path(spool) if spool else folder / "spool", url)
+            return cls(str(folder), folder, _spool(spool, str(folder)) or folder / "spool", url)
         url = _server(str(place))
         shown = url.render_as_string(hide_password=True)
-        usual = project_root() / DEFAULT / f"spool-{text_sha256(shown)[:12]}"  # no other log's server gets its lines
-        return cls(shown, None, Path(spool) if spool else usual, url)
+        return cls(shown, None, _spool(spool, shown) or _own(project_root() / DEFAULT, shown), url)
 
     @property
     def file(self) -> Path | None:
         """The SQLite file; None for a server."""
         return self.folder / FILE if self.folder else None
+
+
+def _spool(asked: str, shown: str) -> Path | None:
+    folder = asked or os.environ.get(SPOOL_VARIABLE, "")
+    return _own(Path(folder), shown) if folder else None
+
+
+def _own(folder: Path, shown: str) -> Path:
+    """A folder of one log, so that no other log's database gets its lines."""
+    return folder / f"spool-{text_sha256(shown)[:12]}"
 
 
 def _server(address: str) -> "URL":

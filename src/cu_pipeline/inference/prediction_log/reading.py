@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, from_line
-from cu_pipeline.inference.prediction_log.scan import LogScan, order
+from cu_pipeline.inference.prediction_log.scan import LogScan, check_zone, order
 from cu_pipeline.inference.prediction_log.sources import connected, open_files, stored
 
 Read = TypeVar("Read", ShadowRecord, FeedbackRecord)
@@ -87,15 +87,17 @@ def read_feedback(place: str | Path, since: datetime | None = None) -> list[Feed
 
 
 def holds_records(place: str | Path) -> bool:
-    """Whether any answer is in a log, the product's own clips included.
+    """Whether any answer is in a log, the product's own clips and those that were sampled out included.
 
     Raises:
         StoreError: the database cannot be read.
     """
-    return next(iter(scan_log(place, replays=True)), None) is not None
+    scan = scan_log(place, replays=True)
+    return next(iter(scan), None) is not None or scan.skipped > 0
 
 
 def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> list[Read]:
+    check_zone(since)
     found: dict[tuple[str, ...], Read] = {}
     where = Place.of(place)
     with ExitStack() as stack:
@@ -108,7 +110,9 @@ def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> lis
 
             from cu_pipeline.inference.prediction_log.schema import TABLES, raw_columns
 
-            rows = stored(connection, model, sa.select(*raw_columns(TABLES[model], connection.dialect.name)))
+            table = TABLES[model]
+            wanted = sa.select(*raw_columns(table, connection.dialect.name))
+            rows = stored(connection, model, wanted if since is None else wanted.where(table.c.time >= since))
             found |= {_key(one): one for one in rows if one is not None}
     kept = (one for one in found.values() if since is None or one.time >= since)
     return sorted(kept, key=order)

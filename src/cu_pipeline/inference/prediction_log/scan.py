@@ -69,8 +69,7 @@ class LogScan:
         since: datetime | None = None,
         replays: bool = False,
     ) -> None:
-        if since is not None and since.tzinfo is None:
-            raise ValueError(f"since={since.isoformat()} has no time zone: give one, such as datetime.now(UTC)")
+        check_zone(since)
         self._place = Place.of(place)
         self._versions, self._since, self._with_replays = versions, since, replays
         self.invalid = self.other = self.replays = self.skipped = 0
@@ -190,6 +189,16 @@ def _answered_by(record: PredictionRecord, versions: Mapping[str, str] | None) -
     if versions is None:
         return True
     return bool(versions) and all(record.versions.get(name) == wanted for name, wanted in versions.items())
+
+
+def check_zone(since: datetime | None) -> None:
+    """Refuse a moment that may be another elsewhere.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if since is not None and since.tzinfo is None:
+        raise ValueError(f"since={since.isoformat()} has no time zone: give one, such as datetime.now(UTC)")
 
 
 def order(record: PredictionRecord | ShadowRecord | FeedbackRecord) -> tuple[datetime, str]:

@@ -29,35 +29,19 @@ router = APIRouter()
 
 
 def _request_body() -> dict[str, Any]:
-    clip = ClipFields.model_json_schema()
-    item = {**clip, "title": "Clip"}
-    item["properties"] = {
-        "video": {"type": "string", "minLength": 1, "maxLength": 200, "description": "name of the file in the form"},
-        **clip["properties"],
-    }
-
-    def body(one: dict[str, Any]) -> dict[str, Any]:
-        clips = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_CLIPS}
-        return {"type": "object", "properties": {"clips": clips}, "required": ["clips"], "additionalProperties": False}
-
-    files = {"type": "string", "format": "binary", "description": "a clip's media, by the name that its `video` has"}
-    form = {
+    item = {
         "type": "object",
-        "properties": {
-            "clips": {"type": "string", "contentMediaType": JSON, "contentSchema": body(item)["properties"]["clips"]}
-        },
-        "required": ["clips"],
-        "additionalProperties": files,
+        "description": "fields as in the JSON of `POST /classify`, and in a form `video`, the name of the clip's file; "
+        "a clip that is not as it must be is refused by itself",
     }
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {"schema": body(clip), "example": {"clips": [{"caption": "steak recipe"}, {"caption": "goal!"}]}},
-                FORM: {"schema": form},
-            },
-        }
-    }
+    clips = {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_CLIPS}
+    text = {"type": "string", "contentMediaType": JSON, "contentSchema": clips}
+    files = {"type": "string", "format": "binary", "description": "a clip's media, by the name that its `video` has"}
+    plain = {"type": "object", "properties": {"clips": clips}, "required": ["clips"], "additionalProperties": False}
+    form = {"type": "object", "properties": {"clips": text}, "required": ["clips"], "additionalProperties": files}
+    example = {"clips": [{"caption": "steak recipe"}, {"caption": "goal in the last minute"}]}
+    content = {JSON: {"schema": plain, "example": example}, FORM: {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
@@ -75,7 +59,7 @@ async def classify_batch(request: Request) -> Response:
 
     after = BackgroundTasks()
 
-    async def one(index: int, clip: Any) -> Classification | ItemRefusal:
+    async def one(index: int, clip: dict[str, Any]) -> Classification | ItemRefusal:
         async with places:
             return await _item(service, f"{name}:{index}", clip, files, after, replay=is_replay(request))
 
@@ -88,7 +72,13 @@ async def classify_batch(request: Request) -> Response:
 
 
 async def _item(
-    service: Running, name: str, clip: Any, files: Mapping[str, Path], after: BackgroundTasks, *, replay: bool
+    service: Running,
+    name: str,
+    clip: dict[str, Any],
+    files: Mapping[str, Path],
+    after: BackgroundTasks,
+    *,
+    replay: bool,
 ) -> Classification | ItemRefusal:
     try:
         fields, video = _clip(clip, files)
@@ -109,9 +99,7 @@ async def _item(
     )
 
 
-def _clip(clip: Any, files: Mapping[str, Path]) -> tuple[ClipFields, Path | None]:
-    if not isinstance(clip, dict):
-        raise bad_request([Problem(loc=["clip"], type="json", msg="a clip is a JSON object")])
+def _clip(clip: dict[str, Any], files: Mapping[str, Path]) -> tuple[ClipFields, Path | None]:
     name = clip.get("video")
     if name is not None and (not isinstance(name, str) or name not in files):
         raise bad_request([Problem(loc=["video"], type="no_such_file", msg="the form has no file of this name")])
@@ -121,7 +109,7 @@ def _clip(clip: Any, files: Mapping[str, Path]) -> tuple[ClipFields, Path | None
     return fields, video
 
 
-async def _read(request: Request, service: Running) -> tuple[list[Any], dict[str, Path]]:
+async def _read(request: Request, service: Running) -> tuple[list[dict[str, Any]], dict[str, Path]]:
     kind, parameters = media_type(request, (FORM, JSON))
     files: dict[str, Path] = {}
     if kind == FORM:
@@ -137,4 +125,6 @@ async def _read(request: Request, service: Running) -> tuple[list[Any], dict[str
     if set(body) != {"clips"} or not isinstance(clips, list) or not 0 < len(clips) <= MAX_CLIPS:
         message = f'send {{"clips": [...]}} with 1 to {MAX_CLIPS} clips, and nothing beside it'
         raise bad_request([Problem(loc=["clips"], type="clips", msg=message)])
+    if not all(isinstance(clip, dict) for clip in clips):
+        raise bad_request([Problem(loc=["clips"], type="clips", msg="each clip is a JSON object")])
     return clips, files

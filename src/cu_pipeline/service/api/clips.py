@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 
 from cu_pipeline.core.caption_text import clean_caption
-from cu_pipeline.core.scope import METADATA, Language, metadata_text
+from cu_pipeline.core.scope import METADATA, metadata_text
 from cu_pipeline.rollout.plan import sticky_key
 from cu_pipeline.service.api.body import (
     FORM,
@@ -28,7 +28,10 @@ MAX_CAPTION: Final = 20_000
 """Characters; the longest captions that platforms allow are a tenth of it."""
 
 MAX_FACT: Final = 2_000
-"""Characters of a feed's or a language's name."""
+"""Characters of a feed's name."""
+
+MAX_TAG: Final = 64
+"""Characters of a language's tag."""
 
 MAX_CAPABILITIES: Final = 64
 MAX_METADATA: Final = 100
@@ -36,6 +39,13 @@ MAX_METADATA: Final = 100
 
 _TOLD: Final = 80
 """Characters of a key or a message that a refusal repeats at most."""
+
+Tag = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TAG, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$"),
+    AfterValidator(lambda tag: tag.replace("_", "-").lower()),
+]
+"""A language as scopes write it."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -49,7 +59,7 @@ class ClipFields(BaseModel):
     clip_id: Name | None = Field(default=None, description="the clip's name, repeated in the answer and in the log")
     creator: Name | None = Field(default=None, description="who made the clip; kept in the log")
     feed: str | None = Field(default=None, max_length=MAX_FACT, description="the clip's feed, as scopes name it")
-    lang: Language | None = Field(default=None, max_length=MAX_FACT, description="the caption's language, BCP 47")
+    lang: Tag | None = Field(default=None, description="the caption's language, BCP 47; `und`: not known")
     metadata: dict[str, Any] | None = Field(
         default=None, max_length=MAX_METADATA, description="other facts of the clip that scopes may ask"
     )
@@ -61,13 +71,6 @@ class ClipFields(BaseModel):
     )
     explain: bool = Field(default=False, description="also say what was seen and read, and what each modality adds")
 
-    @field_validator("lang", mode="before")
-    @classmethod
-    def _plain_text(cls, value: object, info: ValidationInfo) -> object:
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{info.field_name} is text")
-        return value
-
 
 FIELDS: Final = frozenset(ClipFields.model_fields)
 
@@ -76,7 +79,7 @@ TEXT_BYTES: Final = 8 * MAX_CAPTION
 
 CLIP_FORM: Final = FormShape(dict.fromkeys(ClipFields.model_fields, TEXT_BYTES), frozenset({"video"}), most=16)
 
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
+_BOOLEANS: Final = {"true": True, "false": False}
 
 
 def from_form(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def from_form(texts: Mapping[str, str]) -> dict[str, Any]:
     if "top_k" in fields and fields["top_k"].strip().isdecimal() and len(fields["top_k"]) < _TOLD:
         fields["top_k"] = int(fields["top_k"])
     if "explain" in fields:
-        fields["explain"] = _BOOLEANS.get(fields["explain"].strip().lower(), fields["explain"])
+        fields["explain"] = _BOOLEANS.get(fields["explain"], fields["explain"])
     return fields
 
 
@@ -214,7 +217,10 @@ def request_body() -> dict[str, Any]:
             "required": True,
             "content": {
                 FORM: {"schema": form, "encoding": {"video": {"contentType": "video/*"}}},
-                JSON: {"schema": plain, "example": {"caption": "steak recipe, step by step"}},
+                JSON: {
+                    "schema": plain | {"required": ["caption"]},
+                    "example": {"caption": "steak recipe, step by step"},
+                },
             },
         }
     }

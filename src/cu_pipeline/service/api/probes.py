@@ -1,6 +1,7 @@
 """`/livez`, `/healthz`, `/readyz`, `/metrics`: for those who watch and restart the service."""
 
 from http import HTTPStatus
+from typing import Any, Final
 
 from anyio import to_thread
 from fastapi import APIRouter
@@ -14,15 +15,17 @@ from cu_pipeline.service.refusal import RefusedError
 
 router = APIRouter()
 
+TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
-@router.get("/livez", response_class=PlainTextResponse)
-@router.get("/healthz", response_class=PlainTextResponse)
+
+@router.get("/livez", response_class=Response, responses=TEXT)
+@router.get("/healthz", response_class=Response, responses=TEXT)
 async def livez() -> Response:
     """Say that the process answers."""
     return PlainTextResponse("ok\n")
 
 
-@router.get("/readyz", response_class=PlainTextResponse, responses={503: refusals()[503]})
+@router.get("/readyz", response_class=Response, responses={**TEXT, 503: refusals()[503]})
 async def readyz(request: Request) -> Response:
     """Say whether clips are answered: the models are loaded, and the service is not ending."""
     service = running(request)
@@ -31,7 +34,7 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=refusals())
+@router.get("/metrics", response_class=Response, responses={**TEXT, **refusals()})
 async def metrics(request: Request) -> Response:
     """Give what all workers counted, as Prometheus reads it."""
     return Response(await to_thread.run_sync(running(request).metrics.render), media_type=CONTENT_TYPE)

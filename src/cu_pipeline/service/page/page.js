@@ -68,7 +68,7 @@ async function loadSamples() {
 
 async function chooseSample(one) {
   try {
-    const answer = await fetch(`samples/${encodeURIComponent(one.file)}`);
+    const answer = await fetch(`samples/${encodeURIComponent(one.file)}`, { headers: headers() });
     if (!answer.ok) throw refusal(answer.status, null);
     const content = await answer.blob();
     at("caption").value = one.caption;
@@ -183,6 +183,7 @@ function start() {
   at("key").addEventListener("change", () => {
     sessionStorage.setItem(KEY, at("key").value.trim());
     at("error").hidden = true;
+    loadSamples().catch(() => {});
   });
   at("video").addEventListener("change", () => choose(at("video").files[0] ?? null));
   at("remove").addEventListener("click", () => {

@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
-from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, Field, ValidationError
 
 from cu_pipeline.core.atomic import atomic_path
@@ -190,6 +189,8 @@ def revoke_keys(path: Path, name: str, *, keep_newest: bool = False) -> list[Api
 @contextmanager
 def _edited(path: Path) -> Iterator[list[ApiKey]]:
     """Change the keys while nobody else does; nothing is written when the block raises."""
+    from filelock import FileLock, Timeout  # the service, which only reads, goes without
+
     lock = FileLock(path.with_name(f".{path.name}.lock"), mode=_PRIVATE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ class Keyring:
                 self._path,
             )
         else:
-            _logger.info("read %d API keys", len(self._keys))
+            _logger.info("API keys from now on: %d", len(self._keys))
 
     def _signature(self) -> Signature | None:
         try:

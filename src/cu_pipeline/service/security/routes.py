@@ -19,7 +19,7 @@ SCOPES: Final = {
     "/feedback": KeyScope.FEEDBACK,
     "/metrics": KeyScope.METRICS,
 }
-SCOPES_BELOW: Final = {"/captures": KeyScope.ADMIN}
+SCOPES_BELOW: Final = {"/captures": KeyScope.ADMIN, "/samples": KeyScope.CLASSIFY}
 
 
 def is_static(method: str, path: str) -> bool:

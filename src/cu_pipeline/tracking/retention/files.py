@@ -29,7 +29,7 @@ def prediction_logs(project: Project) -> Iterator[Removable]:
     folder = project.place("prediction_log")
     before = datetime.combine(first, time(), UTC)
     if rows := count_before(folder, before):
-        yield Removable(f"{rows:,} records of {project.name(folder)}", 0, partial(purge_before, folder, before))
+        yield Removable(f"old records of {project.name(folder)}: {rows:,}", 0, partial(purge_before, folder, before))
 
 
 def thumbnails(project: Project) -> Iterator[Removable]:
