@@ -84,7 +84,7 @@ def run_pipelines(known, vectors, folder):
     from cu_pipeline.evaluation.measurement import EvaluateOptions
     from cu_pipeline.features.store import FeatureStore
     from cu_pipeline.features.table import FeatureOptions, build_all
-    from cu_pipeline.inference.predictor import predict_table
+    from cu_pipeline.inference.predictions_table import predict_table
     from cu_pipeline.labeling.people.label_errors import suspect_labels
     from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
     from cu_pipeline.models.families import TrainOptions

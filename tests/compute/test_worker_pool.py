@@ -1,9 +1,11 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -121,3 +123,84 @@ def test_workers_end_soon_after_their_parent_is_killed_busy_or_idle():
     for process in alive:
         process.kill()
     assert not alive
+
+
+def kill_once(marker):
+    """As a machine does that runs out of memory, the first time."""
+    marker = Path(marker)
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def kill_always(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_an_item_whose_process_others_kill_is_tried_once_more(tmp_path):
+    replaced = []
+    pool = WorkerPool(kill_once, size=1, replaced=lambda: replaced.append(1), **LIMITS)
+    try:
+        first = pool.run(str(tmp_path / "marker")).get()
+        assert pool.run(str(tmp_path / "marker")).get() == first
+        assert replaced == [1]
+    finally:
+        pool.close()
+
+
+def test_an_item_whose_process_is_killed_twice_is_refused():
+    pool = WorkerPool(kill_always, size=1, **LIMITS)
+    try:
+        error = pool.run(0).error
+        assert (error.reason, error.detail) == (Reason.CRASHED, "its worker process was killed twice")
+    finally:
+        pool.close()
+
+
+def stubborn(seconds):
+    """Foreign code that catches whatever Python raises, and then code that never comes back to Python."""
+    try:
+        time.sleep(seconds)
+    except Exception:
+        time.sleep(seconds)
+    return os.getpid()
+
+
+def deaf(seconds):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(seconds)
+
+
+def test_an_item_past_its_time_ends_and_its_process_lives_on():
+    pool = WorkerPool(stubborn, size=1, timeout_s=0.3, memory_mb=1024)
+    try:
+        process = pool.run(0).get()
+        begun = time.monotonic()
+        assert pool.run(30).error.reason is Reason.TIMEOUT
+        assert time.monotonic() - begun < 2
+        assert pool.run(0).get() == process
+    finally:
+        pool.close()
+
+
+def test_a_process_that_does_not_hear_that_its_time_is_up_is_killed():
+    pool = WorkerPool(deaf, size=1, timeout_s=0.3, memory_mb=1024)
+    try:
+        error = pool.run(30).error
+        assert (error.reason, error.detail) == (Reason.TIMEOUT, "not done after 0.3 s")
+        assert not children()
+    finally:
+        pool.close()
+
+
+def niceness(_):
+    return os.nice(0)
+
+
+def test_workers_may_step_back_behind_other_processes():
+    pool = WorkerPool(niceness, size=1, niceness=3, **LIMITS)
+    try:
+        assert pool.run(0).get() == os.nice(0) + 3
+    finally:
+        pool.close()

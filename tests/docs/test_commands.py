@@ -108,10 +108,10 @@ def check_git(args: Args) -> None:
 
 def check_curl(args: Args) -> None:
     """Fields and routes are the service's."""
-    routes = (ROOT / "src/cu_pipeline/service/app.py").read_text(encoding="utf-8")
+    routes = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/cu_pipeline/service/api").glob("*.py"))
     address = next(word for word in args if re.match(r"(?:https?://)?(?:localhost|127\.0\.0\.1):\d+/", word))
     route = address.rpartition("/")[2]
-    if f"def {route}(" not in routes:
+    if f'"/{route}"' not in routes:
         raise click.UsageError(f"the service has no route {route!r}")
     named = {args[i + 1].partition("=")[0] for i, word in enumerate(args) if word == "-F"}
     if not named <= SERVICE_FIELDS:

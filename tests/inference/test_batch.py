@@ -10,7 +10,7 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build_all
-from cu_pipeline.inference.predictor import as_unseen, predict_table
+from cu_pipeline.inference.predictions_table import as_unseen, predict_table
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.scorer import Scorer
 

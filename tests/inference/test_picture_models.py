@@ -17,7 +17,8 @@ from cu_pipeline.drift.samples import ClipSample, shared_parts
 from cu_pipeline.features.extract import contents_of, extract_missing
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.inference.predictor import Predictor, predict_table
+from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.families import FAMILIES, TrainOptions

@@ -15,8 +15,9 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.inference.predictor import Predictor, predict_table
+from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
+from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.inference.predictor import Predictor, ReadClip
 from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 
@@ -177,3 +178,59 @@ def test_a_model_answers_inside_its_scope_only(bundles, clip):
     assert found.not_applicable == {"topic": "it applies to feeds: videos.csv, not texts.csv"}
     assert set(found.labels) == set(found.probabilities) == {"safety"}
     assert set(found.versions) == {"topic", "safety"}
+
+
+def test_only_what_is_asked_is_answered_and_computed(bundles, make_bundle, clip, monkeypatch):
+    words = make_bundle("mood", extracted=FeatureOptions(captions={"max_tokens": 16}))
+    both = Predictor(bundles | {"mood": words})
+    monkeypatch.setattr("cu_pipeline.features.frame_encoder.FrameEncoder.encode", None)
+    found = both.predict(clip, "a caption", capabilities=["mood"])
+    assert set(found.labels) == set(found.versions) == set(found.roles) == {"mood"}
+    assert [name.partition("@")[0] for name in found.parts] == ["captions"]
+    assert found.facts["width"] == 96
+
+
+def test_an_explanation_hides_each_modality_that_the_clip_has(predictor, clip):
+    found = predictor.predict(clip, "a caption", explain=True)
+    told = found.explanation
+    assert len(told.frames) == 8
+    assert [round(time_s * 8) for time_s, _ in told.frames] == list(range(8))
+    assert told.without["topic"].keys() == {"frames", "caption"}
+    seen, said = predictor.predict(clip, "").probabilities, predictor.predict(None, "a caption").probabilities
+    for name in ("topic", "safety"):
+        assert told.without[name]["caption"] == pytest.approx(seen[name], abs=1e-5)
+        assert told.without[name]["frames"] == pytest.approx(said[name], abs=1e-5)
+    alone = predictor.predict(None, "a caption", explain=True).explanation
+    assert (alone.frames, alone.without) == ([], {"topic": {}, "safety": {}})
+
+
+def test_text_on_screen_is_told_where_a_model_reads_it(make_bundle, clip, monkeypatch):
+    from cu_pipeline.features.screen_text import ScreenTextReader
+
+    monkeypatch.setattr(ScreenTextReader, "prepare", lambda self, content: "WAIT FOR IT")
+    extracted = FeatureOptions(frames={"count": 2, "size": 64}, screen_text={})
+    bundle = make_bundle(extracted=extracted)
+    reading = replace(
+        bundle, inputs=bundle.inputs | {"screen_text": FeatureInput.of(build_all(extracted)["screen_text"])}
+    )
+    assert Predictor({"topic": reading}).predict(clip, "", explain=True).explanation.screen_text == "WAIT FOR IT"
+
+
+def test_many_clips_go_through_the_stages_together(predictor, clip):
+    given = [(clip, "a caption"), (None, "words"), (clip, ""), (None, "a longer caption of some more words")]
+    clips = [ReadClip(asked, predictor.decode(asked)) for asked in (predictor.ask(*one, {}) for one in given)]
+    for one, found in zip(given, predictor.score(clips, predictor.encode(clips)), strict=True):
+        alone = predictor.predict(*one)
+        assert found.labels == alone.labels
+        assert found.embedding == pytest.approx(alone.embedding, abs=1e-5)
+        for name, classes in alone.probabilities.items():
+            assert found.probabilities[name] == pytest.approx(classes, abs=1e-5)
+
+
+def test_a_clip_that_costs_too_much_is_only_looked_at(predictor, clip):
+    """Eight pictures, two of which are wanted, and a key frame at the beginning."""
+    asked = predictor.ask(clip, "", {})
+    assert not predictor.decode(asked, most_pixels=8 * 96 * 64).postponed
+    looked = predictor.decode(asked, most_pixels=8 * 96 * 64 - 1)
+    assert (looked.postponed, looked.prepared) == (True, {})
+    assert looked.sha256 == file_sha256(clip)

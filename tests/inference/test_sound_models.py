@@ -20,7 +20,8 @@ from cu_pipeline.features.extractor import shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.inference.contests import Judged
-from cu_pipeline.inference.predictor import Predictor, predict_table
+from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.expert_views import learn_reading, views_of
 from cu_pipeline.models.families import FAMILIES, TrainOptions

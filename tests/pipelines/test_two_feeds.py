@@ -16,7 +16,9 @@ import yaml
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.models.bundle import Bundle, content_keys
-from cu_pipeline.service.requests import answer_of, served_model, told
+from cu_pipeline.service.api.answers import answer_of
+from cu_pipeline.service.api.capabilities import served
+from cu_pipeline.service.api.clips import ClipFields, facts
 
 pytestmark = pytest.mark.slow
 
@@ -174,8 +176,8 @@ def test_what_is_delivered_says_of_other_clips_that_it_does_not_apply(project: P
     predictor = Predictor.load(project / "data/06_models/champions")
 
     def answers(video: Path | None, caption: str, feed: str | None) -> dict[str, dict[str, Any]]:
-        prediction = predictor.predict(video, caption, told(feed, None, None))
-        return {name: answer_of(prediction, name).model_dump() for name in prediction.versions}
+        prediction = predictor.predict(video, caption, facts(ClipFields(feed=feed)))
+        return {name: answer_of(prediction, name, {}).model_dump() for name in prediction.versions}
 
     film_of_one = project / "films/v2.mp4"
     said = {
@@ -192,10 +194,10 @@ def test_what_is_delivered_says_of_other_clips_that_it_does_not_apply(project: P
         "a text of the videos' feed": set(),
     }
     refused = said["a text"]["topic"]
-    assert (refused["label"], refused["applicable"]) == (None, False)
+    assert refused["applicable"] is False
     assert refused["reason"].startswith("it applies to clips with video")
     assert said["a video of its feed"]["hate"]["reason"] == "it applies to feeds: texts.csv, not videos.csv"
-    assert {name: served_model(bundle).scope for name, bundle in predictor.bundles.items()} == {
+    assert {name: served(bundle, None, None).scope for name, bundle in predictor.bundles.items()} == {
         "topic": {"feeds": ["videos.csv"], "modalities": ["video"]},
         "hate": {"feeds": ["texts.csv"]},
     }

@@ -39,11 +39,11 @@ from pathlib import Path
 import cu_pipeline.service.app
 from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.inference.predictor import Predictor
-from cu_pipeline.service.lifecycle import _write_clip, record
+from cu_pipeline.service.engine.warm_up import write_grey_clip
 
 bundles, scratch = map(Path, sys.argv[1:])
 predictor = Predictor.load(bundles, workers=1)
-prediction = predictor.predict(_write_clip(scratch / "clip.mp4"), "a caption")
+prediction = predictor.predict(write_grey_clip(scratch / "clip.mp4"), "a caption")
 predictor.close()
 assert sorted(prediction.labels) == ["colour", "many", "mood", "safety", "said", "shown", "topic"]
 assert prediction.facts["width"] == 64

@@ -4,6 +4,7 @@ import click
 
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.log import log
 from cu_pipeline.cli.models import models
@@ -11,6 +12,7 @@ from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
 from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.reproduce import reproduce
+from cu_pipeline.cli.rollout import rollout
 from cu_pipeline.cli.run import llm_server, run, traffic
 from cu_pipeline.cli.ui import ui
 
@@ -24,7 +26,9 @@ _COMMANDS = (
     run,
     predict,
     models,
+    rollout,
     labels,
+    keys,
     parameters,
     log,
     snapshots,

@@ -166,7 +166,7 @@ def _judged(decision: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _changes(version: str, ledger: Sequence[Promotion]) -> Iterator[str]:
-    own = [entry for entry in ledger if version in {entry.before, entry.after}]
+    own = [entry for entry in ledger if version in {entry.before, entry.after, entry.refused}]
     yield "\nledger:" if own else "\nledger: it was never champion"
     for entry in own:
         yield f"  {change_in_words(entry)}"
@@ -179,7 +179,8 @@ def change_in_words(entry: Promotion) -> str:
     ))  # fmt: skip
     who = f" by {entry.actor}" if entry.actor != UNKNOWN else ""
     cause = CAUSES.get(entry.cause, entry.cause)
-    return f"{entry.time[:16].replace('T', ' ')} {before} → {after}, {cause}{who}: {entry.reason}"
+    changed = f"{before} → {after}" if entry.refused is None else f"{entry.refused} refused beside {after}"
+    return f"{entry.time[:16].replace('T', ' ')} {changed}, {cause}{who}: {entry.reason}"
 
 
 def _end(version: str | None, number: str | None) -> str:

@@ -1,7 +1,7 @@
 """A worker process: the side that starts it, and the program that it runs.
 
 The program answers one item after the other until its pipe closes. `WorkerProcess` starts it as
-`python -m cu_pipeline.compute.worker CONNECTION MEMORY_MB`.
+`python -m cu_pipeline.compute.worker CONNECTION MEMORY_MB TIMEOUT_S NICENESS`.
 """
 
 import errno
@@ -24,7 +24,10 @@ START_S: Final = 120.0
 """Seconds in which a worker process must have imported what its function needs."""
 
 GRACE_S: Final = 1.0
-"""Seconds in which a worker process whose pipe is closed ends by itself."""
+"""Seconds in which a worker process whose pipe is closed, or whose item took its time, ends that by itself."""
+
+_FROM_OUTSIDE: Final = {signal.SIGKILL, signal.SIGTERM}
+"""Signals that a process gets from others, such as a machine that runs out of memory, and not by its own fault."""
 
 _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
@@ -40,16 +43,19 @@ class WorkerProcess:
     Args:
         function: what it applies to items; picklable.
         memory_mb: its address space, in MiB.
+        timeout_s: seconds after which it gives an item up, where Python gets a word in; else it must be killed.
+        niceness: how far it steps back behind other processes that want the cores, 0 to 19.
 
     Raises:
         ConfigurationError: it does not start, or cannot load the function.
     """
 
-    def __init__(self, function: Callable[[Any], Any], memory_mb: int) -> None:
+    def __init__(self, function: Callable[[Any], Any], memory_mb: int, timeout_s: float, niceness: int = 0) -> None:
         self.connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cu_pipeline.compute.worker", str(theirs.fileno()), str(memory_mb)],
+                [sys.executable, "-m", "cu_pipeline.compute.worker"]
+                + [str(one) for one in (theirs.fileno(), memory_mb, timeout_s, niceness)],
                 pass_fds=[theirs.fileno()],
                 env=os.environ | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
                 stdin=subprocess.DEVNULL,
@@ -65,6 +71,12 @@ class WorkerProcess:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it has ended by a signal that others send."""
+        code = self._process.poll()
+        return code is not None and -code in _FROM_OUTSIDE
 
     def kill(self) -> None:
         """End it, whatever it is doing; whoever waits for it sees the pipe's end."""
@@ -93,7 +105,11 @@ class WorkerProcess:
             raise ConfigurationError(f"worker processes cannot run {function!r}: {problem}. {remedy}")
 
 
-def serve(connection: Connection, memory_mb: int) -> None:
+class _TimeIsUpError(BaseException):
+    """Ends the work on an item from within, past all code that catches what goes wrong in it."""
+
+
+def serve(connection: Connection, memory_mb: int, timeout_s: float) -> None:
     """Receive a function, then items; send each item's outcome. End when the other side closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
@@ -105,13 +121,38 @@ def serve(connection: Connection, memory_mb: int) -> None:
         connection.send(f"{type(error).__name__}: {error}")
         return
     _limit(memory_mb)
+    clock = _Clock(timeout_s)
     connection.send("")
     while True:
         try:
             item = connection.recv()
         except EOFError:
             return
-        _send(connection, *_outcome(function, item, memory_mb))
+        _send(connection, *_outcome(function, item, memory_mb, clock))
+
+
+class _Clock:
+    """Raises in the main thread when an item has had its time: this saves the process, which takes a second to start.
+
+    Code that never comes back to Python does not hear it, and is killed by the parent.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._runs = False
+        signal.signal(signal.SIGALRM, self._ring)
+
+    def __enter__(self) -> None:
+        self._runs = True
+        signal.setitimer(signal.ITIMER_REAL, self.timeout_s)
+
+    def __exit__(self, *_: object) -> None:
+        self._runs = False  # first: what rings from here on is too late
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ring(self, *_: object) -> None:
+        if self._runs:
+            raise _TimeIsUpError
 
 
 def _send(connection: Connection, outcome: Outcome[Any], worn_out: bool) -> None:
@@ -123,10 +164,13 @@ def _send(connection: Connection, outcome: Outcome[Any], worn_out: bool) -> None
         connection.send((_failed(f"{type(error).__name__}: {error}"), worn_out))
 
 
-def _outcome(function: Callable[[Any], Any], item: Any, memory_mb: int) -> tuple[Outcome[Any], bool]:
+def _outcome(function: Callable[[Any], Any], item: Any, memory_mb: int, clock: _Clock) -> tuple[Outcome[Any], bool]:
     """Work on an item; tell its outcome, and whether this process should be replaced."""
     try:
-        return Outcome(value=function(item)), False
+        with clock:
+            return Outcome(value=function(item)), False
+    except _TimeIsUpError:
+        return Outcome(error=BadClipError(Reason.TIMEOUT, f"not done after {clock.timeout_s:g} s")), False
     except BadClipError as error:
         return Outcome(error=error), False
     except Exception as error:  # becomes the item's outcome
@@ -157,4 +201,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    os.nice(int(sys.argv[4]))
+    serve(Connection(int(sys.argv[1])), int(sys.argv[2]), float(sys.argv[3]))

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Final, Generic, TypeVar
 
 from cu_pipeline.compute.mapper import Outcome
-from cu_pipeline.compute.worker import WorkerProcess
+from cu_pipeline.compute.worker import GRACE_S, WorkerProcess
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.progress import each
 
@@ -71,11 +71,23 @@ class WorkerPool(Generic[S, T]):
         size: workers, so items at a time.
         timeout_s: seconds of wall-clock time for one item, from when a worker is free.
         memory_mb: address space of a worker, in MiB.
+        niceness: how far the workers step back behind other processes that want the cores, 0 to 19.
+        replaced: is called each time that a process takes the place of one that failed.
     """
 
-    def __init__(self, function: Callable[[S], T], *, size: int, timeout_s: float, memory_mb: int) -> None:
+    def __init__(
+        self,
+        function: Callable[[S], T],
+        *,
+        size: int,
+        timeout_s: float,
+        memory_mb: int,
+        niceness: int = 0,
+        replaced: Callable[[], None] | None = None,
+    ) -> None:
         self._workers: list[IsolatedWorker[S, T]] = [
-            IsolatedWorker(function, timeout_s=timeout_s, memory_mb=memory_mb) for _ in range(size)
+            IsolatedWorker(function, timeout_s=timeout_s, memory_mb=memory_mb, niceness=niceness, replaced=replaced)
+            for _ in range(size)
         ]
         self._idle: SimpleQueue[IsolatedWorker[S, T]] = SimpleQueue()
         for worker in self._workers:
@@ -109,17 +121,30 @@ class WorkerPool(Generic[S, T]):
 class IsolatedWorker(Generic[S, T]):
     """Applies a function to items in a process that starts with the first and is replaced when it fails.
 
+    An item whose process is killed by others, as a machine does that runs out of memory, is tried once more.
+
     Args:
         function: picklable.
         timeout_s: seconds of wall-clock time for one item.
         memory_mb: address space of the process, in MiB.
+        niceness: how far it steps back behind other processes, 0 to 19.
+        replaced: is called each time that a process takes the place of one that failed.
     """
 
-    def __init__(self, function: Callable[[S], T], *, timeout_s: float, memory_mb: int) -> None:
-        self._function = function
+    def __init__(
+        self,
+        function: Callable[[S], T],
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        niceness: int = 0,
+        replaced: Callable[[], None] | None = None,
+    ) -> None:
+        self._start: Callable[[], WorkerProcess] = lambda: WorkerProcess(function, memory_mb, timeout_s, niceness)
         self._timeout_s = timeout_s
-        self._memory_mb = memory_mb
+        self._replaced = replaced
         self._process: WorkerProcess | None = None
+        self._failed = False
         self._lock = threading.Lock()
         self._ended = False
 
@@ -129,18 +154,30 @@ class IsolatedWorker(Generic[S, T]):
         Raises:
             ConfigurationError: the process does not start, or cannot load the function.
         """
+        outcome = self._tried(item)
+        if outcome is None:
+            outcome = self._tried(item)
+        if outcome is None:
+            return Outcome(error=BadClipError(Reason.CRASHED, "its worker process was killed twice"))
+        return outcome
+
+    def _tried(self, item: S) -> Outcome[T] | None:
+        """Apply the function to an item once; None: its process was killed by others."""
         process = self._started()
         if process is None:
             return Outcome(error=BadClipError(Reason.CRASHED, "the work was ended"))
         try:
             process.connection.send(item)
-            if not process.connection.poll(self._timeout_s):
+            if not process.connection.poll(self._timeout_s + GRACE_S):
                 process.kill()
                 self._retire()
                 return Outcome(error=BadClipError(Reason.TIMEOUT, f"not done after {self._timeout_s:g} s"))
             outcome, worn_out = process.connection.recv()
         except (EOFError, OSError):
-            return Outcome(error=BadClipError(Reason.CRASHED, f"the worker process {self._retire()}"))
+            how = self._retire()
+            if process.was_killed and not self._ended:
+                return None
+            return Outcome(error=BadClipError(Reason.CRASHED, f"the worker process {how}"))
         except BaseException:  # this item's answer must not be taken for the next one's
             process.kill()
             self._retire()
@@ -165,14 +202,18 @@ class IsolatedWorker(Generic[S, T]):
         with self._lock:
             if self._process is not None and not self._process.alive and not self._ended:
                 self._process.close()  # it was killed while it waited, which is no item's fault
-                self._process = None
+                self._process, self._failed = None, True
             if self._process is None and not self._ended:
-                self._process = WorkerProcess(self._function, self._memory_mb)
+                self._process = self._start()
+                if self._failed and self._replaced is not None:
+                    self._replaced()
+                self._failed = False
             return self._process
 
     def _retire(self) -> str:
         with self._lock:
             process, self._process = self._process, None
+            self._failed = process is not None
         return process.close() if process is not None else ""
 
 

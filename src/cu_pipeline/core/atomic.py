@@ -25,7 +25,7 @@ _OF_TORCH: Final = re.compile(r"inline_container\.cc.*unexpected pos|iostream er
 
 
 @contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
+def atomic_path(target: Path, mode: int = 0o644) -> Iterator[Path]:
     """Write to a temporary path beside `target` that replaces it when the block ends well.
 
     The bytes are on the disk before the name changes, so a crash leaves the old file or the new one, never
@@ -34,6 +34,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     Args:
         target: the file to write; its folder is made if need be.
+        mode: who may read and write it.
 
     Raises:
         NoSpaceError: the disk is full.
@@ -45,7 +46,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         try:
             _lock(handle)
             yield temporary
-            temporary.chmod(0o644)
+            temporary.chmod(mode)
             _sync(temporary)
             temporary.replace(target)
             _sync(target.parent)

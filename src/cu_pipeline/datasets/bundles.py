@@ -2,12 +2,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cu_pipeline.core.atomic import replace_folder, temporary_beside
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, inputs_of
+from cu_pipeline.models.bundle_folder import replace_bundle
 
 
 class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
@@ -42,17 +42,7 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
             folder = self._filepath / name
             before = self._read(folder, lenient=True) if folder.exists() else None
             if before is None or before.version != bundle.version or before.scope != bundle.scope:
-                self._replace(folder, bundle)
-
-    def _replace(self, folder: Path, bundle: Bundle) -> None:
-        """Write a bundle beside all of them, where no reader looks, and let it take its place."""
-        fresh = temporary_beside(self._filepath).joinpath(folder.name)
-        try:
-            bundle.save(fresh)
-            if not replace_folder(fresh, folder):
-                bundle.save(folder)
-        finally:
-            shutil.rmtree(fresh.parent, ignore_errors=True)
+                replace_bundle(folder, bundle)
 
     def _configs(self) -> list[Path]:
         return sorted(self._filepath.glob("*/bundle.json"))

@@ -73,7 +73,7 @@ class Decision:
         if self.decision != "promote":
             return self
         reason = (
-            "people put another model in this one's place, so it is not promoted again by itself. To have it back: "
+            "people or a rollout decided against this one, so the gate does not promote it by itself. To have it: "
             f"kedro models promote {shlex.quote(capability)} {self.challenger}"
         )
         return replace(self, decision="keep", forced=False, reasons=[reason, *self.reasons])

@@ -12,7 +12,7 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_features import CONTENT
-from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source, empty_values, joined_values
+from cu_pipeline.features.extractor import Extractor, FeatureChunk, Preparer, Source, empty_values, joined_values
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 
@@ -76,7 +76,7 @@ def extract_missing(
         buffer.tell(len(missing))
 
 
-def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, Any]:
+def prepare_media(path: str, extractors: Mapping[Key, Preparer]) -> dict[Key, Any]:
     """Decode a media file once and turn it into the inputs of extractors' models, in a worker process.
 
     Returns:
@@ -97,7 +97,7 @@ def prepare_media(path: str, extractors: Mapping[Key, Extractor]) -> dict[Key, A
     return {key: own[key] if key in own else one.prepare(frames[key]) for key, one in extractors.items()}
 
 
-def _prepare_alone(path: str, extractor: Extractor) -> Any:
+def _prepare_alone(path: str, extractor: Preparer) -> Any:
     try:
         return extractor.prepare(path)
     except BadClipError as error:

@@ -101,6 +101,17 @@ class Identity:
         return json_sha256(asdict(self))[:16]
 
 
+class Preparer(Protocol):
+    """Wants frames of a clip, or the file itself, and makes something of them in a worker process."""
+
+    @property
+    def sampling(self) -> Sampling[Any] | None:
+        """The frames that it wants of a clip; None: it reads the file."""
+
+    def prepare(self, content: Any) -> Any:
+        """Turn one clip's frames, or the file's path, into what is wanted of it."""
+
+
 class Extractor(Protocol):
     """Turns the content of clips into features: vectors, texts or pictures, as its identity's shape says.
 

@@ -18,7 +18,7 @@ from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.extract import contents_of, extract_missing
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
-from cu_pipeline.inference.predictor import predict_table
+from cu_pipeline.inference.predictions_table import predict_table
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.bundle import Bundle, inputs_of
 

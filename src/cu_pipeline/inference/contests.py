@@ -10,7 +10,7 @@ from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.features.clip_features import has_features
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.inference.predictor import predict_table
+from cu_pipeline.inference.predictions_table import predict_table
 from cu_pipeline.models.bundle import Bundle, content_keys
 
 _UNMEASURED = "no clip of the test split has a label by people, so the model cannot be measured"

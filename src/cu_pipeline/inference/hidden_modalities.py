@@ -6,20 +6,11 @@ from numpy.typing import NDArray
 from cu_pipeline.core.decision import decide
 from cu_pipeline.evaluation.judged import Answered
 from cu_pipeline.evaluation.metrics import ScoredClips
-from cu_pipeline.features.clip_features import ClipFeatures, Feature, read_features
-from cu_pipeline.features.extractor import empty_values
+from cu_pipeline.features.clip_features import ClipFeatures, read_features
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import modality_of
+from cu_pipeline.inference.explanation import hide, modalities_of
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.scorer import Scorer
-
-
-def modalities_of(bundle: Bundle) -> dict[str, list[str]]:
-    """What a model looks at: modality -> the features that it reads of it."""
-    found: dict[str, list[str]] = {}
-    for name in bundle.inputs:
-        found.setdefault(modality_of(name), []).append(name)
-    return found
 
 
 def answers_without(bundle: Bundle, test: Answered, store: FeatureStore) -> dict[str, ScoredClips]:
@@ -35,7 +26,7 @@ def answers_without(bundle: Bundle, test: Answered, store: FeatureStore) -> dict
     Returns:
         Modality -> answers; nothing of a model that looks at one modality alone, which would know nothing without it.
     """
-    parts = modalities_of(bundle)
+    parts = modalities_of(bundle.inputs)
     if not len(test) or len(parts) < 2:
         return {}
     features = read_features(test.clips, store, bundle.inputs)
@@ -45,14 +36,6 @@ def answers_without(bundle: Bundle, test: Answered, store: FeatureStore) -> dict
         for modality, names in parts.items()
         if any(features[name].present.any() for name in names)
     }
-
-
-def hide(features: ClipFeatures, names: list[str]) -> ClipFeatures:
-    """The same clips as if none of them had some features."""
-    kept = dict(features.features)
-    for name in names:
-        kept[name] = Feature.read(empty_values(features.shapes[name], len(features)))
-    return ClipFeatures(kept, len(features))
 
 
 def _answers(scorer: Scorer, features: ClipFeatures, truth: NDArray[np.bool_]) -> ScoredClips:

@@ -5,7 +5,7 @@ import pandas as pd
 from cu_pipeline.core.records import Split
 from cu_pipeline.evaluation.judged import Answered, Judged, ModelAnswers
 from cu_pipeline.evaluation.metrics import ScoredClips
-from cu_pipeline.inference.predictor import cross_fitted_answers
+from cu_pipeline.inference.predictions_table import cross_fitted_answers
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.probabilities import uncalibrated
 

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,8 +51,28 @@ class MediaFacts:
     mirrored: bool = False
 
 
+@dataclass(frozen=True)
+class Examined:
+    """What one look at a readable video file tells.
+
+    Attributes:
+        facts: what it is.
+        pictures: that it has, as its packets say.
+        key_frame_gap: the most pictures from one key frame to the next, which decoding one picture may take.
+    """
+
+    facts: MediaFacts
+    pictures: int
+    key_frame_gap: int
+
+
 def probe(path: Path, limits: Limits) -> MediaFacts:
-    """Read a media file's facts and make sure that it can be decoded.
+    """Read a media file's facts and make sure that it can be decoded; see `examine`."""
+    return examine(path, limits).facts
+
+
+def examine(path: Path, limits: Limits) -> Examined:
+    """Read what a media file is and make sure that it can be decoded.
 
     Every packet is read, since headers may lie about the length, and the first frame is decoded.
 
@@ -77,7 +98,7 @@ def probe(path: Path, limits: Limits) -> MediaFacts:
         _check_pixels(frame.width, frame.height, limits)
         orientation = orientation_of(frame)
         width, height = orientation.sides(frame.width, frame.height)
-        return MediaFacts(
+        facts = MediaFacts(
             duration_s=index.duration_s,
             width=width,
             height=height,
@@ -89,6 +110,13 @@ def probe(path: Path, limits: Limits) -> MediaFacts:
             rotation=90 * orientation.turns,
             mirrored=orientation.mirrored,
         )
+        return Examined(facts, len(index.packets), _key_frame_gap(index))
+
+
+def _key_frame_gap(index: PacketIndex) -> int:
+    keys = [place for place, packet in enumerate(index.packets) if packet.is_keyframe]
+    edges = [0, *keys, len(index.packets)]
+    return max(later - earlier for earlier, later in pairwise(edges))
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:

@@ -169,6 +169,8 @@ class Bundle:
             weights = load_file(folder / _WEIGHTS)
         except (OSError, ValueError, SafetensorError) as error:
             raise BundleError(f"{folder} holds no usable bundle ({error}). Run `make run` to make one.") from error
+        if not isinstance(config, dict):
+            raise BundleError(f"{folder}: {CONFIG} is no JSON object. Restore it, or train the model again.")
         form = config.pop("format", None)
         if form == 1:
             from cu_pipeline.models.earlier_bundle import converted
@@ -176,8 +178,13 @@ class Bundle:
             return cls._parsed(*converted(folder, config, weights))
         if form != FORMAT:
             raise BundleError(f"{folder}: bundle format {form!r} is not {FORMAT}. Train the model again.")
-        version, content = config.pop("version"), config.pop("content")
-        bundle = cls._parsed(config, weights)
+        try:
+            version, content = config.pop("version"), config.pop("content")
+            bundle = cls._parsed(config, weights)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"{folder}: {CONFIG} lacks something or holds another ({error!r}). Restore it."
+            ) from error
         if bundle._content != content:
             raise BundleError(f"{folder}: content hash is {bundle._content}, not {content}: a file was changed.")
         return bundle if bundle.version == version else replace(bundle, known_as=version)

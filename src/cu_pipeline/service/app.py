@@ -1,107 +1,113 @@
 import logging
-from http import HTTPStatus
-from pathlib import Path
+from collections.abc import MutableMapping
 from typing import Any, Final
-from uuid import uuid4
 
 import bentoml
+from anyio import to_thread
 from bentoml import server_context
-from starlette.responses import JSONResponse, Response
 
 from cu_pipeline import __version__
-from cu_pipeline.core.errors import BadClipError, CuPipelineError
-from cu_pipeline.inference.prediction_log import PredictionLog
-from cu_pipeline.service.environment import Settings, max_body_bytes
-from cu_pipeline.service.front_page import FrontPage
+from cu_pipeline.core.errors import CuPipelineError
+from cu_pipeline.core.paths import project_root
+from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
-from cu_pipeline.service.lifecycle import record, stop_supervisor
-from cu_pipeline.service.refusal import Refusal
-from cu_pipeline.service.requests import (
-    Classification,
-    ClassifyRequest,
-    Models,
-    RequestGuard,
-    answer_of,
-    served_model,
-    told,
-)
-
-TIMEOUT_S: Final = 120
-THREADS: Final = 2
-MAX_CONCURRENCY: Final = 32
+from cu_pipeline.service.refusal import Application, Receive, Scope, Send
+from cu_pipeline.service.security.server import bound_heads
+from cu_pipeline.service.start import announce_start, end_start
 
 _logger = logging.getLogger("bentoml.cu_pipeline")  # BentoML shows what its own loggers are told
 
 
+class _Door:
+    """Hands every request to the application that the worker made at its start, and the rest to BentoML.
+
+    Args:
+        bentoml: its application, which starts and ends the service.
+    """
+
+    application: Application | None = None
+
+    def __init__(self, bentoml: Application) -> None:
+        self._bentoml = bentoml
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        application = None if scope["type"] == "lifespan" else _Door.application
+        await (application or self._bentoml)(scope, receive, send)
+
+
+class OwnHTTP(bentoml.Service[Any]):
+    """A BentoML service whose requests pass none of BentoML's parsers, limiters, metrics and pages."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """Make the application that a worker serves."""
+        bound_heads()
+        return _Door(super().to_asgi(is_main))
+
+
+CLOSE_S: Final = 5.0
+"""Seconds that the engine gets to end once no request is left."""
+
+QUIET: Final[MutableMapping[str, Any]] = {"enabled": False}
+
+
 @bentoml.service(
     name="cu_pipeline",
-    workers=1,
-    threads=THREADS,
+    service_class=OwnHTTP,
+    workers=workers(),
     image=service_image(),
-    traffic={"timeout": TIMEOUT_S, "max_concurrency": MAX_CONCURRENCY},
+    metrics=QUIET,
 )
 class ContentUnderstanding:
     """Recognises what a short video is about."""
 
     def __init__(self) -> None:
         try:
-            self._load()
-        except CuPipelineError as error:
-            _logger.critical("the service cannot start: %s", error)
-            stop_supervisor()
-            raise
+            self._start()
+        except Exception as error:
+            _logger.debug("the start failed", exc_info=True)
+            end_start(str(error) if isinstance(error, CuPipelineError) else repr(error))
 
-    def _load(self) -> None:
-        from cu_pipeline.service.live_predictor import LivePredictor
+    @bentoml.on_deployment  # outermost: BentoML looks for its mark on what the class gives
+    @staticmethod
+    def announce() -> None:
+        """Prepare, in the process that supervises the workers, what they share."""
+        announce_start()
 
-        max_body_bytes()
-        self._settings = Settings.from_environment()
-        self._live = LivePredictor.start(self._settings.bundles, THREADS)
-        with self._live.use() as predictor:
-            _logger.info("serving %s from %s", ", ".join(predictor.bundles), self._settings.bundles)
-        self._live.watch()
-        self._log = PredictionLog.open(str(self._settings.log))
+    def _start(self) -> None:
+        from cu_pipeline.inference.prediction_log import PredictionLog
+        from cu_pipeline.rollout.plan import rollouts_folder
+        from cu_pipeline.service.api.application import application
+        from cu_pipeline.service.api.running import Running
+        from cu_pipeline.service.engine.engine import Engine
+        from cu_pipeline.service.engine.options import EngineSettings
+        from cu_pipeline.service.metrics import Metrics
+        from cu_pipeline.service.rollouts import Rollouts
+        from cu_pipeline.service.workspace import Workspace
+
+        settings = Settings.from_environment()
+        bundles = settings.bundles_folder()
+        workspace = Workspace.open()
+        metrics = Metrics(workspace.run / "metrics", _version())
+        log = PredictionLog.open(settings.log_place, settings.log, metrics.log_failure)
+        self._rollouts = Rollouts.start(rollouts_folder(project_root()), bundles, settings.log_place)
+        engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics, self._rollouts)
+        self._running = Running(settings, engine, log, metrics, workspace, _version())
+        self._running.drain.follow_signals()
+        _Door.application = application(self._running)
+        _logger.info("serving %s from %s", ", ".join(engine.bundles()), bundles)
 
     @bentoml.on_shutdown
-    def close(self) -> None:
-        """End the decoding processes, and move what was answered into the log's database."""
-        self._live.close()
-        self._log.close()
-
-    @bentoml.api(route="/classify", input_spec=ClassifyRequest, output_spec=Classification)
-    def classify(
-        self,
-        video: Path | None = None,
-        caption: str = "",
-        feed: str | None = None,
-        lang: str | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> Classification | Response:
-        """Classify a clip by its video, its caption or both, as far as capabilities apply to it."""
-        request_id = uuid4().hex
-        try:
-            with self._live.use() as predictor:
-                prediction = predictor.predict(video, caption, told(feed, lang, metadata))
-        except BadClipError as error:
-            refusal = Refusal(error=error.detail, reason=error.reason.value)
-            return JSONResponse(refusal.model_dump(), HTTPStatus.UNPROCESSABLE_ENTITY)
-        self._log.append(record(request_id, prediction))
-        answers = {name: answer_of(prediction, name) for name in prediction.versions}
-        return Classification(capabilities=answers, request_id=request_id, service_version=_version())
-
-    @bentoml.api(route="/models")
-    def models(self) -> Models:
-        """List the models that answer, their versions, and what they apply to."""
-        with self._live.use() as predictor:
-            models = {name: served_model(bundle) for name, bundle in predictor.bundles.items()}
-        return Models(capabilities=models, service_version=_version())
+    async def close(self) -> None:
+        """End the engine, and remove what requests left."""
+        await self._running.engine.close(CLOSE_S)
+        await to_thread.run_sync(self._rollouts.close)
+        await to_thread.run_sync(self._running.log.close)
+        self._running.metrics.close()
+        self._running.workspace.close()
 
 
 def _version() -> str:
     """The Bento's version, or this package's when the service runs from the sources."""
     bento = str(server_context.bento_version or "")
     return bento if bento not in {"", "not available", "dev"} else __version__
-
-
-ContentUnderstanding.add_asgi_middleware(RequestGuard, max_body_bytes=max_body_bytes)  # type: ignore[attr-defined]
-ContentUnderstanding.add_asgi_middleware(FrontPage)  # type: ignore[attr-defined]

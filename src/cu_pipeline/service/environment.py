@@ -1,77 +1,152 @@
-"""Where the service finds its models and keeps its log, and how much it accepts: read from the environment."""
+"""All settings of the service: what it finds where, how much it accepts, how long it waits; from the environment."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import cu_pipeline
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.paths import project_root
+from cu_pipeline.inference.prediction_log.options import LogOptions
+from cu_pipeline.inference.prediction_log.place import DEFAULT
 from cu_pipeline.media.options import Limits
-
-BUNDLES_VARIABLE: Final = "CU_PIPELINE_BUNDLES"
-LOG_VARIABLE: Final = "CU_PIPELINE_PREDICTION_LOG"
-MAX_BODY_VARIABLE: Final = "CU_PIPELINE_MAX_BODY_BYTES"
+from cu_pipeline.service.engine.options import EngineOptions
+from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
-PREDICTION_LOG: Final = Path("data/07_model_output/prediction_log")
+SAMPLES: Final = Path("data/06_models/samples")
+QUALITY: Final = Path("data/06_models/quality.json")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
+PREFIX: Final = "CU_PIPELINE_"
+LOG_PREFIX: Final = f"{PREFIX}LOG_"
+ENGINE_PREFIX: Final = f"{PREFIX}ENGINE_"
 
-@dataclass(frozen=True)
-class Settings:
-    """What one service process runs with.
+_TOLD: Final = 80
+
+Options = TypeVar("Options", bound=BaseModel)
+
+
+class HttpSettings(BaseModel):
+    """What the HTTP layer runs with; a field's variable is `CU_PIPELINE_` and its name in capitals.
 
     Attributes:
-        bundles: folder with one bundle in a subfolder per capability.
-        log: folder of the prediction log.
+        bundles: folder with a bundle in a subfolder for each capability.
+        prediction_log: folder or database of the prediction log.
+        workers: processes that answer.
+        max_body_bytes: largest form.
+        max_uploads: forms that one worker receives at a time.
+        upload_idle_s: seconds without a byte of a body.
+        upload_total_s: seconds for a whole body.
+        deadline_s: seconds from a whole body to its answer.
+        drain_s: seconds that requests under way get when the service ends.
     """
 
-    bundles: Path
-    log: Path
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    bundles: Path | None = None
+    prediction_log: str = ""
+    workers: int = Field(default=1, ge=1, le=64)
+    max_body_bytes: int = Field(default=Limits().max_bytes + FORM_BYTES, ge=1)
+    max_uploads: int = Field(default=64, ge=1)
+    upload_idle_s: float = Field(default=10, gt=0, allow_inf_nan=False)
+    upload_total_s: float = Field(default=60, gt=0, allow_inf_nan=False)
+    deadline_s: float = Field(default=30, gt=0, allow_inf_nan=False)
+    drain_s: float = Field(default=10, gt=0, allow_inf_nan=False)
+
+
+class Settings(HttpSettings):
+    """All that the service runs with.
+
+    Attributes:
+        security: who may use it.
+        engine: how it shares the machine; variables begin with `CU_PIPELINE_ENGINE_`.
+        log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
+    """
+
+    security: SecuritySettings
+    engine: EngineOptions = Field(default_factory=EngineOptions)
+    log: LogOptions = Field(default_factory=LogOptions)
 
     @classmethod
-    def from_environment(cls) -> "Settings":
-        """Read the settings of this process.
+    def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings of this process; an empty variable counts as not set.
 
         Raises:
-            BundleError: no bundles were found.
+            ConfigurationError: values that cannot be used; all of them are told.
         """
-        log = Path(os.environ.get(LOG_VARIABLE) or project_root() / PREDICTION_LOG)
-        return cls(bundles=find_bundles(), log=log)
+        problems: list[str] = []
+        own = _read(HttpSettings, PREFIX, variables, problems)
+        log = _read(LogOptions, LOG_PREFIX, variables, problems)
+        engine = _read(EngineOptions, ENGINE_PREFIX, variables, problems)
+        security = None
+        try:
+            security = SecuritySettings.from_environment(variables)
+        except ConfigurationError as error:
+            problems += error.problems
+        if own is None or log is None or engine is None or security is None:
+            raise ConfigurationError(problems)
+        return cls(**dict(own), log=log, engine=engine, security=security)
+
+    def bundles_folder(self) -> Path:
+        """Find the folder of the bundles to serve.
+
+        The setting is first; next the folder packed beside the package, as in a Bento; last the project's champions.
+
+        Raises:
+            BundleError: none of these folders holds a bundle, or one has lost its JSON half.
+        """
+        packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
+        folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
+        for folder in folders:
+            if any(folder.glob("*/bundle.json")):
+                halves = [path.parent for path in folder.glob("*/model.safetensors")]
+                if lost := [str(half) for half in halves if not (half / "bundle.json").is_file()]:
+                    raise BundleError(f"{', '.join(lost)} has no bundle.json: restore the bundle, or remove its folder")
+                return folder
+        raise BundleError(
+            f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "
+            "Run `make run` first; where it promotes no model, it says why and what would help. "
+            f"Or set {PREFIX}BUNDLES to a folder with one bundle per capability."
+        )
+
+    def samples_folder(self) -> Path | None:
+        """The clips that the page offers; None where there are none."""
+        return _packed_or_here(SAMPLES)
+
+    def quality_file(self) -> Path | None:
+        """How good the models were found to be; None where nobody says."""
+        return _packed_or_here(QUALITY)
+
+    @property
+    def log_place(self) -> str:
+        """Where the prediction log is."""
+        return self.prediction_log or str(project_root() / DEFAULT)
 
 
-def find_bundles() -> Path:
-    """Find the folder of the bundles to serve.
-
-    The environment variable is first; next the folder packed beside the package, as in a Bento; last the
-    project's champions.
-
-    Raises:
-        BundleError: none of these folders holds a bundle.
-    """
-    named = os.environ.get(BUNDLES_VARIABLE)
-    packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
-    folders = [Path(named)] if named else [packed, project_root() / CHAMPIONS]
-    for folder in folders:
-        if any(folder.glob("*/bundle.json")):
-            return folder
-    raise BundleError(
-        f"no model to serve: there is no */bundle.json in {' or '.join(map(str, folders))}. "
-        "Run `make run` first; where it promotes no model, it says why and what would help. "
-        f"Or set {BUNDLES_VARIABLE} to a folder with one bundle per capability."
-    )
+def _packed_or_here(place: Path) -> Path | None:
+    """What is packed beside the package, as in a Bento, or else lies in the project."""
+    packed = Path(cu_pipeline.__file__).resolve().parents[1]
+    return next((root / place for root in (packed, project_root()) if (root / place).exists()), None)
 
 
-def max_body_bytes() -> int:
-    """The largest request body that is accepted, in bytes: by default the largest clip and its form.
+def workers() -> int:
+    """The number of workers that BentoML is to start; 1 where it is not readable, which the start then refuses."""
+    return getattr(_read(HttpSettings, PREFIX, os.environ, []), "workers", 1)
 
-    Raises:
-        ConfigurationError: the variable is not a whole number above 0.
-    """
-    value = os.environ.get(MAX_BODY_VARIABLE) or str(Limits().max_bytes + FORM_BYTES)
-    if not value.isdecimal() or int(value) < 1:
-        raise ConfigurationError(f"{MAX_BODY_VARIABLE}={value!r}: give a whole number of bytes above 0")
-    return int(value)
+
+def _read(kind: type[Options], prefix: str, variables: Mapping[str, str], problems: list[str]) -> Options | None:
+    """Read options from variables; None with further problems where some cannot be used."""
+    told = {name: variables.get(prefix + name.upper(), "").strip() for name in kind.model_fields}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        for one in error.errors(include_url=False, include_context=False):
+            name = str(one["loc"][0])
+            problems.append(f"{prefix}{name.upper()}={told.get(name, '')[:_TOLD]!r}: {one['msg']}")
+        return None

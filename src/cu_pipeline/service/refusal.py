@@ -1,6 +1,6 @@
 """The one form in which the service says no."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,17 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID: Final = "x-request-id"
 
+MAX_DETAILS: Final = 10
+"""Problems of one request that are told; the first ones."""
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a request."""
+
+    loc: list[str | int] = Field(description="where in the request")
+    msg: str = Field(description="what is wrong")
+    type: str = Field(description="a stable code")
+
 
 class Refusal(BaseModel):
     """The body of every answer that is not the one asked for."""
@@ -20,6 +31,40 @@ class Refusal(BaseModel):
     error: str = Field(description="what was wrong, what is allowed and what to do")
     reason: str = Field(description="a stable code")
     request_id: str = Field(default="", description="of the request, as in the header X-Request-Id")
+    detail: list[Problem] | None = Field(
+        default=None, max_length=MAX_DETAILS, description=f"the first {MAX_DETAILS} problems, where there are several"
+    )
+
+
+class RefusedError(Exception):
+    """A request that is answered by a refusal.
+
+    Args:
+        status: HTTP's.
+        reason: a stable code.
+        error: for people.
+        detail: single problems.
+        headers: further ones, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        error: str,
+        detail: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(error)
+        self.status = int(status)
+        self.reason = reason
+        self.error = error
+        self.detail = list(detail)[:MAX_DETAILS]
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> Refusal:
+        """What the client is told."""
+        return Refusal(error=self.error, reason=self.reason, request_id=request_id, detail=self.detail or None)
 
 
 async def refuse(
@@ -35,7 +80,8 @@ async def refuse(
         request_id: of the request.
         headers: further ones, such as Retry-After.
     """
-    body = Refusal(error=error, reason=reason, request_id=request_id).model_dump_json().encode()
+    refusal = Refusal(error=error, reason=reason, request_id=request_id)
+    body = refusal.model_dump_json(exclude_none=True).encode()
     told = {
         "content-type": "application/json",
         "content-length": str(len(body)),

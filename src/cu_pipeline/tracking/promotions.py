@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
 
-Cause = Literal["gate", "hand", "promote", "rollback"]
+Cause = Literal["gate", "hand", "promote", "rollback", "rollout"]
 
 CAUSES: Final[dict[Cause, str]] = {
     "gate": "the gate",
     "hand": "the alias champion was moved in MLflow",
     "promote": "kedro models promote",
     "rollback": "kedro models rollback",
+    "rollout": "a rollout",
 }
 """What brought a change about, in words."""
 
@@ -21,7 +22,8 @@ UNKNOWN: Final = ""
 """In the place of a bundle's version, where an entry has only the number of a registry that is not at hand; in that of
 the actor, where nobody knows."""
 
-_BY_PEOPLE: Final = frozenset({"hand", "promote", "rollback"})
+_LASTING: Final = frozenset({"hand", "promote", "rollback", "rollout"})
+"""Causes that the gate does not undo by itself: what people want, and what live traffic has shown."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Promotion:
         from_number: what the registry of the machine that wrote the entry calls `before`; None: it is not there.
         to_number: likewise `after`.
         actor: who ran what brought it about: the name of a user, or CI; `UNKNOWN` of a change in MLflow.
+        refused: version of the challenger that a rollout has shown not to be fit: the champion stays, and `after` is
+            `before`. None: no challenger was refused.
     """
 
     time: str
@@ -49,6 +53,7 @@ class Promotion:
     from_number: str | None = None
     to_number: str | None = None
     actor: str = UNKNOWN
+    refused: str | None = None
 
     @classmethod
     def now(cls, capability: str, change: tuple[str | None, str | None], cause: Cause, reason: str) -> Self:
@@ -70,6 +75,8 @@ class Promotion:
     def as_json(self) -> dict[str, Any]:
         """Write it for the ledger."""
         kept = asdict(self)
+        if self.refused is None:
+            del kept["refused"]
         return {
             "from": kept.pop("from_number"),
             "to": kept.pop("to_number"),
@@ -93,6 +100,7 @@ class Promotion:
             from_number=record.get("from"),
             to_number=record.get("to"),
             actor=record.get("actor", UNKNOWN),
+            refused=record.get("refused"),
             **told,
         )
 
@@ -113,7 +121,9 @@ def of_capability(entries: Iterable[Promotion], capability: str) -> list[Promoti
 
 
 def taken_back(entries: Iterable[Promotion]) -> set[str]:
-    """Find the bundles that people replaced and nobody has promoted since: the gate promotes none of them again.
+    """Find the bundles that people or rollouts decided against, and nobody has promoted since.
+
+    The gate promotes none of them by itself.
 
     Args:
         entries: of one capability.
@@ -126,7 +136,9 @@ def taken_back(entries: Iterable[Promotion]) -> set[str]:
     found: set[str] = set()
     for entry in entries:
         found.discard(entry.after or UNKNOWN)
-        if entry.cause in _BY_PEOPLE and entry.before:
+        if entry.refused:
+            found.add(entry.refused)
+        elif entry.cause in _LASTING and entry.before:
             found.add(entry.before)
     return found
 

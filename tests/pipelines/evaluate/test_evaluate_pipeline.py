@@ -385,7 +385,7 @@ def test_a_model_that_people_took_back_is_not_promoted_again_but_compared(world,
     found = run(world, caption_reader, contrary, ["gate", "metrics"], taken_back=taken_back)
     decision, report = found["gate"]["topic"], found["metrics"]["topic"]
     assert (decision["decision"], decision["effect"]) == ("keep", 1)
-    assert "people put another model in this one's place" in decision["reasons"][0]
+    assert "people or a rollout decided against this one" in decision["reasons"][0]
     assert (report["model_version"], report["challenger"]["model_version"]) == (
         contrary.version,
         caption_reader.version,

@@ -168,8 +168,7 @@ def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: floa
     port = _free_port()
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "bentoml", "serve", str(bento.folder), "--host", "127.0.0.1", "--port", str(port)]
-    variables = environment(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log.absolute())}
-    variables.pop("CU_PIPELINE_BUNDLES", None)
+    variables = _checked_service(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log.absolute())}
     with output.open("wb") as stream:
         process = subprocess.Popen(
             command,
@@ -185,6 +184,17 @@ def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: floa
             yield RunningService(f"http://127.0.0.1:{port}", startup)
         finally:
             stop(process)
+
+
+def _checked_service(bento: Bento) -> dict[str, str]:
+    """The environment of a service that answers this process alone, by the models that it packs and no challenger."""
+    settings = ("CU_PIPELINE_ROOT", "CU_PIPELINE_ENGINE_")
+    kept = {
+        name: value
+        for name, value in environment(bento).items()
+        if not name.startswith("CU_PIPELINE_") or name.startswith(settings)
+    }
+    return kept | {"CU_PIPELINE_OPEN": "1", "CU_PIPELINE_ROLLOUTS": str(bento.store / "no_rollouts")}
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,5 +1,6 @@
 """Clips sent to a running service: one, a table of them, or generated ones."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 
 REFUSED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
+BUSY: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
+PATIENCE_S: Final = 60.0
+"""Seconds after which a service that stays busy counts as failed."""
+
+_SHORTEST_S: Final = 0.2
+_LONGEST_S: Final = 5.0
 
 
 def classify(
@@ -35,7 +43,7 @@ def classify(
         told: fields that say what else is known of the clip.
 
     Returns:
-        The answer; None when the service refuses the clip.
+        The answer; None when the service refuses the clip. A service that is busy is asked again when it says.
 
     Raises:
         DeliveryError: the service fails, or does not answer.
@@ -47,8 +55,10 @@ def classify(
     parts |= {name: (None, value) for name, value in (told or {}).items()}
     if media is not None:
         parts["video"] = (media.name, media.read_bytes())
+    until = time.monotonic() + PATIENCE_S
     try:
-        answer = client.post("/classify", files=parts)
+        while (answer := client.post("/classify", files=parts)).status_code in BUSY and time.monotonic() < until:
+            time.sleep(_seconds(answer.headers.get("retry-after", "")))
     except httpx.TransportError as error:
         raise DeliveryError(f"the service did not answer for clip {path or text[:40]!r}: {error!r}") from error
     if answer.status_code in REFUSED:
@@ -57,6 +67,11 @@ def classify(
         raise DeliveryError(f"the service answered {answer.status_code} for {path or text[:40]!r}: {answer.text[:500]}")
     body: dict[str, Any] = answer.json()
     return body
+
+
+def _seconds(told: str) -> float:
+    """How long to wait before the next try, by the header Retry-After."""
+    return min(max(float(told), _SHORTEST_S), _LONGEST_S) if told.isdecimal() else _SHORTEST_S
 
 
 def classify_all(

@@ -9,6 +9,7 @@ import pandas as pd
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.datasets.samples import SampleClip
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.pipelines.deliver.bento import Bento, build
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
@@ -103,7 +104,7 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
         return False
     if challenger.version in taken_back:
         _log.warning(
-            "%s: people put another model in the place of %s, so it is not promoted again by itself. To have it back: "
+            "%s: people or a rollout decided against %s, so the gate does not promote it by itself. To have it: "
             "kedro models promote %s %s",
             name,
             challenger.version,
@@ -123,7 +124,12 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
     return True
 
 
-def build_bentos(champions: dict[str, Bundle], options: DeliverOptions) -> list[Bento]:
+def build_bentos(
+    champions: dict[str, Bundle],
+    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the next is from its file
+    quality: dict[str, Any],  # noqa: ARG001
+    options: DeliverOptions,
+) -> list[Bento]:
     """Build the Bento that serves all champions; there is none without a champion."""
     if not champions:
         return []

@@ -35,7 +35,7 @@ from cu_pipeline.inference.contests import contest_of
 from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure_curve, why_no_curve
 from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
-from cu_pipeline.inference.predictor import as_unseen, predict_table
+from cu_pipeline.inference.predictions_table import as_unseen, predict_table
 from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
 from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion

@@ -1,0 +1,203 @@
+"""What one worker of the service answers with."""
+
+import asyncio
+import re
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from anyio import to_thread
+from starlette.requests import Request
+
+from cu_pipeline.core.capability import NONE
+from cu_pipeline.core.errors import BadClipError, StoreError
+from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
+from cu_pipeline.models.bundle import Bundle
+from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
+from cu_pipeline.service.drain import Drain
+from cu_pipeline.service.engine.engine import Engine
+from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
+from cu_pipeline.service.environment import Settings
+from cu_pipeline.service.metrics import Metrics
+from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.rollout_shadows import shadow_records
+from cu_pipeline.service.workspace import Workspace
+
+CAPTION_BYTES: Final = 2**16
+"""A longer body is taken for a video's: most captions have a hundredth of it."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Running:
+    """What one worker of the service answers with.
+
+    Attributes:
+        settings: of the service.
+        engine: answers about clips.
+        log: of predictions and feedback.
+        metrics: for people on call.
+        workspace: folder for what requests bring.
+        version: of the service.
+    """
+
+    settings: Settings
+    engine: Engine
+    log: PredictionLog
+    metrics: Metrics
+    workspace: Workspace
+    version: str
+    drain: Drain = field(init=False)
+    forms: UploadGate = field(init=False)
+    texts: UploadGate = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.drain = Drain(self.settings.drain_s)
+        self.forms = UploadGate(self.settings.max_uploads)
+        self.texts = UploadGate(16 * self.settings.max_uploads)
+
+    @property
+    def limits(self) -> BodyLimits:
+        """Of bodies."""
+        told = self.settings
+        return BodyLimits(told.upload_idle_s, told.upload_total_s, told.max_body_bytes)
+
+    def bundles(self) -> Mapping[str, Bundle]:
+        """All models that may have answered, by version."""
+        both = [*self.engine.challengers().values(), *self.engine.bundles().values()]
+        return {bundle.version: bundle for bundle in both}
+
+    async def classify(self, request: ClipRequest) -> Answered:
+        """Ask the engine, in time.
+
+        Raises:
+            RefusedError: the clip is refused, or there is no room or no time for it.
+        """
+        return await self._in_time(self.engine.classify(request))
+
+    async def embed(self, request: ClipRequest) -> Answered:
+        """Ask the engine for features alone, in time; see `classify`."""
+        return await self._in_time(self.engine.embed(request))
+
+    def check_room(self, request: Request) -> None:
+        """Refuse a video for which there is no room before it is received; a caption takes less than to look at that.
+
+        Raises:
+            RefusedError: there is no room.
+        """
+        announced = request.headers.get("content-length", "")
+        if re.fullmatch(r"\d{1,18}", announced) and int(announced) <= CAPTION_BYTES:
+            return
+        try:
+            self.engine.check_room(has_media=True)
+        except OverloadedError as error:
+            raise _overloaded(error) from None
+
+    async def _in_time(self, asked: Coroutine[Any, Any, Answered]) -> Answered:
+        try:
+            async with asyncio.timeout(self.settings.deadline_s):
+                return await asked
+        except BadClipError as error:
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason.value, error.detail) from None
+        except OverloadedError as error:
+            raise _overloaded(error) from None
+        except (DeadlineError, TimeoutError):
+            message = f"it could not be answered within {self.settings.deadline_s:g} s: try again later"
+            headers = {"retry-after": "5"}
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "deadline", message, headers=headers) from None
+
+    async def keep_answer(self, record: PredictionRecord) -> None:
+        """Keep an answer in the prediction log, and count it."""
+        await self.keep(record)
+        for capability, label in record.labels.items():
+            sure = confidence(label, record.probabilities[capability])
+            self.metrics.prediction(capability, label, record.versions[capability], sure)
+
+    async def keep(self, record: PredictionRecord | FeedbackRecord | ShadowRecord) -> bool:
+        """Keep what was said in the prediction log; a failure is counted there, and never fails the request."""
+        return await to_thread.run_sync(self.log.append, record)
+
+    async def knows(self, name: str) -> bool:
+        """Whether a request was answered here.
+
+        Raises:
+            RefusedError: that cannot be found out now.
+        """
+        try:
+            return await to_thread.run_sync(self.log.knows, name)
+        except StoreError as error:
+            headers = {"retry-after": "5"}
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
+
+    async def after(self, name: str, answered: Answered) -> None:
+        """Once the client has its answer: ask the other model of each rollout, and keep what it says."""
+        for record in await shadow_records(self.engine, name, answered):
+            await self.keep(record)
+
+    def folder(self, request: Request) -> Path:
+        """The folder of a request's files, which goes with the request."""
+        if not hasattr(request.state, "folder"):
+            request.state.folder = self.workspace.request_folder()
+        found: Path = request.state.folder
+        return found
+
+
+def _overloaded(error: OverloadedError) -> RefusedError:
+    message = f"more {error.lane} requests wait than can be answered in time: try again later"
+    headers = {"retry-after": str(error.retry_after_s)}
+    return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", message, headers=headers)
+
+
+def confidence(label: str, probabilities: Mapping[str, float]) -> float:
+    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
+
+    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
+    (0.75, 0.75, 0.5)
+    """
+    if label in probabilities:
+        return probabilities[label]
+    if label == NONE:
+        return 1 - max(probabilities.values(), default=1.0)
+    named = [probabilities[name] for name in label.split("|") if name in probabilities]
+    return min(named) if named else max(probabilities.values(), default=0.0)
+
+
+def running(request: Request) -> Running:
+    """What answers a request."""
+    found: Running = request.app.state.running
+    return found
+
+
+def request_id(request: Request) -> str:
+    """The id of a request, given by its client or by the service."""
+    found: str = request.state.request_id
+    return found
+
+
+async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do some work as long as the client waits for it; the body must have been read.
+
+    Raises:
+        ClientGoneError: it closed the connection; the work was cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGoneError
+        return task.result()
+    finally:
+        pending = [one for one in (task, watch) if not one.done()]
+        for one in pending:
+            one.cancel()
+        if pending:
+            await asyncio.wait(pending)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
