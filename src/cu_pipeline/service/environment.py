@@ -18,6 +18,7 @@ from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
 SAMPLES: Final = Path("data/06_models/samples")
+QUALITY: Final = Path("data/06_models/quality.json")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
@@ -114,14 +115,23 @@ class Settings(HttpSettings):
         )
 
     def samples_folder(self) -> Path | None:
-        """The clips that the page offers: packed beside the package, or the project's; None where there are none."""
-        packed = Path(cu_pipeline.__file__).resolve().parents[1] / SAMPLES
-        return next((folder for folder in (packed, project_root() / SAMPLES) if folder.is_dir()), None)
+        """The clips that the page offers; None where there are none."""
+        return _packed_or_here(SAMPLES)
+
+    def quality_file(self) -> Path | None:
+        """How good the models were found to be; None where nobody says."""
+        return _packed_or_here(QUALITY)
 
     @property
     def log_place(self) -> str:
         """Where the prediction log is."""
         return self.prediction_log or str(project_root() / DEFAULT)
+
+
+def _packed_or_here(place: Path) -> Path | None:
+    """What is packed beside the package, as in a Bento, or else lies in the project."""
+    packed = Path(cu_pipeline.__file__).resolve().parents[1]
+    return next((root / place for root in (packed, project_root()) if (root / place).exists()), None)
 
 
 def workers() -> int:

@@ -103,10 +103,10 @@ class StandInEngine:
         return True
 
 
-def make_service(folder, **settings):
+def make_service(folder, engine=None, **settings):
     """Give the HTTP layer: its engine, its log, its ASGI application and the folder for what requests bring."""
     (folder / "work").mkdir(parents=True)
-    engine = StandInEngine()
+    engine = engine or StandInEngine()
     log = PredictionLog.open(str(folder / "log"))
     metrics = Metrics(folder / "metrics", "1.2.3")
     settings |= {"security": SecuritySettings(keys=folder / "keys.json")}

@@ -9,6 +9,7 @@ import pandas as pd
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.datasets.samples import SampleClip
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.pipelines.deliver.bento import Bento, build
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
@@ -123,7 +124,12 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
     return True
 
 
-def build_bentos(champions: dict[str, Bundle], options: DeliverOptions) -> list[Bento]:
+def build_bentos(
+    champions: dict[str, Bundle],
+    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the next is from its file
+    quality: dict[str, Any],  # noqa: ARG001
+    options: DeliverOptions,
+) -> list[Bento]:
     """Build the Bento that serves all champions; there is none without a champion."""
     if not champions:
         return []

@@ -8,6 +8,7 @@ from cu_pipeline.pipelines.deliver.nodes import (
     report_delivery,
     select_champions,
 )
+from cu_pipeline.pipelines.deliver.shown import choose_samples, quality_of_served
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -27,7 +28,19 @@ def create_pipeline(**_: object) -> Pipeline:
                 "champions",
                 name="select_champions",
             ),
-            Node(build_bentos, ["champions", "params:deliver"], "bentos", name="build_bento"),
+            Node(choose_samples, ["clips", "predictions"], "page_samples", name="choose_samples"),
+            Node(
+                quality_of_served,
+                ["champions", "metrics", "earlier_served_quality"],
+                "served_quality",
+                name="quality_of_served",
+            ),
+            Node(
+                build_bentos,
+                ["champions", "page_samples", "served_quality", "params:deliver"],
+                "bentos",
+                name="build_bento",
+            ),
             Node(
                 check_service,
                 ["bentos", "champions", "clips", "predictions", "params:deliver"],

@@ -1,5 +1,7 @@
 """`GET /capabilities`: what is recognised, by which models, and how well."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -15,6 +17,16 @@ from cu_pipeline.service.api.running import running
 router = APIRouter()
 
 
+class Quality(BaseModel):
+    """How often a model was right on clips that people labelled and it did not learn from."""
+
+    accuracy: float = Field(description="share of the clips")
+    low: float = Field(description="of the 95 % interval, over units")
+    high: float = Field(description="likewise")
+    clips: int
+    units: int = Field(description="creators with their near-duplicates, as which clips count")
+
+
 class ServedCapability(BaseModel):
     """One capability that the service answers about."""
 
@@ -24,6 +36,7 @@ class ServedCapability(BaseModel):
     classes: list[str]
     thresholds: dict[str, float] = Field(description="class -> probability over which it is answered, where set")
     scope: dict[str, Any] = Field(description="the clips that it applies to, as the parameter; empty: to all")
+    quality: Quality | None = Field(default=None, description="as measured when it was trained; absent: not told")
     challenger: str | None = Field(default=None, description="version of the model that a rollout tries beside it")
 
 
@@ -43,12 +56,24 @@ async def capabilities(request: Request) -> Response:
     """List what is recognised: classes, models, thresholds, and the clips that each applies to."""
     service = running(request)
     challengers = service.engine.challengers()
-    told = {name: served(bundle, challengers.get(name)) for name, bundle in service.engine.bundles().items()}
+    quality = measured(service.settings.quality_file())
+    told = {
+        name: served(bundle, challengers.get(name), quality.get(bundle.version))
+        for name, bundle in service.engine.bundles().items()
+    }
     return json_response(Capabilities(capabilities=told, service_version=service.version))
 
 
-def served(bundle: Bundle, challenger: Bundle | None) -> ServedCapability:
-    """Say what answers about one capability."""
+def measured(file: Path | None) -> dict[str, Quality]:
+    """Read how good models were found to be, by their versions; nothing from a file that cannot be read."""
+    try:
+        told = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        return {one["model_version"]: Quality.model_validate(one) for one in told.values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def served(bundle: Bundle, challenger: Bundle | None, quality: Quality | None) -> ServedCapability:
     return ServedCapability(
         model_version=bundle.version,
         family=bundle.family,
@@ -56,5 +81,6 @@ def served(bundle: Bundle, challenger: Bundle | None) -> ServedCapability:
         classes=list(bundle.classes),
         thresholds=thresholds_of(bundle),
         scope=bundle.scope.model_dump(mode="json", exclude_defaults=True),
+        quality=quality,
         challenger=None if challenger is None else challenger.version,
     )

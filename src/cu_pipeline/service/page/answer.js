@@ -133,7 +133,9 @@ function modalities(without, one, names) {
       );
     }),
   );
-  const columns = ["part", "class", "without it", "with it", "it adds"].map((text) => element("th", { scope: "col" }, text));
+  const columns = ["part", "class", "without it", "with it", "it adds"].map((text, place) =>
+    element("th", place > 1 ? { scope: "col", class: "number" } : { scope: "col" }, text),
+  );
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...rows));
   return element("details", {}, element("summary", {}, "What each part of the clip adds"), table);
 }

@@ -68,7 +68,7 @@ async function loadSamples() {
 
 async function chooseSample(one) {
   try {
-    const answer = await fetch(`samples/${encodeURIComponent(one.file)}`);
+    const answer = await fetch(`samples/${encodeURIComponent(one.file)}`, { headers: headers() });
     if (!answer.ok) throw refusal(answer.status, null);
     const content = await answer.blob();
     at("caption").value = one.caption;
