@@ -74,6 +74,7 @@ def measured(file: Path | None) -> dict[str, Quality]:
 
 
 def served(bundle: Bundle, challenger: Bundle | None, quality: Quality | None) -> ServedCapability:
+    """Say what answers about one capability."""
     return ServedCapability(
         model_version=bundle.version,
         family=bundle.family,
