@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cu_pipeline.service.metrics import MOST_VERSIONS, Metrics
 
 LIMIT = 64_000
+LONG = "x" * 80
 
 
 @pytest.fixture
@@ -110,11 +111,11 @@ def test_the_newest_models_have_counts_of_their_own(tmp_path: Path, metrics: Met
     for number in range(MOST_VERSIONS + 3):
         for label in ("sport", "cooking"):
             metrics.prediction("topic", label, f"v{number}", 0.5)
-        metrics.prediction("safety", "none", "v0", 0.5)
+        metrics.prediction("safety", LONG, "v0", 0.5)
     found = values(metrics)
     versions = {version for capability, _, version in found["predictions_total"] if capability == "topic"}
     assert versions == {f"v{number}" for number in range(3, MOST_VERSIONS + 3)}
-    assert found["predictions_total"]["safety", "none", "v0"] == MOST_VERSIONS + 3
+    assert found["predictions_total"]["safety", LONG, "v0"] == MOST_VERSIONS + 3
     assert found["log_failures_total"] == {(): 1}
     assert found["requests_total"] == {("POST", "/classify", "200"): 20}
     metrics.prediction("topic", "sport", "v10", 0.5)

@@ -98,7 +98,7 @@ class Metrics:
             self._forget(capability, former)
         label = self._bounds.bound(f"label of {capability}", label, MOST_CLASSES)
         labels = {"capability": capability, "label": label, "version": version[:_LONGEST]}
-        if self._bounds.bound(_PREDICTION, _joined(labels), MOST_PREDICTIONS) == OTHER:
+        if self._bounds.bound(_PREDICTION, _joined(labels), MOST_PREDICTIONS, 4 * _LONGEST) == OTHER:
             labels |= {"label": OTHER, "version": OTHER}
         self._count("predictions", "Answers by label and model.", labels)
         told = "Probability of the label that was answered."
@@ -199,15 +199,15 @@ class _Bounds:
         self._lock = Lock()
         self._known: defaultdict[str, set[str]] = defaultdict(set)
 
-    def bound(self, kind: str, value: str, most: int) -> str:
-        """The label of a value: itself, or `other` when `most` others of its kind came before."""
-        known = self._known[kind]
+    def bound(self, kind: str, value: str, most: int, longest: int = _LONGEST) -> str:
+        """The label of a value: its beginning, or `other` when `most` others of its kind came before."""
+        known, value = self._known[kind], value[:longest]
         if value not in known:
             with self._lock:
                 if len(known) >= most:
                     return OTHER
-                known.add(value[:_LONGEST])
-        return value[:_LONGEST]
+                known.add(value)
+        return value
 
     def release(self, kind: str, gone: Callable[[str], bool]) -> None:
         """Make room for others in place of values that are gone."""

@@ -45,7 +45,7 @@ class Gate:
     def __init__(self, settings: SecuritySettings, now: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
         self._now = now
-        self._keyring = None if settings.without_keys else Keyring(settings.keys)
+        self._keyring = None if settings.without_keys else Keyring(settings.keys, settings.former_keys)
         self._limiter = RateLimiter()
         self._rate = Rate.parse(settings.rate)
 
