@@ -37,7 +37,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune motion-set clean clean-all relocated
+.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to
 
 bench-encode: $(VENV)/.installed ## measure featurizing beside decoding alone, encoding alone and PyTorch
 	@$(BIN)/python benchmarks/encode.py --output benchmarks/encode.json
+
+bench-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
+	@$(BIN)/python benchmarks/serve.py $(if $(QUICK),--quick) $(if $(FORMER),--former $(FORMER)) --project $(or $(PROJECT),.) --output benchmarks/serve.json
 
 bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5] [FAMILIES="auto fusion"] [EXTRACTORS=captions_multilingual]
 	@$(BIN)/python benchmarks/models.py $(SETS) $(if $(EXTRACTORS),--extractors $(EXTRACTORS)) --seeds $(or $(SEEDS),5) $(if $(FAMILIES),--families $(FAMILIES)) --output benchmarks/models.json

@@ -14,8 +14,8 @@ The models are the champions of a project in which `make run` has ended, and the
 
 Each server gets 1 and 16 clients that wait for their answers, and then requests at random moments at 80 % of what 16
 clients got. Ours also gets captions, alone and beside clips that take long to decode (1080p60, 100 s, one key
-frame), and ten times what it can answer: reported are the statuses, how long refusals took, what memory grew by, and how
-fast it is in the seconds after.
+frame), and ten times what it can answer: reported are the statuses, how long refusals took, what memory grew by, and
+how fast it is in the seconds after.
 
 Server and clients share the machine, so clients cost what they cost everybody alike.
 """
@@ -225,28 +225,27 @@ def ratios(found: dict) -> dict:
 
 def words(found: dict) -> list[str]:
     """The report for people."""
-    alone, told, over = found["in_process"], found["ratios"], found["ours"]["overload"]
+    alone, ours, over = found["in_process"], found["ours"], found["ours"]["overload"]
     lines = [
         f"{found['machine']['cores']} cores, {found['clips']} clips",
-        f"in process      {alone['process_a_core']['per_s']:6.2f} clips/s a process a core; "
-        f"p50 of one with all cores {alone['one']['p50_ms']:.0f} ms",
+        f"in process: {alone['process_a_core']['per_s']} clips/s with a process a core; "
+        f"p50 of one with all cores {alone['one']['p50_ms']} ms",
     ]
     for name in ("fastapi", "bentoml", "former", "ours"):
         if name in found:
             one, many, busy = (found[name][key] for key in ("clients_1", "clients_16", "at_80_percent"))
-            lines.append(
-                f"{name:15} {many['per_s']:6.2f} clips/s at 16 clients, {one['per_s']:.2f} at 1; p50 of one {one['p50_ms']} ms; "
-                f"p99 at 80 % {busy['p99_ms']} ms"
-            )
-    ours = found["ours"]
+            speed = f"{many['per_s']} clips/s at 16 clients, {one['per_s']} at 1"
+            lines.append(f"{name}: {speed}; p50 of one {one['p50_ms']} ms; p99 at 80 % {busy['p99_ms']} ms")
+    idle, beside = ours["captions_idle"]["p99_ms"], ours["captions_beside_slow_clips"]["p99_ms"]
+    late = over["refusals_without_retry_after"]
     return [
         *lines,
-        f"captions        p99 {ours['captions_idle']['p99_ms']} ms idle, "
-        f"{ours['captions_beside_slow_clips']['p99_ms']} ms beside slow clips ({ours['slow_clips']['statuses']})",
-        f"overload        {over['asked_per_s']} requests/s for {over['seconds']:g} s: {over['statuses']}, {over['unsent']} not "
-        f"sent; refusals p99 {over['refusals_p99_ms']} ms, {over['refusals_without_retry_after']} without Retry-After; accepted "
-        f"p99 {over['accepted']['p99_ms']} ms; memory +{over['memory_growth_mb']} MB; {over['after_5_s']['per_s']} clips/s after",
-        *(f"{name:42} {value:.2f}" for name, value in told.items()),
+        f"captions: p99 {idle} ms idle, {beside} ms beside slow clips, which got {ours['slow_clips']['statuses']}",
+        f"overload: {over['asked_per_s']} requests/s for {over['seconds']:g} s: {over['statuses']}",
+        f"  {over['unsent']} not sent; refusals p99 {over['refusals_p99_ms']} ms, {late} without Retry-After",
+        f"  accepted p99 {over['accepted']['p99_ms']} ms",
+        f"  memory +{over['memory_growth_mb']} MB; afterwards {over['after_5_s']['per_s']} clips/s",
+        *(f"{name}: {value:.2f}" for name, value in found["ratios"].items()),
     ]
 
 

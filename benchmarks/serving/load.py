@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 TIMEOUT_S = 150.0
+PAUSE_S = 0.5
 MOST_UNDER_WAY = 600
 """Requests that a client machine of two cores can hold open; beyond it a request is not sent, and counted."""
 
@@ -105,6 +106,8 @@ def closed_loop(port: int, bodies: Sequence[Body], clients: int, seconds: float)
         client = Client(port)
         while time.monotonic() < begun + seconds:
             found.rows.append(client.send(bodies[next(numbers) % len(bodies)]))
+            if not found.rows[-1][0]:
+                time.sleep(PAUSE_S)  # the server is gone
         client.close()
 
     _together([threading.Thread(target=run) for _ in range(clients)])

@@ -10,6 +10,8 @@ from cu_pipeline.inference.predictor import Predictor
 
 @bentoml.service
 class Plain:
+    """Its one route takes a clip and a caption."""
+
     def __init__(self) -> None:
         self.predictor = Predictor.load(Path(os.environ["CU_PIPELINE_BUNDLES"]))
 

@@ -155,12 +155,12 @@ def test_foreign_types_and_large_bodies_are_refused(service):
         assert b" 413 " in raw.recv(200).split(b"\r\n")[0]
 
 
-def test_the_models_are_listed(service):
+def test_the_capabilities_are_listed(service):
     url, folder = service
-    listed = httpx.post(f"{url}/models", trust_env=False, timeout=30).json()["capabilities"]
+    listed = httpx.get(f"{url}/capabilities", trust_env=False, timeout=30).json()["capabilities"]
     version = json.loads((folder / "bundles/safety/bundle.json").read_text())["version"]
-    known = {"model_version": version, "kind": "multi", "classes": ["advert", "violence"], "scope": {}}
-    assert listed == {"safety": known}
+    assert listed.keys() == {"safety"}
+    assert (listed["safety"]["model_version"], listed["safety"]["classes"]) == (version, ["advert", "violence"])
 
 
 def models_of(bundles, ledger, name):
@@ -231,9 +231,36 @@ def until(holds, seconds):
         time.sleep(0.05)
 
 
-def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(project_root, tmp_path, make_bundle):
+def worker(process):
+    """Give the process that answers for a service."""
+    (found,) = (
+        one for one in psutil.Process(process.pid).children() if "_bentoml_impl.worker.service" in one.cmdline()
+    )
+    return found
+
+
+def half_an_upload(url):
+    """Open a connection, and send the beginning of a clip."""
+    connection = socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+    head = "POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    part = '--b\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\nprivate'
+    connection.sendall((head + kind + part).encode())
+    return connection
+
+
+def uploads(folder):
+    return list(folder.glob("cu_pipeline-serve-*/worker-*/request-*"))
+
+
+def test_decoders_and_workers_may_die_and_the_end_is_bounded(project_root, tmp_path, make_bundle, monkeypatch):
     make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
     clip = write_grey_clip(tmp_path / "clip.mp4").read_bytes()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    settings = {"TMPDIR": str(temporary), "CU_PIPELINE_DRAIN_S": "1", "CU_PIPELINE_ENGINE_DECODERS": "2"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
         wait(process, url, tmp_path / "output")
         first = decoders(process)
@@ -242,18 +269,50 @@ def test_decoders_may_die_without_a_request_lost_and_end_with_the_service(projec
             decoder.kill()
         for _ in range(2):
             assert post(url, files={"video": ("clip.mp4", clip)}).status_code == 200
-        second = decoders(process)
-        assert len(second) == 2
-        assert not set(first) & set(second)
+        assert not set(first) & set(decoders(process))
+
+        connection, killed = half_an_upload(url), worker(process)
+        until(lambda: uploads(temporary), 5)
+        killed.kill()
+        until(lambda: post_or_none(url) == 200, 60)
+        assert uploads(temporary) == []
+        connection.close()
+
+        connection, left = half_an_upload(url), decoders(process)
+        until(lambda: uploads(temporary), 5)
+        began = time.monotonic()
         process.terminate()
-        assert psutil.wait_procs(second, timeout=20)[1] == []
-        assert "Traceback" not in (tmp_path / "output").read_text()
+        assert process.wait(20) == 0
+        assert time.monotonic() - began < 10
+        assert b"shutting_down" in connection.recv(4000)
+        connection.close()
+        assert psutil.wait_procs(left, timeout=5)[1] == []
+    assert list(temporary.glob("cu_pipeline-serve-*")) == []
+    assert "Traceback" not in (tmp_path / "output").read_text()
+
+
+def post_or_none(url):
+    with suppress(httpx.TransportError):
+        return post(url, json={"caption": "a caption"}).status_code
+    return None
 
 
 def test_without_models_the_service_ends_and_says_what_to_run(project_root, tmp_path):
     with serving(project_root, tmp_path, tmp_path / "absent") as (process, _):
-        process.wait(60)
+        assert process.wait(60) == 1
         output = (tmp_path / "output").read_text()
     assert "the service cannot start: no model to serve" in output
     assert "Run `make run` first" in output
     assert output.count("cannot start") == 1
+
+
+def test_a_damaged_model_ends_the_service_with_one_line(project_root, tmp_path, make_bundle):
+    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
+    weights = tmp_path / "bundles" / "safety" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with serving(project_root, tmp_path, tmp_path / "bundles") as (process, _):
+        assert process.wait(60) == 1
+        output = (tmp_path / "output").read_text()
+    assert "a file was changed" in output
+    assert output.count("cannot start") == 1
+    assert "Traceback" not in output

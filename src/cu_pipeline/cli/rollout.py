@@ -44,7 +44,7 @@ def rollout() -> None:
 @click.option("--max-latency", type=_ABOVE_0, default=3.0, show_default=True, help="Times the champion's.")
 @click.option("--units", type=click.IntRange(1), default=30, show_default=True, help="Creators before quality decides.")
 @click.option("--days", type=_ABOVE_0, default=14.0, show_default=True, help="Without a decision it is rolled back.")
-@click.option("--requests", type=click.IntRange(1), default=200_000, show_default=True, help="Likewise.")
+@click.option("--requests", type=click.IntRange(1), default=100_000, show_default=True, help="Likewise.")
 @_ENV
 @click.pass_obj
 def start(

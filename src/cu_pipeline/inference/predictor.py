@@ -1,6 +1,7 @@
 """The one way from a clip to predictions, in stages that a service can run for many clips at once."""
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +25,9 @@ from cu_pipeline.models.scorer import Scorer
 
 DECODER_NICENESS: Final = 10
 """Decoders take what cores the rest leaves: a caption's answer takes milliseconds and should not wait for a film."""
+
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""For what is decoded in this process: decoders that several threads use end it with a segmentation fault."""
 
 _logger = logging.getLogger(__name__)
 
@@ -336,7 +340,10 @@ class Predictor:
     def _decoded(self, media: Path, parts: Collection[str], shots: bool = False, most_pixels: float = inf) -> Decoded:
         needed = tuple(part for part in parts if part in self._media)
         task = ReadingTask(str(media.absolute()), needed, shots, most_pixels)
-        return self._read(task) if self._pool is None else self._pool.run(task).get()
+        if self._pool is not None:
+            return self._pool.run(task).get()
+        with _ONE_AT_A_TIME:
+            return self._read(task)
 
     def _encoded(self, name: str, clips: Sequence[ReadClip]) -> Feature:
         extractor = self._extractors[name]

@@ -56,7 +56,7 @@ class Limits(BaseModel):
     latency: Annotated[float, Field(gt=0)] = 3.0
     units: PositiveInt = 30
     days: Annotated[float, Field(gt=0)] = 14.0
-    requests: PositiveInt = 200_000
+    requests: PositiveInt = 100_000
 
 
 class Rollout(BaseModel):

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cu_pipeline.core.atomic import replace_folder, temporary_beside, write_text
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.models.bundle import CONFIG, Bundle
 from cu_pipeline.rollout import plan
 from cu_pipeline.rollout.evidence import Evidence
 from cu_pipeline.rollout.plan import Rollout, Status, place_of
+
+if TYPE_CHECKING:
+    from cu_pipeline.models.bundle import Bundle
 
 EVIDENCE: Final = "evidence.json"
 """What the service has found so far, for people who ask."""
@@ -35,7 +37,7 @@ def changing(folder: Path) -> Iterator[None]:
         yield
 
 
-def start(folder: Path, rollout: Rollout, challenger: Bundle) -> None:
+def start(folder: Path, rollout: Rollout, challenger: "Bundle") -> None:
     """Put a challenger and its plan where services look; what a former rollout left is replaced.
 
     Raises:
@@ -135,4 +137,6 @@ def read_evidence(folder: Path, capability: str) -> Evidence | None:
 
 def holds_challenger(place: Path) -> bool:
     """Whether the challenger lies beside the plan."""
+    from cu_pipeline.models.bundle import CONFIG  # loads much, which those who only ask for the state need not
+
     return (place / CONFIG).is_file()

@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,10 @@ from cu_pipeline.tracking import rollout_end
 
 OVERLAP: Final = timedelta(minutes=2)
 """How far before the newest record of the last look the next begins: records of several processes come out of order."""
+
+_BREATH: Final = 100
+_BREATH_S: Final = 0.01
+"""How long a reader of many records leaves the processor to requests, after so many of them."""
 
 _JUDGE: Final = ".judge"
 
@@ -107,14 +112,23 @@ class Judge:
         """Hand what is new in the log to the rollouts that it is about."""
         for rollout in rollouts.values():
             self._watched.setdefault(rollout.id, _Watched(Pairing(rollout), rollout.started))
-        since = min(watched.since for watched in self._watched.values())
-        news = [*scan_log(self._log, since=since), *read_shadows(self._log, since)]
-        told = read_feedback(self._log, since)
-        newest = max((one.time for one in [*news, *told]), default=since)
+        since = newest = min(watched.since for watched in self._watched.values())
+        pairings = [watched.pairing for watched in self._watched.values()]
+        for number, answer in enumerate(scan_log(self._log, since=since), 1):
+            newest = max(newest, answer.time)
+            for pairing in pairings:
+                pairing.answered(answer)
+            if number % _BREATH == 0:
+                time.sleep(_BREATH_S)
+        shadows, feedback = read_shadows(self._log, since), read_feedback(self._log, since)
+        for pairing in pairings:
+            for shadow in shadows:
+                pairing.shadowed(shadow)
+            pairing.settle()
+            for told in feedback:
+                pairing.judged(told)
         for rollout in rollouts.values():
-            watched = self._watched[rollout.id]
-            watched.pairing.add(news, told)
-            watched.since = max(rollout.started, min(newest, datetime.now(UTC)) - OVERLAP)
+            self._watched[rollout.id].since = max(rollout.started, min(newest, datetime.now(UTC)) - OVERLAP)
 
     def _judge(self, rollout: Rollout) -> None:
         if rollout_end.replaced_by(self._champions, rollout) is not None:

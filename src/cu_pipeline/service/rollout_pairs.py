@@ -1,7 +1,7 @@
 """Puts the prediction log's records together: both models' answers to a request, and the feedback on it."""
 
-from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionRecord, ShadowRecord
@@ -15,8 +15,27 @@ _COMPARED: Final = ("encode", "score")
 """Stages of an answer that a challenger goes through again; queueing and decoding are shared."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one model said of a request.
+
+    Attributes:
+        time: when.
+        version: of the model.
+        label: None: it failed.
+        ms: that it took.
+        unit: whose request it was; "": that is known of the other model's answer.
+    """
+
+    time: datetime
+    version: str
+    label: str | None
+    ms: float
+    unit: str = ""
+
+
 class Pairing:
-    """Evidence of one rollout, as records come in.
+    """Evidence of one rollout, as records come in; those that came before change nothing.
 
     Args:
         rollout: that runs.
@@ -25,57 +44,60 @@ class Pairing:
     def __init__(self, rollout: Rollout) -> None:
         self._rollout = rollout
         self._collector = Collector(rollout.limits.latency)
-        self._answers: dict[str, PredictionRecord] = {}
-        self._shadows: dict[str, ShadowRecord] = {}
+        self._answers: dict[str, _Said] = {}
+        self._shadows: dict[str, _Said] = {}
 
     @property
     def evidence(self) -> Evidence:
         """All so far."""
         return self._collector.evidence
 
-    def add(self, answers: Iterable[PredictionRecord | ShadowRecord], feedback: Iterable[FeedbackRecord]) -> None:
-        """Add records; those that were added before change nothing."""
+    def answered(self, record: PredictionRecord) -> None:
+        """Add what a client was told, since the rollout began."""
         name = self._rollout.capability
-        for record in answers:
-            if isinstance(record, PredictionRecord):
-                if name in record.labels:
-                    self._answers[record.request_id] = record.model_copy(update={"embedding": b"", "facts": {}})
-            elif record.capability == name:
-                self._shadows[record.request_id] = record
-        pairs = [self._pair(request) for request in self._answers.keys() & self._shadows.keys()]
-        for pair in sorted((pair for pair in pairs if pair), key=lambda one: (one.time, one.request_id)):
+        if name in record.labels and record.time >= self._rollout.started:
+            took = sum(record.timings.get(stage, 0.0) for stage in _COMPARED)
+            said = _Said(record.time, record.versions.get(name, ""), record.labels[name], took, unit(record))
+            self._answers[record.request_id] = said
+
+    def shadowed(self, record: ShadowRecord) -> None:
+        """Add what the other model said."""
+        if record.capability == self._rollout.capability:
+            label = record.label if record.error is None else None
+            self._shadows[record.request_id] = _Said(record.time, record.version, label, record.ms)
+
+    def settle(self) -> None:
+        """Join what both said of a request, in the order of time, and forget what waits for too long."""
+        found = [self._pair(request) for request in self._answers.keys() & self._shadows.keys()]
+        for pair in sorted((pair for pair in found if pair), key=lambda one: (one.time, one.request_id)):
             self._collector.answered(pair)
-        self._forget_old()
-        for told in feedback:
-            if told.capability == name:
-                self._collector.judged(told.request_id, told.time, told.label)
+        waiting = [*self._answers.values(), *self._shadows.values()]
+        last = max((said.time for said in waiting), default=None)
+        if last is not None:
+            self._answers = {name: one for name, one in self._answers.items() if one.time >= last - PATIENCE}
+            self._shadows = {name: one for name, one in self._shadows.items() if one.time >= last - PATIENCE}
+
+    def judged(self, record: FeedbackRecord) -> None:
+        """Add what somebody says that an answer should have been."""
+        if record.capability == self._rollout.capability:
+            self._collector.judged(record.request_id, record.time, record.label)
 
     def _pair(self, request: str) -> Pair | None:
         """Join the two answers to a request; None: others than the rollout's models gave them."""
         answer, shadow = self._answers.pop(request), self._shadows.pop(request)
-        served = answer.versions.get(self._rollout.capability)
-        if {served, shadow.version} != {self._rollout.champion, self._rollout.challenger}:
+        if {answer.version, shadow.version} != {self._rollout.champion, self._rollout.challenger}:
             return None
-        label = answer.labels[self._rollout.capability]
-        other = shadow.label if shadow.error is None else None
-        took = sum(answer.timings.get(stage, 0.0) for stage in _COMPARED)
-        by_champion = served == self._rollout.champion
+        by_champion = answer.version == self._rollout.champion
+        champion, challenger = (answer, shadow) if by_champion else (shadow, answer)
+        comparable = by_champion and challenger.label is not None and champion.ms > 0
         return Pair(
             request_id=request,
             time=answer.time,
-            unit=unit(answer),
-            champion=label if by_champion else other,
-            challenger=other if by_champion else label,
-            slower=shadow.ms / took if by_champion and other is not None and took > 0 else None,
+            unit=answer.unit,
+            champion=champion.label,
+            challenger=challenger.label,
+            slower=challenger.ms / champion.ms if comparable else None,
         )
-
-    def _forget_old(self) -> None:
-        waiting = [*self._answers.values(), *self._shadows.values()]
-        if not waiting:
-            return
-        last = max(record.time for record in waiting) - PATIENCE
-        self._answers = {name: one for name, one in self._answers.items() if one.time >= last}
-        self._shadows = {name: one for name, one in self._shadows.items() if one.time >= last}
 
 
 def unit(record: PredictionRecord) -> str:

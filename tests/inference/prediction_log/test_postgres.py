@@ -62,6 +62,17 @@ def test_all_kinds_are_kept_and_filtered_as_in_sqlite(place):
     log.close()
 
 
+def test_tables_that_are_dropped_are_made_again(place):
+    log = opened(place)
+    engine = sa.create_engine(Place.of(place).url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    assert log.append(record())
+    assert (log.flush(), log.flush()) == (False, True)
+    log.close()
+    assert ids(read_log(place)) == ["r1"]
+
+
 def test_processes_that_start_at_once_make_the_tables_once_and_share_them(place):
     with ThreadPoolExecutor(4) as pool:
         logs = list(pool.map(lambda _: opened(place), range(4)))

@@ -47,6 +47,7 @@ class StandInEngine:
     def __init__(self):
         self.seen = []
         self.cancelled = 0
+        self.full = False
 
     async def classify(self, request):
         content = None if request.media is None else request.media.read_bytes()
@@ -66,6 +67,10 @@ class StandInEngine:
         return self._answered(request, content)
 
     embed = classify
+
+    def check_room(self, has_media):
+        if self.full:
+            raise OverloadedError("video" if has_media else "text", 7)
 
     def _answered(self, request, content):
         asked = [

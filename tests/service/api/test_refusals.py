@@ -76,7 +76,9 @@ def test_bad_requests_are_told_from_failures(client, caplog, path, name):
     assert not any(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("caption", ["", " \n\t", "\u200b\u2060\ufeff", "&#8203;", "\u3164", "\u00ad\u034f"])
+@pytest.mark.parametrize(
+    "caption", ["", " \n\t", "\u200b\u2060\ufeff", "&#8203;", "\u3164", "\u00ad\u034f", "\ufe0f", "\u2800"]
+)
 def test_captions_that_nobody_can_see_are_nothing(client, service, caption):
     answer = client.post("/classify", json={"caption": caption})
     assert (answer.status_code, answer.json()["reason"]) == (400, "nothing_to_classify")
@@ -153,3 +155,14 @@ def test_a_failure_tells_the_client_nothing_of_itself(client, caplog):
     assert (answer.status_code, answer.json()["reason"]) == (500, "internal")
     assert "secret" not in answer.text
     assert "r-500" in caplog.text
+
+
+def test_a_video_is_refused_before_it_is_received_where_there_is_no_room(client, service):
+    service.engine.full = True
+    try:
+        refused = client.post("/classify", files={"video": ("clip.mp4", b"x" * 2**17)}, data={"caption": "a caption"})
+        answered = client.post("/classify", json={"caption": "a caption"})
+    finally:
+        service.engine.full = False
+    assert (refused.status_code, refused.json()["reason"], refused.headers["retry-after"]) == (429, "overloaded", "7")
+    assert answered.status_code == 200

@@ -79,6 +79,7 @@ class Database:
             self._insert(records)
         except (*ROW_ERRORS, exc.StatementError, OverflowError) as error:
             if isinstance(error, exc.DBAPIError) and not isinstance(error, ROW_ERRORS):
+                self._prepared = None  # the tables may be gone, or of a backup
                 raise
             return list(records) if len(records) == 1 else [bad for one in records for bad in self.add([one])]
         return []

@@ -1,11 +1,12 @@
 """What one worker of the service answers with."""
 
 import asyncio
+import re
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -23,6 +24,9 @@ from cu_pipeline.service.metrics import Metrics
 from cu_pipeline.service.refusal import RefusedError
 from cu_pipeline.service.rollout_shadows import shadow_records
 from cu_pipeline.service.workspace import Workspace
+
+CAPTION_BYTES: Final = 2**16
+"""A longer body is taken for a video's: most captions have a hundredth of it."""
 
 T = TypeVar("T")
 
@@ -78,6 +82,20 @@ class Running:
         """Ask the engine for features alone, in time; see `classify`."""
         return await self._in_time(self.engine.embed(request))
 
+    def check_room(self, request: Request) -> None:
+        """Refuse a video for which there is no room before it is received; a caption takes less than to look at that.
+
+        Raises:
+            RefusedError: there is no room.
+        """
+        announced = request.headers.get("content-length", "")
+        if re.fullmatch(r"\d{1,18}", announced) and int(announced) <= CAPTION_BYTES:
+            return
+        try:
+            self.engine.check_room(has_media=True)
+        except OverloadedError as error:
+            raise _overloaded(error) from None
+
     async def _in_time(self, asked: Coroutine[Any, Any, Answered]) -> Answered:
         try:
             async with asyncio.timeout(self.settings.deadline_s):
@@ -85,9 +103,7 @@ class Running:
         except BadClipError as error:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason.value, error.detail) from None
         except OverloadedError as error:
-            message = f"more {error.lane} requests wait than can be answered in time: try again later"
-            headers = {"retry-after": str(error.retry_after_s)}
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", message, headers=headers) from None
+            raise _overloaded(error) from None
         except (DeadlineError, TimeoutError):
             message = f"it could not be answered within {self.settings.deadline_s:g} s: try again later"
             headers = {"retry-after": "5"}
@@ -127,6 +143,12 @@ class Running:
             request.state.folder = self.workspace.request_folder()
         found: Path = request.state.folder
         return found
+
+
+def _overloaded(error: OverloadedError) -> RefusedError:
+    message = f"more {error.lane} requests wait than can be answered in time: try again later"
+    headers = {"retry-after": str(error.retry_after_s)}
+    return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", message, headers=headers)
 
 
 def confidence(label: str, probabilities: Mapping[str, float]) -> float:

@@ -50,6 +50,16 @@ class Lane:
         """Requests that may be inside."""
         return max(min(int(SHARE * self.deadline_s / self.spacing_s), self._most), min(FEW, self._most))
 
+    def check(self) -> None:
+        """Tell whether there is room.
+
+        Raises:
+            OverloadedError: there is none.
+        """
+        if self._inside >= self.room:
+            late = (self._inside + 1) * self.spacing_s - SHARE * self.deadline_s
+            raise OverloadedError(self.name, max(math.ceil(late), 1))
+
     def enter(self) -> "Place":
         """Take a request.
 
@@ -57,9 +67,7 @@ class Lane:
             OverloadedError: it could not be answered in time.
         """
         with self._lock:
-            if self._inside >= self.room:
-                late = (self._inside + 1) * self.spacing_s - SHARE * self.deadline_s
-                raise OverloadedError(self.name, max(math.ceil(late), 1))
+            self.check()
             place = Place(self, self._inside)
             self._inside += 1
             self._metrics.queue(self.name, self._inside)
