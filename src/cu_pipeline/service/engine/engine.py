@@ -70,7 +70,7 @@ class Engine:
         }
         slow_decoders = max(settings.decoders - 1, 1)
         guess = told.decode_budget_s / slow_decoders
-        self._slow = Lane("slow video", told.video_deadline_s, guess, told.most_waiting, metrics)
+        self._slow = Lane("slow video", told.video_deadline_s, guess, told.most_waiting, metrics, least=slow_decoders)
         self._decoding: DecodingQueue[Job] = DecodingQueue(settings.decoders)
         self._texts: BatchQueue[Job] = BatchQueue(told.text_batch, told.text_wait_ms / 1000)
         room = 2 * told.video_batch * settings.encoders
