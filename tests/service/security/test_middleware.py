@@ -309,6 +309,9 @@ def test_a_preflight_of_another_site_is_not_answered(path: Path, keys: Mapping[s
         assert answer.status == 401
         assert "access-control-allow-origin" not in answer.headers
     assert "vary" in named.ask(key=keys["classify"]).headers  # caches must not mix sites
+    named.behind.headers = [(b"Vary", b"accept-encoding")]
+    answer = named.ask(key=keys["classify"])
+    assert (answer.headers["Vary"], answer.headers["vary"]) == ("accept-encoding", "origin")
 
 
 @pytest.fixture
