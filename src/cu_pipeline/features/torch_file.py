@@ -95,5 +95,3 @@ def _view(storage: NDArray[Any], offset: int, size: tuple[int, ...], stride: tup
         raise ValueError("a tensor reaches beyond its storage")
     steps = tuple(step * storage.itemsize for step in stride)
     return np.lib.stride_tricks.as_strided(storage[offset:], size, steps)
-
-

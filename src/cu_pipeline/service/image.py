@@ -75,7 +75,7 @@ class ServiceImage(bentoml.images.Image):
         """Write what the image is made from into a Bento."""
         needed = needed_packages(bento_fs / "src" / PACKED)
         self.python_requirements = locked((bento_fs / "src" / LOCK).read_text(encoding="utf-8"), needed - {TORCH})
-        self.commands = []  # BentoML's install a compiler and git
+        self.commands: list[str] = []  # BentoML's install a compiler and git
         self.post_commands = [INSTALL_WEIGHTS, *([INSTALL_TORCH] if TORCH in needed else []), REMOVE_TOOLS]
         info = super().freeze(bento_fs, envs, platform_)
         dockerfile = bento_fs / "env" / "docker" / "Dockerfile"
