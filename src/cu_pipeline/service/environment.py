@@ -17,6 +17,7 @@ from cu_pipeline.service.engine.options import EngineOptions
 from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
+PACKED: Final = Path("data/06_models/packed_champions")
 SAMPLES: Final = Path("data/06_models/samples")
 QUALITY: Final = Path("data/06_models/quality.json")
 FORM_BYTES: Final = 2**20
@@ -100,7 +101,7 @@ class Settings(HttpSettings):
         Raises:
             BundleError: none of these folders holds a bundle, or one has lost its JSON half.
         """
-        packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
+        packed = Path(cu_pipeline.__file__).resolve().parents[1] / PACKED
         folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
         for folder in folders:
             if any(folder.glob("*/bundle.json")):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from pathspec import GitIgnoreSpec
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import DeliveryError
@@ -87,11 +88,12 @@ def packed_files(root: Path) -> list[str]:
     config = yaml.safe_load((root / BENTOFILE).read_text(encoding="utf-8"))
     files = {BENTOFILE}
     for pattern in config["include"]:
-        found = [path for path in _matches(root, pattern) if "__pycache__" not in path.parts]
+        found = _matches(root, pattern)
         if not found:
             raise DeliveryError(f"{BENTOFILE} packs {pattern}, but {root} has no such file")
         files |= {path.relative_to(root).as_posix() for path in found}
-    return sorted(files)
+    excluded = GitIgnoreSpec.from_lines(config["exclude"])
+    return sorted(file for file in files if not excluded.match_file(file))
 
 
 def environment(bento: Bento) -> dict[str, str]:

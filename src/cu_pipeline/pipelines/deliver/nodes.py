@@ -124,13 +124,18 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
     return True
 
 
+def without_traces(champions: dict[str, Bundle]) -> dict[str, Bundle]:
+    """The champions as they are packed: no hash of a clip that they learned from leaves the project."""
+    return {name: bundle.for_serving() for name, bundle in champions.items()}
+
+
 def build_bentos(
     champions: dict[str, Bundle],
-    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the next is from its file
+    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the others are
     quality: dict[str, Any],  # noqa: ARG001
     options: DeliverOptions,
 ) -> list[Bento]:
-    """Build the Bento that serves all champions; there is none without a champion."""
+    """Build the Bento that serves all packed champions; there is none without a champion."""
     if not champions:
         return []
     return [build(project_root(), project_root() / options.bentoml_home)]

@@ -29,7 +29,7 @@ class Answer(BaseModel):
         default=None, description="classes that it may be, the likeliest first, where the capability asks for sets"
     )
     role: Literal["champion", "challenger"] | None = Field(
-        default=None, description="which model answered, while a rollout is on"
+        default=None, description="whose model answered; the challenger's does for a share while a rollout is on"
     )
 
 
