@@ -23,8 +23,8 @@ from cu_pipeline.media.options import Limits
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.scorer import Scorer
 
-DECODER_NICENESS: Final = 10
-"""Decoders take what cores the rest leaves: a caption's answer takes milliseconds and should not wait for a film."""
+DECODER_NICENESS: Final = 3
+"""Decoders step back a little: a caption's answer takes milliseconds and should not share its core with a film."""
 
 _ONE_AT_A_TIME: Final = threading.Lock()
 """For what is decoded in this process: decoders that several threads use end it with a segmentation fault."""

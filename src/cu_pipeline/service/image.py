@@ -15,6 +15,8 @@ REQUIREMENTS: Final = (
     "av",
     "bentoml",
     "fastapi",
+    "filelock",
+    "httptools",
     "numpy",
     "onnx",
     "onnxruntime",

@@ -227,9 +227,13 @@ def request_body() -> dict[str, Any]:
 
 
 def _in_form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    told = {"description": schema.get("description", "")}
+    """Describe a field as a form has it: as text, which may be empty where nothing is meant."""
+    told = {"description": schema["description"]}
+    if name == "caption":
+        return schema
     if name == "metadata":
         return {"type": "string", "contentMediaType": JSON, **told}
     if name == "capabilities":
         return {"type": "string", "description": told["description"] + "; names with commas between them"}
-    return schema
+    kinds = [one for one in schema.get("anyOf", [{"type": schema.get("type")}]) if one.get("type") != "null"]
+    return {"anyOf": [*kinds, {"type": "string", "maxLength": 0}], **told}

@@ -11,7 +11,7 @@ SHARE: Final = 0.5
 """Of the deadline that a request may expect to spend in its lane: what is measured is a mean, and some take longer."""
 
 FEW: Final = 4
-"""Requests that a lane takes always: nothing is learned of one that takes none."""
+"""Requests that a lane takes always, unless it is told otherwise: nothing is learned of one that takes none."""
 
 _LEARNING: Final = 0.1
 """Weight of the latest request in what one costs."""
@@ -29,13 +29,17 @@ class Lane:
         guess_s: seconds from one answer to the next, until they are measured.
         most: requests, however fast they are answered.
         metrics: are told how many there are.
+        least: requests that it takes always.
     """
 
-    def __init__(self, name: str, deadline_s: float, guess_s: float, most: int, metrics: EngineMetrics) -> None:
+    def __init__(
+        self, name: str, deadline_s: float, guess_s: float, most: int, metrics: EngineMetrics, least: int = FEW
+    ) -> None:
         self.name = name
         self.deadline_s = deadline_s
         self.spacing_s = guess_s
         self._most = most
+        self._least = min(least, most)
         self._metrics = metrics
         self._inside = 0
         self._lock = threading.Lock()
@@ -48,7 +52,7 @@ class Lane:
     @property
     def room(self) -> int:
         """Requests that may be inside."""
-        return max(min(int(SHARE * self.deadline_s / self.spacing_s), self._most), min(FEW, self._most))
+        return max(min(int(SHARE * self.deadline_s / self.spacing_s), self._most), self._least)
 
     def check(self) -> None:
         """Tell whether there is room.
