@@ -44,7 +44,7 @@ from cu_pipeline.models.logistic import Regressions, hard_labels
 from cu_pipeline.models.probabilities import logits_loss, logits_to_probabilities
 
 ROOT = Path(__file__).parents[1]
-RANDOM, DEFAULT = "random", "the default: combined, 30 % at random"
+RANDOM, DEFAULT = "random", "the default: combined, 10 % at random"
 DRAWN = QueueOptions().random_share
 ARMS = {
     RANDOM: (None, 1.0),

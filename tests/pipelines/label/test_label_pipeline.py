@@ -134,7 +134,7 @@ def test_without_any_label_machines_label_and_people_are_asked(
     queue = json.loads((tmp_path / "data" / "05_model_input" / "label_queue.json").read_text())
     assert {task["data"]["clip_id"] for task in queue} == set(feed["clips"]["clip_id"])
     draws = [task["meta"]["draw"] for task in queue]
-    assert draws.count("random") == math.ceil(0.3 * len(queue))
+    assert draws.count("random") == math.ceil(LabelOptions().queue.random_share * len(queue))
     assert draws.count("gold") == 0
     empty = 6  # captions that say nothing, which the model is paid for too
     assert counts["ledger_entries_added"] == len(LABELLED) + len(OBVIOUS) + empty + 1

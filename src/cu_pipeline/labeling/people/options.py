@@ -71,7 +71,7 @@ class QueueOptions(Options):
     budget_usd: float = Field(default=20.0, ge=0)
     redundancy: int = Field(default=1, ge=1)
     strategy: str = "combined"
-    random_share: float = Field(default=0.3, ge=0, le=1)
+    random_share: float = Field(default=0.1, ge=0, le=1)
     gold_share: Share = 0.1
     gold_accuracy: float = Field(default=0.8, ge=0, le=1)
     alpha: float = Field(default=0.05, gt=0, lt=1)
