@@ -1,6 +1,7 @@
 """The packed service: built once for the same content, and run while it is checked."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from pathspec import GitIgnoreSpec
@@ -75,6 +76,15 @@ def build(root: Path, store: Path) -> Bento:
         _build(bento, root, files)
         count("bentos_built")
     return bento
+
+
+def described(bento: Bento) -> dict[str, Any]:
+    """Say how large a Bento is, in bytes, and which packages its image installs by hash."""
+    size = sum(path.stat().st_size for path in bento.folder.rglob("*") if path.is_file())
+    requirements = bento.folder / "env" / "python" / "requirements.txt"
+    lines = requirements.read_text(encoding="utf-8").splitlines() if requirements.is_file() else []
+    packages = sorted(line.removesuffix(" \\") for line in lines if re.match(r"[A-Za-z0-9].*==", line))
+    return {"bytes": size, "packages": packages}
 
 
 def packed_files(root: Path) -> list[str]:

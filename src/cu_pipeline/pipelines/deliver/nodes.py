@@ -11,7 +11,7 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.samples import SampleClip
 from cu_pipeline.models.bundle import Bundle, under_scopes
-from cu_pipeline.pipelines.deliver.bento import Bento, build
+from cu_pipeline.pipelines.deliver.bento import Bento, build, described
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -173,6 +173,7 @@ def report_delivery(
     return checks | {
         "bento": bentos[0].tag if bentos else None,
         "bentoml_home": options.bentoml_home,
+        "packed": [described(bento) for bento in bentos],
         "capabilities": {
             name: {
                 "version": version.version if version else None,
