@@ -90,7 +90,7 @@ class CaptureStore:
     """
 
     def __init__(self, folder: Path, options: CaptureOptions | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._options = options or CaptureOptions()
         self._swept = 0.0
 
@@ -123,7 +123,7 @@ class CaptureStore:
                 index.execute(f"INSERT OR IGNORE INTO captures ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
             self._prune()
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the capture store {self._folder} cannot be written: {error}") from error
+            raise StoreError(f"the capture store {self.folder} cannot be written: {error}") from error
         return True
 
     def forget(self, request_id: str) -> bool:
@@ -135,14 +135,14 @@ class CaptureStore:
         Raises:
             StoreError: the folder cannot be written.
         """
-        if not (self._folder / INDEX).is_file():
+        if not (self.folder / INDEX).is_file():
             return False
         try:
             with self._writing() as index:
                 rows = index.execute("SELECT file FROM captures WHERE request_id = ?", (request_id,)).fetchall()
                 self._drop(index, [(request_id, file) for (file,) in rows])
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the capture store {self._folder} cannot be written: {error}") from error
+            raise StoreError(f"the capture store {self.folder} cannot be written: {error}") from error
         return bool(rows)
 
     def entries(self) -> Iterator[Captured]:
@@ -151,22 +151,22 @@ class CaptureStore:
         Raises:
             StoreError: the index cannot be read.
         """
-        if not (self._folder / INDEX).is_file():
+        if not (self.folder / INDEX).is_file():
             return
         try:
             with self._opened() as index:
                 rows = index.execute(f"SELECT {_COLUMNS} FROM captures ORDER BY time, request_id").fetchall()  # noqa: S608
         except sqlite3.Error as error:
-            raise StoreError(f"the capture store {self._folder} cannot be read: {error}") from error
+            raise StoreError(f"the capture store {self.folder} cannot be read: {error}") from error
         for request_id, moment, sha256, file, size, caption, facts in rows:
-            media = self._folder / MEDIA / file if file else None
+            media = self.folder / MEDIA / file if file else None
             told = datetime.fromisoformat(moment)
             yield Captured(request_id, told, media, sha256, size, caption, json.loads(facts))
 
     def _store(self, media: Path, sha256: str) -> str:
         """Copy a file to its place by its hash, where it is not there yet, and give that place."""
         file = f"{sha256[:2]}/{sha256}{media.suffix}"
-        target = self._folder / MEDIA / file
+        target = self.folder / MEDIA / file
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.utime(target)  # it is of use: no other process may take it for an orphan now
@@ -202,21 +202,21 @@ class CaptureStore:
         index.executemany("DELETE FROM captures WHERE request_id = ?", [(name,) for name, _ in rows])
         for file in {file for _, file in rows if file}:
             if index.execute("SELECT 1 FROM captures WHERE file = ? LIMIT 1", (file,)).fetchone() is None:
-                (self._folder / MEDIA / file).unlink(missing_ok=True)
+                (self.folder / MEDIA / file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Remove the files that killed processes left."""
         with self._writing() as index:
             known = {file for (file,) in index.execute("SELECT DISTINCT file FROM captures")}
-            for path in (self._folder / MEDIA).rglob("*"):
-                alone = path.is_file() and path.relative_to(self._folder / MEDIA).as_posix() not in known
+            for path in (self.folder / MEDIA).rglob("*"):
+                alone = path.is_file() and path.relative_to(self.folder / MEDIA).as_posix() not in known
                 if alone and time.time() - path.stat().st_mtime > _ORPHAN_S:
                     path.unlink(missing_ok=True)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give the index, locked for others' writing until the block ends."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with self._opened() as index:
             index.execute("PRAGMA journal_mode = WAL")
             index.execute("BEGIN IMMEDIATE")
@@ -228,12 +228,12 @@ class CaptureStore:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        index = sqlite3.connect(self._folder / INDEX, timeout=_BUSY_S, isolation_level=None)
+        index = sqlite3.connect(self.folder / INDEX, timeout=_BUSY_S, isolation_level=None)
         try:
             (version,) = index.execute("PRAGMA user_version").fetchone()
             if version > _FORMAT:
                 raise StoreError(
-                    f"{self._folder / INDEX} is of format {version}, and this version knows {_FORMAT} at most: update"
+                    f"{self.folder / INDEX} is of format {version}, and this version knows {_FORMAT} at most: update"
                 )
             yield index
         finally:

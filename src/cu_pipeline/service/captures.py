@@ -22,6 +22,8 @@ class Captures:
     def __init__(self, store: CaptureStore | None) -> None:
         self._store = store
         self._failing = False
+        if store is not None:
+            _logger.info("requests are kept in %s, to be labelled; CU_PIPELINE_CAPTURE=off ends that", store.folder)
 
     def keep(self, name: str, media_sha256: str, fields: ClipFields, video: Path | None) -> None:
         """Keep a request.
