@@ -37,7 +37,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run repro test test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
+.PHONY: help image-lock install run repro test test-image test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh 
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
 	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
+
+test-image: $(VENV)/.installed-dev ## install what the last Bento's image lists into an empty environment, and serve from it
+	@CU_PIPELINE_IMAGE=1 $(BIN)/pytest tests/service/test_image.py
 
 install-label-studio: $(VENV)/.installed-labelstudio $(VENV)-label-studio/.installed ## install Label Studio, in an environment of its own
 
@@ -109,6 +112,10 @@ bench-labels: $(VENV)/.installed ## measure how many labels the queue's strategi
 
 motion-set: $(VENV)/.installed ## make clips that only motion tells apart, for bench-models: FOLDER=motion [CLIPS=300]
 	@$(BIN)/python benchmarks/motion_set.py $(FOLDER) --clips $(or $(CLIPS),300)
+
+image-lock: $(VENV)/.installed ## lock what the service's image installs, with hashes, by constraints.txt
+	@$(BIN)/python -m cu_pipeline.service.image | $(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
+		--python-platform x86_64-unknown-linux-gnu --no-emit-package torch -c constraints.txt --output-file image.lock -
 
 label-studio: install-label-studio ## label clips on http://127.0.0.1:8090 [LABEL_PORT=8090] [ENV=gpu]
 	$(call port_free,$(LABEL_PORT),LABEL_PORT)

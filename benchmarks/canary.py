@@ -43,7 +43,8 @@ def main() -> None:
     most = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     capability = sys.argv[2] if len(sys.argv) > 2 else "topic"
     root = project_root().resolve()
-    folder, champions = rollouts_folder(root), root / "data/06_models/champions"
+    champions = root / "data/06_models/champions"
+    folder = rollouts_folder(champions)
     good = Bundle.load(champions / file_key(capability))
     bad = exchanged(good)
     traffic = enumerate(captions())

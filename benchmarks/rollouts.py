@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.rollout.betting import log_wealth
+from cu_pipeline.rollout.betting import Watch, log_wealth
+from cu_pipeline.rollout.evidence import HALF
 from cu_pipeline.rollout.judgement import needed
 from cu_pipeline.rollout.plan import Limits
 
@@ -90,10 +91,9 @@ def simulate(
     worse = _first(counted & (log_wealth(counts[..., ::-1], 0.0) >= needed(limits, "worse")), at)
     least = -limits.margin if limits.goal == "not_worse" else 0.0
     better = _first(counted & (log_wealth(counts, least) >= needed(limits, "better")), at)
-    slow = np.cumsum(random.random(counts.shape[:2]) < traffic.slower, axis=1)
-    looks = np.broadcast_to(1 + np.arange(counts.shape[1]), slow.shape)
-    tallies = np.stack([np.zeros_like(slow), looks - slow, slow], axis=2)
-    slower = _first(log_wealth(tallies, 0.5, 0.0) >= needed(limits, "latency"), at)
+    watch = Watch(HALF, 0.0, runs)
+    slow = np.stack([watch.add(one) for one in random.random(counts.shape[1::-1]) < traffic.slower], axis=1)
+    slower = _first(slow >= needed(limits, "latency"), at)
     back = np.minimum(worse, slower)
     return Outcomes(np.where(back <= better, back, np.inf), np.where(better < back, better, np.inf))
 

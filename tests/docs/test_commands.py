@@ -15,13 +15,16 @@ from typing import Any
 import click
 import pytest
 
+from cu_pipeline.service.api.clips import ClipFields
+
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 EXAMPLE_FILES = ("clips.csv", "clips/manifest.csv", "clip.mp4", "tasks.json", "export.json", "feed.sql")
 BUILTINS = {"source", ".", "cd", "set", "test", "echo", "exit"}
 IN_ENVIRONMENT = {"kedro", "dvc", "mlflow", "bentoml", "python", "pip", "pytest", "cu-pipeline"}
 GIT = {"add", "checkout", "commit", "diff", "pull", "push"}
-SERVICE_FIELDS = {"video", "caption"}
+SERVICE_FIELDS = {"video", "clips", "a", *ClipFields.model_fields}
+"""Fields of a clip, and those of the batch on the page."""
 
 Args = Sequence[str]
 

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from cu_pipeline.inference.prediction_log import PredictionLog, read_log
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
 SETTINGS = {
@@ -98,21 +100,34 @@ def read(project: Path, name: str) -> dict:
     return json.loads((project / "data" / "08_reporting" / f"{name}.json").read_text())
 
 
-@pytest.mark.slow
-def test_each_example_is_a_file_and_a_line_and_takes_part_in_the_lifecycle(
-    project: Path, project_environment: dict[str, str]
-) -> None:
+def kedro(project: Path, environment: dict[str, str], *words: str) -> str:
+    """Run a command in the project; give what it says."""
     done = subprocess.run(
-        ["kedro", "run"],
+        ["kedro", *words],
         cwd=project,
-        env=project_environment | {"PYTHONPATH": str(project / "src")},
+        env=environment | {"PYTHONPATH": str(project / "src")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def become_traffic(place: Path) -> None:
+    """Let users have sent what the delivery sent to try the service out."""
+    log = PredictionLog.open(str(place))
+    for record in read_log(str(place), replays=True).records:
+        log.append(record.model_copy(update={"request_id": f"user-{record.request_id}", "replay": False}))
+    log.close()
+
+
+@pytest.mark.slow
+def test_each_example_is_a_file_and_a_line_and_takes_part_in_the_lifecycle(
+    project: Path, project_environment: dict[str, str]
+) -> None:
+    said = kedro(project, project_environment, "run")
     assert "brightness: 60 to compute, 0 stored" in said
     bundle = json.loads((project / "data/06_models/champions/topic/bundle.json").read_text())
     assert bundle["family"] == "nearest_mean"
@@ -127,6 +142,8 @@ def test_each_example_is_a_file_and_a_line_and_takes_part_in_the_lifecycle(
     assert delivery["parity"]["clips"] == 3
     assert delivery["parity"]["max_abs_diff"] <= 1e-4
     assert delivery["capabilities"]["topic"]["model_version"] == bundle["version"]
+    become_traffic(project / "data/07_model_output/prediction_log")
+    kedro(project, project_environment, "run", "--pipelines", "monitor")
     drift = read(project, "drift")
     assert drift["current"]["n"] >= 20, "the service has answered"
     assert {"embedding_brightness", "shape"} <= {test["name"] for test in drift["tests"]}

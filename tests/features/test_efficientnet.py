@@ -5,13 +5,14 @@ from PIL import Image
 from cu_pipeline.core.weights import weights_path
 from cu_pipeline.features import efficientnet
 from cu_pipeline.features.onnx_network import Network
+from cu_pipeline.features.torch_file import read_state
 
 PALACE, DAISY = 698, 985  # ImageNet's classes
 
 
 @pytest.fixture(scope="module")
 def published():
-    return efficientnet.read_weights(weights_path("efficientnet-lite0"))
+    return read_state(weights_path("efficientnet-lite0"))
 
 
 @pytest.fixture(scope="module")

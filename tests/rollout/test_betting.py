@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.rollout.betting import FRACTIONS, Tally, confidence_sequence, counts, log_wealth
+from cu_pipeline.rollout.betting import FRACTIONS, Tally, Watch, confidence_sequence, counts, log_wealth
 
 ALPHA, RUNS = 0.05, 1000
 
@@ -38,6 +38,18 @@ def test_looked_at_after_each_of_500_observations_it_errs_as_seldom_as_stated(ch
     seen = np.cumsum(random.multinomial(1, chances, size=(RUNS, 500)), axis=1)
     errs = (log_wealth(seen, null, low) >= np.log(1 / ALPHA)).any(axis=1).mean()
     assert errs < ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / RUNS)
+
+
+@pytest.mark.parametrize(("chance", "null"), [(0.5, 0.5), (0.01, 0.01)], ids=["latency", "errors"])
+def test_a_watch_errs_as_seldom_and_finds_what_begins_late(chance, null):
+    random = np.random.default_rng(3)
+    watch, alarmed = Watch(null, 0.0, RUNS), np.zeros(RUNS, dtype=bool)
+    for _ in range(500):
+        alarmed |= watch.add(random.random(RUNS) < chance) >= np.log(1 / ALPHA)
+    assert alarmed.mean() < ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / RUNS)
+    for _ in range(60):
+        alarmed |= watch.add(random.random(RUNS) < 1 - (1 - null) / 8) >= np.log(1 / ALPHA)
+    assert alarmed.mean() > 0.99
 
 
 def test_a_confidence_sequence_covers_at_all_times_and_shrinks() -> None:

@@ -28,7 +28,7 @@ def rollout(**limits):
 
 
 def test_a_creator_counts_once_with_the_first_feedback():
-    collector = Collector(3.0)
+    collector = Collector(Limits())
     for number in range(4):
         collector.answered(pair(number))
     judged(collector, 2, "b")
@@ -41,14 +41,14 @@ def test_a_creator_counts_once_with_the_first_feedback():
 
 @pytest.mark.parametrize(("label", "tally"), [("a", Tally(down=1)), ("b", Tally(up=1)), ("c", Tally(same=1))])
 def test_feedback_says_who_was_right(label, tally):
-    collector = Collector(3.0)
+    collector = Collector(Limits())
     collector.answered(pair(1))
     judged(collector, 1, label)
     assert collector.evidence.quality == tally
 
 
 def test_feedback_that_is_read_before_the_answers_waits_for_them():
-    collector = Collector(3.0)
+    collector = Collector(Limits())
     judged(collector, 1, "a|b")
     assert collector.evidence.quality == Tally()
     collector.answered(pair(1, champion="b|a", challenger="a"))
@@ -56,19 +56,17 @@ def test_feedback_that_is_read_before_the_answers_waits_for_them():
 
 
 def test_what_was_read_before_changes_nothing():
-    collector = Collector(3.0)
+    collector = Collector(Limits())
     for _ in range(2):
         collector.answered(pair(1))
         judged(collector, 1, "a")
-        before, collector_now = collector.evidence, collector.evidence
-        assert before == collector_now
-    assert collector.evidence == Evidence(
-        until=SOON, requests=1, feedback=1, quality=Tally(down=1), disagreement=Tally(up=1), errors=Tally(same=1)
-    )
+    seen = collector.evidence
+    assert (seen.until, seen.requests, seen.feedback) == (SOON, 1, 1)
+    assert (seen.quality, seen.disagreement, seen.errors) == (Tally(down=1), Tally(up=1), Tally(same=1))
 
 
 def test_failures_and_slowness_count_once_an_hour_of_a_creator():
-    collector = Collector(2.0)
+    collector = Collector(Limits(latency=2.0))
     for number, minutes in enumerate((0, 20, 59, 60, 130)):
         collector.answered(pair(number, challenger=None if minutes < 60 else "a", minutes=minutes, slower=2.5))
     collector.answered(pair(9, creator="bob", champion=None, challenger="a", minutes=1, slower=1.5))
@@ -76,8 +74,22 @@ def test_failures_and_slowness_count_once_an_hour_of_a_creator():
     assert collector.evidence.latency == Tally(same=1, up=3)
 
 
+def test_a_challenger_that_begins_to_fail_late_is_found_soon():
+    """After 5,000 answers without a failure, one of four fails."""
+    collector = Collector(Limits())
+    for number in range(5000):
+        collector.answered(pair(number, creator=f"creator {number}"))
+    for number in range(5000, 5100):
+        collector.answered(pair(number, creator=f"creator {number}", challenger="b" if number % 4 else None))
+        found = decide(rollout(disagreement=0.999), collector.evidence, SOON)
+        if found is not None:
+            break
+    assert found.reason.startswith("it fails too often")
+    assert collector.evidence.errors.up <= 12
+
+
 def test_a_failed_answer_is_no_evidence_of_quality():
-    collector = Collector(3.0)
+    collector = Collector(Limits())
     collector.answered(pair(1, challenger=None))
     judged(collector, 1, "a")
     collector.answered(pair(2))
@@ -96,9 +108,15 @@ def test_the_plain_cases():
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        (Evidence(errors=Tally(same=24, up=4)), "it fails too often: alone in 4 of 28, the champion in 0, limit 1.0%"),
+        (
+            Evidence(errors=Tally(same=24, up=4), failing=6.0),
+            "it fails too often: alone in 4 of 28, the champion in 0, limit 1.0%",
+        ),
         (Evidence(disagreement=Tally(up=40, same=2)), "its answers differ too often: for 40 of 42 creators, limit 50%"),
-        (Evidence(latency=Tally(up=40, same=2)), "it is too slow: 40 of 42 answers took over 3 times as long"),
+        (
+            Evidence(latency=Tally(up=40, same=2), slowness=9.0),
+            "it is too slow: 40 of 42 answers took over 3 times as long",
+        ),
         (Evidence(quality=Tally(down=30, same=60, up=5)), "was right for 5, the champion alone for 30"),
     ],
 )
@@ -109,7 +127,7 @@ def test_what_rolls_back_says_why(evidence, words):
 
 
 def test_failing_goes_before_being_better():
-    evidence = Evidence(quality=Tally(up=60), errors=Tally(same=20, up=20))
+    evidence = Evidence(quality=Tally(up=60), errors=Tally(same=20, up=20), failing=9.0)
     assert decide(rollout(), evidence, SOON).reason.startswith("it fails too often")
 
 

@@ -77,3 +77,10 @@ def test_a_damaged_plan_is_told_with_its_place(tmp_path) -> None:
 def test_what_cannot_be_a_rollout_is_refused(wrong) -> None:
     with pytest.raises(ValidationError):
         canary(**wrong)
+
+
+def test_the_folder_is_beside_the_champions_unless_it_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.delenv(plan.VARIABLE, raising=False)
+    assert plan.rollouts_folder(tmp_path / "champions") == tmp_path / "rollouts"
+    monkeypatch.setenv(plan.VARIABLE, "/elsewhere")
+    assert str(plan.rollouts_folder(tmp_path / "champions")) == "/elsewhere"

@@ -37,7 +37,7 @@ def test_the_environment_names_the_bundles_and_nothing_else_is_tried(project, tm
 def test_packed_bundles_come_before_the_projects(project, tmp_path):
     own = bundle(project / "data/06_models/champions")
     assert Settings.from_environment({}).bundles_folder() == own
-    packed = bundle(tmp_path / "installed/data/06_models/champions")
+    packed = bundle(tmp_path / "installed/data/06_models/packed_champions")
     assert Settings.from_environment({}).bundles_folder() == packed
 
 

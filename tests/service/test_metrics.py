@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cu_pipeline.service.metrics import Metrics
+from cu_pipeline.service.metrics import MOST_VERSIONS, Metrics
 
 LIMIT = 64_000
+LONG = "x" * 80
 
 
 @pytest.fixture
@@ -80,12 +81,14 @@ def test_no_client_makes_it_long(metrics: Metrics) -> None:
     for number in range(3000):
         metrics.request(f"/{number}" * 50, f"M{number}", number, 0.01)
         metrics.refusal(f"r{number}")
-        metrics.prediction(f"c{number % 40}", f"l{number % 77}" * 90, f"v{number % 99}", 0.5)
+        metrics.prediction(f"c{number % 40}", f"l{number % 77}" * 90, f"v{number % 5}", 0.5)
         metrics.batch(f"s{number}", 1)
         metrics.queue(f"q{number}", 1)
         metrics.shadow(f"c{number}", agrees=True, seconds=1)
     found = values(metrics)
-    assert sum(found["requests_total"].values()) == sum(found["predictions_total"].values()) == 3000
+    assert sum(found["requests_total"].values()) == 3000
+    assert sum(found["predictions_total"].values()) == 3000
+    assert len(metrics.render()) < 2 * LIMIT
     assert found["refusals_total"]["other",] > 2900
 
 
@@ -99,6 +102,25 @@ def test_random_paths_leave_it_short(metrics: Metrics) -> None:
     for _ in range(3000):
         metrics.request("other", "GET", 404, 0.001)
     assert len(metrics.render()) < LIMIT
+
+
+def test_the_newest_models_have_counts_of_their_own(tmp_path: Path, metrics: Metrics) -> None:
+    worker(tmp_path / "metrics").communicate("")
+    worker(tmp_path / "metrics").communicate("")  # takes over what the former one counted
+    metrics.log_failure()
+    for number in range(MOST_VERSIONS + 3):
+        for label in ("sport", *map(str, range(19))):  # of all versions more than MOST_PREDICTIONS
+            metrics.prediction("topic", label, f"v{number}", 0.5)
+        metrics.prediction("safety", LONG, "v0", 0.5)
+    found = values(metrics)
+    versions = {version for capability, _, version in found["predictions_total"] if capability == "topic"}
+    assert versions == {f"v{number}" for number in range(3, MOST_VERSIONS + 3)}
+    assert found["predictions_total"]["safety", LONG, "v0"] == MOST_VERSIONS + 3
+    assert found["log_failures_total"] == {(): 1}
+    assert found["requests_total"] == {("POST", "/classify", "200"): 20}
+    metrics.prediction("topic", "sport", "v10", 0.5)
+    assert values(metrics)["predictions_total"]["topic", "sport", "v10"] == 2
+    assert not list((tmp_path / "metrics").glob("*.new"))
 
 
 def test_odd_labels_are_escaped(metrics: Metrics) -> None:
@@ -116,7 +138,7 @@ def test_a_confidence_that_is_no_number_is_left_out(metrics: Metrics) -> None:
 _WORKER = """
 import sys
 from pathlib import Path
-from cu_pipeline.service.metrics import Metrics
+from cu_pipeline.service.metrics import MOST_VERSIONS, Metrics
 metrics = Metrics(Path(sys.argv[1]))
 for _ in range(10):
     metrics.request("/classify", "POST", 200, 0.2)

@@ -171,7 +171,8 @@ def test_the_log_is_read_on_from_where_it_was(served, monkeypatch):
     for _ in range(3):
         served.traffic(150, truth="")
         served.judge.look()
-    assert asked == [begun.started, START + timedelta(seconds=30), START + timedelta(seconds=180)]
+    looks = [START + timedelta(seconds=seconds) - rollout_judge.OVERLAP for seconds in (150, 300)]
+    assert asked == [begun.started, *looks]
     assert served.evidence.requests == 450
     fresh = Judge(served.folder, served.champions, str(served.root / "log"))
     served.judge.close()

@@ -2,6 +2,7 @@
 
 import click
 
+from cu_pipeline.cli.captures import captures
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.keys import keys
@@ -28,6 +29,7 @@ _COMMANDS = (
     models,
     rollout,
     labels,
+    captures,
     keys,
     parameters,
     log,

@@ -70,7 +70,7 @@ def start(
             raise ConfigurationError("--version and --run both name a model: give one of them")
         if shadow and canary is not None:
             raise ConfigurationError("--shadow and --canary are two modes: give one of them")
-        folder = rollouts_folder(root)
+        folder = rollouts_folder(root / _CHAMPIONS)
         _refuse_second(folder, capability)
         champion, challenger = _models(root, env, capability, version or run_name or "challenger")
         begun = _planned(champion, challenger, canary, options)
@@ -91,7 +91,7 @@ def status(metadata: Any, /, *, capability: str | None, as_json: bool) -> None:
         from cu_pipeline.core.errors import ConfigurationError
         from cu_pipeline.rollout import plan, trials
 
-        folder = plan.rollouts_folder(root)
+        folder = plan.rollouts_folder(root / _CHAMPIONS)
         found = plan.all_of(folder)
         if capability and capability not in found:
             known = ", ".join(sorted(found)) or "none"
@@ -117,7 +117,7 @@ def percent(metadata: Any, /, *, capability: str, percent: float) -> None:
         from cu_pipeline.rollout import trials
         from cu_pipeline.rollout.plan import rollouts_folder
 
-        changed = trials.set_percent(rollouts_folder(root), capability, percent)
+        changed = trials.set_percent(rollouts_folder(root / _CHAMPIONS), capability, percent)
         click.echo(f"{capability}: {changed.percent:g} % of {changed.sticky}s get the answers of {changed.challenger}")
 
 
@@ -136,7 +136,8 @@ def stop(metadata: Any, /, *, capability: str, way: Literal["promote", "rollback
         from cu_pipeline.tracking import rollout_end
         from cu_pipeline.tracking.promotions import who
 
-        folder, champions = rollouts_folder(root), root / _CHAMPIONS
+        champions = root / _CHAMPIONS
+        folder = rollouts_folder(champions)
         told = reason or f"by {who()}, by hand"
         running = trials.running(folder, capability)
         if way == "promote":

@@ -48,7 +48,7 @@ def _lines(rollout: Rollout, evidence: Evidence | None) -> Iterator[str]:
     yield f"{evidence.requests:,} requests answered by both, feedback on {evidence.feedback:,}{until}"
     yield _effect(evidence.quality, limits)
     for name, told in _shown(limits, evidence):
-        yield f"{told}: odds {odds(found[name].log_odds)}, {odds(found[name].needed)} decide"
+        yield f"{told}: odds {odds(found[name].log_odds)} ({odds(found[name].needed)} decide)"
     if rollout.is_running:
         yield _outlook(limits, found)
         last = rollout.started + timedelta(days=limits.days)

@@ -25,7 +25,10 @@ _SHARE = click.FloatRange(0, 1)
 @click.option("--mix", default=0.0, type=_SHARE, help="Share of clips in other proportions of topics.")
 @click.pass_obj
 def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
-    """Send generated clips to a running service, to see what the monitor makes of them."""
+    """Send generated clips to a running service, to see what the monitor makes of them.
+
+    The variable CU_PIPELINE_KEY has the API key for a service that asks for one.
+    """
     from cu_pipeline.pipelines.deliver.client import send_sample
     from cu_pipeline.sample.options import Drift, SampleOptions
 

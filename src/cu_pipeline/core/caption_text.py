@@ -9,6 +9,7 @@ _AMPERSANDS: Final = re.compile(r"&(?:(?:amp|AMP|#0*38|#[xX]0*26);)+")
 _ENTITY: Final = re.compile(r"&(#\d{1,8}|#[xX][0-9a-fA-F]{1,7}|[A-Za-z][A-Za-z0-9]{0,40});")
 _JOINERS: Final = "\u200c\u200d"
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_BLANK: Final = re.compile("[\u200c\u200d\u180b-\u180f\u2800\ufe00-\ufe0f\U0001d159\U000e0100-\U000e01ef]")
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 
 
@@ -26,6 +27,15 @@ def clean_caption(text: str) -> str:
     while (cleaned := _clean(text)) != text:
         text = cleaned
     return text
+
+
+def is_blank(text: str) -> bool:
+    r"""Whether people see nothing of a text: blanks, and characters that only change how others look.
+
+    >>> is_blank("\ufe0f \u2800\u200b"), is_blank("\u2764\ufe0f")
+    (True, False)
+    """
+    return all(character.isspace() or _BLANK.match(character) for character in clean_caption(text))
 
 
 @lru_cache(maxsize=2**16)

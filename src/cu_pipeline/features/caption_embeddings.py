@@ -46,6 +46,7 @@ class CaptionEmbeddings:
     """
 
     options: ClassVar[type[Options]] = CaptionEmbeddingOptions
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     source: ClassVar[Source] = "text"
     sampling: None = None
 

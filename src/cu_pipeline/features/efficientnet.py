@@ -5,7 +5,6 @@ TensorFlow's "SAME" padding. Batch normalisation is folded into the convolutions
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -43,7 +42,7 @@ def feature_model(published: Weights) -> bytes:
     """Build the network from frames to features.
 
     Args:
-        published: weights as `read_weights` gives them.
+        published: weights as `torch_file.read_state` gives them.
 
     Returns:
         An ONNX model: `frames`, uint8 RGB (batch, height, width, 3), to the head's activations averaged over the
@@ -61,18 +60,6 @@ def feature_model(published: Weights) -> bytes:
     head = _relu6(graph, _convolution(graph, published, hidden, "_conv_head"))
     output = graph.node("Flatten", graph.node("GlobalAveragePool", head))
     return graph.model({INPUT: (np.uint8, ("batch", "height", "width", 3))}, output, FEATURES)
-
-
-def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the published PyTorch weights; nothing in the file is executed.
-
-    Args:
-        path: a state dict whose names follow the TensorFlow original (`_conv_stem.weight`, `_bn0.bias`, …).
-    """
-    import torch
-
-    published = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: value.numpy() for name, value in published.items()}
 
 
 def _pixels(graph: Graph) -> str:

@@ -116,8 +116,9 @@ class Extractor(Protocol):
     """Turns the content of clips into features: vectors, texts or pictures, as its identity's shape says.
 
     It is made with the fields of its `options` as keyword arguments. It may name its `modality`, where several
-    extractors look at the same thing (see `features.table.modality_of`). Only `prepare` runs in worker processes, for
-    media, so that a bad file costs that file alone; pickled, an extractor carries its parameters and no model.
+    extractors look at the same thing (see `features.table.modality_of`), and the `packages` that it needs beside those
+    of the service. Only `prepare` runs in worker processes, for media, so that a bad file costs that file alone;
+    pickled, an extractor carries its parameters and no model.
     """
 
     options: ClassVar[type[Options]]

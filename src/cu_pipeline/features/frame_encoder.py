@@ -10,9 +10,10 @@ from pydantic import Field
 
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.weights import MODELS, weights_path
-from cu_pipeline.features.efficientnet import FEATURES, INPUT, feature_model, read_weights
+from cu_pipeline.features.efficientnet import FEATURES, INPUT, feature_model
 from cu_pipeline.features.extractor import Identity, Source, Vectors
 from cu_pipeline.features.onnx_network import Network
+from cu_pipeline.features.torch_file import read_state
 from cu_pipeline.media.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class FrameEncoder:
 
     @cached_property
     def _network(self) -> Network:
-        return Network(feature_model(read_weights(weights_path(MODEL))))
+        return Network(feature_model(read_state(weights_path(MODEL))))
 
 
 _NAMES: Final = "imagenet1k_clean_names.json"
@@ -148,7 +149,7 @@ def _chances(frames: Vectors) -> NDArray[np.float64]:
 @cache
 def _last_layer() -> tuple[Vectors, Vectors]:
     """What gives the logits of ImageNet's classes from the network's features: weight (1000, 1280), bias (1000,)."""
-    published = read_weights(weights_path(MODEL))
+    published = read_state(weights_path(MODEL))
     return published["_fc.weight"], published["_fc.bias"]
 
 

@@ -54,6 +54,7 @@ class ImageText:
     """
 
     options: ClassVar[type[Options]] = ImageTextOptions
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     source: ClassVar[Source] = "media"
     modality: ClassVar[str] = "frames"
 

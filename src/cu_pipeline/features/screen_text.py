@@ -46,6 +46,7 @@ class ScreenTextReader:
     """
 
     options: ClassVar[type[Options]] = ScreenTextOptions
+    packages: ClassVar[tuple[str, ...]] = ("rapidocr",)
     source: ClassVar[Source] = "media"
 
     def __init__(self, frames: int = 2, size: int = 480, least_confidence: float = 0.8) -> None:

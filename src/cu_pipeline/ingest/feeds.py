@@ -8,6 +8,7 @@ import pandas as pd
 
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.ingest.capture import read_capture
 from cu_pipeline.ingest.folder import read_folder
 from cu_pipeline.ingest.huggingface import read_huggingface
 from cu_pipeline.ingest.manifest import SOURCE, read_manifest
@@ -37,6 +38,7 @@ class Feed(Protocol):
 
 
 FEEDS: Final[dict[str, Feed]] = {
+    "capture": read_capture,
     "folder": read_folder,
     "huggingface": read_huggingface,
     "manifest": read_manifest,

@@ -17,8 +17,8 @@ from cu_pipeline.core.hashing import json_sha256, text_sha256
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.features.clip_features import part_name
 from cu_pipeline.features.extractor import Extractor
-from cu_pipeline.features.table import FeatureInput
-from cu_pipeline.models.families import family
+from cu_pipeline.features.table import EXTRACTORS, FeatureInput
+from cu_pipeline.models.families import family, packages_of
 from cu_pipeline.models.family import History, Logits, Model, Weights
 
 FORMAT: Final = 2
@@ -99,6 +99,19 @@ class Bundle:
     def scoped(self, scope: Scope) -> "Bundle":
         """Let the same model answer about the clips of another scope; itself where that is the same."""
         return self if scope == self.scope else replace(self, scope=scope)
+
+    def for_serving(self) -> "Bundle":
+        """The same model under the same version, without a word about the clips that it learned from.
+
+        Who holds a clip could tell by its hash whether the model has learned from it.
+        """
+        untold: dict[str, Any] = {"learned_from": (), "unlabelled": None, "cross_fitted": None, "history": []}
+        return replace(self, known_as=self.version, trained_on="", candidates=(), **untold)
+
+    def packages(self) -> set[str]:
+        """The packages that answering by it needs, beside those of the service."""
+        read = [set(getattr(EXTRACTORS[name], "packages", ())) for name in self.inputs]
+        return packages_of(self.family, self.model).union(*read)
 
     def load_model(self) -> Model:
         """Make the model ready.

@@ -1,5 +1,6 @@
 """The model families by name, and the parameters of training."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_serializer, model_validator
@@ -27,6 +28,18 @@ FAMILIES: Final[dict[str, type[Family]]] = {
     "zero_shot": ZeroShot,
 }
 """Every model family by name. A new one is a new file and a line here."""
+
+
+def packages_of(name: str, model: Mapping[str, Any]) -> set[str]:
+    """The packages that a fitted model needs to answer, beside those of the service.
+
+    Args:
+        name: of its family.
+        model: what the family keeps beside the weights.
+    """
+    own = set(getattr(FAMILIES[name], "packages", ()))
+    return own.union(*(packages_of(one["family"], one["model"]) for one in model.get("members", ())))
+
 
 AUTO: Final = "auto"
 """In a family's place: the best of several, as cross-validation says."""

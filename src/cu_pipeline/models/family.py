@@ -103,6 +103,8 @@ class Model(Protocol):
 class Family(Protocol):
     """A way to learn from features.
 
+    It may name the `packages` that its models need to answer, beside the service's own.
+
     Attributes:
         options: the model of its parameters, the group of its name in `train`.
         revision: of its code; another one when the code gives another model from the same inputs.

@@ -75,6 +75,7 @@ class Fusion:
     """Linear experts and a small transformer over all vector features: `fusion_network.FusionHead`."""
 
     options: ClassVar[type[Options]] = FusionOptions
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
     revision: ClassVar[int | str] = 1
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

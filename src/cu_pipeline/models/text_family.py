@@ -66,6 +66,7 @@ class Text:
     """Any transformers sequence classifier, from a folder or a hub, all of it or small matrices beside it."""
 
     options: ClassVar[type[Options]] = TextOptions
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     revision: ClassVar[int | str] = "text/1"
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -74,6 +74,7 @@ class Video:
     """Any transformers video classifier, from a folder or a hub, fitted end to end or by small matrices beside it."""
 
     options: ClassVar[type[Options]] = VideoOptions
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     revision: ClassVar[int | str] = "video/1"
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

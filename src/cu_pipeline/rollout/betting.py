@@ -74,6 +74,41 @@ def log_wealth(counts: ArrayLike, null: ArrayLike, low: float = -1.0) -> Floats:
     return np.asarray(top[..., 0] + np.log(np.mean(np.exp(logs - top), axis=-1)))
 
 
+class Watch:
+    """Evidence that the mean is above `null`, from the beginning or since any time: what begins late is found too.
+
+    A gambler enters before each observation, with a share of the money that those who have not entered yet hold; it is
+    1 in all, the n-th share is 1 / (n (n + 1)). So the wealth is again that of fair bets, and no long time of good
+    conduct has to be made up for.
+
+    Args:
+        null: the mean that is allowed.
+        low: the smallest value that an observation may have, -1 or 0; what is below counts as that.
+        runs: how many are watched side by side.
+    """
+
+    def __init__(self, null: float, low: float, runs: int = 1) -> None:
+        self._null, self._low = null, low
+        self._n = 0
+        self._logs = np.full((runs, len(FRACTIONS)), -np.inf)
+
+    def add(self, values: ArrayLike) -> Floats:
+        """Add an observation of each run, (runs), and give the logarithms of the wealth after it, (runs)."""
+        self._n += 1
+        entering = -np.log(self._n * (self._n + 1))
+        seen = np.maximum(np.asarray(values, dtype=np.float64), self._low)[:, None]
+        gains = np.log1p(FRACTIONS * (seen - self._null) / (self._null - self._low))
+        self._logs = np.logaddexp(self._logs, entering) + gains
+        return self.log_wealth
+
+    @property
+    def log_wealth(self) -> Floats:
+        """Natural logarithms of the wealth, (runs)."""
+        top = np.maximum(self._logs.max(axis=1), 0.0)
+        entered = np.exp(self._logs - top[:, None]).mean(axis=1)
+        return np.asarray(top + np.log(entered + np.exp(-top) / (self._n + 1)))
+
+
 def counts(tally: Tally) -> Floats:
     """A tally as `log_wealth` takes it."""
     return np.array([tally.down, tally.same, tally.up], dtype=np.float64)

@@ -12,7 +12,11 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from cu_pipeline.rollout.betting import Tally
+from cu_pipeline.rollout.betting import Tally, Watch
+from cu_pipeline.rollout.plan import Limits
+
+HALF: Final = 0.5
+"""Of the answers may take longer than the limit."""
 
 _HOUR_S: Final = 3600
 
@@ -49,6 +53,8 @@ class Evidence(BaseModel):
         disagreement: 1: the labels differ; 0: they do not.
         errors: 1: only the challenger failed; -1: only the champion did; 0: both or none.
         latency: 1: the challenger took longer than the limit allows; 0: it did not.
+        failing: natural logarithm of the evidence that it fails more often than the limit allows.
+        slowness: likewise, that more than half of its answers take longer than the limit.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,17 +66,20 @@ class Evidence(BaseModel):
     disagreement: Tally = Tally()
     errors: Tally = Tally()
     latency: Tally = Tally()
+    failing: float = 0.0
+    slowness: float = 0.0
 
 
 class Collector:
     """Adds answers and feedback to the evidence, in the order in which they come; what it has seen before is ignored.
 
     Args:
-        latency: how many times as long as the champion the challenger may take.
+        limits: of the rollout.
     """
 
-    def __init__(self, latency: float) -> None:
-        self._latency = latency
+    def __init__(self, limits: Limits) -> None:
+        self._latency = limits.latency
+        self._watches = {"errors": Watch(limits.errors, 0.0), "latency": Watch(HALF, 0.0)}
         self._until: datetime | None = None
         self._tallies = {name: Tally() for name in ("quality", "disagreement", "errors", "latency")}
         self._requests: set[str] = set()
@@ -83,7 +92,14 @@ class Collector:
     @property
     def evidence(self) -> Evidence:
         """All so far."""
-        return Evidence(until=self._until, requests=len(self._requests), feedback=len(self._feedback), **self._tallies)
+        return Evidence(
+            until=self._until,
+            requests=len(self._requests),
+            feedback=len(self._feedback),
+            failing=float(self._watches["errors"].log_wealth[0]),
+            slowness=float(self._watches["latency"].log_wealth[0]),
+            **self._tallies,
+        )
 
     def answered(self, pair: Pair) -> None:
         """Add a request that both models were asked about."""
@@ -126,6 +142,7 @@ class Collector:
         if hour > counted.get(pair.unit, -1):
             counted[pair.unit] = hour
             self._tallies[measure] = self._tallies[measure].add(value)
+            self._watches[measure].add([value])
 
     def _seen(self, time: datetime) -> None:
         self._until = time if self._until is None else max(self._until, time)

@@ -15,7 +15,8 @@ better         the challenger is at most as likely to be right as the champion; 
                goal `not_worse`: less likely by the margin or more
 =============  ======================================================================  =====
 
-Each is meant for the next creator, or the next creator of an hour, whatever came before.
+Each is meant for the next creator, or the next creator of an hour, whatever came before. Errors and latency are
+watched for what begins at any time.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,6 @@ _ORDER: Final[tuple[Name, ...]] = ("errors", "latency", "worse", "better", "disa
 """Of those that decide at the same look the first counts: who is shown to be better may differ."""
 
 _BY_FEEDBACK: Final = frozenset({"worse", "better"})
-_HALF: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,19 @@ class Decision:
 def tests(limits: Limits, evidence: Evidence) -> dict[Name, Test]:
     """Weigh the evidence, by name of the test."""
     least = -limits.margin if limits.goal == "not_worse" else 0.0
-    weighed: dict[Name, tuple[Tally, float, float]] = {
-        "worse": (evidence.quality.flipped, 0.0, -1.0),
-        "disagreement": (evidence.disagreement, limits.disagreement, 0.0),
-        "errors": (evidence.errors, limits.errors, 0.0),
-        "latency": (evidence.latency, _HALF, 0.0),
-        "better": (evidence.quality, least, -1.0),
+    differing, correct = evidence.disagreement, evidence.quality
+    found: dict[Name, tuple[Tally, float]] = {
+        "worse": (correct.flipped, _weigh(correct.flipped, 0.0)),
+        "disagreement": (differing, _weigh(differing, limits.disagreement, low=0.0)),
+        "errors": (evidence.errors, evidence.failing),
+        "latency": (evidence.latency, evidence.slowness),
+        "better": (correct, _weigh(correct, least)),
     }
-    return {
-        name: Test(name, float(log_wealth(counts(tally), null, low)), needed(limits, name), tally)
-        for name, (tally, null, low) in weighed.items()
-    }
+    return {name: Test(name, weight, needed(limits, name), tally) for name, (tally, weight) in found.items()}
+
+
+def _weigh(tally: Tally, null: float, low: float = -1.0) -> float:
+    return float(log_wealth(counts(tally), null, low))
 
 
 def needed(limits: Limits, name: Name) -> float:

@@ -16,7 +16,7 @@ from cu_pipeline.core.keys import file_key
 VARIABLE: Final = "CU_PIPELINE_ROLLOUTS"
 """Environment variable that names the folder of rollouts."""
 
-ROLLOUTS: Final = Path("data/06_models/rollouts")
+FOLDER: Final = "rollouts"
 PLAN: Final = "rollout.json"
 
 Role = Literal["champion", "challenger"]
@@ -149,9 +149,12 @@ def assign(rollout: Rollout, key: str) -> Role:
     return "challenger" if place * 100 < rollout.percent else "champion"
 
 
-def rollouts_folder(root: Path) -> Path:
-    """Find the folder of rollouts: what the environment names, else a folder of the project's data."""
-    return Path(os.environ.get(VARIABLE) or root / ROLLOUTS)
+def rollouts_folder(champions: Path) -> Path:
+    """Find the folder of rollouts: what the environment names, else the one beside the champions.
+
+    So a service that packs its champions follows no rollout of the project that it is started in.
+    """
+    return Path(os.environ.get(VARIABLE) or champions.with_name(FOLDER))
 
 
 def place_of(folder: Path, capability: str) -> Path:

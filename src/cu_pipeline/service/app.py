@@ -8,7 +8,6 @@ from bentoml import server_context
 
 from cu_pipeline import __version__
 from cu_pipeline.core.errors import CuPipelineError
-from cu_pipeline.core.paths import project_root
 from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.refusal import Application, Receive, Scope, Send
@@ -90,7 +89,7 @@ class ContentUnderstanding:
         workspace = Workspace.open()
         metrics = Metrics(workspace.run / "metrics", _version())
         log = PredictionLog.open(settings.log_place, settings.log, metrics.log_failure)
-        self._rollouts = Rollouts.start(rollouts_folder(project_root()), bundles, settings.log_place)
+        self._rollouts = Rollouts.start(rollouts_folder(bundles), bundles, settings.log_place)
         engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics, self._rollouts)
         self._running = Running(settings, engine, log, metrics, workspace, _version())
         self._running.drain.follow_signals()

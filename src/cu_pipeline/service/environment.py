@@ -12,17 +12,23 @@ from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.inference.prediction_log.options import LogOptions
 from cu_pipeline.inference.prediction_log.place import DEFAULT
+from cu_pipeline.ingest.capture import CAPTURES
+from cu_pipeline.ingest.capture_store import CaptureOptions, CaptureStore
 from cu_pipeline.media.options import Limits
 from cu_pipeline.service.engine.options import EngineOptions
+from cu_pipeline.service.page import read_samples
 from cu_pipeline.service.security.settings import SecuritySettings
 
 CHAMPIONS: Final = Path("data/06_models/champions")
+PACKED: Final = Path("data/06_models/packed_champions")
 SAMPLES: Final = Path("data/06_models/samples")
 QUALITY: Final = Path("data/06_models/quality.json")
 FORM_BYTES: Final = 2**20
 """Room for the caption and the form around a clip."""
 
 PREFIX: Final = "CU_PIPELINE_"
+CAPTURE_PREFIX: Final = f"{PREFIX}CAPTURE_"
+OFF: Final = "off"
 LOG_PREFIX: Final = f"{PREFIX}LOG_"
 ENGINE_PREFIX: Final = f"{PREFIX}ENGINE_"
 
@@ -44,6 +50,8 @@ class HttpSettings(BaseModel):
         upload_total_s: seconds for a whole body.
         deadline_s: seconds from a whole body to its answer.
         drain_s: seconds that requests under way get when the service ends.
+        capture: folder that keeps media and captions of requests; `off`: nothing is kept. Not set: in a project of the
+            generated feed its own folder, and nowhere else.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -57,6 +65,7 @@ class HttpSettings(BaseModel):
     upload_total_s: float = Field(default=60, gt=0, allow_inf_nan=False)
     deadline_s: float = Field(default=30, gt=0, allow_inf_nan=False)
     drain_s: float = Field(default=10, gt=0, allow_inf_nan=False)
+    capture: str = ""
 
 
 class Settings(HttpSettings):
@@ -66,11 +75,13 @@ class Settings(HttpSettings):
         security: who may use it.
         engine: how it shares the machine; variables begin with `CU_PIPELINE_ENGINE_`.
         log: options of the prediction log; their variables begin with `CU_PIPELINE_LOG_`.
+        captures: how much of the requests is kept; variables begin with `CU_PIPELINE_CAPTURE_`.
     """
 
     security: SecuritySettings
     engine: EngineOptions = Field(default_factory=EngineOptions)
     log: LogOptions = Field(default_factory=LogOptions)
+    captures: CaptureOptions = Field(default_factory=CaptureOptions)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> Self:
@@ -83,14 +94,15 @@ class Settings(HttpSettings):
         own = _read(HttpSettings, PREFIX, variables, problems)
         log = _read(LogOptions, LOG_PREFIX, variables, problems)
         engine = _read(EngineOptions, ENGINE_PREFIX, variables, problems)
+        captures = _read(CaptureOptions, CAPTURE_PREFIX, variables, problems)
         security = None
         try:
             security = SecuritySettings.from_environment(variables)
         except ConfigurationError as error:
             problems += error.problems
-        if own is None or log is None or engine is None or security is None:
+        if own is None or log is None or engine is None or captures is None or security is None:
             raise ConfigurationError(problems)
-        return cls(**dict(own), log=log, engine=engine, security=security)
+        return cls(**dict(own), log=log, engine=engine, captures=captures, security=security)
 
     def bundles_folder(self) -> Path:
         """Find the folder of the bundles to serve.
@@ -100,7 +112,7 @@ class Settings(HttpSettings):
         Raises:
             BundleError: none of these folders holds a bundle, or one has lost its JSON half.
         """
-        packed = Path(cu_pipeline.__file__).resolve().parents[1] / CHAMPIONS
+        packed = Path(cu_pipeline.__file__).resolve().parents[1] / PACKED
         folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
         for folder in folders:
             if any(folder.glob("*/bundle.json")):
@@ -121,6 +133,16 @@ class Settings(HttpSettings):
     def quality_file(self) -> Path | None:
         """How good the models were found to be; None where nobody says."""
         return _packed_or_here(QUALITY)
+
+    def capture_store(self) -> CaptureStore | None:
+        """What keeps media and captions of requests; None: nothing does."""
+        if self.capture == OFF:
+            return None
+        if self.capture:
+            return CaptureStore(Path(self.capture), self.captures)
+        packed = (Path(cu_pipeline.__file__).resolve().parents[1] / PACKED).exists()
+        generated = not packed and read_samples(project_root() / SAMPLES)
+        return CaptureStore(project_root() / CAPTURES, self.captures) if generated else None
 
     @property
     def log_place(self) -> str:

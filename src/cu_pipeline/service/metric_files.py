@@ -5,9 +5,10 @@ they write, and share that with whatever else the process imports. These write t
 """
 
 import fcntl
+import json
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import BufferedRandom
@@ -90,6 +91,23 @@ class MetricFiles:
         with self._lock:
             self._write(_GAUGE, key, value)
 
+    def forget(self, name: str, labels: Mapping[str, str]) -> None:
+        """Leave out the values of a counter that have these labels, this process's and those of ended ones."""
+
+        def stays(key: str) -> bool:
+            of, _, found, _ = json.loads(key)
+            return bool(of != name) or not labels.items() <= found.items()
+
+        path = self._folder / f"counter_{os.getpid()}.db"
+        with self._alone(), self._lock:
+            if not self._files:
+                return
+            self._files["counter"].close()
+            self._values = {(kind, key): value for (kind, key), value in self._values.items() if stays(key)}
+            _rewrite([path], path, stays)
+            _rewrite([self._folder / f"counter_{_PAST}.db"], self._folder / f"counter_{_PAST}.db", stays)
+            self._files["counter"] = MmapedDict(str(path))
+
     def processes(self) -> int:
         """Count the living processes of the service."""
         with self._alone():
@@ -130,14 +148,7 @@ class MetricFiles:
             ended = [path for path in self._folder.glob(f"{kind}_*.db") if path != past and not self._is_alive(path)]
             if not ended:
                 continue
-            new = self._folder / f"{kind}_{_PAST}.new"
-            new.unlink(missing_ok=True)
-            sums = MmapedDict(str(new))
-            for path in [*ended, *([past] if past.exists() else [])]:
-                for key, value, _, _ in MmapedDict.read_all_values_from_file(path):
-                    sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
-            sums.close()
-            new.replace(past)
+            _rewrite([*ended, past], past)
             for path in ended:
                 path.unlink()
         self._forget_waiting()
@@ -162,6 +173,22 @@ class MetricFiles:
         with (self._folder / "lock").open("ab") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+
+def _rewrite(files: Sequence[Path], target: Path, stays: Callable[[str], bool] = lambda _: True) -> None:
+    """Add up the values of files, as far as they are there, in another that takes the place of `target`."""
+    found = [path for path in files if path.exists()]
+    if not found:
+        return
+    new = target.with_suffix(".new")
+    new.write_bytes(bytes(_FILE_BYTES))
+    sums = MmapedDict(str(new))
+    for path in found:
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(path):
+            if stays(key):
+                sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+    sums.close()
+    new.replace(target)
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,8 @@
 """What people on call see of the service, as Prometheus reads it."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -15,12 +15,13 @@ from cu_pipeline.service.metric_files import OTHER, MetricFiles
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 MOST_ROUTES: Final = 20
+MOST_STATUSES: Final = 24
 MOST_CAPABILITIES: Final = 16
 MOST_CLASSES: Final = 24
 MOST_VERSIONS: Final = 8
 MOST_REASONS: Final = 48
 MOST_NAMES: Final = 16
-"""Different labels of one kind; later ones are called `other`."""
+"""Different labels of one kind; later ones are called `other`, and of versions those stay that answered last."""
 MOST_PREDICTIONS: Final = 200
 """Different sets of labels of the predictions in all."""
 
@@ -33,7 +34,8 @@ _UNLABELLED: Final = {
     "log_failures": "Answers that the prediction log did not take.",
     "decoder_restarts": "Decoding processes that were replaced.",
 }
-_LONGEST: Final = 100
+_LONGEST: Final = 80
+_PREDICTION: Final = "prediction"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
 
@@ -54,6 +56,7 @@ class Metrics:
         self._files = MetricFiles(folder)
         self._version = version
         self._bounds = _Bounds()
+        self._versions = _Recent(MOST_VERSIONS)
         for name, told in _UNLABELLED.items():  # a count that appears with its first event shows no increase
             self._count(name, told, {}, 0)
 
@@ -67,7 +70,11 @@ class Metrics:
             seconds: from the request's head to the end of the answer.
         """
         route = self._bounds.bound("route", route, MOST_ROUTES)
-        labels = {"route": route, "method": method if method in _METHODS else OTHER, "status": _status(status)}
+        labels = {
+            "route": route,
+            "method": method if method in _METHODS else OTHER,
+            "status": self._bounds.bound("status", str(status), MOST_STATUSES),
+        }
         self._count("requests", "Requests that were answered.", labels)
         told = "From a request's head to the end of its answer."
         self._observe("request_seconds", told, {"route": route}, seconds, SECONDS)
@@ -87,12 +94,11 @@ class Metrics:
             confidence: probability of the answer, in [0, 1].
         """
         capability = self._bounds.bound("capability", capability, MOST_CAPABILITIES)
-        labels = {
-            "capability": capability,
-            "label": self._bounds.bound(f"label of {capability}", label, MOST_CLASSES),
-            "version": self._bounds.bound(f"version of {capability}", version, MOST_VERSIONS),
-        }
-        if self._bounds.bound("prediction", "\n".join(labels.values()), MOST_PREDICTIONS) == OTHER:
+        if (former := self._versions.use(capability, version[:_LONGEST])) is not None:
+            self._forget(capability, former)
+        label = self._bounds.bound(f"label of {capability}", label, MOST_CLASSES)
+        labels = {"capability": capability, "label": label, "version": version[:_LONGEST]}
+        if self._bounds.bound(_PREDICTION, _joined(labels), MOST_PREDICTIONS, 4 * _LONGEST) == OTHER:
             labels |= {"label": OTHER, "version": OTHER}
         self._count("predictions", "Answers by label and model.", labels)
         told = "Probability of the label that was answered."
@@ -148,6 +154,14 @@ class Metrics:
         """End this worker's part; what it counted stays."""
         self._files.close()
 
+    def _forget(self, capability: str, version: str) -> None:
+        """Leave out the counts of a model that has not answered for longest, so that the newest always has its own."""
+        of_it = {"capability": capability, "version": version}
+        self._files.forget("cu_pipeline_predictions", of_it)
+        self._bounds.release(
+            _PREDICTION, lambda known: known.startswith(f"{capability}\n") and known.endswith(f"\n{version}")
+        )
+
     def _count(self, name: str, told: str, labels: Mapping[str, str], amount: int = 1) -> None:
         self._files.count(f"cu_pipeline_{name}", labels, told, amount)
 
@@ -157,6 +171,27 @@ class Metrics:
         self._files.observe(f"cu_pipeline_{name}", labels, told, value, (*buckets, math.inf))
 
 
+class _Recent:
+    """Remembers, of each kind, the values that were used last.
+
+    Args:
+        most: values of a kind.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._used: defaultdict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
+
+    def use(self, kind: str, value: str) -> str | None:
+        """Use a value; gives the one that is forgotten for it, if any."""
+        with self._lock:
+            used = self._used[kind]
+            used[value] = None
+            used.move_to_end(value)
+            return used.popitem(last=False)[0] if len(used) > self._most else None
+
+
 class _Bounds:
     """Keeps the number of different labels bounded: the first ones keep their names."""
 
@@ -164,16 +199,21 @@ class _Bounds:
         self._lock = Lock()
         self._known: defaultdict[str, set[str]] = defaultdict(set)
 
-    def bound(self, kind: str, value: str, most: int) -> str:
-        """The label of a value: itself, or `other` when `most` others of its kind came before."""
-        known = self._known[kind]
+    def bound(self, kind: str, value: str, most: int, longest: int = _LONGEST) -> str:
+        """The label of a value: its beginning, or `other` when `most` others of its kind came before."""
+        known, value = self._known[kind], value[:longest]
         if value not in known:
             with self._lock:
                 if len(known) >= most:
                     return OTHER
-                known.add(value[:_LONGEST])
-        return value[:_LONGEST]
+                known.add(value)
+        return value
+
+    def release(self, kind: str, gone: Callable[[str], bool]) -> None:
+        """Make room for others in place of values that are gone."""
+        with self._lock:
+            self._known[kind] = {value for value in self._known[kind] if not gone(value)}
 
 
-def _status(status: int) -> str:
-    return str(status) if 100 <= status <= 599 else OTHER
+def _joined(labels: Mapping[str, str]) -> str:
+    return "\n".join(labels.values())

@@ -18,7 +18,7 @@ from cu_pipeline.rollout.plan import Rollout
 from cu_pipeline.service.rollout_pairs import Pairing
 from cu_pipeline.tracking import rollout_end
 
-OVERLAP: Final = timedelta(minutes=2)
+OVERLAP: Final = timedelta(seconds=30)
 """How far before the newest record of the last look the next begins: records of several processes come out of order."""
 
 _BREATH: Final = 100

@@ -43,7 +43,7 @@ class Pairing:
 
     def __init__(self, rollout: Rollout) -> None:
         self._rollout = rollout
-        self._collector = Collector(rollout.limits.latency)
+        self._collector = Collector(rollout.limits)
         self._answers: dict[str, _Said] = {}
         self._shadows: dict[str, _Said] = {}
 

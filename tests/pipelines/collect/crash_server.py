@@ -70,6 +70,8 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 
     entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
+    monitored = yaml.safe_load((REPOSITORY / "conf/base/catalog_monitor.yml").read_text(encoding="utf-8"))
+    entries["prediction_log"] = monitored["prediction_log"]
     tidy(root, catalog_files(entries).values())
     for entry in entries.values():
         entry["filepath"] = str(root / entry["filepath"])

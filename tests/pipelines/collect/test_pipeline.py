@@ -58,6 +58,8 @@ class Project:
 
     def run(self) -> dict[str, int]:
         entries = yaml.safe_load((REPOSITORY / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
+        monitored = yaml.safe_load((REPOSITORY / "conf/base/catalog_monitor.yml").read_text(encoding="utf-8"))
+        entries["prediction_log"] = monitored["prediction_log"]
         for entry in entries.values():
             entry["filepath"] = str(self.root / entry["filepath"])
         catalog = DataCatalog.from_config(entries)
@@ -141,6 +143,7 @@ def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
         "clips_probe_cached": 0,
         "clips_probed": 3,
         "clips_rejected": 5,
+        "feedback_taken": 0,
     }
 
 

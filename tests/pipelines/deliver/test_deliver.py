@@ -18,6 +18,8 @@ from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.datasets.objects import JSONObjectLog
+from cu_pipeline.datasets.samples import SampleClip, SampleFolder
+from cu_pipeline.datasets.tables import JSONFile
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.pipelines.deliver import create_pipeline
@@ -36,7 +38,7 @@ def project(tmp_path, monkeypatch):
     """A project's folder with this package's sources and nothing made yet."""
     root = tmp_path / "project"
     shutil.copytree(ROOT / "src/cu_pipeline", root / "src/cu_pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("bentofile.yaml", "weights.txt"):
+    for name in ("bentofile.yaml", "weights.txt", "image.lock"):
         shutil.copy(ROOT / name, root / name)
     (root / "constraints.txt").write_text("")
     monkeypatch.setenv("CU_PIPELINE_ROOT", str(root))
@@ -90,6 +92,11 @@ def datasets(project, bundles, gate, predictions):
         "params:deliver": MemoryDataset(OPTIONS),
         "capabilities_resolved": MemoryDataset(ResolvedCapabilities(skipped={"waits": "no label"})),
         "champions": BundlesDataset(filepath=str(champions)),
+        "packed_champions": BundlesDataset(filepath=str(champions.with_name("packed_champions"))),
+        "metrics": MemoryDataset({}),
+        "earlier_served_quality": MemoryDataset({}),
+        "page_samples": SampleFolder(filepath=str(champions.with_name("samples"))),
+        "served_quality": JSONFile(filepath=str(champions.with_name("quality.json"))),
         "served_champions": BundlesDataset(filepath=str(champions), lenient=True),
         "earlier_promotions": JSONObjectLog(filepath=str(ledger), of=of),
         "promotions": JSONObjectLog(filepath=str(ledger), of=of),
@@ -240,16 +247,20 @@ def test_a_gate_of_another_bundle_stops_the_delivery(project, make_bundle):
 def test_the_packed_service_stands_on_its_own(project, make_bundle, tmp_path, monkeypatch):
     """It serves the code and the models that it packs, from a folder that is no project."""
     bundle = make_bundle()
-    bundle.save(project / "data/06_models/champions/topic")
+    (clip := tmp_path / "clip.mp4").write_bytes(b"a clip")
+    bundle.for_serving().save(project / "data/06_models/packed_champions/topic")
+    SampleFolder(filepath=str(project / "data/06_models/samples")).save([SampleClip(str(clip), "a caption")])
+    (project / "data/06_models/quality.json").write_text("{}")
     app = project / "src/cu_pipeline/service/app.py"
     app.write_text(app.read_text().replace('"serving %s from %s"', '"the packed code serves %s from %s"'))
     made: Bento = build(project, tmp_path / "store")
     shutil.rmtree(project)
     monkeypatch.delenv("CU_PIPELINE_ROOT")
     with serving(made, prediction_log=tmp_path / "log", output=tmp_path / "service.log", timeout_s=120) as server:
-        reply = httpx.post(f"{server.url}/models", trust_env=False, timeout=60).json()
+        reply = httpx.get(f"{server.url}/capabilities", trust_env=False, timeout=60).json()
         assert reply["capabilities"]["topic"]["model_version"] == bundle.version
         assert reply["service_version"] == made.version
-        assert httpx.get(f"{server.url}/livez", trust_env=False).status_code == 200
-    expected = f"the packed code serves topic from {made.folder}/src/data/06_models/champions"
+        assert "What is in this clip?" in httpx.get(server.url, trust_env=False).text
+        assert httpx.get(f"{server.url}/samples/clip.mp4", trust_env=False).content == b"a clip"
+    expected = f"the packed code serves topic from {made.folder}/src/data/06_models/packed_champions"
     assert expected in (tmp_path / "service.log").read_text()

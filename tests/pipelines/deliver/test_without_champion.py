@@ -29,6 +29,8 @@ def test_without_any_model_nothing_is_served_and_that_is_said(
         "served_champions": {"topic": caption_reader},
         "earlier_promotions": [],
         "promotions": [],
+        "metrics": {},
+        "earlier_served_quality": {},
         "capabilities_resolved": ResolvedCapabilities(),
         "predictions": table(pd.DataFrame(columns=list(PREDICTIONS)), PREDICTIONS),
         "params:deliver": DeliverOptions(),

@@ -76,7 +76,9 @@ def test_bad_requests_are_told_from_failures(client, caplog, path, name):
     assert not any(record.exc_info for record in caplog.records)
 
 
-@pytest.mark.parametrize("caption", ["", " \n\t", "\u200b\u2060\ufeff", "&#8203;", "\u3164", "\u00ad\u034f"])
+@pytest.mark.parametrize(
+    "caption", ["", " \n\t", "\u200b\u2060\ufeff", "&#8203;", "\u3164", "\u00ad\u034f", "\ufe0f", "\u2800"]
+)
 def test_captions_that_nobody_can_see_are_nothing(client, service, caption):
     answer = client.post("/classify", json={"caption": caption})
     assert (answer.status_code, answer.json()["reason"]) == (400, "nothing_to_classify")

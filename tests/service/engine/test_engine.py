@@ -138,6 +138,8 @@ def test_a_clip_past_its_budget_is_refused_with_the_reason_and_costs_no_process(
 
 
 def test_slow_clips_hold_neither_captions_nor_short_clips(engine, films):
+    before = engine._lanes["video"].room
+
     async def beside():
         slow = [asyncio.ensure_future(engine.classify(asked(films["hangs long"]))) for _ in range(4)]
         await asyncio.sleep(0.3)
@@ -150,10 +152,13 @@ def test_slow_clips_hold_neither_captions_nor_short_clips(engine, films):
         return caption, short, waiting, await asyncio.gather(*slow, return_exceptions=True)
 
     caption, short, waiting, ends = asyncio.run(beside())
-    assert waiting >= 3
+    assert waiting >= 1
     assert caption < BUDGET_S
     assert short < 2 * BUDGET_S
-    assert {one.reason for one in ends} == {Reason.TIMEOUT}
+    assert {type(one) for one in ends} <= {BadClipError, OverloadedError}
+    assert {one.reason for one in ends if isinstance(one, BadClipError)} == {Reason.TIMEOUT}
+    assert {one.lane for one in ends if isinstance(one, OverloadedError)} <= {"slow video"}
+    assert engine._lanes["video"].room > before / 2, "what slow clips take is not expected of others"
 
 
 def test_a_decoder_that_others_kill_costs_one_more_try(engine, told, films):

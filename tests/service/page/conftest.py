@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,35 @@ class ExplainingEngine(StandInEngine):
         return {"safety": CHINESE, "topic": replace(TOPIC, thresholds={"cooking": 0.6, "sport": 0.6})}
 
 
+MANY = replace(
+    TOPIC,
+    capability="مواضيع",
+    version="aaa111aaa111",
+    classes=tuple(f"موضوع رقم {number} {'a' * number}" for number in range(1, 61)),
+)
+ELSEWHERE = replace(TOPIC, capability="texts", version="bbb222bbb222")
+
+
+class OddEngine(StandInEngine):
+    """Answers with sixty classes of long names in another script, a set of them, and a capability that is elsewhere."""
+
+    def _answered(self, request, content):
+        answered = super()._answered(request, content)
+        chances = {name: (60 - place) / 1830 for place, name in enumerate(MANY.classes)}
+        found = replace(
+            answered.prediction,
+            probabilities={MANY.capability: chances},
+            labels={MANY.capability: MANY.classes[0]},
+            versions={MANY.capability: MANY.version, "texts": ELSEWHERE.version},
+            sets={MANY.capability: list(MANY.classes[:3])},
+            not_applicable={"texts": "it applies to feeds: texts.csv, not videos.csv"},
+        )
+        return replace(answered, prediction=found)
+
+    def bundles(self):
+        return {one.capability: one for one in (MANY, ELSEWHERE)}
+
+
 def serve(application):
     """Serve an application on a free port of the loopback; gives its address and a function that ends it."""
     door = socket.socket()
@@ -72,18 +102,31 @@ def samples(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory, samples):
-    """The service, and its address."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr("cu_pipeline.service.environment.Settings.samples_folder", lambda self: samples)
-    made = make_service(tmp_path_factory.mktemp("page"), engine=ExplainingEngine())
+@contextmanager
+def page_of(folder, engine, samples):
+    """A service with these samples, and its address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cu_pipeline.service.environment.Settings.samples_folder", lambda self: samples)
+        made = make_service(folder, engine=engine)
     made.url, end = serve(made.app)
     made.feedback = lambda: read_feedback(str(made.folder / "log"))
     yield made
     end()
     close(made)
-    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, samples):
+    """The service."""
+    with page_of(tmp_path_factory.mktemp("page"), ExplainingEngine(), samples) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """Another service, whose capabilities are unusual, and that offers no samples."""
+    with page_of(tmp_path_factory.mktemp("odd"), OddEngine(), None) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def names(keyring: Keyring) -> list[str] | None:
 
 def test_keys_follow_their_file(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "keys.json"
-    keyring = Keyring(path, clock)
+    keyring = Keyring(path, clock=clock)
     assert names(keyring) is None
     create_key(path, NewKey("ann"), NOW)
     clock.pass_on()
@@ -56,7 +56,7 @@ def test_former_keys_stay_valid_when_the_file_cannot_be_used(
     path = tmp_path / "keys.json"
     token, _ = create_key(path, NewKey("ann"), NOW)
     kept = path.read_bytes()
-    keyring = Keyring(path, clock)
+    keyring = Keyring(path, clock=clock)
     if harm == "damage":
         path.write_text("{")
     elif harm == "remove":
@@ -76,6 +76,27 @@ def test_former_keys_stay_valid_when_the_file_cannot_be_used(
     create_key(path, NewKey("bob"), NOW)
     clock.pass_on()
     assert names(keyring) == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("harm", ["damage", "remove"])
+def test_a_worker_that_starts_meanwhile_has_the_former_keys(tmp_path: Path, clock: Clock, harm: str) -> None:
+    path, former = tmp_path / "keys.json", tmp_path / "run" / "keys.json"
+    create_key(path, NewKey("ann"), NOW)
+    first = Keyring(path, former, clock)
+    create_key(path, NewKey("bob"), NOW)
+    clock.pass_on()
+    assert names(first) == ["ann", "bob"]
+    path.unlink()
+    if harm == "damage":
+        path.write_text("{")
+        path.chmod(0o600)
+    second = Keyring(path, former, clock)
+    assert names(second) == ["ann", "bob"]
+    path.unlink(missing_ok=True)
+    create_key(path, NewKey("cid"), NOW)
+    clock.pass_on()
+    assert names(first) == names(second) == ["cid"]
+    assert former.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_service_does_not_start_with_a_damaged_file(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_without_keys_this_machine_is_answered(local: Service, peer: str) -> Non
 def test_without_keys_nobody_else_is_answered(local: Service, peer: tuple[str, int] | None, path_: str) -> None:
     answer = local.ask("POST" if path_ == "/classify" else "GET", path_, peer)
     assert (answer.status, answer.reason, local.refusals) == (403, "not_local", ["not_local"])
+    assert local.ask(path=path_, peer=peer, host="10.0.0.9:3000").reason == "not_local"  # which tells the remedy
     assert b"kedro keys create NAME" in answer.body
     assert local.behind.scopes == []
 
@@ -308,6 +309,9 @@ def test_a_preflight_of_another_site_is_not_answered(path: Path, keys: Mapping[s
         assert answer.status == 401
         assert "access-control-allow-origin" not in answer.headers
     assert "vary" in named.ask(key=keys["classify"]).headers  # caches must not mix sites
+    named.behind.headers = [(b"Vary", b"accept-encoding")]
+    answer = named.ask(key=keys["classify"])
+    assert (answer.headers["Vary"], answer.headers["vary"]) == ("accept-encoding", "origin")
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from cu_pipeline.ingest.manifest import manifest_table
 from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
 from cu_pipeline.ingest.probing import Probed, probe_new
+from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
@@ -292,22 +293,34 @@ def check_splits(
     return found | languages | {"least": checks.rare_class}
 
 
-def collect_annotations(admitted_rows: pd.DataFrame, capabilities: Capabilities) -> pd.DataFrame:
-    """List what people said about usable clips in the feed, and check the classes that they named.
+def collect_annotations(
+    admitted_rows: pd.DataFrame, served_feedback: list[ServedFeedback], capabilities: Capabilities
+) -> pd.DataFrame:
+    """List what people said about usable clips, in the feed and to the service, and check the classes that they named.
 
     What they said of clips outside a capability's scope is kept as it is.
 
     Args:
         admitted_rows: rows of usable clips.
+        served_feedback: what people said to the service.
         capabilities: what to recognise.
 
     Raises:
         ConfigurationError: labels that are no configured class, or classes that differ only in case or form.
     """
-    said = feed_annotations(admitted_rows)
+    said = _with_feedback(feed_annotations(admitted_rows), admitted_rows, served_feedback, capabilities)
     apart = outside_scope(said, admitted_rows, capabilities.root)
     settled = settle_classes(said[~apart], capabilities)
     return pd.concat([settled, said[apart]]).sort_index() if apart.any() else settled
+
+
+def _with_feedback(
+    said: pd.DataFrame, clips: pd.DataFrame, feedback: list[ServedFeedback], capabilities: Capabilities
+) -> pd.DataFrame:
+    told = feedback_annotations(feedback, clips, capabilities)
+    if told.empty:
+        return said
+    return pd.concat([said, told]).sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
 
 
 def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> pd.DataFrame:  # noqa: ARG001 - Feed

@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from cu_pipeline.pipelines.collect.feedback import take_feedback
 from cu_pipeline.pipelines.collect.nodes import (
     admit_clips,
     check_feed,
@@ -49,9 +50,10 @@ def _clips() -> list[Node]:
         Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
         Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
         Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
+        Node(take_feedback, ["prediction_log", "earlier_served_feedback"], "served_feedback", name="take_feedback"),
         Node(
             collect_annotations,
-            ["admitted_rows", "params:capabilities"],
+            ["admitted_rows", "served_feedback", "params:capabilities"],
             "feed_annotations",
             name="collect_annotations",
         ),

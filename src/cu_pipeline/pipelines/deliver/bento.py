@@ -1,6 +1,7 @@
 """The packed service: built once for the same content, and run while it is checked."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
+from pathspec import GitIgnoreSpec
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import DeliveryError
@@ -76,6 +78,15 @@ def build(root: Path, store: Path) -> Bento:
     return bento
 
 
+def described(bento: Bento) -> dict[str, Any]:
+    """Say how large a Bento is, in bytes, and which packages its image installs by hash."""
+    size = sum(path.stat().st_size for path in bento.folder.rglob("*") if path.is_file())
+    requirements = bento.folder / "env" / "python" / "requirements.txt"
+    lines = requirements.read_text(encoding="utf-8").splitlines() if requirements.is_file() else []
+    packages = sorted(line.removesuffix(" \\") for line in lines if re.match(r"[A-Za-z0-9].*==", line))
+    return {"bytes": size, "packages": packages}
+
+
 def packed_files(root: Path) -> list[str]:
     """List what bentofile.yaml packs, itself included, relative to `root`.
 
@@ -87,11 +98,12 @@ def packed_files(root: Path) -> list[str]:
     config = yaml.safe_load((root / BENTOFILE).read_text(encoding="utf-8"))
     files = {BENTOFILE}
     for pattern in config["include"]:
-        found = [path for path in _matches(root, pattern) if "__pycache__" not in path.parts]
+        found = _matches(root, pattern)
         if not found:
             raise DeliveryError(f"{BENTOFILE} packs {pattern}, but {root} has no such file")
         files |= {path.relative_to(root).as_posix() for path in found}
-    return sorted(files)
+    excluded = GitIgnoreSpec.from_lines(config["exclude"])
+    return sorted(file for file in files if not excluded.match_file(file))
 
 
 def environment(bento: Bento) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Clips sent to a running service: one, a table of them, or generated ones."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 REFUSED: Final = {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY}
 BUSY: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
+KEY_VARIABLE: Final = "CU_PIPELINE_KEY"
+"""Environment variable with the API key to send to a service that asks for one."""
 
 PATIENCE_S: Final = 60.0
 """Seconds after which a service that stays busy counts as failed."""
@@ -118,7 +122,9 @@ def send_sample(folder: Path, options: SampleOptions, url: str) -> tuple[int, in
 
     manifest = pd.read_csv(generate(folder, options, LocalMapper()), dtype=str, keep_default_na=False)
     clips = manifest.assign(path=[to_stored(folder / path) for path in manifest["path"]])
-    with httpx.Client(base_url=url, timeout=60) as client:
+    key = os.environ.get(KEY_VARIABLE)
+    headers = {"X-Api-Key": key} if key else {}
+    with httpx.Client(base_url=url, timeout=60, headers=headers) as client:
         try:
             client.get("/readyz").raise_for_status()
         except httpx.HTTPError as error:

@@ -11,7 +11,7 @@ from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.samples import SampleClip
 from cu_pipeline.models.bundle import Bundle, under_scopes
-from cu_pipeline.pipelines.deliver.bento import Bento, build
+from cu_pipeline.pipelines.deliver.bento import Bento, build, described
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -124,13 +124,18 @@ def _is_promoted(challenger: Bundle, champion: Bundle | None, verdict: dict[str,
     return True
 
 
+def without_traces(champions: dict[str, Bundle]) -> dict[str, Bundle]:
+    """The champions as they are packed: no hash of a clip that they learned from leaves the project."""
+    return {name: bundle.for_serving() for name, bundle in champions.items()}
+
+
 def build_bentos(
     champions: dict[str, Bundle],
-    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the next is from its file
+    samples: list[SampleClip],  # noqa: ARG001 - packed from their folder, as the others are
     quality: dict[str, Any],  # noqa: ARG001
     options: DeliverOptions,
 ) -> list[Bento]:
-    """Build the Bento that serves all champions; there is none without a champion."""
+    """Build the Bento that serves all packed champions; there is none without a champion."""
     if not champions:
         return []
     return [build(project_root(), project_root() / options.bentoml_home)]
@@ -168,6 +173,7 @@ def report_delivery(
     return checks | {
         "bento": bentos[0].tag if bentos else None,
         "bentoml_home": options.bentoml_home,
+        "packed": [described(bento) for bento in bentos],
         "capabilities": {
             name: {
                 "version": version.version if version else None,

@@ -7,6 +7,7 @@ from cu_pipeline.pipelines.deliver.nodes import (
     register_challengers,
     report_delivery,
     select_champions,
+    without_traces,
 )
 from cu_pipeline.pipelines.deliver.shown import choose_samples, quality_of_served
 
@@ -28,6 +29,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 "champions",
                 name="select_champions",
             ),
+            Node(without_traces, "champions", "packed_champions", name="without_traces"),
             Node(choose_samples, ["clips", "predictions"], "page_samples", name="choose_samples"),
             Node(
                 quality_of_served,
@@ -37,7 +39,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 build_bentos,
-                ["champions", "page_samples", "served_quality", "params:deliver"],
+                ["packed_champions", "page_samples", "served_quality", "params:deliver"],
                 "bentos",
                 name="build_bento",
             ),

@@ -2,12 +2,13 @@
 
 import base64
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
 from cu_pipeline.core.capability import ABSTAIN, Kind
 from cu_pipeline.core.decision import THRESHOLD
+from cu_pipeline.inference.explanation import Explanation
 from cu_pipeline.inference.predictor import Prediction
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.refusal import Problem
@@ -29,7 +30,7 @@ class Answer(BaseModel):
         default=None, description="classes that it may be, the likeliest first, where the capability asks for sets"
     )
     role: Literal["champion", "challenger"] | None = Field(
-        default=None, description="which model answered, while a rollout is on"
+        default=None, description="whose model answered; the challenger's does for a share while a rollout is on"
     )
 
 
@@ -121,12 +122,11 @@ def classification(
         version: of the service.
         top_k: classes to tell.
     """
-    explanation = getattr(prediction, "explanation", None)
     return Classification(
         request_id=request_id,
         clip_id=clip_id,
         capabilities={name: answer_of(prediction, name, bundles, top_k) for name in prediction.versions},
-        explanation=None if explanation is None else explained(explanation),
+        explanation=None if prediction.explanation is None else explained(prediction.explanation),
         timings=rounded(timings),
         service_version=version,
     )
@@ -147,7 +147,7 @@ def answer_of(
         thresholds=thresholds_of(bundles[version]) if version in bundles else {},
         model_version=version,
         prediction_set=prediction.sets.get(name),
-        role=getattr(prediction, "roles", {}).get(name),
+        role=prediction.roles.get(name),
     )
 
 
@@ -174,7 +174,7 @@ def rounded(timings: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, _DECIMALS) for name, value in timings.items()}
 
 
-def explained(explanation: Any) -> Explained:
+def explained(explanation: Explanation) -> Explained:
     """Write an explanation for an answer."""
     frames = [
         ExplainedFrame(time_s=round(time, _DECIMALS), jpeg=base64.b64encode(jpeg).decode("ascii"))

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cu_pipeline.service.api import batch, capabilities, classify, feedback, probes
+from cu_pipeline.service.api import batch, capabilities, captures, classify, feedback, probes
 from cu_pipeline.service.api.body import bad_request
 from cu_pipeline.service.api.documentation import ROUTES
 from cu_pipeline.service.api.envelope import Envelope
@@ -31,7 +31,7 @@ def application(service: Running) -> Application:
         redirect_slashes=False,
     )
     app.state.running = service
-    for module in (classify, batch, capabilities, feedback, probes):
+    for module in (classify, batch, capabilities, feedback, captures, probes):
         app.include_router(module.router)
     app.router.routes += [*ROUTES, *page_routes(service.settings.samples_folder())]
     app.add_exception_handler(RefusedError, _refused)

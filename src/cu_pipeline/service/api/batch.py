@@ -87,7 +87,7 @@ async def _item(
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
     await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
-    after.add_task(service.after, name, answered)
+    after.add_task(service.after, name, answered, fields, video, replay=replay)
     return classification(
         answered.prediction,
         service.bundles(),

@@ -44,6 +44,7 @@ class Capabilities(BaseModel):
     """The answer to `GET /capabilities`."""
 
     capabilities: dict[str, ServedCapability]
+    max_body_bytes: int = Field(description="that a form may have, its clip and all else")
     service_version: str
 
 
@@ -61,7 +62,8 @@ async def capabilities(request: Request) -> Response:
         name: served(bundle, challengers.get(name), quality.get(bundle.version))
         for name, bundle in service.engine.bundles().items()
     }
-    return json_response(Capabilities(capabilities=told, service_version=service.version))
+    limit = service.settings.max_body_bytes
+    return json_response(Capabilities(capabilities=told, max_body_bytes=limit, service_version=service.version))
 
 
 def measured(file: Path | None) -> dict[str, Quality]:

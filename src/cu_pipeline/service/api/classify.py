@@ -38,7 +38,8 @@ async def classify(request: Request) -> Response:
         version=service.version,
         top_k=fields.top_k,
     )
-    after = BackgroundTask(service.after, request_id(request), answered)
+    replay = is_replay(request)
+    after = BackgroundTask(service.after, request_id(request), answered, fields, video, replay=replay)
     return json_response(body, background=after)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 
-from cu_pipeline.core.caption_text import clean_caption
+from cu_pipeline.core.caption_text import is_blank
 from cu_pipeline.core.scope import METADATA, metadata_text
 from cu_pipeline.rollout.plan import sticky_key
 from cu_pipeline.service.api.body import (
@@ -139,7 +139,7 @@ def require_content(video: Path | None, caption: str, place: tuple[str | int, ..
     Raises:
         RefusedError: there is no video, and the caption has no visible character.
     """
-    if video is None and not clean_caption(caption):
+    if video is None and is_blank(caption):
         message = "send `video`, `caption` or both; a caption of blanks and invisible characters says nothing"
         raise bad_request([Problem(loc=list(place), type="nothing_to_classify", msg=message)])
 
@@ -227,9 +227,13 @@ def request_body() -> dict[str, Any]:
 
 
 def _in_form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    told = {"description": schema.get("description", "")}
+    """Describe a field as a form has it: as text, which may be empty where nothing is meant."""
+    told = {"description": schema["description"]}
+    if name == "caption":
+        return schema
     if name == "metadata":
         return {"type": "string", "contentMediaType": JSON, **told}
     if name == "capabilities":
         return {"type": "string", "description": told["description"] + "; names with commas between them"}
-    return schema
+    kinds = [one for one in schema.get("anyOf", [{"type": schema.get("type")}]) if one.get("type") != "null"]
+    return {"anyOf": [*kinds, {"type": "string", "maxLength": 0}], **told}

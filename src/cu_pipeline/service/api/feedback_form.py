@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.capability import NONE, Kind
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import bad_request
 from cu_pipeline.service.api.clips import problems
@@ -13,8 +13,6 @@ from cu_pipeline.service.refusal import Problem
 
 ANSWER_ID: Final = r"^[A-Za-z0-9._:-]{1,136}$"
 """Of a request, or of a clip in one."""
-
-NONE: Final = "none"
 
 
 class Feedback(BaseModel):

@@ -41,7 +41,7 @@ def prediction_record(request_id: str, fields: ClipFields, answered: Answered, *
         creator=fields.creator or "",
         media_sha256=answered.media_sha256,
         text_sha256=answered.text_sha256,
-        roles=getattr(prediction, "roles", {}),
+        roles=prediction.roles,
         timings=answered.timings,
         caption=clean_caption(fields.caption),
         replay=replay,

@@ -16,6 +16,8 @@ from cu_pipeline.core.errors import BadClipError, StoreError
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.api.body import BodyLimits, ClientGoneError, UploadGate
+from cu_pipeline.service.api.clips import ClipFields
+from cu_pipeline.service.captures import Captures
 from cu_pipeline.service.drain import Drain
 from cu_pipeline.service.engine.engine import Engine
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
@@ -42,6 +44,7 @@ class Running:
         metrics: for people on call.
         workspace: folder for what requests bring.
         version: of the service.
+        captures: keeps requests to be labelled.
     """
 
     settings: Settings
@@ -50,11 +53,13 @@ class Running:
     metrics: Metrics
     workspace: Workspace
     version: str
+    captures: Captures = field(init=False)
     drain: Drain = field(init=False)
     forms: UploadGate = field(init=False)
     texts: UploadGate = field(init=False)
 
     def __post_init__(self) -> None:
+        self.captures = Captures(self.settings.capture_store())
         self.drain = Drain(self.settings.drain_s)
         self.forms = UploadGate(self.settings.max_uploads)
         self.texts = UploadGate(16 * self.settings.max_uploads)
@@ -132,10 +137,26 @@ class Running:
             headers = {"retry-after": "5"}
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
 
-    async def after(self, name: str, answered: Answered) -> None:
-        """Once the client has its answer: ask the other model of each rollout, and keep what it says."""
+    async def after(
+        self, name: str, answered: Answered, fields: ClipFields, video: Path | None, *, replay: bool
+    ) -> None:
+        """Once the client has its answer: keep the request, ask the other model of each rollout, keep what it says."""
+        if not replay:
+            await to_thread.run_sync(self.captures.keep, name, answered.media_sha256, fields, video)
         for record in await shadow_records(self.engine, name, answered):
             await self.keep(record)
+
+    async def forget(self, name: str) -> bool:
+        """Delete what is captured of a request, and tell whether there was anything.
+
+        Raises:
+            RefusedError: it cannot be deleted now.
+        """
+        try:
+            return await to_thread.run_sync(self.captures.forget, name)
+        except StoreError as error:
+            headers = {"retry-after": "5"}
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "captures", str(error), headers=headers) from None
 
     def folder(self, request: Request) -> Path:
         """The folder of a request's files, which goes with the request."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,9 @@ from cu_pipeline.service.engine.lane import Lane
 from cu_pipeline.service.engine.live_predictor import Builder, LivePredictor
 from cu_pipeline.service.engine.options import EngineSettings
 from cu_pipeline.service.engine.queues import BatchQueue, DecodingQueue
+
+SWITCH_S: Final = 0.001
+"""Seconds after which a thread that holds Python's lock gives it to one that waits, such as the one that refuses."""
 
 MOST_SHADOWS: Final = 32
 """Requests that challengers may lag behind; of further ones they see nothing."""
@@ -91,6 +95,7 @@ class Engine:
         Raises:
             CuPipelineError: it cannot be served.
         """
+        sys.setswitchinterval(SWITCH_S)
         if settings.workers > 1:
             os.environ.setdefault(THREADS_VARIABLE, str(settings.cores))  # read when the first network is made
         build = Builder(settings.decoders, settings.limits, metrics.decoder_restart)
@@ -163,7 +168,7 @@ class Engine:
         """Take no more requests, let those under way end in time, and end all threads and processes."""
         self._closing = True
         until = monotonic() + timeout_s
-        while any(lane.inside for lane in self._lanes.values()) and monotonic() < until:
+        while any(lane.inside for lane in (*self._lanes.values(), self._slow)) and monotonic() < until:
             await asyncio.sleep(_TICK_S)
         left = [*self._decoding.close(), *self._texts.close(), *self._videos.close()]
         for job in left:
@@ -214,7 +219,7 @@ class Engine:
         job.decoded = job.predictor.decode(question, inf if slow else self._quick)
         job.took("decode", begun)
         if job.decoded is not None and job.decoded.postponed:
-            job.further.append(self._slow.enter())
+            job.move(self._slow.enter())
             self._decoding.put(job, slow=True)
         elif not self._videos.put(job):
             job.fail(DeadlineError("the service ends"), worked=False)

@@ -16,7 +16,7 @@ from cu_pipeline.service.engine.live_predictor import Generation, LivePredictor
 class Job:
     """A request, what is known of it so far, and who waits for it.
 
-    Its places in lanes and its predictor are given back when the work has ended, whether or not the client waits.
+    Its place in a lane and its predictor are given back when the work has ended, whether or not the client waits.
 
     Attributes:
         request: what is asked.
@@ -43,7 +43,6 @@ class Job:
     decoded: Decoded | None = None
     timings: dict[str, float] = field(default_factory=dict)
     since: float = field(default_factory=monotonic)
-    further: list[Place] = field(default_factory=list)
 
     @property
     def predictor(self) -> Predictor:
@@ -78,6 +77,11 @@ class Job:
         self.since = monotonic()
         self.timings[stage] = self.timings.get(stage, 0.0) + 1000 * (self.since - begun)
 
+    def move(self, place: Place) -> None:
+        """Go on in another lane; what was done so far says nothing about the others in the former one."""
+        self.place.leave(worked=False)
+        self.place = place
+
     def succeed(self, prediction: Prediction, evidence: Evidence | None) -> None:
         """Answer."""
         question = self.clip.question
@@ -93,8 +97,6 @@ class Job:
 
     def _end(self, worked: bool) -> None:
         if self.place.leave(worked):
-            for place in self.further:
-                place.leave(worked)
             self.live.give_back(self.generation)
 
     def _tell(self, answered: Answered | None, error: Exception | None) -> None:

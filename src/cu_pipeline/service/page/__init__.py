@@ -15,9 +15,7 @@ SAMPLES: Final = "samples.json"
 """In the folder of samples: a list of `{"file", "caption"}`."""
 
 _PAGE: Final = "index.html"
-_FILES: Final = {"page.css": "text/css", "page.js": "text/javascript", "answer.js": "text/javascript"} | {
-    "words.js": "text/javascript"
-}
+_FILES: Final = {"page.css": "text/css"} | dict.fromkeys(["page.js", "answer.js", "words.js"], "text/javascript")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -55,9 +53,10 @@ def read_samples(folder: Path | None) -> list[dict[str, str]]:
         return []
     try:
         found = json.loads((folder / SAMPLES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        told = [{"file": str(one["file"]), "caption": str(one["caption"])} for one in found]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [one for one in found if Path(one["file"]).name == one["file"] and (folder / one["file"]).is_file()]
+    return [one for one in told if Path(one["file"]).name == one["file"] and (folder / one["file"]).is_file()]
 
 
 async def _page(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature

@@ -1,19 +1,16 @@
 // What the service said of one clip, as pieces of the page.
 import { element, words } from "./words.js";
 
+const SCROLLS = 12; // classes, from which on their list scrolls
+
 // the clip as it was sent, the frames that were looked at, and the text that was read
-export function seen({ asked, answer }) {
+export function seen({ asked, answer, url }) {
   const parts = [];
   const told = [];
   const explanation = answer.explanation ?? { frames: [], screen_text: "" };
-  let video = null;
-  if (asked.file) {
-    video = element("video", { controls: "", muted: "", loop: "", playsinline: "", "aria-label": "the clip" });
-    video.src = URL.createObjectURL(asked.file);
-    parts.push(video);
-  }
+  const video = url ? player(url) : null;
+  if (video) parts.push(element("div", {}, video));
   if (explanation.frames.length) {
-    told.push(element("h3", {}, "Frames looked at"));
     const frames = explanation.frames.map(({ time_s: time, jpeg }) => {
       const picture = element("img", { src: `data:image/jpeg;base64,${jpeg}`, alt: "" });
       const button = element("button", { type: "button", "aria-label": `go to ${words.seconds(time)}` }, picture, words.seconds(time));
@@ -23,7 +20,7 @@ export function seen({ asked, answer }) {
       });
       return element("li", {}, button);
     });
-    told.push(element("ul", { class: "frames" }, ...frames));
+    told.push(element("h3", {}, "Frames looked at"), element("ul", { class: "frames" }, ...frames));
   }
   if (explanation.screen_text) {
     told.push(element("h3", {}, "Text on screen"), element("p", { class: "caption", dir: "auto" }, explanation.screen_text));
@@ -34,6 +31,17 @@ export function seen({ asked, answer }) {
   return [...parts, element("div", {}, ...told)];
 }
 
+function player(url) {
+  const video = element("video", { controls: "", loop: "", playsinline: "", "aria-label": "the clip" });
+  video.muted = true; // the attribute alone would not silence it
+  video.autoplay = !window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  video.addEventListener("error", () => {
+    video.replaceWith(element("p", { class: "quiet" }, "This browser cannot play the clip. The service could read it."));
+  });
+  video.src = url;
+  return video;
+}
+
 export function answerCards(said, correct) {
   const names = Object.keys(said.answer.capabilities);
   if (!names.length) return [element("p", {}, "The service recognises nothing: it has no capability.")];
@@ -42,7 +50,7 @@ export function answerCards(said, correct) {
 
 // one line that says it all, for the list of earlier answers and for screen readers
 export function historyLine({ asked, answer }) {
-  const told = Object.entries(answer.capabilities).map(([name, one]) => `${name}: ${decision(one)}`);
+  const told = Object.entries(answer.capabilities).map(([name, one]) => `${words.isolated(name)}: ${decision(one)}`);
   const what = asked.caption.trim() || asked.file?.name || "";
   return `${told.join("; ")} (${what.length > 60 ? `${what.slice(0, 60)}…` : what})`;
 }
@@ -57,7 +65,7 @@ function card(said, name, correct) {
   const about = said.capabilities[name] ?? { classes: Object.keys(one.probabilities ?? {}), kind: "single" };
   const title = element("h3", { id: `capability-${name}` }, name);
   const made = element("article", { class: "card", "aria-labelledby": `capability-${name}` }, title);
-  made.append(element("p", { class: "label", dir: "auto" }, decision(one)));
+  made.append(element("p", { class: "label" }, decision(one)));
   if (one.applicable === false) {
     made.append(element("p", { class: "why quiet" }, one.reason));
     return made;
@@ -68,7 +76,8 @@ function card(said, name, correct) {
   if (Object.keys(one.thresholds ?? {}).length) {
     made.append(element("p", { class: "quiet key-to-marks" }, "from here on a class is answered"));
   }
-  const parts = modalities(said.answer.explanation?.without?.[name], one, names);
+  if (one.prediction_set) made.append(element("p", {}, `Prediction set: ${words.list(one.prediction_set) || "empty"}.`));
+  const parts = modalities(said.answer.explanation?.without?.[name], one, about, names);
   if (parts) made.append(parts);
   made.append(element("p", { class: "quiet" }, model(one, about)));
   made.append(correction(said, name, one, about, correct));
@@ -81,16 +90,16 @@ function likeliest(one) {
 
 function why(one, about, names) {
   const [first, chance] = likeliest(one) ?? ["", 0];
-  const set = one.prediction_set?.length ? ` It may be: ${one.prediction_set.join(", ")}.` : "";
   if (one.abstained) {
     const threshold = one.thresholds[first];
-    const needed = threshold === undefined ? "it is not sure enough" : `it answers from ${words.percent(threshold)} on`;
-    return `No class is sure enough: the likeliest is ${first} with ${words.percent(chance)}, and ${needed}.${set}`;
+    const needed = threshold === undefined ? "that is not enough" : `it answers from ${words.percent(threshold)} on`;
+    return `No class is sure enough: the likeliest is ${words.isolated(first)} with ${words.percent(chance)}, and ${needed}.`;
   }
   if (about.kind === "multi") {
-    return (names.length ? "Each class that is over its threshold holds." : "No class is over its threshold.") + set;
+    if (!names.length) return "No class is over its threshold.";
+    return names.length === 1 ? "It is over its threshold." : "Each is over its threshold.";
   }
-  return `${words.percent(one.probabilities[one.label] ?? chance)} sure.${set}`;
+  return `${words.percent(one.probabilities[one.label] ?? chance)} sure.`;
 }
 
 function chances(one, names) {
@@ -100,44 +109,53 @@ function chances(one, names) {
     fill.style.width = `${100 * value}%`;
     const track = element("span", { class: "track", "aria-hidden": "true" }, fill);
     const threshold = one.thresholds?.[name];
-    let told = words.percent(value);
     if (threshold !== undefined) {
       const mark = element("span", { class: "threshold" });
       mark.style.left = `${100 * threshold}%`;
       track.append(mark);
     }
     const item = element("li", names.includes(name) ? { class: "said" } : {});
-    item.append(element("span", { class: "name", dir: "auto", title: name }, name), track, element("span", { class: "value" }, told));
+    item.append(element("span", { class: "name", title: name }, words.isolated(name)), track, element("span", { class: "value" }, words.percent(value)));
     if (threshold !== undefined) item.append(element("span", { class: "visually-hidden" }, `threshold ${words.percent(threshold)}`));
     return item;
   });
-  return element("ul", { class: "chances", tabindex: items.length > 12 ? "0" : "-1", "aria-label": "probabilities" }, ...items);
+  const list = element("ul", { class: "chances", "aria-label": "probabilities" }, ...items);
+  if (items.length > SCROLLS) list.tabIndex = 0; // so that the keyboard can scroll it
+  return list;
 }
 
 // how the answer would change without a part of the clip
-function modalities(without, one, names) {
+function modalities(without, one, about, names) {
   const parts = Object.entries(without ?? {});
-  if (!parts.length) return null;
+  if (!parts.length || !likeliest(one)) return null;
   const shown = names.length ? names : [likeliest(one)[0]];
-  const rows = parts.flatMap(([modality, hidden]) =>
-    shown.map((name) => {
-      const [all, less] = [one.probabilities[name], hidden[name]];
-      return element(
-        "tr",
-        {},
-        element("th", { scope: "row" }, modality),
-        element("td", { dir: "auto" }, name),
-        element("td", { class: "number" }, words.percent(less)),
-        element("td", { class: "number" }, words.percent(all)),
-        element("td", { class: "number" }, words.points(all - less)),
-      );
-    }),
+  const tables = shown.map((name) => {
+    const rows = parts
+      .map(([modality, hidden]) => ({ modality, hidden, less: hidden[name], all: one.probabilities[name] }))
+      .filter(({ less, all }) => less !== undefined && all !== undefined)
+      .sort((a, b) => b.all - b.less - (a.all - a.less));
+    const caption = element("p", { class: "quiet" }, `How likely ${words.isolated(name)} is without each part of the clip, and with it:`);
+    return element("div", {}, caption, element("ul", { class: "parts" }, ...rows.map((row) => part(row, name, about))));
+  });
+  return element("details", { open: "" }, element("summary", {}, "What each part of the clip adds"), ...tables);
+}
+
+function part({ modality, hidden, less, all }, name, about) {
+  const fill = element("span", { class: all < less ? "fill against" : "fill" });
+  fill.style.left = `${100 * Math.min(all, less)}%`;
+  fill.style.width = `${100 * Math.abs(all - less)}%`;
+  const base = element("span", { class: "base" });
+  base.style.width = `${100 * Math.min(all, less)}%`;
+  const [other] = Object.entries(hidden).sort((a, b) => b[1] - a[1])[0];
+  const turns = about.kind !== "multi" && other !== name ? `; without it ${words.isolated(other)} is likelier` : "";
+  const told = `${words.percent(less)} → ${words.percent(all)}, ${words.points(all - less)}${turns}`;
+  return element(
+    "li",
+    {},
+    element("span", { class: "name" }, modality),
+    element("span", { class: "track", "aria-hidden": "true" }, base, fill),
+    element("span", { class: "told" }, told),
   );
-  const columns = ["part", "class", "without it", "with it", "it adds"].map((text, place) =>
-    element("th", place > 1 ? { scope: "col", class: "number" } : { scope: "col" }, text),
-  );
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...rows));
-  return element("details", {}, element("summary", {}, "What each part of the clip adds"), table);
 }
 
 function model(one, about) {
@@ -187,10 +205,10 @@ function correction(said, name, one, about, correct) {
       await correct(said, name, told);
       said.corrections[name] = told;
       thanks.className = "thanks";
-      thanks.textContent = `Thank you: ${name} is ${words.classes(told)}. Tell it again to change that.`;
+      thanks.textContent = `Thank you: ${words.isolated(name)} is ${words.classes(told)}. Tell another to change it.`;
     } catch (error) {
       thanks.className = "notice";
-      thanks.textContent = error.status ? error.message : "The service cannot be reached.";
+      thanks.textContent = error.message;
     } finally {
       send.disabled = false;
     }

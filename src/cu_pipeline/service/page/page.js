@@ -6,28 +6,38 @@ const KEY = "cu-pipeline-key";
 const MOST_EARLIER = 20;
 
 const at = (id) => document.getElementById(id);
-const state = { file: null, sample: null, request: null, capabilities: null, earlier: [] };
+const state = { file: null, request: null, capabilities: null, mostBytes: Infinity, earlier: [] };
 
 function headers() {
   const key = at("key").value.trim();
   return key ? { "X-Api-Key": key } : {};
 }
 
+async function reach(address, options = {}) {
+  try {
+    return await fetch(address, { ...options, headers: { ...options.headers, ...headers() } });
+  } catch {
+    throw new Error("The service cannot be reached. Is it running, and is this page still open on it?");
+  }
+}
+
 async function fetched(address, options = {}) {
-  const answer = await fetch(address, { ...options, headers: { ...options.headers, ...headers() } });
+  const answer = await reach(address, options);
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw refusal(answer.status, body);
+  if (!answer.ok || !body) throw refusal(answer.status, body);
   return body;
 }
 
 function refusal(status, body) {
-  const error = new Error(body?.error ?? `The service answered ${status}.`);
-  return Object.assign(error, { status, detail: body?.detail ?? [], id: body?.request_id ?? "" });
+  const error = new Error(body?.error ?? `What answered is not the service: status ${status}, and no JSON that it would send. Is a proxy in the way?`);
+  const reason = status === 422 ? words.reason(body?.reason) : "";
+  return Object.assign(error, { status, reason, detail: body?.detail ?? [], id: body?.request_id ?? "" });
 }
 
 function showError(error) {
   const box = at("error");
-  const parts = [element("p", {}, error.message)];
+  const parts = [element("p", {}, error.reason || error.message)];
+  if (error.reason) parts.push(element("p", { class: "quiet" }, `The service says: ${error.message}`));
   for (const one of (error.detail ?? []).slice(1)) parts.push(element("p", {}, `${one.loc.join(".")}: ${one.msg}`));
   if (error.status === 401 || error.status === 403) at("key-row").hidden = false;
   if (error.status === 401) at("key").focus();
@@ -38,7 +48,6 @@ function showError(error) {
 
 function choose(file, sample = null) {
   state.file = file;
-  state.sample = sample;
   at("error").hidden = true;
   at("chosen").hidden = !file;
   if (file) at("chosen-name").textContent = `${file.name}, ${words.bytes(file.size)}`;
@@ -49,8 +58,16 @@ function choose(file, sample = null) {
 }
 
 async function loadCapabilities() {
-  if (!state.capabilities) state.capabilities = (await fetched("capabilities")).capabilities;
-  return state.capabilities;
+  const told = await fetched("capabilities");
+  state.capabilities = told.capabilities;
+  state.mostBytes = told.max_body_bytes;
+}
+
+// a promotion may have changed them since the page was opened; an answer is shown also where they cannot be asked for
+async function capabilitiesOf(answer) {
+  const changed = ([name, one]) => state.capabilities?.[name]?.model_version !== one.model_version;
+  if (Object.entries(answer.capabilities).some(changed)) await loadCapabilities().catch(() => {});
+  return state.capabilities ?? {};
 }
 
 async function loadSamples() {
@@ -68,18 +85,14 @@ async function loadSamples() {
 
 async function chooseSample(one) {
   try {
-    const answer = await fetch(`samples/${encodeURIComponent(one.file)}`, { headers: headers() });
-    if (!answer.ok) throw refusal(answer.status, null);
+    const answer = await reach(`samples/${encodeURIComponent(one.file)}`);
+    if (!answer.ok) throw refusal(answer.status, await answer.json().catch(() => null));
     const content = await answer.blob();
     at("caption").value = one.caption;
     choose(new File([content], one.file, { type: content.type }), one.file);
   } catch (error) {
-    showError(unreachable(error));
+    showError(error);
   }
-}
-
-function unreachable(error) {
-  return error.status ? error : new Error("The service cannot be reached. Is it running, and is this page still open on it?");
 }
 
 // XMLHttpRequest, since fetch does not tell how much of an upload has gone
@@ -97,9 +110,9 @@ function upload(form) {
       at("doing").textContent = sent < 1 ? `Sending, ${Math.floor(100 * sent)} %` : "Looking at it…";
     });
     request.addEventListener("load", () =>
-      request.status === 200 && request.response ? resolve(request.response) : reject(refusal(request.status, request.response)),
+      request.status === 200 && request.response?.capabilities ? resolve(request.response) : reject(refusal(request.status, request.response)),
     );
-    request.addEventListener("error", () => reject(new Error("The connection broke. Is the service running? It may also have refused the upload before it was whole.")));
+    request.addEventListener("error", () => reject(new Error("The connection broke. Is the service running? It may also have refused the clip before all of it was there.")));
     request.addEventListener("abort", () => reject(new DOMException("cancelled", "AbortError")));
     request.send(form);
   });
@@ -126,6 +139,10 @@ async function ask(event) {
     at("caption").focus();
     return;
   }
+  if (asked.file?.size > state.mostBytes) {
+    showError(new Error(`The clip has ${words.bytes(asked.file.size)}; the service takes at most ${words.bytes(state.mostBytes)}. Cut it, or encode it smaller.`));
+    return;
+  }
   const form = new FormData();
   form.append("caption", asked.caption);
   form.append("explain", "true");
@@ -136,14 +153,13 @@ async function ask(event) {
     const sent = upload(form);
     state.request = sent.request;
     const answer = await sent.done;
-    state.capabilities = null; // a promotion may have changed them
-    const capabilities = await loadCapabilities();
-    const said = { asked, answer, capabilities, corrections: {} };
+    const url = asked.file && URL.createObjectURL(asked.file);
+    const said = { asked, answer, url, capabilities: await capabilitiesOf(answer), corrections: {} };
     state.earlier.unshift(said);
-    state.earlier.length = Math.min(state.earlier.length, MOST_EARLIER);
+    for (const old of state.earlier.splice(MOST_EARLIER)) if (old.url) URL.revokeObjectURL(old.url);
     show(said);
   } catch (error) {
-    if (error.name !== "AbortError") showError(unreachable(error));
+    if (error.name !== "AbortError") showError(error);
   } finally {
     state.request = null;
     working(false);
@@ -183,7 +199,7 @@ function start() {
   at("key").addEventListener("change", () => {
     sessionStorage.setItem(KEY, at("key").value.trim());
     at("error").hidden = true;
-    loadSamples().catch(() => {});
+    load();
   });
   at("video").addEventListener("change", () => choose(at("video").files[0] ?? null));
   at("remove").addEventListener("click", () => {
@@ -205,9 +221,14 @@ function start() {
     if (file) choose(file);
     at("video").value = "";
   });
-  loadSamples().catch(() => {});
+  load();
+}
+
+function load() {
+  loadSamples().catch(() => {}); // the page does without
   loadCapabilities().catch((error) => {
     if (error.status === 401) at("key-row").hidden = false;
+    else showError(error);
   });
 }
 

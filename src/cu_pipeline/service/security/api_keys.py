@@ -186,6 +186,13 @@ def revoke_keys(path: Path, name: str, *, keep_newest: bool = False) -> list[Api
     return gone
 
 
+def write_keys(path: Path, keys: Iterable[ApiKey]) -> None:
+    """Write a file of keys atomically; see `create_key` for adding one while others do."""
+    table = KeyTable(keys=tuple(keys)).model_dump(mode="json")
+    with atomic_path(path, _PRIVATE) as temporary:
+        temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
 @contextmanager
 def _edited(path: Path) -> Iterator[list[ApiKey]]:
     """Change the keys while nobody else does; nothing is written when the block raises."""
@@ -197,9 +204,7 @@ def _edited(path: Path) -> Iterator[list[ApiKey]]:
         with lock.acquire(timeout=_LOCK_TIMEOUT_S):
             keys = _known(path)
             yield keys
-            table = KeyTable(keys=tuple(keys)).model_dump(mode="json")
-            with atomic_path(path, _PRIVATE) as temporary:
-                temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+            write_keys(path, keys)
     except Timeout as error:
         raise ConfigurationError(
             f"another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S} s: try again when it has ended"

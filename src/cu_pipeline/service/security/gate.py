@@ -45,7 +45,7 @@ class Gate:
     def __init__(self, settings: SecuritySettings, now: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
         self._now = now
-        self._keyring = None if settings.without_keys else Keyring(settings.keys)
+        self._keyring = None if settings.without_keys else Keyring(settings.keys, settings.former_keys)
         self._limiter = RateLimiter()
         self._rate = Rate.parse(settings.rate)
 
@@ -66,10 +66,10 @@ class Gate:
             return ""
         keys = self._keyring.keys() if self._keyring else None
         local = self._keyring is not None and keys is None
-        self._check_host(headers, local=local)
         if local:
             _check_local(scope, headers)
             self._check_origin(headers)
+        self._check_host(headers, local=local)
         if is_static(scope["method"], path):
             return ""
         if keys is None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.service.security.api_keys import ApiKey, read_keys
+from cu_pipeline.core.errors import ConfigurationError, NoSpaceError
+from cu_pipeline.service.security.api_keys import ApiKey, read_keys, write_keys
 
 LOOK_EVERY_S: Final = 1.0
 
@@ -18,24 +18,28 @@ class Keyring:
     """The keys of a running service, which follow their file.
 
     A file that is damaged, opened to others or removed while the service runs changes nothing but its log: the keys
-    that it held before stay valid. A file that appears ends the service without keys.
+    that it held before stay valid, for workers that start then too. A file that appears ends the service without keys.
 
     Args:
         path: of the file, which may be absent.
+        former: where this start of the service keeps what the file held; None: nowhere.
         clock: seconds that never go back.
 
     Raises:
         ConfigurationError: there is a file that cannot be used.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, former: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._former = former
         self._clock = clock
-        self._keys: tuple[ApiKey, ...] | None = None
+        self._keys = self._read_former()
         self._seen = self._signature()
         self._looked = clock()
-        if self._seen:
-            self._keys = read_keys(path)
+        if self._keys is not None:
+            self._read()
+        elif self._seen:
+            self._take(read_keys(path))
 
     def keys(self) -> tuple[ApiKey, ...] | None:
         """The keys as the file has them, or had them at most a second ago; None: there was never a file."""
@@ -49,8 +53,11 @@ class Keyring:
         if signature == self._seen:
             return
         self._seen = signature
+        self._read()
+
+    def _read(self) -> None:
         try:
-            self._keys = read_keys(self._path)
+            self._take(read_keys(self._path))
         except ConfigurationError as error:
             _logger.error("%s. Until then the former keys stay valid", error)
         except FileNotFoundError:
@@ -60,7 +67,18 @@ class Keyring:
                 self._path,
             )
         else:
-            _logger.info("API keys from now on: %d", len(self._keys))
+            _logger.info("API keys from now on: %d", len(self._keys or ()))
+
+    def _read_former(self) -> tuple[ApiKey, ...] | None:
+        return read_keys(self._former) if self._former and self._former.exists() else None
+
+    def _take(self, keys: tuple[ApiKey, ...]) -> None:
+        self._keys = keys
+        if self._former:
+            try:
+                write_keys(self._former, keys)
+            except (OSError, NoSpaceError) as error:  # what is asked now goes on; a worker that starts later may not
+                _logger.error("the API keys could not be kept for other workers: %s", error)
 
     def _signature(self) -> Signature | None:
         try:

@@ -10,6 +10,7 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.service.security.rates import Rate, WrittenRate
+from cu_pipeline.service.workspace import RUN_VARIABLE
 
 KEYS_VARIABLE: Final = "CU_PIPELINE_KEYS"
 OPEN_VARIABLE: Final = "CU_PIPELINE_OPEN"
@@ -20,6 +21,8 @@ RATE_VARIABLE: Final = "CU_PIPELINE_RATE"
 KEYS: Final = Path("data/06_models/service_keys.json")
 RATE: Final = "1000/s"
 
+_FORMER: Final = "service_keys.json"
+
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-fA-F:]+\](:[0-9]{1,5})?")
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]+|\[?[0-9a-fA-F:]+\]?")
 
@@ -29,6 +32,7 @@ class SecuritySettings(Options):
 
     Attributes:
         keys: file of API keys, which may be absent.
+        former_keys: where the workers of one start of the service keep what that file held; None: nowhere.
         without_keys: answer everybody: something before the service knows who asks.
         hosts: names that requests may be addressed to; empty: this machine's own while there are no keys, else any.
         origins: web sites whose pages may use the service, as browsers write them.
@@ -36,6 +40,7 @@ class SecuritySettings(Options):
     """
 
     keys: Path
+    former_keys: Path | None = None
     without_keys: bool = False
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -53,6 +58,7 @@ class SecuritySettings(Options):
             raise ConfigurationError(problems)
         return cls(
             keys=_keys(environment),
+            former_keys=_former_keys(environment),
             without_keys=_is_open(environment),
             hosts=tuple(host.strip("[]").lower() for host in _listed(environment, HOSTS_VARIABLE)),
             origins=tuple(origin.lower() for origin in _listed(environment, ORIGINS_VARIABLE)),
@@ -72,6 +78,11 @@ def keys_path(environment: Mapping[str, str] = os.environ, root: Path | None = N
 
 def _keys(environment: Mapping[str, str]) -> Path:
     return keys_path(environment).absolute()
+
+
+def _former_keys(environment: Mapping[str, str]) -> Path | None:
+    run = environment.get(RUN_VARIABLE)
+    return Path(run) / _FORMER if run else None
 
 
 def _is_open(environment: Mapping[str, str]) -> bool:
@@ -100,7 +111,8 @@ def _problems(environment: Mapping[str, str]) -> list[str]:
         Rate.parse(environment.get(RATE_VARIABLE) or RATE)
     except ConfigurationError as error:
         problems.append(f"{RATE_VARIABLE}: {error}")
-    if environment.get(KEYS_VARIABLE) and not _is_open(environment) and not _keys(environment).exists():
+    used = [_keys(environment), _former_keys(environment)]
+    if environment.get(KEYS_VARIABLE) and not _is_open(environment) and not any(one and one.exists() for one in used):
         problems.append(
             f"{KEYS_VARIABLE} names {_keys(environment)}, where no file is: make a key by `kedro keys create NAME`, or "
             "unset the variable to serve this machine only"

@@ -1,0 +1,53 @@
+"""What people said of the service's answers, taken into the project's data."""
+
+import logging
+
+from cu_pipeline.core.counters import count
+from cu_pipeline.core.errors import StoreError
+from cu_pipeline.inference.prediction_log import read_feedback, scan_log
+from cu_pipeline.ingest.served_feedback import ServedFeedback
+
+_log = logging.getLogger(__name__)
+
+
+def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[ServedFeedback]:
+    """Find feedback that has come since, with the content of the clips that it is about.
+
+    What was taken stays in the data, also when the log lets it go, so that a run can be repeated. A log that cannot be
+    read now is read by the next run.
+
+    Args:
+        prediction_log: its place.
+        earlier: what was taken before.
+
+    Returns:
+        The new ones, oldest first.
+    """
+    count("feedback_taken", 0)
+    known = {one.feedback_id for one in earlier}
+    try:
+        fresh = [one for one in read_feedback(prediction_log) if one.feedback_id not in known]
+        asked = {one.request_id for one in fresh}
+        contents = {
+            record.request_id: (record.media_sha256, record.text_sha256)
+            for record in (scan_log(prediction_log, replays=True) if asked else ())
+            if record.request_id in asked
+        }
+    except StoreError as error:
+        _log.warning("feedback is not taken now: %s", error)
+        return []
+    taken = [
+        ServedFeedback(
+            feedback_id=one.feedback_id,
+            time=one.time.isoformat(),
+            capability=one.capability,
+            label=one.label,
+            annotator=one.annotator,
+            media_sha256=contents[one.request_id][0],
+            text_sha256=contents[one.request_id][1],
+        )
+        for one in fresh
+        if any(contents.get(one.request_id, ()))
+    ]
+    count("feedback_taken", len(taken))
+    return taken

@@ -1,0 +1,80 @@
+"""What the service was asked about, and what people said of its answers, come back as clips with labels."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+from tests.pipelines.collect.test_pipeline import Project, clip
+
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
+from cu_pipeline.ingest.capture_store import CaptureStore
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("CU_PIPELINE_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path)
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def answered(project: Project, name, media, caption, label, annotator="Ann"):
+    """Keep a request as the service does, and a person's word on it."""
+    digest = "" if media is None else sha256(media.read_bytes()).hexdigest()
+    CaptureStore(project.root / "data/01_raw/capture").keep(name, media, digest, caption, {"creator": "me"})
+    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"))
+    told = {"labels": {}, "probabilities": {}, "versions": {}, "embedding": "", "facts": {}}
+    text = text_sha256(caption) if caption else ""
+    log.append(PredictionRecord(time=NOON, request_id=name, media_sha256=digest, text_sha256=text, **told))
+    log.append(
+        FeedbackRecord(time=NOON, request_id=name, capability="topic", label=label, annotator=annotator, comment="")
+    )
+    log.close()
+
+
+def labels(project):
+    return project.annotations[["clip_id", "annotator", "label"]].to_numpy().tolist()
+
+
+def test_captured_clips_are_a_feed_and_feedback_labels_clips_of_any(project):
+    answered(project, "r1", clip(project.root / "request/a.mp4"), "看", "猫")
+    answered(project, "r2", None, "known from the feed", "dogs", annotator="")
+    project.feed({"clip_id": "a", "text": "known from the feed", "label": "cats"}, {"clip_id": "b", "text": "other"})
+    project.options = project.options.model_copy(update={"manifest": ("feed.csv", "capture")})
+    counts = project.run()
+    assert counts["feedback_taken"] == 2
+    assert ["a", "label", "cats"] in labels(project)
+    assert ["a", "service", "dogs"] in labels(project)
+    row = project.clips.set_index("text").loc["看"]
+    assert row["clip_id"].startswith("capture-")
+    assert [row["clip_id"], "service/Ann", "猫"] in labels(project)
+    assert (row["creator"], row["width"]) == ("me", 64)
+    first = project.bytes()
+    assert project.run()["feedback_taken"] == 0
+    assert {name: content for name, content in project.bytes().items() if first[name] != content} == {}
+
+
+def test_feedback_outlives_the_log_that_it_came_by(project):
+    answered(project, "r1", None, "text", "猫")
+    project.feed({"clip_id": "a", "text": "text"}, {"clip_id": "b", "text": "other"})
+    project.run()
+    assert labels(project) == [["a", "service/Ann", "猫"]]
+    for path in (project.root / "data/07_model_output/prediction_log").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    project.run()
+    assert labels(project) == [["a", "service/Ann", "猫"]]
+
+
+def test_a_log_that_cannot_be_read_stops_no_run(project, caplog):
+    folder = project.root / "data/07_model_output/prediction_log"
+    folder.mkdir(parents=True)
+    answered(project, "r1", None, "text", "猫")
+    for path in folder.rglob("*.db"):
+        path.write_bytes(b"no database" * 1000)
+    project.feed({"clip_id": "a", "text": "text"})
+    project.run()
+    assert "feedback is not taken now" in caplog.text
