@@ -12,8 +12,8 @@ from cu_pipeline.ingest.capture import METADATA
 from cu_pipeline.ingest.capture_store import CaptureStore
 from cu_pipeline.service.api.clips import ClipFields
 
-MOST_WAITING: Final = 64
-"""Requests that wait to be kept at a time: their files fill the disk meanwhile."""
+MOST_AT_ONCE: Final = 64
+"""Requests that are or wait to be kept at a time: their files fill the disk meanwhile."""
 
 _FACTS: Final = ("clip_id", "creator", "feed", "lang")
 
@@ -32,6 +32,7 @@ class Captures:
     def __init__(self, store: CaptureStore | None) -> None:
         self._store = store
         self._thread = CapacityLimiter(1)
+        self._begun = 0
         self._lost = 0
         if store is not None:
             _logger.info("requests are kept in %s, to be labelled; CU_PIPELINE_CAPTURE=off ends that", store.folder)
@@ -47,12 +48,13 @@ class Captures:
         """
         if self._store is None:
             return
-        if self._thread.statistics().tasks_waiting >= MOST_WAITING:
+        if self._begun >= MOST_AT_ONCE:
             self._lose("the folder is too slow")
             return
         facts = {one: told for one in _FACTS if (told := getattr(fields, one))}
         if fields.metadata:
             facts[METADATA] = json.dumps(fields.metadata, ensure_ascii=False)
+        self._begun += 1
         try:
             await to_thread.run_sync(
                 self._store.keep, name, video, media_sha256, fields.caption, facts, limiter=self._thread
@@ -63,6 +65,8 @@ class Captures:
             if self._lost:
                 _logger.warning("requests are captured again; %d were not", self._lost)
             self._lost = 0
+        finally:
+            self._begun -= 1
 
     def _lose(self, why: str) -> None:
         if not self._lost:
