@@ -291,6 +291,17 @@ def test_decoders_and_workers_may_die_and_the_end_is_bounded(project_root, tmp_p
     assert "Traceback" not in (tmp_path / "output").read_text()
 
 
+def test_workers_end_with_a_supervisor_that_is_killed(project_root, tmp_path, make_bundle):
+    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
+    with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
+        wait(process, url, tmp_path / "output")
+        left = [worker(process), *decoders(process)]
+        process.kill()
+        assert psutil.wait_procs(left, timeout=20)[1] == []
+        with pytest.raises(httpx.ConnectError):
+            post(url, json={"caption": "a caption"})
+
+
 def post_or_none(url):
     with suppress(httpx.TransportError):
         return post(url, json={"caption": "a caption"}).status_code
