@@ -105,12 +105,9 @@ def _problem(one: ServedFeedback, capabilities: Capabilities) -> str:
     if one.capability not in known:
         return f"no such capability is configured; there are {', '.join(known)}"
     capability = known[one.capability]
-    named = one.label.split(SEPARATOR) if capability.kind is Kind.MULTI else [one.label]
-    if capability.kind is Kind.MULTI and one.label == NONE:
+    several = capability.kind is Kind.MULTI
+    if not capability.classes or (several and one.label == NONE):
         return ""
-    unknown = [name for name in named if capability.classes and name not in capability.classes]
-    return (
-        f"{', '.join(map(repr, unknown))} is no class of it; there are {', '.join(capability.classes)}"
-        if unknown
-        else ""
-    )
+    named = one.label.split(SEPARATOR) if several else [one.label]
+    unknown = ", ".join(repr(name) for name in named if name not in capability.classes)
+    return f"{unknown} is no class of it; there are {', '.join(capability.classes)}" if unknown else ""

@@ -23,7 +23,7 @@ from cu_pipeline.service.engine.engine import Engine
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
-from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.refusal import RefusedError, unavailable
 from cu_pipeline.service.rollout_shadows import shadow_records
 from cu_pipeline.service.workspace import Workspace
 
@@ -109,10 +109,11 @@ class Running:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason.value, error.detail) from None
         except OverloadedError as error:
             raise _overloaded(error) from None
-        except (DeadlineError, TimeoutError):
-            message = f"it could not be answered within {self.settings.deadline_s:g} s: try again later"
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "deadline", message, headers=headers) from None
+        except DeadlineError as error:
+            raise unavailable("deadline", f"{error}: try again later") from None
+        except TimeoutError:
+            told = f"not answered in {self.settings.deadline_s:g} s: try again later"
+            raise unavailable("deadline", told) from None
 
     async def keep_answer(self, record: PredictionRecord) -> None:
         """Keep an answer in the prediction log, and count it."""
@@ -134,8 +135,7 @@ class Running:
         try:
             return await to_thread.run_sync(self.log.knows, name)
         except StoreError as error:
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
+            raise unavailable("log", str(error)) from None
 
     async def after(
         self, name: str, answered: Answered, fields: ClipFields, video: Path | None, *, replay: bool
@@ -155,14 +155,14 @@ class Running:
         try:
             return await to_thread.run_sync(self.captures.forget, name)
         except StoreError as error:
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "captures", str(error), headers=headers) from None
+            raise unavailable("captures", str(error)) from None
 
     def folder(self, request: Request) -> Path:
         """The folder of a request's files, which goes with the request."""
-        if not hasattr(request.state, "folder"):
-            request.state.folder = self.workspace.request_folder()
-        found: Path = request.state.folder
+        state = request.scope["state"]
+        if "folder" not in state:
+            state["folder"] = self.workspace.request_folder()
+        found: Path = state["folder"]
         return found
 
 
