@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from anyio import to_thread
 from starlette.requests import Request
 
-from cu_pipeline.core.capability import NONE
+from cu_pipeline.core.decision import confidence
 from cu_pipeline.core.errors import BadClipError, StoreError
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
@@ -170,20 +170,6 @@ def _overloaded(error: OverloadedError) -> RefusedError:
     message = f"more {error.lane} requests wait than can be answered in time: try again later"
     headers = {"retry-after": str(error.retry_after_s)}
     return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", message, headers=headers)
-
-
-def confidence(label: str, probabilities: Mapping[str, float]) -> float:
-    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
-
-    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
-    (0.75, 0.75, 0.5)
-    """
-    if label in probabilities:
-        return probabilities[label]
-    if label == NONE:
-        return 1 - max(probabilities.values(), default=1.0)
-    named = [probabilities[name] for name in label.split("|") if name in probabilities]
-    return min(named) if named else max(probabilities.values(), default=0.0)
 
 
 def running(request: Request) -> Running:
