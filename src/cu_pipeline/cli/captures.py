@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from cu_pipeline.ingest.capture_store import Captured, CaptureStore
 
 _WIDTH = 60
+_OFF = Path("off")
+"""What the variable says where a service keeps nothing."""
 
 _PLACE = click.option(
     "--folder",
@@ -61,4 +63,5 @@ def _store(folder: Path | None) -> "CaptureStore":
     from cu_pipeline.ingest.capture import CAPTURES
     from cu_pipeline.ingest.capture_store import CaptureStore
 
-    return CaptureStore(folder or project_root() / CAPTURES)
+    named = None if folder == _OFF else folder
+    return CaptureStore(named or project_root() / CAPTURES)

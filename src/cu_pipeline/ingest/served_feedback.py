@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.core.capability import NONE, SEPARATOR, Capabilities, Kind
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.ingest.opinions import annotations_of_people
 
 ANNOTATOR: Final = "service"
 """The annotator that stands for people who did not say who they are."""
@@ -80,23 +80,11 @@ def feedback_annotations(
     if left_out:
         count("feedback_left_out", left_out)
     contents = zip(clips["clip_id"], clips["media_sha256"], clips["text_sha256"], strict=True)
-    rows: list[dict[str, object]] = [
-        {
-            "clip_id": clip_id,
-            "capability": capability,
-            "annotator": who,
-            "kind": AnnotatorKind.HUMAN.value,
-            "label": label,
-            "probability": float("nan"),
-            "probabilities": "",
-            "price": 0.0,
-            "version": "",
-            "draw": "",
-        }
+    return annotations_of_people(
+        (clip_id, capability, who, label)
         for clip_id, media, text in contents
         for (capability, who), label in wanted.get((media, text), {}).items()
-    ]
-    return table(rows, ANNOTATIONS).sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
+    )
 
 
 def _problem(one: ServedFeedback, capabilities: Capabilities) -> str:
@@ -105,12 +93,9 @@ def _problem(one: ServedFeedback, capabilities: Capabilities) -> str:
     if one.capability not in known:
         return f"no such capability is configured; there are {', '.join(known)}"
     capability = known[one.capability]
-    named = one.label.split(SEPARATOR) if capability.kind is Kind.MULTI else [one.label]
-    if capability.kind is Kind.MULTI and one.label == NONE:
+    several = capability.kind is Kind.MULTI
+    if not capability.classes or (several and one.label == NONE):
         return ""
-    unknown = [name for name in named if capability.classes and name not in capability.classes]
-    return (
-        f"{', '.join(map(repr, unknown))} is no class of it; there are {', '.join(capability.classes)}"
-        if unknown
-        else ""
-    )
+    named = one.label.split(SEPARATOR) if several else [one.label]
+    unknown = ", ".join(repr(name) for name in named if name not in capability.classes)
+    return f"{unknown} is no class of it; there are {', '.join(capability.classes)}" if unknown else ""

