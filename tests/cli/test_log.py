@@ -13,7 +13,7 @@ from cu_pipeline.inference.prediction_log.place import VARIABLE
 
 @pytest.fixture
 def kedro_log(tmp_path, monkeypatch):
-    """Give a function that runs the command on a log of three answers, and gives its exit code and what it shows."""
+    """Give a function that runs the command on a log of four answers, and gives its exit code and what it shows."""
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.chdir(tmp_path)
     write(
@@ -21,6 +21,7 @@ def kedro_log(tmp_path, monkeypatch):
         record("r1", clip_id="a clip", replay=True),
         record("r2", NOON + timedelta(hours=1), roles={"topic": "challenger"}),
         record("r3", NOON + timedelta(days=1), labels={}, probabilities={}),
+        record("r4", NOON + timedelta(days=2), labels={"topic": "none"}, probabilities={"topic": {"cats": 0.125}}),
         feedback("r2"),
     )
 
@@ -38,17 +39,18 @@ def test_the_last_answers_are_shown_with_what_people_said(kedro_log):
         '2026-03-04 12:00:00 r1  clip "a clip"  replay  topic: cats 0.75 by v1',
         "2026-03-04 13:00:00 r2  topic: cats 0.75 by v1 of the challenger, people say dogs",
         "2026-03-05 12:00:00 r3  topic: does not apply",
-        "answers shown: 3; sampled out: 0; damaged lines or rows: 0",
+        "2026-03-06 12:00:00 r4  topic: none 0.88 by v1",
+        "answers shown: 4; sampled out: 0; damaged lines or rows: 0",
     ]
-    assert kedro_log("show", "--last", "1")[1].startswith("2026-03-05")
-    assert kedro_log("show", "--since", "2026-03-04T13:00", "--json")[1].count('"request_id"') == 2
+    assert kedro_log("show", "--last", "1")[1].startswith("2026-03-06")
+    assert kedro_log("show", "--since", "2026-03-04T13:00", "--json")[1].count('"request_id"') == 3
 
 
 def test_old_records_are_counted_first_and_removed_when_told_to(kedro_log, tmp_path):
     assert kedro_log("purge", "--before", "2026-03-05") == (0, "3 records would go. Remove them: add --yes\n")
-    assert len(read_log(tmp_path, replays=True).records) == 3
+    assert len(read_log(tmp_path, replays=True).records) == 4
     assert kedro_log("purge", "--before", "2026-03-05", "--yes") == (0, "removed 3 records\n")
-    assert ids(read_log(tmp_path, replays=True)) == ["r3"]
+    assert ids(read_log(tmp_path, replays=True)) == ["r3", "r4"]
 
 
 @pytest.mark.parametrize(

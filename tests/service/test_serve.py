@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def serving(root, folder, bundles):
+def serving(root, folder, bundles, settings=None):
     """Run `bentoml serve` in the project's folder; give the process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ def serving(root, folder, bundles):
         "CU_PIPELINE_MAX_BODY_BYTES": "1000000",
         "BENTOML_HOME": str(folder / "home"),
         "OMP_NUM_THREADS": "1",
-    }
+    } | (settings or {})
     (folder / "home").mkdir()
     command = [sys.executable, "-m", "bentoml", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "output").open("wb") as output:
@@ -70,13 +70,25 @@ def stop(process):
 
 
 @pytest.fixture(scope="module")
-def service(project_root, tmp_path_factory, make_bundle):
-    """Give the address of a running service and the folder of its log and its bundles."""
+def running(project_root, tmp_path_factory, make_bundle):
+    """Run a service; give its process, its address and the folder of its log, its bundles and its temporary files."""
     folder = tmp_path_factory.mktemp("serve")
     make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(folder / "bundles" / "safety")
-    with serving(project_root, folder, folder / "bundles") as (process, url):
+    (folder / "temporary").mkdir()
+    settings = {
+        "TMPDIR": str(folder / "temporary"),
+        "CU_PIPELINE_DRAIN_S": "1",
+        "CU_PIPELINE_ENGINE_DECODERS": "2",
+    }
+    with serving(project_root, folder, folder / "bundles", settings) as (process, url):
         wait(process, url, folder / "output")
-        yield url, folder
+        yield SimpleNamespace(process=process, url=url, folder=folder)
+
+
+@pytest.fixture
+def service(running):
+    """Give the address of the running service and its folder."""
+    return running.url, running.folder
 
 
 def wait(process, url, output):
@@ -250,45 +262,51 @@ def half_an_upload(url):
 
 
 def uploads(folder):
-    return list(folder.glob("cu_pipeline-serve-*/worker-*/request-*"))
+    return list(folder.glob("temporary/cu_pipeline-serve-*/worker-*/request-*"))
 
 
-def test_decoders_and_workers_may_die_and_the_end_is_bounded(project_root, tmp_path, make_bundle, monkeypatch):
-    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
+def test_decoders_and_workers_may_die(running, tmp_path):
     clip = write_grey_clip(tmp_path / "clip.mp4").read_bytes()
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    settings = {"TMPDIR": str(temporary), "CU_PIPELINE_DRAIN_S": "1", "CU_PIPELINE_ENGINE_DECODERS": "2"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+    first = decoders(running.process)
+    assert len(first) == 2
+    for decoder in first:
+        decoder.kill()
+    for _ in range(2):
+        assert post(running.url, files={"video": ("clip.mp4", clip)}).status_code == 200
+    assert not set(first) & set(decoders(running.process))
+
+    connection, killed = half_an_upload(running.url), worker(running.process)
+    until(lambda: uploads(running.folder), 5)
+    killed.kill()
+    until(lambda: post_or_none(running.url) == 200, 60)
+    assert uploads(running.folder) == []
+    connection.close()
+
+
+def test_the_end_is_bounded_and_leaves_nothing(running):
+    """The last test of that service, which it ends."""
+    connection, left = half_an_upload(running.url), decoders(running.process)
+    until(lambda: uploads(running.folder), 5)
+    began = time.monotonic()
+    running.process.terminate()
+    assert running.process.wait(20) == 0
+    assert time.monotonic() - began < 10
+    assert b"shutting_down" in connection.recv(4000)
+    connection.close()
+    assert psutil.wait_procs(left, timeout=5)[1] == []
+    assert list(running.folder.glob("temporary/cu_pipeline-serve-*")) == []
+    assert "Traceback" not in (running.folder / "output").read_text()
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(project_root, tmp_path, make_bundle):
+    make_bundle("safety", Kind.MULTI, ("advert", "violence")).save(tmp_path / "bundles" / "safety")
     with serving(project_root, tmp_path, tmp_path / "bundles") as (process, url):
         wait(process, url, tmp_path / "output")
-        first = decoders(process)
-        assert len(first) == 2
-        for decoder in first:
-            decoder.kill()
-        for _ in range(2):
-            assert post(url, files={"video": ("clip.mp4", clip)}).status_code == 200
-        assert not set(first) & set(decoders(process))
-
-        connection, killed = half_an_upload(url), worker(process)
-        until(lambda: uploads(temporary), 5)
-        killed.kill()
-        until(lambda: post_or_none(url) == 200, 60)
-        assert uploads(temporary) == []
-        connection.close()
-
-        connection, left = half_an_upload(url), decoders(process)
-        until(lambda: uploads(temporary), 5)
-        began = time.monotonic()
-        process.terminate()
-        assert process.wait(20) == 0
-        assert time.monotonic() - began < 10
-        assert b"shutting_down" in connection.recv(4000)
-        connection.close()
-        assert psutil.wait_procs(left, timeout=5)[1] == []
-    assert list(temporary.glob("cu_pipeline-serve-*")) == []
-    assert "Traceback" not in (tmp_path / "output").read_text()
+        left = [worker(process), *decoders(process)]
+        process.kill()
+        assert psutil.wait_procs(left, timeout=20)[1] == []
+        with pytest.raises(httpx.ConnectError):
+            post(url, json={"caption": "a caption"})
 
 
 def post_or_none(url):

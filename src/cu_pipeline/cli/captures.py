@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cu_pipeline.ingest.capture_store import Captured, CaptureStore
 
 _WIDTH = 60
+_OFF = Path("off")
+"""What the variable says where a service keeps nothing."""
 
 _PLACE = click.option(
     "--folder",
@@ -64,9 +66,7 @@ def _store(folder: Path | None) -> "CaptureStore":
     from cu_pipeline.ingest.capture import CAPTURES
     from cu_pipeline.ingest.capture_store import CaptureStore
 
-    if str(folder) == "off":
-        folder = None  # the service keeps nothing more; what it kept is still there
-    folder = folder or project_root() / CAPTURES
-    if not folder.is_dir():
-        raise ConfigurationError([f"{folder} is no folder: nothing was captured there. Say --folder for another one"])
-    return CaptureStore(folder)
+    named = (None if folder == _OFF else folder) or project_root() / CAPTURES
+    if not named.is_dir():
+        raise ConfigurationError([f"{named} is no folder: nothing was captured there. Say --folder for another one"])
+    return CaptureStore(named)

@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -79,10 +79,13 @@ def _told(record: "PredictionRecord", said: Mapping[tuple[str, str], str]) -> st
 def _answer(record: "PredictionRecord", capability: str, said: Mapping[tuple[str, str], str]) -> str:
     if capability not in record.labels:
         return f"{capability}: does not apply"
-    likeliest: Any = max(record.probabilities[capability].values(), default=0.0)
+    from cu_pipeline.core.decision import confidence
+
+    label = record.labels[capability]
+    sure = confidence(label, record.probabilities[capability])
     corrected = said.get((record.request_id, capability))
     role = " of the challenger" if record.roles.get(capability) == "challenger" else ""
-    told = f"{capability}: {record.labels[capability]} {likeliest:.2f} by {record.versions[capability]}{role}"
+    told = f"{capability}: {label} {sure:.2f} by {record.versions[capability]}{role}"
     return told if corrected is None else f"{told}, people say {corrected}"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import ABSTAIN, Capability, Kind, join_label
+from cu_pipeline.core.capability import ABSTAIN, NONE, SEPARATOR, Capability, Kind, join_label
 from cu_pipeline.core.hashing import unit_interval
 
 THRESHOLD: Final = 0.5
@@ -99,6 +99,20 @@ def certainty(probabilities: NDArray[np.float64], holds: NDArray[np.bool_], kind
     if kind is Kind.SINGLE:
         return np.where(holds, probabilities, 0.0).max(axis=1)
     return np.where(holds, probabilities, 1 - probabilities).prod(axis=1)
+
+
+def confidence(label: str, probabilities: Mapping[str, float]) -> float:
+    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
+
+    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
+    (0.75, 0.75, 0.5)
+    """
+    if label in probabilities:
+        return probabilities[label]
+    if label == NONE:
+        return 1 - max(probabilities.values(), default=1.0)
+    named = [probabilities[name] for name in label.split(SEPARATOR) if name in probabilities]
+    return min(named) if named else max(probabilities.values(), default=0.0)
 
 
 def as_json(probabilities: NDArray[np.float64], classes: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -333,7 +333,7 @@ class Predictor:
         refusals = {name: scope.refusal(facts) for name, scope in scopes.items()}
         return {name: reason for name, reason in refusals.items() if reason}
 
-    def _parts_of(self, bundles: "Any") -> tuple[str, ...]:
+    def _parts_of(self, bundles: Iterable[Bundle]) -> tuple[str, ...]:
         read = {part_name(key) for bundle in bundles for key in bundle.inputs.values()}
         return tuple(name for name in self._extractors if name in read)
 

@@ -45,7 +45,24 @@ def feed_annotations(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A table with the columns of `records.ANNOTATIONS`, a row for each clip, capability and annotator, sorted.
     """
-    said: list[dict[str, object]] = [
+    return annotations_of_people(
+        (clip_id, capability, annotator, label)
+        for clip_id, opinions in zip(rows["clip_id"], rows["opinions"], strict=True)
+        for capability, labels in json.loads(opinions).items()
+        for annotator, label in labels.items()
+    )
+
+
+def annotations_of_people(said: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
+    """Make the table of annotations that people gave without a price.
+
+    Args:
+        said: clip, capability, annotator and label of each.
+
+    Returns:
+        A table with the columns of `records.ANNOTATIONS`, sorted.
+    """
+    rows: list[dict[str, object]] = [
         {
             "clip_id": clip_id,
             "capability": capability,
@@ -58,12 +75,10 @@ def feed_annotations(rows: pd.DataFrame) -> pd.DataFrame:
             "version": "",
             "draw": "",
         }
-        for clip_id, opinions in zip(rows["clip_id"], rows["opinions"], strict=True)
-        for capability, labels in json.loads(opinions).items()
-        for annotator, label in labels.items()
+        for clip_id, capability, annotator, label in said
     ]
     keys = ["clip_id", "capability", "annotator"]
-    return table(said, ANNOTATIONS).sort_values(keys).reset_index(drop=True)
+    return table(rows, ANNOTATIONS).sort_values(keys).reset_index(drop=True)
 
 
 def used_columns(capabilities: Iterable[str]) -> Iterator[str]:

@@ -11,8 +11,8 @@ import pandas as pd
 from cu_pipeline.core.capability import NOT_APPLICABLE, Capabilities, join_label, split_label
 from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.ingest.labels import read_label
+from cu_pipeline.ingest.opinions import annotations_of_people
 
 ANNOTATOR: Final = "service"
 """The annotator that stands for people who did not say who they are."""
@@ -99,24 +99,12 @@ def feedback_annotations(
     for problem, times in problems.most_common(_SHOWN):
         _log.warning("feedback is left out (%d times): %s", times, problem)
     count("feedback_left_out", problems.total())
-    rows: list[dict[str, object]] = [
-        {
-            "clip_id": clip_id,
-            "capability": capability,
-            "annotator": who,
-            "kind": AnnotatorKind.HUMAN.value,
-            "label": label,
-            "probability": float("nan"),
-            "probabilities": "",
-            "price": 0.0,
-            "version": "",
-            "draw": "",
-        }
-        for clip_id, *content in zip(clips["clip_id"], clips["media_sha256"], clips["text_sha256"], strict=True)
-        for (capability, who), label in said.get((content[0], content[1]), {}).items()
-    ]
     _count_unmatched(said, clips)
-    return table(rows, ANNOTATIONS).sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
+    return annotations_of_people(
+        (clip_id, capability, who, label)
+        for clip_id, media, text in zip(clips["clip_id"], clips["media_sha256"], clips["text_sha256"], strict=True)
+        for (capability, who), label in said.get((media, text), {}).items()
+    )
 
 
 def _count_unmatched(said: Mapping[Content, Mapping[tuple[str, str], str]], clips: pd.DataFrame) -> None:

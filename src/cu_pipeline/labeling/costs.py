@@ -36,7 +36,7 @@ def bill(labels: pd.DataFrame, opinions: Opinions) -> list[str]:
         lines.append(f"{name}: {sources.sum()} of {clips} clips have a label ({by_source or 'none'})")
     paid = opinions.annotations[opinions.annotations["capability"].isin(list(opinions.active))]
     free = int(((paid["kind"] == AnnotatorKind.HUMAN) & (paid["price"] == 0)).sum())
-    return [*lines, f"{free} opinions of people came without a price: they cost nothing here"] if free else lines
+    return [*lines, f"{free:,} opinions of people came without a price: they cost nothing here"] if free else lines
 
 
 def summarise(

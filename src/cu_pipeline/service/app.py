@@ -12,7 +12,7 @@ from cu_pipeline.service.environment import Settings, workers
 from cu_pipeline.service.image import service_image
 from cu_pipeline.service.refusal import Application, Receive, Scope, Send
 from cu_pipeline.service.security.server import bound_heads
-from cu_pipeline.service.start import announce_start, end_start
+from cu_pipeline.service.start import announce_start, end_start, end_with_supervisor
 
 _logger = logging.getLogger("bentoml.cu_pipeline")  # BentoML shows what its own loggers are told
 
@@ -93,6 +93,7 @@ class ContentUnderstanding:
         engine = Engine.start(EngineSettings(bundles, settings.workers, settings.engine), metrics, self._rollouts)
         self._running = Running(settings, engine, log, metrics, workspace, _version())
         self._running.drain.follow_signals()
+        end_with_supervisor()
         _Door.application = application(self._running)
         _logger.info("serving %s from %s", ", ".join(engine.bundles()), bundles)
 

@@ -112,8 +112,7 @@ class Settings(HttpSettings):
         Raises:
             BundleError: none of these folders holds a bundle, or one has lost its JSON half.
         """
-        packed = Path(cu_pipeline.__file__).resolve().parents[1] / PACKED
-        folders = [self.bundles] if self.bundles else [packed, project_root() / CHAMPIONS]
+        folders = [self.bundles] if self.bundles else [_beside_package() / PACKED, project_root() / CHAMPIONS]
         for folder in folders:
             if any(folder.glob("*/bundle.json")):
                 halves = [path.parent for path in folder.glob("*/model.safetensors")]
@@ -140,8 +139,8 @@ class Settings(HttpSettings):
             return None
         if self.capture:
             return CaptureStore(Path(self.capture), self.captures)
-        packed = (Path(cu_pipeline.__file__).resolve().parents[1] / PACKED).exists()
-        generated = not packed and read_samples(project_root() / SAMPLES)
+        is_bento = (_beside_package() / PACKED).exists()
+        generated = not is_bento and read_samples(project_root() / SAMPLES)
         return CaptureStore(project_root() / CAPTURES, self.captures) if generated else None
 
     @property
@@ -150,15 +149,20 @@ class Settings(HttpSettings):
         return self.prediction_log or str(project_root() / DEFAULT)
 
 
+def _beside_package() -> Path:
+    """The folder in which a Bento has its data beside this package."""
+    return Path(cu_pipeline.__file__).resolve().parents[1]
+
+
 def _packed_or_here(place: Path) -> Path | None:
     """What is packed beside the package, as in a Bento, or else lies in the project."""
-    packed = Path(cu_pipeline.__file__).resolve().parents[1]
-    return next((root / place for root in (packed, project_root()) if (root / place).exists()), None)
+    return next((root / place for root in (_beside_package(), project_root()) if (root / place).exists()), None)
 
 
 def workers() -> int:
     """The number of workers that BentoML is to start; 1 where it is not readable, which the start then refuses."""
-    return getattr(_read(HttpSettings, PREFIX, os.environ, []), "workers", 1)
+    told = _read(HttpSettings, PREFIX, os.environ, [])
+    return 1 if told is None else told.workers
 
 
 def _read(kind: type[Options], prefix: str, variables: Mapping[str, str], problems: list[str]) -> Options | None:

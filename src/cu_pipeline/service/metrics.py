@@ -110,9 +110,11 @@ class Metrics:
         self._observe("batch_size", "Clips that were computed together.", labels, size, SIZES)
 
     def queue(self, lane: str, waiting: int) -> None:
-        """Record how many requests of a lane wait in this worker now."""
+        """Record how many requests are in a lane of this worker now."""
         labels = {"lane": self._bounds.bound("lane", lane, MOST_NAMES)}
-        self._files.set("cu_pipeline_queue_waiting", labels, "Requests that wait, of all workers.", waiting)
+        self._files.set(
+            "cu_pipeline_queue_waiting", labels, "Requests that wait or are worked on, of all workers.", waiting
+        )
 
     def log_failure(self) -> None:
         """Count an answer that was not written to the prediction log."""

@@ -1,7 +1,10 @@
-"""The one form in which the service says no."""
+"""The one form in which the service says no, and the id that it says it by."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +15,11 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 REQUEST_ID: Final = "x-request-id"
+
+RETRY_AFTER: Final = {"retry-after": "5"}
+"""Header of a refusal of which nobody knows how long its cause lasts."""
+
+_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 MAX_DETAILS: Final = 10
 """Problems of one request that are told; the first ones."""
@@ -65,6 +73,17 @@ class RefusedError(Exception):
     def body(self, request_id: str) -> Refusal:
         """What the client is told."""
         return Refusal(error=self.error, reason=self.reason, request_id=request_id, detail=self.detail or None)
+
+
+def unavailable(reason: str, error: str) -> RefusedError:
+    """The refusal of a request that may be answered later."""
+    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, reason, error, headers=RETRY_AFTER)
+
+
+def id_of(scope: Scope) -> str:
+    """The client's name of its request where it gives one that can be used, else a new one."""
+    given = [value for name, value in scope["headers"] if name.lower() == REQUEST_ID.encode()]
+    return str(given[0].decode()) if len(given) == 1 and _ID.fullmatch(given[0]) else uuid4().hex
 
 
 async def refuse(

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ from cu_pipeline.service.workspace import RUN_VARIABLE, start_run
 EXIT_CODE: Final = 1
 STOP_S: Final = 20.0
 """Seconds that a failed worker waits for its supervisor to end it, so that no other one is started meanwhile."""
+
+ORPHANED_S: Final = 1.0
+"""Seconds between two looks of a worker at whether its supervisor is there."""
 
 _FAILURE: Final = "failure"
 _SUPERVISOR: Final = "CU_PIPELINE_SERVICE_SUPERVISOR"
@@ -54,6 +58,19 @@ def end_start(problem: str) -> NoReturn:
         os.kill(os.getppid(), signal.SIGTERM)
     time.sleep(STOP_S)
     os._exit(EXIT_CODE)
+
+
+def end_with_supervisor() -> None:
+    """End this worker as SIGTERM does once its supervisor was killed: it would go on to hold the port, unseen."""
+    supervisor = os.environ.get(_SUPERVISOR, "")
+    if supervisor.isdecimal() and int(supervisor) == os.getppid():
+        threading.Thread(target=_follow, args=(int(supervisor),), name="supervisor", daemon=True).start()
+
+
+def _follow(supervisor: int) -> None:
+    while os.getppid() == supervisor:
+        time.sleep(ORPHANED_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_run(run: Path, supervisor: int) -> None:

@@ -112,7 +112,7 @@ def test_it_answers_as_the_predictor_does_with_hashes_and_timings(engine, champi
         assert one.text_sha256 == (text_sha256(caption) if caption else "")
         assert one.timings.keys() == {"queue", "encode", "score"} | (set() if media is None else {"decode"})
         assert all(0 <= ms < 60_000 for ms in one.timings.values())
-        assert one.evidence is None
+        assert one.shadow_input is None
 
 
 def test_captions_that_wait_are_answered_together(engine, told):

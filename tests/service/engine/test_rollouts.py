@@ -178,7 +178,7 @@ def test_rollouts_come_and_go_and_a_damaged_challenger_is_not_asked(start, bundl
             break
         time.sleep(0.05)
     assert asyncio.run(engine.shadow(before)) == {}
-    assert classify(engine).evidence is None
+    assert classify(engine).shadow_input is None
 
 
 def test_a_router_that_fails_leaves_the_champions(start, monkeypatch, caplog):

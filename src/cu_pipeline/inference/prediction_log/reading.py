@@ -69,7 +69,7 @@ def read_log(
 
 
 def read_shadows(place: str | Path, since: datetime | None = None) -> list[ShadowRecord]:
-    """Read what challengers said in the shadow, oldest first.
+    """Read what the models that did not answer said, oldest first.
 
     Raises:
         StoreError: the database cannot be read.

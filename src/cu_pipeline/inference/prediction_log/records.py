@@ -108,7 +108,7 @@ class PredictionRecord(_Record):
 
 
 class ShadowRecord(_Record):
-    """What a challenger says of a request that the champion answered.
+    """What the model that did not answer says of a request: the challenger, or in a canary the champion.
 
     Attributes:
         time: when it was asked, UTC.
@@ -116,7 +116,7 @@ class ShadowRecord(_Record):
         capability: that was asked about.
         label: the predicted label; "" after an error.
         probabilities: class -> probability; empty after an error.
-        version: of the challenger.
+        version: of that model.
         ms: milliseconds that it took.
         error: why it gave no answer; None where it did.
     """

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from cu_pipeline.service.refusal import Problem, Receive, RefusedError
+from cu_pipeline.service.refusal import Problem, Receive, RefusedError, unavailable
 
 MAX_JSON_BYTES: Final = 2**18
-RETRY_AFTER_S: Final = 5
 
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
@@ -64,12 +63,8 @@ class UploadGate:
             RefusedError: there is none.
         """
         if self._open >= self._most:
-            raise RefusedError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "too_many_uploads",
-                f"{self._most} requests are being received, which is all that is accepted at a time: try again later",
-                headers={"retry-after": str(RETRY_AFTER_S)},
-            )
+            told = f"{self._most} requests are being received, which is all that is accepted at a time: try again later"
+            raise unavailable("too_many_uploads", told)
         self._open += 1
         try:
             yield

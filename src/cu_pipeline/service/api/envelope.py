@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import re
 import shutil
 import time
-import uuid
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -15,9 +13,17 @@ from anyio import to_thread
 from cu_pipeline.service.api.body import ClientGoneError
 from cu_pipeline.service.api.running import Running
 from cu_pipeline.service.drain import Drain
-from cu_pipeline.service.refusal import REQUEST_ID, Application, Message, Receive, Scope, Send, refuse
-
-_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+from cu_pipeline.service.refusal import (
+    REQUEST_ID,
+    RETRY_AFTER,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    id_of,
+    refuse,
+)
 
 CLIENT_GONE: Final = 499
 """What the log says of a request whose client left; nobody is answered so."""
@@ -44,7 +50,7 @@ class Envelope:
         """Serve one ASGI connection."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        exchange = _Exchange(receive, send, _request_id(scope), self._running.drain, has_body=_has_body(scope))
+        exchange = _Exchange(receive, send, id_of(scope), self._running.drain, has_body=_has_body(scope))
         scope["state"] = {**scope.get("state", {}), "request_id": exchange.request_id}
         began = time.monotonic()
         try:
@@ -74,8 +80,8 @@ class Envelope:
         task.uncancel()
         if not exchange.started:
             error = "the service is ending: send the request again"
-            status, headers = HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "5"}
-            await refuse(exchange.send, status, "shutting_down", error, exchange.request_id, headers)
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            await refuse(exchange.send, status, "shutting_down", error, exchange.request_id, RETRY_AFTER)
 
 
 class _Exchange:
@@ -133,13 +139,6 @@ class _Exchange:
                     await self.receive()
             except TimeoutError:
                 return
-
-
-def _request_id(scope: Scope) -> str:
-    told = [value for name, value in scope["headers"] if name.lower() == REQUEST_ID.encode()]
-    if len(told) == 1 and _ID.fullmatch(told[0]):
-        return str(told[0].decode("ascii"))
-    return uuid.uuid4().hex
 
 
 def _has_body(scope: Scope) -> bool:

@@ -12,7 +12,7 @@ from cu_pipeline.service.api.feedback_form import Feedback, checked_feedback
 from cu_pipeline.service.api.recording import feedback_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import request_id, running
-from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.refusal import RefusedError, unavailable
 
 router = APIRouter()
 
@@ -41,10 +41,5 @@ async def feedback(request: Request) -> Response:
         message = "no answer with this request_id is in the prediction log: it was not answered here, or is too old"
         raise RefusedError(HTTPStatus.NOT_FOUND, "unknown_request", message)
     if not await service.keep(feedback_record(told)):
-        raise RefusedError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "log",
-            "it cannot be kept now: try again later",
-            headers={"retry-after": "5"},
-        )
+        raise unavailable("log", "it cannot be kept now: try again later")
     return json_response(FeedbackKept(request_id=request_id(request), about=told.request_id), HTTPStatus.CREATED)

@@ -1,6 +1,5 @@
 """`/livez`, `/healthz`, `/readyz`, `/metrics`: for those who watch and restart the service."""
 
-from http import HTTPStatus
 from typing import Any, Final
 
 from anyio import to_thread
@@ -11,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from cu_pipeline.service.api.responses import refusals
 from cu_pipeline.service.api.running import running
 from cu_pipeline.service.metrics import CONTENT_TYPE
-from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.refusal import unavailable
 
 router = APIRouter()
 
@@ -30,7 +29,7 @@ async def readyz(request: Request) -> Response:
     """Say whether clips are answered: the models are loaded, and the service is not ending."""
     service = running(request)
     if service.drain.begun or not service.engine.ready():
-        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "not ready", headers={"retry-after": "5"})
+        raise unavailable("not_ready", "not ready")
     return PlainTextResponse("ready\n")
 
 

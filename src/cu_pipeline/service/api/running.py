@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from anyio import to_thread
 from starlette.requests import Request
 
-from cu_pipeline.core.capability import NONE
+from cu_pipeline.core.decision import confidence
 from cu_pipeline.core.errors import BadClipError, StoreError
 from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, ShadowRecord
 from cu_pipeline.models.bundle import Bundle
@@ -23,7 +23,7 @@ from cu_pipeline.service.engine.engine import Engine
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, OverloadedError
 from cu_pipeline.service.environment import Settings
 from cu_pipeline.service.metrics import Metrics
-from cu_pipeline.service.refusal import RefusedError
+from cu_pipeline.service.refusal import RefusedError, unavailable
 from cu_pipeline.service.rollout_shadows import shadow_records
 from cu_pipeline.service.workspace import Workspace
 
@@ -109,10 +109,11 @@ class Running:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.reason.value, error.detail) from None
         except OverloadedError as error:
             raise _overloaded(error) from None
-        except (DeadlineError, TimeoutError):
-            message = f"it could not be answered within {self.settings.deadline_s:g} s: try again later"
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "deadline", message, headers=headers) from None
+        except DeadlineError as error:
+            raise unavailable("deadline", f"{error}: try again later") from None
+        except TimeoutError:
+            told = f"not answered in {self.settings.deadline_s:g} s: try again later"
+            raise unavailable("deadline", told) from None
 
     async def keep_answer(self, record: PredictionRecord) -> None:
         """Keep an answer in the prediction log, and count it."""
@@ -134,8 +135,7 @@ class Running:
         try:
             return await to_thread.run_sync(self.log.knows, name)
         except StoreError as error:
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "log", str(error), headers=headers) from None
+            raise unavailable("log", str(error)) from None
 
     async def after(
         self, name: str, answered: Answered, fields: ClipFields, video: Path | None, *, replay: bool
@@ -155,14 +155,14 @@ class Running:
         try:
             return await self.captures.forget(name)
         except StoreError as error:
-            headers = {"retry-after": "5"}
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "captures", str(error), headers=headers) from None
+            raise unavailable("captures", str(error)) from None
 
     def folder(self, request: Request) -> Path:
         """The folder of a request's files, which goes with the request."""
-        if not hasattr(request.state, "folder"):
-            request.state.folder = self.workspace.request_folder()
-        found: Path = request.state.folder
+        state = request.scope["state"]
+        if "folder" not in state:
+            state["folder"] = self.workspace.request_folder()
+        found: Path = state["folder"]
         return found
 
 
@@ -170,20 +170,6 @@ def _overloaded(error: OverloadedError) -> RefusedError:
     message = f"more {error.lane} requests wait than can be answered in time: try again later"
     headers = {"retry-after": str(error.retry_after_s)}
     return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", message, headers=headers)
-
-
-def confidence(label: str, probabilities: Mapping[str, float]) -> float:
-    """The probability of what a label says: of its least likely class, or that the likeliest one is absent.
-
-    >>> confidence("a|b", {"a": 0.9, "b": 0.75}), confidence("none", {"a": 0.25}), confidence("abstain", {"a": 0.5})
-    (0.75, 0.75, 0.5)
-    """
-    if label in probabilities:
-        return probabilities[label]
-    if label == NONE:
-        return 1 - max(probabilities.values(), default=1.0)
-    named = [probabilities[name] for name in label.split("|") if name in probabilities]
-    return min(named) if named else max(probabilities.values(), default=0.0)
 
 
 def running(request: Request) -> Running:

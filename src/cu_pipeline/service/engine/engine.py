@@ -22,9 +22,9 @@ from cu_pipeline.service.engine.interface import (
     ClipRequest,
     DeadlineError,
     EngineMetrics,
-    Evidence,
     OverloadedError,
     Router,
+    ShadowInput,
 )
 from cu_pipeline.service.engine.job import Job
 from cu_pipeline.service.engine.lane import Lane
@@ -135,8 +135,8 @@ class Engine:
         Returns:
             Capability -> the challenger's answer, or its error; where rollouts ask for it, and challengers keep up.
         """
-        evidence, router = answered.evidence, self._router
-        if evidence is None or router is None:
+        shadow_input, router = answered.shadow_input, self._router
+        if shadow_input is None or router is None:
             return {}
         names = [name for name in answered.prediction.labels if router.shadowed(name)]
         known = {name: one for name, one in answered.prediction.challengers.items() if name in names}
@@ -146,7 +146,7 @@ class Engine:
         self._shadowing += 1
         try:
             loop = asyncio.get_running_loop()
-            return known | await loop.run_in_executor(self._shadows, self._challenge, evidence, answered, missing)
+            return known | await loop.run_in_executor(self._shadows, self._challenge, shadow_input, answered, missing)
         finally:
             self._shadowing -= 1
 
@@ -261,7 +261,7 @@ class Engine:
         for row, (job, prediction) in enumerate(zip(jobs, predictions, strict=True)):
             job.took("score", begun)
             kept = {name: feature.take([row]) for name, feature in features.items()} if predictor.challengers else None
-            job.succeed(prediction, None if kept is None else Evidence(job.clip.question, kept))
+            job.succeed(prediction, None if kept is None else ShadowInput(job.clip.question, kept))
         return None
 
     def _question(self, job: Job) -> Question:
@@ -286,9 +286,9 @@ class Engine:
             _logger.exception("the rollouts could not be asked who answers")
             return []
 
-    def _challenge(self, evidence: Evidence, answered: Answered, names: Sequence[str]) -> dict[str, ModelAnswer]:
+    def _challenge(self, shadow_input: ShadowInput, answered: Answered, names: Sequence[str]) -> dict[str, ModelAnswer]:
         with self._live.use() as predictor:
-            found = predictor.challenge(ReadClip(evidence.question), evidence.features, names)
+            found = predictor.challenge(ReadClip(shadow_input.question), shadow_input.features, names)
         for name, one in found.items():
             if not one.error:
                 self._metrics.shadow(name, one.label == answered.prediction.labels[name], one.ms / 1000)

@@ -31,8 +31,8 @@ class ClipRequest:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was known of a clip when it was answered.
+class ShadowInput:
+    """What was known of a clip when it was answered, for challengers that are asked later.
 
     Attributes:
         question: about it.
@@ -52,14 +52,14 @@ class Answered:
         timings: milliseconds: queue, decode, encode, score; of a batch those of the whole batch.
         media_sha256: of the file; "" where there is none.
         text_sha256: of the cleaned caption; "" where there is none.
-        evidence: for `Engine.shadow`; None where there is no challenger.
+        shadow_input: for `Engine.shadow`; None where there is no challenger.
     """
 
     prediction: Prediction
     timings: dict[str, float]
     media_sha256: str
     text_sha256: str
-    evidence: Evidence | None = field(default=None, repr=False, compare=False)
+    shadow_input: ShadowInput | None = field(default=None, repr=False, compare=False)
 
 
 class OverloadedError(Exception):

@@ -7,8 +7,8 @@ from time import monotonic
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.inference.clip_reading import Decoded
 from cu_pipeline.inference.predictor import Prediction, Predictor, Question, ReadClip
-from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, Evidence
-from cu_pipeline.service.engine.lane import Place
+from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, ShadowInput
+from cu_pipeline.service.engine.lane import LanePlace
 from cu_pipeline.service.engine.live_predictor import Generation, LivePredictor
 
 
@@ -35,7 +35,7 @@ class Job:
     request: ClipRequest
     live: LivePredictor
     generation: Generation
-    place: Place
+    place: LanePlace
     answer: "asyncio.Future[Answered]"
     deadline: float
     embed: bool = False
@@ -77,18 +77,18 @@ class Job:
         self.since = monotonic()
         self.timings[stage] = self.timings.get(stage, 0.0) + 1000 * (self.since - begun)
 
-    def move(self, place: Place) -> None:
+    def move(self, place: LanePlace) -> None:
         """Go on in another lane; what was done so far says nothing about the others in the former one."""
         self.place.leave(worked=False)
         self.place = place
 
-    def succeed(self, prediction: Prediction, evidence: Evidence | None) -> None:
+    def succeed(self, prediction: Prediction, shadow_input: ShadowInput | None) -> None:
         """Answer."""
         question = self.clip.question
         media = "" if self.decoded is None else self.decoded.sha256
         text = text_sha256(question.text) if question.text else ""
         self._end(worked=True)
-        self._tell(Answered(prediction, self.timings, media, text, evidence), None)
+        self._tell(Answered(prediction, self.timings, media, text, shadow_input), None)
 
     def fail(self, error: Exception, worked: bool = True) -> None:
         """Refuse."""

@@ -64,7 +64,7 @@ class Lane:
             late = (self._inside + 1) * self.spacing_s - SHARE * self.deadline_s
             raise OverloadedError(self.name, max(math.ceil(late), 1))
 
-    def enter(self) -> "Place":
+    def enter(self) -> "LanePlace":
         """Take a request.
 
         Raises:
@@ -72,7 +72,7 @@ class Lane:
         """
         with self._lock:
             self.check()
-            place = Place(self, self._inside)
+            place = LanePlace(self, self._inside)
             self._inside += 1
             self._metrics.queue(self.name, self._inside)
             return place
@@ -91,7 +91,7 @@ class Lane:
             self._metrics.queue(self.name, self._inside)
 
 
-class Place:
+class LanePlace:
     """One request's place in a lane.
 
     Args:

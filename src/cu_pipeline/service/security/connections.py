@@ -30,9 +30,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     _in_head = True
     _advanced = False
-    _head_bytes = (
-        0  # that brought neither a whole head nor a byte of a body, which endless trailers do not bring either
-    )
+    _head_bytes = 0
+    """That brought neither a whole head nor a byte of a body, which endless trailers do not bring either."""
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

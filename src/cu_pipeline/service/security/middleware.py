@@ -1,14 +1,11 @@
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Final
-from uuid import uuid4
 
-from cu_pipeline.service.refusal import REQUEST_ID, Application, Message, Receive, Scope, Send, refuse
+from cu_pipeline.service.refusal import Application, Message, Receive, Scope, Send, id_of, refuse
 from cu_pipeline.service.security.cors import allowed_origin, answer_preflight, cors_headers, is_preflight
 from cu_pipeline.service.security.gate import KEY_HEADERS, DeniedError, Gate
 from cu_pipeline.service.security.settings import SecuritySettings
 
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -55,7 +52,7 @@ def protected(
             await answer_preflight(send, headers)
             return
         state = scope.setdefault("state", {})
-        state.setdefault("request_id", _request_id(headers))
+        state.setdefault("request_id", id_of(scope))
         try:
             state["key"] = gate.admit(scope)
         except DeniedError as denied:
@@ -67,12 +64,6 @@ def protected(
         await app(scope, receive, send)
 
     return guarded
-
-
-def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    """The client's name of its request where that is one, else a new one."""
-    given = headers.get(REQUEST_ID.encode(), b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
 def _answer_headers(scope: Scope, origin: str, origins: Collection[str]) -> list[tuple[bytes, bytes]]:
