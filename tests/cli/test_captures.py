@@ -27,6 +27,7 @@ def test_what_is_kept_is_listed_and_deleted(tmp_path):
 
 def test_the_projects_own_folder_is_looked_at_where_capture_is_off(tmp_path, monkeypatch):
     monkeypatch.setenv("CU_PIPELINE_ROOT", str(tmp_path))
+    assert run("list").output == "requests kept: 0; media: 0.0 MB\n"
     CaptureStore(tmp_path / "data/01_raw/capture").keep("r1", None, "", "text", {})
     assert "r1" in run("list", CU_PIPELINE_CAPTURE="off").output
     assert "r1" in run("list").output

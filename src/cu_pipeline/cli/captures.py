@@ -66,7 +66,7 @@ def _store(folder: Path | None) -> "CaptureStore":
     from cu_pipeline.ingest.capture import CAPTURES
     from cu_pipeline.ingest.capture_store import CaptureStore
 
-    named = (None if folder == _OFF else folder) or project_root() / CAPTURES
-    if not named.is_dir():
+    named = None if folder == _OFF else folder
+    if named is not None and not named.is_dir():
         raise ConfigurationError([f"{named} is no folder: nothing was captured there. Say --folder for another one"])
-    return CaptureStore(named)
+    return CaptureStore(named or project_root() / CAPTURES)
