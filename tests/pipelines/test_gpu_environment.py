@@ -83,7 +83,7 @@ def project(
     folder = tmp_path_factory.mktemp("gpu") / "project"
     for name in ("src", "conf"):
         shutil.copytree(project_root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "local"))
-    for name in ("pyproject.toml", "dvc.yaml", "bentofile.yaml", "constraints.txt", "weights.txt"):
+    for name in ("pyproject.toml", "dvc.yaml", "bentofile.yaml", "constraints.txt", "weights.txt", "image.lock"):
         shutil.copy(project_root / name, folder)
     for name in ("conf/local", "films"):
         (folder / name).mkdir()

@@ -194,6 +194,7 @@ REFERENCE: Final[dict[str, Column]] = {
     "clip_id": NAME,
     "split": SPLIT,
     "creator": TEXT,
+    "group": replace(TEXT, absent=""),  # the unit that depends on itself: a creator with near-duplicates
     "duration_s": FACT,
     "width": FACT,
     "height": FACT,

@@ -106,8 +106,11 @@ class ClipSample:
         return np.array([np.maximum(value, 1 - value).mean() for value in values])
 
     def groups(self) -> npt.NDArray[np.object_] | None:
-        """The group of each clip, shape (clips,), if groups are known."""
-        return self.table["group"].to_numpy(dtype=object) if "group" in self.table else None
+        """The group of each clip, shape (clips,), if groups are known; a clip without one has a group of its own."""
+        if "group" not in self.table:
+            return None
+        alone = pd.Series([f"alone:{number}" for number in range(len(self))], index=self.table.index, dtype=object)
+        return self.table["group"].where(self.table["group"].fillna("") != "", alone).to_numpy(dtype=object)
 
 
 def shared_parts(one: ClipSample, other: ClipSample) -> tuple[dict[str, int], list[str]]:

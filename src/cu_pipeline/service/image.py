@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bentoml
 
+from cu_pipeline.core.errors import BundleError
 from cu_pipeline.service.environment import PACKED
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class ServiceImage(bentoml.images.Image):
 
     def freeze(self, bento_fs: Path, envs: Any, platform_: str | None = None) -> "ImageInfo":
         """Write what the image is made from into a Bento."""
+        if not any((bento_fs / "src" / PACKED).glob("*/bundle.json")):
+            raise BundleError(f"there is no model to pack in {PACKED}: run `make run` first; it packs what is promoted")
         needed = needed_packages(bento_fs / "src" / PACKED)
         self.python_requirements = locked((bento_fs / "src" / LOCK).read_text(encoding="utf-8"), needed - {TORCH})
         self.commands.clear()  # BentoML's install a compiler and git

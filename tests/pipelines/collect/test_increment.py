@@ -34,6 +34,8 @@ def collect(root: Path, clips: int, catalog_file: Path) -> dict[str, int]:
     rows = [f"c{number},{number}.mp4,caption {number}" for number in range(clips)]
     (root / "feed.csv").write_text("\n".join(["clip_id,path,text", *rows]) + "\n")
     entries = yaml.safe_load(catalog_file.read_text(encoding="utf-8"))
+    monitored = yaml.safe_load(catalog_file.with_name("catalog_monitor.yml").read_text(encoding="utf-8"))
+    entries["prediction_log"] = monitored["prediction_log"]
     for entry in entries.values():
         entry["filepath"] = str(root / entry["filepath"])
     catalog = DataCatalog.from_config(entries)

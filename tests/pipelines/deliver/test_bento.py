@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def project(tmp_path):
     files = {
-        "bentofile.yaml": "name: small\ninclude: [src/small/**, models/**, weights.txt]\nexclude: [__pycache__/]\n",
+        "bentofile.yaml": "name: small\ninclude: [src/small/**, models/**, /weights.txt]\nexclude: [__pycache__/]\n",
         "src/small/app.py": "x = 1",
         "src/small/deep/er.py": "x = 2",
         "src/small/__pycache__/app.pyc": "bytes",
@@ -88,7 +88,7 @@ def test_the_projects_bentofile_packs_the_code_and_the_champions_only():
         "data/06_models/packed_champions/**",
         "data/06_models/samples/**",
         "data/06_models/quality.json",
-        "constraints.txt",
-        "image.lock",
-        "weights.txt",
+        "/constraints.txt",
+        "/image.lock",
+        "/weights.txt",
     ]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -127,13 +128,23 @@ def roll_back(capability, version):
 
 
 def test_delivery_end_to_end(project, make_bundle, caplog):
-    bundles = {"topic": make_bundle(), "safety": make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=2)}
+    learned = {"learned_from": ("feedfeedfeedfeed",), "unlabelled": ("cafecafecafecafe",), "trained_on": "d0d0d0d0d0d0"}
+    bundles = {
+        "topic": replace(make_bundle(), **learned),
+        "safety": make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=2),
+    }
     predictions = predict(bundles, clips())
 
     delivery, counts = run(project, bundles, gate(bundles), predictions)
     assert delivery["capabilities"] == {
         name: {"version": "1", "alias": "champion", "model_version": bundle.version} for name, bundle in bundles.items()
     }
+    store = project / OPTIONS.bentoml_home
+    packed = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())
+    assert bundles["topic"].version.encode() in packed
+    assert [trace for trace in (b"feedfeed", b"cafecafe", b"d0d0d0") if trace in packed] == []
+    assert delivery["packed"][0]["bytes"] > 100_000
+    assert any(one.startswith("onnxruntime==") for one in delivery["packed"][0]["packages"])
     assert delivery["parity"]["clips"] == 3
     assert delivery["parity"]["max_abs_diff"] <= 1e-4
     assert delivery["service"]["replayed"] == 4

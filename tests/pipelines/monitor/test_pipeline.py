@@ -65,6 +65,51 @@ def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON, replay=Fa
     log.close()
 
 
+def by_creators(folder, creators, told):
+    """Serve five clips of each of some creators, whose clips are alike."""
+    log = PredictionLog.open(str(folder), LogOptions(retention_days=36_500))
+    for creator in creators:
+        own = np.random.default_rng([9, creator])
+        style, length = own.normal(size=6), own.uniform(1, 9)
+        for number in range(5):
+            rng = np.random.default_rng([8, creator, number])
+            probabilities, facts, vector = answer(rng)
+            log.append(
+                PredictionRecord(
+                    time=NOON + timedelta(seconds=number),
+                    request_id=f"{creator}-{number}",
+                    labels={"topic": max(probabilities, key=probabilities.get)},
+                    probabilities={"topic": probabilities},
+                    versions={"topic": "aaa"},
+                    embedding=encode_embedding(style + vector / 9),
+                    parts=PARTS,
+                    facts=facts | {"duration_s": length},
+                    creator=f"creator {creator}" if told else "",
+                    text_sha256=f"{creator}-{number}",
+                )
+            )
+    log.close()
+
+
+def as_reference(folder):
+    """A reference of the clips that a log has."""
+    found = read_traffic(folder, DELIVERY, OPTIONS).table
+    return found.assign(clip_id=found.index.astype(str), split="train", versions=json.dumps({"topic": "aaa"}))
+
+
+def test_new_creators_of_the_same_population_are_no_drift(tmp_path):
+    by_creators(tmp_path / "before", range(30), told=True)
+    before = as_reference(tmp_path / "before")
+    for told, decision in ((True, "no_drift"), (False, "drift")):
+        folder = tmp_path / f"told {told}"
+        by_creators(folder, range(100, 116), told)
+        drift = monitor(folder, table=before if told else before.assign(group=""))
+        assert drift["decision"] == decision
+        assert drift["current"]["units"] == (16 if told else 80)
+    assert monitor(tmp_path / "told True", table=before)["reference"] == {"n": 150, "units": 30}
+    assert "of 16 creators or contents" in monitor(tmp_path / "told True", table=before)["summary"]
+
+
 def monitor(folder, options=OPTIONS, table=None, seed=7):
     traffic = read_traffic(folder, DELIVERY, options)
     table = reference() if table is None else table
@@ -114,6 +159,7 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
     serve(tmp_path, version="bbb")
     assert monitor(tmp_path)["current"] == {
         "n": 0,
+        "units": 0,
         "requests": 0,
         "from": None,
         "to": None,

@@ -40,6 +40,7 @@ class Traffic:
         times = [time.isoformat(timespec="seconds") for time in self.table["time"]]
         return {
             "n": len(self.table),
+            "units": int(self.table["group"].nunique()),
             "requests": self.requests,
             "from": times[0] if times else None,
             "to": times[-1] if times else None,
@@ -66,7 +67,7 @@ def distinct_clips(log: LogScan, facts: Sequence[str]) -> Traffic:
         content = _content(record)
         latest.pop(content, None)  # so that the order stays that of the answers that count
         latest[content] = _row(record, facts)
-    columns = ["time", "embedding", "parts", "labels", "predictions", *facts]
+    columns = ["time", "group", "embedding", "parts", "labels", "predictions", *facts]
     table = pd.DataFrame(list(latest.values()), columns=columns)
     return Traffic(table, requests, log.invalid, log.other, log.replays, log.skipped)
 
@@ -77,9 +78,17 @@ def _content(record: PredictionRecord) -> bytes:
     return digest.digest()
 
 
+def _unit(record: PredictionRecord) -> str:
+    """What depends on itself: the clips of a creator, or of one content where the client told no creator."""
+    if record.creator:
+        return f"creator:{record.creator}"
+    return f"content:{record.media_sha256 or record.text_sha256 or record.request_id}"
+
+
 def _row(record: PredictionRecord, facts: Sequence[str]) -> dict[str, object]:
     return {
         "time": record.time,
+        "group": _unit(record),
         "embedding": record.vector(),
         "parts": json.dumps(record.parts),
         "labels": json.dumps(record.labels),

@@ -112,7 +112,7 @@ def environment(bento: Bento) -> dict[str, str]:
 
 
 def _matches(root: Path, pattern: str) -> list[Path]:
-    pattern = f"{pattern}/*" if pattern.endswith("**") else pattern
+    pattern = (f"{pattern}/*" if pattern.endswith("**") else pattern).removeprefix("/")
     return [path for path in root.glob(pattern) if path.is_file()]
 
 

@@ -21,7 +21,7 @@ from cu_pipeline.reports.drift_page import drift_page, is_page_of
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the drift report; a change makes earlier pages stale."""
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def compare_with_reference(
         "reason": reason,
         "alpha": options.alpha,
         "method": "holm",
-        "reference": {"n": int(before["split"].isin([*options.reference_splits, *options.prediction_splits]).sum())},
+        "reference": _about(before, options),
         "current": traffic.about(),
         "tests": [asdict(test) for test in found.tests],
         "skipped": found.skipped,
@@ -91,8 +91,18 @@ def render_drift_page(
     return drift_page(ClipSample(before), ClipSample(traffic.table), drift, options, _kinds(resolved))
 
 
+def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, int]:
+    """The part of the drift report that says what the traffic was compared with."""
+    used = ClipSample(reference[reference["split"].isin([*options.reference_splits, *options.prediction_splits])])
+    groups = used.groups()
+    return {"n": len(used), "units": len(used) if groups is None else len(set(groups))}
+
+
 def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
     told = summarise(found, len(traffic.table), options)
+    units = int(traffic.table["group"].nunique())
+    if found.tests and units < len(traffic.table):
+        told += f" The clips are of {units} creators or contents, each of which counts as one."
     if not traffic.replays:
         return told
     own = f"{traffic.replays} answers about the product's own clips, which were sent to try it out and are no traffic"
