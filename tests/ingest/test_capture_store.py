@@ -6,11 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
 
 from cu_pipeline.core.errors import StoreError
+from cu_pipeline.ingest import capture_store
 from cu_pipeline.ingest.capture_store import CaptureOptions, CaptureStore
 
 
@@ -54,14 +56,24 @@ def test_media_that_came_twice_stay_until_nobody_refers_to_them(tmp_path):
 
 
 def test_the_oldest_go_where_there_is_too_much(tmp_path):
-    store = CaptureStore(tmp_path / "store", CaptureOptions(max_bytes=25))
+    store = CaptureStore(tmp_path / "store", CaptureOptions(max_bytes=25_600))
     for number in range(5):
-        media, digest = clip(tmp_path / "request", b"%010d" % number)
+        media, digest = clip(tmp_path / "request", b"%010000d" % number)
         assert store.keep(f"r{number}", media, digest, "", {})
     assert [one.request_id for one in store.entries()] == ["r3", "r4"]
     assert len(files(tmp_path / "store")) == 2
-    media, digest = clip(tmp_path / "request", b"x" * 26)
+    assert store.keep("again", media, digest, "media that are there take nothing more", {})
+    assert [one.request_id for one in store.entries()] == ["r3", "r4", "again"]
+    media, digest = clip(tmp_path / "request", b"x" * 25_601)
     assert not store.keep("too large", media, digest, "", {})
+
+
+def test_captions_count_too(tmp_path):
+    store = CaptureStore(tmp_path / "store", CaptureOptions(max_bytes=10_000))
+    for number in range(40):
+        store.keep(f"r{number}", None, "", "看" * 1000, {})
+    assert [one.request_id for one in store.entries()] == ["r37", "r38", "r39"]
+    assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*")) < 100_000
 
 
 def test_what_is_too_old_goes(tmp_path):
@@ -102,7 +114,7 @@ def filling(folder, worker, most, number, **options):
 
 
 def test_several_processes_keep_and_let_go_at_a_time(tmp_path):
-    processes = [filling(tmp_path, str(one), 400, 25) for one in (1, 2, 3)]
+    processes = [filling(tmp_path, str(one), 1500, 25) for one in (1, 2, 3)]
     assert [len(one.communicate(timeout=60)[0].split()) for one in processes] == [25] * 3
     entries = list(CaptureStore(tmp_path / "store").entries())
     assert all(one.media.is_file() for one in entries)
@@ -118,6 +130,67 @@ def test_what_was_kept_outlives_a_killed_process(tmp_path):
     entries = {one.request_id: one for one in CaptureStore(tmp_path / "store").entries()}
     assert {f"/{number}" for number in said if number} <= entries.keys()
     assert all(one.media.is_file() for one in entries.values())
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from cu_pipeline.ingest.capture_store import CaptureStore
+Path.unlink = lambda *_, **__: os.kill(os.getpid(), 9)
+CaptureStore(Path(sys.argv[1])).forget("r1")
+"""
+
+
+def test_a_process_that_is_killed_while_it_deletes_leaves_no_request_without_its_file(tmp_path):
+    media, digest = clip(tmp_path / "request")
+    store = CaptureStore(tmp_path / "store")
+    store.keep("r1", media, digest, "", {})
+    killed = subprocess.run([sys.executable, "-c", DYING, str(tmp_path / "store")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(store.entries()) == []
+    assert store.keep("r2", media, digest, "", {})
+    assert [one.media.read_bytes() for one in store.entries()] == [b"a clip"]
+
+
+def test_media_that_go_while_they_come_again_are_there(tmp_path, monkeypatch):
+    media, digest = clip(tmp_path / "request")
+    store = CaptureStore(tmp_path / "store")
+    store.keep("r1", media, digest, "", {})
+
+    def writing_after_others(folder):
+        monkeypatch.undo()
+        CaptureStore(folder).forget("r1")
+        return capture_store.writing(folder)
+
+    monkeypatch.setattr(capture_store, "writing", writing_after_others)
+    assert store.keep("r2", media, digest, "", {})
+    assert [(one.request_id, one.media.is_file()) for one in store.entries()] == [("r2", True)]
+
+
+def test_what_is_forgotten_is_no_more_on_the_disk(tmp_path):
+    store = CaptureStore(tmp_path / "store")
+    store.keep("r1", None, "", "a secret caption", {"creator": "a secret creator"})
+    store.keep("r2", None, "", "another", {})
+    with closing(sqlite3.connect(tmp_path / "store/captures.db")) as other:  # so that the log is not emptied at the end
+        other.execute("SELECT count(*) FROM captures").fetchone()
+        store.forget("r1")
+        assert not [path for path in (tmp_path / "store").iterdir() if b"secret" in path.read_bytes()]
+
+
+def test_text_that_utf8_cannot_hold_is_kept_as_far_as_it_can_be(tmp_path):
+    store = CaptureStore(tmp_path / "store")
+    assert store.keep("r1", None, "", "half \ud800", {"creator": "\udfff", "clip_id": "a\ud800"})
+    (one,) = store.entries()
+    assert (one.caption, one.facts["creator"], one.clip_id) == ("half ?", "?", "a?")
+
+
+def test_an_index_that_a_killed_process_only_began_holds_nothing(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/captures.db").touch()
+    store = CaptureStore(tmp_path / "store")
+    assert list(store.entries()) == []
+    assert not store.forget("r1")
+    assert store.keep("r1", None, "", "text", {})
 
 
 def test_a_file_that_nothing_refers_to_goes_after_a_while(tmp_path):

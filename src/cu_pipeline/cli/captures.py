@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cu_pipeline.cli.foreseen import told_in_words
+from cu_pipeline.core.caption_text import clean_name
 
 if TYPE_CHECKING:
     from cu_pipeline.ingest.capture_store import Captured, CaptureStore
@@ -36,13 +37,14 @@ def show(*, last: int, folder: Path | None) -> None:
     with told_in_words():
         shown: deque[Captured] = deque(maxlen=last)
         number = 0
-        files: dict[str, int] = {}
+        files: dict[Path | None, int] = {}
         for one in _store(folder).entries():
             number += 1
             shown.append(one)
-            files[one.media_sha256] = one.bytes
+            files[one.media] = one.bytes
     for one in shown:
-        text = one.caption if len(one.caption) <= _WIDTH else f"{one.caption[:_WIDTH]}…"
+        caption = clean_name(one.caption)  # nothing that the terminal obeys
+        text = caption if len(caption) <= _WIDTH else f"{caption[:_WIDTH]}…"
         click.echo(f"{one.time:%Y-%m-%d %H:%M:%S}  {one.request_id}  {one.bytes / 1e6:.1f} MB  {text}")
     click.echo(f"requests kept: {number:,}; media: {sum(files.values()) / 1e6:,.1f} MB")
 
@@ -59,9 +61,12 @@ def forget(*, request_ids: tuple[str, ...], folder: Path | None) -> None:
 
 
 def _store(folder: Path | None) -> "CaptureStore":
+    from cu_pipeline.core.errors import ConfigurationError
     from cu_pipeline.core.paths import project_root
     from cu_pipeline.ingest.capture import CAPTURES
     from cu_pipeline.ingest.capture_store import CaptureStore
 
-    named = None if folder == _OFF else folder
-    return CaptureStore(named or project_root() / CAPTURES)
+    named = (None if folder == _OFF else folder) or project_root() / CAPTURES
+    if not named.is_dir():
+        raise ConfigurationError([f"{named} is no folder: nothing was captured there. Say --folder for another one"])
+    return CaptureStore(named)

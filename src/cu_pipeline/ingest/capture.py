@@ -1,28 +1,41 @@
 """The feed `capture`: clips that the service was asked about."""
 
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
+from cu_pipeline.core.caption_text import folded_name
 from cu_pipeline.core.errors import ManifestError, StoreError
-from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import from_stored, to_stored
-from cu_pipeline.ingest.capture_store import INDEX, Captured, CaptureStore
+from cu_pipeline.core.scope import metadata_text
+from cu_pipeline.ingest.capture_index import INDEX
+from cu_pipeline.ingest.capture_store import Captured, CaptureStore
+from cu_pipeline.ingest.columns import COLUMNS, LABEL, VOTES
 from cu_pipeline.ingest.manifest import PROBLEM
 from cu_pipeline.media.options import Limits
 
 CAPTURES: Final = "data/01_raw/capture"
 """Where the service of a project keeps them."""
 
-_NAME: Final = 16
+METADATA: Final = "metadata"
+"""The fact that holds a client's other facts, a JSON object."""
+
+MOST_KEYS: Final = 100
+"""Keys of the metadata that become columns: clients may name as many as they like."""
+
+_log = logging.getLogger(__name__)
 
 
 def read_capture(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
-    """Read what a capture store keeps, each content once.
+    """Read what a capture store keeps, each content once, as the first request about it told.
 
-    A clip is called as the client called it, or else by its content, so that its name stays. Where two contents have
-    the same name, the later ones have the content's beside it.
+    What clients told as `metadata` becomes columns, except what would stand for a manifest's own columns or for labels:
+    a client is no annotator.
 
     Args:
         place: folder of the store; "" for the project's own.
@@ -37,22 +50,20 @@ def read_capture(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - 
             f"capture {place or CAPTURES!r} holds nothing. Remedy: run a service with CU_PIPELINE_CAPTURE={folder}, "
             "and ask it about clips"
         )
+    rows: dict[str, dict[str, str]] = {}
     try:
-        entries = list(CaptureStore(folder).entries())
+        for one in CaptureStore(folder).entries():
+            if one.content not in rows:
+                rows[one.content] = _told(one) | _row(one)
     except StoreError as error:
         raise ManifestError(str(error)) from error
-    rows: dict[str, dict[str, str]] = {}
-    names: dict[str, str] = {}
-    for one in entries:
-        content = f"{one.media_sha256}/{text_sha256(one.caption)}"
-        if content not in rows:
-            rows[content] = _row(one, _name(one, content, names))
-    return pd.DataFrame(rows.values(), columns=["clip_id", "path", "text", "creator", "posted_at", "lang", PROBLEM])
+    frame = pd.DataFrame(rows.values(), columns=[*COLUMNS, PROBLEM, *_keys(rows.values())]).fillna("")
+    return frame.astype(str)
 
 
-def _row(one: Captured, name: str) -> dict[str, str]:
+def _row(one: Captured) -> dict[str, str]:
     return {
-        "clip_id": name,
+        "clip_id": one.clip_id,
         "path": "" if one.media is None else to_stored(one.media),
         "text": one.caption,
         "creator": one.facts.get("creator", ""),
@@ -62,10 +73,22 @@ def _row(one: Captured, name: str) -> dict[str, str]:
     }
 
 
-def _name(one: Captured, content: str, names: dict[str, str]) -> str:
-    """A name that is the content's alone."""
-    short = text_sha256(content)[:_NAME]
-    wanted = one.facts.get("clip_id", "") or f"capture-{short}"
-    name = wanted if names.get(wanted, content) == content else f"{wanted}-{short}"
-    names[name] = content
-    return name
+def _told(one: Captured) -> dict[str, str]:
+    """The metadata that a client told."""
+    given = json.loads(one.facts.get(METADATA, "{}"))
+    return {key: metadata_text(value) for key, value in given.items() if not _is_own(key)}
+
+
+def _is_own(key: str) -> bool:
+    """Whether a manifest's column of this name means something to the product."""
+    name = folded_name(key)
+    return not name or name in {*COLUMNS, LABEL, VOTES} or name.startswith(("_", f"{LABEL}_", f"{VOTES}_"))
+
+
+def _keys(rows: Iterable[Mapping[str, str]]) -> list[str]:
+    """The commonest keys of the metadata, sorted."""
+    often = Counter(key for row in rows for key in row if key not in {*COLUMNS, PROBLEM})
+    chosen = sorted(often, key=lambda key: (-often[key], key))[:MOST_KEYS]
+    if len(often) > MOST_KEYS:
+        _log.warning("of %d keys of metadata that clients named, the %d commonest are kept", len(often), MOST_KEYS)
+    return sorted(chosen)

@@ -15,30 +15,21 @@ from typing import Final
 
 from pydantic import Field
 
+from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.hashing import text_sha256, unit_interval
 from cu_pipeline.core.options import Options
+from cu_pipeline.ingest.capture_index import CaptureIndex, Row, reading, writing
 
-INDEX: Final = "captures.db"
 MEDIA: Final = "media"
 
-_FORMAT: Final = 1
-_BUSY_S: Final = 10.0
-_PRUNED_AT_ONCE: Final = 100
-"""Requests that are let go after one that was kept: bounds the work of each."""
+_AT_ONCE: Final = 100
+"""Requests that go in one transaction: others wait no longer than it takes."""
 
 _ORPHAN_S: Final = 3600.0
 """Seconds after which a file that no request refers to is taken for one that a killed process left."""
 
-_TABLE: Final = """CREATE TABLE IF NOT EXISTS captures (
-    request_id TEXT PRIMARY KEY, time TEXT NOT NULL, media_sha256 TEXT NOT NULL, file TEXT NOT NULL,
-    bytes INTEGER NOT NULL, caption TEXT NOT NULL, facts TEXT NOT NULL
-) WITHOUT ROWID"""
-_INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS by_time ON captures (time)",
-    "CREATE INDEX IF NOT EXISTS by_file ON captures (file)",
-)
-_COLUMNS: Final = "request_id, time, media_sha256, file, bytes, caption, facts"
+_NAME: Final = 16
 
 
 class CaptureOptions(Options):
@@ -46,7 +37,7 @@ class CaptureOptions(Options):
 
     Attributes:
         share: of the requests, chosen by a hash of their ids.
-        max_bytes: of all media; beyond it the oldest requests go.
+        max_bytes: of all media and texts; beyond it the oldest requests go.
         max_days: after which a request goes.
     """
 
@@ -62,6 +53,8 @@ class Captured:
     Attributes:
         request_id: of it.
         time: when it was kept, UTC.
+        clip_id: what its content is called: as the client of the first request about it called it, or by a hash.
+        content: equal for requests about equal media with captions that read the same.
         media: the file; None where the request had no media.
         media_sha256: of the file; "" likewise.
         bytes: of the file.
@@ -71,6 +64,8 @@ class Captured:
 
     request_id: str
     time: datetime
+    clip_id: str
+    content: str
     media: Path | None
     media_sha256: str
     bytes: int
@@ -82,7 +77,8 @@ class CaptureStore:
     """A folder with an index in SQLite and media by their hashes; several processes may use it at a time.
 
     A file is there before the index tells of it, and goes after it does so no more: a killed process leaves at most a
-    file that nothing refers to, which a later one removes.
+    file that nothing refers to, which a later one removes. Files come and go while the index is locked, so that none
+    goes that another process has just found.
 
     Args:
         folder: made when something is kept.
@@ -112,18 +108,16 @@ class CaptureStore:
         Raises:
             StoreError: the folder cannot be written.
         """
-        size = 0 if media is None else media.stat().st_size
-        if unit_interval(f"capture/{request_id}") >= self._options.share or size > self._options.max_bytes:
+        if unit_interval(f"capture/{request_id}") >= self._options.share:
             return False
-        try:
-            file = "" if media is None else self._store(media, media_sha256)
-            moment = datetime.now(UTC).isoformat(timespec="microseconds")
-            row = (request_id, moment, media_sha256 if media else "", file, size, caption, json.dumps(dict(facts)))
-            with self._writing() as index:
-                index.execute(f"INSERT OR IGNORE INTO captures ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-            self._prune()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the capture store {self.folder} cannot be written: {error}") from error
+        with self._errors_told("written"):
+            row = _row(request_id, media, media_sha256, caption, facts)
+            if row.bytes + row.text_bytes > self._options.max_bytes:
+                return False
+            self._add(row, media, facts.get("clip_id", "").strip())
+            while self._let_go():
+                pass
+            self._sweep()
         return True
 
     def forget(self, request_id: str) -> bool:
@@ -135,106 +129,147 @@ class CaptureStore:
         Raises:
             StoreError: the folder cannot be written.
         """
-        if not (self.folder / INDEX).is_file():
-            return False
-        try:
-            with self._writing() as index:
-                rows = index.execute("SELECT file FROM captures WHERE request_id = ?", (request_id,)).fetchall()
-                self._drop(index, [(request_id, file) for (file,) in rows])
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"the capture store {self.folder} cannot be written: {error}") from error
-        return bool(rows)
+        with self._errors_told("written"):
+            with reading(self.folder) as index:
+                if index is None or not index.knows(request_id):
+                    return False
+            with writing(self.folder) as index:
+                alone = index.drop([request_id])
+            self._remove(alone)
+            with reading(self.folder) as index:
+                if index is not None:
+                    index.empty_log()
+        return True
 
     def entries(self) -> Iterator[Captured]:
-        """List what is kept, oldest first, as it is at the beginning; what goes meanwhile may be gone.
+        """List what is kept, oldest first, as it is at the beginning; files that go meanwhile may be gone.
 
         Raises:
             StoreError: the index cannot be read.
         """
-        if not (self.folder / INDEX).is_file():
-            return
-        try:
-            with self._opened() as index:
-                rows = index.execute(f"SELECT {_COLUMNS} FROM captures ORDER BY time, request_id").fetchall()  # noqa: S608
-        except sqlite3.Error as error:
-            raise StoreError(f"the capture store {self.folder} cannot be read: {error}") from error
-        for request_id, moment, sha256, file, size, caption, facts in rows:
-            media = self.folder / MEDIA / file if file else None
-            told = datetime.fromisoformat(moment)
-            yield Captured(request_id, told, media, sha256, size, caption, json.loads(facts))
+        with self._errors_told("read"), reading(self.folder) as index:
+            for row in index or ():
+                yield Captured(
+                    request_id=row.request_id,
+                    time=datetime.fromisoformat(row.time),
+                    clip_id=row.clip_id,
+                    content=row.content,
+                    media=self._path(row.file) if row.file else None,
+                    media_sha256=row.media_sha256,
+                    bytes=row.bytes,
+                    caption=row.caption,
+                    facts=json.loads(row.facts),
+                )
 
-    def _store(self, media: Path, sha256: str) -> str:
-        """Copy a file to its place by its hash, where it is not there yet, and give that place."""
-        file = f"{sha256[:2]}/{sha256}{media.suffix}"
-        target = self.folder / MEDIA / file
-        target.parent.mkdir(parents=True, exist_ok=True)
+    def _path(self, file: str) -> Path:
+        return self.folder / MEDIA / file
+
+    def _add(self, row: Row, media: Path | None, wanted: str) -> None:
+        """Put a request into the index, and its file to its place."""
+        temporary = None
         try:
-            os.utime(target)  # it is of use: no other process may take it for an orphan now
-        except FileNotFoundError:
-            temporary = target.with_name(f".{uuid.uuid4().hex}")
-            try:
-                shutil.copyfile(media, temporary)
-                temporary.replace(target)
-            finally:
+            if media is not None and not self._path(row.file).exists():
+                temporary = self._copy(media)
+            with writing(self.folder) as index:
+                if index.knows(row.request_id):
+                    return
+                if media is not None and not (target := self._path(row.file)).exists():
+                    target.parent.mkdir(exist_ok=True)
+                    (temporary or self._copy(media)).replace(target)
+                index.add(Row(**{**vars(row), "clip_id": _name(index, row.content, wanted)}))
+        finally:
+            if temporary is not None:
                 temporary.unlink(missing_ok=True)
-        return file
 
-    def _prune(self) -> None:
-        """Let go the oldest requests, as far as they are too old or too much."""
-        oldest = (datetime.now(UTC) - timedelta(days=self._options.max_days)).isoformat(timespec="microseconds")
-        with self._writing() as index:
-            old = "SELECT request_id, file FROM captures WHERE time < ? ORDER BY time LIMIT ?"
-            self._drop(index, index.execute(old, (oldest, _PRUNED_AT_ONCE)).fetchall())
-            first = "SELECT request_id, file FROM captures WHERE file != '' ORDER BY time LIMIT ?"
-            while self._bytes(index) > self._options.max_bytes:
-                self._drop(index, index.execute(first, (1,)).fetchall())
-        if time.monotonic() - self._swept > _ORPHAN_S or not self._swept:
-            self._swept = time.monotonic()
-            self._sweep()
+    def _copy(self, media: Path) -> Path:
+        """Copy a file into the store under a name of its own."""
+        folder = self.folder / MEDIA
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{uuid.uuid4().hex}"
+        try:
+            shutil.copyfile(media, temporary)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
 
-    @staticmethod
-    def _bytes(index: sqlite3.Connection) -> int:
-        (total,) = index.execute("SELECT total(bytes) FROM (SELECT DISTINCT file, bytes FROM captures)").fetchone()
-        return int(total)
+    def _let_go(self) -> bool:
+        """Let some of the oldest requests go, where they are too old or too much, and tell whether any were."""
+        since = _written(datetime.now(UTC) - timedelta(days=self._options.max_days))
+        with reading(self.folder) as index:
+            oldest = [] if index is None else index.oldest(1)
+            if index is None or not oldest or (oldest[0][1] >= since and index.bytes() <= self._options.max_bytes):
+                return False
+        alone: set[str] = set()
+        with writing(self.folder) as index:
+            for name, moment in index.oldest(_AT_ONCE):
+                if moment >= since and index.bytes() <= self._options.max_bytes:
+                    break
+                alone |= index.drop([name])
+        self._remove(alone)
+        return True
 
-    def _drop(self, index: sqlite3.Connection, rows: list[tuple[str, str]]) -> None:
-        """Delete requests, and the files that no other one brought."""
-        index.executemany("DELETE FROM captures WHERE request_id = ?", [(name,) for name, _ in rows])
-        for file in {file for _, file in rows if file}:
-            if index.execute("SELECT 1 FROM captures WHERE file = ? LIMIT 1", (file,)).fetchone() is None:
-                (self.folder / MEDIA / file).unlink(missing_ok=True)
+    def _remove(self, files: set[str]) -> None:
+        """Delete files, unless a request refers to them again."""
+        if files:
+            with writing(self.folder) as index:
+                for file in files:
+                    if not index.refers_to(file):
+                        self._path(file).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove the files that killed processes left."""
-        with self._writing() as index:
-            known = {file for (file,) in index.execute("SELECT DISTINCT file FROM captures")}
-            for path in (self.folder / MEDIA).rglob("*"):
-                alone = path.is_file() and path.relative_to(self.folder / MEDIA).as_posix() not in known
-                if alone and time.time() - path.stat().st_mtime > _ORPHAN_S:
-                    path.unlink(missing_ok=True)
+        """Remove the files that killed processes left, at the first call and now and then."""
+        if self._swept and time.monotonic() - self._swept < _ORPHAN_S:
+            return
+        self._swept = time.monotonic()
+        media, before = self.folder / MEDIA, time.time() - _ORPHAN_S
+        old = {path.relative_to(media).as_posix() for path in media.rglob("*") if _is_older(path, before)}
+        with reading(self.folder) as index:
+            alone = {file for file in old if index is None or not index.refers_to(file)}
+        self._remove(alone)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the index, locked for others' writing until the block ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._opened() as index:
-            index.execute("PRAGMA journal_mode = WAL")
-            index.execute("BEGIN IMMEDIATE")
-            for statement in (_TABLE, *_INDEXES):
-                index.execute(statement)
-            index.execute(f"PRAGMA user_version = {_FORMAT}")
-            yield index
-            index.execute("COMMIT")
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        index = sqlite3.connect(self.folder / INDEX, timeout=_BUSY_S, isolation_level=None)
+    def _errors_told(self, done: str) -> Iterator[None]:
         try:
-            (version,) = index.execute("PRAGMA user_version").fetchone()
-            if version > _FORMAT:
-                raise StoreError(
-                    f"{self.folder / INDEX} is of format {version}, and this version knows {_FORMAT} at most: update"
-                )
-            yield index
-        finally:
-            index.close()
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the capture store {self.folder} cannot be {done}: {error}") from error
+
+
+def _row(request_id: str, media: Path | None, media_sha256: str, caption: str, facts: Mapping[str, str]) -> Row:
+    return Row(
+        request_id=request_id,
+        time=_written(datetime.now(UTC)),
+        content=text_sha256(f"{media_sha256 if media else ''}/{text_sha256(clean_caption(caption))}"),
+        clip_id="",
+        media_sha256=media_sha256 if media else "",
+        file=f"{media_sha256[:2]}/{media_sha256}{media.suffix}" if media else "",
+        bytes=media.stat().st_size if media else 0,
+        caption=_storable(caption),
+        facts=_storable(json.dumps(dict(facts), ensure_ascii=False)),
+    )
+
+
+def _name(index: CaptureIndex, content: str, wanted: str) -> str:
+    """What a content is called: what it was called before, or as wanted unless another one is, or by itself."""
+    short = content[:_NAME]
+    wanted = _storable(wanted)
+    return index.name_of(content) or (f"{wanted}-{short}" if index.has_name(wanted) else wanted) or f"capture-{short}"
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+def _storable(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON may bring and UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.is_file() and path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False

@@ -55,6 +55,15 @@ def settle_classes(annotations: pd.DataFrame, capabilities: Capabilities) -> pd.
     return settled
 
 
+def used_classes(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, frozenset[str]]:
+    """The classes that annotations name, by capability."""
+    said = annotations[annotations["label"] != NOT_APPLICABLE]
+    return {
+        name: frozenset(_used(said.loc[said["capability"] == name, "label"], capability.kind))
+        for name, capability in capabilities.root.items()
+    }
+
+
 def foreign_in_words(name: str, foreign: Mapping[str, int], capability: Capability) -> str:
     """Say which labels are no classes of a capability and what to do.
 

@@ -143,7 +143,9 @@ def test_a_mixed_feed_becomes_clips_annotations_and_rejects(project):
         "clips_probe_cached": 0,
         "clips_probed": 3,
         "clips_rejected": 5,
+        "feedback_left_out": 0,
         "feedback_taken": 0,
+        "feedback_unmatched": 0,
     }
 
 

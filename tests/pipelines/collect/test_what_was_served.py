@@ -69,6 +69,16 @@ def test_feedback_outlives_the_log_that_it_came_by(project):
     assert labels(project) == [["a", "service/Ann", "猫"]]
 
 
+def test_feedback_on_what_the_log_does_not_know_is_looked_for_once(project):
+    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"))
+    log.append(FeedbackRecord(time=NOON, request_id="gone", capability="topic", label="猫", annotator="Ann"))
+    log.close()
+    project.feed({"clip_id": "a", "text": "text"}, {"clip_id": "b", "text": "other"})
+    assert [project.run()[name] for name in ("feedback_taken", "feedback_left_out")] == [1, 1]
+    assert [project.run()[name] for name in ("feedback_taken", "feedback_left_out")] == [0, 1]
+    assert labels(project) == []
+
+
 def test_a_log_that_cannot_be_read_stops_no_run(project, caplog):
     folder = project.root / "data/07_model_output/prediction_log"
     folder.mkdir(parents=True)

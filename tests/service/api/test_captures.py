@@ -1,7 +1,15 @@
 """What the service keeps of its requests to be labelled."""
 
+import asyncio
+import json
+import threading
+
+from anyio import to_thread
+
 from cu_pipeline.inference.prediction_log.records import REPLAY_HEADER
 from cu_pipeline.ingest.capture_store import CaptureStore
+from cu_pipeline.service import captures
+from cu_pipeline.service.api.clips import ClipFields
 
 
 def ask(service, **options):
@@ -39,6 +47,42 @@ def test_a_store_that_cannot_be_written_fails_no_request(new_service, tmp_path, 
     for _ in range(3):
         assert ask(service, method="POST", url="/classify", json={"caption": "a"}).status_code == 200
     assert sum("not captured" in record.message for record in caplog.records) == 1
+
+
+def test_metadata_are_kept(new_service, tmp_path):
+    service = new_service(capture=str(tmp_path / "kept"))
+    told = {"caption": "a", "metadata": {"region": "CN"}}
+    assert ask(service, method="POST", url="/classify", json=told).status_code == 200
+    (kept,) = CaptureStore(tmp_path / "kept").entries()
+    assert json.loads(kept.facts["metadata"]) == {"region": "CN"}
+
+
+class SlowStore(CaptureStore):
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.quick = threading.Event()
+
+    def keep(self, *told):
+        self.quick.wait(timeout=30)
+        return super().keep(*told)
+
+
+def test_a_slow_folder_takes_no_thread_from_those_that_answer(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(captures, "MOST_AT_ONCE", 4)
+    store = SlowStore(tmp_path / "kept")
+
+    async def ask_six_times():
+        kept = captures.Captures(store)
+        asked = [asyncio.ensure_future(kept.keep(f"r{one}", "", ClipFields(caption="a"), None)) for one in range(6)]
+        await asyncio.sleep(0.05)
+        assert to_thread.current_default_thread_limiter().borrowed_tokens == 0
+        store.quick.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(ask_six_times())
+    assert [one.request_id for one in store.entries()] == ["r0", "r1", "r2", "r3"]
+    assert "the folder is too slow" in caplog.text
+    assert "requests are captured again; 2 were not" in caplog.text
 
 
 def test_nothing_is_kept_where_nobody_asked_for_it(new_service, tmp_path, monkeypatch):

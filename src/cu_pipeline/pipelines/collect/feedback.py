@@ -13,8 +13,8 @@ _log = logging.getLogger(__name__)
 def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[ServedFeedback]:
     """Find feedback that has come since, with the content of the clips that it is about.
 
-    What was taken stays in the data, also when the log lets it go, so that a run can be repeated. A log that cannot be
-    read now is read by the next run.
+    What was taken stays in the data, also when the log lets it go, so that a run can be repeated. So does what is of no
+    request that the log knows, so that it is looked for once. A log that cannot be read now is read by the next run.
 
     Args:
         prediction_log: its place.
@@ -36,6 +36,7 @@ def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[Se
     except StoreError as error:
         _log.warning("feedback is not taken now: %s", error)
         return []
+    unknown = ("", "")
     taken = [
         ServedFeedback(
             feedback_id=one.feedback_id,
@@ -43,11 +44,10 @@ def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[Se
             capability=one.capability,
             label=one.label,
             annotator=one.annotator,
-            media_sha256=contents[one.request_id][0],
-            text_sha256=contents[one.request_id][1],
+            media_sha256=contents.get(one.request_id, unknown)[0],
+            text_sha256=contents.get(one.request_id, unknown)[1],
         )
         for one in fresh
-        if any(contents.get(one.request_id, ()))
     ]
     count("feedback_taken", len(taken))
     return taken

@@ -20,7 +20,7 @@ from cu_pipeline.core.resolved import outside_scope
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
-from cu_pipeline.ingest.class_names import settle_classes
+from cu_pipeline.ingest.class_names import settle_classes, used_classes
 from cu_pipeline.ingest.columns import capability_columns
 from cu_pipeline.ingest.feed_change import SAMPLE as GENERATED
 from cu_pipeline.ingest.feed_change import check_feed_change
@@ -317,7 +317,7 @@ def collect_annotations(
 def _with_feedback(
     said: pd.DataFrame, clips: pd.DataFrame, feedback: list[ServedFeedback], capabilities: Capabilities
 ) -> pd.DataFrame:
-    told = feedback_annotations(feedback, clips, capabilities)
+    told = feedback_annotations(feedback, clips, capabilities, used_classes(said, capabilities))
     if told.empty:
         return said
     return pd.concat([said, told]).sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)

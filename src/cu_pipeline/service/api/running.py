@@ -142,7 +142,7 @@ class Running:
     ) -> None:
         """Once the client has its answer: keep the request, ask the other model of each rollout, keep what it says."""
         if not replay:
-            await to_thread.run_sync(self.captures.keep, name, answered.media_sha256, fields, video)
+            await self.captures.keep(name, answered.media_sha256, fields, video)
         for record in await shadow_records(self.engine, name, answered):
             await self.keep(record)
 
@@ -153,7 +153,7 @@ class Running:
             RefusedError: it cannot be deleted now.
         """
         try:
-            return await to_thread.run_sync(self.captures.forget, name)
+            return await self.captures.forget(name)
         except StoreError as error:
             raise unavailable("captures", str(error)) from None
 
