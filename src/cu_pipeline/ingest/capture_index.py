@@ -33,7 +33,7 @@ _SCHEMA: Final = (
 
 
 @dataclass(frozen=True)
-class Row:
+class CaptureRow:
     """One request in the index.
 
     Attributes:
@@ -64,7 +64,7 @@ class Row:
         return _ROW_BYTES + len(self.caption.encode()) + len(self.facts.encode())
 
 
-_COLUMNS: Final = ", ".join(Row.__dataclass_fields__)
+_COLUMNS: Final = ", ".join(CaptureRow.__dataclass_fields__)
 
 
 class CaptureIndex:
@@ -79,12 +79,12 @@ class CaptureIndex:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[CaptureRow]:
         """The requests, oldest first, as they are at the beginning."""
         for row in self._connection.execute(f"SELECT {_COLUMNS} FROM captures ORDER BY time, request_id"):  # noqa: S608
-            yield Row(*row)
+            yield CaptureRow(*row)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: CaptureRow) -> None:
         """Add a request; one that is there stays as it is."""
         shared = not row.file or self.refers_to(row.file)
         marks = ", ".join("?" * len(astuple(row)))
@@ -99,7 +99,7 @@ class CaptureIndex:
             found = self._one(f"SELECT {_COLUMNS} FROM captures WHERE request_id = ?", name)  # noqa: S608
             if found is None:
                 continue
-            row = Row(*found)
+            row = CaptureRow(*found)
             self._connection.execute("DELETE FROM captures WHERE request_id = ?", (name,))
             last = bool(row.file) and not self.refers_to(row.file)
             self._grow(-row.text_bytes - (row.bytes if last else 0))

@@ -19,7 +19,7 @@ from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import text_sha256, unit_interval
 from cu_pipeline.core.options import Options
-from cu_pipeline.ingest.capture_index import CaptureIndex, Row, reading, writing
+from cu_pipeline.ingest.capture_index import CaptureIndex, CaptureRow, reading, writing
 
 MEDIA: Final = "media"
 
@@ -164,7 +164,7 @@ class CaptureStore:
     def _path(self, file: str) -> Path:
         return self.folder / MEDIA / file
 
-    def _add(self, row: Row, media: Path | None, wanted: str) -> None:
+    def _add(self, row: CaptureRow, media: Path | None, wanted: str) -> None:
         """Put a request into the index, and its file to its place."""
         temporary = None
         try:
@@ -176,7 +176,7 @@ class CaptureStore:
                 if media is not None and not (target := self._path(row.file)).exists():
                     target.parent.mkdir(exist_ok=True)
                     (temporary or self._copy(media)).replace(target)
-                index.add(Row(**{**vars(row), "clip_id": _name(index, row.content, wanted)}))
+                index.add(CaptureRow(**{**vars(row), "clip_id": _name(index, row.content, wanted)}))
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -238,8 +238,8 @@ class CaptureStore:
             raise StoreError(f"the capture store {self.folder} cannot be {done}: {error}") from error
 
 
-def _row(request_id: str, media: Path | None, media_sha256: str, caption: str, facts: Mapping[str, str]) -> Row:
-    return Row(
+def _row(request_id: str, media: Path | None, media_sha256: str, caption: str, facts: Mapping[str, str]) -> CaptureRow:
+    return CaptureRow(
         request_id=request_id,
         time=_written(datetime.now(UTC)),
         content=text_sha256(f"{media_sha256 if media else ''}/{text_sha256(clean_caption(caption))}"),
