@@ -37,7 +37,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help image-lock install run repro test test-image test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
+.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,10 @@ repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters cha
 	@$(BIN)/dvc repro
 
 test: lint ## check style, types, import rules and the pipeline file, then run the tests
-	@$(BIN)/pytest -n 2 --dist loadscope
+	@$(BIN)/pytest -n 2 --dist loadscope -m "not nightly"
+
+test-nightly: $(VENV)/.installed-dev ## run the tests that take long, which `make test` leaves out
+	@$(BIN)/pytest -n 2 --dist loadscope -m nightly
 
 test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh shell
 	@CU_PIPELINE_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py

@@ -313,6 +313,7 @@ save_file(dict(fitted.weights), sys.argv[4])
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_process_that_was_killed_outright_goes_on_to_the_same_weights(checkpoint, tmp_path):
     root = Path(__file__).parents[2]
 

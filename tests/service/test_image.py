@@ -236,6 +236,7 @@ def answered(bundles, packages, scratch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_what_the_image_installs_is_enough_to_answer_with_models_of_each_family(bundles, lock, tmp_path):
     needed = needed_packages(bundles)
     assert needed == {"torch", "transformers"}

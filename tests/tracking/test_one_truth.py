@@ -70,6 +70,7 @@ def tiny(
     project.close()
 
 
+@pytest.mark.nightly
 def test_an_edit_of_conf_goes_before_what_a_command_line_gave_also_for_dvc_repro(tiny: Tiny) -> None:
     tiny.kedro("run", "--params", "make.number=9,seed=5")
     tiny.write(BASE, "make:\n  number: 6\n")
@@ -90,6 +91,7 @@ def test_an_edit_of_conf_goes_before_what_a_command_line_gave_also_for_dvc_repro
     assert tiny.lock() == by_dvc
 
 
+@pytest.mark.nightly
 def test_after_a_sweep_a_plain_run_is_with_conf_alone_and_says_what_it_leaves(tiny: Tiny) -> None:
     for number in (7, 8):
         said = tiny.kedro("run", "--pipelines=make", "--params", f"make.number={number}")
@@ -106,6 +108,7 @@ def test_after_a_sweep_a_plain_run_is_with_conf_alone_and_says_what_it_leaves(ti
     assert "up to date" in tiny.repro()
 
 
+@pytest.mark.nightly
 def test_an_edit_of_conf_local_counts_for_dvc_repro_after_a_refresh(tiny: Tiny) -> None:
     tiny.write("conf/local/parameters.yml", "make:\n  number: 11\n")
     tiny.kedro("run")

@@ -236,6 +236,7 @@ def test_a_run_comes_out_again_after_code_and_data_changed_and_the_project_stays
     assert {path.name for path, content in after.items() if before[path] != content} <= {"mlflow.db"}
 
 
+@pytest.mark.nightly
 def test_a_run_outside_git_succeeds_with_a_warning(
     tmp_path: Path, new_project: Callable[[Path], Path], project_environment: dict[str, str]
 ) -> None:

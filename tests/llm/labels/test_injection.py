@@ -34,6 +34,7 @@ def _cases() -> list[tuple[str, str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["text", "screen_text"])
+@pytest.mark.nightly
 def test_injections_move_no_more_answers_than_stated(project_root: Path, place: str) -> None:
     name = {"text": "bare", "screen_text": "screen"}[place]
     prompt = Prompt((project_root / "conf" / "base" / "prompts" / f"{name}.j2").read_text())

@@ -84,6 +84,7 @@ def _check(names: tuple[str, ...], kind: Kind, method: str, client: PackagedClie
 @pytest.mark.slow
 @settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(names=_pairs(), kind=st.sampled_from(Kind), method=st.sampled_from(sorted(METHODS)))
+@pytest.mark.nightly
 def test_any_two_names_are_told_apart_by_the_packaged_model(
     clients: list[PackagedClient], names: tuple[str, str], kind: Kind, method: str
 ) -> None:
