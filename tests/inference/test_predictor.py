@@ -16,8 +16,9 @@ from cu_pipeline.features.clip_features import CONTENT
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
+from cu_pipeline.inference.prediction import ReadClip
 from cu_pipeline.inference.predictions_table import predict_table
-from cu_pipeline.inference.predictor import Predictor, ReadClip
+from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 

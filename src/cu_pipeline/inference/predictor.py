@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -14,9 +13,10 @@ from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.scope import request_facts
 from cu_pipeline.features.clip_features import ClipFeatures, Feature, embedding, part_name
-from cu_pipeline.features.extractor import Vectors, empty_values, form_of
+from cu_pipeline.features.extractor import empty_values, form_of
 from cu_pipeline.inference.clip_reading import Decoded, ReadingTask, read_clip
 from cu_pipeline.inference.explanation import Explanation, screen_text, without_each
+from cu_pipeline.inference.prediction import Prediction, Question, ReadClip
 from cu_pipeline.inference.scoring import ModelAnswer, failed, model_answers
 from cu_pipeline.ingest.options import LanguageOptions
 from cu_pipeline.media.options import Limits
@@ -30,82 +30,6 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 """For what is decoded in this process: decoders that several threads use end it with a segmentation fault."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the models say of one clip.
-
-    Attributes:
-        probabilities: capability -> class -> probability, of those that are asked and apply to the clip.
-        labels: capability -> label; several classes joined by "|"; likewise.
-        versions: capability -> version of the bundle that answers, of all that are asked.
-        embedding: float32 (width), the mean of each vector feature that any model asked reads; zeros where there is
-            none.
-        parts: widths of the embedding's parts, by `part_name`, in order.
-        facts: duration_s, width, height, fps, bytes, text_length; media facts only with media.
-        not_applicable: capability -> why it does not apply to the clip.
-        sets: capability -> classes that the clip may be, the likeliest first; of those whose models tell.
-        challengers: capability -> what the challenger says, where it was to answer.
-        champions: capability -> what the champion says, where the challenger's answer stands.
-        roles: capability -> "champion" or "challenger": whose answer stands.
-        explanation: where it was asked.
-    """
-
-    probabilities: dict[str, dict[str, float]]
-    labels: dict[str, str]
-    versions: dict[str, str]
-    embedding: Vectors
-    parts: dict[str, int]
-    facts: dict[str, float] = field(default_factory=dict)
-    not_applicable: dict[str, str] = field(default_factory=dict)
-    sets: dict[str, list[str]] = field(default_factory=dict)
-    challengers: dict[str, ModelAnswer] = field(default_factory=dict)
-    champions: dict[str, ModelAnswer] = field(default_factory=dict)
-    roles: dict[str, str] = field(default_factory=dict)
-    explanation: Explanation | None = None
-
-
-@dataclass(frozen=True)
-class Question:
-    """One clip, and what is asked of it.
-
-    Attributes:
-        media: the video file, if there is one.
-        text: the caption, cleaned; "" if there is none.
-        asked: the capabilities that are asked.
-        not_applicable: those of them that do not apply to the clip, and why.
-        challenged: those of them that the challenger answers.
-        parts: of the embedding that champions need.
-        further: that only the challengers need.
-        explain: whether an explanation is wanted.
-    """
-
-    media: Path | None
-    text: str
-    asked: tuple[str, ...]
-    not_applicable: dict[str, str]
-    challenged: tuple[str, ...]
-    parts: tuple[str, ...]
-    further: tuple[str, ...]
-    explain: bool = False
-
-    def is_about(self, capability: str) -> bool:
-        """Tell whether a capability's model has to answer."""
-        return capability in self.asked and capability not in self.not_applicable
-
-
-@dataclass(frozen=True)
-class ReadClip:
-    """A question, and what was read of its media.
-
-    Attributes:
-        question: about the clip.
-        decoded: None where there is no media.
-    """
-
-    question: Question
-    decoded: Decoded | None = None
 
 
 class Predictor:

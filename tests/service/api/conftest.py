@@ -15,8 +15,8 @@ from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.scope import Scope
+from cu_pipeline.inference.prediction import Prediction
 from cu_pipeline.inference.prediction_log import PredictionLog
-from cu_pipeline.inference.predictor import Prediction
 from cu_pipeline.service.api.application import application
 from cu_pipeline.service.api.running import Running
 from cu_pipeline.service.engine.interface import Answered, OverloadedError

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from cu_pipeline.core.capability import ABSTAIN, Kind
 from cu_pipeline.core.decision import THRESHOLD
 from cu_pipeline.inference.explanation import Explanation
-from cu_pipeline.inference.predictor import Prediction
+from cu_pipeline.inference.prediction import Prediction
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.refusal import Problem
 

@@ -14,7 +14,8 @@ from typing import Final, Self
 
 from cu_pipeline.core.errors import BadClipError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
-from cu_pipeline.inference.predictor import Predictor, Question, ReadClip
+from cu_pipeline.inference.prediction import Question, ReadClip
+from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.inference.scoring import ModelAnswer
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.service.engine.interface import (

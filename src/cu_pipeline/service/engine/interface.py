@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from cu_pipeline.features.clip_features import Feature
-from cu_pipeline.inference.predictor import Prediction, Question
+from cu_pipeline.inference.prediction import Prediction, Question
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from time import monotonic
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.inference.clip_reading import Decoded
-from cu_pipeline.inference.predictor import Prediction, Predictor, Question, ReadClip
+from cu_pipeline.inference.prediction import Prediction, Question, ReadClip
+from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.service.engine.interface import Answered, ClipRequest, DeadlineError, ShadowInput
 from cu_pipeline.service.engine.lane import LanePlace
 from cu_pipeline.service.engine.live_predictor import Generation, LivePredictor
