@@ -116,7 +116,7 @@ bench-labels: $(VENV)/.installed ## measure how many labels the queue's strategi
 motion-set: $(VENV)/.installed ## make clips that only motion tells apart, for bench-models: FOLDER=motion [CLIPS=300]
 	@$(BIN)/python benchmarks/motion_set.py $(FOLDER) --clips $(or $(CLIPS),300)
 
-image-lock: $(VENV)/.installed ## lock what the service's image installs, with hashes, by constraints.txt
+image-lock: $(VENV)/.installed-dev ## lock what the service's image installs, with hashes, by constraints.txt
 	@$(BIN)/python -m cu_pipeline.service.image | $(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
 		--python-platform x86_64-unknown-linux-gnu --no-emit-package torch -c constraints.txt --output-file image.lock -
 
