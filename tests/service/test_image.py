@@ -306,18 +306,16 @@ def test_the_last_bento_serves_from_its_lock_alone(tmp_path):
     command = [str(venv / "bin/bentoml"), "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, env=clean, cwd=tmp_path)
     try:
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
-        wait_until(lambda: client.get("/readyz").is_success)
-        answer = client.post("/classify", files={"caption": (None, "what a goal"), "video": write_clip(tmp_path)})
+        clip = write_grey_clip(tmp_path / "clip.mp4").read_bytes()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+            wait_until(lambda: client.get("/readyz").is_success)
+            parts = {"caption": (None, "what a goal"), "video": ("clip.mp4", clip)}
+            answer = client.post("/classify", files=parts)
         assert answer.status_code == 200, answer.text
         assert answer.json()["capabilities"]
     finally:
         server.terminate()
         server.wait(30)
-
-
-def write_clip(folder):
-    return write_grey_clip(folder / "clip.mp4").open("rb")
 
 
 def wait_until(ready, seconds=120):
