@@ -88,12 +88,18 @@ def test_files_that_are_no_clip_have_a_reason(tmp_path, encode):
 
 
 @pytest.mark.parametrize("movflags", ["faststart", "frag_keyframe"])
-@pytest.mark.parametrize("kept", [0.3, 0.7])
-def test_a_cut_off_upload_is_truncated(encode, movflags, kept):
+@pytest.mark.parametrize("picture", [4, 27])
+@pytest.mark.parametrize("share", [0.5, 1.0], ids=["within a picture", "between two pictures"])
+def test_a_cut_off_upload_is_truncated(encode, movflags, picture, share):
     clip = encode(frames=40, width=160, height=120, g="10", movflags=movflags)
+    with av.open(str(clip)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][picture]
+        kept = packet.pos + int(packet.size * share)
     data = clip.read_bytes()
-    clip.write_bytes(data[: int(len(data) * kept)])
+    clip.write_bytes(data[:kept])
     assert refusal(clip) is Reason.TRUNCATED
+    clip.write_bytes(data)
+    probe(clip, Limits())
 
 
 def test_a_clip_cannot_make_the_decoder_open_other_files(tmp_path, encode):

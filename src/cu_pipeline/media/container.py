@@ -158,8 +158,17 @@ def read_index(container: "InputContainer", stream: "VideoStream") -> PacketInde
         raise BadClipError(Reason.TRUNCATED, f"after {len(packets)} pictures: {describe(error)}") from error
     if not packets:
         raise BadClipError(Reason.NO_FRAMES, "the video stream holds no picture")
+    _check_whole(container, stream, len(packets))
     start, end = _span(packets, stream)
     return PacketIndex(packets, start, end, stream.time_base or Fraction(1))
+
+
+def _check_whole(container: "InputContainer", stream: "VideoStream", read: int) -> None:
+    """Refuse a file whose own index names pictures beyond its end, which between two pictures ends like a whole one."""
+    size = container.size
+    beyond = sum(entry.pos + entry.size > size for entry in stream.index_entries)
+    if beyond:
+        raise BadClipError(Reason.TRUNCATED, f"after {read} pictures: the file ends before {beyond} more that it names")
 
 
 def _span(packets: "list[Packet[VideoStream]]", stream: "VideoStream") -> tuple[int, int]:
