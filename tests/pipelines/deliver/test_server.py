@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from cu_pipeline.core.errors import DeliveryError
-from cu_pipeline.pipelines.deliver.bento import Bento, serving, stop
+from cu_pipeline.pipelines.deliver.bento import Bento, serving
+from cu_pipeline.pipelines.deliver.running_service import stop
 
 
 def alive(pid):

@@ -14,7 +14,8 @@ from cu_pipeline.core.records import CLIPS, PREDICTIONS
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.inference.prediction_log import PredictionLog
 from cu_pipeline.pipelines.deliver import verification as module
-from cu_pipeline.pipelines.deliver.bento import Bento, RunningService
+from cu_pipeline.pipelines.deliver.bento import Bento
+from cu_pipeline.pipelines.deliver.running_service import RunningService
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions, verify
 
 CHAMPIONS = {"topic": SimpleNamespace(version="t1", scope=Scope())}

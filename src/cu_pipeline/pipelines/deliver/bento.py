@@ -3,14 +3,11 @@
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +19,7 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import DeliveryError
 from cu_pipeline.core.hashing import file_sha256, json_sha256
 from cu_pipeline.core.telemetry import SWITCHES
+from cu_pipeline.pipelines.deliver.running_service import RunningService, running, tail
 
 BENTOFILE: Final = "bentofile.yaml"
 BUILD_TIMEOUT_S: Final = 300
@@ -142,31 +140,12 @@ def _build(bento: Bento, root: Path, files: list[str]) -> None:
             raise DeliveryError(f"building {bento.tag} took more than {BUILD_TIMEOUT_S} s") from error
     if done.returncode or not bento.built:
         output.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise DeliveryError(f"BentoML did not build {bento.tag}.{_tail(output)}")
-
-
-STOP_TIMEOUT_S: Final = 10.0
-LOG_TAIL: Final = 4
-
-_PR_SET_PDEATHSIG: Final = 1
-
-
-@dataclass(frozen=True)
-class RunningService:
-    """A service that is ready.
-
-    Attributes:
-        url: its address.
-        startup_s: seconds from its start until it was ready.
-    """
-
-    url: str
-    startup_s: float
+        raise DeliveryError(f"BentoML did not build {bento.tag}.{tail(output)}")
 
 
 @contextmanager
 def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: float) -> Iterator[RunningService]:
-    """Run a Bento's service on a free port of this machine's loopback while the block runs.
+    """Run a Bento's service while the block runs.
 
     Args:
         bento: to serve, with the bundles that it packs.
@@ -177,25 +156,9 @@ def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: floa
     Raises:
         DeliveryError: it does not become ready; the message ends with its last output.
     """
-    port = _free_port()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "bentoml", "serve", str(bento.folder), "--host", "127.0.0.1", "--port", str(port)]
     variables = _checked_service(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log.absolute())}
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - it only makes one system call
-        )
-        try:
-            startup = _wait(process, port, output, timeout_s)
-            yield RunningService(f"http://127.0.0.1:{port}", startup)
-        finally:
-            stop(process)
+    with running(bento.folder, variables, output=output, timeout_s=timeout_s) as service:
+        yield service
 
 
 def _checked_service(bento: Bento) -> dict[str, str]:
@@ -207,57 +170,3 @@ def _checked_service(bento: Bento) -> dict[str, str]:
         if not name.startswith("CU_PIPELINE_") or name.startswith(settings)
     }
     return kept | {"CU_PIPELINE_OPEN": "1", "CU_PIPELINE_ROLLOUTS": str(bento.store / "no_rollouts")}
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that leads its group, and all of the group."""
-    _signal(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT_S)
-    _signal(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _end_with_parent() -> Callable[[], object] | None:
-    """What a child calls to have Linux end it, should this process be killed before it can stop it."""
-    if sys.platform != "linux":
-        return None
-    import ctypes
-
-    call = ctypes.CDLL(None).prctl
-    return lambda: call(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path, timeout_s: float) -> float:
-    import httpx
-
-    start = time.monotonic()
-    while (passed := time.monotonic() - start) < timeout_s:
-        if process.poll() is not None:
-            raise DeliveryError(f"the service ended with {process.returncode} before it was ready.{_tail(output)}")
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5, trust_env=False).is_success:
-                return passed
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    raise DeliveryError(f"the service was not ready after {timeout_s:g} s (start_timeout_s).{_tail(output)}")
-
-
-def _tail(output: Path) -> str:
-    text = output.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip()[:300] for line in text.splitlines() if line.strip()][-LOG_TAIL:]
-    return f" The end of {output}:\n" + "\n".join(lines)
