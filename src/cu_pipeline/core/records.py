@@ -24,6 +24,7 @@ class AnnotatorKind(StrEnum):
     RULE = "rule"
     LLM = "llm"
     MODEL = "model"
+    ZERO_SHOT = "zero_shot"
 
 
 class Form(StrEnum):

@@ -32,7 +32,7 @@ from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabiliti
 from cu_pipeline.labeling.guarantee.results import CertificationTest
 from cu_pipeline.labeling.ledger import known_keys, new_entries, priced_by_feed
 from cu_pipeline.labeling.money import Money, money_messages, money_table
-from cu_pipeline.labeling.options import ChampionOptions
+from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
 from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
 from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
 from cu_pipeline.labeling.people.label_errors import suspect_labels
@@ -47,6 +47,7 @@ from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scop
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
+from cu_pipeline.labeling.sources.zero_shot import annotate_by_zero_shot
 from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
@@ -149,6 +150,18 @@ def annotate_with_champions(
 
     clips_of = opinions.single_clips
     said, ineligible = annotate_by_champions(clips_of, champions, features, opinions.active, options.price)
+    return said, opinions.heard(said, ineligible)
+
+
+def annotate_with_zero_shot(
+    opinions: Opinions, features: FeatureStore, options: ZeroShotSourceOptions, extractors: FeatureOptions
+) -> tuple[pd.DataFrame, Opinions]:
+    """Let an image-text model label clips by the names and descriptions of classes."""
+    if not options.enabled:
+        return table([], ANNOTATIONS), opinions
+
+    clips_of = opinions.single_clips
+    said, ineligible = annotate_by_zero_shot(clips_of, features, extractors, opinions.active, options, options.price)
     return said, opinions.heard(said, ineligible)
 
 

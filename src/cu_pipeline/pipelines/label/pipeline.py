@@ -65,6 +65,12 @@ def _sources() -> list[Node]:
             ["champion_annotations", "opinions_with_champions"],
             name="annotate_with_champions",
         ),
+        Node(
+            nodes.annotate_with_zero_shot,
+            ["opinions_with_champions", "features", "params:label.zero_shot", "params:featurize.extractors"],
+            ["zero_shot_annotations", "opinions_with_zero_shot"],
+            name="annotate_with_zero_shot",
+        ),
     ]
 
 
@@ -105,7 +111,7 @@ def _language_model() -> list[Node]:
             [
                 "all_llm_questions",
                 "llm_call_cache",
-                "opinions_with_champions",
+                "opinions_with_zero_shot",
                 "llm_ineligible",
                 "earlier_calibration_tests",
                 _LLM,
