@@ -10,8 +10,10 @@ from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.reading import (
     ReadLog,
     holds_records,
+    read_answers,
     read_feedback,
     read_log,
+    read_new_feedback,
     read_shadows,
     scan_log,
 )
@@ -35,8 +37,10 @@ __all__ = [
     "decode_embedding",
     "encode_embedding",
     "holds_records",
+    "read_answers",
     "read_feedback",
     "read_log",
+    "read_new_feedback",
     "read_shadows",
     "scan_log",
 ]

@@ -59,7 +59,7 @@ class Running:
     texts: UploadGate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.captures = Captures(self.settings.capture_store())
+        self.captures = Captures(self.settings.capture_store(), self.metrics.capture_lost)
         self.drain = Drain(self.settings.drain_s)
         self.forms = UploadGate(self.settings.max_uploads)
         self.texts = UploadGate(16 * self.settings.max_uploads)
