@@ -74,4 +74,7 @@ async def _answer(request: Request, service: Running, fields: ClipFields, video:
 
 async def _read(request: Request, service: Running) -> tuple[ClipFields, Path | None]:
     service.check_room(request)
-    return await read_clip(request, service.limits, service.forms, service.texts, lambda: service.folder(request))
+    with service.arriving() as received:
+        return await read_clip(
+            request, service.limits, service.forms, service.texts, lambda: service.folder(request), received
+        )
