@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from cu_pipeline.pipelines.monitor import causes
 from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic, render_drift_page
 
 
@@ -7,6 +8,7 @@ def create_pipeline(**_: object) -> Pipeline:
     """The service's prediction log to a decision on drift and a page that shows it."""
     return Pipeline(
         [
+            *_causes(),
             Node(read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
             Node(
                 compare_with_reference,
@@ -29,3 +31,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
         ]
     )
+
+
+def _causes() -> list[Node]:
+    return [Node(causes.read_references, "champions", "references", name="read_references")]
