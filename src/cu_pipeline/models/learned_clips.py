@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cu_pipeline.core.capability import ABSTAIN
 from cu_pipeline.core.decision import decide
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import Split
@@ -119,6 +120,7 @@ def _said(clips: pd.DataFrame, keys: "pd.Series[str]", bundle: Bundle, store: Fe
         numbers = dict(zip(bundle.classes, map(float, row), strict=True))
         said["labels"][place] = json.dumps({bundle.capability: str(label)})
         said["predictions"][place] = json.dumps({bundle.capability: numbers})
+        said["abstained"][place] = json.dumps({bundle.capability: str(label) == ABSTAIN})
         said["versions"][place] = json.dumps({bundle.capability: bundle.version})
     return said
 

@@ -18,7 +18,7 @@ HAS: Final = ("has_caption", "has_video", "has_sound")
 """Whether a clip has a part, 1 or 0; NaN where nobody tells."""
 
 TEXTS: Final = ("clip_id", "split", "creator", "group", "content", "language", "truth", "truth_source")
-JSON: Final = ("labels", "predictions", "versions")
+JSON: Final = ("labels", "predictions", "versions", "abstained")
 _VECTORS: Final = "embedding"
 _PARTS: Final = b"parts"
 
@@ -59,9 +59,9 @@ class Reference:
         Returns:
             clip_id, split, creator; `group`, the unit as traffic names it; `content`, likewise; language; `truth`, the
             label that it learned, and `truth_source`; duration_s, width, height, fps, bytes, text_length; has_caption,
-            has_video, has_sound; JSON of `labels`, `predictions` and `versions` by capability, `{}` where the model
-            would not say of a clip what it says of one that it has not seen; `parts`, JSON of the widths of the
-            embedding's parts; `embedding`, float16 of shape (width,), a row of one matrix.
+            has_video, has_sound; JSON of `labels`, `predictions`, `versions` and `abstained` by capability, `{}` where
+            the model would only repeat what it has learned; `parts`, JSON of the widths of the embedding's parts;
+            `embedding`, float16 of shape (width,), a row of one matrix.
         """
         import pyarrow.parquet as pq
 

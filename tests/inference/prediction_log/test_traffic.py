@@ -43,7 +43,8 @@ def test_each_content_counts_once_and_its_other_answers_are_repeats(tmp_path):
     assert table.index.tolist() == ["b", "c", "d"]
     assert table["group"].tolist() == ["content:m-b/t", "creator:Bob", table.loc["d", "group"]]
     assert table.loc["b", ["has_video", "has_caption", "has_sound", "latency_ms"]].tolist() == [1, 1, 1, 3.5]
-    assert table.loc["d", ["has_video", "has_caption", "abstained"]].tolist() == [0, 0, '["topic"]']
+    assert table.loc["d", ["has_video", "has_caption", "abstained"]].tolist() == [0, 0, '{"topic": true}']
+    assert table["requests"].tolist() == [1, 2, 1]
     assert np.isnan(table.loc["d", "latency_ms"])
     assert np.isnan(table.loc["d", "has_sound"])
     assert table.loc["c", ["language", "client", "decoder"]].tolist() == ["en", "app/2", "pyav"]

@@ -130,6 +130,31 @@ def read_latest(place: str | Path, most: int) -> list[PredictionRecord]:
     return sorted(found.values(), key=order)[-most:]
 
 
+def count_answers(place: str | Path, since: datetime) -> int:
+    """Count the answers since a moment that are traffic, by whatever models.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    check_zone(since)
+    where = Place.of(place)
+    waiting: set[str] = set()
+    with ExitStack() as stack:
+        for stream in open_files(where, stack):
+            records = [one for one in map(from_line, stream) if isinstance(one, PredictionRecord)]
+            waiting |= {one.request_id for one in records if not one.replay and one.time >= since}
+        connection = stack.enter_context(connected(where))
+        if connection is None:
+            return len(waiting)
+        import sqlalchemy as sa
+
+        from cu_pipeline.inference.prediction_log.schema import PREDICTIONS
+
+        conditions = (sa.not_(PREDICTIONS.c.replay), PREDICTIONS.c.time >= since)
+        stored_ones = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*conditions)
+        return len(waiting) + int(connection.execute(stored_ones).scalar_one())
+
+
 def holds_records(place: str | Path) -> bool:
     """Whether any answer is in a log, the product's own clips and those that were sampled out included.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,9 +46,10 @@ class Traffic:
 
     Attributes:
         table: one row a distinct clip, oldest first: request_id; time; `group`, the unit, named as in references;
-            creator; `content`; JSON of `parts`, `labels`, `predictions` and `versions`; `abstained`, JSON list of
-            capabilities; facts; has_caption, has_video and has_sound, 1, 0 or NaN; texts `language`, `client` and
-            `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape (width,), a row of one matrix.
+            creator; `content`; JSON of `parts`, `labels`, `predictions` and `versions`, and of `abstained`, capability ->
+            whether; `requests`, how often the content was sent; facts; has_caption, has_video and has_sound, 1, 0 or
+            NaN; texts `language`, `client` and `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape
+            (width,), a row of one matrix.
         repeats: one row an answer about a content that an earlier answer of the log is about: request_id, time, group,
             content; only the latest of a content's answers is in `table`.
         requests: answers, repeated ones included.
@@ -166,6 +167,7 @@ class _Kept:
         self._blocks: dict[int, bytearray] = defaultdict(bytearray)
         self._rows: list[tuple[int, int]] = []
         self._first: dict[str, int] = {}
+        self._sent: Counter[str] = Counter()
         self._same: dict[str, str] = {}
 
     def add(self, record: PredictionRecord) -> None:
@@ -174,6 +176,7 @@ class _Kept:
         self.requests += 1
         content = content_name(record.media_sha256, record.text_sha256) or _digest(record)
         self._first.setdefault(content, place)
+        self._sent[content] += 1
         self._place[content] = place
         creator = clean_name(record.creator) if record.creator else ""
         told = {name: record.facts.get(name) for name in TOLD}
@@ -186,7 +189,7 @@ class _Kept:
             "labels": json.dumps(record.labels),
             "predictions": json.dumps(record.probabilities),
             "versions": json.dumps(record.versions),
-            "abstained": json.dumps([name for name, label in record.labels.items() if label == ABSTAIN]),
+            "abstained": json.dumps({name: label == ABSTAIN for name, label in record.labels.items()}),
             **{name: value if isinstance(value, str) else "" for name, value in told.items()},
         }
         for name, text in texts.items():
@@ -202,6 +205,7 @@ class _Kept:
         rows = sorted(self._place.values())
         columns: dict[str, Any] = {name: [self._texts[name][row] for row in rows] for name in (*_COLUMNS, *TOLD)}
         columns["time"] = [self._times[row] for row in rows]
+        columns["requests"] = [self._sent[content] for content in columns["content"]]
         for name in dict.fromkeys((*self._facts, *HAS, "latency_ms")):
             columns[name] = np.array(self._numbers[name], dtype=np.float64)[rows] if rows else np.empty(0)
         return pd.DataFrame(columns | {"embedding": self._vectors(rows)})
