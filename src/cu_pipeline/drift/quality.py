@@ -220,7 +220,7 @@ def _with_todays_shares(
     known = labelled_answers(_by_people(reference, capability), capability)
     if known is None or len(known.truth) != len(before.sure):
         return before
-    now, _ = probabilities_of(window.table, capability, known.classes)
+    now, _ = probabilities_of(window.table, capability, known.names)
     weights = class_weights(known.probabilities, known.truth, now)
     return Scored(before.sure, before.units, before.right, weights[known.truth])
 

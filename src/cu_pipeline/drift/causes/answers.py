@@ -89,13 +89,15 @@ class LabelledAnswers:
     Attributes:
         clip_ids: of the clips.
         units: of the clips.
-        classes: of the capability; of several at once one more, none of them, is the last.
+        names: of the capability's classes.
+        classes: likewise; of several at once one more, none of them, is the last.
         probabilities: (clips, classes).
         truth: places of the clips' classes; of several at once the first counts.
     """
 
     clip_ids: list[str]
     units: npt.NDArray[np.object_]
+    names: list[str]
     classes: list[str]
     probabilities: Floats
     truth: npt.NDArray[np.int64]
@@ -115,6 +117,7 @@ def labelled_answers(table: pd.DataFrame, capability: str) -> LabelledAnswers | 
     return LabelledAnswers(
         table["clip_id"][known].tolist(),
         table["group"].to_numpy(dtype=object)[known],
+        names,
         classes,
         probabilities[known],
         truth[known],

@@ -14,6 +14,7 @@ _FEW = 20
 _OTHERS = 0.25
 """Share of a version's change that others may show, at most."""
 
+_FACTS = ("duration_s", "width", "height", "fps", "bytes", "text_length")
 _WHAT = {"client": "the client", "decoder": "the decoder"}
 
 
@@ -51,8 +52,8 @@ def other_version(evidence: Evidence) -> Finding | None:
 
 def _indicators(evidence: Evidence) -> Iterator[tuple[str, Floats, Floats]]:
     """Numbers whose rise or fall tells that clips differ: ranks of facts that drifted, and being novel."""
-    for name in evidence.drifted.get("fact", ()):
-        fact = name.removeprefix("fact_")
+    drifted = evidence.drifted.get("fact", ())
+    for fact in (one for one in _FACTS if any(name.startswith(f"fact_{one}") for name in drifted)):
         before, recent = evidence.numbers(evidence.before, fact), evidence.numbers(evidence.recent, fact)
         if np.isfinite(before).sum() >= _FEW and np.isfinite(recent).sum() >= _FEW:
             yield fact.replace("_", " "), *_ranks(before, recent)

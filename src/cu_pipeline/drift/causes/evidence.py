@@ -27,6 +27,7 @@ NOVEL: Final = (0.95, 0.99)
 """Quantiles of the references' own distances: a clip beyond the first is novel, one beyond the second surely so."""
 
 _LEAST_PRESENT: Final = 20
+_LEAST_KNOWN: Final = 2
 
 
 class DiagnosisOptions(Options):
@@ -43,7 +44,7 @@ class DiagnosisOptions(Options):
     """
 
     least_share: Share = 0.02
-    least_z: float = 4.0
+    least_z: float = 3.0
     topic_below: Share = 0.5
     reuploads: Share = 0.1
     mix_explains: Share = 0.5
@@ -207,21 +208,19 @@ def rise(
 ) -> tuple[float, float]:
     """The difference of two means, and how many standard errors it is, clips of a unit counting together.
 
-    Units on both sides are taken for two each, which makes the error larger than it is.
+    What a unit adds to both means goes out of the difference again.
 
     Source: Liang & Zeger, Longitudinal data analysis using generalized linear models, Biometrika 73, 1986.
     """
-    means, variances = [], []
-    for values, units in ((before, units_before), (now, units_now)):
-        known = np.isfinite(values)
-        if known.sum() < 2:
-            return 0.0, 0.0
-        _, unit = np.unique(units[known].astype(str), return_inverse=True)
-        mean = float(values[known].mean())
-        sums = np.bincount(unit, values[known] - mean)
-        count = len(sums)
-        variances.append(float((sums**2).sum()) / known.sum() ** 2 * count / max(1, count - 1))
-        means.append(mean)
-    difference = means[1] - means[0]
-    floor = 0.25 / max(1, min(len(before), len(now))) ** 2
-    return difference, difference / float(np.sqrt(sum(variances) + floor))
+    known = [np.isfinite(values) for values in (before, now)]
+    if min(mask.sum() for mask in known) < _LEAST_KNOWN:
+        return 0.0, 0.0
+    values = [side[mask] for side, mask in zip((before, now), known, strict=True)]
+    names = [side[mask].astype(str) for side, mask in zip((units_before, units_now), known, strict=True)]
+    apart = [-(values[0] - values[0].mean()) / len(values[0]), (values[1] - values[1].mean()) / len(values[1])]
+    _, unit = np.unique(np.concatenate(names), return_inverse=True)
+    sums = np.bincount(unit, np.concatenate(apart))
+    fewer = min(len(set(side)) for side in names)
+    error = float(np.sqrt((sums**2).sum() * fewer / max(1, fewer - 1) + 0.25 / min(map(len, values)) ** 2))
+    difference = float(values[1].mean() - values[0].mean())
+    return difference, difference / error

@@ -30,7 +30,7 @@ def _moved(evidence: Evidence, name: str) -> tuple[float, float, Finding] | None
     known = labelled_answers(evidence.references[name].table, name)
     if known is None or len(known.truth) < _LEAST_CLIPS:
         return None
-    recent, _ = probabilities_of(evidence.recent.table, name, known.classes)
+    recent, _ = probabilities_of(evidence.recent.table, name, known.names)
     asked = evidence.left & np.isfinite(recent).all(axis=1)
     if asked.sum() < _LEAST_CLIPS:
         return None
