@@ -2,15 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from cu_pipeline.drift.causes.client import other_version
-from cu_pipeline.drift.causes.evidence import MOST_BEFORE, MOST_RECENT, DiagnosisOptions, Evidence, TrafficCounts
+from cu_pipeline.drift.causes.evidence import MOST_BEFORE, MOST_RECENT, Evidence, TrafficCounts
 from cu_pipeline.drift.causes.finding import CauseKind, Finding, Search
 from cu_pipeline.drift.causes.language import new_language
 from cu_pipeline.drift.causes.mix import other_mix
@@ -20,6 +20,7 @@ from cu_pipeline.drift.causes.reuploads import burst_of_reuploads
 from cu_pipeline.drift.causes.upstream import broken_files, equal_pictures, missing_parts
 from cu_pipeline.drift.change_point import risen_since
 from cu_pipeline.drift.compare import Comparison, DriftDecision
+from cu_pipeline.drift.diagnosis_options import DiagnosisOptions
 from cu_pipeline.drift.samples import ClipSample
 
 __all__ = ["CAUSES", "Cause", "CauseKind", "DiagnosisOptions", "diagnose"]
@@ -70,6 +71,10 @@ class Cause:
     tests: tuple[str, ...]
     trains: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """The form for files."""
+        return asdict(self) | {"since": self.since and self.since.isoformat(timespec="seconds")}
+
 
 def diagnose(
     comparison: Comparison,
@@ -92,7 +97,8 @@ def diagnose(
     """
     if comparison.decision is not DriftDecision.DRIFT or not len(current):
         return []
-    evidence = _evidence(comparison, references, current, traffic, options)
+    named = {name: sample.with_units("reference") for name, sample in references.items()}
+    evidence = _evidence(comparison, named, current.with_units("traffic"), traffic, options)
     whole, found = evidence, dict[CauseKind, Cause]()
     for search in CAUSES.values():
         finding = search(evidence)

@@ -8,11 +8,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
 from cu_pipeline.core.capability import ABSTAIN, Kind, split_label
-from cu_pipeline.core.options import Options
 from cu_pipeline.drift.causes.answers import labelled_answers, probabilities_of
+from cu_pipeline.drift.diagnosis_options import QualityOptions
 from cu_pipeline.drift.label_shift import class_weights
 from cu_pipeline.drift.samples import ClipSample
 
@@ -22,23 +21,6 @@ BY_CONFIDENCE: Final = "calibrated confidence"
 BY_AUDITS: Final = "prediction-powered"
 
 _LEVEL: Final = 0.975
-
-
-class QualityOptions(Options):
-    """When an estimate of quality is believed.
-
-    Attributes:
-        min_clips: of the window, and of those that the model learned from with a label by people.
-        min_units: creators of either.
-        min_audits: clips of the window that people labelled after they were drawn at random: from then on these count.
-        feedback_is_random: whether who sends feedback looks at clips that were drawn at random, and not at those that
-            caught an eye.
-    """
-
-    min_clips: int = Field(default=50, ge=2)
-    min_units: int = Field(default=10, ge=2)
-    min_audits: int = Field(default=20, ge=2)
-    feedback_is_random: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +100,8 @@ def estimate_quality(
         doubts: in words, what has changed beside the shares of classes.
         options: when it is believed.
     """
+    reference = reference and reference.with_units("reference")
+    window = window.with_units("traffic")
     answered = window.answered(capability) if len(window) else window
     now = scored(answered.table, capability, kind)
     audited = _audited(answered.table, now, capability, kind, audits)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cu_pipeline.core.options import Options, Share
+from cu_pipeline.drift.diagnosis_options import DiagnosisOptions
 from cu_pipeline.drift.novelty import distances
 from cu_pipeline.drift.samples import ClipSample, shared_parts
 from cu_pipeline.features.table import modality_of
@@ -30,32 +30,18 @@ _LEAST_PRESENT: Final = 20
 _LEAST_KNOWN: Final = 2
 
 
-class DiagnosisOptions(Options):
-    """When a cause is named.
-
-    Attributes:
-        least_share: of a window's clips, or of its requests, that must be of the new kind.
-        least_z: how many standard errors, counted over creators, the change must be.
-        topic_below: novel clips among which models tell apart less than this share of what they tell apart among the
-            clips that they learned from are a new topic; else a new style.
-        reuploads: share of requests about contents that were seen before, at least, and three times as many as before.
-        mix_explains: share of the distance between old and new clips that other class shares must explain.
-        clips: typical clips that are named.
-    """
-
-    least_share: Share = 0.02
-    least_z: float = 3.0
-    topic_below: Share = 0.5
-    reuploads: Share = 0.1
-    mix_explains: Share = 0.5
-    clips: int = 50
-
-
 class TrafficCounts(Protocol):
     """What the traffic tells beside its clips; see `Traffic` of the prediction log."""
 
-    repeats: pd.DataFrame
-    refusals: pd.DataFrame
+    @property
+    def repeats(self) -> pd.DataFrame:
+        """One row an answer about a content that was answered before: time, content."""
+        ...
+
+    @property
+    def refusals(self) -> pd.DataFrame:
+        """Requests that were refused: time (a minute's start), reason, requests."""
+        ...
 
     @property
     def near_repeats(self) -> "pd.Series[str]":
