@@ -10,16 +10,18 @@ from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.reading import (
     ReadLog,
     holds_records,
-    read_answers,
     read_feedback,
+    read_latest,
     read_log,
-    read_new_feedback,
+    read_refusals,
     read_shadows,
     scan_log,
 )
+from cu_pipeline.inference.prediction_log.reading_by_id import read_answers, read_new_feedback
 from cu_pipeline.inference.prediction_log.records import (
     FeedbackRecord,
     PredictionRecord,
+    RefusalRecord,
     ShadowRecord,
     decode_embedding,
     encode_embedding,
@@ -33,14 +35,17 @@ __all__ = [
     "PredictionLog",
     "PredictionRecord",
     "ReadLog",
+    "RefusalRecord",
     "ShadowRecord",
     "decode_embedding",
     "encode_embedding",
     "holds_records",
     "read_answers",
     "read_feedback",
+    "read_latest",
     "read_log",
     "read_new_feedback",
+    "read_refusals",
     "read_shadows",
     "scan_log",
 ]

@@ -1,28 +1,24 @@
 """What a prediction log holds, wherever it is: in the database, in the spool, in files by day of earlier versions."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import (
     FeedbackRecord,
     PredictionRecord,
-    Record,
+    RefusalRecord,
     ShadowRecord,
     from_line,
 )
 from cu_pipeline.inference.prediction_log.scan import LogScan, check_zone, order
-from cu_pipeline.inference.prediction_log.sources import AT_ONCE, connected, open_files, stored
+from cu_pipeline.inference.prediction_log.sources import connected, open_files, stored
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-Read = TypeVar("Read", ShadowRecord, FeedbackRecord)
-Named = TypeVar("Named", PredictionRecord, FeedbackRecord)
+Read = TypeVar("Read", ShadowRecord, FeedbackRecord, RefusalRecord)
 
 
 @dataclass(frozen=True)
@@ -96,53 +92,67 @@ def read_feedback(place: str | Path, since: datetime | None = None) -> list[Feed
     return _all_of(FeedbackRecord, place, since)
 
 
-def read_new_feedback(place: str | Path, known: Set[str]) -> list[FeedbackRecord]:
-    """Read what people said of answers beyond what is known, oldest first; of that only the ids are read.
-
-    Whatever comes late, from a machine whose database was out of reach, is new then.
-
-    Args:
-        place: of the log.
-        known: ids of feedback.
+def read_refusals(place: str | Path, since: datetime | None = None) -> list[RefusalRecord]:
+    """Read how many requests were refused in which minute and why, oldest first.
 
     Raises:
         StoreError: the database cannot be read.
     """
-    found: dict[str, FeedbackRecord] = {}
+    return _all_of(RefusalRecord, place, since)
+
+
+def read_latest(place: str | Path, most: int) -> list[PredictionRecord]:
+    """Read the latest answers that are traffic, by whatever models, oldest first.
+
+    Args:
+        place: of the log.
+        most: records.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    found: dict[str, PredictionRecord] = {}
     where = Place.of(place)
     with ExitStack() as stack:
-        for record in _waiting(where, stack):
-            if isinstance(record, FeedbackRecord) and record.feedback_id not in known:
-                found[record.feedback_id] = record
+        for stream in open_files(where, stack):
+            records = map(from_line, stream)
+            found |= {one.request_id: one for one in records if isinstance(one, PredictionRecord) and not one.replay}
         connection = stack.enter_context(connected(where))
         if connection is not None:
             import sqlalchemy as sa
 
-            from cu_pipeline.inference.prediction_log.schema import FEEDBACK
+            from cu_pipeline.inference.prediction_log.schema import PREDICTIONS, raw_columns
 
-            ids = connection.execute(sa.select(FEEDBACK.c.feedback_id)).scalars()
-            fresh = [name for name in ids if name not in known]
-            found |= {one.feedback_id: one for one in _named(connection, FeedbackRecord, fresh)}
-    return sorted(found.values(), key=order)
+            wanted = sa.select(*raw_columns(PREDICTIONS, connection.dialect.name)).where(sa.not_(PREDICTIONS.c.replay))
+            newest = wanted.order_by(PREDICTIONS.c.time.desc(), PREDICTIONS.c.request_id.desc()).limit(most)
+            rows = stored(connection, PredictionRecord, newest)
+            found |= {one.request_id: one for one in rows if one is not None}
+    return sorted(found.values(), key=order)[-most:]
 
 
-def read_answers(place: str | Path, request_ids: Collection[str]) -> dict[str, PredictionRecord]:
-    """Read the answers to some requests, the product's own clips among them: by the id of the request.
+def count_answers(place: str | Path, since: datetime) -> int:
+    """Count the answers since a moment that are traffic, by whatever models.
 
     Raises:
         StoreError: the database cannot be read.
     """
-    wanted = set(request_ids)
-    if not wanted:
-        return {}
+    check_zone(since)
     where = Place.of(place)
+    waiting: set[str] = set()
     with ExitStack() as stack:
-        waiting = [one for one in _waiting(where, stack) if isinstance(one, PredictionRecord)]
-        found = {one.request_id: one for one in waiting if one.request_id in wanted}
+        for stream in open_files(where, stack):
+            records = [one for one in map(from_line, stream) if isinstance(one, PredictionRecord)]
+            waiting |= {one.request_id for one in records if not one.replay and one.time >= since}
         connection = stack.enter_context(connected(where))
-        if connection is not None:
-            found |= {one.request_id: one for one in _named(connection, PredictionRecord, sorted(wanted))}
-    return found
+        if connection is None:
+            return len(waiting)
+        import sqlalchemy as sa
+
+        from cu_pipeline.inference.prediction_log.schema import PREDICTIONS
+
+        conditions = (sa.not_(PREDICTIONS.c.replay), PREDICTIONS.c.time >= since)
+        stored_ones = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*conditions)
+        return len(waiting) + int(connection.execute(stored_ones).scalar_one())
 
 
 def holds_records(place: str | Path) -> bool:
@@ -177,25 +187,9 @@ def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> lis
     return sorted(kept, key=order)
 
 
-def _waiting(place: Place, stack: ExitStack) -> Iterator[Record]:
-    """The records that are not in the database yet."""
-    for stream in open_files(place, stack):
-        yield from (record for line in stream if (record := from_line(line)) is not None)
-
-
-def _named(connection: "Connection", model: type[Named], names: Sequence[str]) -> Iterator[Named]:
-    """The rows of some ids; one that is damaged is left out."""
-    from cu_pipeline.inference.prediction_log.schema import TABLES, raw_columns
-
-    table = TABLES[model]
-    (key,) = table.primary_key.columns
-    for first in range(0, len(names), AT_ONCE):
-        some = table.select().with_only_columns(*raw_columns(table, connection.dialect.name))
-        rows = stored(connection, model, some.where(key.in_(names[first : first + AT_ONCE])))
-        yield from (one for one in rows if one is not None)
-
-
-def _key(record: ShadowRecord | FeedbackRecord) -> tuple[str, ...]:
+def _key(record: ShadowRecord | FeedbackRecord | RefusalRecord) -> tuple[str, ...]:
     if isinstance(record, FeedbackRecord):
         return (record.feedback_id,)
+    if isinstance(record, RefusalRecord):
+        return (record.request_id,)
     return record.request_id, record.capability
