@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.compare import Comparison, compare, summarise
@@ -16,7 +15,6 @@ from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
-from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
@@ -68,27 +66,6 @@ def compare_with_reference(
         "summary": summary,
         "inputs_sha256": _inputs_hash(before, traffic, list(capabilities), options, seed),
     }
-
-
-def render_drift_page(
-    reference: pd.DataFrame,
-    traffic: Traffic,
-    drift: dict[str, Any],
-    resolved: ResolvedCapabilities,
-    options: DriftOptions,
-    earlier_page: str,
-) -> str:
-    """Show the tests and both distributions, unless an earlier run's page shows the same.
-
-    Returns:
-        The `drift_report` dataset: one HTML page.
-    """
-    count("drift_pages_made", 0)
-    if is_page_of(earlier_page, drift):
-        return earlier_page
-    count("drift_pages_made")
-    before = _without_media_facts_of_text(reference)
-    return drift_page(ClipSample(before), ClipSample(traffic.table), drift, options, _kinds(resolved))
 
 
 def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, int]:

@@ -1,31 +1,59 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic, render_drift_page
+from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
+from cu_pipeline.pipelines.monitor.showing import find_drift_columns, picture_causes, remember_look, show_drift
+
+_HISTORY = "params:monitor.history"
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """The service's prediction log to a decision on drift and a page that shows it."""
-    return Pipeline(
-        [
-            Node(read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
-            Node(
-                compare_with_reference,
-                [
-                    "reference",
-                    "traffic",
-                    "delivery",
-                    "capabilities_resolved",
-                    "params:monitor",
-                    "params:seed",
-                ],
+    return Pipeline([*_comparison(), *_showing()])
+
+
+def _comparison() -> list[Node]:
+    return [
+        Node(read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
+        Node(
+            compare_with_reference,
+            ["reference", "traffic", "delivery", "capabilities_resolved", "params:monitor", "params:seed"],
+            "drift",
+            name="compare_with_reference",
+        ),
+    ]
+
+
+def _showing() -> list[Node]:
+    return [
+        Node(
+            find_drift_columns,
+            ["drift", "references", "traffic", "capabilities_resolved"],
+            "drift_columns",
+            name="find_drift_columns",
+        ),
+        Node(
+            picture_causes,
+            ["drift", "references", "clips", "drift_captures", "drift_thumbnails", _HISTORY, "params:workers"],
+            "drift_pictures",
+            name="picture_causes",
+        ),
+        Node(
+            remember_look,
+            ["drift", "label_summary", "earlier_drift_history", _HISTORY],
+            "drift_history",
+            name="remember_look",
+        ),
+        Node(
+            show_drift,
+            [
                 "drift",
-                name="compare_with_reference",
-            ),
-            Node(
-                render_drift_page,
-                ["reference", "traffic", "drift", "capabilities_resolved", "params:monitor", "earlier_drift_report"],
-                "drift_report",
-                name="render_drift_page",
-            ),
-        ]
-    )
+                "drift_columns",
+                "drift_pictures",
+                "drift_history",
+                "earlier_drift_report",
+                "earlier_drift_workspace",
+            ],
+            ["drift_report", "drift_workspace"],
+            name="show_drift",
+        ),
+    ]
