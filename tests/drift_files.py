@@ -12,7 +12,7 @@ LONG = "a_name_of_a_test_that_somebody_made_far_too_long_for_any_column_of_any_t
 TOPICS = ("烹饪与美食", "football", "comedy sketches and pranks by teenagers", "</script><b>")
 
 
-def test_told(name: str, *, drifted: bool = False, window: str = "latest", **other: Any) -> dict[str, Any]:
+def one_test(name: str, *, drifted: bool = False, window: str = "latest", **other: Any) -> dict[str, Any]:
     found = {"name": name, "window": window, "kind": name.partition("_")[0], "method": "units", "statistic": 3.1}
     found |= {"p_value": 0.0005 if drifted else 0.4, "p_adjusted": 0.006 if drifted else 1.0}
     found |= {"effect": 0.43 if drifted else 0.04, "effect_low": 0.31 if drifted else -0.02}
@@ -32,12 +32,12 @@ def drift_told(decision: str = "drift", *, number: int = 1, **other: Any) -> dic
     drifted = decision == "drift"
     some = decision != "not_enough_data"
     tests = [
-        test_told("fact_duration_s", drifted=drifted),
-        test_told("label_topic", drifted=drifted, in_words="烹饪与美食 20 % → 31 %"),
-        test_told("confidence_topic"),
-        test_told("missing_caption"),
-        test_told("novelty_frames", drifted=drifted, in_words="9 % → 21 % of the clips are far from all known ones"),
-        test_told("fact_duration_s", window="since_decision"),
+        one_test("fact_duration_s", drifted=drifted),
+        one_test("label_topic", drifted=drifted, in_words="烹饪与美食 20 % → 31 %"),
+        one_test("confidence_topic"),
+        one_test("missing_caption"),
+        one_test("novelty_frames", drifted=drifted, in_words="9 % → 21 % of the clips are far from all known ones"),
+        one_test("fact_duration_s", window="since_decision"),
     ]
     window = {"start": (time - timedelta(days=6)).isoformat(), "end": time.isoformat(), "requests": 44}
     latest = {"name": "latest", "clips": 40, "units": 16, "known_units": 9} | window
@@ -68,7 +68,7 @@ def clips_told(n: int = 60, *, shift: float = 0.0, seed: int = 0, start: datetim
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(n):
-        p = rng.dirichlet(np.ones(len(TOPICS)) + [3 * shift, 0, 0, 0])
+        p = rng.dirichlet([1 + 3 * shift, 1, 1, 1])
         probabilities = dict(zip(TOPICS, p.tolist(), strict=True))
         row = {"clip_id": f"c{number:03}", "request_id": f"r{number}", "group": f"creator:{number % 17}"}
         row |= {"time": start - timedelta(hours=2 * (n - number)), "duration_s": float(rng.exponential(2) + 3 * shift)}
