@@ -1,11 +1,14 @@
 """The history of looks at the traffic: what each one decided, why, and on how much; the oldest go."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.options import Options
 from cu_pipeline.reports.drift_told import DECISIONS, DriftTold, QualityTold
 
@@ -129,6 +132,22 @@ def read_history(found: Mapping[str, Any]) -> list[PastLook]:
         except ValidationError:
             continue
     return looks
+
+
+def read_history_file(path: Path) -> list[PastLook]:
+    """Read the history from its file, oldest first; none where there is no file.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    try:
+        return read_history(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} cannot be read: {error}. Remedy: delete it; the next look begins a new one"
+        ) from error
 
 
 def write_history(looks: Sequence[PastLook]) -> dict[str, Any]:
