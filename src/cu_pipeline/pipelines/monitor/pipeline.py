@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from cu_pipeline.pipelines.monitor import causes
 from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
 from cu_pipeline.pipelines.monitor.showing import find_drift_columns, picture_causes, remember_look, show_drift
 
@@ -8,7 +9,11 @@ _HISTORY = "params:monitor.history"
 
 def create_pipeline(**_: object) -> Pipeline:
     """The service's prediction log to a decision on drift and a page that shows it."""
-    return Pipeline([*_comparison(), *_showing()])
+    return Pipeline([*_causes(), *_comparison(), *_showing()])
+
+
+def _causes() -> list[Node]:
+    return [Node(causes.read_references, "champions", "references", name="read_references")]
 
 
 def _comparison() -> list[Node]:
