@@ -48,7 +48,7 @@ def drift_told(decision: str = "drift", *, number: int = 1, **other: Any) -> dic
         "notices": [],
         "all_clear": decision == "no_drift",
         "alpha": 0.05,
-        "look": {"id": f"look{number}", "time": time.isoformat(), "alpha": 0.0123, "horizon_days": 30, "looks": number},
+        "look": {"id": f"look{number}", "time": time.isoformat(), "alpha": 0.0123, "horizon_days": 30},
         "windows": [latest, latest | {"name": "since_decision", "clips": 60, "units": 21}] if some else [],
         "references": {"topic": {"version": "a1b2c3d4e5f6", "clips": 170, "units": 51}},
         "current": {"n": 60 if some else 0, "units": 21, "known_units": 9, "requests": 44, "from": None, "to": None},

@@ -43,7 +43,10 @@ def test_the_last_decision_is_told_in_words_and_as_an_exit_code(tmp_path):
     done = typed(tmp_path, "status")
     assert done.exit_code == 0
     lines = done.output.splitlines()
-    assert lines[:2] == ["Notice: the service serves other models", "Decision: drift, looked at 2026-03-04 12:00"]
+    assert lines[:2] == [
+        "Notice: the service serves other models",
+        "Decision: drift, with answers until 2026-03-04 12:00",
+    ]
     assert "Cause: a new topic: [2J宠物 (12% of the clips, since 2026-03-03 14:00; training may help)" in lines
     assert "… and 2 more tests declare drift" in lines
     assert "Estimated quality of topic: 71% [60%, 80%], not to be trusted: the clips are new" in lines

@@ -1,9 +1,8 @@
 import json
-from datetime import timedelta
 
-from tests.drift_files import NOON, drift_told
+from tests.drift_files import drift_told
 
-from cu_pipeline.reports.drift_history import past_look, read_history, spent_alpha, with_look, write_history
+from cu_pipeline.reports.drift_history import past_look, read_history, with_look, within_horizon, write_history
 from cu_pipeline.reports.drift_told import read_drift
 
 
@@ -28,6 +27,13 @@ def test_the_history_comes_back_from_its_file_and_damage_costs_one_look():
     assert read_history({}) == []
 
 
-def test_what_looks_spent_is_summed_over_the_horizon():
-    looks = looks_of(1, 2, 3)
-    assert spent_alpha(looks, NOON + timedelta(days=2), 1.5) == 2 * 0.0123
+def test_the_horizon_counts_from_the_last_look():
+    assert [look.id for look in within_horizon(looks_of(1, 2, 3), 1.5)] == ["look2", "look3"]
+    assert within_horizon([], 30) == []
+
+
+def test_where_no_answer_was_seen_there_is_nothing_to_remember():
+    found = drift_told("not_enough_data")
+    found["look"]["time"] = None
+    assert past_look(read_drift(found), 1.5) is None
+    assert with_look(looks_of(1), None, 60) == looks_of(1)

@@ -16,7 +16,8 @@ def decision_words(told: DriftTold) -> Iterator[str]:
     """Tell a decision: first what stands in its way, then the decision, its causes, and what it rests on."""
     for notice in told.notices:
         yield _plain(f"Notice: {notice}")
-    yield f"Decision: {told.verdict}, looked at {_moment(told.look.time)}"
+    seen = f", with answers until {_moment(told.look.time)}" if told.look.time else ""
+    yield f"Decision: {told.verdict}{seen}"
     if told.decision == "no_drift" and not told.all_clear:
         yield "This is no all-clear: see the notices."
     yield _plain(told.summary)

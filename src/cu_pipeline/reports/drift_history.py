@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,8 +93,10 @@ class PastLook(BaseModel):
         return DECISIONS.get(self.decision, self.decision)
 
 
-def past_look(told: DriftTold, spent_usd: float | None) -> PastLook:
-    """What is kept of a decision on drift."""
+def past_look(told: DriftTold, spent_usd: float | None) -> PastLook | None:
+    """What is kept of a decision on drift; None where no answer was seen at all."""
+    if told.look.time is None:
+        return None
     latest = told.window("latest")
     return PastLook(
         id=told.look.id,
@@ -155,18 +156,19 @@ def write_history(looks: Sequence[PastLook]) -> dict[str, Any]:
     return {LOOKS: [look.model_dump(mode="json") for look in looks]}
 
 
-def with_look(looks: Sequence[PastLook], new: PastLook, most: int) -> list[PastLook]:
+def with_look(looks: Sequence[PastLook], new: PastLook | None, most: int) -> list[PastLook]:
     """Add a look, in the place of one with its id, and let the oldest go.
 
     Args:
         looks: oldest first.
-        new: the look.
+        new: the look; None: nothing was seen.
         most: how many are kept.
     """
-    kept = [look for look in looks if look.id != new.id]
-    return sorted([*kept, new], key=lambda look: (look.time, look.id))[-most:]
+    kept = [look for look in looks if new is None or look.id != new.id]
+    return sorted([*kept, *([] if new is None else [new])], key=lambda look: (look.time, look.id))[-most:]
 
 
-def spent_alpha(looks: Sequence[PastLook], now: datetime, days: float) -> float:
-    """Sum up what looks spent within so many days."""
-    return sum(look.alpha for look in looks if (now - look.time).total_seconds() <= 86_400 * days)
+def within_horizon(looks: Sequence[PastLook], days: float) -> list[PastLook]:
+    """The looks of so many days up to the last one."""
+    last = max((look.time for look in looks), default=None)
+    return [look for look in looks if last is not None and (last - look.time).total_seconds() <= 86_400 * days]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cu_pipeline.reports.drift_columns import Columns
-from cu_pipeline.reports.drift_history import PastLook, spent_alpha
+from cu_pipeline.reports.drift_history import PastLook, within_horizon
 from cu_pipeline.reports.drift_pictures import DriftPictures
 from cu_pipeline.reports.drift_plots import distributions, forest, mixes, timelines
 from cu_pipeline.reports.drift_told import DriftTold
@@ -36,7 +36,7 @@ def drift_page(
         One HTML page that carries the hash of its inputs.
     """
     template = environment().get_template("drift.html.j2")
-    spent = spent_alpha(looks, told.look.time, told.look.horizon_days)
+    recent = within_horizon(looks, told.look.horizon_days)
     return template.render(
         told=told,
         policy=_OFFLINE,
@@ -46,7 +46,8 @@ def drift_page(
         timelines=timelines(told, columns),
         pictures=pictures,
         looks=looks[::-1][:_LAST_LOOKS],
-        spent=spent,
+        recent=len(recent),
+        spent=sum(look.alpha for look in recent),
         evidently=evidently,
     )
 

@@ -63,15 +63,14 @@ class LookTold(_Told):
     """One look at the traffic; the same inputs are the same look.
 
     Attributes:
+        time: of the latest answer that it saw; None where there was none.
         alpha: that this look could spend.
-        looks: within the horizon, this one among them.
     """
 
     id: str
-    time: AwareDatetime
+    time: AwareDatetime | None
     alpha: float
     horizon_days: float
-    looks: int
 
 
 class CauseTold(_Told):

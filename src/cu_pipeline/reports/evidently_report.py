@@ -73,7 +73,7 @@ def _run(told: DriftTold, columns: "Columns", spent_usd: float | None) -> Eviden
         timestamp=told.look.time,
         metadata={"look": told.look.id, "decision": told.decision, "all_clear": str(told.all_clear).lower()},
         tags=[told.decision],
-        name=f"{told.look.time:%Y-%m-%d %H:%M} {told.verdict}",
+        name=f"{told.look.time:%Y-%m-%d %H:%M} {told.verdict}" if told.look.time else told.verdict,
     )
     return EvidentlyReport(made.get_html_str(as_iframe=False), _text(made))
 

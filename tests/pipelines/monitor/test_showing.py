@@ -119,3 +119,11 @@ def test_a_workspace_that_was_deleted_is_made_again(shown, tmp_path):
     (tmp_path / "drift.html").write_bytes((shown / "drift.html").read_bytes())
     assert run(tmp_path, drift) == 1
     assert (tmp_path / "evidently" / str(PROJECT) / "dashboard.json").is_file()
+
+
+def test_where_no_answer_was_seen_there_is_a_page_and_no_look(tmp_path):
+    drift = drift_told("not_enough_data", windows=[])
+    drift["look"]["time"] = None
+    assert [run(tmp_path, drift), run(tmp_path, drift)] == [1, 0]
+    assert "There was no look yet" in (tmp_path / "drift.html").read_text()
+    assert list((tmp_path / "evidently").iterdir()) == []

@@ -1,5 +1,6 @@
 """What an alert says, whichever way it goes."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -77,5 +78,5 @@ def drift_alert(told: DriftTold, link: str = "") -> Alert | None:
         lines=(*told.notices, *causes, *tests[:_MOST_TESTS], *more),
         facts=facts,
         link=link,
-        time=told.look.time,
+        time=told.look.time or datetime.now(UTC),
     )

@@ -77,10 +77,11 @@ def show_drift(
     """
     count("drift_pages_made", 0)
     told, looks = read_drift(drift), read_history(history)
-    if is_page_of(earlier_page, drift) and has_snapshot(told.look.id, workspace):
+    kept = any(look.id == told.look.id for look in looks)
+    if is_page_of(earlier_page, drift) and (not kept or has_snapshot(told.look.id, workspace)):
         return earlier_page, {}
     count("drift_pages_made")
     spent = next((look.spent_usd for look in looks if look.id == told.look.id), None)
     made = evidently_report(told, columns, spent)
     page = drift_page(told, columns, pictures, looks, made.html)
-    return page, workspace_changes(looks, told.look.id, made.snapshot, workspace)
+    return page, workspace_changes(looks, told.look.id, made.snapshot, workspace) if kept else {}
