@@ -261,3 +261,4 @@ def test_drift_is_told_with_its_causes_and_no_drift_is_not() -> None:
     notice = drift_alert(read_drift(drift_told("not_enough_data", notices=["traffic was left out"])))
     assert notice is not None
     assert (notice.event, notice.title) == ("notice", "Monitoring: traffic was left out")
+    assert notice.id == "2026-03-04/notice", "the looks of a day tell it once"

@@ -53,6 +53,8 @@ class Alert(BaseModel):
 def drift_alert(told: DriftTold, link: str = "") -> Alert | None:
     """The alert about a decision on drift; None where there is nothing to tell.
 
+    Drift is told once a look; what must be said without drift, which mostly stays for a while, once a day.
+
     Args:
         told: the decision.
         link: to the page about it.
@@ -64,19 +66,19 @@ def drift_alert(told: DriftTold, link: str = "") -> Alert | None:
     more = [f"and {len(tests) - _MOST_TESTS} more tests"] if len(tests) > _MOST_TESTS else []
     causes = [cause.in_words for cause in told.causes]
     title = f"Drift: {causes[0] if causes else told.summary}" if found else f"Monitoring: {told.notices[0]}"
-    latest = told.window("latest")
+    latest, time = told.window("latest"), told.look.time or datetime.now(UTC)
     facts = {"decision": told.verdict, "clips": f"{latest.clips if latest else told.current.n:,}"}
     for name, one in told.quality.items():
         if one.accuracy is not None:
             trust = "" if one.trusted else ", not to be trusted"
             facts[f"estimated quality of {name}"] = f"{one.accuracy:.0%}{trust}"
     return Alert(
-        id=f"{told.look.id}/{DRIFT if found else NOTICE}",
+        id=f"{told.look.id}/{DRIFT}" if found else f"{time:%Y-%m-%d}/{NOTICE}",
         event=DRIFT if found else NOTICE,
         severity=Severity.BAD if found else Severity.WARNING,
         title=title,
         lines=(*told.notices, *causes, *tests[:_MOST_TESTS], *more),
         facts=facts,
         link=link,
-        time=told.look.time or datetime.now(UTC),
+        time=time,
     )
