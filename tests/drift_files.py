@@ -50,7 +50,7 @@ def drift_told(decision: str = "drift", *, number: int = 1, **other: Any) -> dic
         "alpha": 0.05,
         "look": {"id": f"look{number}", "time": time.isoformat(), "alpha": 0.0123, "horizon_days": 30},
         "windows": [latest, latest | {"name": "since_decision", "clips": 60, "units": 21}] if some else [],
-        "references": {"topic": {"version": "a1b2c3d4e5f6", "clips": 170, "units": 51}},
+        "references": {"topic": {"versions": ["a1b2c3d4e5f6"], "clips": 170, "units": 51}},
         "current": {"n": 60 if some else 0, "units": 21, "known_units": 9, "requests": 44, "from": None, "to": None},
         "tests": tests if some else [],
         "skipped": {"embedding_captions": "the reference and the served models read other features"},

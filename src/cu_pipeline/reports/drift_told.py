@@ -113,9 +113,9 @@ class NeededTold(_Told):
 
 
 class ReferenceTold(_Told):
-    """What a served model learned from."""
+    """What a served model learned from; `versions` are those of the models that also answered about it."""
 
-    version: str
+    versions: tuple[str, ...]
     clips: int
     units: int
 

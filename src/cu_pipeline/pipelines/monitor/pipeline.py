@@ -1,8 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.monitor import causes
-from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
-from cu_pipeline.pipelines.monitor.showing import find_drift_columns, picture_causes, remember_look, show_drift
+from cu_pipeline.pipelines.monitor import causes, nodes, showing
 
 _HISTORY = "params:monitor.history"
 
@@ -18,12 +16,26 @@ def _causes() -> list[Node]:
 
 def _comparison() -> list[Node]:
     return [
-        Node(read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
+        Node(nodes.read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
         Node(
-            compare_with_reference,
-            ["reference", "traffic", "delivery", "capabilities_resolved", "params:monitor", "params:seed"],
+            nodes.compare_with_references,
+            [
+                "references",
+                "traffic",
+                "delivery",
+                "capabilities_resolved",
+                "params:monitor",
+                "params:seed",
+                "earlier_drift_looks",
+            ],
+            ["comparison", "drift_looks"],
+            name="compare_with_references",
+        ),
+        Node(
+            nodes.report_drift,
+            ["references", "traffic", "comparison", "params:monitor"],
             "drift",
-            name="compare_with_reference",
+            name="report_drift",
         ),
     ]
 
@@ -31,25 +43,25 @@ def _comparison() -> list[Node]:
 def _showing() -> list[Node]:
     return [
         Node(
-            find_drift_columns,
+            showing.find_drift_columns,
             ["drift", "references", "traffic", "capabilities_resolved"],
             "drift_columns",
             name="find_drift_columns",
         ),
         Node(
-            picture_causes,
+            showing.picture_causes,
             ["drift", "references", "clips", "drift_captures", "drift_thumbnails", _HISTORY, "params:workers"],
             "drift_pictures",
             name="picture_causes",
         ),
         Node(
-            remember_look,
+            showing.remember_look,
             ["drift", "label_summary", "earlier_drift_history", _HISTORY],
             "drift_history",
             name="remember_look",
         ),
         Node(
-            show_drift,
+            showing.show_drift,
             [
                 "drift",
                 "drift_columns",
