@@ -7,9 +7,10 @@ from tests.drift_files import LONG, cause_told, clips_told, drift_told, one_test
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.drift.options import HistoryOptions
 from cu_pipeline.ingest.capture_store import CaptureStore
 from cu_pipeline.reports.drift_columns import Columns, drift_columns
-from cu_pipeline.reports.drift_history import HistoryOptions, past_look
+from cu_pipeline.reports.drift_history import past_look
 from cu_pipeline.reports.drift_page import drift_page, is_page_of
 from cu_pipeline.reports.drift_pictures import GONE, OFF, DriftPictures, drift_pictures
 from cu_pipeline.reports.drift_plots import distributions, forest, mixes, timelines

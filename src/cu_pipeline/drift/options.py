@@ -1,13 +1,9 @@
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field
 
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.core.records import Split
-
-GROUPS: Final = frozenset({"history", "diagnosis", "quality"})
-"""Groups of `monitor` that are options of their own."""
 
 
 class WindowOptions(Options):
@@ -68,6 +64,24 @@ class LeastEffects(Options):
         return float(getattr(self, kind, self.other))
 
 
+class HistoryOptions(Options):
+    """How much of the history of looks is kept, and what the page shows.
+
+    Attributes:
+        most: looks that are kept, in the history and in Evidently's workspace; the oldest go.
+        thumbnails: clips that are shown of a cause, and as many of what the models learned from; 0: none.
+        thumbnail_height: in pixels.
+        timeout_s: seconds for one picture.
+        memory_mb: of a worker that makes pictures.
+    """
+
+    most: int = Field(default=60, ge=1)
+    thumbnails: int = Field(default=6, ge=0, le=50)
+    thumbnail_height: int = Field(default=160, ge=16, le=1080)
+    timeout_s: float = Field(default=30.0, gt=0)
+    memory_mb: int = Field(default=2048, ge=256)
+
+
 class DriftOptions(Options):
     """What is compared, and how sure a declared drift must be.
 
@@ -87,6 +101,7 @@ class DriftOptions(Options):
         windows: parts of the traffic.
         looks: how often it is looked at.
         least_effects: what is too small to count.
+        history: what is kept of looks, and what the page shows.
     """
 
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -102,9 +117,4 @@ class DriftOptions(Options):
     windows: WindowOptions = WindowOptions()
     looks: LookOptions = LookOptions()
     least_effects: LeastEffects = LeastEffects()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_groups_of_others(cls, given: Any) -> Any:
-        """Leave out the groups that other nodes read: they stand beside these in `monitor`, and change no test."""
-        return {key: given[key] for key in given if key not in GROUPS} if isinstance(given, Mapping) else given
+    history: HistoryOptions = HistoryOptions()

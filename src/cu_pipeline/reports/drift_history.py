@@ -5,32 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.core.options import Options
 from cu_pipeline.reports.drift_told import DECISIONS, DriftTold, QualityTold
 
 LOOKS: Final = "looks"
 """The key of the list in the dataset."""
-
-
-class HistoryOptions(Options):
-    """How much of the history of looks is kept, and what the page shows.
-
-    Attributes:
-        most: looks that are kept, in the history and in Evidently's workspace; the oldest go.
-        thumbnails: clips that are shown of a cause, and as many of what the models learned from; 0: none.
-        thumbnail_height: in pixels.
-        timeout_s: seconds for one picture.
-        memory_mb: of a worker that makes pictures.
-    """
-
-    most: int = Field(default=60, ge=1)
-    thumbnails: int = Field(default=6, ge=0, le=50)
-    thumbnail_height: int = Field(default=160, ge=16, le=1080)
-    timeout_s: float = Field(default=30.0, gt=0)
-    memory_mb: int = Field(default=2048, ge=256)
 
 
 class PastWindow(BaseModel):

@@ -9,9 +9,9 @@ import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.paths import to_stored
+from cu_pipeline.drift.options import HistoryOptions
 from cu_pipeline.ingest.capture_store import Captured, CaptureStore
 from cu_pipeline.reports.cards import Card, Cards, ReportOptions, pictures, spread
-from cu_pipeline.reports.drift_history import HistoryOptions
 from cu_pipeline.reports.drift_told import CauseTold, DriftTold
 
 MOST_CAUSES: Final = 3

@@ -14,11 +14,10 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
-from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.options import DriftOptions, HistoryOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
-from cu_pipeline.reports.drift_history import HistoryOptions
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OPTIONS = DriftOptions(permutations=299)
@@ -179,6 +178,8 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
         "other_records": 40,
         "replays": 0,
         "sampled_out": 0,
+        "refused": 0,
+        "repeated": 0,
     }
 
 

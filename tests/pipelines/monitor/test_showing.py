@@ -11,9 +11,9 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
+from cu_pipeline.drift.options import HistoryOptions
 from cu_pipeline.inference.prediction_log.traffic import Traffic
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
-from cu_pipeline.reports.drift_history import HistoryOptions
 from cu_pipeline.reports.evidently_workspace import NAME, PROJECT, snapshot_id
 
 NODES = ("find_drift_columns", "picture_causes", "remember_look", "show_drift")

@@ -128,7 +128,7 @@ def _look(
             _table_hash(traffic.table),
             traffic.about(),
             capabilities,
-            options.model_dump(mode="json"),
+            options.model_dump(mode="json", exclude={"history"}),
             seed,
         ]
     )

@@ -8,9 +8,10 @@ import pandas as pd
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.drift.options import HistoryOptions
 from cu_pipeline.inference.prediction_log.traffic import Traffic
 from cu_pipeline.reports import drift_columns, drift_pictures
-from cu_pipeline.reports.drift_history import HistoryOptions, past_look, read_history, with_look, write_history
+from cu_pipeline.reports.drift_history import past_look, read_history, with_look, write_history
 from cu_pipeline.reports.drift_page import drift_page, is_page_of
 from cu_pipeline.reports.drift_told import read_drift
 from cu_pipeline.reports.evidently_report import evidently_report
