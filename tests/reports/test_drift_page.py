@@ -62,13 +62,14 @@ def test_with_a_notice_no_drift_is_no_all_clear():
 
 def test_the_page_needs_nothing_but_itself_and_shows_foreign_text_as_text(foreign_loads):
     causes = [cause_told(in_words=HOSTILE)]
-    page = page_of(drift_told(summary=HOSTILE, causes=causes, tests=[one_test(LONG, in_words=HOSTILE)]))
+    found = drift_told(summary=HOSTILE, causes=causes, tests=[one_test(LONG, in_words=HOSTILE)])
+    page = page_of(found)
     assert foreign_loads(page) == []
     assert "<script>alert(1)" not in page
     assert "{{ 7 * 7 }}" in page
     assert "default-src &#39;none&#39;" in page
-    assert is_page_of(page, drift_told())
-    assert not is_page_of(page, drift_told(number=2))
+    assert is_page_of(page, read_drift(found))
+    assert not is_page_of(page, read_drift(found | {"notices": ["another"]}))
     assert "<template><p>of Evidently</p></template>" in page
 
 

@@ -46,7 +46,7 @@ class PastLook(BaseModel):
         quality: capability -> estimate.
         least_p: the smallest adjusted p-value; None without tests.
         spent_usd: what all labels had cost by then; None where that is not known.
-        inputs_sha256: of what it looked at.
+        sha256: of all that was told.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -66,7 +66,7 @@ class PastLook(BaseModel):
     quality: dict[str, QualityTold]
     least_p: float | None
     spent_usd: float | None
-    inputs_sha256: str
+    sha256: str
 
     @property
     def verdict(self) -> str:
@@ -95,7 +95,7 @@ def past_look(told: DriftTold, spent_usd: float | None) -> PastLook | None:
         quality=told.quality,
         least_p=told.least_p,
         spent_usd=spent_usd,
-        inputs_sha256=told.inputs_sha256,
+        sha256=told.sha256,
     )
 
 

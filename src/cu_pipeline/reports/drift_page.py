@@ -1,7 +1,7 @@
 """The drift page: the decision first, then what changed and on what that rests, and Evidently's report at the end."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from cu_pipeline.reports.drift_columns import Columns
 from cu_pipeline.reports.drift_history import PastLook, within_horizon
@@ -33,7 +33,7 @@ def drift_page(
         evidently: the page that Evidently made.
 
     Returns:
-        One HTML page that carries the hash of its inputs.
+        One HTML page that carries the hash of what it tells.
     """
     template = environment().get_template("drift.html.j2")
     recent = within_horizon(looks, told.look.horizon_days)
@@ -52,6 +52,6 @@ def drift_page(
     )
 
 
-def is_page_of(page: str, drift: Mapping[str, Any]) -> bool:
-    """Tell whether a page shows a comparison of the same inputs."""
-    return f'name="inputs-sha256" content="{drift["inputs_sha256"]}"' in page[:2000]
+def is_page_of(page: str, told: DriftTold) -> bool:
+    """Tell whether a page shows the same."""
+    return f'name="drift-sha256" content="{told.sha256}"' in page[:2000]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cu_pipeline.core.errors import StoreError
+from cu_pipeline.core.hashing import json_sha256
 
 DECISIONS: Final = {"drift": "drift", "no_drift": "no drift", "not_enough_data": "not enough data"}
 """Decision -> its words."""
@@ -138,6 +139,7 @@ class DriftTold(_Told):
         tests: all that were made.
         causes: the strongest first.
         quality: capability -> estimate.
+        sha256: of all that is told, also of what is not read here.
     """
 
     decision: str
@@ -155,7 +157,7 @@ class DriftTold(_Told):
     quality: dict[str, QualityTold] = Field(default_factory=dict)
     needed: tuple[NeededTold, ...] = ()
     summary: str
-    inputs_sha256: str
+    sha256: str
 
     @property
     def verdict(self) -> str:
@@ -188,7 +190,7 @@ def read_drift(found: Mapping[str, Any], place: str = "drift.json") -> DriftTold
         StoreError: it is of an earlier version, or damaged.
     """
     try:
-        return DriftTold.model_validate(found)
+        return DriftTold.model_validate({**found, "sha256": json_sha256(found)})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,14 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
-from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
 from cu_pipeline.drift.options import DriftOptions, HistoryOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
+from cu_pipeline.pipelines.monitor.causes import gather_notices
 from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
@@ -41,10 +43,19 @@ def reference(n=60, seed=1, version="aaa"):
     for number in range(2 * n):
         probabilities, facts, vector = answer(rng)
         label = max(probabilities, key=probabilities.get)
-        row = {"clip_id": str(number), "split": "train" if number < n else "validation", "embedding": vector.tolist()}
+        row = {
+            "clip_id": str(number),
+            "split": "train" if number < n else "validation",
+            "content": f"r{number}",
+            "embedding": vector.tolist(),
+        }
         row |= facts | {"predictions": json.dumps({"topic": probabilities}), "labels": json.dumps({"topic": label})}
         rows.append(row | {"parts": json.dumps(PARTS), "versions": json.dumps({"topic": version})})
     return pd.DataFrame(rows)
+
+
+SERVED = SimpleNamespace(version="aaa", reference=SimpleNamespace(table=reference))
+"""As a bundle is that tells what it learned from."""
 
 
 def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON, replay=False):
@@ -121,7 +132,8 @@ def monitor(folder, options=OPTIONS, table=None, seed=7, looks=()):
     comparison, kept = compare_with_references(references, traffic, DELIVERY, RESOLVED, options, seed, tuple(looks))
     if isinstance(looks, list):
         looks += kept
-    return report_drift(references, traffic, comparison, options)
+    told = gather_notices(folder, DELIVERY, traffic, {})
+    return report_drift(references, traffic, comparison, options, notices=told)
 
 
 def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
@@ -166,7 +178,7 @@ def test_an_absent_log_is_not_enough_data(tmp_path):
 def test_answers_of_earlier_models_do_not_count(tmp_path):
     serve(tmp_path, version="bbb")
     drift = monitor(tmp_path)
-    assert "all 40 answers in its log are of other models" in drift["notices"][0]
+    assert "its latest 40 of 40 answers are by bbb" in drift["notices"][0]
     assert drift["current"] == {
         "n": 0,
         "units": 0,
@@ -178,8 +190,8 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
         "other_records": 40,
         "replays": 0,
         "sampled_out": 0,
-        "refused": 0,
         "repeated": 0,
+        "refused": 0,
     }
 
 
@@ -203,22 +215,16 @@ def test_predictions_of_another_model_are_not_compared(tmp_path):
     assert "served model aaa" in drift["summary"]
 
 
-def test_text_only_clips_have_no_size_on_either_side(tmp_path):
-    serve(tmp_path)
-    table = reference()
-    table.loc[:, ["duration_s", "width", "height", "fps"]] = np.nan
-    table["bytes"] = 0
-    drift = monitor(tmp_path, table=table)
-    assert next(test for test in drift["tests"] if test["name"] == "fact_bytes")["effect"] == 1.0
-
-
 def catalog(folder, options=OPTIONS, delivery=DELIVERY):
     page, looks, history = (str(folder / name) for name in ("drift.html", "looks.jsonl", "history.json"))
     workspace = str(folder / "evidently")
     return DataCatalog(
         {
-            "references": MemoryDataset({name: reference() for name in delivery["capabilities"]}),
+            "champions": MemoryDataset({"topic": SERVED}, copy_mode="assign"),
             "clips": MemoryDataset(table([], CLIPS)),
+            "annotations": MemoryDataset(table([], ANNOTATIONS)),
+            "params:monitor.diagnosis": MemoryDataset(options.diagnosis),
+            "params:monitor.quality": MemoryDataset(options.quality),
             "label_summary": MemoryDataset({}),
             "params:monitor.history": MemoryDataset(HistoryOptions()),
             "params:workers": MemoryDataset(1),
@@ -242,15 +248,9 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
     )
 
 
-def from_references():
-    """The pipeline behind the node that reads the references from the served models."""
-    whole = create_pipeline()
-    return whole.filter(node_names=[node.name for node in whole.nodes if node.name != "read_references"])
-
-
 def run(folder):
     counters.reset()
-    SequentialRunner().run(from_references(), catalog(folder))
+    SequentialRunner().run(create_pipeline(), catalog(folder))
     return (folder / "drift.html").read_text(), counters.counts()
 
 
@@ -281,7 +281,7 @@ def test_too_little_traffic_still_gives_a_page(tmp_path):
 def test_where_nothing_is_served_there_is_a_page_that_decides_nothing(tmp_path):
     serve(tmp_path / "log")
     nothing = {"bento": None, "capabilities": {}}
-    SequentialRunner().run(from_references(), catalog(tmp_path, delivery=nothing))
+    SequentialRunner().run(create_pipeline(), catalog(tmp_path, delivery=nothing))
     drift = json.loads((tmp_path / "drift.json").read_text())
     assert (drift["decision"], drift["current"]["n"], drift["skipped"]) == ("not_enough_data", 0, {})
     assert "Not enough data" in (tmp_path / "drift.html").read_text()

@@ -57,7 +57,7 @@ def run(folder, drift, most=60):
 def shown(tmp_path_factory):
     """Give a folder with three looks of which the last two are kept."""
     folder = tmp_path_factory.mktemp("shown")
-    for number, decision in enumerate(("no_drift", "drift", "not_enough_data"), 1):
+    for number, decision in enumerate(("no_drift", "drift", "no_drift"), 1):
         assert run(folder, drift_told(decision, number=number), most=2) == 1
     return folder
 
@@ -102,7 +102,7 @@ def test_evidentlys_tests_tell_the_decision_of_the_look(shown):
 
 def test_the_same_look_is_not_shown_again(shown):
     before = {path: path.read_bytes() for path in shown.rglob("*") if path.is_file()}
-    assert run(shown, drift_told("not_enough_data", number=3), most=2) == 0
+    assert run(shown, drift_told("no_drift", number=3), most=2) == 0
     assert {path: path.read_bytes() for path in shown.rglob("*") if path.is_file()} == before
 
 
@@ -115,15 +115,19 @@ def test_the_page_carries_evidentlys_report_and_loads_nothing(tmp_path, foreign_
 
 
 def test_a_workspace_that_was_deleted_is_made_again(shown, tmp_path):
-    drift = drift_told("not_enough_data", number=3)
+    drift = drift_told("no_drift", number=3)
     (tmp_path / "drift.html").write_bytes((shown / "drift.html").read_bytes())
     assert run(tmp_path, drift) == 1
     assert (tmp_path / "evidently" / str(PROJECT) / "dashboard.json").is_file()
 
 
-def test_where_no_answer_was_seen_there_is_a_page_and_no_look(tmp_path):
+@pytest.mark.parametrize("time", [None, "2026-03-04T12:00:00+00:00"])
+def test_where_nothing_was_tested_there_is_a_page_and_nothing_in_evidently(tmp_path, time):
     drift = drift_told("not_enough_data", windows=[])
-    drift["look"]["time"] = None
+    drift["look"]["time"] = time
     assert [run(tmp_path, drift), run(tmp_path, drift)] == [1, 0]
-    assert "There was no look yet" in (tmp_path / "drift.html").read_text()
+    page = (tmp_path / "drift.html").read_text()
+    assert "<iframe" not in page
+    assert "Evidently's report" not in page.partition("<main")[2]
+    assert ("There was no look yet" in page) is (time is None)
     assert list((tmp_path / "evidently").iterdir()) == []

@@ -46,9 +46,9 @@ class Traffic:
 
     Attributes:
         table: one row a distinct clip, oldest first: request_id; time; `group`, the unit, named as in references;
-            creator; `content`; JSON of `parts`, `labels`, `predictions`, `versions` and `abstained`, whether a
-            capability's model was; `requests`, how often the content was sent; facts; has_caption, has_video and has_sound, 1, 0 or
-            NaN; texts `language`, `client` and `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape
+            creator; `content`; JSON of `parts`, `labels`, `predictions`, `versions` and `abstained` (whether a model
+            did); `requests`, how often the content was sent; facts; has_caption, has_video and has_sound, 1, 0 or NaN;
+            texts `language`, `client` and `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape
             (width,), a row of one matrix.
         repeats: one row an answer about a content that an earlier answer of the log is about: request_id, time, group,
             content; only the latest of a content's answers is in `table`.

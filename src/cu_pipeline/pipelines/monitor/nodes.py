@@ -12,11 +12,13 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.compare import Comparison, DriftDecision, compare
+from cu_pipeline.drift.diagnosis import Cause
 from cu_pipeline.drift.looks import Look, next_look
 from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.quality import QualityEstimate
 from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.drift.words import summarise
-from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.inference.prediction_log import read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 
 ONLY_REPLAYS: Final = "only the product's own clips"
@@ -34,7 +36,7 @@ _log = logging.getLogger(__name__)
 def read_traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
     """Read what the service answered with the models that were delivered, but not about the product's own clips."""
     log = scan_log(prediction_log, versions=_served(delivery), since=options.since)
-    traffic = distinct_clips(log, options.facts)
+    traffic = distinct_clips(log, options.facts, read_refusals(prediction_log, options.since))
     if traffic.invalid:
         _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
     return traffic
@@ -72,8 +74,9 @@ def report_drift(
     traffic: Traffic,
     comparison: Comparison,
     options: DriftOptions,
-    causes: Sequence[Any] = (),
-    quality: Mapping[str, Any] | None = None,
+    causes: Sequence[Cause] = (),
+    quality: Mapping[str, QualityEstimate] | None = None,
+    notices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write down what was found.
 
@@ -82,12 +85,11 @@ def report_drift(
     """
     summary = _summary(comparison, traffic, options)
     _log.info("%s", summary)
-    notices = _notices(traffic)
     look = comparison.look
     return {
         "decision": comparison.decision.value,
         "reason": ONLY_REPLAYS if traffic.only_replays() else None,
-        "notices": notices,
+        "notices": list(notices),
         "all_clear": comparison.decision is DriftDecision.NO_DRIFT and not notices,
         "alpha": options.alpha,
         "method": "holm",
@@ -102,7 +104,7 @@ def report_drift(
         "current": traffic.about() | {"known_units": sum(one.known_units for one in comparison.windows[:1])},
         "tests": [asdict(test) for test in comparison.tests],
         "skipped": comparison.skipped,
-        "causes": [asdict(cause) for cause in causes],
+        "causes": [cause.to_json() for cause in causes],
         "quality": {name: asdict(one) for name, one in (quality or {}).items()},
         "needed": [asdict(one) for one in comparison.needed],
         "novel": comparison.novel,
@@ -157,19 +159,6 @@ def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
         return told
     own = f"{traffic.replays} answers about the product's own clips, which were sent to try it out and are no traffic"
     return f"{told} The log {'also holds' if traffic.requests else 'holds only'} {own}."
-
-
-def _notices(traffic: Traffic) -> list[str]:
-    """What must be said before any decision."""
-    found = []
-    if traffic.only_replays():
-        found.append(f"Nobody has used the service yet: its log holds {ONLY_REPLAYS}.")
-    if traffic.other and not traffic.requests:
-        found.append(
-            f"The service does not answer with the delivered models: all {traffic.other:,} answers in its log are of "
-            "other models or older than monitor.since, and were left out."
-        )
-    return found
 
 
 def _served(delivery: dict[str, Any]) -> dict[str, str]:

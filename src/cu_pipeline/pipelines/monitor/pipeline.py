@@ -6,12 +6,8 @@ _HISTORY = "params:monitor.history"
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """The service's prediction log to a decision on drift and a page that shows it."""
-    return Pipeline([*_causes(), *_comparison(), *_showing()])
-
-
-def _causes() -> list[Node]:
-    return [Node(causes.read_references, "champions", "references", name="read_references")]
+    """The service's prediction log to a decision on drift, its causes, and a page that shows it."""
+    return Pipeline([*_comparison(), *_causes(), *_showing()])
 
 
 def _comparison() -> list[Node]:
@@ -33,9 +29,55 @@ def _comparison() -> list[Node]:
         ),
         Node(
             nodes.report_drift,
-            ["references", "traffic", "comparison", "params:monitor"],
+            [
+                "references",
+                "traffic",
+                "comparison",
+                "params:monitor",
+                "drift_causes",
+                "served_quality_estimate",
+                "drift_notices",
+            ],
             "drift",
             name="report_drift",
+        ),
+    ]
+
+
+def _causes() -> list[Node]:
+    return [
+        Node(causes.read_references, "champions", "references", name="read_references"),
+        Node(
+            causes.gather_notices,
+            ["prediction_log", "delivery", "traffic", "champions"],
+            "drift_notices",
+            name="gather_notices",
+        ),
+        Node(
+            causes.diagnose_drift,
+            ["comparison", "references", "traffic", "params:monitor.diagnosis"],
+            "drift_causes",
+            name="diagnose_drift",
+        ),
+        Node(
+            causes.gather_audits,
+            ["prediction_log", "traffic", "clips", "annotations", "params:monitor.quality"],
+            "quality_audits",
+            name="gather_audits",
+        ),
+        Node(
+            causes.estimate_served_quality,
+            [
+                "comparison",
+                "references",
+                "traffic",
+                "drift_causes",
+                "quality_audits",
+                "capabilities_resolved",
+                "params:monitor.quality",
+            ],
+            "served_quality_estimate",
+            name="estimate_served_quality",
         ),
     ]
 
