@@ -86,7 +86,7 @@ def test_effects_lie_on_one_scale_in_units_of_the_least_that_counts():
         one_test("b", effect=8.0, effect_low=6.0, effect_high=9.0, least_effect=4.0),
         one_test("c", effect=90.0, effect_low=1.0, effect_high=99.0, least_effect=1.0),
     ]
-    plot = forest(read_drift(drift_told(tests=tests)).tests)
+    plot = forest(read_drift(drift_told(tests=tests)))
     rows = {row.test.name: row for row in plot.rows}
     assert rows["a"].at == rows["b"].at == pytest.approx(2 * plot.line)
     assert (rows["c"].at, rows["c"].beyond, rows["a"].beyond) == (1.0, True, False)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.reports.drift_history import PastLook
-from cu_pipeline.reports.drift_told import DriftTold, QualityTold, plain_name
+from cu_pipeline.reports.drift_told import DriftTold, QualityTold
 
 _WIDEST = 60
 _MOST_TESTS = 5
@@ -22,11 +22,11 @@ def decision_words(told: DriftTold) -> Iterator[str]:
         yield "This is no all-clear: see the notices."
     yield _plain(told.summary)
     for cause in told.causes:
-        since = f", since {_moment(cause.since)}" if cause.since else ""
+        since = f", since {_moment(cause.since)}" if cause.since and "since " not in cause.in_words else ""
         helps = "training may help" if cause.trains else "training does not help"
         yield _plain(f"Cause: {cause.in_words} ({cause.share:.0%} of the clips{since}; {helps})")
     for test in told.drifted[:_MOST_TESTS]:
-        yield _plain(f"Test: {plain_name(test.name)}: {test.in_words} (adjusted p {test.p_adjusted:.2g})")
+        yield _plain(f"Test: {told.title(test.name)}: {test.in_words} (adjusted p {test.p_adjusted:.2g})")
     if len(told.drifted) > _MOST_TESTS:
         yield f"… and {len(told.drifted) - _MOST_TESTS} more tests declare drift"
     for name, one in told.quality.items():

@@ -45,16 +45,19 @@ def drift_columns(
         kinds: of the capabilities.
     """
     now = in_window(traffic, told.window("latest"))
-    before = all_clips(references)
     pairs: dict[str, Column] = {}
     classes: set[str] = set()
-    for name in dict.fromkeys(test.name for test in told.tests if test.kind == "fact"):
-        fact = name.removeprefix("fact_")
-        if fact in before and fact in now:
-            pairs[name] = _numbers(before[fact]), _numbers(now[fact])
-    tested = {test.name for test in told.tests}
+    seen: set[str] = set()
+    for test in sorted((test for test in told.tests if test.kind == "fact"), key=lambda test: not test.drifted):
+        tested, capability = told.of_capability(test.name)
+        fact = tested.removeprefix("fact_")
+        before = references[capability] if capability in references else all_clips(references)
+        if fact in before and fact in now and fact not in seen:  # once, however many models learned from it
+            seen.add(fact)
+            pairs[test.name] = _numbers(before[fact]), _numbers(now[fact])
+    asked = {test.name for test in told.tests}
     for capability, kind in kinds.items():
-        if f"label_{capability}" not in tested or capability not in references:
+        if f"label_{capability}" not in asked or capability not in references:
             continue
         sides = [ClipSample(table).answered(capability) for table in (references[capability], now)]
         label, confidence = f"label_{capability}", f"confidence_{capability}"

@@ -40,7 +40,7 @@ def drift_page(
     return template.render(
         told=told,
         policy=_OFFLINE,
-        plot=forest(told.tests),
+        plot=forest(told),
         distributions=distributions(told, columns),
         mixes=mixes(told, columns),
         timelines=timelines(told, columns),

@@ -1,6 +1,6 @@
 """The drift page's small plots, as shapes that templates draw: they follow a browser's colours, dark and light."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.reports.drift_columns import Column, Columns
-from cu_pipeline.reports.drift_told import DriftTold, TestTold, plain_name
+from cu_pipeline.reports.drift_told import DriftTold, TestTold
 
 WIDTH: Final = 240.0
 HEIGHT: Final = 64.0
@@ -16,8 +16,7 @@ HEIGHT: Final = 64.0
 
 _BINS: Final = 24
 _CLASSES: Final = 8
-_HOURLY_DAYS: Final = 3
-_MOST_BUCKETS: Final = 90
+_MOST_BUCKETS: Final = 60
 _FURTHEST: Final = 6.0
 """Effects beyond so many least effects are drawn at the edge."""
 
@@ -58,8 +57,9 @@ class Forest:
     zero: float
 
 
-def forest(tests: Sequence[TestTold]) -> Forest:
+def forest(told: DriftTold) -> Forest:
     """Lay effects out on one scale: each in units of the least effect of its kind."""
+    tests = told.tests
     ratios = {id(test): [_ratio(test, value) for value in _ends(test)] for test in tests}
     furthest = min(max([2.0, *(values[2] for values in ratios.values())]), _FURTHEST)
     left = -0.5 if any(values[1] < 0 for values in ratios.values()) else 0.0
@@ -71,7 +71,7 @@ def forest(tests: Sequence[TestTold]) -> Forest:
     rows = []
     for test in ordered:
         at, low, high = ratios[id(test)]
-        rows.append(ForestRow(test, plain_name(test.name), place(at), place(low), place(high), at > furthest))
+        rows.append(ForestRow(test, told.title(test.name), place(at), place(low), place(high), at > furthest))
     return Forest(rows, place(1.0), place(0.0))
 
 
@@ -148,14 +148,14 @@ def distributions(told: DriftTold, columns: Columns) -> list[Distribution]:
     """Draw the columns of numbers, those that drifted first."""
     drifted = {test.name for test in told.drifted}
     found = [
-        _distribution(name, pair, name in drifted)
+        _distribution(told.title(name.removesuffix(f"_{told.of_capability(name)[1]}")), pair, name in drifted)
         for name, pair in columns.both().items()
         if name not in columns.classes
     ]
     return sorted(found, key=lambda one: not one.drifted)
 
 
-def _distribution(name: str, pair: Column, drifted: bool) -> Distribution:
+def _distribution(title: str, pair: Column, drifted: bool) -> Distribution:
     sides = [side.dropna().to_numpy(float) for side in pair]
     both = np.concatenate(sides)
     low, high = (float(end) for end in np.quantile(both, [0.005, 0.995]))
@@ -165,7 +165,7 @@ def _distribution(name: str, pair: Column, drifted: bool) -> Distribution:
     top = max(float(one.max()) for one in counts)
     before, now = (_outline(one / top) for one in counts)
     medians = (float(np.median(sides[0])), float(np.median(sides[1])))
-    return Distribution(plain_name(name), drifted, before, now, low, high, medians)
+    return Distribution(title, drifted, before, now, low, high, medians)
 
 
 def _outline(heights: "np.ndarray[Any, Any]") -> str:
@@ -188,7 +188,7 @@ def mixes(told: DriftTold, columns: Columns) -> list[Mix]:
             both = {label: tuple(float(one.get(label, 0.0)) for one in shares) for one in shares for label in one.index}
             ordered = sorted(both.items(), key=lambda item: (-abs(item[1][1] - item[1][0]), item[0]))
             rows = [(str(label) or "none of them", pair[0], pair[1]) for label, pair in ordered[:_CLASSES]]
-            found.append(Mix(plain_name(name), name in drifted, rows, max(len(ordered) - _CLASSES, 0)))
+            found.append(Mix(told.title(name), name in drifted, rows, max(len(ordered) - _CLASSES, 0)))
     return found
 
 
@@ -196,35 +196,38 @@ def timelines(told: DriftTold, columns: Columns) -> list[Timeline]:
     """Show how many clips came when, and which share of them lacked a part."""
     if columns.traffic.empty:
         return []
-    buckets = _buckets(pd.to_datetime(columns.traffic["time"], utc=True))
-    return [_timeline("clips", buckets, pd.Series(1.0, index=columns.traffic.index), share=False), *(
-        _timeline(title, buckets, lacking, share=True) for title, lacking in _lacking(told, columns.traffic)
+    buckets, step = _buckets(pd.to_datetime(columns.traffic["time"], utc=True))
+    return [_timeline("clips", buckets, step, pd.Series(1.0, index=columns.traffic.index), share=False), *(
+        _timeline(title, buckets, step, lacking, share=True) for title, lacking in _lacking(told, columns.traffic)
     )]  # fmt: skip
 
 
 def _lacking(told: DriftTold, traffic: pd.DataFrame) -> Iterator[tuple[str, "pd.Series[Any]"]]:
     """Which clips lack a part that a test was made on."""
-    for part in dict.fromkeys(test.name.removeprefix("missing_") for test in told.tests if test.kind == "missing"):
+    names = (told.of_capability(test.name)[0] for test in told.tests if test.kind == "missing")
+    for part in dict.fromkeys(name.removeprefix("missing_") for name in names):
         if f"has_{part}" in traffic:
             has = pd.to_numeric(traffic[f"has_{part}"], errors="coerce")
             yield f"without {part.replace('_', ' ')}", (has == 0).astype(float).where(has.notna())
 
 
-def _buckets(times: "pd.Series[Any]") -> "pd.Series[Any]":
-    """The day of each clip, or the hour where there are few days, or more where there are too many."""
+def _buckets(times: "pd.Series[Any]") -> tuple["pd.Series[Any]", pd.Timedelta]:
+    """When the part of the time that a clip came in began, and how long such a part is: at most so many in all."""
     span = times.max() - times.min()
-    if span <= pd.Timedelta(days=_HOURLY_DAYS):
-        return times.dt.floor("h")
-    return times.dt.floor(f"{max(span.days // _MOST_BUCKETS + 1, 1)}D")
+    steps = (pd.Timedelta(step) for step in ("1min", "10min", "1h", "1D"))
+    step = next(
+        (step for step in steps if span <= _MOST_BUCKETS * step), pd.Timedelta(days=span.days // _MOST_BUCKETS + 1)
+    )
+    return times.dt.floor(step), step
 
 
-def _timeline(title: str, buckets: "pd.Series[Any]", values: "pd.Series[Any]", *, share: bool) -> Timeline:
+def _timeline(
+    title: str, buckets: "pd.Series[Any]", step: pd.Timedelta, values: "pd.Series[Any]", *, share: bool
+) -> Timeline:
     grouped = values.groupby(buckets)
     found = grouped.mean().fillna(0.0) if share else grouped.sum()
     first, last = found.index.min(), found.index.max()
-    hourly = bool((buckets != buckets.dt.floor("D")).any())
-    shape = "%Y-%m-%d %H:00" if hourly else "%Y-%m-%d"
-    step = min(found.index.to_series().diff().min(), pd.Timedelta(days=400)) if len(found) > 1 else pd.Timedelta(days=1)
+    shape = "%Y-%m-%d" if step >= pd.Timedelta(days=1) else "%Y-%m-%d %H:%M"
     whole = (last - first + step) / step
     greatest = float(found.max()) or 1.0
     bars = [

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final
 
 from cu_pipeline.core.dollars import dollars
 from cu_pipeline.labeling.sources.source import source_title
-from cu_pipeline.reports.drift_told import plain_name
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,7 +27,7 @@ def environment() -> "Environment":
     )
     found.filters |= {"number": number, "percent": percent, "p": p_text, "money": dollars, "sentence": sentence}
     found.filters["points"] = points
-    found.filters |= {"source": source_title, "moment": moment, "short": short, "plain_name": plain_name}
+    found.filters |= {"source": source_title, "moment": moment, "short": short}
     found.globals["stylesheet"] = files("cu_pipeline.reports").joinpath("templates/style.css").read_text("utf-8")
     return found
 

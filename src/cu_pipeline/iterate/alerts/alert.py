@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from cu_pipeline.reports.drift_told import DriftTold, plain_name
+from cu_pipeline.reports.drift_told import DriftTold
 
 DRIFT: Final = "drift"
 NOTICE: Final = "notice"
@@ -62,7 +62,7 @@ def drift_alert(told: DriftTold, link: str = "") -> Alert | None:
     if told.decision != DRIFT and not told.notices:
         return None
     found = told.decision == DRIFT
-    tests = [f"{plain_name(test.name)}: {test.in_words} (p {test.p_adjusted:.2g})" for test in told.drifted]
+    tests = [f"{told.title(test.name)}: {test.in_words} (p {test.p_adjusted:.2g})" for test in told.drifted]
     more = [f"and {len(tests) - _MOST_TESTS} more tests"] if len(tests) > _MOST_TESTS else []
     causes = [cause.in_words for cause in told.causes]
     title = f"Drift: {causes[0] if causes else told.summary}" if found else f"Monitoring: {told.notices[0]}"
