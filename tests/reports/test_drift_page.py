@@ -107,6 +107,18 @@ def test_plots_show_values_before_and_now():
     assert counts.start == "2026-02-27"
 
 
+def test_a_fact_that_was_held_against_several_models_is_drawn_once():
+    capabilities = {"topic": clips_told(120, seed=1), "is_ad": clips_told(50, seed=3)}
+    tests = [one_test("fact_duration_s_topic"), one_test("fact_duration_s_is_ad", drifted=True)]
+    references = {name: {"versions": ["a"], "clips": 9, "units": 9} for name in capabilities}
+    told = read_drift(drift_told(tests=tests, references=references))
+    columns = drift_columns(told, capabilities, clips_told(60, shift=0.9), {})
+    assert {name: len(before) for name, (before, _) in columns.pairs.items()} == {"fact_duration_s_is_ad": 50}
+    assert [one.title for one in distributions(told, columns)] == ["duration s"]
+    assert [row.name for row in forest(told).rows] == ["duration s (for is_ad)", "duration s (for topic)"]
+    assert told.title("label_topic") == "classes of topic"
+
+
 def test_values_that_are_all_equal_or_absent_are_drawn_too():
     told = read_drift(drift_told())
     traffic = clips_told(5).assign(duration_s=1.0, has_caption=np.nan)
