@@ -47,17 +47,21 @@ def history_words(looks: Sequence[PastLook]) -> Iterator[str]:
 def _row(look: PastLook) -> tuple[str, ...]:
     causes = _plain("; ".join(look.causes)) or "–"
     windows = ", ".join(f"{window.name.replace('_', ' ')} {window.clips:,}" for window in look.windows)
-    quality = _plain(", ".join(f"{name} {_quality(one)}" for name, one in look.quality.items()))
+    quality = _plain(", ".join(f"{name} {_accuracy(one)}" for name, one in look.quality.items()))
     verdict = look.verdict if look.all_clear or look.decision != "no_drift" else f"{look.verdict}, no all-clear"
     cut = causes if len(causes) <= _WIDEST else f"{causes[:_WIDEST]}…"
     return (_moment(look.time), verdict, f"{look.clips:,}", windows or "–", f"{look.alpha:.4f}", cut, quality or "–")
 
 
 def _quality(one: QualityTold) -> str:
+    return _accuracy(one) + (f": {one.why}" if one.why and not one.trusted else "")
+
+
+def _accuracy(one: QualityTold) -> str:
     if one.accuracy is None:
-        return f"none ({one.why})" if one.why else "none"
+        return "none"
     ends = f" [{one.low:.0%}, {one.high:.0%}]" if one.low is not None and one.high is not None else ""
-    return f"{one.accuracy:.0%}{ends}" + ("" if one.trusted else f", not to be trusted: {one.why}")
+    return f"{one.accuracy:.0%}{ends}{'' if one.trusted else ', not to be trusted'}"
 
 
 def _moment(time: datetime) -> str:
