@@ -45,8 +45,8 @@ TRAINS: Final = frozenset(
 """Causes that training on new clips may help against."""
 
 _SEED: Final = 7
-_SAME: Final = frozenset({CauseKind.NEW_STYLE, CauseKind.NEW_TOPIC, CauseKind.UPSTREAM_FAULT})
-"""Kinds of which one finding is enough."""
+_LAST: Final = (moved_style,)
+"""What is looked for only where nothing else was found: any other cause moves the whole a little."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,8 @@ def diagnose(
     evidence = _evidence(comparison, named, current.with_units("traffic"), traffic, options)
     whole, found = evidence, dict[CauseKind, Cause]()
     for search in CAUSES.values():
-        finding = search(evidence)
+        finding = None if search in _LAST and found else search(evidence)
         if finding is None or finding.kind in found:
-            continue
-        if any(one in found for one in _SAME) and finding.kind in {CauseKind.NEW_STYLE, CauseKind.NEW_TOPIC}:
             continue
         found[finding.kind] = _cause(whole, finding)
         evidence = evidence.without(finding.involved)

@@ -9,7 +9,9 @@ from cu_pipeline.drift.causes.finding import CauseKind, Finding
 
 
 def new_language(evidence: Evidence) -> Finding | None:
-    """Look for the language whose share of the captions that have one rose most."""
+    """Look for the language whose share of the captions that have one rose most, where languages drifted."""
+    if not evidence.drifted.get("language"):
+        return None
     before = evidence.texts(evidence.before, "language")
     recent = evidence.texts(evidence.recent, "language")
     common = Counter(recent[evidence.left & (recent != "")]).most_common(8)

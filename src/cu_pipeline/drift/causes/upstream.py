@@ -17,6 +17,9 @@ _EXPLAINS = frozenset(
 _OF_ONE = 0.8
 """Share of faulty clips that must be of one client or creator for it to be named."""
 
+_OF_COPIES = 0.5
+"""Different lengths and captions, as a share of clips, up to which they are copies of each other."""
+
 _CREATORS = 5
 """Creators of whose clips pictures are alike, at least: one's own may be."""
 
@@ -51,6 +54,8 @@ def equal_pictures(evidence: Evidence) -> Finding | None:
         higher, z = evidence.rise((before == common).all(axis=1).astype(np.float64), same)
         involved = evidence.of_window(same == 1) & evidence.left_of_window
         creators = len(set(evidence.of_window(evidence.units)[involved]))
+        if _are_copies(evidence, involved):
+            continue
         if higher >= evidence.options.least_share and z >= evidence.options.least_z and creators >= _CREATORS:
             words = f"the pictures of {higher:.0%} of clips, by {creators} creators, are all the same: they are empty"
             return _fault(words + _of_whom(evidence, involved), higher, involved, same)
@@ -100,6 +105,13 @@ def _most_common(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | 
         return None
     row, count = rows.most_common(1)[0]
     return np.frombuffer(row, dtype=np.float32) if count > 1 else None
+
+
+def _are_copies(evidence: Evidence, involved: Mask) -> bool:
+    """Whether clips are one clip, sent again and again: then they are as long, and have the same caption, too."""
+    others = [evidence.of_window(evidence.numbers(evidence.recent, name)) for name in ("duration_s", "text_length")]
+    distinct = {tuple(row) for row in np.nan_to_num(np.column_stack(others)[involved], nan=-1).round(2).tolist()}
+    return len(distinct) <= _OF_COPIES * involved.sum()
 
 
 def _of_whom(evidence: Evidence, involved: Mask) -> str:
