@@ -37,9 +37,7 @@ def status(metadata: Any, /, *, as_json: bool, exit_code: bool) -> None:
         if as_json:
             click.echo((root / _DRIFT).read_text(encoding="utf-8").rstrip())
         else:
-            for line in decision_words(told):
-                click.echo(line)
-            click.echo(f"More: {_PAGE}")
+            click.echo("\n".join([*decision_words(told), f"More: {_PAGE}"]))
     if exit_code and told.decision == "drift":
         raise SystemExit(FOUND)
 
@@ -61,8 +59,7 @@ def history(metadata: Any, /, *, last: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([look.model_dump(mode="json") for look in looks], indent=2, ensure_ascii=False))
         return
-    for line in history_words(looks):
-        click.echo(line)
+    click.echo("\n".join(history_words(looks)))
 
 
 @drift.command("ui")
