@@ -4,6 +4,7 @@ import click
 
 from cu_pipeline.cli.captures import captures
 from cu_pipeline.cli.data import dvc_yaml, snapshots
+from cu_pipeline.cli.drift import drift
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
@@ -33,6 +34,7 @@ _COMMANDS = (
     keys,
     parameters,
     log,
+    drift,
     snapshots,
     reproduce,
     gc,

@@ -65,6 +65,24 @@ class LeastEffects(Options):
         return float(getattr(self, kind, self.other))
 
 
+class HistoryOptions(Options):
+    """How much of the history of looks is kept, and what the page shows.
+
+    Attributes:
+        most: looks that are kept, in the history and in Evidently's workspace; the oldest go.
+        thumbnails: clips that are shown of a cause, and as many of what the models learned from; 0: none.
+        thumbnail_height: in pixels.
+        timeout_s: seconds for one picture.
+        memory_mb: of a worker that makes pictures.
+    """
+
+    most: int = Field(default=60, ge=1)
+    thumbnails: int = Field(default=6, ge=0, le=50)
+    thumbnail_height: int = Field(default=160, ge=16, le=1080)
+    timeout_s: float = Field(default=30.0, gt=0)
+    memory_mb: int = Field(default=2048, ge=256)
+
+
 class DriftOptions(Options):
     """What is compared, and how sure a declared drift must be.
 
@@ -86,6 +104,7 @@ class DriftOptions(Options):
         least_effects: what is too small to count.
         diagnosis: when a cause is named.
         quality: when an estimate of quality is believed.
+        history: what is kept of looks, and what the page shows.
     """
 
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -103,3 +122,4 @@ class DriftOptions(Options):
     least_effects: LeastEffects = LeastEffects()
     diagnosis: DiagnosisOptions = DiagnosisOptions()
     quality: QualityOptions = QualityOptions()
+    history: HistoryOptions = HistoryOptions()

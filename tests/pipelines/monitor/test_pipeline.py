@@ -14,8 +14,8 @@ from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.datasets.objects import JSONObjectLog
-from cu_pipeline.datasets.tables import EarlierText, JSONFile, TextFile
-from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
+from cu_pipeline.drift.options import DriftOptions, HistoryOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.pipelines.monitor.causes import gather_notices
 from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift
@@ -216,7 +216,8 @@ def test_predictions_of_another_model_are_not_compared(tmp_path):
 
 
 def catalog(folder, options=OPTIONS, delivery=DELIVERY):
-    page, looks = str(folder / "drift.html"), str(folder / "looks.jsonl")
+    page, looks, history = (str(folder / name) for name in ("drift.html", "looks.jsonl", "history.json"))
+    workspace = str(folder / "evidently")
     return DataCatalog(
         {
             "champions": MemoryDataset({"topic": SERVED}, copy_mode="assign"),
@@ -224,6 +225,15 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
             "annotations": MemoryDataset(table([], ANNOTATIONS)),
             "params:monitor.diagnosis": MemoryDataset(options.diagnosis),
             "params:monitor.quality": MemoryDataset(options.quality),
+            "label_summary": MemoryDataset({}),
+            "params:monitor.history": MemoryDataset(HistoryOptions()),
+            "params:workers": MemoryDataset(1),
+            "drift_captures": Folder(filepath=str(folder / "capture")),
+            "drift_thumbnails": Folder(filepath=str(folder / "thumbnails")),
+            "drift_history": JSONFile(filepath=history),
+            "earlier_drift_history": EarlierJSON(filepath=history),
+            "drift_workspace": TextTree(filepath=workspace),
+            "earlier_drift_workspace": TextTree(filepath=workspace),
             "prediction_log": PredictionLogPlace(filepath=str(folder / "log")),
             "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),
@@ -282,7 +292,7 @@ def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_
     serve(tmp_path / "log", longer=5.0)
     page, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1
-    assert "fact duration s" in page
+    assert "duration s" in page
     assert "adjusted by Holm" in page, "Evidently's columns show our adjusted p-values"
     assert "default-src 'none'" in page.replace("&#39;", "'")
     assert foreign_loads(page) == []

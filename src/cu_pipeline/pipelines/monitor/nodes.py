@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.compare import Comparison, DriftDecision, compare
@@ -21,7 +20,6 @@ from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.drift.words import summarise
 from cu_pipeline.inference.prediction_log import read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
-from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
@@ -115,27 +113,6 @@ def report_drift(
     }
 
 
-def render_drift_page(
-    references: References,
-    traffic: Traffic,
-    drift: dict[str, Any],
-    resolved: ResolvedCapabilities,
-    options: DriftOptions,
-    earlier_page: str,
-) -> str:
-    """Show the tests and both distributions, unless an earlier run's page shows the same.
-
-    Returns:
-        The `drift_report` dataset: one HTML page.
-    """
-    count("drift_pages_made", 0)
-    if is_page_of(earlier_page, drift):
-        return earlier_page
-    count("drift_pages_made")
-    samples = {name: ClipSample(table) for name, table in references.items()}
-    return drift_page(samples, ClipSample(traffic.table), drift, options, _kinds(resolved))
-
-
 def _look(
     references: References,
     traffic: Traffic,
@@ -153,7 +130,7 @@ def _look(
             _table_hash(traffic.table),
             traffic.about(),
             capabilities,
-            options.model_dump(mode="json"),
+            options.model_dump(mode="json", exclude={"history"}),
             seed,
         ]
     )

@@ -1,6 +1,8 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.monitor import causes, nodes
+from cu_pipeline.pipelines.monitor import causes, nodes, showing
+
+_HISTORY = "params:monitor.history"
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -83,9 +85,34 @@ def _causes() -> list[Node]:
 def _showing() -> list[Node]:
     return [
         Node(
-            nodes.render_drift_page,
-            ["references", "traffic", "drift", "capabilities_resolved", "params:monitor", "earlier_drift_report"],
-            "drift_report",
-            name="render_drift_page",
-        )
+            showing.find_drift_columns,
+            ["drift", "references", "traffic", "capabilities_resolved"],
+            "drift_columns",
+            name="find_drift_columns",
+        ),
+        Node(
+            showing.picture_causes,
+            ["drift", "references", "clips", "drift_captures", "drift_thumbnails", _HISTORY, "params:workers"],
+            "drift_pictures",
+            name="picture_causes",
+        ),
+        Node(
+            showing.remember_look,
+            ["drift", "label_summary", "earlier_drift_history", _HISTORY],
+            "drift_history",
+            name="remember_look",
+        ),
+        Node(
+            showing.show_drift,
+            [
+                "drift",
+                "drift_columns",
+                "drift_pictures",
+                "drift_history",
+                "earlier_drift_report",
+                "earlier_drift_workspace",
+            ],
+            ["drift_report", "drift_workspace"],
+            name="show_drift",
+        ),
     ]
