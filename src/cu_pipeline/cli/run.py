@@ -89,17 +89,10 @@ def run(context: click.Context, /, *, verbose: bool, replace: bool, **options: A
         check_selection(options)
         context.invoke(kedro_run.callback, **options)
     except BaseException as error:
-        _abandon(error)
+        from cu_pipeline.iterate.project import abandon
+
+        abandon(error)
         if verbose or is_clicks(error) or not isinstance(error, Exception):
             raise
         click.echo(f"\nThe run stopped: {in_words(error, root)}", err=True)
         context.exit(1)
-
-
-def _abandon(error: BaseException) -> None:
-    """End what an interrupted run left open; errors were dealt with by Kedro's hooks."""
-    from kedro.framework.project import settings
-
-    for hooks in settings.HOOKS:
-        if hasattr(hooks, "abandon"):
-            hooks.abandon(error)

@@ -37,6 +37,7 @@ def run_label(tmp_path: Path) -> Run:
             entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
         catalog = DataCatalog.from_config(config)
         nobody_was_asked = {"duplicates": table([], DUPLICATES), "people_batches": [], "people_annotations": []}
+        nobody_was_asked |= {"label_requests": []}
         for name, frame in (nobody_was_asked | feed).items():
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
