@@ -131,7 +131,8 @@ def _go_on(project: Project, current: Iteration, tell: Callable[[str], None]) ->
 def _step(work: Work) -> tuple[Iteration, Outcome]:
     """Do the next step."""
     name, project = work.iteration.upcoming, work.project
-    begun = work.iteration.beginning(name)
+    ended_by = work.iteration.reason if name is StepName.SETTLE else ""
+    begun = replace(work.iteration.beginning(name), reason=ended_by)
     project.state.write(begun)
     work.tell(f"iteration {begun.number}, {name.value.replace('_', ' ')}")
     started = time.perf_counter()
