@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.ingest.capture import CAPTURES
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.iterate import simulated_people
 from cu_pipeline.iterate.options import IterateOptions, PeopleKind
 from cu_pipeline.iterate.project import Project
@@ -28,11 +28,11 @@ _TRUTHS: Final = ("data/01_raw/sample", "data/01_raw/traffic")
 def is_generated(feed: Any) -> bool:
     """Whether a feed is the generated one, with or without what the service kept.
 
-    >>> is_generated("sample"), is_generated(["sample", "capture"]), is_generated("clips.csv")
+    >>> is_generated("sample"), is_generated(["sample", "served"]), is_generated(["clips.csv", "served"])
     (True, True, False)
     """
     places = [feed] if isinstance(feed, str) else list(feed or [SAMPLE])
-    return SAMPLE in places and all(one == SAMPLE or one.split(":")[0] == Path(CAPTURES).name for one in places)
+    return SAMPLE in places and all(one in {SAMPLE, SERVED} for one in places)
 
 
 def who_labels(options: IterateOptions, feed: Any) -> PeopleKind:

@@ -20,8 +20,8 @@ class StepName(StrEnum):
 
     MONITOR = "monitor"
     DECIDE = "decide"
-    COLLECT = "collect"
     CHOOSE = "choose"
+    COLLECT = "collect"
     LABEL = "label"
     ASK_PEOPLE = "ask_people"
     WAIT_FOR_PEOPLE = "wait_for_people"

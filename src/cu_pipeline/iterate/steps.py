@@ -1,13 +1,15 @@
 """The steps of an iteration: a function each, and the table of them. Each can be begun again after a kill."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.ingest.served_clips import PLACE as SERVED_PLACE
+from cu_pipeline.ingest.served_clips import SERVED, ServedClips
 from cu_pipeline.iterate import people, rollouts
-from cu_pipeline.iterate.candidates import LogReader, candidates
+from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
 from cu_pipeline.iterate.choose import choose
 from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
 from cu_pipeline.iterate.drift_told import DriftTold, read_drift
@@ -123,46 +125,56 @@ def decided(
     return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger)
 
 
+def choose_clips(work: Work) -> Outcome:
+    """Choose the clips that are worth a label, and copy them into the feed `served`."""
+    log, clips, splits, place, resolved = work.project.load(
+        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
+    )
+    asked = [one for one in log if one.iteration == work.iteration.id]
+    if not asked:
+        captured = newest(capture_store(work.options.capture).entries(), work.options.choose.latest)
+        kinds = {name: one.kind for name, one in resolved.active.items()}
+        reader = LogReader.of([one.request_id for one in captured], kinds, _drift(work).causes)
+        for record in scan_log(place):
+            reader.add(record)
+        known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
+        split = forecast(splits, work.parameters["collect"].split)
+        found, mine = candidates(captured, reader.found, known, split)
+        if len(found) < work.options.choose.least_clips:
+            told = (
+                f"the service kept {len(found)} clips that are not in the data, fewer than "
+                f"{work.options.choose.least_clips} (iterate.choose.least_clips; CU_PIPELINE_CAPTURE keeps them)"
+            )
+            return Outcome({"requested": 0}, told, (DRIFT,), StepName.SETTLE)
+        number = int(work.iteration.facts(StepName.DECIDE)["clips"])
+        chosen = choose(found, number, work.iteration.id, work.options.choose)
+        names = clip_names(mine, set(clips["clip_id"]))
+        by_content = {one.content: one for one in mine}
+        served = ServedClips(work.project.root / SERVED_PLACE)
+        served.keep((by_content[one.clip_id], names[one.clip_id]) for one in chosen)
+        asked = [replace(one, clip_id=names[one.clip_id]) for one in chosen]
+        work.project.save("label_requests", asked)
+    purposes = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
+    counts = {one.value: sum(request.purpose is one for request in asked) for one in purposes}
+    told = (
+        f"{len(asked)} clips that the service saw are asked for: {counts['test']} test clips at random, "
+        f"{counts['random']} others at random, {counts['value']} by value"
+    )
+    return Outcome({"requested": len(asked), **counts}, told, (DRIFT, REQUESTS))
+
+
 def collect(work: Work) -> Outcome:
-    """Add what the service kept to the project's feed, and compute the features of what is new."""
+    """Add the chosen clips to the project's feed, and compute their features."""
     feed = work.parameters["collect"].manifest
     places = [feed] if isinstance(feed, str) else list(feed or [SAMPLE])
-    capture = work.options.capture
-    added = capture not in places
-    given = {"collect": {FEED.split(".")[1]: [*places, capture]}} if added else {}
+    added = SERVED not in places
+    given = {"collect": {FEED.split(".")[1]: [*places, SERVED]}} if added else {}
     work.run("collect", "featurize", parameters=given)
     (clips,) = work.project.load("clips")
-    kept = int((clips["feed"].str.split(":").str[0] == "capture").sum())
-    told = f"{kept} clips that the service saw are in the feed" + (f", which now names {capture}" if added else "")
-    return Outcome({"captured": kept}, told, (CLIPS,))
-
-
-def choose_clips(work: Work) -> Outcome:
-    """Choose the clips that are worth a label."""
-    clips, annotations, place, resolved, log = work.project.load(
-        "clips", "annotations", "prediction_log", "capabilities_resolved", "label_requests"
-    )
-    kinds = {name: one.kind for name, one in resolved.active.items()}
-    reader = LogReader.of(kinds, _drift(work).causes)
-    for record in scan_log(place):
-        reader.add(record)
-    found = candidates(clips, annotations, reader.found, work.options.choose.latest)
-    number = int(work.iteration.facts(StepName.DECIDE)["clips"])
-    asked = [one for one in log if one.iteration == work.iteration.id]
-    if len(found) + len(asked) < work.options.choose.least_clips:
-        told = f"only {len(found)} clips that the service saw can be labelled (iterate.choose.least_clips)"
-        return Outcome({"requested": 0}, told, (CLIPS, DRIFT), StepName.SETTLE)
-    if not asked:
-        asked = choose(found, number, work.iteration.id, work.options.choose)
-        work.project.save("label_requests", asked)
-    counts = {
-        one.value: sum(request.purpose is one for request in asked) for one in Purpose if one.value != "withdrawn"
-    }
-    told = (
-        f"{len(asked)} of {len(found)} clips are asked for: {counts['test']} test clips at random, {counts['random']} "
-        f"others at random, {counts['value']} by value"
-    )
-    return Outcome({"requested": len(asked), **counts}, told, (CLIPS, DRIFT, REQUESTS))
+    mine = clips[clips["feed"] == SERVED]
+    counts = {str(name): int(number) for name, number in mine["split"].value_counts().items()}
+    told = f"{len(mine)} clips that the service saw are in the data" + (" and its feed from now on" if added else "")
+    return Outcome({"served": len(mine), **counts}, told, (CLIPS,))
 
 
 def label(work: Work) -> Outcome:
@@ -268,8 +280,8 @@ def settle(work: Work) -> Outcome:
 STEPS: Final[dict[StepName, Callable[[Work], Outcome]]] = {
     StepName.MONITOR: monitor,
     StepName.DECIDE: decide_action,
-    StepName.COLLECT: collect,
     StepName.CHOOSE: choose_clips,
+    StepName.COLLECT: collect,
     StepName.LABEL: label,
     StepName.ASK_PEOPLE: ask_people,
     StepName.WAIT_FOR_PEOPLE: wait_for_people,

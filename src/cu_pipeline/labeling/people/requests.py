@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import pandas as pd
 
+from cu_pipeline.core.records import Split
+
 
 class Purpose(StrEnum):
     """What a requested label is for.
@@ -75,8 +77,9 @@ def requested_clips(
     """Find the clips that are asked for and wait, in the order in which they are asked for.
 
     Machines come first: a clip that was chosen for what its label teaches needs no person once all its labels are
-    certified. What models are tested on is labelled by people whatever machines say. To the certificates of machines'
-    labels none of these clips is a random draw: they need one from all clips.
+    certified. What models are tested on is labelled by people whatever machines say, and a clip that was chosen to be
+    learned from is asked about only where it can be: among test clips it would spoil the random sample. To the
+    certificates of machines' labels none of these clips is a random draw: they need one from all clips.
 
     Args:
         waiting: clips that people may be asked about.
@@ -89,10 +92,9 @@ def requested_clips(
     """
     certified = labels[labels["certified"].astype(bool) & labels["capability"].isin(list(capabilities))]
     known = certified.groupby("clip_id").size()
-    order = {
-        name: place
-        for place, (name, one) in enumerate(requests.items())
-        if one.purpose is Purpose.TEST or known.get(name, 0) < len(capabilities)
-    }
+    order = {name: place for place, name in enumerate(requests)}
     found = waiting[waiting["clip_id"].isin(list(order))]
+    tests = found["clip_id"].map(lambda name: requests[name].purpose is Purpose.TEST)
+    teaches = (found["split"] != Split.TEST) & (found["clip_id"].map(known).fillna(0) < len(capabilities))
+    found = found[tests.astype(bool) | teaches]
     return found.iloc[found["clip_id"].map(order).argsort(kind="stable")]
