@@ -9,7 +9,7 @@ from cu_pipeline.iterate.options import IterateOptions
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STYLE = ToldCause("new_style", "a new style since noon", share=0.4)
-RICH = Money(queue_usd=1000.0, clip_usd=0.1)
+RICH = Money(queue_usd=1000.0, queue_clips=180, clip_usd=0.1)
 
 
 def told(*causes: ToldCause, **how: object) -> DriftTold:
@@ -83,7 +83,7 @@ def test_in_the_cool_down_clips_are_labelled_once() -> None:
 @pytest.mark.parametrize(
     ("money", "lines", "budget", "named"),
     [
-        (Money(1.0, 0.1), [], {}, "label.queue.budget_usd leaves $1.00, and 20 clips cost $2.00"),
+        (Money(1.0, 180, 0.1), [], {}, "label.queue.budget_usd leaves $1.00, and 20 clips cost $2.00"),
         (RICH, [], {"iteration_usd": 1.5}, "iterate.budget.iteration_usd leaves $1.50"),
         (RICH, [line(100, usd=99.0)], {}, "iterate.budget.month_usd leaves $1.00"),
     ],
@@ -97,7 +97,8 @@ def test_without_money_people_are_alerted_and_told_which_budget_is_used_up(money
 def test_the_scarcest_budget_bounds_the_clips_and_a_month_is_forgotten() -> None:
     assert decision(told(), [line(100, usd=95.0)]).clips == 50
     assert decision(told(), [line(24 * 31, usd=95.0)]).clips == 120
-    assert decision(told(), money=Money(1000.0, 0.0)).clips == 120, "labels that cost nothing"
+    assert decision(told(), money=Money(1000.0, 180, 0.0)).clips == 120, "labels that cost nothing"
+    assert decision(told(), money=Money(1000.0, 90, 0.1)).clips == 90, "the queue has room for no more"
 
 
 def test_a_person_can_start_one_whatever_the_monitor_says() -> None:

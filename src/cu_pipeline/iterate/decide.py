@@ -41,10 +41,12 @@ class Money:
 
     Attributes:
         queue_usd: of `label.queue.budget_usd`.
+        queue_clips: that the queue has room for, beside those with a known answer.
         clip_usd: that all answers about one clip cost.
     """
 
     queue_usd: float
+    queue_clips: int
     clip_usd: float
 
 
@@ -127,7 +129,7 @@ def _affordable(
         "label.queue.budget_usd": money.queue_usd,
     }
     scarce = min(left, key=lambda name: left[name])
-    most = options.choose.max_clips
+    most = min(options.choose.max_clips, money.queue_clips)
     clips = most if money.clip_usd <= 0 else min(most, int((left[scarce] + 1e-9) / money.clip_usd))
     if clips < options.choose.least_clips:
         lacking = (

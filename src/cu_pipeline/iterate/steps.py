@@ -121,7 +121,8 @@ def decided(
         left = people.queue_usd_left(sync.reviews(), label_options.queue.budget_usd)
         asked = len(sync.capabilities)
     answers = label_options.people.price * label_options.queue.redundancy * asked
-    money = Money(left, answers / (1 - label_options.queue.gold_share))
+    others = 1 - label_options.queue.gold_share
+    money = Money(left, int(label_options.queue.max_clips * others), answers / others)
     return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger)
 
 
