@@ -1,4 +1,5 @@
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -22,7 +23,11 @@ Column = tuple["pd.Series[Any]", "pd.Series[Any]"]
 
 
 def drift_page(
-    reference: ClipSample, current: ClipSample, drift: dict[str, Any], options: DriftOptions, kinds: dict[str, Kind]
+    references: Mapping[str, ClipSample],
+    current: ClipSample,
+    drift: dict[str, Any],
+    options: DriftOptions,
+    kinds: dict[str, Kind],
 ) -> str:
     """Show a comparison: the decision and all tests, then Evidently's view of each column.
 
@@ -30,7 +35,7 @@ def drift_page(
     adjusted p-values of `drift`. The page needs nothing but itself and forbids browsers to fetch anything.
 
     Args:
-        reference: what the models learned from.
+        references: capability -> what its served model learned from.
         current: what the service saw.
         drift: the `drift` dataset.
         options: what was compared.
@@ -39,8 +44,8 @@ def drift_page(
     Returns:
         One HTML page that carries the hash of its inputs.
     """
-    tested = {test["name"]: test for test in drift["tests"]}
-    columns = _columns(reference, current, tested, options, kinds)
+    tested = {test["name"]: test for test in reversed(drift["tests"])}
+    columns = _columns(references, current, tested, options, kinds)
     shown = {name: pair for name, pair in columns.items() if all(side.notna().any() for side in pair)}
     head, body = _evidently(shown, tested, drift["alpha"]) if shown else ("", "")
     template = environment().get_template("drift.html.j2")
@@ -53,28 +58,31 @@ def is_page_of(page: str, drift: dict[str, Any]) -> bool:
 
 
 def _columns(
-    reference: ClipSample,
+    references: Mapping[str, ClipSample],
     current: ClipSample,
     tested: dict[str, Any],
     options: DriftOptions,
     kinds: dict[str, Kind],
 ) -> dict[str, Column]:
-    inputs, predictions = (
-        ClipSample(reference.table[reference.table["split"].isin(splits)])
-        for splits in (options.reference_splits, options.prediction_splits)
-    )
-    found: dict[str, Column] = {
-        name: (pd.Series(inputs.fact(name)), pd.Series(current.fact(name)))
-        for name, test in tested.items()
-        if test["kind"] == "fact"
-    }
+    found: dict[str, Column] = {}
+    for reference in list(references.values())[:1]:
+        inputs = _of_splits(reference, options.reference_splits)
+        found |= {
+            name: (pd.Series(inputs.fact(fact)), pd.Series(current.fact(fact)))
+            for name in tested
+            if (fact := name.removeprefix("fact_")) in options.facts
+        }
     for name, kind in kinds.items():
         if f"label_{name}" in tested:
-            sides = (predictions.answered(name), current.answered(name))
+            sides = (_of_splits(references[name], options.prediction_splits).answered(name), current.answered(name))
             sure = [pd.Series(side.confidence(name, kind)) for side in sides]
             said = [pd.Series([_inert(label) for label in side.labels(name)], dtype=object) for side in sides]
             found |= {f"confidence_{name}": (sure[0], sure[1]), f"label_{name}": (said[0], said[1])}
     return {name: found[name] for name in tested if name in found}
+
+
+def _of_splits(sample: ClipSample, splits: Sequence[str]) -> ClipSample:
+    return ClipSample(sample.table[sample.table["split"].isin(splits)])
 
 
 def _inert(label: str) -> str:

@@ -11,15 +11,17 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
+from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.datasets.tables import EarlierText, JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
-from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
+from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift, take_references
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OPTIONS = DriftOptions(permutations=299)
 PARTS = {"frames@1a": 4, "captions@2b": 2}
+LOOK = "cu_pipeline.drift.looks.Look"
 DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
 RESOLVED = ResolvedCapabilities({"topic": Capability(classes=("</script><b>", "dogs"))})
 
@@ -106,14 +108,19 @@ def test_new_creators_of_the_same_population_are_no_drift(tmp_path):
         drift = monitor(folder, table=before if told else before.assign(group=""))
         assert drift["decision"] == decision
         assert drift["current"]["units"] == (16 if told else 80)
-    assert monitor(tmp_path / "told True", table=before)["reference"] == {"n": 150, "units": 30}
-    assert "of 16 creators or contents" in monitor(tmp_path / "told True", table=before)["summary"]
+    told = monitor(tmp_path / "told True", table=before)
+    assert told["references"] == {"topic": {"versions": ["aaa"], "clips": 150, "units": 30}}
+    assert "of 16 creators or contents" in told["summary"]
 
 
-def monitor(folder, options=OPTIONS, table=None, seed=7):
+def monitor(folder, options=OPTIONS, table=None, seed=7, looks=()):
+    """Run the nodes but the page; looks are added to `looks` where it is a list."""
     traffic = read_traffic(folder, DELIVERY, options)
-    table = reference() if table is None else table
-    return compare_with_reference(table, traffic, DELIVERY, RESOLVED, options, seed)
+    references = take_references(reference() if table is None else table, DELIVERY)
+    comparison, kept = compare_with_references(references, traffic, DELIVERY, RESOLVED, options, seed, tuple(looks))
+    if isinstance(looks, list):
+        looks += kept
+    return report_drift(references, traffic, comparison, options)
 
 
 def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
@@ -127,7 +134,7 @@ def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
 def test_traffic_like_the_reference_is_no_drift(tmp_path):
     serve(tmp_path)
     drift = monitor(tmp_path)
-    assert drift["decision"] == "no_drift"
+    assert (drift["decision"], drift["all_clear"], drift["notices"]) == ("no_drift", True, [])
     assert drift["current"]["n"] == 40
     assert drift["current"]["from"] == "2026-03-04T12:00:00+00:00"
     json.dumps(drift, allow_nan=False)
@@ -137,7 +144,7 @@ def test_longer_clips_are_drift_and_named_in_the_summary(tmp_path):
     serve(tmp_path, longer=5.0)
     drift = monitor(tmp_path)
     assert drift["decision"] == "drift"
-    assert "duration_s" in drift["summary"]
+    assert "fact_duration_s" in drift["summary"]
 
 
 def test_the_same_clips_sent_again_are_no_new_evidence(tmp_path):
@@ -157,9 +164,12 @@ def test_an_absent_log_is_not_enough_data(tmp_path):
 
 def test_answers_of_earlier_models_do_not_count(tmp_path):
     serve(tmp_path, version="bbb")
-    assert monitor(tmp_path)["current"] == {
+    drift = monitor(tmp_path)
+    assert "all 40 answers in its log are of other models" in drift["notices"][0]
+    assert drift["current"] == {
         "n": 0,
         "units": 0,
+        "known_units": 0,
         "requests": 0,
         "from": None,
         "to": None,
@@ -185,7 +195,7 @@ def test_the_products_own_clips_are_no_traffic_and_no_all_clear(tmp_path):
 def test_predictions_of_another_model_are_not_compared(tmp_path):
     serve(tmp_path)
     drift = monitor(tmp_path, table=reference(version="ccc"))
-    assert {test["kind"] for test in drift["tests"]} == {"fact", "embedding"}
+    assert {test["kind"] for test in drift["tests"]} == {"fact", "missing", "embedding", "novelty"}
     assert "predictions of topic" in drift["skipped"]
     assert "served model aaa" in drift["summary"]
 
@@ -196,11 +206,11 @@ def test_text_only_clips_have_no_size_on_either_side(tmp_path):
     table.loc[:, ["duration_s", "width", "height", "fps"]] = np.nan
     table["bytes"] = 0
     drift = monitor(tmp_path, table=table)
-    assert next(test for test in drift["tests"] if test["name"] == "bytes")["effect"] == 1.0
+    assert next(test for test in drift["tests"] if test["name"] == "fact_bytes")["effect"] == 1.0
 
 
 def catalog(folder, options=OPTIONS, delivery=DELIVERY):
-    page = str(folder / "drift.html")
+    page, looks = str(folder / "drift.html"), str(folder / "looks.jsonl")
     return DataCatalog(
         {
             "reference": MemoryDataset(reference()),
@@ -210,6 +220,8 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
             "params:monitor": MemoryDataset(options),
             "params:seed": MemoryDataset(7),
             "drift": JSONFile(filepath=str(folder / "drift.json")),
+            "earlier_drift_looks": JSONObjectLog(filepath=looks, of=LOOK),
+            "drift_looks": JSONObjectLog(filepath=looks, of=LOOK),
             "drift_report": TextFile(filepath=page),
             "earlier_drift_report": EarlierText(filepath=page),
         }
@@ -220,6 +232,25 @@ def run(folder):
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog(folder))
     return (folder / "drift.html").read_text(), counters.counts()
+
+
+def test_a_look_at_the_same_traffic_spends_once_and_finds_the_same(tmp_path):
+    looks = []
+    serve(tmp_path, longer=5.0)
+    first, again = (monitor(tmp_path, looks=looks) for _ in range(2))
+    assert first == again
+    assert [one.decision for one in looks] == ["drift"]
+    serve(tmp_path, n=20, seed=3, start=NOON + timedelta(days=1))
+    later = monitor(tmp_path, looks=looks)
+    assert [one.alpha for one in looks] == [first["look"]["alpha"], later["look"]["alpha"]]
+    assert 0 < later["look"]["alpha"] < first["look"]["alpha"] < OPTIONS.alpha
+
+
+def test_too_little_traffic_is_no_look(tmp_path):
+    looks = []
+    serve(tmp_path, n=5)
+    drift = monitor(tmp_path, looks=looks)
+    assert (drift["decision"], drift["look"]["alpha"], looks) == ("not_enough_data", 0, [])
 
 
 def test_too_little_traffic_still_gives_a_page(tmp_path):
@@ -241,7 +272,7 @@ def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_
     serve(tmp_path / "log", longer=5.0)
     page, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1
-    assert "duration s" in page
+    assert "fact duration s" in page
     assert "adjusted by Holm" in page, "Evidently's columns show our adjusted p-values"
     assert "default-src 'none'" in page.replace("&#39;", "'")
     assert foreign_loads(page) == []
@@ -249,6 +280,7 @@ def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_
     again, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 0
     assert again == page
+    assert len((tmp_path / "looks.jsonl").read_text().splitlines()) == 1
     serve(tmp_path / "log", n=1, seed=3)
     _, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1

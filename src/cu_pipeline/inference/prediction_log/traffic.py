@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.inference.prediction_log.records import PredictionRecord
@@ -67,7 +68,7 @@ def distinct_clips(log: LogScan, facts: Sequence[str]) -> Traffic:
         content = _content(record)
         latest.pop(content, None)  # so that the order stays that of the answers that count
         latest[content] = _row(record, facts)
-    columns = ["time", "group", "embedding", "parts", "labels", "predictions", *facts]
+    columns = ["request_id", "time", "group", "embedding", "parts", "labels", "predictions", *facts]
     table = pd.DataFrame(list(latest.values()), columns=columns)
     return Traffic(table, requests, log.invalid, log.other, log.replays, log.skipped)
 
@@ -87,9 +88,10 @@ def _unit(record: PredictionRecord) -> str:
 
 def _row(record: PredictionRecord, facts: Sequence[str]) -> dict[str, object]:
     return {
+        "request_id": record.request_id,
         "time": record.time,
         "group": _unit(record),
-        "embedding": record.vector(),
+        "embedding": record.vector().astype(np.float16),
         "parts": json.dumps(record.parts),
         "labels": json.dumps(record.labels),
         "predictions": json.dumps(record.probabilities),

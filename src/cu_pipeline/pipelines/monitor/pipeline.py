@@ -1,31 +1,46 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic, render_drift_page
+from cu_pipeline.pipelines.monitor import nodes
 
 
 def create_pipeline(**_: object) -> Pipeline:
     """The service's prediction log to a decision on drift and a page that shows it."""
-    return Pipeline(
-        [
-            Node(read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
-            Node(
-                compare_with_reference,
-                [
-                    "reference",
-                    "traffic",
-                    "delivery",
-                    "capabilities_resolved",
-                    "params:monitor",
-                    "params:seed",
-                ],
-                "drift",
-                name="compare_with_reference",
-            ),
-            Node(
-                render_drift_page,
-                ["reference", "traffic", "drift", "capabilities_resolved", "params:monitor", "earlier_drift_report"],
-                "drift_report",
-                name="render_drift_page",
-            ),
-        ]
-    )
+    return Pipeline([*_comparison(), *_showing()])
+
+
+def _comparison() -> list[Node]:
+    return [
+        Node(nodes.read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
+        Node(nodes.take_references, ["reference", "delivery"], "references", name="take_references"),
+        Node(
+            nodes.compare_with_references,
+            [
+                "references",
+                "traffic",
+                "delivery",
+                "capabilities_resolved",
+                "params:monitor",
+                "params:seed",
+                "earlier_drift_looks",
+            ],
+            ["comparison", "drift_looks"],
+            name="compare_with_references",
+        ),
+        Node(
+            nodes.report_drift,
+            ["references", "traffic", "comparison", "params:monitor"],
+            "drift",
+            name="report_drift",
+        ),
+    ]
+
+
+def _showing() -> list[Node]:
+    return [
+        Node(
+            nodes.render_drift_page,
+            ["references", "traffic", "drift", "capabilities_resolved", "params:monitor", "earlier_drift_report"],
+            "drift_report",
+            name="render_drift_page",
+        )
+    ]
