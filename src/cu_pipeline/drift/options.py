@@ -4,6 +4,7 @@ from pydantic import AwareDatetime, Field
 
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.core.records import Split
+from cu_pipeline.drift.diagnosis_options import DiagnosisOptions, QualityOptions
 
 
 class WindowOptions(Options):
@@ -78,11 +79,13 @@ class DriftOptions(Options):
         since: ignore predictions made before this moment.
         facts: numeric columns that are tested.
         reference_splits: clips that facts and embeddings are compared with: what the model learned from.
-        prediction_splits: clips that predictions are compared with. Not `train`: a model is surer of clips it
-            has learned from than of equally distributed new ones, which would raise a false alarm.
+        prediction_splits: clips that predictions are compared with. References hold only what a model says of clips
+            that it has not seen: it is surer of others, which would raise a false alarm.
         windows: parts of the traffic.
         looks: how often it is looked at.
         least_effects: what is too small to count.
+        diagnosis: when a cause is named.
+        quality: when an estimate of quality is believed.
     """
 
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -98,3 +101,5 @@ class DriftOptions(Options):
     windows: WindowOptions = WindowOptions()
     looks: LookOptions = LookOptions()
     least_effects: LeastEffects = LeastEffects()
+    diagnosis: DiagnosisOptions = DiagnosisOptions()
+    quality: QualityOptions = QualityOptions()

@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,15 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.datasets.tables import EarlierText, JSONFile, TextFile
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
-from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift, take_references
+from cu_pipeline.pipelines.monitor.causes import gather_notices
+from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -40,10 +43,19 @@ def reference(n=60, seed=1, version="aaa"):
     for number in range(2 * n):
         probabilities, facts, vector = answer(rng)
         label = max(probabilities, key=probabilities.get)
-        row = {"clip_id": str(number), "split": "train" if number < n else "validation", "embedding": vector.tolist()}
+        row = {
+            "clip_id": str(number),
+            "split": "train" if number < n else "validation",
+            "content": f"r{number}",
+            "embedding": vector.tolist(),
+        }
         row |= facts | {"predictions": json.dumps({"topic": probabilities}), "labels": json.dumps({"topic": label})}
         rows.append(row | {"parts": json.dumps(PARTS), "versions": json.dumps({"topic": version})})
     return pd.DataFrame(rows)
+
+
+SERVED = SimpleNamespace(version="aaa", reference=SimpleNamespace(table=reference))
+"""As a bundle is that tells what it learned from."""
 
 
 def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON, replay=False):
@@ -116,11 +128,12 @@ def test_new_creators_of_the_same_population_are_no_drift(tmp_path):
 def monitor(folder, options=OPTIONS, table=None, seed=7, looks=()):
     """Run the nodes but the page; looks are added to `looks` where it is a list."""
     traffic = read_traffic(folder, DELIVERY, options)
-    references = take_references(reference() if table is None else table, DELIVERY)
+    references = {"topic": reference() if table is None else table}
     comparison, kept = compare_with_references(references, traffic, DELIVERY, RESOLVED, options, seed, tuple(looks))
     if isinstance(looks, list):
         looks += kept
-    return report_drift(references, traffic, comparison, options)
+    told = gather_notices(folder, DELIVERY, traffic, {})
+    return report_drift(references, traffic, comparison, options, notices=told)
 
 
 def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
@@ -165,7 +178,7 @@ def test_an_absent_log_is_not_enough_data(tmp_path):
 def test_answers_of_earlier_models_do_not_count(tmp_path):
     serve(tmp_path, version="bbb")
     drift = monitor(tmp_path)
-    assert "all 40 answers in its log are of other models" in drift["notices"][0]
+    assert "its latest 40 of 40 answers are by bbb" in drift["notices"][0]
     assert drift["current"] == {
         "n": 0,
         "units": 0,
@@ -177,6 +190,8 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
         "other_records": 40,
         "replays": 0,
         "sampled_out": 0,
+        "repeated": 0,
+        "refused": 0,
     }
 
 
@@ -200,20 +215,15 @@ def test_predictions_of_another_model_are_not_compared(tmp_path):
     assert "served model aaa" in drift["summary"]
 
 
-def test_text_only_clips_have_no_size_on_either_side(tmp_path):
-    serve(tmp_path)
-    table = reference()
-    table.loc[:, ["duration_s", "width", "height", "fps"]] = np.nan
-    table["bytes"] = 0
-    drift = monitor(tmp_path, table=table)
-    assert next(test for test in drift["tests"] if test["name"] == "fact_bytes")["effect"] == 1.0
-
-
 def catalog(folder, options=OPTIONS, delivery=DELIVERY):
     page, looks = str(folder / "drift.html"), str(folder / "looks.jsonl")
     return DataCatalog(
         {
-            "reference": MemoryDataset(reference()),
+            "champions": MemoryDataset({"topic": SERVED}, copy_mode="assign"),
+            "clips": MemoryDataset(table([], CLIPS)),
+            "annotations": MemoryDataset(table([], ANNOTATIONS)),
+            "params:monitor.diagnosis": MemoryDataset(options.diagnosis),
+            "params:monitor.quality": MemoryDataset(options.quality),
             "prediction_log": PredictionLogPlace(filepath=str(folder / "log")),
             "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),

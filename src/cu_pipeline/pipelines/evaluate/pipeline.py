@@ -60,12 +60,6 @@ def _predictions() -> list[Node]:
             "challenger_predictions",
             name="predict_by_challengers",
         ),
-        Node(
-            nodes.describe_reference,
-            ["clips", "predictions", "bundles", "shown_bundles", "features"],
-            "reference",
-            name="describe_reference",
-        ),
     ]
 
 

@@ -13,11 +13,13 @@ from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.compare import Comparison, DriftDecision, compare
+from cu_pipeline.drift.diagnosis import Cause
 from cu_pipeline.drift.looks import Look, next_look
 from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.quality import QualityEstimate
 from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.drift.words import summarise
-from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.inference.prediction_log import read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
@@ -36,16 +38,10 @@ _log = logging.getLogger(__name__)
 def read_traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
     """Read what the service answered with the models that were delivered, but not about the product's own clips."""
     log = scan_log(prediction_log, versions=_served(delivery), since=options.since)
-    traffic = distinct_clips(log, options.facts)
+    traffic = distinct_clips(log, options.facts, read_refusals(prediction_log, options.since))
     if traffic.invalid:
         _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
     return traffic
-
-
-def take_references(reference: pd.DataFrame, delivery: dict[str, Any]) -> References:
-    """Take the training and validation clips as what every served model learned from."""
-    cleared = _without_media_facts_of_text(reference)
-    return dict.fromkeys(_served(delivery), cleared)
 
 
 def compare_with_references(
@@ -80,8 +76,9 @@ def report_drift(
     traffic: Traffic,
     comparison: Comparison,
     options: DriftOptions,
-    causes: Sequence[Any] = (),
-    quality: Mapping[str, Any] | None = None,
+    causes: Sequence[Cause] = (),
+    quality: Mapping[str, QualityEstimate] | None = None,
+    notices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write down what was found.
 
@@ -90,12 +87,11 @@ def report_drift(
     """
     summary = _summary(comparison, traffic, options)
     _log.info("%s", summary)
-    notices = _notices(traffic)
     look = comparison.look
     return {
         "decision": comparison.decision.value,
         "reason": ONLY_REPLAYS if traffic.only_replays() else None,
-        "notices": notices,
+        "notices": list(notices),
         "all_clear": comparison.decision is DriftDecision.NO_DRIFT and not notices,
         "alpha": options.alpha,
         "method": "holm",
@@ -110,7 +106,7 @@ def report_drift(
         "current": traffic.about() | {"known_units": sum(one.known_units for one in comparison.windows[:1])},
         "tests": [asdict(test) for test in comparison.tests],
         "skipped": comparison.skipped,
-        "causes": [asdict(cause) for cause in causes],
+        "causes": [cause.to_json() for cause in causes],
         "quality": {name: asdict(one) for name, one in (quality or {}).items()},
         "needed": [asdict(one) for one in comparison.needed],
         "novel": comparison.novel,
@@ -188,19 +184,6 @@ def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
     return f"{told} The log {'also holds' if traffic.requests else 'holds only'} {own}."
 
 
-def _notices(traffic: Traffic) -> list[str]:
-    """What must be said before any decision."""
-    found = []
-    if traffic.only_replays():
-        found.append(f"Nobody has used the service yet: its log holds {ONLY_REPLAYS}.")
-    if traffic.other and not traffic.requests:
-        found.append(
-            f"The service does not answer with the delivered models: all {traffic.other:,} answers in its log are of "
-            "other models or older than monitor.since, and were left out."
-        )
-    return found
-
-
 def _served(delivery: dict[str, Any]) -> dict[str, str]:
     return {name: entry["model_version"] for name, entry in delivery["capabilities"].items()}
 
@@ -225,11 +208,6 @@ def _comparable(
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"
     return comparable, skipped
-
-
-def _without_media_facts_of_text(reference: pd.DataFrame) -> pd.DataFrame:
-    """Clear the size of text-only clips, 0 bytes in the table of clips, as the service's log has none."""
-    return reference.assign(bytes=reference["bytes"].where(reference["bytes"] > 0))
 
 
 def _table_hash(table: pd.DataFrame) -> str:

@@ -1,17 +1,16 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.monitor import nodes
+from cu_pipeline.pipelines.monitor import causes, nodes
 
 
 def create_pipeline(**_: object) -> Pipeline:
-    """The service's prediction log to a decision on drift and a page that shows it."""
-    return Pipeline([*_comparison(), *_showing()])
+    """The service's prediction log to a decision on drift, its causes, and a page that shows it."""
+    return Pipeline([*_comparison(), *_causes(), *_showing()])
 
 
 def _comparison() -> list[Node]:
     return [
         Node(nodes.read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
-        Node(nodes.take_references, ["reference", "delivery"], "references", name="take_references"),
         Node(
             nodes.compare_with_references,
             [
@@ -28,9 +27,55 @@ def _comparison() -> list[Node]:
         ),
         Node(
             nodes.report_drift,
-            ["references", "traffic", "comparison", "params:monitor"],
+            [
+                "references",
+                "traffic",
+                "comparison",
+                "params:monitor",
+                "drift_causes",
+                "served_quality_estimate",
+                "drift_notices",
+            ],
             "drift",
             name="report_drift",
+        ),
+    ]
+
+
+def _causes() -> list[Node]:
+    return [
+        Node(causes.read_references, "champions", "references", name="read_references"),
+        Node(
+            causes.gather_notices,
+            ["prediction_log", "delivery", "traffic", "champions"],
+            "drift_notices",
+            name="gather_notices",
+        ),
+        Node(
+            causes.diagnose_drift,
+            ["comparison", "references", "traffic", "params:monitor.diagnosis"],
+            "drift_causes",
+            name="diagnose_drift",
+        ),
+        Node(
+            causes.gather_audits,
+            ["prediction_log", "traffic", "clips", "annotations", "params:monitor.quality"],
+            "quality_audits",
+            name="gather_audits",
+        ),
+        Node(
+            causes.estimate_served_quality,
+            [
+                "comparison",
+                "references",
+                "traffic",
+                "drift_causes",
+                "quality_audits",
+                "capabilities_resolved",
+                "params:monitor.quality",
+            ],
+            "served_quality_estimate",
+            name="estimate_served_quality",
         ),
     ]
 

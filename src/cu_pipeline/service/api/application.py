@@ -38,13 +38,13 @@ def application(service: Running) -> Application:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
-    guarded = protected(cast("Application", app), service.settings.security, service.metrics.refusal)
+    guarded = protected(cast("Application", app), service.settings.security, service.count_refusal)
     return Envelope(guarded, service)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     refused = cast("RefusedError", error)
-    running(request).metrics.refusal(refused.reason)
+    running(request).count_refusal(refused.reason)
     answer = json_response(refused.body(request_id(request)), refused.status)
     answer.headers.update(refused.headers)
     return answer

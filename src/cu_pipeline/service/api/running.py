@@ -115,6 +115,11 @@ class Running:
             told = f"not answered in {self.settings.deadline_s:g} s: try again later"
             raise unavailable("deadline", told) from None
 
+    def count_refusal(self, reason: str) -> None:
+        """Count a request that is answered otherwise than it asks, for people on call and in the prediction log."""
+        self.metrics.refusal(reason)
+        self.log.refused(reason)
+
     async def keep_answer(self, record: PredictionRecord) -> None:
         """Keep an answer in the prediction log, and count it."""
         await self.keep(record)
