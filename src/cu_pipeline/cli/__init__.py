@@ -6,6 +6,7 @@ from cu_pipeline.cli.captures import captures
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.drift import drift
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.iterate import iterate
 from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.log import log
@@ -29,6 +30,7 @@ _COMMANDS = (
     predict,
     models,
     rollout,
+    iterate,
     labels,
     captures,
     keys,

@@ -37,7 +37,7 @@ def run_label(tmp_path: Path) -> Run:
             entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
         catalog = DataCatalog.from_config(config)
         usual = {"duplicates": table([], DUPLICATES), "people_batches": [], "people_annotations": []}
-        usual |= {"params:featurize.extractors": FeatureOptions()}
+        usual |= {"params:featurize.extractors": FeatureOptions(), "label_requests": []}
         for name, frame in (usual | feed).items():
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)

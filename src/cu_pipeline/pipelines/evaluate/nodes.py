@@ -33,6 +33,7 @@ from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure
 from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion
@@ -67,14 +68,19 @@ def join_truth(
 
 
 def ask_models(
-    judged: dict[str, Judged], bundles: dict[str, Bundle], champions: dict[str, Bundle], store: FeatureStore
+    judged: dict[str, Judged],
+    bundles: dict[str, Bundle],
+    champions: dict[str, Bundle],
+    store: FeatureStore,
+    requests: list[LabelRequest],
 ) -> dict[str, Contest]:
     """Ask each challenger and its champion about the same test clips, each by the features that it reads.
 
     Returns:
         By capability.
     """
-    return {name: contest_of(one, champions.get(name), judged[name], store) for name, one in bundles.items()}
+    fresh = drawn_for_test(requests)
+    return {name: contest_of(one, champions.get(name), judged[name], store, fresh) for name, one in bundles.items()}
 
 
 def answer_by_baselines(

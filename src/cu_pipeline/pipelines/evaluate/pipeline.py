@@ -21,7 +21,7 @@ def _decisions() -> list[Node]:
         Node(nodes.join_truth, ["clips", "labels", "annotations", "bundles"], "judged_clips", name="join_truth"),
         Node(
             nodes.ask_models,
-            ["judged_clips", "bundles", "champion_bundles", "features"],
+            ["judged_clips", "bundles", "champion_bundles", "features", "label_requests"],
             "contests",
             name="ask_models",
         ),

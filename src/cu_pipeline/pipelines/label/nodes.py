@@ -38,6 +38,7 @@ from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, re
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
+from cu_pipeline.labeling.people.requests import LabelRequest, latest_requests
 from cu_pipeline.labeling.people.tasks import Task
 from cu_pipeline.labeling.people.vectors import stored_vectors
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
@@ -63,9 +64,12 @@ from cu_pipeline.models.bundle import Bundle
 _log = logging.getLogger(__name__)
 
 
-def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer]]:
-    """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
-    return [], []
+def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer], list[LabelRequest]]:
+    """Add nothing to the logs of people's work, which `kedro labels` and `kedro iterate` write.
+
+    As outputs they come under DVC.
+    """
+    return [], [], []
 
 
 def merge_annotations(
@@ -338,6 +342,7 @@ def queue_clips(
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     guarantee: dict[str, Guarantee],
+    requests: list[LabelRequest],
     features: FeatureStore,
     options: QueueOptions,
     extractors: FeatureOptions,
@@ -346,7 +351,7 @@ def queue_clips(
     reviews = review_batches(people_batches, people_annotations)
     lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
     stored = partial(stored_vectors, store=features, extractors=list(build_all(extractors).values()))
-    terms = QueueTerms(options, opinions.human_price, lacking, stored)
+    terms = QueueTerms(options, opinions.human_price, lacking, stored, latest_requests(requests))
     return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 

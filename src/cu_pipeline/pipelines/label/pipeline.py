@@ -16,7 +16,12 @@ def create_pipeline(**_: object) -> Pipeline:
 
 def _annotations() -> list[Node]:
     return [
-        Node(nodes.keep_people_work, None, ["people_batches", "people_annotations"], name="keep_people_work"),
+        Node(
+            nodes.keep_people_work,
+            None,
+            ["people_batches", "people_annotations", "label_requests"],
+            name="keep_people_work",
+        ),
         Node(
             nodes.merge_annotations,
             ["feed_annotations", "clips", "people_batches", "people_annotations"],
@@ -160,6 +165,7 @@ def _people() -> list[Node]:
                 "people_batches",
                 "people_annotations",
                 "guarantee",
+                "label_requests",
                 "features",
                 "params:label.queue",
                 "params:featurize.extractors",
