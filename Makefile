@@ -9,6 +9,7 @@ VIZ_PORT ?= 4141
 VIZ := kedro-viz==12.5.0
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_PORT ?= 8090
+DRIFT_PORT ?= 8000
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -37,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
+.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,10 @@ ui: $(VENV)/.installed ## compare the runs in MLflow on http://127.0.0.1:5000 [U
 	$(call port_free,$(UI_PORT),UI_PORT)
 	@$(BIN)/kedro ui --port $(UI_PORT)
 
+drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http://127.0.0.1:8000 [DRIFT_PORT=8000]
+	$(call port_free,$(DRIFT_PORT),DRIFT_PORT)
+	@$(BIN)/kedro drift ui --port $(DRIFT_PORT)
+
 serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
 	$(call port_free,$(PORT),PORT)
 	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
@@ -98,7 +103,11 @@ bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to
 bench-encode: $(VENV)/.installed ## measure featurizing beside decoding alone, encoding alone and PyTorch
 	@$(BIN)/python benchmarks/encode.py --output benchmarks/encode.json
 
-bench-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
+bench-drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http://127.0.0.1:8000 [DRIFT_PORT=8000]
+	$(call port_free,$(DRIFT_PORT),DRIFT_PORT)
+	@$(BIN)/kedro drift ui --port $(DRIFT_PORT)
+
+serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
 	@$(BIN)/python benchmarks/serve.py $(if $(QUICK),--quick) $(if $(FORMER),--former $(FORMER)) --project $(or $(PROJECT),.) --output benchmarks/serve.json
 
 bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5] [FAMILIES="auto fusion"] [EXTRACTORS=captions_multilingual]

@@ -21,7 +21,6 @@ SHOWN: Final = frozenset(
         "predictions",
         "metrics",
         "gate",
-        "reference",
         "delivery",
         "prediction_log",
         "drift",

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from kedro.framework.session import KedroSession
 
-from cu_pipeline.cli.label_project import open_sync
 from cu_pipeline.core.errors import RunInProgressError
+from cu_pipeline.tracking.label_project import open_sync
 from cu_pipeline.tracking.run_lock import RunLock
 
 

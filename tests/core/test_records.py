@@ -3,7 +3,7 @@ import pytest
 
 from cu_pipeline.core import records
 
-VALUES = {"str": "x", "float64": 1.5, "int64": 2, "bool": True, "vector": [1.0]}
+VALUES = {"str": "x", "float64": 1.5, "int64": 2, "bool": True}
 
 
 @pytest.mark.parametrize("name", records.TABLES)

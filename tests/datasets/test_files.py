@@ -1,7 +1,7 @@
 import pytest
 from kedro.io.core import DatasetError
 
-from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, TextFolder
+from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, TextFolder, TextTree
 
 
 def test_a_folder_is_its_path_whether_it_exists_or_not(tmp_path):
@@ -36,3 +36,12 @@ def test_a_folder_of_texts_holds_what_was_saved_last_and_nothing_else(tmp_path):
     dataset.save({"b.md": "three"})
     assert dataset.load() == {"b.md": "three"}
     assert [path.name for path in (tmp_path / "cards").iterdir()] == ["b.md"]
+
+
+def test_a_tree_of_texts_keeps_what_is_not_named_and_removes_what_is_none(tmp_path):
+    tree = TextTree(filepath=str(tmp_path / "tree"))
+    assert tree.load() == frozenset()
+    tree.save({"a/one.json": "1", "two.json": "2"})
+    tree.save({"a/three.json": "3", "two.json": None, "gone.json": None})
+    assert tree.load() == {"a/one.json", "a/three.json"}
+    assert (tmp_path / "tree/a/one.json").read_text() == "1"

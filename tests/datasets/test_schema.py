@@ -1,7 +1,6 @@
 import json
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -32,8 +31,6 @@ def values_of(rule):
         return st.floats(**bounds) | st.just(float("nan")) if rule.missing else st.floats(**bounds, allow_nan=False)
     if rule.kind == "int64":
         return st.integers(rule.least, 2**63 - 1)
-    if rule.kind == "vector":
-        return st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(np.array)
     return st.booleans() if rule.kind == "bool" else st.text(min_size=int(rule.filled), max_size=5)
 
 
@@ -57,7 +54,6 @@ def test_a_valid_table_comes_back_as_it_was(name, data, tmp_path_factory):
 def valid(name):
     """Give a table of two rows."""
     usual = {"str": ("x", "y"), "float64": (0.5, 1.0), "int64": (1, 2), "bool": (True, False)}
-    usual["vector"] = (np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     rows = [{}, {}]
     for column, rule in COLUMNS[name].items():
         for row, value in zip(rows, usual[rule.kind], strict=True):
@@ -90,11 +86,6 @@ def violations(rule):
 
 OF_KIND = {
     "str": [Violation(None, "a value in every row"), Violation(7, "text")],
-    "vector": [
-        Violation(None, "a value in every row"),
-        Violation(np.array([1.0]), "of one length"),
-        Violation(np.array([1.0, np.nan]), "finite numbers"),
-    ],
 } | {kind: [Violation("seven", f"must be of type {kind}")] for kind in ("float64", "int64", "bool")}
 
 

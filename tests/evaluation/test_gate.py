@@ -241,3 +241,58 @@ def test_what_cannot_be_judged_is_kept_back_and_spends_nothing_unless_it_is_forc
     forced, _ = judged(one, force=["topic"])
     assert (forced.decision, forced.forced) == ("promote", True)
     assert judged(one, force=["safety"])[0].decision == "keep"
+
+
+def differing(own: int, other: int, clips: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """What two models get right: on `own` clips the first alone is right, on `other` the second alone."""
+    place = np.arange(clips)
+    return (place >= other), (place < other) | (place >= other + own)
+
+
+def both(earlier: tuple[int, int], fresh: tuple[int, int], *, told: bool = True, **others):
+    """A contest on 60 earlier and 60 fresh clips; of each part how often challenger and champion alone are right."""
+    parts = [differing(*earlier), differing(*fresh)]
+    challenger, champion = (np.concatenate(sides) for sides in zip(*parts, strict=True))
+    return contest(challenger, champion, fresh=np.arange(120) >= 60 if told else None, **others)
+
+
+def test_a_gain_on_what_the_service_saw_promotes_where_earlier_clips_would_hide_it() -> None:
+    assert judged(both((10, 11), (10, 2)))[0].decision == "promote"
+    assert judged(both((10, 11), (10, 2), told=False))[0].decision == "keep"
+
+
+def test_a_gain_on_new_clips_at_the_cost_of_the_earlier_ones_promotes_nothing() -> None:
+    decision, _ = judged(both((0, 4), (18, 0)))
+    assert decision.decision == "keep"
+    assert any("it falls by 6.7 points on the 60 test clips of before" in reason for reason in decision.reasons)
+    assert judged(both((0, 4), (18, 0)), slice_margin=0.07)[0].decision == "promote"
+
+
+def test_both_are_told_in_the_reasons_and_as_numbers() -> None:
+    decision, _ = judged(both((10, 11), (10, 2)))
+    assert decision.fresh["effect"] == pytest.approx(8 / 60)
+    assert decision.fresh["earlier_effect"] == pytest.approx(-1 / 60)
+    assert (decision.fresh["clips"], decision.fresh["units"], decision.fresh["earlier_clips"]) == (60, 60, 60)
+    assert any("on 60 of them, drawn from what the service saw, it is +13.3 points" in one for one in decision.reasons)
+
+
+def test_few_units_of_fresh_clips_count_with_the_others() -> None:
+    units = [*range(60), *([60] * 58), 61, 62]
+    decision, _ = judged(both((10, 11), (10, 2), units=units))
+    assert decision.fresh is None
+
+
+def test_where_all_test_clips_are_fresh_there_is_no_other_part() -> None:
+    decision, _ = judged(contest(share(60, 55), share(60, 40), fresh=np.ones(60, dtype=bool)))
+    assert decision.decision == "promote"
+    assert decision.fresh["earlier_effect"] is None
+
+
+def test_equal_models_are_promoted_no_more_often_than_alpha_whatever_part_is_looked_at() -> None:
+    rng = np.random.default_rng(5)
+    promoted = 0
+    for _ in range(200):
+        right = rng.uniform(size=(2, 120)) < 0.75
+        fresh = np.arange(120) >= 60
+        promoted += judged(contest(right[0], right[1], fresh=fresh))[0].decision == "promote"
+    assert promoted / 200 <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.extract import prepare_media
 from cu_pipeline.features.image_text import ImageText
-from cu_pipeline.features.picture_recipe import PictureRecipe
 from cu_pipeline.features.table import FeatureInput, FeatureOptions
 
 
@@ -39,8 +39,8 @@ def test_pictures_are_those_of_transformers(folder: Path, sides: tuple[int, int]
 
     processor = {"clip": CLIPImageProcessorPil, "siglip": SiglipImageProcessorPil}[folder.name]
     picture = np.random.default_rng(0).integers(0, 255, (*sides, 3), dtype=np.uint8)
-    recipe = PictureRecipe.read(folder, folder.name)
-    ours = recipe.normalised(torch.from_numpy(recipe.apply(picture).copy())[None])[0]
+    recipe = ClipProcessor.of_pictures(folder, folder.name)
+    ours = recipe.normalised(torch.from_numpy(recipe.apply(picture).copy()).permute(2, 0, 1))
     theirs = processor.from_pretrained(folder)(images=picture, return_tensors="np")["pixel_values"][0]
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-5)
 
@@ -57,8 +57,8 @@ def test_pictures_are_those_of_transformers(folder: Path, sides: tuple[int, int]
 )
 def test_recipes_of_other_forms(tmp_path: Path, model_type: str, given: dict, sides: tuple[int, int]) -> None:
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(given))
-    recipe = PictureRecipe.read(tmp_path, model_type)
-    assert recipe.apply(np.zeros((50, 80, 3), np.uint8)).shape == (*recipe.sides, 3) == (*sides, 3)
+    recipe = ClipProcessor.of_pictures(tmp_path, model_type)
+    assert recipe.apply(np.zeros((50, 80, 3), np.uint8)).shape == (*recipe.crop, 3) == (*sides, 3)
 
 
 @pytest.mark.parametrize("sides", [(33, 31), (50, 35), (36, 20), (60, 61)])
@@ -70,29 +70,30 @@ def test_small_pictures_get_a_black_rim_as_by_transformers(tmp_path: Path, sides
     processor.save_pretrained(tmp_path)
     picture = np.random.default_rng(0).integers(0, 255, (*sides, 3), dtype=np.uint8)
     theirs = processor(images=picture, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
-    np.testing.assert_array_equal(PictureRecipe.read(tmp_path, "clip").apply(picture), theirs)
+    np.testing.assert_array_equal(ClipProcessor.of_pictures(tmp_path, "clip").apply(picture), theirs)
 
 
 def test_a_recipe_inside_a_processor_is_found(tmp_path: Path) -> None:
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"crop_size": 18}}))
-    assert PictureRecipe.read(tmp_path, "clip").sides == (18, 18)
+    assert ClipProcessor.of_pictures(tmp_path, "clip").crop == (18, 18)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "FileNotFoundError"),
-        ("{", "JSONDecodeError"),
+        (None, "has none of preprocessor_config.json, processor_config.json"),
+        ("{", "preprocessor_config.json is no file of a processor: Expecting"),
         ('{"do_center_crop": false}', "pictures keep their sides' ratio and are not cropped"),
-        ('{"size": {"longest_edge": 9}}', "size is {'longest_edge': 9}"),
-        ('{"image_mean": [0.5]}', "not enough values"),
+        ('{"size": {"longest_edge": 9}}', "size={'longest_edge': 9}; allowed"),
+        ('{"image_mean": [0.5]}', "mean"),
+        ('{"resample": 0}', "resample=0; allowed"),
     ],
 )
 def test_a_recipe_that_cannot_be_used_is_told(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:
         (tmp_path / "preprocessor_config.json").write_text(text)
-    with pytest.raises(ConfigurationError, match=f"preprocessor_config.json cannot be used.*{message}.*Allowed: size"):
-        PictureRecipe.read(tmp_path, "clip")
+    with pytest.raises(ConfigurationError, match=message):
+        ClipProcessor.of_pictures(tmp_path, "clip")
 
 
 def test_frames_are_encoded_as_by_transformers(folder: Path) -> None:
@@ -100,7 +101,8 @@ def test_frames_are_encoded_as_by_transformers(folder: Path) -> None:
 
     mine = encoder(folder, batch=3)
     clips = [pictures(2, seed=seed) for seed in range(4)]
-    pixels = PictureRecipe.read(folder, folder.name).normalised(torch.from_numpy(np.concatenate(clips)))
+    frames = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
+    pixels = ClipProcessor.of_pictures(folder, folder.name).normalised(frames)
     with torch.inference_mode():
         theirs = AutoModel.from_pretrained(folder).get_image_features(pixel_values=pixels).pooler_output.numpy()
     theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
@@ -174,7 +176,7 @@ def test_workers_get_no_network_and_need_no_folder(own_folder: Path) -> None:
     assert len(sent) < 1500
     shutil.rmtree(own_folder)
     assert pickle.loads(sent).prepare([pictures(1)[0]] * 2).shape == (2, 32, 32, 3)
-    assert pickle.loads(sent)._recipe.sides == (32, 32)
+    assert pickle.loads(sent)._processor.crop == (32, 32)
 
 
 def test_a_model_of_another_kind_is_told(tiny_checkpoints: dict[str, Path]) -> None:

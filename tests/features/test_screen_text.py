@@ -11,10 +11,15 @@ from PIL import Image, ImageDraw, ImageFont
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.features.caption_encoder import CaptionEncoder
+from cu_pipeline.features.clip_features import Feature
 from cu_pipeline.features.extract import extract_missing, prepare_media
-from cu_pipeline.features.screen_text import ScreenTextReader
+from cu_pipeline.features.screen_embeddings import ScreenEmbeddings
+from cu_pipeline.features.screen_text import ScreenTextReader, _engine_of
 from cu_pipeline.features.store import FeatureStore, earlier_chunks, read_earlier_texts
+from cu_pipeline.features.table import build, modality_of
 from cu_pipeline.media.options import Limits
+from cu_pipeline.service.engine.warm_up import write_grey_clip
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +95,39 @@ def test_texts_of_an_earlier_version_are_taken_over(tmp_path) -> None:
     assert (chunk.keys, chunk.values.tolist()) == (["media one"], ["één"])
     assert list(earlier_chunks(identity, earlier, ["media two"])) == []
     assert read_earlier_texts(tmp_path / "nowhere") == {}
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory) -> Path:
+    """Give a clip that shows no text."""
+    return write_grey_clip(tmp_path_factory.mktemp("silent") / "clip.mp4")
+
+
+def test_text_on_screen_is_encoded_as_a_caption_would_be_and_none_counts_as_absent(lettered, silent, tmp_path) -> None:
+    store, encoder = FeatureStore(tmp_path / "store"), ScreenEmbeddings()
+    contents = {"media": {"good": str(lettered), "silent": str(silent)}}
+    for chunk in extract_missing([encoder], contents, store, Limits(), LocalMapper(1)):
+        store.append(chunk.identity, chunk.keys, chunk.values)
+    good, absent = store.read(encoder.identity, ["good", "silent"])
+    (expected,) = CaptionEncoder().encode([read(ScreenTextReader(), lettered)])
+    np.testing.assert_allclose(good, expected, atol=1e-6)
+    assert Feature.read(np.stack([good, absent])).present.tolist() == [True, False]
+
+
+def test_frames_are_read_once_for_text_and_vector(lettered) -> None:
+    size = 479  # of no other test
+    both = {"text": ScreenTextReader(size=size), "vector": ScreenEmbeddings(size=size)}
+    calls, network = [], _engine_of(size)._network
+    _engine_of(size)._network = lambda image: calls.append(image.shape) or network(image)
+    found = prepare_media(str(lettered), both)
+    assert found["text"] == found["vector"] != ""
+    assert len(calls) == 2, "one for each frame"
+
+
+def test_the_key_of_a_vector_covers_text_and_encoder() -> None:
+    given = [{}, {"frames": 3}, {"encoder": "captions_multilingual"}]
+    found = [ScreenEmbeddings(**one) for one in given]
+    assert len({one.identity.fingerprint for one in found}) == len(given)
+    assert [build("screen_embeddings", one.parameters).identity for one in found] == [one.identity for one in found]
+    assert modality_of("screen_embeddings") == modality_of("screen_text")
+    assert len(pickle.dumps(found[2])) < 500

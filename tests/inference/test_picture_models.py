@@ -23,8 +23,8 @@ from cu_pipeline.media import decoding
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Fitted, reads_forms
+from cu_pipeline.models.learned_clips import describe
 from cu_pipeline.models.training import train, training_data
-from cu_pipeline.pipelines.evaluate.nodes import describe_reference
 
 EXTRACTORS = build_all(FeatureOptions(pixels={"count": 4, "size": 32}, caption_text={}))
 DARK_OR_BRIGHT = Capability(classes=("bright", "dark"))
@@ -136,8 +136,7 @@ def test_an_ensemble_is_served_without_pictures_that_no_member_reads(fit, member
 
 
 def test_the_reference_of_drift_has_no_part_of_pictures_and_is_tested_all_the_same(bundle, clips, store):
-    models = {"light": bundle}
-    reference = describe_reference(clips, predict_table(clips, store, models), models, models, store)
+    reference = describe(clips.assign(label="", source=""), store, bundle, bundle.inputs).table()
     assert set(reference["parts"]) == {"{}"}
     assert {len(row) for row in reference["embedding"]} == {0}
     assert shared_parts(ClipSample(reference), ClipSample(reference)) == ({}, [])

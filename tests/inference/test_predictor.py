@@ -42,7 +42,7 @@ def test_video_and_text_give_every_capability(predictor, clip, bundles):
     assert found.labels["topic"] == max(found.probabilities["topic"], key=found.probabilities["topic"].get)
     assert found.versions == {name: bundle.version for name, bundle in bundles.items()}
     size = clip.stat().st_size
-    facts = {"text_length": 9, "duration_s": 1, "width": 96, "height": 64, "fps": 8, "bytes": size}
+    facts = {"text_length": 9, "duration_s": 1, "width": 96, "height": 64, "fps": 8, "bytes": size, "has_sound": 0}
     assert found.facts == pytest.approx(facts)
 
 

@@ -25,8 +25,9 @@ from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.expert_views import learn_reading, views_of
 from cu_pipeline.models.families import FAMILIES, TrainOptions
+from cu_pipeline.models.learned_clips import describe
 from cu_pipeline.models.training import train, training_data
-from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines, describe_reference
+from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines
 
 EXTRACTORS = build_all(FeatureOptions(frames={"count": 2, "size": 64}, sound={"segments": 4}, caption_text={}))
 SPEECH_OR_MUSIC = Capability(classes=("music", "speech"))
@@ -133,8 +134,7 @@ def test_baselines_hear_it_too(bundle, clips, labels, store):
 
 
 def test_the_reference_of_drift_has_a_part_of_sound(bundle, clips, store):
-    models = {"talk": bundle}
-    reference = describe_reference(clips, predict_table(clips, store, models), models, models, store)
+    reference = describe(clips.assign(label="", source=""), store, bundle, bundle.inputs).table()
     parts, _ = shared_parts(ClipSample(reference), ClipSample(reference))
     assert [name.partition("@")[0] for name in parts] == ["frames", "sound"]
 

@@ -10,8 +10,8 @@ from PIL import Image
 from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES
 
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.pictures import Pictures
-from cu_pipeline.models.clip_processor import ClipProcessor
 from cu_pipeline.models.video_batches import (
     AugmentOptions,
     EvaluationViews,

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.drift_files import drift_told
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, PREDICTIONS, REJECTS, table
@@ -132,41 +133,6 @@ def _insights(frame):
     return {"modalities": parts, "learning_curve": curve, "why_no_curve": "", "errors": mistakes}
 
 
-DRIFT = {
-    "decision": "drift",
-    "alpha": 0.05,
-    "method": "holm",
-    "reference": {"n": 170},
-    "current": {"n": 40, "requests": 44, "from": "2026-01-01T10:00:00+00:00", "to": "2026-01-01T11:00:00+00:00"},
-    "tests": [
-        {
-            "name": "duration_s",
-            "kind": "fact",
-            "method": "ks",
-            "statistic": 0.4,
-            "p_value": 0.0005,
-            "p_adjusted": 0.006,
-            "effect": 0.4321,
-            "drifted": True,
-            "in_words": "median 2.1 → 4.4",
-        },
-        {
-            "name": "label_topic",
-            "kind": "label",
-            "method": "chi2",
-            "statistic": 3.0,
-            "p_value": 0.4,
-            "p_adjusted": 1.0,
-            "effect": 0.1,
-            "drifted": False,
-            "in_words": "largest change: football 20% → 31%",
-        },
-    ],
-    "skipped": {},
-    "summary": "Drift: 1 of 2 tests tell these 40 clips from the reference.",
-    "inputs_sha256": "0" * 64,
-}
-
 DELIVERY = {
     "bento": "cu_pipeline:0a1b2c3d4e5f",
     "bentoml_home": "data/06_models/bentoml",
@@ -254,7 +220,7 @@ def make_results():
             insights={name: _insights(frame) for name in capabilities},
             gate={name: gate | {"reasons": ["there is no champion yet"]} for name in capabilities},
             delivery=deepcopy(DELIVERY),
-            drift=DRIFT,
+            drift=drift_told(),
         )
 
     return make

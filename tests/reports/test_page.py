@@ -3,6 +3,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from tests.drift_files import cause_told
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
@@ -181,6 +182,18 @@ def test_nothing_delivered_and_too_little_traffic(make_results, tmp_path):
     assert "Nothing is served" in html
     assert "make serve" not in html
     assert "not enough data" in html
+
+
+def test_the_report_tells_drift_with_its_causes_and_what_must_be_said_first(make_results, tmp_path):
+    results = make_results()
+    results.drift |= {"notices": ["the service serves other models"], "causes": [cause_told(in_words="pets <b>")]}
+    html = render_page(results, tmp_path, OPTIONS, LocalMapper(1))
+    Page(html)
+    for name in ("glance", "drift"):
+        part = html.partition(f'<section id="{name}">')[2].partition("</section>")[0]
+        assert part.index("The service serves other models.") < part.index("Pets &lt;b&gt;.")
+    assert "12 % of the clips, since 2026-03-03 14:00 UTC." in part
+    assert "median 2.1 → 4.4" in part
 
 
 def test_no_clips_are_refused_and_none_are_shown(make_results, tmp_path):

@@ -246,7 +246,7 @@ def test_what_the_image_installs_is_enough_to_answer_with_models_of_each_family(
 
 
 @pytest.mark.slow
-def test_models_of_the_default_families_answer_without_torch(bundles, lock, tmp_path):
+def test_models_of_families_without_a_pretrained_network_answer_without_torch(bundles, lock, tmp_path):
     usual = tmp_path / "usual"
     words = Bundle.load(bundles / "safety")
     random = np.random.default_rng(0)
@@ -257,10 +257,13 @@ def test_models_of_the_default_families_answer_without_torch(bundles, lock, tmp_
     inputs = {"caption_text": FeatureInput.of(CaptionText())}
     replace(words, capability="words", model=fitted.config, weights=fitted.weights, inputs=inputs).save(usual / "words")
     words.save(usual / "safety")
+    fused = Bundle.load(bundles / "topic")
+    assert fused.family == "fusion"
+    fused.save(usual / "topic")
     assert needed_packages(usual) == set()
     packages = names_in(locked(lock))
     assert not {"torch", "transformers"} & packages
-    assert answered(usual, packages, tmp_path) == ["safety", "words"]
+    assert answered(usual, packages, tmp_path) == ["safety", "topic", "words"]
 
 
 @pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # BentoML's

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.models.reference import Reference
 from cu_pipeline.tracking import registry
 from cu_pipeline.tracking.champions import AGREED, settle_champions
 from cu_pipeline.tracking.promotions import Promotion
@@ -85,6 +86,25 @@ def test_an_alias_that_somebody_moved_counts_and_what_it_replaced_is_taken_back(
     version, moved, standing = settle(b, [*ledger, *standing.moved])
     assert (version, moved) == (a.version, [])
     assert standing.taken_back[a.capability] == {b.version}
+
+
+def test_a_champion_that_is_brought_back_tells_again_what_it_learned_from(bundles, registered):
+    a, b = (bundles[letter].described_by(Reference(letter.encode())) for letter in "ab")
+    number, ledger = registered(a), [entry(None, a), entry(a, b)]
+    registered(b)
+    assert settle(b, ledger, trained=b)[0] == b.version
+    registry.set_champion(a.capability, number)
+    version, _, standing = settle(b, ledger, trained=b)
+    assert version == a.version
+    assert standing.champions[a.capability].reference == a.reference
+
+
+def test_a_model_that_says_what_it_learned_from_stands_for_the_same_one_that_does_not(bundles, registered):
+    old = bundles["a"]
+    told = old.described_by(Reference(b"a"))
+    registered(old, registry.CHAMPION)
+    standing = settle_champions({old.capability: old}, {old.capability: told}, [entry(None, old)])
+    assert standing.champions[old.capability].reference == told.reference
 
 
 def test_a_champion_withdrawn_by_hand_is_none_until_one_is_promoted(bundles, registered):

@@ -148,7 +148,7 @@ def test_repro_after_an_edit_of_conf_runs_what_is_stale_with_the_recorded_parame
 
 @pytest.mark.usefixtures("first_run")
 def test_a_failed_run_is_told_in_words_and_marked_failed(project: Path, shell: Shell) -> None:
-    done = shell("kedro", "run", "--pipelines=make", "--params=make.fail=true")
+    done = shell("kedro", "run", "--pipelines=make", "--params=make.fail=true", CU_PIPELINE_PARENT_RUN="an iteration")
     assert done.returncode == 1
     assert "ManifestError" in done.stderr
     assert "feed 'x' cannot be read" in done.stderr
@@ -158,6 +158,7 @@ def test_a_failed_run_is_told_in_words_and_marked_failed(project: Path, shell: S
     found = last_run(project)
     assert found["run"]["status"] == "FAILED"
     assert "feed 'x' cannot be read" in found["tags"]["error"]
+    assert found["tags"]["mlflow.parentRunId"] == "an iteration", "it is shown under what it is a step of"
 
 
 def test_all_configuration_errors_are_listed_before_any_node_runs(shell: Shell) -> None:

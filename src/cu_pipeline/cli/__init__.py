@@ -4,7 +4,9 @@ import click
 
 from cu_pipeline.cli.captures import captures
 from cu_pipeline.cli.data import dvc_yaml, snapshots
+from cu_pipeline.cli.drift import drift
 from cu_pipeline.cli.gc import gc
+from cu_pipeline.cli.iterate import iterate
 from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.log import log
@@ -28,11 +30,13 @@ _COMMANDS = (
     predict,
     models,
     rollout,
+    iterate,
     labels,
     captures,
     keys,
     parameters,
     log,
+    drift,
     snapshots,
     reproduce,
     gc,

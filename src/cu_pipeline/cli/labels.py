@@ -26,8 +26,8 @@ _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 @click.pass_obj
 def push(metadata: Any, /, *, env: str | None) -> None:
     """Send the queue to a Label Studio server."""
-    from cu_pipeline.cli.label_project import connect
     from cu_pipeline.labeling.people.task_sync import push_message
+    from cu_pipeline.tracking.label_project import connect
 
     with _sync(metadata, env) as (sync, credentials):
         server = connect(sync, credentials)
@@ -40,7 +40,7 @@ def push(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def pull(metadata: Any, /, *, env: str | None) -> None:
     """Take people's answers from a Label Studio server."""
-    from cu_pipeline.cli.label_project import connect
+    from cu_pipeline.tracking.label_project import connect
 
     with _sync(metadata, env) as (sync, credentials):
         _tell_harvest(sync.take(sync.fetch(connect(sync, credentials))))
@@ -77,7 +77,7 @@ def export_tasks(metadata: Any, /, *, file: Path, env: str | None) -> None:
 @click.pass_obj
 def import_answers(metadata: Any, /, *, file: Path, env: str | None) -> None:
     """Take people's answers from FILE, an export in the form JSON of Label Studio."""
-    from cu_pipeline.cli.label_project import read_tasks
+    from cu_pipeline.tracking.label_project import read_tasks
 
     with _sync(metadata, env) as (sync, _):
         _tell_harvest(sync.take(read_tasks(file)))
@@ -127,7 +127,7 @@ def send_back(metadata: Any, /, *, batch: str, reason: str, env: str | None) -> 
 
 @contextmanager
 def _sync(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tuple[Any, dict[str, str]]]:
-    from cu_pipeline.cli.label_project import open_sync
+    from cu_pipeline.tracking.label_project import open_sync
 
     root = Path(metadata.project_path)
     with told_in_words(root), open_sync(root, env, writes=writes) as opened:

@@ -22,9 +22,10 @@ _SHARE = click.FloatRange(0, 1)
 @click.option("--new-topic", default=0.0, type=_SHARE, help="Share of clips about a topic the models do not know.")
 @click.option("--new-style", default=0.0, type=_SHARE, help="Share of clips in a new visual style.")
 @click.option("--new-slang", default=0.0, type=_SHARE, help="Share of clips with new words.")
+@click.option("--creators", default=150, show_default=True, type=click.IntRange(1), help="Accounts that post them.")
 @click.option("--mix", default=0.0, type=_SHARE, help="Share of clips in other proportions of topics.")
 @click.pass_obj
-def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
+def traffic(metadata: Any, /, *, clips: int, url: str, creators: int, **drift: float) -> None:
     """Send generated clips to a running service, to see what the monitor makes of them.
 
     The variable CU_PIPELINE_KEY has the API key for a service that asks for one.
@@ -32,7 +33,7 @@ def traffic(metadata: Any, /, *, clips: int, url: str, **drift: float) -> None:
     from cu_pipeline.pipelines.deliver.client import send_sample
     from cu_pipeline.sample.options import Drift, SampleOptions
 
-    options = SampleOptions(broken=0, near_duplicates=0).following(clips, Drift(**drift))
+    options = SampleOptions(broken=0, near_duplicates=0, creators=creators).following(clips, Drift(**drift))
     with told_in_words(Path(metadata.project_path)):
         answered, refused = send_sample(Path(metadata.project_path) / "data/01_raw/traffic", options, url)
     click.echo(f"{answered} clips answered, {refused} refused. Look for drift: make run PIPELINES=monitor,report")
@@ -89,17 +90,10 @@ def run(context: click.Context, /, *, verbose: bool, replace: bool, **options: A
         check_selection(options)
         context.invoke(kedro_run.callback, **options)
     except BaseException as error:
-        _abandon(error)
+        from cu_pipeline.iterate.project import abandon
+
+        abandon(error)
         if verbose or is_clicks(error) or not isinstance(error, Exception):
             raise
         click.echo(f"\nThe run stopped: {in_words(error, root)}", err=True)
         context.exit(1)
-
-
-def _abandon(error: BaseException) -> None:
-    """End what an interrupted run left open; errors were dealt with by Kedro's hooks."""
-    from kedro.framework.project import settings
-
-    for hooks in settings.HOOKS:
-        if hasattr(hooks, "abandon"):
-            hooks.abandon(error)

@@ -24,6 +24,7 @@ class AnnotatorKind(StrEnum):
     RULE = "rule"
     LLM = "llm"
     MODEL = "model"
+    ZERO_SHOT = "zero_shot"
 
 
 class Form(StrEnum):
@@ -40,7 +41,7 @@ class Column:
     """What a column may hold.
 
     Attributes:
-        kind: pandas' name of the type; `str` is text, `vector` an array of numbers, both in a column of objects.
+        kind: pandas' name of the type; `str` is text in a column of objects.
         filled: whether a text must not be "".
         missing: whether a number may be NaN.
         allowed: the only values; empty: any.
@@ -89,7 +90,6 @@ PROBABILITY: Final = Column("float64", least=0, most=1)
 DOLLARS: Final = Column("float64", least=0)
 COUNT: Final = Column("int64", least=0)
 FLAG: Final = Column("bool")
-VECTOR: Final = Column("vector")
 
 CLIPS: Final[dict[str, Column]] = {
     "clip_id": NAME,
@@ -190,24 +190,6 @@ PREDICTIONS: Final[dict[str, Column]] = {
     "prediction_set": Column("str", form=Form.JSON_LIST, absent=""),  # classes that it may be; "": none are told
 }
 
-REFERENCE: Final[dict[str, Column]] = {
-    "clip_id": NAME,
-    "split": SPLIT,
-    "creator": TEXT,
-    "group": replace(TEXT, absent=""),  # the unit that depends on itself: a creator with near-duplicates
-    "duration_s": FACT,
-    "width": FACT,
-    "height": FACT,
-    "fps": FACT,
-    "bytes": COUNT,
-    "text_length": Column("float64", least=0),  # characters
-    "embedding": VECTOR,
-    "parts": replace(JSON_OBJECT, absent="{}"),  # feature -> how many numbers of the embedding are its, in order
-    "predictions": JSON_OBJECT,  # capability -> class -> probability
-    "labels": JSON_OBJECT,  # capability -> label
-    "versions": replace(JSON_OBJECT, absent="{}"),  # capability -> version of the model that predicted
-}
-
 TABLES: Final[dict[str, Table]] = {
     "raw_manifest": Table({}, others=TEXT),
     "clips": Table(CLIPS, key=("clip_id",)),
@@ -218,11 +200,10 @@ TABLES: Final[dict[str, Table]] = {
     "ledger": Table(LEDGER, key=("key",)),
     "labels": Table(LABELS, key=("clip_id", "capability")),
     "predictions": Table(PREDICTIONS, key=("clip_id", "capability")),
-    "reference": Table(REFERENCE, key=("clip_id",)),
 }
 """What a dataset's option `schema` in the catalog may name."""
 
-_STORED: Final = {"str": "object", "vector": "object"}
+_STORED: Final = {"str": "object"}
 
 
 def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:

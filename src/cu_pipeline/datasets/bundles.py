@@ -41,7 +41,7 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
         for name, bundle in folders.items():
             folder = self._filepath / name
             before = self._read(folder, lenient=True) if folder.exists() else None
-            if before is None or before.version != bundle.version or before.scope != bundle.scope:
+            if before is None or _kept(before) != _kept(bundle):
                 replace_bundle(folder, bundle)
 
     def _configs(self) -> list[Path]:
@@ -57,6 +57,11 @@ class BundlesDataset(LocalDataset[dict[str, Bundle], dict[str, Bundle]]):
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "lenient": self._lenient}
+
+
+def _kept(bundle: Bundle) -> tuple[object, ...]:
+    """What a folder of a bundle that is not written again must have in common with it."""
+    return bundle.version, bundle.scope, bundle.reference
 
 
 class ServedInputs(LocalDataset[None, list[FeatureInput]]):

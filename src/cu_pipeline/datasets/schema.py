@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.errors import StoreError
@@ -62,8 +61,6 @@ def _checks(rule: Column) -> Iterator[tuple[str, Callable[["pd.Series[Any]"], An
     """List what a column must pass, each with the words that say what is allowed."""
     if rule.kind == "str":
         yield "text", _is_text
-    if rule.kind == "vector":
-        yield "arrays of finite numbers, of one length", _is_vector
     if rule.filled:
         yield "any text but ''", lambda values: values != ""
     if rule.allowed:
@@ -81,11 +78,6 @@ def _is_text(values: "pd.Series[Any]") -> Any:
     if pd.api.types.infer_dtype(values, skipna=False) in {"string", "empty"}:
         return True
     return values.map(lambda value: isinstance(value, str))
-
-
-def _is_vector(values: "pd.Series[Any]") -> Any:
-    usual = len(values.iloc[0]) if len(values) and np.ndim(values.iloc[0]) == 1 else 0
-    return values.map(lambda value: np.shape(value) == (usual,) and bool(np.isfinite(value).all()))
 
 
 def _is_sha256(value: Any) -> bool:

@@ -130,6 +130,29 @@ class TextFolder(LocalDataset[dict[str, str], dict[str, str]]):
             write_text(self._filepath / name, text)
 
 
+class TextTree(LocalDataset[dict[str, str | None], frozenset[str]]):
+    """Texts in files of a folder and its subfolders: loading gives their paths; saving writes some and removes some.
+
+    Others stay. What is saved maps paths inside the folder to texts; None removes a file. Files are written in order.
+
+    Args:
+        filepath: the folder; it may be absent.
+        metadata: ignored here; read by the generator of `dvc.yaml`.
+    """
+
+    def load(self) -> frozenset[str]:
+        files = (path for path in self._filepath.rglob("*") if path.is_file())
+        return frozenset(path.relative_to(self._filepath).as_posix() for path in files)
+
+    def save(self, data: dict[str, str | None]) -> None:
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        for name, text in data.items():
+            if text is None:
+                (self._filepath / name).unlink(missing_ok=True)
+            else:
+                write_text(self._filepath / name, text)
+
+
 class Folder(LocalDataset[Any, Path]):
     """A folder that is read by its path; it may be absent."""
 

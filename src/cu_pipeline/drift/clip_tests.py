@@ -1,17 +1,18 @@
-"""The tests that two samples of clips are held against each other by, and the ones shipped here."""
+"""What may have drifted, as scores of each clip, and how much of it did."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
-from cu_pipeline.drift.two_sample import ClassMix, KolmogorovSmirnov, MeanDiscrepancy, Statistic
+from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.drift.unit_statistics import Combine, Floats
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
+Effect: TypeAlias = Literal["largest", "first", "moved", "distance"]
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,67 @@ class Sides:
 
 @dataclass(frozen=True)
 class DriftTest:
-    """One thing that may have drifted, and the statistic that would show it.
+    """One thing that may have drifted, and the scores that would show it.
 
     Attributes:
-        name: unique; such as a fact's column, `embedding_PART`, `label_CAPABILITY` or `confidence_CAPABILITY`.
-        kind: `fact`, `embedding`, `label`, `confidence`, or another word that tells what is looked at.
-        method: the statistic, in short: `ks`, `mmd`, `chi2`.
-        statistic: over the reference's clips followed by the current ones.
+        name: unique; such as `fact_bytes`, `embedding_PART`, `label_CAPABILITY` or `confidence_CAPABILITY`.
+        kind: `fact`, `embedding`, `label`, …, which decides the least effect that counts.
+        scores: of the reference's clips followed by the current ones, shape (clips, columns). They must not depend on
+            which side a clip is of.
         in_words: what changed, for a person.
+        combine: how columns become one statistic: the largest |z|, or a quadratic form.
+        effect: how their differences become one size, a key of `EFFECTS`.
+        measured: scores whose differences are the effect, where others than `scores` are easier to understand.
+        novel: current clips that are typical of what is new, by their place among them, most typical first.
     """
 
     name: str
     kind: str
-    method: str
-    statistic: Statistic
+    scores: npt.NDArray[np.floating]
     in_words: str
+    combine: Combine = "largest"
+    effect: Effect = "largest"
+    measured: npt.NDArray[np.floating] | None = None
+    novel: Sequence[int] = ()
+
+    @property
+    def method(self) -> str:
+        """The statistic in short."""
+        return {"largest": "largest z by units", "quadratic": "quadratic form by units"}[self.combine]
+
+
+def _largest(differences: Floats, _: Floats) -> Floats:
+    return np.asarray(np.abs(differences).max(axis=-1))
+
+
+def _first(differences: Floats, _: Floats) -> Floats:
+    return np.asarray(np.abs(differences[..., 0]))
+
+
+def _moved(differences: Floats, _: Floats) -> Floats:
+    return np.asarray(np.abs(differences).sum(axis=-1) / 2)
+
+
+def _distance(differences: Floats, errors: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.maximum((differences**2).sum(axis=-1) - (errors**2).sum(), 0)))
+
+
+EFFECTS: Final[dict[Effect, Callable[[Floats, Floats], Floats]]] = {
+    "largest": _largest,
+    "first": _first,
+    "moved": _moved,
+    "distance": _distance,
+}
+"""From differences (…, columns) and their standard errors (columns,) to a size (…,): the largest; the first column's;
+the share of clips that moved (total variation); the distance of means in standard deviations, less what chance adds."""
+
+_LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 def number_test(name: str, kind: str, reference: Numbers, current: Numbers) -> DriftTest:
-    """A test of one number of each clip.
+    """A test of one number of each clip: how many lie below each of some quantiles of the pool, and how many have none.
+
+    Its effect is the largest gap of the two distribution functions, 0 to 1.
 
     Args:
         name: of the test.
@@ -59,43 +102,50 @@ def number_test(name: str, kind: str, reference: Numbers, current: Numbers) -> D
         reference: shape (clips,); NaN for a clip that has none.
         current: likewise.
     """
-    words = f"median {_median(reference)} → {_median(current)}"
-    return DriftTest(name, kind, "ks", KolmogorovSmirnov(np.append(reference, current)), words)
+    values = np.append(reference, current)
+    known = values[~np.isnan(values)]
+    cuts = np.unique(np.quantile(known, _LEVELS, method="lower")) if len(known) else known
+    scores = np.column_stack([np.isnan(values), *(values <= cut for cut in cuts)]).astype(np.float32)
+    return DriftTest(name, kind, scores, f"median {_median(reference)} → {_median(current)}")
 
 
-def fact_tests(sides: Sides) -> Iterator[DriftTest]:
-    """Tests of the clips' facts, each on its own."""
-    for name in sides.facts:
-        yield number_test(name, "fact", sides.reference.fact(name), sides.current.fact(name))
+def share_test(name: str, kind: str, reference: npt.NDArray[np.bool_], current: npt.NDArray[np.bool_]) -> DriftTest:
+    """A test of the share of clips for which something holds; its effect is the change of that share, 0 to 1."""
+    words = f"{_share(reference.mean())} → {_share(current.mean())} of clips"
+    return DriftTest(name, kind, np.append(reference, current).astype(np.float32)[:, None], words)
 
 
-def embedding_tests(sides: Sides) -> Iterator[DriftTest]:
-    """Tests of the parts of embeddings that both sides have."""
-    reference, current = sides.reference, sides.current
-    layout = reference.parts() or current.parts()
-    parts, _ = shared_parts(reference, current)
-    for part, shown in part_titles(parts).items():
-        pool = np.concatenate([side.embedding(part, layout) for side in (reference, current)])
-        words = f"kernel distance between the two sets of {shown} features"
-        yield DriftTest(f"embedding_{shown}", "embedding", "mmd", MeanDiscrepancy(pool), words)
+def class_test(
+    name: str,
+    kind: str,
+    classes: Sequence[str],
+    reference: npt.NDArray[np.bool_],
+    current: npt.NDArray[np.bool_],
+    probabilities: npt.NDArray[np.floating] | None = None,
+) -> DriftTest:
+    """A test of the shares of classes, each of shape (clips, classes).
+
+    Its effect is the share of clips that would have to change class where each clip has one class, and the largest
+    change of a class's share elsewhere.
+
+    Args:
+        name: of the test.
+        kind: of the test.
+        classes: their names.
+        reference: whether each class is there, shape (clips, classes).
+        current: likewise.
+        probabilities: of the classes, of the reference's clips followed by the current ones: means of these differ
+            less by chance than shares of the likeliest classes do, so that smaller changes are found.
+    """
+    present = np.concatenate([reference, current]).astype(np.float32)
+    one = bool((present.sum(axis=1) == 1).all())
+    words = _largest_change(classes, reference, current)
+    scores = present if probabilities is None else probabilities
+    return DriftTest(name, kind, scores, words, effect="moved" if one else "largest", measured=present)
 
 
-def prediction_tests(sides: Sides) -> Iterator[DriftTest]:
-    """Tests of what the models answer: the mix of classes and how sure they are."""
-    reference, current = sides.reference, sides.current
-    for name, kind in sides.capabilities.items():
-        classes = _classes(reference, current, name, kind)
-        shares = [reference.present(name, kind, classes), current.present(name, kind, classes)]
-        mix = ClassMix(np.concatenate(shares), kind)
-        yield DriftTest(f"label_{name}", "label", "chi2", mix, _largest_change(classes, *shares))
-        yield number_test(
-            f"confidence_{name}", "confidence", reference.confidence(name, kind), current.confidence(name, kind)
-        )
-
-
-def _classes(reference: ClipSample, current: ClipSample, capability: str, kind: Kind) -> list[str]:
-    found = {name for side in (reference, current) for name in side.classes(capability, kind)}
-    return sorted(found)
+def _share(value: float) -> str:
+    return f"{value:.0%}" if value == 0 or value >= 0.0995 else f"{value:.1%}"
 
 
 def _median(values: Numbers) -> str:
@@ -106,8 +156,8 @@ def _median(values: Numbers) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _largest_change(classes: list[str], before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> str:
-    if not classes:
+def _largest_change(classes: Sequence[str], before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> str:
+    if not len(classes):
         return "no class was predicted"
     ours, theirs = now.mean(axis=0), before.mean(axis=0)
     most = int(np.argmax(np.abs(ours - theirs)))

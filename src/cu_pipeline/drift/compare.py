@@ -1,21 +1,35 @@
-"""The comparison of two samples of clips: all tests together, the decision, and both in words."""
+"""The comparison of traffic with what models learned from: all tests together and the decision."""
 
-import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.multiple_tests import holm
-from cu_pipeline.core.records import Split
-from cu_pipeline.drift.clip_tests import DriftTest, Sides
+from cu_pipeline.drift.asking import Asked, Asking, seeded
+from cu_pipeline.drift.clip_tests import EFFECTS
+from cu_pipeline.drift.looks import Look, last_drift
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
-from cu_pipeline.drift.table import Purpose, drift_tests
-from cu_pipeline.drift.two_sample import Mask, p_value, relabellings
+from cu_pipeline.drift.power import Needed, needed_clips
+from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.drift.unit_statistics import UnitStatistic, p_values
+from cu_pipeline.drift.windows import LATEST, Window, cut_windows, describe
+
+RESAMPLES: Final = 200
+"""Draws of units behind the interval of an effect."""
+
+MOST_PERMUTATIONS: Final = 100_000
+"""However small the level of a look is, no more relabellings are drawn."""
+
+_AGAIN: Final = 0.01
+"""A test whose first p-value is at most this gets another on more relabellings, which alone counts then."""
+
+_MARGIN: Final = 4
+_NORMAL: Final = 1.959964
+_DIGITS: Final = 5
 
 
 class DriftDecision(StrEnum):
@@ -28,17 +42,21 @@ class DriftDecision(StrEnum):
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test's outcome; `p_adjusted` is what `drifted` is decided on."""
+    """One test's outcome; drift needs an adjusted p-value within the look's level and an effect that counts."""
 
     __test__ = False
 
     name: str
+    window: str
     kind: str
     method: str
     statistic: float
     p_value: float
     p_adjusted: float
     effect: float
+    effect_low: float
+    effect_high: float
+    least_effect: float
     drifted: bool
     in_words: str
 
@@ -49,44 +67,49 @@ class Comparison:
 
     Attributes:
         decision: drift if any test drifted.
-        tests: in the order asked.
+        look: at which level.
+        tests: in the order asked, window by window.
         skipped: test -> why it was left out.
         missing: how many more current clips are needed; 0 where the tests were run.
+        windows: that were compared, `latest` first.
+        novel: part of the embeddings -> request ids of the latest clips that are far from the reference.
+        needed: how many clips it takes to find what.
     """
 
     decision: DriftDecision
+    look: Look
     tests: list[TestResult] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     missing: int = 0
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    test: DriftTest
-    p_value: float
-    statistic: float
-    effect: float
+    windows: list[Window] = field(default_factory=list)
+    novel: dict[str, list[str]] = field(default_factory=dict)
+    needed: list[Needed] = field(default_factory=list)
 
 
 def compare(
-    reference: ClipSample,
+    references: Mapping[str, ClipSample],
     current: ClipSample,
-    capabilities: dict[str, Kind],
+    capabilities: Mapping[str, Kind],
     options: DriftOptions,
     seed: int,
+    look: Look,
+    earlier: Sequence[Look] = (),
 ) -> Comparison:
-    """Test whether current clips are distributed as the reference's.
+    """Test whether current clips are distributed as those that the served models learned from.
 
-    Each test is one by permutation and the p-values are adjusted by Holm's method, so the chance
-    of declaring drift where there is none is at most `options.alpha`, provided that clips are independent (or
-    their groups are given). Tests whose pool is constant are listed with p = 1 and are no part of the family.
+    Each test is one by randomisation over units, and Holm's method adjusts the p-values of all tests of both windows,
+    so the chance of declaring drift where there is none is at most `look.alpha`. Tests whose clips are all alike are
+    listed with p = 1 and are no part of the family.
 
     Args:
-        reference: clips with a column `split`; `options` says which splits serve for what.
-        current: clips that were predicted by the models that also predicted the reference.
-        capabilities: those to test, with their kinds.
+        references: capability -> clips that its served model learned from, with a column `split`; `options` says which
+            splits serve for what. Several may be the same clips.
+        current: clips that were predicted by the served models, oldest first.
+        capabilities: whose predictions are tested, with their kinds.
         options: what is tested and how.
         seed: makes the result repeatable.
+        look: this one, whose level counts.
+        earlier: looks before it.
 
     Returns:
         The decision and each test.
@@ -94,181 +117,110 @@ def compare(
     Raises:
         ConfigurationError: options do not fit the tables.
     """
-    if (missing := options.min_clips - len(current)) > 0:
-        return Comparison(DriftDecision.NOT_ENOUGH_DATA, missing=missing)
-    outcomes: list[_Outcome] = []
+    distinct = {id(sample): sample.with_units("reference") for sample in references.values()}
+    before = {name: distinct[id(sample)] for name, sample in references.items()}
+    now = current.with_units("traffic")
+    known = {str(unit) for sample in distinct.values() for unit in sample.units()}
+    windows = cut_windows(now, last_drift(earlier, look), options)
+    empty = Comparison(
+        DriftDecision.NOT_ENOUGH_DATA, look, windows=[describe(name, one, known) for name, one in windows.items()]
+    )
+    latest = windows[LATEST]
+    if (missing := options.min_clips - len(latest)) > 0:
+        return replace(empty, missing=missing)
+    if (units := empty.windows[0].units) < options.min_units:
+        told = f"the latest clips are of {units} creators or contents, which count as one each"
+        return replace(empty, skipped={"all tests": f"{told}; {options.min_units} are needed"})
+    asked: list[Asked] = []
     skipped: dict[str, str] = {}
-    splits_of: dict[Purpose, tuple[Split, ...]] = {
-        "inputs": options.reference_splits,
-        "predictions": options.prediction_splits,
-    }
-    for purpose, splits in splits_of.items():
-        side = ClipSample(reference.table[reference.table["split"].isin(splits)])
-        if len(side) < options.min_reference:
-            skipped[purpose] = (
-                f"the reference has {len(side)} clips of {' and '.join(splits)}; {options.min_reference} are needed"
-            )
-            continue
-        found, without = _outcomes(purpose, side, current, capabilities, options, seed)
-        outcomes += found
-        skipped |= without
-    _, apart = shared_parts(reference, current)
-    reason = "the reference and the served models read other features"
-    skipped |= {f"embedding_{shown}": reason for shown in part_titles(apart).values()}
-    if not outcomes:
-        return Comparison(DriftDecision.NOT_ENOUGH_DATA, skipped=skipped)
-    results = _adjusted(outcomes, options)
+    for window, sample in windows.items():
+        asking = Asking(window, options, seed)
+        asked += asking.tests(before, sample, capabilities)
+        skipped |= asking.skipped
+    if not asked:
+        return replace(empty, skipped=skipped)
+    results = _results(asked, look, options, seed)
     drifted = any(result.drifted for result in results)
-    return Comparison(DriftDecision.DRIFT if drifted else DriftDecision.NO_DRIFT, results, skipped)
+    return replace(
+        empty,
+        decision=DriftDecision.DRIFT if drifted else DriftDecision.NO_DRIFT,
+        tests=results,
+        skipped=skipped,
+        novel=_novel(asked, latest),
+        needed=needed_clips([one for one in asked if one.window == LATEST], options),
+    )
 
 
-def _outcomes(
-    purpose: Purpose,
-    reference: ClipSample,
-    current: ClipSample,
-    capabilities: dict[str, Kind],
-    options: DriftOptions,
-    seed: int,
-) -> tuple[list[_Outcome], dict[str, str]]:
-    """Make the tests of one purpose; besides, say which are left out and why."""
-    rng = np.random.default_rng([seed, *hashlib.sha256(purpose.encode()).digest()])
-    before, now = (side.thinned(options.max_clips, rng) for side in (reference, current))
-    everything = _Relabelled.of(before, now, options, rng)
-    if purpose == "inputs":
-        return everything.outcomes(drift_tests(purpose, Sides(before, now, options.facts, {}))), {}
-    limited: dict[str, tuple[ClipSample, ClipSample]] = {}
-    shared = _shared(capabilities, before, now)
-    for name in shared:
-        answered = before.answered(name), now.answered(name)
-        if answered[0] is not before or answered[1] is not now:
-            limited[name] = answered
-    whole = {name: kind for name, kind in shared.items() if name not in limited}
-    outcomes = everything.outcomes(drift_tests(purpose, Sides(before, now, options.facts, whole)))
-    skipped: dict[str, str] = {}
-    for name, sides in limited.items():
-        if reason := _too_few(*sides, options):
-            skipped[f"predictions of {name}"] = reason
-            continue
-        own = np.random.default_rng([seed, *hashlib.sha256(f"{purpose}/{name}".encode()).digest()])
-        made = drift_tests(purpose, Sides(*sides, options.facts, {name: shared[name]}))
-        known = {outcome.test.name for outcome in outcomes}
-        outcomes += _Relabelled.of(*sides, options, own).outcomes(test for test in made if test.name not in known)
-    return outcomes, skipped
+def _results(asked: Sequence[Asked], look: Look, options: DriftOptions, seed: int) -> list[TestResult]:
+    """Test all together."""
+    family = [place for place, one in enumerate(asked) if not one.statistic.constant]
+    p = _randomised(asked, family, options.permutations, seeded(seed, "first"))
+    more = min(MOST_PERMUTATIONS, int(_MARGIN * max(1, len(family)) / max(look.alpha, 1e-12)))
+    if more > options.permutations:
+        small = [place for place in family if p[place] <= max(_AGAIN, 2 / (options.permutations + 1))]
+        p |= _randomised(asked, small, more, seeded(seed, "again"))
+    adjusted = dict(zip(family, holm([p[place] for place in family]), strict=True))
+    rng = seeded(seed, "intervals")
+    return [
+        _result(one, p.get(place, 1.0), adjusted.get(place, 1.0), look, options, rng) for place, one in enumerate(asked)
+    ]
 
 
-def _too_few(reference: ClipSample, current: ClipSample, options: DriftOptions) -> str:
-    """Say why the clips that a capability applies to are too few to be compared; "" where they are not."""
-    if len(reference) < options.min_reference:
-        return f"it applies to {len(reference)} clips of the reference; {options.min_reference} are needed"
-    if len(current) < options.min_clips:
-        return f"it applies to {len(current)} clips of the service; {options.min_clips} are needed"
-    return ""
+def _randomised(
+    asked: Sequence[Asked], places: Sequence[int], permutations: int, rng: np.random.Generator
+) -> dict[int, float]:
+    """The p-values of the tests at some places; those of the same clips share their draws."""
+    by_design: dict[int, list[int]] = {}
+    for place in places:
+        by_design.setdefault(id(asked[place].design), []).append(place)
+    found: dict[int, float] = {}
+    for same in by_design.values():
+        values = p_values(asked[same[0]].design, [asked[place].statistic for place in same], permutations, rng)
+        found |= dict(zip(same, values, strict=True))
+    return found
 
 
-@dataclass(frozen=True)
-class _Relabelled:
-    """Which clips are current, as they are, (clips,), and relabelled at random, (permutations, clips)."""
-
-    observed: Mask
-    at_random: Mask
-
-    @classmethod
-    def of(cls, before: ClipSample, now: ClipSample, options: DriftOptions, rng: np.random.Generator) -> "_Relabelled":
-        """Relabel the clips of two samples, units as one."""
-        observed = np.repeat([False, True], [len(before), len(now)])
-        groups = [side.groups() for side in (before, now)]
-        pooled = None if any(side is None for side in groups) else np.concatenate([g for g in groups if g is not None])
-        return cls(observed, relabellings(observed, options.permutations, rng, pooled))
-
-    def outcomes(self, tests: Iterable[DriftTest]) -> list[_Outcome]:
-        """Make tests on these clips."""
-        return [_outcome(test, self.observed, self.at_random) for test in tests]
-
-
-def _outcome(test: DriftTest, observed: Mask, relabelled: Mask) -> _Outcome:
-    if test.statistic.constant:
-        return _Outcome(test, 1.0, 0.0, 0.0)
-    value = float(test.statistic(observed[None])[0])
-    p = p_value(value, test.statistic(relabelled))
-    return _Outcome(test, p, value, test.statistic.effect(observed))
-
-
-def _shared(capabilities: dict[str, Kind], before: ClipSample, now: ClipSample) -> dict[str, Kind]:
-    both = before.capabilities() & now.capabilities()
-    return {name: kind for name, kind in capabilities.items() if name in both}
-
-
-def _adjusted(outcomes: list[_Outcome], options: DriftOptions) -> list[TestResult]:
-    family = [outcome for outcome in outcomes if not outcome.test.statistic.constant]
-    if options.alpha * (options.permutations + 1) < len(family):
-        raise ConfigurationError(
-            f"monitor.permutations = {options.permutations} can never show drift at alpha = {options.alpha} among "
-            f"{len(family)} tests: set it to {int(len(family) / options.alpha)} or more"
-        )
-    by_name = {
-        outcome.test.name: adjusted
-        for outcome, adjusted in zip(family, holm([outcome.p_value for outcome in family]), strict=True)
-    }
-    return [_result(outcome, by_name.get(outcome.test.name, 1.0), options.alpha) for outcome in outcomes]
-
-
-def _result(outcome: _Outcome, p_adjusted: float, alpha: float) -> TestResult:
+def _result(
+    asked: Asked, p: float, adjusted: float, look: Look, options: DriftOptions, rng: np.random.Generator
+) -> TestResult:
+    test, least = asked.test, options.least_effects.of(asked.test.kind)
+    statistic, effect, wide = 0.0, 0.0, 0.0
+    if not asked.statistic.constant:
+        statistic = asked.statistic.observed()
+        effect, wide = _effect(asked, rng)
     return TestResult(
-        name=outcome.test.name,
-        kind=outcome.test.kind,
-        method=outcome.test.method,
-        statistic=outcome.statistic,
-        p_value=outcome.p_value,
-        p_adjusted=p_adjusted,
-        effect=outcome.effect,
-        drifted=p_adjusted <= alpha,
-        in_words=outcome.test.in_words,
+        name=test.name,
+        window=asked.window,
+        kind=test.kind,
+        method=test.method,
+        statistic=statistic,
+        p_value=p,
+        p_adjusted=adjusted,
+        effect=round(effect, _DIGITS),
+        effect_low=round(max(0.0, effect - wide), _DIGITS),
+        effect_high=round(effect + wide, _DIGITS),
+        least_effect=least,
+        drifted=adjusted <= look.alpha and effect >= least,
+        in_words=test.in_words,
     )
 
 
-def summarise(comparison: Comparison, clips: int, options: DriftOptions) -> str:
-    """Say in plain words what a comparison found.
-
-    Args:
-        comparison: the outcome.
-        clips: how many current clips there were.
-        options: what was asked for.
-    """
-    return _TEXTS[comparison.decision](comparison, clips, options) + _left_out(comparison)
-
-
-def _not_enough(comparison: Comparison, clips: int, options: DriftOptions) -> str:
-    if not comparison.missing:
-        return "Not enough data: the reference is too small."
-    return (
-        f"Not enough data: the service has answered for {clips} distinct clips with the current models, and "
-        f"{options.min_clips} are needed; {comparison.missing} more will do."
-    )
+def _effect(asked: Asked, rng: np.random.Generator) -> tuple[float, float]:
+    """The effect of a test, and half the width of its interval, by resampling units."""
+    told, size = asked.statistic, EFFECTS[asked.test.effect]
+    if asked.test.measured is not None:
+        told = UnitStatistic(asked.design, asked.test.measured, asked.test.combine)
+    if told.constant:
+        return 0.0, 0.0
+    errors = told.standard_errors()
+    drawn = size(told.resampled(RESAMPLES, rng), errors)
+    return float(size(told.difference(), errors)), _NORMAL * float(drawn.std())
 
 
-def _none(comparison: Comparison, clips: int, options: DriftOptions) -> str:
-    tests = len(comparison.tests)
-    return (
-        f"No drift found: none of {tests} tests on {clips} clips tells them from the reference, at a chance of "
-        f"{options.alpha:.0%} of any false alarm."
-    )
-
-
-def _found(comparison: Comparison, clips: int, options: DriftOptions) -> str:
-    drifted = sorted((test for test in comparison.tests if test.drifted), key=lambda test: test.p_adjusted)
-    what = "; ".join(f"{test.name} ({test.in_words})" for test in drifted)
-    return (
-        f"Drift: {len(drifted)} of {len(comparison.tests)} tests tell these {clips} clips from the reference, at "
-        f"a chance of {options.alpha:.0%} of any false alarm: {what}."
-    )
-
-
-_TEXTS = {
-    DriftDecision.NOT_ENOUGH_DATA: _not_enough,
-    DriftDecision.NO_DRIFT: _none,
-    DriftDecision.DRIFT: _found,
-}
-
-
-def _left_out(comparison: Comparison) -> str:
-    return "".join(f" Left out: {name}, since {why}." for name, why in comparison.skipped.items())
+def _novel(asked: Sequence[Asked], latest: ClipSample) -> dict[str, list[str]]:
+    ids = latest.table["request_id"] if "request_id" in latest.table else latest.table.index.to_series().astype(str)
+    return {
+        one.test.name.removeprefix("novelty_"): [str(ids[row]) for row in one.test.novel]
+        for one in asked
+        if one.window == LATEST and one.test.kind == "novelty"
+    }

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.drift.two_sample import Mask
+from cu_pipeline.drift.unit_statistics import Mask
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class ClipSample:
     """Clips as a model saw them: what it was given and what it answered.
 
     Attributes:
-        table: one row a clip, with the columns `embedding` (a list of floats), `parts` (JSON object: what made the
+        table: one row a clip, with the columns `embedding` (a vector), `parts` (JSON object: what made the
             embedding's parts -> their widths, in order), one a fact, `labels` (JSON object
             capability -> label), `predictions` (JSON object capability -> class -> probability), and possibly
-            `group`, the unit that dependent clips share.
+            `group`, the unit that dependent clips share, by the same names on both sides; `time` and `request_id`
+            of traffic; `has_caption`, `has_video`, `has_sound`, `has_screen_text`, `language`, `abstained` (JSON
+            object capability -> whether), `latency_ms`, `requests` (how often the clip was sent).
     """
 
     table: pd.DataFrame
@@ -30,12 +33,40 @@ class ClipSample:
     def __len__(self) -> int:
         return len(self.table)
 
-    def thinned(self, most: int, rng: np.random.Generator) -> "ClipSample":
-        """At most `most` clips of this one, drawn at random, in their order."""
-        if len(self.table) <= most:
+    def with_units(self, side: str) -> "ClipSample":
+        """The same clips, each with a unit: one that has none is alone, and nobody's on the other side.
+
+        Args:
+            side: a name for this side.
+        """
+        alone = pd.Series([f"alone:{side}:{number}" for number in range(len(self))], self.table.index, dtype=object)
+        told = self.table["group"] if "group" in self.table else pd.Series("", self.table.index)
+        return ClipSample(self.table.assign(group=told.where(told.fillna("") != "", alone)))
+
+    def units(self) -> npt.NDArray[np.object_]:
+        """The unit of each clip, shape (clips,), of a sample with units."""
+        return self.table["group"].to_numpy(dtype=object)
+
+    def thinned(self, most: int, of_unit: int, rng: np.random.Generator) -> "ClipSample":
+        """At most `most` clips of a sample with units: units at random, of each at most `of_unit` clips at random.
+
+        The last unit is cut, so that the size is `most` where there are as many clips.
+        """
+        names, unit = np.unique(self.units().astype(str), return_inverse=True)
+        turn = rng.permutation(len(names))[unit]
+        order = np.lexsort((rng.random(len(unit)), turn))
+        starts = np.r_[True, np.diff(turn[order]) != 0]
+        place = np.arange(len(order)) - np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+        kept = order[place < of_unit][:most]
+        if len(kept) == len(self.table):
             return self
-        kept = np.sort(rng.choice(len(self.table), most, replace=False))
-        return ClipSample(self.table.iloc[kept])
+        return ClipSample(self.table.iloc[np.sort(kept)])
+
+    def optional(self, name: str) -> "pd.Series[Any] | None":
+        """A column that not every table has; None where it is absent or empty."""
+        if name not in self.table or self.table[name].isna().all():
+            return None
+        return self.table[name]
 
     def fact(self, name: str) -> npt.NDArray[np.float64]:
         """A fact of each clip, shape (clips,); NaN for a clip that has none.
@@ -57,20 +88,21 @@ class ClipSample:
         first: dict[str, int] = told[0] if told else {}
         return {name: width for name, width in first.items() if all(name in other for other in told)}
 
-    def embedding(self, part: str, otherwise: dict[str, int]) -> npt.NDArray[np.float64]:
+    def embedding(self, part: str, otherwise: dict[str, int]) -> npt.NDArray[np.float32]:
         """A part of the embeddings at the log's half precision, shape (clips, width).
 
         Args:
             part: one of `parts`.
             otherwise: widths of all parts, in order, of clips that do not tell them.
         """
-        layouts = self.table.get("parts", pd.Series("{}", index=self.table.index))
+        layouts = self.table["parts"].to_numpy() if "parts" in self.table else np.full(len(self), "{}", dtype=object)
+        places = {layout: _place(json.loads(layout) or otherwise, part) for layout in set(layouts)}
         rows = [
-            np.asarray(row, dtype=np.float32)[_place(json.loads(layout) or otherwise, part)]
+            np.asarray(row, dtype=np.float32)[places[layout]]
             for row, layout in zip(self.table["embedding"], layouts, strict=True)
         ]
         limit = float(np.finfo(np.float16).max)
-        return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float64)
+        return np.clip(np.stack(rows), -limit, limit).astype(np.float16).astype(np.float32)
 
     def capabilities(self) -> set[str]:
         """The capabilities that any clip has a prediction for."""
@@ -94,6 +126,12 @@ class ClipSample:
         chosen = [split_label(label, kind) for label in self.labels(capability)]
         return np.array([[name in labels for name in classes] for labels in chosen], dtype=np.bool_)
 
+    def probabilities(self, capability: str) -> npt.NDArray[np.float64]:
+        """The probability of each class, shape (clips, classes); all clips have the classes of one model."""
+        rows = [json.loads(row)[capability] for row in self.table["predictions"]]
+        classes = sorted({name for row in rows for name in row})
+        return np.array([[row.get(name, 0.0) for name in classes] for row in rows], dtype=np.float64)
+
     def confidence(self, capability: str, kind: Kind) -> npt.NDArray[np.float64]:
         """How sure each prediction was, shape (clips,).
 
@@ -104,13 +142,6 @@ class ClipSample:
         if kind is Kind.SINGLE:
             return np.array([value.max() for value in values])
         return np.array([np.maximum(value, 1 - value).mean() for value in values])
-
-    def groups(self) -> npt.NDArray[np.object_] | None:
-        """The group of each clip, shape (clips,), if groups are known; a clip without one has a group of its own."""
-        if "group" not in self.table:
-            return None
-        alone = pd.Series([f"alone:{number}" for number in range(len(self))], index=self.table.index, dtype=object)
-        return self.table["group"].where(self.table["group"].fillna("") != "", alone).to_numpy(dtype=object)
 
 
 def shared_parts(one: ClipSample, other: ClipSample) -> tuple[dict[str, int], list[str]]:

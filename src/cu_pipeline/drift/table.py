@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from cu_pipeline.drift.clip_tests import DriftTest, Sides, embedding_tests, fact_tests, prediction_tests
+from cu_pipeline.drift.clip_tests import DriftTest, Sides
+from cu_pipeline.drift.input_tests import embedding_tests, fact_tests, language_tests, missing_tests
+from cu_pipeline.drift.prediction_tests import prediction_tests
 
 Purpose: TypeAlias = Literal["inputs", "predictions"]
 """`inputs` are compared with the clips that models learned from, `predictions` with clips that they did not."""
@@ -25,6 +27,8 @@ class DriftTests:
 
 DRIFT_TESTS: Final[dict[str, DriftTests]] = {
     "facts": DriftTests("inputs", fact_tests),
+    "missing parts": DriftTests("inputs", missing_tests),
+    "language": DriftTests("inputs", language_tests),
     "embeddings": DriftTests("inputs", embedding_tests),
     "predictions": DriftTests("predictions", prediction_tests),
 }

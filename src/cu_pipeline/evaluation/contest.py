@@ -31,6 +31,7 @@ class Contest:
         alone: why the challenger is judged without the champion; "": it is not.
         obstacle: why nothing can be judged; "": it can.
         learned: labelled test clips that are left out, since a model has learned from them.
+        fresh: bool (n): which of the clips an iteration drew at random from what the service saw; None: none.
         retargeted: whether the challenger keeps to another `decision` of the capability than the champion.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
     """
@@ -47,6 +48,7 @@ class Contest:
     alone: str = ""
     obstacle: str = ""
     learned: int = 0
+    fresh: NDArray[np.bool_] | None = None
     retargeted: bool = False
     frugal: bool = False
 

@@ -7,6 +7,7 @@ from typing import Final
 from cu_pipeline.core.scope import METADATA, clips_column
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.fresh_clips import Strata
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.gate_trial import Trial
@@ -28,10 +29,11 @@ def decide(
 ) -> Ruling:
     """Judge a challenger.
 
-    Against a champion it has to be shown better, and to fall in no protected slice; one that keeps to a changed
-    `decision` of the capability only must not be shown worse, or the change would never be served. Where there is no
-    champion, or none that can be compared, it has to be shown better than the majority, and no baseline may be shown
-    better than it.
+    Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew test clips
+    from what the service saw, it may be shown better on these alone, if it does not fall on the others. One that keeps
+    to a changed `decision` of the capability only must not be shown worse, or the change would never be served. Where
+    there is no champion, or none that can be compared, it has to be shown better than the majority, and no baseline may
+    be shown better than it.
 
     Args:
         contest: with what it is compared.
@@ -117,7 +119,8 @@ def _compared(
     """Judge a challenger beside the champion."""
     own, opposed = answers
     gain = PairedGain.of(accuracy_gains(own, opposed), contest.units)
-    trial = Trial.of(contest, gain, gain.p_value(), account, alpha)
+    parts = Strata.of(contest, accuracy_gains(own, opposed))
+    trial = Trial.of(contest, gain, gain.p_value() if parts is None else parts.p_value(gain), account, alpha)
     merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
     slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
     verdict = (
@@ -125,12 +128,14 @@ def _compared(
         f"champion's: {'better' if trial.shown_better else 'not shown to be better'} ({trial.p_told()})"
     )
     faults = [*_fallen(slices, options.slice_margin), *_miscalibrated(contest, own, options)]
+    faults += [] if parts is None else parts.faults(options.slice_margin)
     notes = [] if faults else list(_falling(slices, options.slice_margin))
     promoted = bool(trial.shown_better or merits) and not faults
     decision = Decision(
         decision="promote" if promoted else "keep",
         reasons=[
             verdict,
+            *([] if parts is None else [str(parts)]),
             *trial.worth_told(),
             *merits,
             *faults,
@@ -143,6 +148,7 @@ def _compared(
         champion=contest.champion,
         against="champion",
         effect_shrunk=trial.effect_shrunk,
+        fresh=None if parts is None else parts.to_json(),
         slices=[one.to_json() for one in slices],
         **trial.facts(),
     )

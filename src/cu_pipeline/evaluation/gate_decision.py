@@ -23,6 +23,8 @@ class Decision:
         alpha: level of the test.
         account: what the test clips had been used for before, see `account.Standing`.
         power: what the test can see, see `power.Power`.
+        fresh: its gain on test clips that an iteration drew from what the service saw, and on the others, see
+            `fresh_clips.Strata`; None: none were drawn.
         slices: the challenger's gain over the champion in each protected slice, the one that fell most first.
         baselines: its gain over each baseline, where the champion is not compared, likewise.
         forced: whether only `evaluate.gate.force` promotes it.
@@ -41,6 +43,7 @@ class Decision:
     alpha: float | None = None
     account: dict[str, Any] | None = None
     power: dict[str, Any] | None = None
+    fresh: dict[str, Any] | None = None
     slices: list[dict[str, Any]] = field(default_factory=list)
     baselines: list[dict[str, Any]] = field(default_factory=list)
     forced: bool = False

@@ -9,9 +9,9 @@ from pydantic import Field
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.checkpoint import Checkpoint
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.extractor import Identity, Source, Vectors
 from cu_pipeline.features.frozen_model import FrozenModel, FrozenModelOptions
-from cu_pipeline.features.picture_recipe import PictureRecipe
 from cu_pipeline.media.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ImageText:
 
     def __getstate__(self) -> dict[str, Any]:
         """Send the parameters and what pictures shall be like to worker processes, never the network."""
-        return {"_model": self._model, "_count": self._count, "_batch": self._batch, "_recipe": self._recipe}
+        return {"_model": self._model, "_count": self._count, "_batch": self._batch, "_processor": self._processor}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class ImageText:
     def _shrink(self, frame: "VideoFrame") -> NDArray[np.uint8]:
         from cu_pipeline.media.decoding import shown_sides, upright
 
-        return self._recipe.apply(upright(frame, *shown_sides(frame)))
+        return self._processor.apply(upright(frame, *shown_sides(frame)))
 
     def prepare(self, content: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """One clip's frames: uint8 RGB (count, height, width, 3)."""
@@ -115,7 +115,7 @@ class ImageText:
         batches = ({"frames": frames[start : start + self._batch]} for start in range(0, len(frames), self._batch))
 
         def forward(batch: dict[str, Any]) -> Any:
-            pictures = self._recipe.normalised(batch["frames"])
+            pictures = self._processor.normalised(batch["frames"].permute(0, 3, 1, 2)).contiguous()
             return self._model.network.get_image_features(pixel_values=pictures).pooler_output
 
         return self._model.run(forward, batches).reshape(len(prepared), self._count, self._width)
@@ -157,24 +157,24 @@ class ImageText:
             yield {name: np.asarray(found[name], dtype=np.int64) for name in used}
 
     @cached_property
-    def _recipe(self) -> PictureRecipe:
+    def _processor(self) -> ClipProcessor:
         config = self._model.config
         if config.model_type not in _KNOWN:
             raise ConfigurationError(
                 f"checkpoint {self._model.checkpoint.name!r} is a {config.model_type!r}, which image_text does not "
                 f"read; allowed: {', '.join(_KNOWN)}. Name an image-text model of one of these types"
             )
-        recipe = PictureRecipe.read(self._model.files.folder, config.model_type)
+        processor = ClipProcessor.of_pictures(self._model.files.folder, config.model_type)
         side = config.vision_config.image_size
-        if recipe.sides != (side, side):
+        if processor.crop != (side, side):
             raise ConfigurationError(
-                f"checkpoint {self._model.checkpoint.name!r}: its processor makes pictures of {recipe.sides} pixels, "
+                f"checkpoint {self._model.checkpoint.name!r}: its processor makes pictures of {processor.crop} pixels, "
                 f"and its network takes {side} by {side}. Correct its preprocessor_config.json"
             )
-        return recipe
+        return processor
 
     @cached_property
     def _width(self) -> int:
-        self._recipe  # noqa: B018 - another model would have other fields
+        self._processor  # noqa: B018 - another model would have other fields
         config = self._model.config
         return int(config.vision_config.hidden_size if config.model_type == _SIGLIP else config.projection_dim)

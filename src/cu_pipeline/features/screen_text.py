@@ -1,5 +1,7 @@
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,6 +22,9 @@ DETECTOR: Final = "pp-ocrv6-det-small"
 RECOGNISER: Final = "pp-ocrv6-rec-small"
 _SHARPER: Final = 2
 """How many times larger frames are kept than the detector sees them: letters are recognised there."""
+
+_REMEMBERED: Final = 64
+"""Frames of which a process remembers what it read: those of one clip, at most, which several extractors ask about."""
 
 
 class ScreenTextOptions(Options):
@@ -111,21 +116,48 @@ class ScreenTextReader:
                 yield line
 
     @cached_property
-    def _engine(self) -> Any:
+    def _engine(self) -> "_Engine":
+        return _engine_of(self._size)
+
+
+class _Engine:
+    """Detector and recogniser, which read a frame once, however many extractors ask for it in a row.
+
+    Args:
+        size: longer side in pixels that the detector sees.
+    """
+
+    def __init__(self, size: int) -> None:
         from rapidocr import RapidOCR
 
-        return RapidOCR(
+        self._read: OrderedDict[bytes, Any] = OrderedDict()
+        self._network = RapidOCR(
             params={
                 "Global.log_level": "error",
                 "Global.use_cls": False,
                 "Det.model_path": str(weights_path(DETECTOR)),
                 "Det.limit_type": "max",
-                "Det.limit_side_len": self._size,
+                "Det.limit_side_len": size,
                 "Rec.model_path": str(weights_path(RECOGNISER)),
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             }
         )
+
+    def __call__(self, image: NDArray[np.uint8]) -> Any:
+        """Read a frame: BGR (height, width, 3), contiguous; the answer has `txts` and `scores`."""
+        key = hashlib.blake2b(image.tobytes(), digest_size=16, person=f"{image.shape[0]}".encode()).digest()
+        if key not in self._read:
+            self._read[key] = self._network(image)
+            if len(self._read) > _REMEMBERED:
+                self._read.popitem(last=False)
+        return self._read[key]
+
+
+@cache
+def _engine_of(size: int) -> _Engine:
+    """One engine for all readers of a process."""
+    return _Engine(size)
 
 
 def joined(lines: Iterable[str]) -> str:

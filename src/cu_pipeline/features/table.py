@@ -17,6 +17,7 @@ from cu_pipeline.features.image_text import ImageText
 from cu_pipeline.features.motion import Motion
 from cu_pipeline.features.multilingual_captions import MultilingualCaptionEncoder
 from cu_pipeline.features.pixels import PixelKeeper
+from cu_pipeline.features.screen_embeddings import ScreenEmbeddings
 from cu_pipeline.features.screen_text import ScreenTextReader
 from cu_pipeline.features.sound import Sound
 from cu_pipeline.media.options import Limits
@@ -28,6 +29,7 @@ EXTRACTORS: Final[dict[str, type[Extractor]]] = {
     "captions_multilingual": MultilingualCaptionEncoder,
     "caption_text": CaptionText,
     "screen_text": ScreenTextReader,
+    "screen_embeddings": ScreenEmbeddings,
     "sound": Sound,
     "pixels": PixelKeeper,
     "image_text": ImageText,

@@ -53,6 +53,8 @@ class MlflowHooks:
         _check(run)
         tags = facts.run_facts(run.root) | owner_tags(run.root)
         tags |= {mlflow_run.PIPELINE: run.name, "env": str(run.context.env or "local")}
+        if parent := os.environ.get(mlflow_run.PARENT_VARIABLE):
+            tags[mlflow_run.PARENT] = parent
         if stage := os.environ.get(STAGE_VARIABLE):
             tags["dvc.stage"] = stage
         loader = run.context.config_loader

@@ -14,6 +14,7 @@ from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import Examined, examine
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes")
+SOUND: Final = "has_sound"
 
 _SHOTS: Final = "shots"
 
@@ -40,7 +41,7 @@ class Decoded:
     """What is read from one media file.
 
     Attributes:
-        facts: duration_s, width, height, fps, bytes.
+        facts: duration_s, width, height, fps, bytes; has_sound, 1 or 0.
         sha256: of the file's bytes.
         prepared: part of the embedding -> what the extractor's model takes.
         shots: frames for people.
@@ -69,7 +70,7 @@ def read_clip(task: ReadingTask, extractors: Mapping[str, Extractor], limits: Li
     if task.shots:
         wanted[_SHOTS] = Shots()
     found = examine(Path(task.path), limits)
-    facts = {name: float(getattr(found.facts, name)) for name in FACTS}
+    facts = {name: float(getattr(found.facts, name)) for name in FACTS} | {SOUND: float(found.facts.has_audio)}
     if pixels_to_decode(found, wanted) > task.most_pixels:
         return Decoded(facts, found.facts.sha256, postponed=True)
     prepared = prepare_media(task.path, wanted) if wanted else {}

@@ -21,7 +21,13 @@ _NO_FEATURES = (
 )
 
 
-def contest_of(challenger: Bundle, champion: Bundle | None, judged: Judged, store: FeatureStore) -> Contest:
+def contest_of(
+    challenger: Bundle,
+    champion: Bundle | None,
+    judged: Judged,
+    store: FeatureStore,
+    fresh: frozenset[str] = frozenset(),
+) -> Contest:
     """Ask both models about the labelled test clips that neither has learned from.
 
     A champion of other classes, or one that this installation cannot serve, is not compared: the challenger stands
@@ -32,6 +38,7 @@ def contest_of(challenger: Bundle, champion: Bundle | None, judged: Judged, stor
         champion: the served one; None: there is none.
         judged: the clips that people labelled.
         store: features of the clips.
+        fresh: ids of the test clips that an iteration drew from what the service saw.
     """
     alone = _why_alone(challenger, champion)
     opponent = None if alone else champion
@@ -59,6 +66,7 @@ def contest_of(challenger: Bundle, champion: Bundle | None, judged: Judged, stor
         alone=alone,
         obstacle=obstacle,
         learned=int(seen.sum()),
+        fresh=clips["clip_id"].isin(fresh).to_numpy(dtype=bool) if fresh else None,
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )

@@ -20,7 +20,7 @@ class Prediction:
         embedding: float32 (width), the mean of each vector feature that any model asked reads; zeros where there is
             none.
         parts: widths of the embedding's parts, by `part_name`, in order.
-        facts: duration_s, width, height, fps, bytes, text_length; media facts only with media.
+        facts: duration_s, width, height, fps, bytes, has_sound, text_length; media facts only with media.
         not_applicable: capability -> why it does not apply to the clip.
         sets: capability -> classes that the clip may be, the likeliest first; of those whose models tell.
         challengers: capability -> what the challenger says, where it was to answer.

@@ -40,23 +40,6 @@ def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore
     return _rows(inside, reader if inside is clips else FeatureReader(inside, store), bundle)
 
 
-def as_unseen(predictions: pd.DataFrame, clips: pd.DataFrame, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
-    """Replace what models say of clips that they learned from by what they said when they had not seen them.
-
-    A model is surer of clips that it has seen, and so is no reference for its answers about others.
-
-    Args:
-        predictions: by the models of the clips.
-        clips: rows of the clips table.
-        bundles: the models, by capability; one without predictions of unseen clips keeps its answers.
-    """
-    replaced = predictions.copy()
-    for bundle in bundles.values():
-        told = cross_fitted_answers(predictions, clips, bundle)
-        replaced.loc[told.index, told.columns] = told
-    return replaced
-
-
 def cross_fitted_answers(predictions: pd.DataFrame, clips: pd.DataFrame, bundle: Bundle) -> pd.DataFrame:
     """What models that had not seen them said of the clips that a model learned from.
 

@@ -1,6 +1,7 @@
 """Which rows become clips, and why the others do not."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final
 
 import pandas as pd
@@ -17,6 +18,15 @@ from cu_pipeline.ingest.rows import CHECKED, check_row
 from cu_pipeline.media.options import Limits
 
 _CHUNK: Final = 10_000
+_NAME: Final = 16
+
+CAPTURE: Final = "capture"
+"""The feed of what the service was asked about."""
+
+Content = tuple[str, str]
+"""Hashes of a clip's media and text."""
+
+_log = logging.getLogger(__name__)
 
 ADDRESS = "media_address"
 """Column that tells where fetched media come from."""
@@ -125,7 +135,9 @@ def check_rows(
     for record in manifest:
         try:
             row = check_row(record, capabilities)
-            _check_unseen(row["clip_id"], seen)
+            if row["feed"] != CAPTURE:  # what a captured clip is depends on what it holds
+                _check_unseen(row["clip_id"], seen)
+                seen.add(row["clip_id"])
             if row["path"]:
                 row["path"] = names.find(row["path"])
                 row["probe_key"] = probe_key(row["path"], limits)
@@ -138,30 +150,61 @@ def check_rows(
 def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add to checked rows what probing found, and names to those that have none.
 
-    A clip without a name is called by the SHA-256 of its media, else of its text.
+    A clip without a name is called by the SHA-256 of its media, else of its text. A captured clip that carries the
+    id of another is that clip if media and text are the same, and has a name of its own otherwise.
 
     Returns:
-        Tables of the columns `ADMITTED` and, of refused rows, `REJECTS`.
+        Tables of the columns `ADMITTED`, captured clips last, and, of refused rows, `REJECTS`.
     """
     admitted = TableBuilder(ADMITTED)
     refused = TableBuilder(REJECTS)
-    seen: set[str] = set()
+    seen: dict[str, Content] = {}
+    captured: list[dict[str, object]] = []
     for row in checked:
         try:
             hashes = {"text_sha256": text_sha256(row["text"]) if row["text"] else ""}
             clip = {**row, **_media(row, probes), **hashes}
             clip["clip_id"] = row["clip_id"] or clip["media_sha256"] or clip["text_sha256"]
+            if row["feed"] == CAPTURE:
+                captured.append(clip)
+                continue
             _check_unseen(str(clip["clip_id"]), seen)
+            seen[str(clip["clip_id"])] = _content(clip)
             admitted.append(clip)
         except BadClipError as error:
             refused.append(_refusal(row, error))
+    for clip in _named_apart(captured, seen):
+        admitted.append(clip)
     return admitted.table(), refused.table()
 
 
-def _check_unseen(clip_id: str, seen: set[str]) -> None:
+def _named_apart(captured: Iterable[dict[str, object]], seen: dict[str, Content]) -> Iterator[dict[str, object]]:
+    """Leave out the captured clips that are others, and rename those that only carry the id of another."""
+    same = renamed = 0
+    for clip in captured:
+        name, content = str(clip["clip_id"]), _content(clip)
+        if name in seen and seen[name] != content:
+            name = f"{name}-{text_sha256('/'.join(content))[:_NAME]}"
+            renamed += 1
+        if name in seen:
+            same += 1
+            continue
+        seen[name] = content
+        yield clip | {"clip_id": name}
+    if same or renamed:
+        _log.info(
+            "of the captured clips that carry another clip's id, %d are that clip, and %d have another content and got "
+            "names of their own", same, renamed,
+        )  # fmt: skip
+
+
+def _content(clip: Mapping[str, object]) -> Content:
+    return str(clip["media_sha256"]), str(clip["text_sha256"])
+
+
+def _check_unseen(clip_id: str, seen: Container[str]) -> None:
     if clip_id and clip_id in seen:
         raise BadClipError(Reason.DUPLICATE_ID, f"an earlier row is called {clip_id!r}")
-    seen.add(clip_id)
 
 
 def _media(row: Mapping[str, str], probes: Mapping[str, Probed]) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -54,15 +54,21 @@ def read_capture(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - 
     try:
         for one in CaptureStore(folder).entries():
             if one.content not in rows:
-                rows[one.content] = _told(one) | _row(one)
+                rows[one.content] = capture_row(one)
     except StoreError as error:
         raise ManifestError(str(error)) from error
-    frame = pd.DataFrame(rows.values(), columns=[*COLUMNS, PROBLEM, *_keys(rows.values())]).fillna("")
+    return capture_frame(rows.values())
+
+
+def capture_frame(rows: Collection[Mapping[str, str]]) -> pd.DataFrame:
+    """Make the table of a feed: the columns of a manifest, and the commonest keys of the metadata."""
+    frame = pd.DataFrame(list(rows), columns=[*COLUMNS, PROBLEM, *_keys(rows)]).fillna("")
     return frame.astype(str)
 
 
-def _row(one: Captured) -> dict[str, str]:
-    return {
+def capture_row(one: Captured) -> dict[str, str]:
+    """Make the row of a clip that was kept: what its client told, and what a manifest has."""
+    return _told(one) | {
         "clip_id": one.clip_id,
         "path": "" if one.media is None else to_stored(one.media),
         "text": one.caption,

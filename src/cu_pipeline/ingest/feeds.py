@@ -12,6 +12,7 @@ from cu_pipeline.ingest.capture import read_capture
 from cu_pipeline.ingest.folder import read_folder
 from cu_pipeline.ingest.huggingface import read_huggingface
 from cu_pipeline.ingest.manifest import SOURCE, read_manifest
+from cu_pipeline.ingest.served_clips import read_served
 from cu_pipeline.ingest.sql import read_sql
 from cu_pipeline.ingest.webdataset import read_webdataset
 from cu_pipeline.media.options import Limits
@@ -42,6 +43,7 @@ FEEDS: Final[dict[str, Feed]] = {
     "folder": read_folder,
     "huggingface": read_huggingface,
     "manifest": read_manifest,
+    "served": read_served,
     "sql": read_sql,
     "webdataset": read_webdataset,
 }

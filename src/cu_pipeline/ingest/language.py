@@ -132,7 +132,8 @@ class _NaiveBayes:
         self._next = np.asarray(model.tk_nextmove)
         self._row = np.asarray(model.tk_row, dtype=np.int64) << 8
         self._feature = np.asarray(model.tk_output, dtype=np.int64)
-        self._weights = model.nb_ptc[:, kept].astype(np.float32)
+        # in rows: SciPy copies other layouts for each product, which takes longer than all else of one caption
+        self._weights = np.ascontiguousarray(model.nb_ptc[:, kept], dtype=np.float32)
         self._prior = model.nb_pc[kept].astype(np.float32)
         tags = [model.nb_classes[place] for place in kept]
         self._tags = list(dict.fromkeys(tags))

@@ -20,10 +20,12 @@ from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.table import EXTRACTORS, FeatureInput
 from cu_pipeline.models.families import family, packages_of
 from cu_pipeline.models.family import History, Logits, Model, Weights
+from cu_pipeline.models.reference import Reference
 
 FORMAT: Final = 2
 CONFIG: Final = "bundle.json"
 _WEIGHTS: Final = "model.safetensors"
+_REFERENCE: Final = "reference.parquet"
 _CROSS_FITTED: Final = "cross_fitted"
 
 
@@ -53,6 +55,8 @@ class Bundle:
         cross_fitted: float32 (learned_from, classes): logits of the clips that decided the weights, by models that have
             not seen their units, NaN where none was asked; None: there are none.
         known_as: the version that it was given in an earlier format; "": its content alone decides the version.
+        reference: the clips that it learned from, described for comparison with what it is asked about later; None: an
+            earlier version made the bundle. It follows from the rest, and so is no part of the version.
     """
 
     capability: str
@@ -74,6 +78,7 @@ class Bundle:
     candidates: tuple[dict[str, Any], ...] = ()
     cross_fitted: Logits | None = None
     known_as: str = ""
+    reference: Reference | None = field(default=None, compare=False, repr=False)
 
     @property
     def version(self) -> str:
@@ -100,13 +105,17 @@ class Bundle:
         """Let the same model answer about the clips of another scope; itself where that is the same."""
         return self if scope == self.scope else replace(self, scope=scope)
 
+    def described_by(self, reference: Reference) -> "Bundle":
+        """The same model with a description of what it learned from."""
+        return replace(self, reference=reference)
+
     def for_serving(self) -> "Bundle":
         """The same model under the same version, without a word about the clips that it learned from.
 
         Who holds a clip could tell by its hash whether the model has learned from it.
         """
         untold: dict[str, Any] = {"learned_from": (), "unlabelled": None, "cross_fitted": None, "history": []}
-        return replace(self, known_as=self.version, trained_on="", candidates=(), **untold)
+        return replace(self, known_as=self.version, trained_on="", candidates=(), reference=None, **untold)
 
     def packages(self) -> set[str]:
         """The packages that answering by it needs, beside those of the service."""
@@ -164,6 +173,12 @@ class Bundle:
             beside["decision"] = self.decision.model_dump(mode="json")
         if self.candidates:
             beside["candidates"] = list(self.candidates)
+        if self.reference is None:
+            (folder / _REFERENCE).unlink(missing_ok=True)
+        else:
+            with atomic_path(folder / _REFERENCE) as temporary:
+                temporary.write_bytes(self.reference.content)
+            beside["reference"] = self.reference.sha256
         text = json.dumps(self._config | beside | {"version": self.version, "content": self._content}, indent=2)
         write_text(folder / CONFIG, text + "\n")
 
@@ -193,6 +208,7 @@ class Bundle:
             raise BundleError(f"{folder}: bundle format {form!r} is not {FORMAT}. Train the model again.")
         try:
             version, content = config.pop("version"), config.pop("content")
+            reference = config.pop("reference", None)
             bundle = cls._parsed(config, weights)
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(
@@ -200,7 +216,8 @@ class Bundle:
             ) from error
         if bundle._content != content:
             raise BundleError(f"{folder}: content hash is {bundle._content}, not {content}: a file was changed.")
-        return bundle if bundle.version == version else replace(bundle, known_as=version)
+        bundle = bundle if bundle.version == version else replace(bundle, known_as=version)
+        return bundle if reference is None else bundle.described_by(Reference.read(folder / _REFERENCE, reference))
 
     @classmethod
     def _parsed(cls, config: dict[str, Any], weights: Weights) -> "Bundle":

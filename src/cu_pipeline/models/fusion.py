@@ -1,5 +1,5 @@
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -8,16 +8,20 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.onnx_network import Network
 from cu_pipeline.models.family import Examples, Fitted, History, Logits, Weights, reads_vectors
+from cu_pipeline.models.fusion_graph import PRESENT, VALUES, fusion_model
 from cu_pipeline.models.search_space import Dimension, Searched
 
 if TYPE_CHECKING:
     from cu_pipeline.models.fusion_network import FusionHead
 
 _NAMES: Final = {"loss": "loss", "eval_loss": "val_loss", "learning_rate": "learning_rate"}
+
+_TOGETHER: Final = 512
+"""Clips that are scored at a time, on one core."""
 
 
 class FusionOptions(Options):
@@ -51,31 +55,37 @@ class FusionOptions(Options):
 
 
 class FusionModel:
-    """A fitted fusion head."""
+    """A fitted fusion head, in ONNX Runtime.
 
-    def __init__(self, head: "FusionHead") -> None:
-        self._head = head
+    Args:
+        network: from features to logits.
+        inputs: the modalities that it reads.
+        classes: how many it tells apart.
+    """
+
+    def __init__(self, network: Network, inputs: Sequence[str], classes: int) -> None:
+        self._network = network
+        self._inputs = inputs
+        self._classes = classes
 
     def logits(self, features: ClipFeatures) -> Logits:
         """Score clips: float32 (n, classes)."""
-        import torch
+        batches = (self._batch(features, start) for start in range(0, len(features), _TOGETHER))
+        return np.concatenate([np.empty((0, self._classes), dtype=np.float32), *self._network.run(batches)])
 
-        from cu_pipeline.models.fusion_network import PRESENT, VALUES
-
-        inputs = {}
-        for name in self._head.config.inputs:
-            inputs[VALUES + name] = torch.from_numpy(features[name].values)
-            inputs[PRESENT + name] = torch.from_numpy(features[name].present)
-        with torch.inference_mode():
-            logits: Logits = self._head(**inputs).numpy()
-        return logits
+    def _batch(self, features: ClipFeatures, start: int) -> dict[str, NDArray[Any]]:
+        found: dict[str, NDArray[Any]] = {}
+        for name in self._inputs:
+            feature = features[name]
+            found[VALUES + name] = np.asarray(feature.values[start : start + _TOGETHER], dtype=np.float32)
+            found[PRESENT + name] = feature.present[start : start + _TOGETHER]
+        return found
 
 
 class Fusion:
     """Linear experts and a small transformer over all vector features: `fusion_network.FusionHead`."""
 
     options: ClassVar[type[Options]] = FusionOptions
-    packages: ClassVar[tuple[str, ...]] = ("torch",)
     revision: ClassVar[int | str] = 1
 
     def reads(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -98,18 +108,10 @@ class Fusion:
         return fitted_head(head, history)
 
     def load(self, config: dict[str, Any], weights: Weights) -> FusionModel:
-        """Build the head with its weights, ready for inference."""
-        import torch
-
-        from cu_pipeline.models.fusion_network import FusionHead, HeadConfig
-
+        """Put the network together from its weights; torch is not needed."""
         inputs = {name: tuple(shape) for name, shape in config["inputs"]}
-        head = FusionHead(HeadConfig(**config | {"inputs": inputs}))
-        try:
-            head.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-        except RuntimeError as error:
-            raise BundleError(f"weights do not fit the fusion head: {error}") from error
-        return FusionModel(head.eval())
+        network = Network(fusion_model(config | {"inputs": inputs}, weights))
+        return FusionModel(network, list(inputs), config["classes"])
 
 
 def fitted_head(head: "FusionHead", history: History) -> Fitted:
@@ -123,8 +125,6 @@ class _Rows:
     """Examples as the trainer reads them, one at a time."""
 
     def __init__(self, examples: Examples) -> None:
-        from cu_pipeline.models.fusion_network import PRESENT, VALUES
-
         self._targets = examples.targets
         features = examples.features.features
         self._columns: dict[str, NDArray[Any]] = {VALUES + name: feature.values for name, feature in features.items()}

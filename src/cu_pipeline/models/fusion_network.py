@@ -8,20 +8,13 @@ random, so that the head also works for clips that lack some (Neverova et al., "
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cu_pipeline.core.capability import Kind
-
-_LINEAR_RATE: Final = 4.0
-"""Scales the experts' logits, so that one learning rate moves them faster than the transformer."""
-
-VALUES: Final = "values_"
-PRESENT: Final = "present_"
-"""How the arguments of `FusionHead.forward` begin; the modality's name follows."""
+from cu_pipeline.models.fusion_graph import LINEAR_RATE, PRESENT, VALUES
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ class FusionHead(nn.Module):
                 said = said + self.trend_expert[name](trends[name])
             linear = linear + said * present[name].unsqueeze(1)
         mixed = self._mixed(seen, trends, present)
-        logits: Tensor = _LINEAR_RATE * linear + self.out(self.drop(self.norm(mixed)))
+        logits: Tensor = LINEAR_RATE * linear + self.out(self.drop(self.norm(mixed)))
         return logits
 
     def _standardised(self, name: str, values: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.calibration import calibrate
 from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions, family
 from cu_pipeline.models.family import Candidate, Examples, soft_targets
+from cu_pipeline.models.learned_clips import describe
 from cu_pipeline.models.selection import Selection, Selector
 
 _log = logging.getLogger(__name__)
@@ -131,6 +132,23 @@ def with_inputs_at_hand(bundle: Bundle, extractors: Mapping[str, Extractor]) -> 
     return bundle
 
 
+def with_reference(
+    bundle: Bundle, data: TrainingData, store: FeatureStore, extractors: Mapping[str, Extractor]
+) -> Bundle:
+    """Describe with a model the clips that it learned from, unless that was done when it was trained.
+
+    Args:
+        bundle: the model.
+        data: that it learned from.
+        store: with the features of the clips.
+        extractors: those in use.
+    """
+    if bundle.reference is not None:
+        return bundle
+    inputs = {name: FeatureInput.of(one) for name, one in extractors.items()}
+    return bundle.described_by(describe(data.clips, store, bundle, inputs))
+
+
 def train(
     data: TrainingData, store: FeatureStore, extractors: Mapping[str, Extractor], options: TrainOptions, seed: int
 ) -> Bundle:
@@ -169,7 +187,7 @@ def train(
     if unseen is not None:
         place = {key: row for row, key in reversed(list(enumerate(keys.iloc[order])))}
         unseen = unseen[[place[key] for key in learned_from]]
-    return Bundle(
+    bundle = Bundle(
         capability=data.name,
         kind=capability.kind,
         classes=capability.classes,
@@ -189,6 +207,7 @@ def train(
         candidates=tuple(one.to_json() for one in selection.scores),
         cross_fitted=unseen,
     )
+    return with_reference(bundle, data, store, extractors)
 
 
 def _applicable(clips: pd.DataFrame, extractors: Mapping[str, Extractor]) -> dict[str, Extractor]:

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options, Share
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.pictures import Pictures
-from cu_pipeline.models.clip_processor import ClipProcessor
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -12,8 +12,8 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.features.checkpoint import device_of
 from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.pictures import Pictures
-from cu_pipeline.models.clip_processor import ClipProcessor
 from cu_pipeline.models.family import Examples, Fitted, Logits, Weights, reads_forms
 from cu_pipeline.models.fine_tuning import fine_tune
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions

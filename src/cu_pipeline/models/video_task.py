@@ -7,8 +7,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from cu_pipeline.features.clip_processor import ClipProcessor
 from cu_pipeline.features.pictures import Pictures
-from cu_pipeline.models.clip_processor import ClipProcessor
 from cu_pipeline.models.family import Weights
 from cu_pipeline.models.network_weights import pretrained
 from cu_pipeline.models.video_batches import (

@@ -1,131 +1,57 @@
-import warnings
-from typing import Any, Final
+"""The drift page: the decision first, then what changed and on what that rests, and Evidently's report at the end."""
 
-import pandas as pd
+from collections.abc import Sequence
+from typing import Final
 
-from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.telemetry import switch_off
-from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.reports.drift_columns import Columns
+from cu_pipeline.reports.drift_history import PastLook, within_horizon
+from cu_pipeline.reports.drift_pictures import DriftPictures
+from cu_pipeline.reports.drift_plots import distributions, forest, mixes, timelines
+from cu_pipeline.reports.drift_told import DriftTold
 from cu_pipeline.reports.templating import environment
-
-METHOD: Final = "permutation_holm"
 
 _OFFLINE: Final = (
     "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline' blob:"
+    "script-src 'unsafe-inline' blob:; frame-src 'self'"
 )
-
-
-Column = tuple["pd.Series[Any]", "pd.Series[Any]"]
-"""A column's values before and now."""
+_LAST_LOOKS: Final = 12
 
 
 def drift_page(
-    reference: ClipSample, current: ClipSample, drift: dict[str, Any], options: DriftOptions, kinds: dict[str, Kind]
+    told: DriftTold, columns: Columns, pictures: DriftPictures, looks: Sequence[PastLook], evidently: str
 ) -> str:
-    """Show a comparison: the decision and all tests, then Evidently's view of each column.
+    """Show a decision on drift.
 
-    Evidently's own tests are not used: they raise alarms about 5 % of the time per column. Its columns show the
-    adjusted p-values of `drift`. The page needs nothing but itself and forbids browsers to fetch anything.
+    The page needs nothing but itself and forbids browsers to fetch anything. Evidently's report lies in it as text, and
+    becomes a frame when somebody opens it.
 
     Args:
-        reference: what the models learned from.
-        current: what the service saw.
-        drift: the `drift` dataset.
-        options: what was compared.
-        kinds: of the capabilities.
+        told: the decision.
+        columns: the clips before and now.
+        pictures: of causes.
+        looks: the history, oldest first, this look among them.
+        evidently: the page that Evidently made.
 
     Returns:
-        One HTML page that carries the hash of its inputs.
+        One HTML page that carries the hash of what it tells.
     """
-    tested = {test["name"]: test for test in drift["tests"]}
-    columns = _columns(reference, current, tested, options, kinds)
-    shown = {name: pair for name, pair in columns.items() if all(side.notna().any() for side in pair)}
-    head, body = _evidently(shown, tested, drift["alpha"]) if shown else ("", "")
     template = environment().get_template("drift.html.j2")
-    return template.render(drift=drift, policy=_OFFLINE, evidently_head=head, evidently_body=body)
-
-
-def is_page_of(page: str, drift: dict[str, Any]) -> bool:
-    """Tell whether a page shows a comparison of the same inputs."""
-    return f'name="inputs-sha256" content="{drift["inputs_sha256"]}"' in page[:2000]
-
-
-def _columns(
-    reference: ClipSample,
-    current: ClipSample,
-    tested: dict[str, Any],
-    options: DriftOptions,
-    kinds: dict[str, Kind],
-) -> dict[str, Column]:
-    inputs, predictions = (
-        ClipSample(reference.table[reference.table["split"].isin(splits)])
-        for splits in (options.reference_splits, options.prediction_splits)
+    recent = within_horizon(looks, told.look.horizon_days)
+    return template.render(
+        told=told,
+        policy=_OFFLINE,
+        plot=forest(told),
+        distributions=distributions(told, columns),
+        mixes=mixes(told, columns),
+        timelines=timelines(told, columns),
+        pictures=pictures,
+        looks=looks[::-1][:_LAST_LOOKS],
+        recent=len(recent),
+        spent=sum(look.alpha for look in recent),
+        evidently=evidently,
     )
-    found: dict[str, Column] = {
-        name: (pd.Series(inputs.fact(name)), pd.Series(current.fact(name)))
-        for name, test in tested.items()
-        if test["kind"] == "fact"
-    }
-    for name, kind in kinds.items():
-        if f"label_{name}" in tested:
-            sides = (predictions.answered(name), current.answered(name))
-            sure = [pd.Series(side.confidence(name, kind)) for side in sides]
-            said = [pd.Series([_inert(label) for label in side.labels(name)], dtype=object) for side in sides]
-            found |= {f"confidence_{name}": (sure[0], sure[1]), f"label_{name}": (said[0], said[1])}
-    return {name: found[name] for name in tested if name in found}
 
 
-def _inert(label: str) -> str:
-    """A class name without tags: Evidently writes it into a script as it is.
-
-    >>> _inert("</script><script>alert(1)")
-    '‹/script›‹script›alert(1)'
-    """
-    return label.replace("<", "‹").replace(">", "›")
-
-
-def _evidently(columns: dict[str, Column], tested: dict[str, Any], alpha: float) -> tuple[str, str]:
-    """The head and the body of Evidently's page on the columns."""
-    switch_off()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of numpy, about how Evidently uses it; no user can act on them
-        page = _page(columns, tested, alpha)
-    return _between(page, "<head>", "</head>"), _between(page, "<body>", "</body>")
-
-
-def _page(columns: dict[str, Column], tested: dict[str, Any], alpha: float) -> str:
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.metrics import ValueDrift
-
-    _register(tested)
-    labels = [name for name in columns if tested[name]["kind"] == "label"]
-    definition = DataDefinition(
-        numerical_columns=[name for name in columns if name not in labels], categorical_columns=labels
-    )
-    before, now = (
-        Dataset.from_pandas(pd.DataFrame({name: pair[side] for name, pair in columns.items()}), definition)
-        for side in (0, 1)
-    )
-    metrics = [ValueDrift(column=name, method=METHOD, threshold=alpha) for name in columns]
-    page: str = Report(metrics, include_tests=False).run(now, before).get_html_str(as_iframe=False)
-    return page
-
-
-def _register(tested: dict[str, Any]) -> None:
-    """Make Evidently show the adjusted p-values as its own."""
-    from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
-    from evidently.legacy.core import ColumnType
-
-    def look_up(reference: Any, *_: Any) -> tuple[float, bool]:
-        test = tested[reference.name]
-        return test["p_adjusted"], test["drifted"]
-
-    name = "permutation test, p-value adjusted by Holm"
-    register_stattest(StatTest(METHOD, name, [ColumnType.Numerical, ColumnType.Categorical]), look_up)
-
-
-def _between(page: str, start: str, end: str) -> str:
-    opened = page.index(start) + len(start)
-    return page[opened : page.rindex(end)]
+def is_page_of(page: str, told: DriftTold) -> bool:
+    """Tell whether a page shows the same."""
+    return f'name="drift-sha256" content="{told.sha256}"' in page[:2000]

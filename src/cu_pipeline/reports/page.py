@@ -7,6 +7,7 @@ from typing import Any
 
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.reports.cards import ReportOptions, Section, pictures
+from cu_pipeline.reports.drift_told import read_drift
 from cu_pipeline.reports.templating import environment
 
 
@@ -55,5 +56,9 @@ def render_page(
     """
     template = environment().get_template("index.html.j2")
     return template.render(
-        options=options, pictures=illustrated.pictures, delivery=delivery, drift=drift, **illustrated.sections
+        options=options,
+        pictures=illustrated.pictures,
+        delivery=delivery,
+        told=read_drift(drift),
+        **illustrated.sections,
     )

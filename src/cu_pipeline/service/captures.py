@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -21,16 +22,19 @@ _logger = logging.getLogger("bentoml.cu_pipeline")
 
 
 class Captures:
-    """A capture store that fails and slows no request: what cannot be kept is told once, until it can be again.
+    """A capture store that fails and slows no request.
 
+    What cannot be kept is counted, and told once, until it can be again.
     It has a thread of its own, so that a slow disk takes none from those that answer.
 
     Args:
         store: None: nothing is kept.
+        on_loss: is told of each request that could not be kept.
     """
 
-    def __init__(self, store: CaptureStore | None) -> None:
+    def __init__(self, store: CaptureStore | None, on_loss: Callable[[], None] | None = None) -> None:
         self._store = store
+        self._on_loss = on_loss
         self._thread = CapacityLimiter(1)
         self._begun = 0
         self._lost = 0
@@ -72,6 +76,8 @@ class Captures:
         if not self._lost:
             _logger.warning("requests are answered and not captured: %s", why)
         self._lost += 1
+        if self._on_loss:
+            self._on_loss()
 
     async def forget(self, name: str) -> bool:
         """Delete what is kept of a request, and tell whether there was anything.

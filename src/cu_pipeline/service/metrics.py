@@ -32,6 +32,7 @@ CONFIDENCES: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 _UNLABELLED: Final = {
     "log_failures": "Answers that the prediction log did not take.",
+    "captures_lost": "Requests that were answered and should have been kept to be labelled, and could not be.",
     "decoder_restarts": "Decoding processes that were replaced.",
 }
 _LONGEST: Final = 80
@@ -119,6 +120,10 @@ class Metrics:
     def log_failure(self) -> None:
         """Count an answer that was not written to the prediction log."""
         self._count("log_failures", _UNLABELLED["log_failures"], {})
+
+    def capture_lost(self) -> None:
+        """Count a request that was not kept to be labelled, though it should have been."""
+        self._count("captures_lost", _UNLABELLED["captures_lost"], {})
 
     def decoder_restart(self) -> None:
         """Count a decoding process that was replaced."""

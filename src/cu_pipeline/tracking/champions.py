@@ -211,9 +211,9 @@ def _set_alias(case: _Case, champion: Bundle | None) -> bool:
 
 
 def _bundle(capability: str, version: str, at_hand: Sequence[Bundle | None]) -> Bundle:
-    for bundle in at_hand:
-        if bundle is not None and bundle.version == version:
-            return bundle
+    same = [bundle for bundle in at_hand if bundle is not None and bundle.version == version]
+    if same:
+        return min(same, key=lambda one: one.reference is None)  # an earlier version kept no reference with it
     found = registry.find(capability, version) or registry.champion(capability)
     bundle = None if found is None else _fetched(found)
     if bundle is None or bundle.version != version:

@@ -31,6 +31,9 @@ HIDDEN: Final = "mlflow."
 PARENT: Final = "mlflow.parentRunId"
 """MLflow's tag of a nested run."""
 
+PARENT_VARIABLE: Final = "CU_PIPELINE_PARENT_RUN"
+"""Environment variable with the run that runs of pipelines are nested in; unset: in none."""
+
 _logger = logging.getLogger(__name__)
 
 _MAX_VALUE: Final = 6000

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
 
-Cause = Literal["gate", "hand", "promote", "rollback", "rollout"]
+Cause = Literal["gate", "hand", "promote", "rollback", "rollout", "iterate"]
 
 CAUSES: Final[dict[Cause, str]] = {
     "gate": "the gate",
@@ -15,6 +15,7 @@ CAUSES: Final[dict[Cause, str]] = {
     "promote": "kedro models promote",
     "rollback": "kedro models rollback",
     "rollout": "a rollout",
+    "iterate": "kedro iterate: a person's veto, or too little evidence",
 }
 """What brought a change about, in words."""
 
@@ -40,8 +41,8 @@ class Promotion:
         from_number: what the registry of the machine that wrote the entry calls `before`; None: it is not there.
         to_number: likewise `after`.
         actor: who ran what brought it about: the name of a user, or CI; `UNKNOWN` of a change in MLflow.
-        refused: version of the challenger that a rollout has shown not to be fit: the champion stays, and `after` is
-            `before`. None: no challenger was refused.
+        refused: version of the challenger that a rollout has shown not to be fit, or a person vetoed: the champion
+            stays, and `after` is `before`. None: no challenger was refused.
     """
 
     time: str

@@ -220,10 +220,10 @@ def test_tables_of_a_later_version_are_refused_and_earlier_ones_brought_up_to_da
         patch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, _rename_topic])
         patch.setattr("cu_pipeline.inference.prediction_log.database.MIGRATIONS", schema.MIGRATIONS)
         write(tmp_path, record("r2"))
-        assert rows(tmp_path, "schema_version") == [(2,)]
+        assert rows(tmp_path, "schema_version") == [(3,)]
         assert [one.labels for one in read_log(tmp_path).records] == [{"topic": "lions"}, {"topic": "cats"}]
     for use in (opened, read_log):
-        with pytest.raises(StoreError, match=r"version 2, and this version of cu-pipeline knows 1\. Remedy"):
+        with pytest.raises(StoreError, match=r"version 3, and this version of cu-pipeline knows 2\. Remedy"):
             use(tmp_path)
 
 

@@ -14,6 +14,7 @@ from cu_pipeline.core.scope import Scope
 from cu_pipeline.labeling.people.batches import review_batches
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, Draw, Item, PersonAnswer, Terms
 
 TOPIC = {"topic": Capability(classes=("cooking", "pets"))}
@@ -313,3 +314,49 @@ def test_draws_that_are_out_are_not_made_again(nobody) -> None:
     random = tuple(item.model_copy(update={"draw": Draw.RANDOM}) for item in out.items)
     reviews = review_batches([out.model_copy(update={"items": random})], [])
     assert len(queued(plan(corpus(60), nobody, reviews=reviews, settings=terms), "random")) == 2
+
+
+def requests(**purposes: Purpose) -> dict[str, LabelRequest]:
+    return {name: LabelRequest("0001", name, purpose) for name, purpose in purposes.items()}
+
+
+def terms(asked: dict[str, LabelRequest], **options: float) -> QueueTerms:
+    return QueueTerms(QueueOptions.model_validate(options), 0.04, requested=asked)
+
+
+@pytest.fixture
+def divided() -> pd.DataFrame:
+    return corpus(20).assign(split=["test"] * 10 + ["train"] * 10)
+
+
+def test_while_an_iteration_asks_nothing_else_is_queued(divided, nobody) -> None:
+    asked = requests(c012=Purpose.VALUE, c003=Purpose.TEST, gone=Purpose.TEST, c011=Purpose.RANDOM)
+    tasks = plan(divided, nobody, settings=terms(asked))
+    assert sorted(queued(tasks)) == ["c003", "c011", "c012"]
+    assert {task["meta"]["draw"] for task in tasks} == {"value"}, "no random draw from all clips"
+
+
+def test_people_see_what_machines_think_only_of_clips_chosen_by_value(divided, nobody) -> None:
+    asked = requests(c012=Purpose.VALUE, c003=Purpose.TEST, c011=Purpose.RANDOM)
+    thought = labels({"c012": 0.7, "c003": 0.7, "c011": 0.7})
+    tasks = plan(divided, nobody, thought, settings=terms(asked))
+    assert {task["data"]["clip_id"]: len(task["predictions"]) for task in tasks} == {"c012": 1, "c003": 0, "c011": 0}
+
+
+def test_machines_come_first_but_not_for_what_models_are_tested_on(divided, nobody) -> None:
+    asked = requests(c012=Purpose.VALUE, c013=Purpose.VALUE, c003=Purpose.TEST)
+    certified = labels({"c012": 0.99, "c003": 0.99}, certified=True)
+    tasks = plan(divided, nobody, certified, settings=terms(asked))
+    assert sorted(queued(tasks)) == ["c003", "c013"]
+
+
+def test_what_was_chosen_by_value_is_not_asked_about_among_test_clips(divided, nobody) -> None:
+    tasks = plan(divided, nobody, settings=terms(requests(c004=Purpose.VALUE, c005=Purpose.TEST)))
+    assert queued(tasks) == ["c005"]
+
+
+def test_the_queue_keeps_to_its_budget_and_goes_back_to_its_own_choice(divided, nobody, votes) -> None:
+    asked = requests(c003=Purpose.TEST, c011=Purpose.VALUE, c012=Purpose.VALUE)
+    assert queued(plan(divided, nobody, settings=terms(asked, budget_usd=0.04))) == ["c003"]
+    done = votes(*((name, "ann", "pets") for name in asked))
+    assert len(plan(divided, done, settings=terms(asked))) > 3

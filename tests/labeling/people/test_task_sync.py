@@ -483,7 +483,7 @@ def test_a_clip_whose_votes_are_even_is_sent_again_once(sync, server) -> None:
 
 
 def test_a_file_of_json_min_is_read_and_one_without_clips_is_refused_in_words(tmp_path: Path) -> None:
-    from cu_pipeline.cli.label_project import read_tasks
+    from cu_pipeline.tracking.label_project import read_tasks
 
     file = tmp_path / "export.json"
     file.write_text(json.dumps([{"clip_id": "c000", "label_topic": "pets"}]))

@@ -7,7 +7,14 @@ import pytest
 from tests.pipelines.collect.test_pipeline import Project, clip
 
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.inference.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord
+from cu_pipeline.inference.prediction_log import (
+    FeedbackRecord,
+    PredictionLog,
+    PredictionRecord,
+    read_answers,
+    read_new_feedback,
+    reading,
+)
 from cu_pipeline.ingest.capture_store import CaptureStore
 
 
@@ -88,3 +95,48 @@ def test_a_log_that_cannot_be_read_stops_no_run(project, caplog):
     project.feed({"clip_id": "a", "text": "text"})
     project.run()
     assert "feedback is not taken now" in caplog.text
+
+
+def captured(project: Project, name, media, caption, clip_id):
+    digest = sha256(media.read_bytes()).hexdigest()
+    CaptureStore(project.root / "data/01_raw/capture").keep(name, media, digest, caption, {"clip_id": clip_id})
+
+
+@pytest.mark.parametrize("sources", [("feed.csv", "capture"), ("capture", "feed.csv")])
+def test_a_captured_clip_with_the_id_of_another_is_that_clip_or_has_its_own_name(project, sources, caplog):
+    red = clip(project.root / "red.mp4")
+    other = clip(project.root / "request/other.mp4", 40)
+    captured(project, "r1", red, "text", "a")
+    captured(project, "r2", other, "text", "b")
+    captured(project, "r3", other, "more", "c")
+    project.feed(
+        {"clip_id": "a", "path": "red.mp4", "text": "text"}, {"clip_id": "b", "path": "red.mp4", "text": "of a feed"}
+    )
+    project.options = project.options.model_copy(update={"manifest": sources})
+    assert project.run()["clips_rejected"] == 0
+    found = project.clips.set_index("clip_id")
+    (renamed,) = set(found.index) - {"a", "b", "c"}
+    assert renamed.startswith("b-")
+    feeds = found["feed"].to_dict()
+    assert feeds["a"] == feeds["b"] == "feed.csv"
+    assert (feeds[renamed], feeds["c"]) == ("capture", "capture")
+    assert "1 are that clip, and 1 have another content" in caplog.text
+    first = project.bytes()
+    project.run()
+    assert {name: content for name, content in project.bytes().items() if first[name] != content} == {}
+
+
+def test_of_the_log_no_more_is_read_than_what_is_new(project, monkeypatch):
+    place = str(project.root / "data/07_model_output/prediction_log")
+    answered(project, "r1", None, "text", "猫")
+    project.feed({"clip_id": "a", "text": "text"}, {"clip_id": "b", "text": "other"})
+    assert project.run()["feedback_taken"] == 1
+    answered(project, "r2", None, "other", "dogs", annotator="Bob")
+    read = []
+    real = reading.stored
+    monkeypatch.setattr(reading, "stored", lambda *told: (read.append(one) or one for one in real(*told)))
+    assert project.run()["feedback_taken"] == 1
+    assert sorted(type(one).__name__ for one in read) == ["FeedbackRecord", "PredictionRecord"]
+    assert {one.request_id for one in read} == {"r2"}
+    assert [one.request_id for one in read_new_feedback(place, set())] == ["r1", "r2"]
+    assert set(read_answers(place, ["r1", "r2", "gone"])) == {"r1", "r2"}

@@ -23,6 +23,7 @@ from cu_pipeline.datasets.samples import SampleClip, SampleFolder
 from cu_pipeline.datasets.tables import JSONFile
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.inference.predictor import Predictor
+from cu_pipeline.models.reference import Reference
 from cu_pipeline.pipelines.deliver import create_pipeline
 from cu_pipeline.pipelines.deliver.bento import Bento, build, serving
 from cu_pipeline.pipelines.deliver.verification import DeliverOptions
@@ -130,7 +131,7 @@ def roll_back(capability, version):
 def test_delivery_end_to_end(project, make_bundle, caplog):
     learned = {"learned_from": ("feedfeedfeedfeed",), "unlabelled": ("cafecafecafecafe",), "trained_on": "d0d0d0d0d0d0"}
     bundles = {
-        "topic": replace(make_bundle(), **learned),
+        "topic": replace(make_bundle(), **learned, reference=Reference(b"creators of clips")),
         "safety": make_bundle("safety", Kind.MULTI, ("advert", "violence"), seed=2),
     }
     predictions = predict(bundles, clips())
@@ -142,7 +143,8 @@ def test_delivery_end_to_end(project, make_bundle, caplog):
     store = project / OPTIONS.bentoml_home
     packed = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())
     assert bundles["topic"].version.encode() in packed
-    assert [trace for trace in (b"feedfeed", b"cafecafe", b"d0d0d0") if trace in packed] == []
+    assert [trace for trace in (b"feedfeed", b"cafecafe", b"d0d0d0", b"creators of") if trace in packed] == []
+    assert (project / "data/06_models/champions/topic/reference.parquet").read_bytes() == b"creators of clips"
     assert delivery["packed"][0]["bytes"] > 100_000
     assert any(one.startswith("onnxruntime==") for one in delivery["packed"][0]["packages"])
     assert delivery["parity"]["clips"] == 3

@@ -23,7 +23,6 @@ from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines, join_truth
 OUTPUTS = {
     "predictions": ParquetTable,
     "challenger_predictions": ParquetTable,
-    "reference": ParquetTable,
     "metrics": JSONFile,
     "gate": JSONFile,
     "insights": JSONFile,
@@ -139,20 +138,6 @@ def test_every_clip_is_predicted(world, caption_reader):
     assert (predictions["label"] == world.labels["label"])[with_caption].all()
 
 
-def test_the_reference_leaves_out_test_clips(world, caption_reader):
-    found = run(world, caption_reader, outputs=["predictions", "reference"])
-    reference = found["reference"]
-    assert reference["clip_id"].tolist() == world.clips.loc[world.clips["split"] != "test", "clip_id"].tolist()
-    embedding = np.stack(reference["embedding"])
-    assert embedding.shape == (16, 1280 + 384)
-    assert not embedding[1, :1280].any()
-    assert not embedding[2, 1280:].any()
-    by_clip = found["predictions"].set_index("clip_id")
-    for row in reference.itertuples():
-        assert json.loads(row.labels) == {"topic": by_clip.loc[row.clip_id, "label"]}
-        assert json.loads(row.predictions) == {"topic": json.loads(by_clip.loc[row.clip_id, "probabilities"])}
-
-
 def decide(world, challenger, champion, **options):
     decision = run(world, challenger, champion, ["gate"], **options)["gate"]["topic"]
     assert decision["challenger"] == challenger.version
@@ -209,9 +194,6 @@ def test_without_a_model_nothing_is_predicted_measured_or_judged(world):
     found = run(world, None)
     assert found["predictions"].empty
     assert (found["metrics"], found["gate"]) == ({}, {})
-    reference = found["reference"]
-    assert len(reference) == 16
-    assert set(reference["predictions"]) == set(reference["labels"]) == {"{}"}
 
 
 def test_the_same_model_stays(world, caption_reader):
@@ -346,7 +328,6 @@ def test_results_speak_of_the_served_model_and_show_the_challenger_beside_it(wor
     assert set(found["predictions"]["model_version"]) == {caption_reader.version}
     assert set(found["challenger_predictions"]["model_version"]) == {contrary.version}
     assert found["challenger_predictions"]["clip_id"].tolist() == found["predictions"]["clip_id"].tolist()
-    assert {json.loads(told)["topic"] for told in found["reference"]["versions"]} == {caption_reader.version}
 
 
 def test_a_promoted_model_is_the_served_one_and_stands_alone(world, caption_reader, contrary):
@@ -423,16 +404,14 @@ def test_what_the_family_was_chosen_from_stands_beside_the_numbers(world, captio
     assert report["candidates"] == list(rows)
 
 
-def test_the_reference_says_of_clips_that_were_learned_from_what_was_said_before(world, caption_reader):
+def test_clips_that_were_learned_from_are_measured_by_what_was_said_before(world, caption_reader):
     learned = world.clips["split"] != "test"
     keys = tuple(sorted(set(content_keys(world.clips[learned]))))
     doubt = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
-    found = run(world, doubt, outputs=["predictions", "reference", "metrics"])
+    found = run(world, doubt, outputs=["predictions", "metrics"])
     report = found["metrics"]["topic"]
     assert report["train"]["log_loss"] < report["cross_fitted"]["log_loss"] == pytest.approx(np.log(2))
     assert report["cross_fitted"]["n"] == report["train"]["n"] + report["validation"]["n"] == 16
-    said = [json.loads(row)["topic"] for row in found["reference"]["predictions"]]
-    assert said == [{"cooking": 0.5, "sport": 0.5}] * learned.sum()
     served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
     assert (served > 0.6).any(), "what is served is not changed"
 

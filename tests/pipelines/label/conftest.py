@@ -36,12 +36,12 @@ def run_label(tmp_path: Path) -> Run:
             path = Path(entry["filepath"])
             entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
         catalog = DataCatalog.from_config(config)
-        nobody_was_asked = {"duplicates": table([], DUPLICATES), "people_batches": [], "people_annotations": []}
-        for name, frame in (nobody_was_asked | feed).items():
+        usual = {"duplicates": table([], DUPLICATES), "people_batches": [], "people_annotations": []}
+        usual |= {"params:featurize.extractors": FeatureOptions(), "label_requests": []}
+        for name, frame in (usual | feed).items():
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
         catalog["features"] = FeatureStore(tmp_path / "data" / "04_feature")
-        catalog["params:featurize.extractors"] = FeatureOptions()
         catalog["params:workers"] = 1
         catalog["params:seed"] = 17
         options = LabelOptions.model_validate(label)

@@ -56,7 +56,7 @@ def test_a_persons_later_answer_replaces_the_one_in_the_feed() -> None:
 
 
 def test_a_run_adds_nothing_to_the_logs() -> None:
-    assert keep_people_work() == ([], [])
+    assert keep_people_work() == ([], [], [])
 
 
 def test_classes_with_few_labels_are_told_with_numbers(caplog: pytest.LogCaptureFixture) -> None:

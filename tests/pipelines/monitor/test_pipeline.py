@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,17 +10,21 @@ from kedro.runner import SequentialRunner
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
-from cu_pipeline.datasets.tables import EarlierText, JSONFile, TextFile
-from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.datasets.objects import JSONObjectLog
+from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
+from cu_pipeline.drift.options import DriftOptions, HistoryOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
-from cu_pipeline.pipelines.monitor.nodes import compare_with_reference, read_traffic
+from cu_pipeline.pipelines.monitor.causes import gather_notices
+from cu_pipeline.pipelines.monitor.nodes import compare_with_references, read_traffic, report_drift
 from cu_pipeline.pipelines.monitor.pipeline import create_pipeline
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OPTIONS = DriftOptions(permutations=299)
 PARTS = {"frames@1a": 4, "captions@2b": 2}
+LOOK = "cu_pipeline.drift.looks.Look"
 DELIVERY = {"capabilities": {"topic": {"version": "1", "alias": "champion", "model_version": "aaa"}}}
 RESOLVED = ResolvedCapabilities({"topic": Capability(classes=("</script><b>", "dogs"))})
 
@@ -38,10 +43,19 @@ def reference(n=60, seed=1, version="aaa"):
     for number in range(2 * n):
         probabilities, facts, vector = answer(rng)
         label = max(probabilities, key=probabilities.get)
-        row = {"clip_id": str(number), "split": "train" if number < n else "validation", "embedding": vector.tolist()}
+        row = {
+            "clip_id": str(number),
+            "split": "train" if number < n else "validation",
+            "content": f"r{number}",
+            "embedding": vector.tolist(),
+        }
         row |= facts | {"predictions": json.dumps({"topic": probabilities}), "labels": json.dumps({"topic": label})}
         rows.append(row | {"parts": json.dumps(PARTS), "versions": json.dumps({"topic": version})})
     return pd.DataFrame(rows)
+
+
+SERVED = SimpleNamespace(version="aaa", reference=SimpleNamespace(table=reference))
+"""As a bundle is that tells what it learned from."""
 
 
 def serve(folder, n=40, seed=2, version="aaa", longer=0.0, start=NOON, replay=False):
@@ -106,14 +120,20 @@ def test_new_creators_of_the_same_population_are_no_drift(tmp_path):
         drift = monitor(folder, table=before if told else before.assign(group=""))
         assert drift["decision"] == decision
         assert drift["current"]["units"] == (16 if told else 80)
-    assert monitor(tmp_path / "told True", table=before)["reference"] == {"n": 150, "units": 30}
-    assert "of 16 creators or contents" in monitor(tmp_path / "told True", table=before)["summary"]
+    told = monitor(tmp_path / "told True", table=before)
+    assert told["references"] == {"topic": {"versions": ["aaa"], "clips": 150, "units": 30}}
+    assert "of 16 creators or contents" in told["summary"]
 
 
-def monitor(folder, options=OPTIONS, table=None, seed=7):
+def monitor(folder, options=OPTIONS, table=None, seed=7, looks=()):
+    """Run the nodes but the page; looks are added to `looks` where it is a list."""
     traffic = read_traffic(folder, DELIVERY, options)
-    table = reference() if table is None else table
-    return compare_with_reference(table, traffic, DELIVERY, RESOLVED, options, seed)
+    references = {"topic": reference() if table is None else table}
+    comparison, kept = compare_with_references(references, traffic, DELIVERY, RESOLVED, options, seed, tuple(looks))
+    if isinstance(looks, list):
+        looks += kept
+    told = gather_notices(folder, DELIVERY, traffic, {})
+    return report_drift(references, traffic, comparison, options, notices=told)
 
 
 def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
@@ -127,7 +147,7 @@ def test_the_seed_of_the_project_draws_the_permutations(tmp_path):
 def test_traffic_like_the_reference_is_no_drift(tmp_path):
     serve(tmp_path)
     drift = monitor(tmp_path)
-    assert drift["decision"] == "no_drift"
+    assert (drift["decision"], drift["all_clear"], drift["notices"]) == ("no_drift", True, [])
     assert drift["current"]["n"] == 40
     assert drift["current"]["from"] == "2026-03-04T12:00:00+00:00"
     json.dumps(drift, allow_nan=False)
@@ -137,7 +157,7 @@ def test_longer_clips_are_drift_and_named_in_the_summary(tmp_path):
     serve(tmp_path, longer=5.0)
     drift = monitor(tmp_path)
     assert drift["decision"] == "drift"
-    assert "duration_s" in drift["summary"]
+    assert "fact_duration_s" in drift["summary"]
 
 
 def test_the_same_clips_sent_again_are_no_new_evidence(tmp_path):
@@ -157,9 +177,12 @@ def test_an_absent_log_is_not_enough_data(tmp_path):
 
 def test_answers_of_earlier_models_do_not_count(tmp_path):
     serve(tmp_path, version="bbb")
-    assert monitor(tmp_path)["current"] == {
+    drift = monitor(tmp_path)
+    assert "its latest 40 of 40 answers are by bbb" in drift["notices"][0]
+    assert drift["current"] == {
         "n": 0,
         "units": 0,
+        "known_units": 0,
         "requests": 0,
         "from": None,
         "to": None,
@@ -167,6 +190,8 @@ def test_answers_of_earlier_models_do_not_count(tmp_path):
         "other_records": 40,
         "replays": 0,
         "sampled_out": 0,
+        "repeated": 0,
+        "refused": 0,
     }
 
 
@@ -185,31 +210,38 @@ def test_the_products_own_clips_are_no_traffic_and_no_all_clear(tmp_path):
 def test_predictions_of_another_model_are_not_compared(tmp_path):
     serve(tmp_path)
     drift = monitor(tmp_path, table=reference(version="ccc"))
-    assert {test["kind"] for test in drift["tests"]} == {"fact", "embedding"}
+    assert {test["kind"] for test in drift["tests"]} == {"fact", "missing", "embedding", "novelty"}
     assert "predictions of topic" in drift["skipped"]
     assert "served model aaa" in drift["summary"]
 
 
-def test_text_only_clips_have_no_size_on_either_side(tmp_path):
-    serve(tmp_path)
-    table = reference()
-    table.loc[:, ["duration_s", "width", "height", "fps"]] = np.nan
-    table["bytes"] = 0
-    drift = monitor(tmp_path, table=table)
-    assert next(test for test in drift["tests"] if test["name"] == "bytes")["effect"] == 1.0
-
-
 def catalog(folder, options=OPTIONS, delivery=DELIVERY):
-    page = str(folder / "drift.html")
+    page, looks, history = (str(folder / name) for name in ("drift.html", "looks.jsonl", "history.json"))
+    workspace = str(folder / "evidently")
     return DataCatalog(
         {
-            "reference": MemoryDataset(reference()),
+            "champions": MemoryDataset({"topic": SERVED}, copy_mode="assign"),
+            "clips": MemoryDataset(table([], CLIPS)),
+            "annotations": MemoryDataset(table([], ANNOTATIONS)),
+            "params:monitor.diagnosis": MemoryDataset(options.diagnosis),
+            "params:monitor.quality": MemoryDataset(options.quality),
+            "label_summary": MemoryDataset({}),
+            "params:monitor.history": MemoryDataset(HistoryOptions()),
+            "params:workers": MemoryDataset(1),
+            "drift_captures": Folder(filepath=str(folder / "capture")),
+            "drift_thumbnails": Folder(filepath=str(folder / "thumbnails")),
+            "drift_history": JSONFile(filepath=history),
+            "earlier_drift_history": EarlierJSON(filepath=history),
+            "drift_workspace": TextTree(filepath=workspace),
+            "earlier_drift_workspace": TextTree(filepath=workspace),
             "prediction_log": PredictionLogPlace(filepath=str(folder / "log")),
             "delivery": MemoryDataset(delivery),
             "capabilities_resolved": MemoryDataset(RESOLVED),
             "params:monitor": MemoryDataset(options),
             "params:seed": MemoryDataset(7),
             "drift": JSONFile(filepath=str(folder / "drift.json")),
+            "earlier_drift_looks": JSONObjectLog(filepath=looks, of=LOOK),
+            "drift_looks": JSONObjectLog(filepath=looks, of=LOOK),
             "drift_report": TextFile(filepath=page),
             "earlier_drift_report": EarlierText(filepath=page),
         }
@@ -220,6 +252,25 @@ def run(folder):
     counters.reset()
     SequentialRunner().run(create_pipeline(), catalog(folder))
     return (folder / "drift.html").read_text(), counters.counts()
+
+
+def test_a_look_at_the_same_traffic_spends_once_and_finds_the_same(tmp_path):
+    looks = []
+    serve(tmp_path, longer=5.0)
+    first, again = (monitor(tmp_path, looks=looks) for _ in range(2))
+    assert first == again
+    assert [one.decision for one in looks] == ["drift"]
+    serve(tmp_path, n=20, seed=3, start=NOON + timedelta(days=1))
+    later = monitor(tmp_path, looks=looks)
+    assert [one.alpha for one in looks] == [first["look"]["alpha"], later["look"]["alpha"]]
+    assert 0 < later["look"]["alpha"] < first["look"]["alpha"] < OPTIONS.alpha
+
+
+def test_too_little_traffic_is_no_look(tmp_path):
+    looks = []
+    serve(tmp_path, n=5)
+    drift = monitor(tmp_path, looks=looks)
+    assert (drift["decision"], drift["look"]["alpha"], looks) == ("not_enough_data", 0, [])
 
 
 def test_too_little_traffic_still_gives_a_page(tmp_path):
@@ -249,6 +300,7 @@ def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_
     again, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 0
     assert again == page
+    assert len((tmp_path / "looks.jsonl").read_text().splitlines()) == 1
     serve(tmp_path / "log", n=1, seed=3)
     _, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1

@@ -68,7 +68,7 @@ class StandInEngine:
 
     embed = classify
 
-    def check_room(self, has_media):
+    def check_room(self, has_media, beside=0):
         if self.full:
             raise OverloadedError("video" if has_media else "text", 7)
 

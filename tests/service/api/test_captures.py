@@ -57,6 +57,14 @@ def test_metadata_are_kept(new_service, tmp_path):
     assert json.loads(kept.facts["metadata"]) == {"region": "CN"}
 
 
+def test_what_cannot_be_kept_is_counted(new_service, tmp_path):
+    (tmp_path / "kept").write_text("no folder")
+    service = new_service(capture=str(tmp_path / "kept"))
+    for _ in range(2):
+        assert ask(service, method="POST", url="/classify", json={"caption": "a"}).status_code == 200
+    assert b"cu_pipeline_captures_lost_total 2.0" in ask(service, method="GET", url="/metrics").content
+
+
 class SlowStore(CaptureStore):
     def __init__(self, folder):
         super().__init__(folder)
@@ -69,10 +77,10 @@ class SlowStore(CaptureStore):
 
 def test_a_slow_folder_takes_no_thread_from_those_that_answer(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(captures, "MOST_AT_ONCE", 4)
-    store = SlowStore(tmp_path / "kept")
+    store, lost = SlowStore(tmp_path / "kept"), []
 
     async def ask_six_times():
-        kept = captures.Captures(store)
+        kept = captures.Captures(store, lambda: lost.append(1))
         asked = [asyncio.ensure_future(kept.keep(f"r{one}", "", ClipFields(caption="a"), None)) for one in range(6)]
         await asyncio.sleep(0.05)
         assert to_thread.current_default_thread_limiter().borrowed_tokens == 0
@@ -83,6 +91,7 @@ def test_a_slow_folder_takes_no_thread_from_those_that_answer(tmp_path, monkeypa
     assert [one.request_id for one in store.entries()] == ["r0", "r1", "r2", "r3"]
     assert "the folder is too slow" in caplog.text
     assert "requests are captured again; 2 were not" in caplog.text
+    assert len(lost) == 2
 
 
 def test_nothing_is_kept_where_nobody_asked_for_it(new_service, tmp_path, monkeypatch):

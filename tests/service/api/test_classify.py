@@ -3,8 +3,8 @@ import json
 import pytest
 from starlette.requests import Request
 
-from cu_pipeline.inference.prediction_log import read_log
-from cu_pipeline.service.api.recording import is_replay
+from cu_pipeline.inference.prediction_log import read_log, read_refusals
+from cu_pipeline.service.api.recording import decoder_name, is_replay
 
 
 def records(service):
@@ -36,12 +36,24 @@ def test_an_answer_says_all_that_the_models_decide_by(client):
 
 def test_an_answer_is_in_the_log_with_what_finds_the_clip_again(client, service):
     files = {"video": ("clip.mp4", b"content"), "caption": (None, "a goal")}
-    data = {"clip_id": "c7", "creator": "mia"}
-    answer = client.post("/classify", files=files, data=data)
+    data = {"clip_id": "c7", "creator": "mia", "lang": "en-GB"}
+    answer = client.post("/classify", files=files, data=data, headers={"X-Client-Version": "ios/7 <b>"})
     record = records(service)[answer.json()["request_id"]]
     assert (record.clip_id, record.creator, record.replay, record.caption) == ("c7", "mia", False, None)
     assert len(record.media_sha256) == len(record.text_sha256) == 64
-    assert record.facts == {"text_length": 6.0, "fps": None}
+    told = {"language": "en", "client": "ios/7 b", "decoder": decoder_name()}
+    assert record.facts == {"text_length": 6.0, "fps": None} | told
+
+
+def test_what_the_service_refuses_is_counted_by_the_minute(client, service):
+    client.post("/classify", json={"caption": "a goal", "wrong": 1})
+    client.post("/classify_batch", json={"clips": [{"caption": "a goal"}, {"caption": 7}]})
+    for record in service.log._refused.end():
+        service.log.append(record)
+    service.log.flush()
+    told = read_refusals(str(service.folder / "log"))
+    assert sum(one.requests for one in told) >= 2
+    assert all(one.time.second == 0 for one in told)
 
 
 def test_a_form_and_json_say_the_same(client, service):

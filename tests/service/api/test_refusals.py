@@ -8,6 +8,7 @@ import pytest
 
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.service.api.body import MAX_JSON_BYTES
+from cu_pipeline.service.engine.interface import OverloadedError
 from cu_pipeline.service.refusal import MAX_DETAILS
 
 JSON = {"content-type": "application/json"}
@@ -166,3 +167,23 @@ def test_a_video_is_refused_before_it_is_received_where_there_is_no_room(client,
         service.engine.full = False
     assert (refused.status_code, refused.json()["reason"], refused.headers["retry-after"]) == (429, "overloaded", "7")
     assert answered.status_code == 200
+
+
+def test_of_videos_that_arrive_together_those_without_room_leave_no_trace(service, connect, monkeypatch):
+    made, whole = [], part("video", "a video", '; filename="clip.mp4"') + END
+    make_folder = service.running.workspace.request_folder
+    monkeypatch.setattr(service.running.workspace, "request_folder", lambda: made.append(make_folder()) or made[-1])
+    monkeypatch.setattr(service.engine, "check_room", lambda has_media, beside=0: at_most(2, beside))
+
+    async def all_at_once():
+        headers = FORM | {"content-length": str(len(whole))}
+        return await asyncio.gather(*(connect(messages=[whole], headers=headers.items()).run() for _ in range(5)))
+
+    assert sorted(one.status for one in asyncio.run(all_at_once())) == [200, 200, 429, 429, 429]
+    assert len(made) == 2
+    assert asyncio.run(all_at_once())[0].status == 200, "places are free again"
+
+
+def at_most(room, beside):
+    if beside >= room:
+        raise OverloadedError("video", 7)

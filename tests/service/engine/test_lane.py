@@ -66,3 +66,11 @@ def test_waiting_is_not_part_of_a_refusal(metrics):
         with pytest.raises(OverloadedError):
             full.enter()
     assert time.monotonic() - begun < 1
+
+
+def test_requests_that_are_about_to_enter_take_room_too(metrics):
+    busy = lane(metrics)
+    busy.enter()
+    busy.check(beside=busy.room - 2)
+    with pytest.raises(OverloadedError):
+        busy.check(beside=busy.room - 1)

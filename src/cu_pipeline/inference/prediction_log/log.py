@@ -7,18 +7,22 @@ from typing import Final, Self
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import text_sha256, unit_interval
+from cu_pipeline.inference.prediction_log.minutes import RefusedMinutes
 from cu_pipeline.inference.prediction_log.options import Captions, LogOptions
 from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import (
     FeedbackRecord,
     PredictionRecord,
     Record,
+    RefusalRecord,
     ShadowRecord,
     SkippedRecord,
     from_line,
     to_line,
 )
 from cu_pipeline.inference.prediction_log.spool import PATTERN, Spool
+
+LANGUAGE: Final = "language"
 
 RECENT: Final = 10_000
 """Requests whose ids a process remembers, for feedback on them."""
@@ -52,6 +56,7 @@ class PredictionLog:
         self._recent: deque[str] = deque(maxlen=RECENT)
         self._known: set[str] = set()
         self._ids = threading.Lock()
+        self._refused = RefusedMinutes()
         try:
             self._database.prepare()
         except UNAVAILABLE as error:
@@ -77,7 +82,7 @@ class PredictionLog:
         log._mover.start()
         return log
 
-    def append(self, record: PredictionRecord | ShadowRecord | FeedbackRecord) -> bool:
+    def append(self, record: PredictionRecord | ShadowRecord | FeedbackRecord | RefusalRecord) -> bool:
         """Keep a record: when this returns, killing the process cannot lose it. It never raises.
 
         Returns:
@@ -96,9 +101,18 @@ class PredictionLog:
         if self._failing:
             self._failing = False
             _log.warning("answers are kept in the prediction log again")
-        if not isinstance(kept, ShadowRecord | FeedbackRecord):
+        if isinstance(kept, PredictionRecord | SkippedRecord):
             self._remember(kept.request_id)
         return True
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was refused; the counts of a minute are kept when it is over, or the log is closed.
+
+        Args:
+            reason: a stable code.
+        """
+        for record in self._refused.count(reason):
+            self.append(record)
 
     def knows(self, request_id: str) -> bool:
         """Whether a request was answered by any process that writes to this log, also one that was sampled out.
@@ -123,16 +137,19 @@ class PredictionLog:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Move what there is, as far as the database takes it in time, and let go of the rest."""
+        for record in self._refused.end():
+            self.append(record)
         self._mover.stop(timeout_s)
         self._spool.close()
         self._database.close()
 
-    def _as_kept(self, record: PredictionRecord | ShadowRecord | FeedbackRecord) -> Record:
+    def _as_kept(self, record: PredictionRecord | ShadowRecord | FeedbackRecord | RefusalRecord) -> Record:
         if not isinstance(record, PredictionRecord):
             return record
         if unit_interval(record.request_id) >= self._options.sample:
             count("predictions_sampled_out")
             return SkippedRecord(time=record.time, request_id=record.request_id)
+        record = _with_language(record)
         if record.caption is None or self._options.captions is Captions.KEEP:
             return record
         hashed = text_sha256(record.caption) if self._options.captions is Captions.HASH else None
@@ -162,6 +179,17 @@ class PredictionLog:
             except FileNotFoundError:  # it was moved: the database knows it
                 continue
         return False
+
+
+def _with_language(record: PredictionRecord) -> PredictionRecord:
+    """Name the language of a caption that is not kept, unless the client told it."""
+    from cu_pipeline.ingest.language import identify
+    from cu_pipeline.ingest.options import LanguageOptions
+
+    if not record.caption or record.facts.get(LANGUAGE):
+        return record
+    found = identify([record.caption], LanguageOptions().least_probability)[0]
+    return record.model_copy(update={"facts": {**record.facts, LANGUAGE: found}}) if found else record
 
 
 def _answers(record: Record | None, request_id: str) -> bool:

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from cu_pipeline.inference.prediction_log.place import Place
-from cu_pipeline.inference.prediction_log.records import FeedbackRecord, PredictionRecord, ShadowRecord, from_line
+from cu_pipeline.inference.prediction_log.records import (
+    FeedbackRecord,
+    PredictionRecord,
+    RefusalRecord,
+    ShadowRecord,
+    from_line,
+)
 from cu_pipeline.inference.prediction_log.scan import LogScan, check_zone, order
 from cu_pipeline.inference.prediction_log.sources import connected, open_files, stored
 
-Read = TypeVar("Read", ShadowRecord, FeedbackRecord)
+Read = TypeVar("Read", ShadowRecord, FeedbackRecord, RefusalRecord)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,69 @@ def read_feedback(place: str | Path, since: datetime | None = None) -> list[Feed
     return _all_of(FeedbackRecord, place, since)
 
 
+def read_refusals(place: str | Path, since: datetime | None = None) -> list[RefusalRecord]:
+    """Read how many requests were refused in which minute and why, oldest first.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    return _all_of(RefusalRecord, place, since)
+
+
+def read_latest(place: str | Path, most: int) -> list[PredictionRecord]:
+    """Read the latest answers that are traffic, by whatever models, oldest first.
+
+    Args:
+        place: of the log.
+        most: records.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    found: dict[str, PredictionRecord] = {}
+    where = Place.of(place)
+    with ExitStack() as stack:
+        for stream in open_files(where, stack):
+            records = map(from_line, stream)
+            found |= {one.request_id: one for one in records if isinstance(one, PredictionRecord) and not one.replay}
+        connection = stack.enter_context(connected(where))
+        if connection is not None:
+            import sqlalchemy as sa
+
+            from cu_pipeline.inference.prediction_log.schema import PREDICTIONS, raw_columns
+
+            wanted = sa.select(*raw_columns(PREDICTIONS, connection.dialect.name)).where(sa.not_(PREDICTIONS.c.replay))
+            newest = wanted.order_by(PREDICTIONS.c.time.desc(), PREDICTIONS.c.request_id.desc()).limit(most)
+            rows = stored(connection, PredictionRecord, newest)
+            found |= {one.request_id: one for one in rows if one is not None}
+    return sorted(found.values(), key=order)[-most:]
+
+
+def count_answers(place: str | Path, since: datetime) -> int:
+    """Count the answers since a moment that are traffic, by whatever models.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    check_zone(since)
+    where = Place.of(place)
+    waiting: set[str] = set()
+    with ExitStack() as stack:
+        for stream in open_files(where, stack):
+            records = [one for one in map(from_line, stream) if isinstance(one, PredictionRecord)]
+            waiting |= {one.request_id for one in records if not one.replay and one.time >= since}
+        connection = stack.enter_context(connected(where))
+        if connection is None:
+            return len(waiting)
+        import sqlalchemy as sa
+
+        from cu_pipeline.inference.prediction_log.schema import PREDICTIONS
+
+        conditions = (sa.not_(PREDICTIONS.c.replay), PREDICTIONS.c.time >= since)
+        stored_ones = sa.select(sa.func.count()).select_from(PREDICTIONS).where(*conditions)
+        return len(waiting) + int(connection.execute(stored_ones).scalar_one())
+
+
 def holds_records(place: str | Path) -> bool:
     """Whether any answer is in a log, the product's own clips and those that were sampled out included.
 
@@ -118,7 +187,9 @@ def _all_of(model: type[Read], place: str | Path, since: datetime | None) -> lis
     return sorted(kept, key=order)
 
 
-def _key(record: ShadowRecord | FeedbackRecord) -> tuple[str, ...]:
+def _key(record: ShadowRecord | FeedbackRecord | RefusalRecord) -> tuple[str, ...]:
     if isinstance(record, FeedbackRecord):
         return (record.feedback_id,)
+    if isinstance(record, RefusalRecord):
+        return (record.request_id,)
     return record.request_id, record.capability

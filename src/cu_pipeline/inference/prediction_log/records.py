@@ -72,7 +72,8 @@ class PredictionRecord(_Record):
         versions: capability -> version of the model that answered.
         embedding: of the clip, as little-endian float16; `encode_embedding` makes it. Base64 in a line.
         parts: widths of the embedding's parts by what made them, in order; empty in records of earlier versions.
-        facts: duration_s, width, height, fps, bytes, text_length and the like; None where a clip has none.
+        facts: duration_s, width, height, fps, bytes, has_sound (1 or 0), text_length and the like, None where a clip
+            has none; `language` of the caption, `client` and `decoder`, texts.
         clip_id: what the client calls the clip; "": it did not say.
         creator: who made the clip, by the client; "": it did not say.
         media_sha256: of the video, as the tables of clips have it; "": there was none.
@@ -153,13 +154,28 @@ class SkippedRecord(_Record):
     """An answer that the sample leaves out: that there was one is kept, and feedback on it is taken."""
 
 
-Record = PredictionRecord | ShadowRecord | FeedbackRecord | SkippedRecord
+class RefusalRecord(_Record):
+    """How many requests one process refused for a reason in a minute.
+
+    Attributes:
+        time: the minute's start, UTC.
+        request_id: names the record; it is no request's.
+        reason: the refusal's stable code.
+        requests: how many.
+    """
+
+    reason: Identifier
+    requests: NonNegativeInt
+
+
+Record = PredictionRecord | ShadowRecord | FeedbackRecord | SkippedRecord | RefusalRecord
 
 _KINDS: Final[Mapping[str, type[Record]]] = {
     "prediction": PredictionRecord,
     "shadow": ShadowRecord,
     "feedback": FeedbackRecord,
     "skipped": SkippedRecord,
+    "refusal": RefusalRecord,
 }
 """What a line calls a record."""
 

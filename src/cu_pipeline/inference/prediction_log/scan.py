@@ -13,6 +13,7 @@ from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import (
     FeedbackRecord,
     PredictionRecord,
+    RefusalRecord,
     ShadowRecord,
     SkippedRecord,
     from_line,
@@ -201,6 +202,6 @@ def check_zone(since: datetime | None) -> None:
         raise ValueError(f"since={since.isoformat()} has no time zone: give one, such as datetime.now(UTC)")
 
 
-def order(record: PredictionRecord | ShadowRecord | FeedbackRecord) -> tuple[datetime, str]:
+def order(record: PredictionRecord | ShadowRecord | FeedbackRecord | RefusalRecord) -> tuple[datetime, str]:
     """What records are sorted by."""
     return record.time, record.request_id

@@ -13,6 +13,7 @@ from cu_pipeline.inference.prediction_log.records import (
     FeedbackRecord,
     PredictionRecord,
     Record,
+    RefusalRecord,
     ShadowRecord,
     SkippedRecord,
 )
@@ -90,20 +91,30 @@ SKIPPED: Final = _table(
     sa.Column("time", UtcTime, nullable=False, index=True),
 )
 
+REFUSALS: Final = _table(
+    "refusals",
+    sa.Column("request_id", sa.Text, primary_key=True),
+    sa.Column("time", UtcTime, nullable=False, index=True),
+    _text("reason"),
+    sa.Column("requests", sa.Integer, nullable=False),
+)
+
 TABLES: Final[Mapping[type[Record], sa.Table]] = {
     PredictionRecord: PREDICTIONS,
     ShadowRecord: SHADOWS,
     FeedbackRecord: FEEDBACK,
     SkippedRecord: SKIPPED,
+    RefusalRecord: REFUSALS,
 }
 """Where each kind of record is; its columns are the record's fields."""
 
 
 def _create(connection: sa.Connection) -> None:
+    """Make the tables that are not there."""
     METADATA.create_all(connection)
 
 
-MIGRATIONS: Final[list[Callable[[sa.Connection], None]]] = [_create]
+MIGRATIONS: Final[list[Callable[[sa.Connection], None]]] = [_create, _create]
 """What brings the tables from each version to the next; the first makes them."""
 
 

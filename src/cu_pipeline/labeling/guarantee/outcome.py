@@ -30,6 +30,7 @@ _SAMPLES = {
 _REASONS = {
     Ineligible.LEARNED: "the served model has learned from them or might have",
     Ineligible.FEATURES: "what the served model reads of them is not stored",
+    Ineligible.FRAMES: "their frames are not stored as the zero-shot model reads them",
     Ineligible.LIMIT: "the language model is asked about label.llm.max_clips only",
 }
 

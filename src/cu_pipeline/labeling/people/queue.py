@@ -20,6 +20,7 @@ from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
 from cu_pipeline.labeling.people.random_draws import draw_at_random, with_people
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose, requested_clips
 from cu_pipeline.labeling.people.tasks import Task, asking, machine_predictions, queue_task, tie_task
 from cu_pipeline.labeling.people.value import Known, most_valued, uncertainty
 from cu_pipeline.labeling.people.votes import GOLD
@@ -38,12 +39,15 @@ class QueueTerms:
         price: US dollars for one label by one person.
         lacking: capability -> labelled random draws that the certificate of machines' labels lacks.
         features: finds the stored features of clips, by which the most useful are chosen; None: captions tell alone.
+        requested: clip -> what an iteration of the loop asks for; while any of these waits, nothing else is queued but
+            clips with a known answer.
     """
 
     options: QueueOptions
     price: float
     lacking: Mapping[str, int] = field(default_factory=dict)
     features: Callable[[pd.DataFrame], ClipFeatures] | None = None
+    requested: Mapping[str, LabelRequest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,27 @@ def plan_queue(
     questions = asked_of(clips, resolved)
     even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
     waiting = _waiting(clips, annotations, resolved, reviews, options.redundancy, even)
+    requested = requested_clips(waiting, labels, list(capabilities), terms.requested)
+    waiting = waiting if requested.empty else requested
     gold = _gold_truth(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
     asked = [len(questions[clip]) for clip in (*waiting["clip_id"], *gold)]
     affordable = _affordable(left, terms.price * options.redundancy, asked)
     slots = _slots(len(waiting), len(gold), options.max_clips if affordable is None else affordable, options)
+    golden = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
+    if not requested.empty:
+        chosen = requested.iloc[: slots.asked]
+        shown = [name for name in chosen["clip_id"] if terms.requested[name].purpose is Purpose.VALUE]
+        thought = machine_predictions(labels, annotations, shown, capabilities)
+        tasks = _mixed(
+            [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(chosen)],
+            [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(golden)],
+        )
+        _log.info(
+            "%d of %d clips that an iteration asks for wait for people, and %d with a known answer",
+            len(chosen), len(requested), len(golden),
+        )  # fmt: skip
+        return _asked(tasks, questions, capabilities)
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided], waiting[~undecided]
@@ -124,15 +144,13 @@ def plan_queue(
     valued = most_valued(rest, drawn, known, slots.asked - len(ties) - len(drawn), options.strategy)
     votes = _answers_by_clip(reviews)
     thought = machine_predictions(labels, annotations, valued["clip_id"].tolist(), capabilities)
-    golden = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
     tasks = _mixed(
         [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
         [tie_task(clip, votes[clip["clip_id"]]) for clip in _rows(ties)]
         + [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
         [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(golden)],
     )
-    queue = [asking(task, questions[task["data"]["clip_id"]], list(capabilities)) for task in tasks]
-    count("clips_queued", len(drawn) + len(ties) + len(valued))
+    queue = _asked(tasks, questions, capabilities)
     _log.info(
         "%d clips wait for people: %d drawn at random, %d on which votes are even, %d by value, and %d with a known "
         "answer; %d more could be asked about (parameters label.queue.max_clips, budget_usd)",
@@ -142,6 +160,14 @@ def plan_queue(
     for shortage in shortages:
         _log.info(shortage.message(_bound(options, left, affordable)))
     return queue
+
+
+def _asked(
+    tasks: Sequence[Task], questions: Mapping[str, Sequence[str]], capabilities: Mapping[str, Capability]
+) -> list[Task]:
+    """Note in each task what is asked, and count those whose answer is not known."""
+    count("clips_queued", sum(task["meta"]["draw"] != Draw.GOLD for task in tasks))
+    return [asking(task, questions[task["data"]["clip_id"]], list(capabilities)) for task in tasks]
 
 
 def _bound(options: QueueOptions, left: float, affordable: int | None) -> str:

@@ -113,13 +113,17 @@ class TaskSync:
 
     def export(self) -> list[QuestionSheet]:
         """Write for files the tasks of all batches that wait for answers, the queue's included, by what they ask."""
-        for names, tasks in by_questions(self._addressed(), self.capabilities).items():
-            self._open(names, tasks, FILE)
         found: dict[Names, list[Task]] = {}
-        for review in self._unfinished(FILE):
+        for review in self.open_for(FILE):
             found.setdefault(tuple(review.batch.capabilities), []).extend(self._missing(review))
         left = {names: tasks for names, tasks in found.items() if tasks}
         return [sheet(names, tasks, self._known()) for names, tasks in (left or {tuple(self.capabilities): []}).items()]
+
+    def open_for(self, place: str) -> list[Review]:
+        """Open batches of the queue for a place, and give all of that place that wait for answers."""
+        for names, tasks in by_questions(self._addressed(), self.capabilities).items():
+            self._open(names, tasks, place)
+        return self._unfinished(place)
 
     def not_played(self) -> dict[str, int]:
         """Count the clips of the queue that browsers cannot play, by codec."""

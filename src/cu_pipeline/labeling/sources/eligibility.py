@@ -23,12 +23,14 @@ class Ineligible(StrEnum):
 
     LEARNED = "learned"
     FEATURES = "features"
+    FRAMES = "frames"
     LIMIT = "limit"
 
 
 _KINDS: Final = {
     Ineligible.LEARNED: AnnotatorKind.MODEL,
     Ineligible.FEATURES: AnnotatorKind.MODEL,
+    Ineligible.FRAMES: AnnotatorKind.ZERO_SHOT,
     Ineligible.LIMIT: AnnotatorKind.LLM,
 }
 

@@ -22,13 +22,14 @@ SOURCES: Final[dict[str, str]] = {
     AnnotatorKind.RULE.value: "rules",
     AnnotatorKind.LLM.value: "the language model",
     AnnotatorKind.MODEL.value: "the served model",
+    AnnotatorKind.ZERO_SHOT.value: "the zero-shot model",
 }
 """What people call each kind of annotator."""
 
 ONE_VOICE: Final = (AnnotatorKind.HUMAN, AnnotatorKind.RULE)
 """Kinds whose annotators together are one source; of the others each annotator is a source of its own."""
 
-_ORDER: Final = (AnnotatorKind.RULE, AnnotatorKind.MODEL, AnnotatorKind.LLM)
+_ORDER: Final = (AnnotatorKind.RULE, AnnotatorKind.MODEL, AnnotatorKind.ZERO_SHOT, AnnotatorKind.LLM)
 """Of sources that cost the same."""
 
 Annotator = tuple[str, str]

@@ -4,7 +4,7 @@ import logging
 
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.inference.prediction_log import read_feedback, scan_log
+from cu_pipeline.inference.prediction_log import read_answers, read_new_feedback
 from cu_pipeline.ingest.served_feedback import ServedFeedback
 
 _log = logging.getLogger(__name__)
@@ -15,6 +15,7 @@ def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[Se
 
     What was taken stays in the data, also when the log lets it go, so that a run can be repeated. So does what is of no
     request that the log knows, so that it is looked for once. A log that cannot be read now is read by the next run.
+    Of the log only the ids of feedback are read, and then what is new.
 
     Args:
         prediction_log: its place.
@@ -26,16 +27,12 @@ def take_feedback(prediction_log: str, earlier: list[ServedFeedback]) -> list[Se
     count("feedback_taken", 0)
     known = {one.feedback_id for one in earlier}
     try:
-        fresh = [one for one in read_feedback(prediction_log) if one.feedback_id not in known]
-        asked = {one.request_id for one in fresh}
-        contents = {
-            record.request_id: (record.media_sha256, record.text_sha256)
-            for record in (scan_log(prediction_log, replays=True) if asked else ())
-            if record.request_id in asked
-        }
+        fresh = read_new_feedback(prediction_log, known)
+        answers = read_answers(prediction_log, {one.request_id for one in fresh})
     except StoreError as error:
         _log.warning("feedback is not taken now: %s", error)
         return []
+    contents = {name: (answer.media_sha256, answer.text_sha256) for name, answer in answers.items()}
     unknown = ("", "")
     taken = [
         ServedFeedback(

@@ -17,6 +17,7 @@ from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.core.progress import each
 from cu_pipeline.sample.generate import generate
 from cu_pipeline.sample.options import SampleOptions
+from cu_pipeline.sample.truth import keep_truth
 
 if TYPE_CHECKING:
     import httpx
@@ -121,6 +122,7 @@ def send_sample(folder: Path, options: SampleOptions, url: str) -> tuple[int, in
     import httpx
 
     manifest = pd.read_csv(generate(folder, options, LocalMapper()), dtype=str, keep_default_na=False)
+    keep_truth(folder)
     clips = manifest.assign(path=[to_stored(folder / path) for path in manifest["path"]])
     key = os.environ.get(KEY_VARIABLE)
     headers = {"X-Api-Key": key} if key else {}

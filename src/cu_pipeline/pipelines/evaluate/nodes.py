@@ -1,4 +1,3 @@
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, indicators
-from cu_pipeline.core.records import REFERENCE, Split, table
+from cu_pipeline.core.records import Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, context_of, facts_of, some
@@ -24,8 +23,6 @@ from cu_pipeline.evaluation.modality_parts import modality_parts
 from cu_pipeline.evaluation.set_coverage import in_words as sets_in_words
 from cu_pipeline.features.clip_features import (
     content_column,
-    embedding,
-    part_name,
     read_features,
 )
 from cu_pipeline.features.store import FeatureStore
@@ -35,8 +32,9 @@ from cu_pipeline.inference.contests import contest_of
 from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure_curve, why_no_curve
 from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
-from cu_pipeline.inference.predictions_table import as_unseen, predict_table
-from cu_pipeline.models.bundle import Bundle, inputs_of, under_scopes
+from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test
+from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -70,14 +68,19 @@ def join_truth(
 
 
 def ask_models(
-    judged: dict[str, Judged], bundles: dict[str, Bundle], champions: dict[str, Bundle], store: FeatureStore
+    judged: dict[str, Judged],
+    bundles: dict[str, Bundle],
+    champions: dict[str, Bundle],
+    store: FeatureStore,
+    requests: list[LabelRequest],
 ) -> dict[str, Contest]:
     """Ask each challenger and its champion about the same test clips, each by the features that it reads.
 
     Returns:
         By capability.
     """
-    return {name: contest_of(one, champions.get(name), judged[name], store) for name, one in bundles.items()}
+    fresh = drawn_for_test(requests)
+    return {name: contest_of(one, champions.get(name), judged[name], store, fresh) for name, one in bundles.items()}
 
 
 def answer_by_baselines(
@@ -293,47 +296,6 @@ def gather_metrics(
         else:
             _log.warning("%s: no clip of the test split has a label by people, so nothing is measured", name)
     return report
-
-
-def describe_reference(
-    clips: pd.DataFrame,
-    predictions: pd.DataFrame,
-    bundles: dict[str, Bundle],
-    shown: dict[str, Bundle],
-    store: FeatureStore,
-) -> pd.DataFrame:
-    """Describe training and validation clips as the service's log describes its traffic.
-
-    Test clips are left out: they may be replayed as traffic, and would be compared with themselves. Of clips that a
-    model learned from it has what models said that had not seen them, where the model's family tells.
-
-    Returns:
-        clip_id, split, embedding (list) of all features that a trained or served model reads, widths of its parts,
-        media facts, text_length, and JSON of predictions, labels and model versions.
-    """
-    known = clips[clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])].reset_index(drop=True)
-    inputs = [one for one in inputs_of([*bundles.values(), *shown.values()]) if _is_stored(known, store, one)]
-    features = {part_name(one): read_features(known, store, {one.name: one})[one.name] for one in inputs}
-    vectors, parts = embedding(features, len(known))
-    said = as_unseen(predictions, known, shown)
-    reference = known.assign(
-        text_length=known["text"].str.len().astype("float64"),
-        embedding=list(vectors),
-        parts=json.dumps(parts),
-        predictions=_by_capability(said, known["clip_id"], "probabilities"),
-        labels=_by_capability(said, known["clip_id"], "label"),
-        versions=_by_capability(said, known["clip_id"], "model_version"),
-    )
-    return table(reference, REFERENCE)
-
-
-def _by_capability(rows: pd.DataFrame, clip_ids: "pd.Series[str]", column: str) -> list[str]:
-    """Each clip's predictions as a JSON object: capability -> value."""
-    values = rows[column].map(json.loads) if column == "probabilities" else rows[column]
-    found: dict[str, dict[str, Any]] = {}
-    for clip_id, capability, value in zip(rows["clip_id"], rows["capability"], values, strict=True):
-        found.setdefault(clip_id, {})[capability] = value
-    return [json.dumps(found.get(clip_id, {})) for clip_id in clip_ids]
 
 
 def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> bool:

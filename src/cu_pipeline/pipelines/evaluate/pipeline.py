@@ -21,7 +21,7 @@ def _decisions() -> list[Node]:
         Node(nodes.join_truth, ["clips", "labels", "annotations", "bundles"], "judged_clips", name="join_truth"),
         Node(
             nodes.ask_models,
-            ["judged_clips", "bundles", "champion_bundles", "features"],
+            ["judged_clips", "bundles", "champion_bundles", "features", "label_requests"],
             "contests",
             name="ask_models",
         ),
@@ -59,12 +59,6 @@ def _predictions() -> list[Node]:
             ["clips", "bundles", "shown_bundles", "features", "capabilities_resolved"],
             "challenger_predictions",
             name="predict_by_challengers",
-        ),
-        Node(
-            nodes.describe_reference,
-            ["clips", "predictions", "bundles", "shown_bundles", "features"],
-            "reference",
-            name="describe_reference",
         ),
     ]
 

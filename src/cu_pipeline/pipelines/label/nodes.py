@@ -32,12 +32,13 @@ from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabiliti
 from cu_pipeline.labeling.guarantee.results import CertificationTest
 from cu_pipeline.labeling.ledger import known_keys, new_entries, priced_by_feed
 from cu_pipeline.labeling.money import Money, money_messages, money_table
-from cu_pipeline.labeling.options import ChampionOptions
+from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
 from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
 from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
+from cu_pipeline.labeling.people.requests import LabelRequest, latest_requests
 from cu_pipeline.labeling.people.tasks import Task
 from cu_pipeline.labeling.people.vectors import stored_vectors
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
@@ -47,6 +48,7 @@ from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scop
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
 from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
+from cu_pipeline.labeling.sources.zero_shot import annotate_by_zero_shot
 from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
 from cu_pipeline.llm.clients.protocol import Answer
@@ -62,9 +64,12 @@ from cu_pipeline.models.bundle import Bundle
 _log = logging.getLogger(__name__)
 
 
-def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer]]:
-    """Add nothing to the logs of people's work, which `kedro labels` writes: as outputs they come under DVC."""
-    return [], []
+def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer], list[LabelRequest]]:
+    """Add nothing to the logs of people's work, which `kedro labels` and `kedro iterate` write.
+
+    As outputs they come under DVC.
+    """
+    return [], [], []
 
 
 def merge_annotations(
@@ -149,6 +154,18 @@ def annotate_with_champions(
 
     clips_of = opinions.single_clips
     said, ineligible = annotate_by_champions(clips_of, champions, features, opinions.active, options.price)
+    return said, opinions.heard(said, ineligible)
+
+
+def annotate_with_zero_shot(
+    opinions: Opinions, features: FeatureStore, options: ZeroShotSourceOptions, extractors: FeatureOptions
+) -> tuple[pd.DataFrame, Opinions]:
+    """Let an image-text model label clips by the names and descriptions of classes."""
+    if not options.enabled:
+        return table([], ANNOTATIONS), opinions
+
+    clips_of = opinions.single_clips
+    said, ineligible = annotate_by_zero_shot(clips_of, features, extractors, opinions.active, options, options.price)
     return said, opinions.heard(said, ineligible)
 
 
@@ -325,6 +342,7 @@ def queue_clips(
     people_batches: list[BatchOpened | BatchDecided],
     people_annotations: list[PersonAnswer],
     guarantee: dict[str, Guarantee],
+    requests: list[LabelRequest],
     features: FeatureStore,
     options: QueueOptions,
     extractors: FeatureOptions,
@@ -333,7 +351,7 @@ def queue_clips(
     reviews = review_batches(people_batches, people_annotations)
     lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
     stored = partial(stored_vectors, store=features, extractors=list(build_all(extractors).values()))
-    terms = QueueTerms(options, opinions.human_price, lacking, stored)
+    terms = QueueTerms(options, opinions.human_price, lacking, stored, latest_requests(requests))
     return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 

@@ -16,7 +16,12 @@ def create_pipeline(**_: object) -> Pipeline:
 
 def _annotations() -> list[Node]:
     return [
-        Node(nodes.keep_people_work, None, ["people_batches", "people_annotations"], name="keep_people_work"),
+        Node(
+            nodes.keep_people_work,
+            None,
+            ["people_batches", "people_annotations", "label_requests"],
+            name="keep_people_work",
+        ),
         Node(
             nodes.merge_annotations,
             ["feed_annotations", "clips", "people_batches", "people_annotations"],
@@ -65,6 +70,12 @@ def _sources() -> list[Node]:
             ["champion_annotations", "opinions_with_champions"],
             name="annotate_with_champions",
         ),
+        Node(
+            nodes.annotate_with_zero_shot,
+            ["opinions_with_champions", "features", "params:label.zero_shot", "params:featurize.extractors"],
+            ["zero_shot_annotations", "opinions_with_zero_shot"],
+            name="annotate_with_zero_shot",
+        ),
     ]
 
 
@@ -105,7 +116,7 @@ def _language_model() -> list[Node]:
             [
                 "all_llm_questions",
                 "llm_call_cache",
-                "opinions_with_champions",
+                "opinions_with_zero_shot",
                 "llm_ineligible",
                 "earlier_calibration_tests",
                 _LLM,
@@ -154,6 +165,7 @@ def _people() -> list[Node]:
                 "people_batches",
                 "people_annotations",
                 "guarantee",
+                "label_requests",
                 "features",
                 "params:label.queue",
                 "params:featurize.extractors",

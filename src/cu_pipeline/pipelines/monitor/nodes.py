@@ -1,6 +1,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -8,21 +9,26 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.drift.compare import Comparison, compare, summarise
+from cu_pipeline.drift.compare import Comparison, DriftDecision, compare
+from cu_pipeline.drift.diagnosis import Cause
+from cu_pipeline.drift.looks import Look, next_look
 from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.quality import QualityEstimate
 from cu_pipeline.drift.samples import ClipSample
-from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.drift.words import summarise
+from cu_pipeline.inference.prediction_log import read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
-from cu_pipeline.reports.drift_page import drift_page, is_page_of
 
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Of the drift report; a change makes earlier pages stale."""
+
+References = dict[str, pd.DataFrame]
+"""Capability -> what its served model learned from."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,79 +36,125 @@ _log = logging.getLogger(__name__)
 def read_traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
     """Read what the service answered with the models that were delivered, but not about the product's own clips."""
     log = scan_log(prediction_log, versions=_served(delivery), since=options.since)
-    traffic = distinct_clips(log, options.facts)
+    traffic = distinct_clips(log, options.facts, read_refusals(prediction_log, options.since))
     if traffic.invalid:
         _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
     return traffic
 
 
-def compare_with_reference(
-    reference: pd.DataFrame,
+def compare_with_references(
+    references: References,
     traffic: Traffic,
     delivery: dict[str, Any],
     resolved: ResolvedCapabilities,
     options: DriftOptions,
     seed: int,
-) -> dict[str, Any]:
+    earlier_looks: Sequence[Look],
+) -> tuple[Comparison, list[Look]]:
     """Test whether the service's clips are distributed as those that its models learned from.
+
+    Returns:
+        The outcome, and this look where it is to be kept: none where nothing was tested, or where the same inputs were
+        looked at before.
+    """
+    capabilities, skipped = _comparable(references, delivery, resolved)
+    look = _look(references, traffic, list(capabilities), options, seed, earlier_looks)
+    samples = {name: ClipSample(table) for name, table in references.items()}
+    found = compare(samples, ClipSample(traffic.table), capabilities, options, seed, look, earlier_looks)
+    found = replace(found, skipped=found.skipped | skipped)
+    if found.decision is DriftDecision.NOT_ENOUGH_DATA:
+        return replace(found, look=replace(look, alpha=0.0, extra=0.0, decision=found.decision.value)), []
+    done = replace(look, decision=found.decision.value, windows=tuple(found.windows))
+    is_new = all(one.id != done.id for one in earlier_looks)
+    return replace(found, look=done), [done] if is_new else []
+
+
+def report_drift(
+    references: References,
+    traffic: Traffic,
+    comparison: Comparison,
+    options: DriftOptions,
+    causes: Sequence[Cause] = (),
+    quality: Mapping[str, QualityEstimate] | None = None,
+    notices: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Write down what was found.
 
     Returns:
         The `drift` dataset.
     """
-    before = _without_media_facts_of_text(reference)
-    capabilities, skipped = _comparable(reference, delivery, resolved)
-    found = compare(ClipSample(before), ClipSample(traffic.table), capabilities, options, seed)
-    found = replace(found, skipped=found.skipped | skipped)
-    reason = ONLY_REPLAYS if traffic.only_replays() else None
-    summary = _summary(found, traffic, options)
+    summary = _summary(comparison, traffic, options)
     _log.info("%s", summary)
+    look = comparison.look
     return {
-        "decision": found.decision.value,
-        "reason": reason,
+        "decision": comparison.decision.value,
+        "reason": ONLY_REPLAYS if traffic.only_replays() else None,
+        "notices": list(notices),
+        "all_clear": comparison.decision is DriftDecision.NO_DRIFT and not notices,
         "alpha": options.alpha,
         "method": "holm",
-        "reference": _about(before, options),
-        "current": traffic.about(),
-        "tests": [asdict(test) for test in found.tests],
-        "skipped": found.skipped,
+        "look": {
+            "id": look.id,
+            "time": look.time and look.time.isoformat(timespec="seconds"),
+            "alpha": look.alpha,
+            "horizon_days": options.looks.horizon_days,
+        },
+        "windows": [window.as_json() for window in comparison.windows],
+        "references": {name: _about(table, options) for name, table in references.items()},
+        "current": traffic.about() | {"known_units": sum(one.known_units for one in comparison.windows[:1])},
+        "tests": [asdict(test) for test in comparison.tests],
+        "skipped": comparison.skipped,
+        "causes": [cause.to_json() for cause in causes],
+        "quality": {name: asdict(one) for name, one in (quality or {}).items()},
+        "needed": [asdict(one) for one in comparison.needed],
+        "novel": comparison.novel,
         "summary": summary,
-        "inputs_sha256": _inputs_hash(before, traffic, list(capabilities), options, seed),
+        "inputs_sha256": look.id,
     }
 
 
-def render_drift_page(
-    reference: pd.DataFrame,
+def _look(
+    references: References,
     traffic: Traffic,
-    drift: dict[str, Any],
-    resolved: ResolvedCapabilities,
+    capabilities: list[str],
     options: DriftOptions,
-    earlier_page: str,
-) -> str:
-    """Show the tests and both distributions, unless an earlier run's page shows the same.
+    seed: int,
+    earlier: Sequence[Look],
+) -> Look:
+    """Begin a look, or find the one that was made at these inputs."""
+    before = {name: _table_hash(table) for name, table in _distinct(references)}
+    inputs = json_sha256(
+        [
+            FORMAT,
+            before,
+            _table_hash(traffic.table),
+            traffic.about(),
+            capabilities,
+            options.model_dump(mode="json", exclude={"history"}),
+            seed,
+        ]
+    )
+    if traffic.table.empty:
+        return Look(inputs, None, 0.0)
+    time = pd.Timestamp(traffic.table["time"].iloc[-1]).to_pydatetime()
+    return next_look(inputs, time, earlier, options.alpha, options.looks)
 
-    Returns:
-        The `drift_report` dataset: one HTML page.
-    """
-    count("drift_pages_made", 0)
-    if is_page_of(earlier_page, drift):
-        return earlier_page
-    count("drift_pages_made")
-    before = _without_media_facts_of_text(reference)
-    return drift_page(ClipSample(before), ClipSample(traffic.table), drift, options, _kinds(resolved))
+
+def _distinct(references: References) -> list[tuple[str, pd.DataFrame]]:
+    """References without those that are the very same table."""
+    return list({id(table): (name, table) for name, table in references.items()}.values())
 
 
-def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, int]:
+def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, Any]:
     """The part of the drift report that says what the traffic was compared with."""
-    used = ClipSample(reference[reference["split"].isin([*options.reference_splits, *options.prediction_splits])])
-    groups = used.groups()
-    return {"n": len(used), "units": len(used) if groups is None else len(set(groups))}
+    used = reference[reference["split"].isin([*options.reference_splits, *options.prediction_splits])]
+    units = ClipSample(used).with_units("reference").units()
+    versions = {version for told in set(reference["versions"]) for version in json.loads(told).values()}
+    return {"versions": sorted(versions), "clips": len(used), "units": len(set(units))}
 
 
 def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
-    told = summarise(found, len(traffic.table), options)
-    units = int(traffic.table["group"].nunique())
-    if found.tests and units < len(traffic.table):
-        told += f" The clips are of {units} creators or contents, each of which counts as one."
+    told = summarise(found, options)
     if not traffic.replays:
         return told
     own = f"{traffic.replays} answers about the product's own clips, which were sent to try it out and are no traffic"
@@ -118,38 +170,29 @@ def _kinds(resolved: ResolvedCapabilities) -> dict[str, Kind]:
 
 
 def _comparable(
-    reference: pd.DataFrame, delivery: dict[str, Any], resolved: ResolvedCapabilities
+    references: References, delivery: dict[str, Any], resolved: ResolvedCapabilities
 ) -> tuple[dict[str, Kind], dict[str, str]]:
-    """Split the served capabilities into those whose model also predicted the reference, and the others."""
+    """Split the served capabilities into those whose model also predicted its reference, and the others."""
     kinds = _kinds(resolved)
-    versions = [json.loads(told) for told in set(reference["versions"])]
     comparable: dict[str, Kind] = {}
     skipped: dict[str, str] = {}
     for name, served in _served(delivery).items():
+        told = [json.loads(versions) for versions in set(references[name]["versions"])] if name in references else []
         if name not in kinds:
             skipped[f"predictions of {name}"] = "the feed has no label of it now"
-        elif {told[name] for told in versions if name in told} == {served}:
+        elif {versions[name] for versions in told if name in versions} == {served}:
             comparable[name] = kinds[name]
         else:
             skipped[f"predictions of {name}"] = f"the reference was not predicted by the served model {served}"
     return comparable, skipped
 
 
-def _without_media_facts_of_text(reference: pd.DataFrame) -> pd.DataFrame:
-    """Clear the size of text-only clips, 0 bytes in the table of clips, as the service's log has none."""
-    return reference.assign(bytes=reference["bytes"].where(reference["bytes"] > 0))
-
-
-def _inputs_hash(
-    reference: pd.DataFrame, traffic: Traffic, capabilities: list[str], options: DriftOptions, seed: int
-) -> str:
-    tables = [_table_hash(table) for table in (reference, traffic.table)]
-    return json_sha256([FORMAT, tables, traffic.about(), capabilities, options.model_dump(mode="json"), seed])
-
-
 def _table_hash(table: pd.DataFrame) -> str:
+    """Hash the rows of a table: its vectors, and everything else."""
     digest = hashlib.sha256()
     for row in table["embedding"]:
-        digest.update(np.asarray(row, dtype="<f4").tobytes())
-    digest.update(table.drop(columns="embedding").to_csv(index=False).encode())
+        digest.update(np.asarray(row, dtype="<f2").tobytes())
+    others = table.drop(columns="embedding")
+    digest.update(json.dumps(list(others.columns)).encode())
+    digest.update(pd.util.hash_pandas_object(others, index=False).to_numpy().tobytes())
     return digest.hexdigest()

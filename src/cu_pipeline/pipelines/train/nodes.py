@@ -13,7 +13,14 @@ from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.family import History
-from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data, with_inputs_at_hand
+from cu_pipeline.models.training import (
+    TrainingData,
+    fingerprint,
+    train,
+    training_data,
+    with_inputs_at_hand,
+    with_reference,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +77,8 @@ def train_models(
         before = trained.get(name)
         if before and before.trained_on == fingerprint(data, extractors, options, seed):
             _log.info("%s: nothing changed, bundle %s is kept", name, before.version)
-            bundles[name] = with_inputs_at_hand(before, extractors).scoped(data.capability.scope)
+            kept = with_inputs_at_hand(before, extractors).scoped(data.capability.scope)
+            bundles[name] = with_reference(kept, data, store, extractors)
             count("models_reused")
         else:
             with checkpoints_in(checkpoints / name):

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from cu_pipeline.service.api import batch, capabilities, captures, classify, feedback, probes
 from cu_pipeline.service.api.body import bad_request
-from cu_pipeline.service.api.documentation import ROUTES
+from cu_pipeline.service.api.documentation import ROUTES, describe_keys
 from cu_pipeline.service.api.envelope import Envelope
 from cu_pipeline.service.api.responses import json_response
 from cu_pipeline.service.api.running import Running, request_id, running
@@ -34,17 +34,19 @@ def application(service: Running) -> Application:
     for module in (classify, batch, capabilities, feedback, captures, probes):
         app.include_router(module.router)
     app.router.routes += [*ROUTES, *page_routes(service.settings.samples_folder())]
+    security = service.settings.security
+    describe_keys(app, asked_for=not security.without_keys and security.keys.exists())
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
-    guarded = protected(cast("Application", app), service.settings.security, service.metrics.refusal)
+    guarded = protected(cast("Application", app), security, service.count_refusal)
     return Envelope(guarded, service)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     refused = cast("RefusedError", error)
-    running(request).metrics.refusal(refused.reason)
+    running(request).count_refusal(refused.reason)
     answer = json_response(refused.body(request_id(request)), refused.status)
     answer.headers.update(refused.headers)
     return answer

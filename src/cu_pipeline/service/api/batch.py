@@ -14,7 +14,7 @@ from cu_pipeline.service.api.answers import BatchAnswer, Classification, ItemRef
 from cu_pipeline.service.api.body import FORM, JSON, MAX_JSON_BYTES, bad_request, media_type, parse_object, read_json
 from cu_pipeline.service.api.clips import ClipFields, checked, clip_request, require_content
 from cu_pipeline.service.api.form import FormShape, read_form
-from cu_pipeline.service.api.recording import is_replay, prediction_record
+from cu_pipeline.service.api.recording import client_of, is_replay, prediction_record
 from cu_pipeline.service.api.responses import BODY_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
 from cu_pipeline.service.refusal import Problem, RefusedError
@@ -61,7 +61,7 @@ async def classify_batch(request: Request) -> Response:
 
     async def one(index: int, clip: dict[str, Any]) -> Classification | ItemRefusal:
         async with places:
-            return await _item(service, f"{name}:{index}", clip, files, after, replay=is_replay(request))
+            return await _item(request, f"{name}:{index}", clip, files, after)
 
     async def every() -> list[Classification | ItemRefusal]:
         return list(await asyncio.gather(*(one(index, clip) for index, clip in enumerate(clips))))
@@ -72,21 +72,21 @@ async def classify_batch(request: Request) -> Response:
 
 
 async def _item(
-    service: Running,
+    request: Request,
     name: str,
     clip: dict[str, Any],
     files: Mapping[str, Path],
     after: BackgroundTasks,
-    *,
-    replay: bool,
 ) -> Classification | ItemRefusal:
+    service, replay = running(request), is_replay(request)
     try:
         fields, video = _clip(clip, files)
         answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
     except RefusedError as error:
+        service.count_refusal(error.reason)
         detail = error.detail or None
         return ItemRefusal(request_id=name, status=error.status, error=error.error, reason=error.reason, detail=detail)
-    await service.keep_answer(prediction_record(name, fields, answered, replay=replay))
+    await service.keep_answer(prediction_record(name, fields, answered, replay=replay, client=client_of(request)))
     after.add_task(service.after, name, answered, fields, video, replay=replay)
     return classification(
         answered.prediction,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from cu_pipeline.service.api.answers import Classification, Embedding, classification, rounded
 from cu_pipeline.service.api.clips import ClipFields, clip_request, read_clip, request_body
-from cu_pipeline.service.api.recording import is_replay, prediction_record
+from cu_pipeline.service.api.recording import client_of, is_replay, prediction_record
 from cu_pipeline.service.api.responses import CLIP_REFUSALS, json_response, refusals
 from cu_pipeline.service.api.running import Running, request_id, running, unless_client_leaves
 from cu_pipeline.service.engine.interface import Answered
@@ -68,10 +68,14 @@ async def embed(request: Request) -> Response:
 
 async def _answer(request: Request, service: Running, fields: ClipFields, video: Path | None) -> Answered:
     answered = await service.classify(clip_request(fields, video, service.engine.bundles()))
-    await service.keep_answer(prediction_record(request_id(request), fields, answered, replay=is_replay(request)))
+    replay, client = is_replay(request), client_of(request)
+    await service.keep_answer(prediction_record(request_id(request), fields, answered, replay=replay, client=client))
     return answered
 
 
 async def _read(request: Request, service: Running) -> tuple[ClipFields, Path | None]:
     service.check_room(request)
-    return await read_clip(request, service.limits, service.forms, service.texts, lambda: service.folder(request))
+    with service.arriving() as received:
+        return await read_clip(
+            request, service.limits, service.forms, service.texts, lambda: service.folder(request), received
+        )

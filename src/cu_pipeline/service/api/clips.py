@@ -145,9 +145,22 @@ def require_content(video: Path | None, caption: str, place: tuple[str | int, ..
 
 
 async def read_clip(
-    request: Request, limits: BodyLimits, forms: UploadGate, texts: UploadGate, folder: Callable[[], Path]
+    request: Request,
+    limits: BodyLimits,
+    forms: UploadGate,
+    texts: UploadGate,
+    folder: Callable[[], Path],
+    received: Callable[[], None],
 ) -> tuple[ClipFields, Path | None]:
     """Read one clip from a form or from JSON.
+
+    Args:
+        request: with the clip as its body.
+        limits: of size and time.
+        forms: to pass by a form.
+        texts: to pass by JSON.
+        folder: makes the folder for files.
+        received: is called when a form with a video is here, and may refuse it.
 
     Raises:
         RefusedError: the request is not as it must be, or over a limit.
@@ -155,7 +168,7 @@ async def read_clip(
     """
     kind, parameters = media_type(request, (FORM, JSON))
     if kind == FORM:
-        form = await read_form(request, parameters.get("boundary", ""), CLIP_FORM, limits, forms, folder)
+        form = await read_form(request, parameters.get("boundary", ""), CLIP_FORM, limits, forms, folder, received)
         fields, video = checked(from_form(form.texts)), form.files.get("video")
     else:
         body = await read_json(request, limits, texts)

@@ -1,15 +1,24 @@
-"""`GET /docs`: the description of the interface in Swagger's page, from files that BentoML brings."""
+"""What the interface says of itself: keys in its description, and `GET /docs`, Swagger's page, from BentoML's files."""
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from cu_pipeline.service.security.routes import HEALTH, needed_scope
+
 _FILES: Final = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+
+_SCHEMES: Final[dict[str, dict[str, str]]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `kedro keys create NAME`."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key in another header."},
+}
+"""How a key is sent, by names that the description of each operation refers to."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -36,6 +45,28 @@ _POLICY: Final = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+def describe_keys(app: FastAPI, *, asked_for: bool) -> None:
+    """Add to the description of an application which key each operation asks for, with the scope that it must have.
+
+    Args:
+        app: all of whose routes are there.
+        asked_for: whether keys are; else they are told of as an option.
+    """
+    written = app.openapi
+
+    def described() -> dict[str, Any]:
+        found = written()
+        found.setdefault("components", {})["securitySchemes"] = _SCHEMES
+        for path, operations in found["paths"].items():
+            scope = needed_scope(path)
+            needs: list[dict[str, list[str]]] = [{name: [scope] if scope else []} for name in _SCHEMES]
+            for operation in operations.values():
+                operation["security"] = [] if path in HEALTH else [*([] if asked_for else [{}]), *needs]
+        return found
+
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI advises
 
 
 async def _page(request: Request) -> Response:  # noqa: ARG001 - Starlette's signature

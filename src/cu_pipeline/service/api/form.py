@@ -66,6 +66,7 @@ async def read_form(
     limits: BodyLimits,
     gate: UploadGate,
     folder: Callable[[], Path],
+    received: Callable[[], None] | None = None,
 ) -> Form:
     """Read a form.
 
@@ -76,6 +77,7 @@ async def read_form(
         limits: of size and time.
         gate: to pass.
         folder: makes the folder for the files.
+        received: is called when a form with files is here, before the last of them are written, and may refuse it.
 
     Raises:
         RefusedError: it is not as it must be, or over a limit.
@@ -93,11 +95,14 @@ async def read_form(
         parser.finalize()
         if not reader.ended:
             raise MultipartParseError("its last boundary is missing")
+        if received and reader.form.files:
+            received()
         await to_thread.run_sync(reader.flush)
     except (FormParserError, ValueError) as error:
         raise _bad("body", "form", f"the form cannot be read: {str(error)[:200]}") from None
     finally:
         reader.close()
+    reader.form.files = {name: folder() / path for name, path in reader.form.files.items()}
     return reader.form
 
 
@@ -134,7 +139,7 @@ class _Reader:
         """Write what waits."""
         for path, data in self._waiting:
             if path not in self._streams:
-                self._streams[path] = path.open("wb")
+                self._streams[path] = (self._folder() / path).open("wb")
             self._streams[path].write(data)
         self._waiting.clear()
         self.buffered = 0
@@ -185,7 +190,7 @@ class _Reader:
             part.skipped = True  # what browsers send where no file was chosen
         else:
             suffix = re.sub(r"[^.A-Za-z0-9]", "", Path(file_name).suffix)[:8]
-            part.path = self._folder() / f"{uuid.uuid4().hex}{suffix}"
+            part.path = Path(f"{uuid.uuid4().hex}{suffix}")
             self._waiting.append((part.path, b""))
 
     def _data(self, data: bytes, start: int, end: int) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -57,9 +58,10 @@ class Running:
     drain: Drain = field(init=False)
     forms: UploadGate = field(init=False)
     texts: UploadGate = field(init=False)
+    _received: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.captures = Captures(self.settings.capture_store())
+        self.captures = Captures(self.settings.capture_store(), self.metrics.capture_lost)
         self.drain = Drain(self.settings.drain_s)
         self.forms = UploadGate(self.settings.max_uploads)
         self.texts = UploadGate(16 * self.settings.max_uploads)
@@ -96,8 +98,33 @@ class Running:
         announced = request.headers.get("content-length", "")
         if re.fullmatch(r"\d{1,18}", announced) and int(announced) <= CAPTION_BYTES:
             return
+        self._check_video_room()
+
+    @contextmanager
+    def arriving(self) -> Iterator[Callable[[], None]]:
+        """Receive a video: gives what is to be called when all of it is here, before anything is done with it.
+
+        Those that arrive together would all find the same room, and be refused only after their files were written.
+
+        Raises:
+            RefusedError: there is no room, by then.
+        """
+        counted = False
+
+        def received() -> None:
+            nonlocal counted
+            self._check_video_room()
+            self._received += 1
+            counted = True
+
         try:
-            self.engine.check_room(has_media=True)
+            yield received
+        finally:
+            self._received -= counted
+
+    def _check_video_room(self) -> None:
+        try:
+            self.engine.check_room(has_media=True, beside=self._received)
         except OverloadedError as error:
             raise _overloaded(error) from None
 
@@ -114,6 +141,11 @@ class Running:
         except TimeoutError:
             told = f"not answered in {self.settings.deadline_s:g} s: try again later"
             raise unavailable("deadline", told) from None
+
+    def count_refusal(self, reason: str) -> None:
+        """Count a request that is answered otherwise than it asks, for people on call and in the prediction log."""
+        self.metrics.refusal(reason)
+        self.log.refused(reason)
 
     async def keep_answer(self, record: PredictionRecord) -> None:
         """Keep an answer in the prediction log, and count it."""

@@ -108,13 +108,17 @@ class Engine:
         live.watch()
         return engine
 
-    def check_room(self, has_media: bool) -> None:
+    def check_room(self, has_media: bool, beside: int = 0) -> None:
         """Tell before a request is there whether it could be answered, so that a refused video need not be received.
+
+        Args:
+            has_media: whether it brings a video.
+            beside: requests of its kind that are received and not asked yet.
 
         Raises:
             OverloadedError: it could not now; where it does not say so, it may still do when the request is there.
         """
-        self._lanes["video" if has_media else "text"].check()
+        self._lanes["video" if has_media else "text"].check(beside)
 
     async def classify(self, request: ClipRequest) -> Answered:
         """Answer about a clip; the work ends with its present stage when the caller is cancelled.

@@ -54,14 +54,17 @@ class Lane:
         """Requests that may be inside."""
         return max(min(int(SHARE * self.deadline_s / self.spacing_s), self._most), self._least)
 
-    def check(self) -> None:
+    def check(self, beside: int = 0) -> None:
         """Tell whether there is room.
+
+        Args:
+            beside: requests that are about to enter.
 
         Raises:
             OverloadedError: there is none.
         """
-        if self._inside >= self.room:
-            late = (self._inside + 1) * self.spacing_s - SHARE * self.deadline_s
+        if self._inside + beside >= self.room:
+            late = (self._inside + beside + 1) * self.spacing_s - SHARE * self.deadline_s
             raise OverloadedError(self.name, max(math.ceil(late), 1))
 
     def enter(self) -> "LanePlace":

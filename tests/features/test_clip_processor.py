@@ -8,7 +8,7 @@ import torch
 from transformers import VideoMAEImageProcessorPil, VivitImageProcessor
 
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.models.clip_processor import ClipProcessor
+from cu_pipeline.features.clip_processor import ClipProcessor
 
 LEVEL = 1 / 255 / 0.2
 """A level, after the least of the usual deviations."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from cu_pipeline.core.errors import ConfigurationError
@@ -16,19 +18,45 @@ if TYPE_CHECKING:
 Sides: TypeAlias = tuple[int, int]
 """Height and width in pixels."""
 
-FILES: Final = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
-"""Where transformers says it, in the order in which it looks."""
+_NESTED: Final = "processor_config.json"
+"""The file of a processor of several kinds, with a part for each."""
+
+FILES: Final = (_NESTED, "video_preprocessor_config.json", "preprocessor_config.json")
+"""Where transformers says it of videos, in the order in which it looks."""
+
+_PICTURE_FILES: Final = ("preprocessor_config.json", _NESTED)
+"""Likewise of pictures."""
+
+_SQUARE: Final = ("siglip",)
+"""Types of image-text models whose processors take a single number for both sides; those of others take it for the
+shorter one."""
+
+_CLIP: Final[Mapping[str, Any]] = {
+    "size": 224,
+    "crop_size": 224,
+    "resample": 3,
+    "image_mean": (0.48145466, 0.4578275, 0.40821073),
+    "image_std": (0.26862954, 0.26130258, 0.27577711),
+}
+_SIGLIP: Final[Mapping[str, Any]] = {
+    "size": 224,
+    "do_center_crop": False,
+    "resample": 3,
+    "image_mean": (0.5, 0.5, 0.5),
+    "image_std": (0.5, 0.5, 0.5),
+}
+"""What the processors of image-text models do where their files say nothing."""
 
 _RESAMPLING: Final[Mapping[int, Literal["bilinear", "bicubic"]]] = {2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of what video models use."""
+"""Pillow's numbers of what models use."""
 
 
 class ClipProcessor(Options):
     """What is done to frames before a model sees them.
 
     transformers' own processors of videos need torchvision, which is not among the requirements. This one does the
-    same on tensors on any device, a step at a time, so that training can crop and colour in between. It is kept with a
-    fitted model as JSON.
+    same: on tensors on any device, a step at a time, so that training can crop and colour in between, or by `apply` on
+    pictures, in processes without torch. It is kept with a fitted model as JSON.
 
     Attributes:
         shorter: side in pixels to which the shorter one is scaled, the ratio kept; None: see `resize`.
@@ -60,22 +88,32 @@ class ClipProcessor(Options):
         Raises:
             ConfigurationError: there is no such file, or it does not say enough.
         """
-        for name in FILES:
-            found = _found(str(checkpoint), name)
-            if found is None:
-                continue
-            try:
-                config = json.loads(found.read_text(encoding="utf-8"))
-                if name == FILES[0]:
-                    config = config.get("video_processor")
-                if config:
-                    return cls.parsed(config, f"{checkpoint}/{name}")
-            except (ValueError, TypeError, AttributeError) as error:
-                raise ConfigurationError(f"{checkpoint}/{name} is no file of a processor: {error}") from error
-        raise ConfigurationError(
-            f"checkpoint {str(checkpoint)!r} has none of {', '.join(FILES)}, which say how its model wants frames: "
-            "take it from where the checkpoint comes from, or write it with the processor's save_pretrained"
-        )
+        name, config = _config(str(checkpoint), FILES, "video_processor")
+        return cls.parsed(config, f"{checkpoint}/{name}")
+
+    @classmethod
+    def of_pictures(cls, folder: Path, model_type: str) -> Self:
+        """Read what lies with an image-text model, whose processor may leave out what goes without saying.
+
+        Args:
+            folder: of the checkpoint.
+            model_type: as its config.json says.
+
+        Raises:
+            ConfigurationError: there is no such file, or it asks for something that is not done here.
+        """
+        name, config = _config(str(folder), _PICTURE_FILES, "image_processor")
+        given = dict(_SIGLIP if model_type in _SQUARE else _CLIP)
+        given |= {key: value for key, value in config.items() if value is not None}
+        if model_type in _SQUARE and isinstance(given["size"], int):
+            given["size"] = {"height": given["size"], "width": given["size"]}
+        found = cls.parsed(given, f"{folder}/{name}")
+        if found.resize is None and not given.get("do_center_crop", True):
+            raise ConfigurationError(
+                f"{folder}/{name}: pictures keep their sides' ratio and are not cropped, so their size differs; "
+                "allowed: do_center_crop true, or a size of both sides"
+            )
+        return found
 
     @classmethod
     def parsed(cls, config: Mapping[str, Any], where: str) -> Self:
@@ -88,7 +126,13 @@ class ClipProcessor(Options):
         Raises:
             ConfigurationError: it does not say enough, or asks for what is not done here.
         """
-        given = dict(config)
+        try:
+            return cls._parsed(config, where)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigurationError(f"{where} is no file of a processor: {error}") from error
+
+    @classmethod
+    def _parsed(cls, given: Mapping[str, Any], where: str) -> Self:
         if given.get("do_convert_grayscale"):
             raise ConfigurationError(f"{where}: do_convert_grayscale is not supported; allowed: false")
         shorter, resize = _scaled(given, where) if given.get("do_resize", True) else (None, None)
@@ -116,10 +160,7 @@ class ClipProcessor(Options):
         from torch.nn.functional import interpolate
 
         height, width = frames.shape[-2:]
-        sides = self.resize or (height, width)
-        if self.shorter is not None:
-            longer = int(self.shorter * max(height, width) / min(height, width))
-            sides = (self.shorter, longer) if height <= width else (longer, self.shorter)
+        sides = self._scaled(height, width)
         if sides == (height, width):
             return frames.float()
         scaled = frames.reshape(-1, *frames.shape[-3:]).float()
@@ -157,6 +198,55 @@ class ClipProcessor(Options):
         levels = frames.float()
         mean, std = (levels.new_tensor(one).reshape(3, 1, 1) for one in (self.mean, self.std))
         return (levels * self.rescale + self.offset - mean) / std
+
+    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Scale and crop an RGB picture by Pillow: (height, width, 3) to (*crop, 3)."""
+        from PIL import Image
+
+        height, width = self._scaled(picture.shape[0], picture.shape[1])
+        if (height, width) != picture.shape[:2]:
+            filtered = Image.Resampling[self.interpolation.upper()]
+            picture = np.asarray(Image.fromarray(picture).resize((width, height), filtered))
+        lacking = [max(wanted - had, 0) for wanted, had in zip(self.crop, picture.shape[:2], strict=True)]
+        if any(lacking):
+            picture = np.pad(picture, [*(((gap + 1) // 2, gap // 2) for gap in lacking), (0, 0)])
+        top, left = ((had - wanted) // 2 for had, wanted in zip(picture.shape[:2], self.crop, strict=True))
+        return picture[top : top + self.crop[0], left : left + self.crop[1]]
+
+    def _scaled(self, height: int, width: int) -> Sides:
+        """The sides to which a picture of these sides is scaled."""
+        if self.shorter is None:
+            return self.resize or (height, width)
+        longer = self.shorter * max(height, width) // min(height, width)
+        return (self.shorter, longer) if height <= width else (longer, self.shorter)
+
+
+def _config(checkpoint: str, names: Sequence[str], part: str) -> tuple[str, Mapping[str, Any]]:
+    """The first of a checkpoint's files that says something of such content, and what it says.
+
+    Args:
+        checkpoint: a folder, or a name on the hub.
+        names: of the files, in the order in which they are looked for.
+        part: of the file of a processor of several kinds.
+
+    Raises:
+        ConfigurationError: there is none, or it is damaged.
+    """
+    for name in names:
+        found = _found(checkpoint, name)
+        if found is None:
+            continue
+        try:
+            config = json.loads(found.read_text(encoding="utf-8"))
+            config = dict((config.get(part) or {}) if name == _NESTED else config)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigurationError(f"{checkpoint}/{name} is no file of a processor: {error}") from error
+        if config or name != _NESTED:
+            return name, config
+    raise ConfigurationError(
+        f"checkpoint {checkpoint!r} has none of {', '.join(names)}, which say how its model wants frames: "
+        "take it from where the checkpoint comes from, or write it with the processor's save_pretrained"
+    )
 
 
 def _found(checkpoint: str, name: str) -> Path | None:

@@ -1,0 +1,98 @@
+"""Windows: the parts of the traffic that are compared with the reference."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.samples import ClipSample
+
+LATEST: Final = "latest"
+SINCE_DECISION: Final = "since_decision"
+
+_LONGER: Final = 1.5
+"""`since_decision` is looked at where it has so many times the clips of `latest`: else both ask the same."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the traffic.
+
+    Attributes:
+        name: `latest` or `since_decision`.
+        start: of its first clip; None where it is empty.
+        end: of its last clip.
+        clips: distinct ones.
+        units: that they are of.
+        known_units: of these, how many the reference has too.
+        requests: that were answered about these clips.
+    """
+
+    name: str
+    start: datetime | None
+    end: datetime | None
+    clips: int
+    units: int
+    known_units: int
+    requests: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The form for files."""
+        times = {name: None if time is None else time.isoformat() for name, time in self._times()}
+        return asdict(self) | times
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Window":
+        """Read what `as_json` wrote."""
+        times = {name: row[name] and datetime.fromisoformat(row[name]) for name in ("start", "end")}
+        return cls(**(row | times))
+
+    def _times(self) -> tuple[tuple[str, datetime | None], ...]:
+        return ("start", self.start), ("end", self.end)
+
+
+def cut_windows(current: ClipSample, since: datetime | None, options: DriftOptions) -> dict[str, ClipSample]:
+    """Cut traffic, oldest first, into windows, by name.
+
+    Args:
+        current: with a column `time`.
+        since: when was last decided on what came until then; None: never.
+        options: how long windows are.
+    """
+    if not len(current):
+        return {LATEST: current}
+    time = current.table["time"]
+    recent = current.table[(time > time.iloc[-1] - timedelta(days=options.windows.days)).to_numpy()]
+    cut = {LATEST: ClipSample(recent.iloc[-options.windows.clips :])}
+    undecided = ClipSample(current.table if since is None else current.table[(time > since).to_numpy()])
+    if len(undecided) >= _LONGER * len(cut[LATEST]):
+        cut[SINCE_DECISION] = undecided
+    return cut
+
+
+def describe(name: str, sample: ClipSample, known: set[str]) -> Window:
+    """Describe a window.
+
+    Args:
+        name: of the window.
+        sample: its clips, with units.
+        known: units of the reference.
+    """
+    times = sample.table["time"]
+    units = set(sample.units())
+    sent = sample.optional("requests")
+    return Window(
+        name=name,
+        start=_moment(times.iloc[0]) if len(sample) else None,
+        end=_moment(times.iloc[-1]) if len(sample) else None,
+        clips=len(sample),
+        units=len(units),
+        known_units=len(units & known),
+        requests=len(sample) if sent is None else int(np.nansum(sent.to_numpy(np.float64))),
+    )
+
+
+def _moment(time: Any) -> datetime:
+    return time.to_pydatetime() if hasattr(time, "to_pydatetime") else time

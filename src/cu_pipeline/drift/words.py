@@ -1,0 +1,74 @@
+"""What a comparison found, in plain words."""
+
+from collections.abc import Callable
+from typing import Final
+
+from cu_pipeline.drift.compare import Comparison, DriftDecision, TestResult
+from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.windows import LATEST, Window
+
+
+def summarise(comparison: Comparison, options: DriftOptions) -> str:
+    """Say in plain words what a comparison found.
+
+    Args:
+        comparison: the outcome.
+        options: what was asked for.
+    """
+    return _TEXTS[comparison.decision](comparison, options) + _left_out(comparison)
+
+
+def _not_enough(comparison: Comparison, options: DriftOptions) -> str:
+    if not comparison.missing:
+        return "Not enough data: nothing can be tested."
+    clips = comparison.windows[0].clips
+    return (
+        f"Not enough data: the service has answered for {clips} distinct clips with the current models, and "
+        f"{options.min_clips} are needed; {comparison.missing} more will do."
+    )
+
+
+def _none(comparison: Comparison, options: DriftOptions) -> str:
+    told = (
+        f"No drift found: none of {len(comparison.tests)} tests tells {_clips(comparison.windows)} from what the "
+        f"models learned from.{_promise(options)}"
+    )
+    needed = [f"{one.question} takes about {one.clips:,} clips" for one in comparison.needed if one.clips]
+    return f"{told} To be found, {'; '.join(needed)}." if needed else told
+
+
+def _found(comparison: Comparison, options: DriftOptions) -> str:
+    drifted = sorted((test for test in comparison.tests if test.drifted), key=lambda test: test.p_adjusted)
+    strongest = list({test.name: test for test in reversed(drifted)}.values())[::-1]
+    return (
+        f"Drift: {len(drifted)} of {len(comparison.tests)} tests tell {_clips(comparison.windows)} from what the "
+        f"models learned from: {'; '.join(map(_change, strongest))}.{_promise(options)}"
+    )
+
+
+def _change(test: TestResult) -> str:
+    where = "" if test.window == LATEST else ", since the last decision"
+    return f"{test.name} ({test.in_words}{where})"
+
+
+def _clips(windows: list[Window]) -> str:
+    told = f"the latest {windows[0].clips:,} clips"
+    more = [f" and the {one.clips:,} since the last decision" for one in windows[1:]]
+    units = windows[0].units
+    of = f" (of {units:,} creators or contents, each of which counts as one)" if units < windows[0].clips else ""
+    return "".join([told, of, *more])
+
+
+def _promise(options: DriftOptions) -> str:
+    return f" The chance of any false alarm in {options.looks.horizon_days:g} days is {options.alpha:.0%} at most."
+
+
+_TEXTS: Final[dict[DriftDecision, Callable[[Comparison, DriftOptions], str]]] = {
+    DriftDecision.NOT_ENOUGH_DATA: _not_enough,
+    DriftDecision.NO_DRIFT: _none,
+    DriftDecision.DRIFT: _found,
+}
+
+
+def _left_out(comparison: Comparison) -> str:
+    return "".join(f" Left out: {name}, since {why}." for name, why in comparison.skipped.items())

@@ -1,0 +1,1 @@
+"""iterate: turns what the monitor finds into the next iteration, and tells people."""

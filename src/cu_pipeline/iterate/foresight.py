@@ -1,0 +1,37 @@
+"""What an iteration would do now, without doing it."""
+
+from cu_pipeline.iterate import people
+from cu_pipeline.iterate.drift_told import read_drift
+from cu_pipeline.iterate.options import PeopleKind
+from cu_pipeline.iterate.project import Project
+from cu_pipeline.iterate.state import Status
+from cu_pipeline.iterate.steps import DRIFT, decided
+
+
+def foresee(project: Project, trigger: str) -> list[str]:
+    """Say what would be done and why, by what the monitor found last.
+
+    Args:
+        project: whose loop.
+        trigger: a person's reason to begin whatever the monitor says; "": there is none.
+    """
+    current = project.state.read()
+    standing = project.verdicts.standing(current.number if current else 0)
+    if standing.hold:
+        return [f"nothing: held by {standing.hold}"]
+    if current is not None and current.status is not Status.DONE:
+        return [f"go on with iteration {current.number}: {current.upcoming.value.replace('_', ' ')}. {current.reason}"]
+    if not (project.root / DRIFT).is_file():
+        return ["run monitor, and decide by what it finds: there is no drift.json yet"]
+    parameters, options = project.parameters()
+    (record,) = project.load("drift")
+    found = decided(project, parameters, options, read_drift(record), trigger)
+    lines = [
+        "by the last run of monitor, which a real iteration runs again first:",
+        f"{found.action.value}: {found.reason}",
+    ]
+    if found.action.labels:
+        kind = people.who_labels(options, parameters["collect"].manifest)
+        named = "SIMULATED people" if kind is PeopleKind.SIMULATED else kind.value.replace("_", " ")
+        lines.append(f"up to {found.clips} clips would be labelled, by machines and then by {named}")
+    return lines

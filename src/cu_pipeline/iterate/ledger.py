@@ -1,0 +1,89 @@
+"""The ledger of iterations: `data/08_reporting/iterations.jsonl`, one line for each that is over."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from cu_pipeline.core.json_lines import LineLog
+
+MONTH: Final = timedelta(days=30)
+"""What a month of money is."""
+
+
+@dataclass(frozen=True)
+class IterationLine:
+    """An iteration that is over: cause, cost, effect.
+
+    Attributes:
+        number: of it.
+        started: ISO 8601, UTC.
+        ended: likewise.
+        action: what was decided: `nothing`, `alert`, `label` or `retrain`.
+        outcome: how it ended: `nothing`, `alerted`, `labelled`, `promoted`, `kept`, `vetoed` or `failed`.
+        reason: of the outcome, in words.
+        cause: the strongest cause: `kind`, `in_words`, `since`, `share`; empty without drift.
+        look: what names the data that the monitor looked at.
+        cost: US dollars: `committed_usd` to people, `paid_usd` for all labels; and `asked`, `answered` clips, `people`.
+        effect: capability -> `decision`, `champion` before, `challenger`, gain in accuracy, on fresh clips too, and the
+            version that `serves` now.
+        quality: capability -> estimated accuracy before, where the monitor trusts its estimate.
+        seconds: step -> that it took.
+        run_id: of MLflow's parent run.
+    """
+
+    number: int
+    started: str
+    ended: str
+    action: str
+    outcome: str
+    reason: str
+    cause: dict[str, Any] = field(default_factory=dict)
+    look: str = ""
+    cost: dict[str, Any] = field(default_factory=dict)
+    effect: dict[str, dict[str, Any]] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    run_id: str = ""
+
+    @property
+    def committed_usd(self) -> float:
+        """What people were promised."""
+        return float(self.cost.get("committed_usd", 0.0))
+
+    @property
+    def trained(self) -> bool:
+        """Whether a challenger was trained."""
+        return "train" in self.seconds
+
+
+class IterationLog(LineLog[IterationLine]):
+    """The file of the ledger."""
+
+    remedy = "take back the file's last whole version, or delete that line: what it recorded is then forgotten"
+
+    @staticmethod
+    def encode(record: IterationLine) -> dict[str, Any]:
+        """Turn a line into what stands in it."""
+        return asdict(record)
+
+    @staticmethod
+    def decode(line: dict[str, Any]) -> IterationLine:
+        """Turn what stands in a line into it; keys of later versions are left out."""
+        return IterationLine(**{key: value for key, value in line.items() if key in IterationLine.__annotations__})
+
+
+def month_usd(lines: Iterable[IterationLine], at: datetime) -> float:
+    """What people were promised by iterations that began within 30 days, US dollars."""
+    return sum(one.committed_usd for one in lines if datetime.fromisoformat(one.started) > at - MONTH)
+
+
+def last_training(lines: Iterable[IterationLine]) -> datetime | None:
+    """When an iteration that trained ended last; None: none did."""
+    ended = [datetime.fromisoformat(one.ended) for one in lines if one.trained]
+    return max(ended, default=None)
+
+
+def acted_on(lines: Iterable[IterationLine]) -> dict[str, int]:
+    """The looks that an iteration has labelled or trained for, and its number."""
+    return {one.look: one.number for one in lines if one.look and one.action in {"label", "retrain"}}

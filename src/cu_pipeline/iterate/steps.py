@@ -1,0 +1,311 @@
+"""The steps of an iteration: a function each, and the table of them. Each can be begun again after a kill."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.ingest.served_clips import PLACE as SERVED_PLACE
+from cu_pipeline.ingest.served_clips import SERVED, ServedClips
+from cu_pipeline.iterate import people, rollouts
+from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
+from cu_pipeline.iterate.choose import choose
+from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
+from cu_pipeline.iterate.drift_told import DriftTold, read_drift
+from cu_pipeline.iterate.evidence import Challenger, challengers, lacking_evidence
+from cu_pipeline.iterate.options import IterateOptions, PeopleKind
+from cu_pipeline.iterate.project import Project
+from cu_pipeline.iterate.state import Iteration, Status, StepName
+from cu_pipeline.iterate.verdicts import Standing
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
+from cu_pipeline.tracking.label_project import open_sync
+from cu_pipeline.tracking.project_feed import FEED, SAMPLE
+from cu_pipeline.tracking.refusals import refuse
+
+DRIFT: Final = "data/08_reporting/drift.json"
+GATE: Final = "data/08_reporting/gate.json"
+CLIPS: Final = "data/02_intermediate/clips.parquet"
+REQUESTS: Final = "data/01_raw/label_requests.jsonl"
+ANSWERS: Final = "data/01_raw/people_annotations.jsonl"
+PROMOTIONS: Final = "data/06_models/promotions.jsonl"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step goes by.
+
+    Attributes:
+        project: in which it works.
+        iteration: as it stands.
+        parameters: of all of the project.
+        options: of the loop.
+        standing: what people said.
+        tell: shows a line of progress.
+    """
+
+    project: Project
+    iteration: Iteration
+    parameters: Mapping[str, Any]
+    options: IterateOptions
+    standing: Standing
+    tell: Callable[[str], None]
+
+    def run(self, *pipelines: str, **how: Any) -> None:
+        """Run pipelines in a session whose MLflow run is nested in the iteration's."""
+        self.project.run(pipelines, parent=self.iteration.run_id, **how)
+
+    @property
+    def challengers(self) -> list[Challenger]:
+        """What the iteration trained, as the gate judged it."""
+        return challengers(self.iteration.facts(StepName.TRAIN)["gate"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a step.
+
+    Attributes:
+        facts: for later steps and for people.
+        told: in words.
+        inputs: files that it went by.
+        upcoming: the step that comes next; None: the one after it.
+        waits: the step is not over: what for; None: it is.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    told: str = ""
+    inputs: tuple[str, ...] = ()
+    upcoming: StepName | None = None
+    waits: Status | None = None
+
+
+def monitor(work: Work) -> Outcome:
+    """Look for drift in what the service saw."""
+    work.run("monitor")
+    told = _drift(work)
+    return Outcome({"decision": told.decision, "look": told.look}, told.summary or told.decision, (DRIFT,))
+
+
+def decide_action(work: Work) -> Outcome:
+    """Decide what to do about it."""
+    told = _drift(work)
+    found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger)
+    cause = found.cause
+    facts = {
+        "action": found.action.value,
+        "reason": found.reason,
+        "clips": found.clips,
+        "look": told.look,
+        "quality": dict(told.accuracy or {}),
+        "notices": list(told.notices),
+        "cause": {}
+        if cause is None
+        else {
+            "kind": cause.kind,
+            "in_words": cause.in_words,
+            "since": cause.since.isoformat() if cause.since else None,
+            "share": cause.share,
+        },
+    }
+    upcoming = None if found.action.labels else StepName.SETTLE
+    return Outcome(facts, f"{found.action.value}: {found.reason}", (DRIFT,), upcoming)
+
+
+def decided(
+    project: Project, parameters: Mapping[str, Any], options: IterateOptions, told: DriftTold, trigger: str
+) -> LoopDecision:
+    """Decide by what the monitor tells, the ledger, and the money that is left."""
+    label_options = parameters["label"]
+    with open_sync(project.root, project.env, writes=False) as (sync, _):
+        left = people.queue_usd_left(sync.reviews(), label_options.queue.budget_usd)
+        asked = len(sync.capabilities)
+    answers = label_options.people.price * label_options.queue.redundancy * asked
+    others = 1 - label_options.queue.gold_share
+    money = Money(left, int(label_options.queue.max_clips * others), answers / others)
+    return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger)
+
+
+def choose_clips(work: Work) -> Outcome:
+    """Choose the clips that are worth a label, and copy them into the feed `served`."""
+    log, clips, splits, place, resolved = work.project.load(
+        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
+    )
+    asked = [one for one in log if one.iteration == work.iteration.id]
+    if not asked:
+        captured = newest(capture_store(work.options.capture).entries(), work.options.choose.latest)
+        kinds = {name: one.kind for name, one in resolved.active.items()}
+        reader = LogReader.of([one.request_id for one in captured], kinds, _drift(work).causes)
+        for record in scan_log(place):
+            reader.add(record)
+        known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
+        split = forecast(splits, work.parameters["collect"].split)
+        found, mine = candidates(captured, reader.found, known, split)
+        if len(found) < work.options.choose.least_clips:
+            told = (
+                f"the service kept {len(found)} clips that are not in the data, fewer than "
+                f"{work.options.choose.least_clips} (iterate.choose.least_clips; CU_PIPELINE_CAPTURE keeps them)"
+            )
+            return Outcome({"requested": 0}, told, (DRIFT,), StepName.SETTLE)
+        number = int(work.iteration.facts(StepName.DECIDE)["clips"])
+        chosen = choose(found, number, work.iteration.id, work.options.choose)
+        names = clip_names(mine, set(clips["clip_id"]))
+        by_content = {one.content: one for one in mine}
+        served = ServedClips(work.project.root / SERVED_PLACE)
+        served.keep((by_content[one.clip_id], names[one.clip_id]) for one in chosen)
+        asked = [replace(one, clip_id=names[one.clip_id]) for one in chosen]
+        work.project.save("label_requests", asked)
+    purposes = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
+    counts = {one.value: sum(request.purpose is one for request in asked) for one in purposes}
+    told = (
+        f"{len(asked)} clips that the service saw are asked for: {counts['test']} test clips at random, "
+        f"{counts['random']} others at random, {counts['value']} by value"
+    )
+    return Outcome({"requested": len(asked), **counts}, told, (DRIFT, REQUESTS))
+
+
+def collect(work: Work) -> Outcome:
+    """Add the chosen clips to the project's feed, and compute their features."""
+    feed = work.parameters["collect"].manifest
+    places = [feed] if isinstance(feed, str) else list(feed or [SAMPLE])
+    added = SERVED not in places
+    given = {"collect": {FEED.split(".")[1]: [*places, SERVED]}} if added else {}
+    work.run("collect", "featurize", parameters=given)
+    (clips,) = work.project.load("clips")
+    mine = clips[clips["feed"] == SERVED]
+    counts = {str(name): int(number) for name, number in mine["split"].value_counts().items()}
+    told = f"{len(mine)} clips that the service saw are in the data" + (" and its feed from now on" if added else "")
+    return Outcome({"served": len(mine), **counts}, told, (CLIPS,))
+
+
+def label(work: Work) -> Outcome:
+    """Let machines label under the guarantee, and queue what is left for people."""
+    work.run("label")
+    (queue,) = work.project.load("label_queue")
+    return Outcome({"queued": len(queue)}, f"{len(queue)} clips are left for people", (REQUESTS,))
+
+
+def ask_people(work: Work) -> Outcome:
+    """Send the queue to people."""
+    kind = people.who_labels(work.options, work.parameters["collect"].manifest)
+    asked = people.ask(work.project, kind, work.options, work.parameters["seed"])
+    facts = {
+        "people": kind.value,
+        "place": asked.place,
+        "batches": list(asked.batches),
+        "clips": asked.clips,
+        "committed_usd": round(asked.committed_usd, 4),
+    }
+    return Outcome(facts, f"{asked.clips} clips for ${asked.committed_usd:.2f} are with {asked.place}")
+
+
+def wait_for_people(work: Work) -> Outcome:
+    """Take the answers that have come; where some are missing the iteration waits."""
+    asked = work.iteration.facts(StepName.ASK_PEOPLE)
+    kind = PeopleKind(asked["people"])
+    reviews = people.fetch(work.project, kind, tuple(asked["batches"]))
+    if missing := people.waiting_for(reviews, kind):
+        return Outcome(told=missing, waits=Status.WAITING)
+    found = people.counted(reviews)
+    action = Action(work.iteration.facts(StepName.DECIDE)["action"])
+    upcoming = None if action is Action.RETRAIN else StepName.SETTLE
+    told = f"{found['answered']} clips are answered; {len(found['accepted'])} of {len(reviews)} batches count"
+    if upcoming:
+        work.run("label")
+    return Outcome(found, told, (ANSWERS,), upcoming)
+
+
+def train(work: Work) -> Outcome:
+    """Train challengers on what is known now, and bring them before the gate."""
+    work.run("label", "train", "evaluate")
+    (gate,) = work.project.load("gate")
+    found = challengers(gate)
+    lines = [f"{one.capability} {'better' if one.promoted else 'kept back'} ({one.reasons})" for one in found]
+    return Outcome({"gate": gate}, "; ".join(lines), (REQUESTS, ANSWERS, GATE))
+
+
+def approve(work: Work) -> Outcome:
+    """Refuse what no labels by people stand behind, and ask for a person's word where the parameters want it."""
+    found = work.challengers
+    weak = {one.capability: (one, why) for one, why in lacking_evidence(found, work.options.guards.least_test_clips)}
+    for one, why in weak.values():
+        refuse(work.project.root / PROMOTIONS, {one.capability: (one.champion, one.version)}, why)
+    better = [one.capability for one in found if one.promoted and one.capability not in weak]
+    refused = {name: why for name, (_, why) in weak.items()}
+    facts: dict[str, Any] = {"promoted": better, "refused": refused}
+    told = "; ".join(f"{name} is not promoted: {why}" for name, why in refused.items())
+    if not better:
+        return Outcome(facts, told or "nothing is promoted", upcoming=StepName.SETTLE)
+    names = ", ".join(better)
+    said = work.standing.approved
+    if work.options.guards.approval and said is None:
+        waiting = f"{names}: a person must approve (iterate.guards.approval): `kedro iterate approve` or `veto`"
+        return Outcome(told=waiting, waits=Status.APPROVAL)
+    facts["approved"] = str(said) if said else ""
+    way = StepName.ROLLOUT if work.options.rollout.enabled else StepName.DELIVER
+    facts["way"] = (
+        "a rollout on live traffic (iterate.rollout)"
+        if way is StepName.ROLLOUT
+        else "at once: the gate promotes, and iterate.rollout is off"
+    )
+    return Outcome(facts, f"{names}: promoted, {facts['way']}. {told}".rstrip(), upcoming=way)
+
+
+def deliver(work: Work) -> Outcome:
+    """Promote, build and check the service, and write the report; a running service follows by itself."""
+    work.run("deliver", "report")
+    return Outcome(_serving(work), "the running service takes the new champions by itself", (GATE,), StepName.SETTLE)
+
+
+def rollout(work: Work) -> Outcome:
+    """Try the challengers on live traffic; while that goes on the iteration waits."""
+    names = work.iteration.facts(StepName.APPROVE)["promoted"]
+    chosen = [one for one in work.challengers if one.capability in names]
+    running, told = rollouts.follow(work.project, work.iteration, chosen, work.options.rollout)
+    if running:
+        return Outcome(told=told, waits=Status.WAITING)
+    work.run("evaluate", "deliver", "report")
+    return Outcome(_serving(work), told, (GATE,), StepName.SETTLE)
+
+
+def settle(work: Work) -> Outcome:
+    """Withdraw what was asked for and is not answered; the runner enters the iteration into the ledger."""
+    if work.iteration.facts(StepName.CHOOSE).get("requested"):
+        (log,) = work.project.load("label_requests")
+        mine = [one for one in log if one.iteration == work.iteration.id]
+        if mine and not any(one.purpose is Purpose.WITHDRAWN for one in mine):
+            work.project.save("label_requests", [LabelRequest(work.iteration.id, "", Purpose.WITHDRAWN)])
+    return Outcome()
+
+
+STEPS: Final[dict[StepName, Callable[[Work], Outcome]]] = {
+    StepName.MONITOR: monitor,
+    StepName.DECIDE: decide_action,
+    StepName.CHOOSE: choose_clips,
+    StepName.COLLECT: collect,
+    StepName.LABEL: label,
+    StepName.ASK_PEOPLE: ask_people,
+    StepName.WAIT_FOR_PEOPLE: wait_for_people,
+    StepName.TRAIN: train,
+    StepName.APPROVE: approve,
+    StepName.DELIVER: deliver,
+    StepName.ROLLOUT: rollout,
+    StepName.SETTLE: settle,
+}
+"""Step -> what it does."""
+
+
+def after(name: StepName) -> StepName:
+    """The step after one, where it does not say otherwise."""
+    order = list(StepName)
+    return order[min(order.index(name) + 1, len(order) - 1)]
+
+
+def _drift(work: Work) -> DriftTold:
+    (record,) = work.project.load("drift")
+    return read_drift(record)
+
+
+def _serving(work: Work) -> dict[str, Any]:
+    (champions,) = work.project.load("served_champions")
+    return {"serving": {name: bundle.version for name, bundle in champions.items()}}

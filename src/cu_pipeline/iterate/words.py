@@ -1,0 +1,87 @@
+"""The loop in words: where it stands, and what iterations came to."""
+
+from collections.abc import Sequence
+
+from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.state import Iteration, Status, StepName
+from cu_pipeline.iterate.verdicts import Standing
+
+_WIDTH = 64
+
+
+def status_lines(current: Iteration | None, standing: Standing) -> list[str]:
+    """Say where the loop stands.
+
+    Args:
+        current: the last iteration; None: there was none.
+        standing: what people said.
+    """
+    lines = [f"held by {standing.hold}"] if standing.hold else []
+    if current is None:
+        return [*lines, "no iteration yet: `kedro iterate`"]
+    state = {
+        Status.RUNNING: f"next: {_words(current.upcoming)}",
+        Status.WAITING: f"waits: {current.reason}",
+        Status.APPROVAL: f"waits for approval: {current.reason}",
+        Status.DONE: f"over: {current.reason}",
+    }[current.status]
+    lines.append(f"iteration {current.number}, begun {current.started}: {state}")
+    if current.status is Status.RUNNING and current.reason:
+        lines.append(f"  the last try failed: {current.reason}")
+    if standing.approved:
+        lines.append(f"  approved by {standing.approved}")
+    for record in current.steps:
+        ended = f"{record.seconds:8.1f} s" if record.ended else "  not over"
+        again = f", begun {record.tries} times" if record.tries > 1 else ""
+        lines.append(f"  {_words(record.name):<16}{ended}{again}{_told(record.name, record.facts)}")
+    return lines
+
+
+def history_table(lines: Sequence[IterationLine]) -> list[str]:
+    """Write the ledger as a table."""
+    if not lines:
+        return ["no iteration is over yet"]
+    rows = [["no.", "began", "cause", "did", "ended", "people", "paid", "accuracy gained", "min"]]
+    rows += [
+        [
+            str(one.number),
+            one.started[:16].replace("T", " "),
+            one.cause.get("kind", "-").replace("_", " "),
+            one.action,
+            one.outcome,
+            f"{one.cost.get('answered', 0)}",
+            f"${one.cost.get('paid_usd', 0.0):.2f}",
+            _gains(one),
+            f"{sum(one.seconds.values()) / 60:.1f}",
+        ]
+        for one in lines
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _gains(line: IterationLine) -> str:
+    told = []
+    for name, one in line.effect.items():
+        gain = one.get("fresh_effect") if one.get("fresh_effect") is not None else one.get("effect")
+        if gain is not None:
+            told.append(f"{name} {100 * gain:+.1f}")
+    return ", ".join(told) or "-"
+
+
+def _told(name: StepName, facts: dict[str, object]) -> str:
+    keys = {
+        StepName.MONITOR: ("decision",),
+        StepName.DECIDE: ("action", "reason"),
+        StepName.COLLECT: ("captured",),
+        StepName.CHOOSE: ("requested",),
+        StepName.ASK_PEOPLE: ("clips", "committed_usd", "place"),
+        StepName.WAIT_FOR_PEOPLE: ("answered",),
+        StepName.APPROVE: ("promoted", "refused"),
+    }.get(name, ())
+    said = ", ".join(f"{key} {facts[key]}" for key in keys if facts.get(key))
+    return f"  {said[:_WIDTH]}{'…' if len(said) > _WIDTH else ''}" if said else ""
+
+
+def _words(name: StepName) -> str:
+    return name.value.replace("_", " ")
