@@ -17,6 +17,7 @@ from cu_pipeline.cli.predict import predict
 from cu_pipeline.cli.reproduce import reproduce
 from cu_pipeline.cli.rollout import rollout
 from cu_pipeline.cli.run import llm_server, run, traffic
+from cu_pipeline.cli.simulate import simulate
 from cu_pipeline.cli.ui import ui
 
 
@@ -31,6 +32,7 @@ _COMMANDS = (
     models,
     rollout,
     iterate,
+    simulate,
     labels,
     captures,
     keys,

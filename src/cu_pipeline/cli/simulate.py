@@ -17,7 +17,9 @@ from cu_pipeline.cli.foreseen import told_in_words
     help="Gets a project of its own, and the page. Must be empty.",
 )
 @click.option("--clips", default=120, show_default=True, type=click.IntRange(30), help="Clips posted in a window.")
-@click.option("--labels", default=80, show_default=True, type=click.IntRange(20), help="Clips labelled at a time, at most.")
+@click.option(
+    "--labels", default=80, show_default=True, type=click.IntRange(20), help="Clips labelled at a time, at most."
+)
 @click.option("--seed", default=17, show_default=True, type=click.IntRange(0), help="Of the world.")
 @click.pass_obj
 def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: int) -> None:
@@ -38,5 +40,7 @@ def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: i
         year = replay(root, target / "project", YearOptions(clips=clips, labels=labels, seed=seed))
         write_text(target / "year.html", year_page(year))
     for policy in year.windows[0].accuracy:
-        click.echo(f"{policy}: {year.mean_accuracy(policy):.1%} right on average, ${year.spent(policy):,.2f} for labels")
+        click.echo(
+            f"{policy}: {year.mean_accuracy(policy):.1%} right on average, ${year.spent(policy):,.2f} for labels"
+        )
     click.echo(f"{target / 'year.html'}, after {year.seconds / 60:.0f} minutes")

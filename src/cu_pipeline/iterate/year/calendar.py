@@ -16,8 +16,8 @@ class Window:
         drift: how the clips that are posted differ from the world that the first models learned.
         captions: whether captions arrive; where they do not, somebody upstream broke them.
         copies: how many uploads of the window are the same few clips, posted again by throw-away accounts.
-        cause: what a monitor should say of the month, a value of `CauseKind`; "" where nothing is new. A change that stays
-            is new once: from then on it is what the models have been told of, or should have been.
+        cause: what a monitor should say of the month, a value of `CauseKind`; "" where nothing is new. A change that
+            stays is new once: from then on it is what the models have been told of, or should have been.
     """
 
     number: int
@@ -41,7 +41,11 @@ YEAR: Final = (
     Window(7, "a new topic", Drift(new_style=_STYLE, new_slang=0.6, new_topic=_TOPIC), cause="new_topic"),
     Window(8, "the topic stays", Drift(new_style=_STYLE, new_slang=0.6, new_topic=_TOPIC)),
     Window(
-        9, "a burst of re-uploads", Drift(new_style=_STYLE, new_slang=0.6, new_topic=_TOPIC), copies=60, cause="reuploads"
+        9,
+        "a burst of re-uploads",
+        Drift(new_style=_STYLE, new_slang=0.6, new_topic=_TOPIC),
+        copies=60,
+        cause="reuploads",
     ),
     Window(
         10,

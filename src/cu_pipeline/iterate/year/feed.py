@@ -55,8 +55,8 @@ def window_uploads(folder: Path, window: Window, before: SampleOptions, clips: i
     keep_truth(folder)
     truth = pd.read_csv(folder / TRUTH, dtype=str, keep_default_na=False).set_index("clip_id")["topic"]
     uploads = [
-        Upload(row.clip_id, row.creator, to_stored(folder / row.path), row.text, truth[row.clip_id])
-        for row in manifest.itertuples()
+        Upload(row["clip_id"], row["creator"], to_stored(folder / row["path"]), row["text"], truth[row["clip_id"]])
+        for row in manifest.to_dict("records")
     ]
     uploads += _copies(uploads, window)
     return uploads if window.captions else [replace(upload, text="") for upload in uploads]

@@ -21,7 +21,18 @@ from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.training import TrainingData, train
 
 _VALIDATION: Final = 0.15
-_COLUMNS: Final = ("clip_id", "group", "split", "path", "text", "media_sha256", "text_sha256", "label", "probabilities", "source")
+_COLUMNS: Final = (
+    "clip_id",
+    "group",
+    "split",
+    "path",
+    "text",
+    "media_sha256",
+    "text_sha256",
+    "label",
+    "probabilities",
+    "source",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class Workshop:
 
     def featurize(self, clips: pd.DataFrame) -> None:
         """Compute what the store lacks of clips."""
-        for chunk in extract_missing([*self.extractors.values()], contents_of(clips), self.store, self.limits, self.mapper):
+        for chunk in extract_missing(
+            [*self.extractors.values()], contents_of(clips), self.store, self.limits, self.mapper
+        ):
             self.store.append(chunk.identity, chunk.keys, chunk.values)
 
 
@@ -72,7 +85,9 @@ class Learner:
         Returns:
             `label` and its `probability`, a row each, in their order.
         """
-        told = predict_table(clips.assign(split=Split.TEST.value), self.workshop.store, {self.bundle.capability: self.bundle})
+        told = predict_table(
+            clips.assign(split=Split.TEST.value), self.workshop.store, {self.bundle.capability: self.bundle}
+        )
         return told.set_index("clip_id")[["label", "probability"]].reindex(clips["clip_id"]).reset_index(drop=True)
 
     def taught(self, clips: pd.DataFrame, labels: Sequence[str]) -> "Learner":
@@ -94,5 +109,7 @@ class Learner:
         classes = tuple(dict.fromkeys([*self.capability.classes, *sorted(set(labels))]))
         capability = self.capability.model_copy(update={"classes": classes})
         shop = self.workshop
-        bundle = train(TrainingData(self.bundle.capability, capability, data), shop.store, shop.extractors, shop.options, shop.seed)
+        bundle = train(
+            TrainingData(self.bundle.capability, capability, data), shop.store, shop.extractors, shop.options, shop.seed
+        )
         return replace(self, capability=capability, data=data, bundle=bundle)

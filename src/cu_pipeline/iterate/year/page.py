@@ -20,11 +20,15 @@ _RIVALS: Final = ((GREY, (0, (1, 1.5))), (WARM, (0, (5, 2))), ("#7d4fb3", (0, (4
 def year_page(year: Year) -> str:
     """Show a year as one HTML page that needs nothing but itself."""
     rivals = [name for name in year.windows[0].accuracy if name != year.ours]
-    return environment().get_template("year.html.j2").render(
-        year=year,
-        policies=[year.ours, *rivals],
-        quality=_embedded(quality_figure(year)),
-        spend=_embedded(spend_figure(year)),
+    return (
+        environment()
+        .get_template("year.html.j2")
+        .render(
+            year=year,
+            policies=[year.ours, *rivals],
+            quality=_embedded(quality_figure(year)),
+            spend=_embedded(spend_figure(year)),
+        )
     )
 
 
@@ -34,7 +38,9 @@ def quality_figure(year: Year) -> "Figure":
     months = np.array([window.number for window in year.windows])
     _estimates(axes, year, months)
     for (colour, dashes), name in zip(_RIVALS, _others(year), strict=False):
-        axes.plot(months, [w.accuracy[name] for w in year.windows], color=colour, linestyle=dashes, linewidth=1.6, label=name)
+        axes.plot(
+            months, [w.accuracy[name] for w in year.windows], color=colour, linestyle=dashes, linewidth=1.6, label=name
+        )
     ours = np.array([window.accuracy[year.ours] for window in year.windows])
     axes.plot(months, ours, color=ACCENT, linewidth=2.4, marker="o", markersize=4.5, label=year.ours, zorder=4)
     low = min(min(window.accuracy.values()) for window in year.windows)
@@ -45,7 +51,15 @@ def quality_figure(year: Year) -> "Figure":
         if window.told.decision == "drift":
             right = not window.cause or window.cause in window.told.causes
             colour = BAD if not window.cause or not right else INK
-            axes.annotate("alarm", (window.number, floor), (0, 5), textcoords="offset points", ha="center", fontsize=8, color=colour)
+            axes.annotate(
+                "alarm",
+                (window.number, floor),
+                (0, 5),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                color=colour,
+            )
     axes.set_xticks(months, [f"{w.number}\n{_wrapped(w.title)}" for w in year.windows], fontsize=7)
     axes.set(ylabel="true accuracy, topic", ylim=(floor, 1.02), xlim=(0.4, len(months) + 0.6))
     axes.grid(axis="y", color=LINE, linewidth=0.6)
@@ -58,7 +72,9 @@ def spend_figure(year: Year) -> "Figure":
     figure, axes = canvas(10.5, 2.6)
     months = [window.number for window in year.windows]
     for (colour, dashes), name in zip(_RIVALS, _others(year), strict=False):
-        axes.step(months, [w.spent[name] for w in year.windows], where="post", color=colour, linestyle=dashes, linewidth=1.6)
+        axes.step(
+            months, [w.spent[name] for w in year.windows], where="post", color=colour, linestyle=dashes, linewidth=1.6
+        )
     axes.step(months, [w.spent[year.ours] for w in year.windows], where="post", color=ACCENT, linewidth=2.4)
     axes.set(ylabel="US dollars for labels", xlabel="window", xlim=(0.4, len(months) + 0.6))
     axes.set_xticks(months)
@@ -80,8 +96,16 @@ def _estimates(axes: "Axes", year: Year, months: "np.ndarray") -> None:  # type:
         trusted = window.told.trusted
         title = "estimated without labels" if trusted else "estimated, and said not to be trusted"
         axes.errorbar(
-            month + 0.12, middle, [[middle - low], [high - middle]], color=SOFT, marker="s" if trusted else "x",
-            markersize=4, linewidth=1, capsize=2, alpha=0.9 if trusted else 0.5, linestyle="none",
+            month + 0.12,
+            middle,
+            [[middle - low], [high - middle]],
+            color=SOFT,
+            marker="s" if trusted else "x",
+            markersize=4,
+            linewidth=1,
+            capsize=2,
+            alpha=0.9 if trusted else 0.5,
+            linestyle="none",
             label=None if labelled[trusted] else title,
         )
         labelled[trusted] = True

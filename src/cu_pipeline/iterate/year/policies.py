@@ -8,7 +8,6 @@ from typing import Final
 import pandas as pd
 
 from cu_pipeline.core.telemetry import switch_off
-from cu_pipeline.iterate.year.learner import Learner
 
 _DATA_DRIFT: Final = "Share of Drifted Columns"
 
@@ -27,13 +26,15 @@ def always(_before: pd.DataFrame, _now: pd.DataFrame) -> bool:
 
 
 def evidently_flag(before: pd.DataFrame, now: pd.DataFrame) -> bool:
-    """Fit again when Evidently's preset says that the data have drifted, at its defaults: half of the columns or more."""
+    """Fit again when Evidently's preset says that data have drifted: by its defaults, half of the columns or more."""
     switch_off()
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
+
     words = [name for name in before if before[name].dtype == object]
     definition = DataDefinition(
-        numerical_columns=[str(name) for name in before if name not in words], categorical_columns=[str(name) for name in words]
+        numerical_columns=[str(name) for name in before if name not in words],
+        categorical_columns=[str(name) for name in words],
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numpy, about how Evidently uses it

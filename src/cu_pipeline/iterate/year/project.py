@@ -18,8 +18,16 @@ from cu_pipeline.core.telemetry import SWITCHES
 
 LOCAL: Final = "conf/local/parameters_year.yml"
 _FILES: Final = (
-    ".dvcignore", ".gitignore", ".telemetry", "bentofile.yaml", "constraints.txt", "dvc.yaml", "image.lock", "pyproject.toml", "weights.txt",
-)  # fmt: skip
+    ".dvcignore",
+    ".gitignore",
+    ".telemetry",
+    "bentofile.yaml",
+    "constraints.txt",
+    "dvc.yaml",
+    "image.lock",
+    "pyproject.toml",
+    "weights.txt",
+)
 _FOLDERS: Final = ("conf", "src")
 _LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", "local", "*.egg-info")
 _OUTER: Final = ("CU_PIPELINE_", "DVC_", "KEDRO_", "MLFLOW_")
@@ -55,7 +63,9 @@ class Project:
             raise ConfigurationError(f"{root} is not empty: remove it, or give another --folder")
         lacking = [name for name in (*_FILES, *_FOLDERS) if not (source / name).exists()]
         if lacking:
-            raise ConfigurationError(f"{source} has no {', '.join(lacking)}: run the simulation in a checkout of the project")
+            raise ConfigurationError(
+                f"{source} has no {', '.join(lacking)}: run the simulation in a checkout of the project"
+            )
         root.mkdir(parents=True, exist_ok=True)
         for name in _FILES:
             shutil.copy(source / name, root / name)
@@ -88,9 +98,16 @@ class Project:
             stream.flush()
             done = subprocess.run(
                 [sys.executable, "-m", "kedro", *arguments],
-                cwd=self.root, env=self.variables(), stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False,
-            )  # fmt: skip
+                cwd=self.root,
+                env=self.variables(),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
         if done.returncode not in allowed:
             lines = log.read_text("utf-8", errors="replace").rstrip().splitlines()[-6:]
-            raise CommandError(f"`kedro {' '.join(arguments)}` ended with {done.returncode}. The end of {log}:\n" + "\n".join(lines))
+            raise CommandError(
+                f"`kedro {' '.join(arguments)}` ended with {done.returncode}. The end of {log}:\n" + "\n".join(lines)
+            )
         return done.returncode

@@ -149,7 +149,7 @@ def simulate(source: Path, folder: Path, options: YearOptions, windows: Sequence
             httpx.Client(base_url=service.url, timeout=_REQUEST_S, trust_env=False) as client,
         ):
             posted = _first(options)
-            for window in each(windows, "windows of the year", len(windows)):
+            for window in each(iter(windows), "windows of the year", len(windows)):
                 uploads = window_uploads(folder / _TRAFFIC, window, posted, options.clips, LocalMapper())
                 posted = posted.model_copy(update={"clips": posted.clips + options.clips})
                 books.windows.append(_pass(window, uploads, project, rivals, client, options, books))
@@ -174,7 +174,9 @@ def _pass(
     project.kedro("iterate", allowed=(0, 3, 4))
     told, line = _told(project)
     books.asked += int(line.get("cost", {}).get("asked", 0))
-    spent = (books.windows[-1].spent[OURS] if books.windows else 0.0) + float(line.get("cost", {}).get("committed_usd", 0.0))
+    spent = (books.windows[-1].spent[OURS] if books.windows else 0.0) + float(
+        line.get("cost", {}).get("committed_usd", 0.0)
+    )
     for rival in rivals:
         accuracy[rival.policy.name] = _rival_window(rival, clips, window, options)
     return WindowOutcome(
@@ -245,7 +247,11 @@ def _parameters(conf: Path, group: str) -> dict[str, Any]:
 
 
 def _rival_window(rival: _Rival, clips: pd.DataFrame, window: Window, options: YearOptions) -> float:
-    """Let a policy answer about a window's clips, and fit its model again where it wants to; its share of right answers."""
+    """Let a policy answer about a window's clips, and fit its model again where it wants to.
+
+    Returns:
+        The share of right answers.
+    """
     rival.learner.workshop.featurize(clips)
     seen = _seen(rival.learner, clips)
     right = float((rival.learner.answers(clips)["label"] == clips["topic"]).mean())

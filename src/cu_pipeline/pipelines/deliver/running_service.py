@@ -34,9 +34,7 @@ class RunningService:
 
 
 @contextmanager
-def running(
-    target: Path, variables: Mapping[str, str], *, output: Path, timeout_s: float
-) -> Iterator[RunningService]:
+def running(target: Path, variables: Mapping[str, str], *, output: Path, timeout_s: float) -> Iterator[RunningService]:
     """Run `bentoml serve` on a free port of this machine's loopback while the block runs.
 
     Args:
