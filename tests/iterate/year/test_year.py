@@ -50,7 +50,7 @@ def test_copies_are_the_same_clips_by_accounts_that_post_nothing_else(burst):
 def test_lost_captions_leave_the_rest_of_a_clip_as_it_is(burst):
     folder, uploads = burst
     lost = window_uploads(
-        folder, replace(YEAR[8], captions=False), SampleOptions(clips=20, creators=10), 8, LocalMapper()
+        folder, replace(YEAR[8], copies=0, captions=False), SampleOptions(clips=20, creators=10), 8, LocalMapper()
     )
     assert [one.path for one in lost] == [one.path for one in uploads[:8]]
     assert {one.text for one in lost} == {""}
