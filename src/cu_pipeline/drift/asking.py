@@ -17,9 +17,9 @@ from cu_pipeline.drift.unit_statistics import UnitDesign, UnitStatistic
 OF_UNIT: Final = 20
 """Clips of one unit and side that are read, at most."""
 
-_TIMES: Final = 3
-"""Of a unit are read so many times the clips that one of the other side has on average: units of very different sizes
-are no fair comparison where events are rare."""
+_TIMES: Final = 1.5
+"""Of a unit of the reference are read so many times the clips that one of the traffic has on average: units that say
+much more than those of the traffic are no fair comparison where events are rare."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Asking:
         rng = seeded(self._seed, self._window, pair.purpose, *pair.capabilities)
         most = self._options.max_clips
         before = pair.before.thinned(most, _of_unit(pair.now), rng)
-        now = pair.now.thinned(most, _of_unit(pair.before), rng)
+        now = pair.now.thinned(most, OF_UNIT, rng)
         current = np.repeat([False, True], [len(before), len(now)])
         design = UnitDesign.of(np.concatenate([before.units(), now.units()]), current)
         if not design.tells:
@@ -140,9 +140,9 @@ def seeded(seed: int, *purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, *hashlib.sha256("/".join(purpose).encode()).digest()])
 
 
-def _of_unit(other: ClipSample) -> int:
-    """How many clips of a unit are read, by the other side's average."""
-    return int(min(OF_UNIT, np.ceil(_TIMES * len(other) / max(1, len(set(other.units()))))))
+def _of_unit(now: ClipSample) -> int:
+    """How many clips of a unit of the reference are read, by the traffic's average."""
+    return int(min(OF_UNIT, np.ceil(_TIMES * len(now) / max(1, len(set(now.units()))))))
 
 
 def _renamed(asked: Asked, capability: str) -> Asked:

@@ -44,6 +44,7 @@ class DriftTest:
         in_words: what changed, for a person.
         combine: how columns become one statistic: the largest |z|, or a quadratic form.
         effect: how their differences become one size, a key of `EFFECTS`.
+        measured: scores whose differences are the effect, where others than `scores` are easier to understand.
         novel: current clips that are typical of what is new, by their place among them, most typical first.
     """
 
@@ -53,6 +54,7 @@ class DriftTest:
     in_words: str
     combine: Combine = "largest"
     effect: Effect = "largest"
+    measured: npt.NDArray[np.floating] | None = None
     novel: Sequence[int] = ()
 
     @property
@@ -114,17 +116,32 @@ def share_test(name: str, kind: str, reference: npt.NDArray[np.bool_], current: 
 
 
 def class_test(
-    name: str, kind: str, classes: Sequence[str], reference: npt.NDArray[np.bool_], current: npt.NDArray[np.bool_]
+    name: str,
+    kind: str,
+    classes: Sequence[str],
+    reference: npt.NDArray[np.bool_],
+    current: npt.NDArray[np.bool_],
+    probabilities: npt.NDArray[np.floating] | None = None,
 ) -> DriftTest:
     """A test of the shares of classes, each of shape (clips, classes).
 
     Its effect is the share of clips that would have to change class where each clip has one class, and the largest
     change of a class's share elsewhere.
+
+    Args:
+        name: of the test.
+        kind: of the test.
+        classes: their names.
+        reference: whether each class is there, shape (clips, classes).
+        current: likewise.
+        probabilities: of the classes, of the reference's clips followed by the current ones: means of these differ
+            less by chance than shares of the likeliest classes do, so that smaller changes are found.
     """
     present = np.concatenate([reference, current]).astype(np.float32)
     one = bool((present.sum(axis=1) == 1).all())
     words = _largest_change(classes, reference, current)
-    return DriftTest(name, kind, present, words, effect="moved" if one else "largest")
+    scores = present if probabilities is None else probabilities
+    return DriftTest(name, kind, scores, words, effect="moved" if one else "largest", measured=present)
 
 
 def _share(value: float) -> str:

@@ -15,7 +15,7 @@ from cu_pipeline.drift.looks import Look, last_drift
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.power import Needed, needed_clips
 from cu_pipeline.drift.samples import ClipSample
-from cu_pipeline.drift.unit_statistics import p_values
+from cu_pipeline.drift.unit_statistics import UnitStatistic, p_values
 from cu_pipeline.drift.windows import LATEST, Window, cut_windows, describe
 
 RESAMPLES: Final = 200
@@ -186,9 +186,8 @@ def _result(
     test, least = asked.test, options.least_effects.of(asked.test.kind)
     statistic, effect, wide = 0.0, 0.0, 0.0
     if not asked.statistic.constant:
-        size, errors = EFFECTS[test.effect], asked.statistic.standard_errors()
-        statistic, effect = asked.statistic.observed(), float(size(asked.statistic.difference(), errors))
-        wide = _NORMAL * float(size(asked.statistic.resampled(RESAMPLES, rng), errors).std())
+        statistic = asked.statistic.observed()
+        effect, wide = _effect(asked, rng)
     return TestResult(
         name=test.name,
         window=asked.window,
@@ -204,6 +203,18 @@ def _result(
         drifted=adjusted <= look.alpha and effect >= least,
         in_words=test.in_words,
     )
+
+
+def _effect(asked: Asked, rng: np.random.Generator) -> tuple[float, float]:
+    """The effect of a test, and half the width of its interval, by resampling units."""
+    told, size = asked.statistic, EFFECTS[asked.test.effect]
+    if asked.test.measured is not None:
+        told = UnitStatistic(asked.design, asked.test.measured, asked.test.combine)
+    if told.constant:
+        return 0.0, 0.0
+    errors = told.standard_errors()
+    drawn = size(told.resampled(RESAMPLES, rng), errors)
+    return float(size(told.difference(), errors)), _NORMAL * float(drawn.std())
 
 
 def _novel(asked: Sequence[Asked], latest: ClipSample) -> dict[str, list[str]]:

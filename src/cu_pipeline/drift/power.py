@@ -44,7 +44,8 @@ def _share(test: DriftTest, reference: int) -> float:
 
 
 def _commonest(test: DriftTest, reference: int) -> float:
-    return float(test.scores[:reference].mean(axis=0).max())
+    shares = test.scores if test.measured is None else test.measured
+    return float(shares[:reference].mean(axis=0).max())
 
 
 _CHANGES: Final = (

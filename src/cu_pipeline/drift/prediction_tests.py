@@ -16,7 +16,8 @@ def prediction_tests(sides: Sides) -> Iterator[DriftTest]:
     for name, kind in sides.capabilities.items():
         classes = sorted(reference.classes(name, kind) | current.classes(name, kind))
         present = [side.present(name, kind, classes) for side in (reference, current)]
-        yield class_test(f"label_{name}", "label", classes, present[0], present[1])
+        shares = np.concatenate([side.probabilities(name) for side in (reference, current)])
+        yield class_test(f"label_{name}", "label", classes, present[0], present[1], shares)
         sure = [side.confidence(name, kind) for side in (reference, current)]
         yield number_test(f"confidence_{name}", "confidence", sure[0], sure[1])
         silent = [_abstained(side, name) for side in (reference, current)]

@@ -126,6 +126,12 @@ class ClipSample:
         chosen = [split_label(label, kind) for label in self.labels(capability)]
         return np.array([[name in labels for name in classes] for labels in chosen], dtype=np.bool_)
 
+    def probabilities(self, capability: str) -> npt.NDArray[np.float64]:
+        """The probability of each class, shape (clips, classes); all clips have the classes of one model."""
+        rows = [json.loads(row)[capability] for row in self.table["predictions"]]
+        classes = sorted({name for row in rows for name in row})
+        return np.array([[row.get(name, 0.0) for name in classes] for row in rows], dtype=np.float64)
+
     def confidence(self, capability: str, kind: Kind) -> npt.NDArray[np.float64]:
         """How sure each prediction was, shape (clips,).
 

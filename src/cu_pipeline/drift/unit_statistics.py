@@ -32,7 +32,7 @@ LEAST_LIKENESS: Final = 0.05
 LEAST_UNITS: Final = 5
 """A part of the difference (between, within) that fewer units tell of is left out."""
 
-_STEADY: Final = 10.0
+_STEADY: Final = 50.0
 """A covariance of so many units counts half: the other half is what it would be, were all units alike."""
 
 _LEAST_RIDGE: Final = 0.1
@@ -250,8 +250,6 @@ class UnitStatistic:
         of_between = (1 / now + 1 / (units - now)) / self._weights.mean() if units else np.inf
         of_within = 1 / self._halves.sum() if known.any() else np.inf
         self._share = of_within / (of_between + of_within) if np.isfinite(of_within) and units else float(units > 0)
-        terms = [(self._share**2, of_between), ((1 - self._share) ** 2, of_within)]
-        self._typical = sum(share * variance for share, variance in terms if share > 0)
         told = min(now, units - now) if units else int(known.sum())
         self._ridge = max(_LEAST_RIDGE, _STEADY / (_STEADY + told))
 
@@ -268,23 +266,25 @@ class UnitStatistic:
     def _moments(self, draw: Draw) -> tuple[Floats, Floats]:
         """Differences, (draws, columns), and their variances, (draws, columns), or covariances for the quadratic."""
         found = np.zeros((len(draw.units), self._residuals.shape[1]))
-        variance = np.zeros((len(draw.units), len(self._pairs[0])))
+        variance, typical = np.zeros((len(draw.units), len(self._pairs[0]))), np.zeros((len(draw.units), 1))
         if self._share > 0:
             sums = draw.units.astype(np.float32) @ self._of_units
             for side, sign in ((sums, 1), (self._of_units.sum(axis=0) - sums, -1)):
                 mean, spread = self._summed(side.astype(np.float64))
                 found += sign * self._share * mean
                 variance += self._share**2 * spread
+                typical += self._share**2 / side[:, 1:2]
         if self._share < 1:
             mean, spread = self._summed((draw.blocks.astype(np.float32) @ self._of_blocks).astype(np.float64))
             found += (1 - self._share) * mean
             variance += (1 - self._share) ** 2 * spread
-        return found, self._shrunk(variance)
+            typical += (1 - self._share) ** 2 / self._halves.sum()
+        return found, self._shrunk(variance, typical)
 
-    def _shrunk(self, variance: Floats) -> Floats:
-        """Draw variances of few units towards those of like units."""
+    def _shrunk(self, variance: Floats, typical: Floats) -> Floats:
+        """Draw variances of few units towards what they are where all units of a size vary alike."""
         first, second = self._pairs
-        shrunk = (1 - self._ridge) * variance + self._ridge * self._typical * (first == second)
+        shrunk = (1 - self._ridge) * variance + self._ridge * typical * (first == second)
         if self._combine == "largest":
             return shrunk
         whole = np.zeros((len(variance), self._residuals.shape[1], self._residuals.shape[1]))
