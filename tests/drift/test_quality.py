@@ -121,8 +121,8 @@ def test_of_several_classes_all_must_be_right_and_an_abstention_counts_by_its_li
     rows = [{"a": 0.9, "b": 0.2}] * 30 + [{"a": 0.1, "b": 0.2}] * 30
     several = pd.DataFrame(
         {
-            "request_id": [str(number) for number in range(40)],
-            "group": [f"creator:{number // 2}" for number in range(40)],
+            "request_id": [str(number) for number in range(60)],
+            "group": [f"creator:{number // 2}" for number in range(60)],
             "predictions": [json.dumps({"safety": row}) for row in rows],
             "labels": [json.dumps({"safety": label}) for label in ["a"] * 30 + ["none"] * 30],
             "truth": ["a"] * 30 + ["none"] * 15 + ["b"] * 15,
@@ -131,9 +131,9 @@ def test_of_several_classes_all_must_be_right_and_an_abstention_counts_by_its_li
     )
     told = estimate_quality("safety", Kind.MULTI, ClipSample(several), ClipSample(several), {}, (), OPTIONS)
     assert told.accuracy == pytest.approx(0.75)
-    silent = table([("creator:1", str(number), 1, np.array([0.2, 0.5, 0.3])) for number in range(40)])
+    silent = table([("creator:1", str(number), 1, np.array([0.2, 0.5, 0.3])) for number in range(60)])
     silent["labels"] = json.dumps({"topic": "abstain"})
-    silent["group"] = [f"creator:{number}" for number in range(40)]
+    silent["group"] = [f"creator:{number}" for number in range(60)]
     assert estimate(silent, silent).accuracy == pytest.approx(1.0)
 
 
