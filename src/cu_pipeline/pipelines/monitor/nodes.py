@@ -123,7 +123,7 @@ def render_drift_page(
     options: DriftOptions,
     earlier_page: str,
 ) -> str:
-    """Show the tests and both distributions, unless an earlier run's page shows the same.
+    """Show the tests and both distributions of the latest clips, unless an earlier run's page shows the same.
 
     Returns:
         The `drift_report` dataset: one HTML page.
@@ -133,7 +133,8 @@ def render_drift_page(
         return earlier_page
     count("drift_pages_made")
     samples = {name: ClipSample(table) for name, table in references.items()}
-    return drift_page(samples, ClipSample(traffic.table), drift, options, _kinds(resolved))
+    latest = ClipSample(traffic.table.iloc[-options.windows.clips :])
+    return drift_page(samples, latest, drift, options, _kinds(resolved))
 
 
 def _look(
