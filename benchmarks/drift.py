@@ -196,9 +196,9 @@ def once(pool: Pool, n: int, change: str | None, seed: int) -> dict[str, object]
     options = OPTIONS.model_copy(update={"windows": WindowOptions(clips=max(20, n), days=365)})
     time_ = division.current.table["time"].iloc[-1]
     found: dict[str, object] = {"creators": division.current.table["group"].nunique()}
+    tests = looked(division, options, Look(str(seed), time_, DAILY), [], seed).tests
     for name, alpha in (("alpha", options.alpha), ("daily", DAILY)):
-        outcome = looked(division, options, Look(str(seed), time_, alpha), [], seed)
-        found[name] = [one.name for one in outcome.tests if one.drifted]
+        found[name] = [one.name for one in tests if one.p_adjusted <= alpha and one.effect >= one.least_effect]
     return found
 
 
@@ -255,7 +255,7 @@ def measured(name: str, pool: Pool, runs: int, months: int) -> Iterator[dict[str
             row = {"set": name, "what": "null", "clips": n, "creators": found[0]["creators"]}
             row |= {level: share([bool(one[level]) for one in found]) for level in ("alpha", "daily")}
             row["tests"] = _counts(found, "alpha")
-            row["evidently"] = share(list(workers.map(partial(evidently, pool, n, None), range(min(runs, 40)))))
+            row["evidently"] = share(list(workers.map(partial(evidently, pool, n, None), range(min(runs, 20)))))
             yield row
         if clips >= 2000:
             for n in (1000, *([6000] if clips > 10_000 else [])):
