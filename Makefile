@@ -103,11 +103,7 @@ bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to
 bench-encode: $(VENV)/.installed ## measure featurizing beside decoding alone, encoding alone and PyTorch
 	@$(BIN)/python benchmarks/encode.py --output benchmarks/encode.json
 
-bench-drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http://127.0.0.1:8000 [DRIFT_PORT=8000]
-	$(call port_free,$(DRIFT_PORT),DRIFT_PORT)
-	@$(BIN)/kedro drift ui --port $(DRIFT_PORT)
-
-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
+bench-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
 	@$(BIN)/python benchmarks/serve.py $(if $(QUICK),--quick) $(if $(FORMER),--former $(FORMER)) --project $(or $(PROJECT),.) --output benchmarks/serve.json
 
 bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5] [FAMILIES="auto fusion"] [EXTRACTORS=captions_multilingual]

@@ -3,8 +3,9 @@
     python benchmarks/drift_scale.py [--records 5000 100000] [--output drift_scale.json]
 
 A record is as in benchmarks/prediction_log.py, 1,664 numbers and the answers of two capabilities, of a new creator for
-every fifth. The reference has 2,000 clips. Monitor's nodes, its page among them, run in a process of their own; seconds,
-seconds of the processor and the largest resident memory are told after reading, after comparing and at the end. Kedro's own start comes on top.
+every fifth. The reference has 2,000 clips. Monitor's nodes, its page among them, run in a process of their own.
+Seconds, seconds of the processor and the largest resident memory are told after reading, after comparing and at the
+end. The start of Kedro comes on top.
 """
 
 import argparse
@@ -25,7 +26,8 @@ import json, pickle, resource, sys, time
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.pipelines.monitor import nodes
+from cu_pipeline.pipelines.monitor import nodes, showing
+from cu_pipeline.reports.drift_pictures import DriftPictures
 
 folder = sys.argv[1]
 started = time.perf_counter()
@@ -45,11 +47,13 @@ delivery, options = {"capabilities": served}, DriftOptions()
 traffic = nodes.read_traffic(folder + "/log", delivery, options)
 read = spent()
 with open(folder + "/reference", "rb") as stream:
-    references = nodes.take_references(pickle.load(stream), delivery)
+    references = dict.fromkeys(served, pickle.load(stream))
 comparison, looks = nodes.compare_with_references(references, traffic, delivery, resolved, options, 0, [])
 drift = nodes.report_drift(references, traffic, comparison, options)
 compared = spent()
-nodes.render_drift_page(references, traffic, drift, resolved, options, "")
+columns = showing.find_drift_columns(drift, references, traffic, resolved)
+history = showing.remember_look(drift, {}, {}, options.history)
+showing.show_drift(drift, columns, DriftPictures(), history, "", frozenset())
 drifted = [one["name"] for one in drift["tests"] if one["drifted"]]
 told = {"records": traffic.requests, "tests": len(drift["tests"]), "drifted": drifted}
 print(json.dumps(told | {"read": read, "compared": compared, "with page": spent()}))
@@ -61,7 +65,8 @@ def log(folder: Path, records: int) -> None:
     rng = np.random.default_rng(0)
     kept = PredictionLog.open(str(folder / "log"), LogOptions(retention_days=FOR_EVER))
     for number in range(records):
-        kept.append(made(number, rng).model_copy(update={"creator": f"creator {number // 5}"}))
+        told = {"creator": f"creator {number // 5}", "media_sha256": f"{number:064x}", "text_sha256": f"{number:064x}"}
+        kept.append(made(number, rng).model_copy(update=told))
     kept.close()
 
 
