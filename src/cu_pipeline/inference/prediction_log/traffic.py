@@ -101,7 +101,7 @@ class Traffic:
     def near_repeats(self) -> "pd.Series[str]":
         """For each row of `table` the request id of an earlier clip whose embedding is as good as equal; "": none.
 
-        Clips without video are left out: captions of one text are told by their content. The latest clips are looked at.
+        Clips without video are left out: captions of one text are told by their content. The latest ones are looked at.
         """
         seen = np.flatnonzero((self.table["has_video"] == 1).to_numpy())[-MOST_LOOKED_AT:]
         earlier = earlier_equals(self.embeddings if len(seen) == len(self.table) else self.embeddings[seen])
