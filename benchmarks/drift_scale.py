@@ -3,8 +3,9 @@
     python benchmarks/drift_scale.py [--records 5000 100000] [--output drift_scale.json]
 
 A record is as in benchmarks/prediction_log.py, 1,664 numbers and the answers of two capabilities, of a new creator for
-every fifth. The reference has 2,000 clips. Monitor's nodes, its page among them, run in a process of their own; seconds,
-seconds of the processor and the largest resident memory are told after reading, after comparing and at the end. Kedro's own start comes on top.
+every fifth. The reference has 2,000 clips. Monitor's nodes, its page among them, run in a process of their own;
+seconds, seconds of the processor and the largest resident memory are told after reading, after comparing and at the
+end. Kedro's own start comes on top.
 """
 
 import argparse
