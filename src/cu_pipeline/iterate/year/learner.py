@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import unit_interval
-from cu_pipeline.core.records import AnnotatorKind, Split
+from cu_pipeline.core.records import CLIPS, AnnotatorKind, Split, table
 from cu_pipeline.features.extract import contents_of, extract_missing
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
@@ -21,18 +21,7 @@ from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.training import TrainingData, train
 
 _VALIDATION: Final = 0.15
-_COLUMNS: Final = (
-    "clip_id",
-    "group",
-    "split",
-    "path",
-    "text",
-    "media_sha256",
-    "text_sha256",
-    "label",
-    "probabilities",
-    "source",
-)
+_LABELLED: Final = ("label", "probabilities", "source")
 
 
 @dataclass(frozen=True)
@@ -105,7 +94,7 @@ class Learner:
             probabilities="",
             source=AnnotatorKind.HUMAN.value,
         )
-        data = pd.concat([self.data, rows[[*_COLUMNS]]], ignore_index=True).sort_values("clip_id", ignore_index=True)
+        data = pd.concat([self.data, _whole(rows)], ignore_index=True).sort_values("clip_id", ignore_index=True)
         classes = tuple(dict.fromkeys([*self.capability.classes, *sorted(set(labels))]))
         capability = self.capability.model_copy(update={"classes": classes})
         shop = self.workshop
@@ -113,3 +102,11 @@ class Learner:
             TrainingData(self.bundle.capability, capability, data), shop.store, shop.extractors, shop.options, shop.seed
         )
         return replace(self, capability=capability, data=data, bundle=bundle)
+
+
+def _whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Labelled rows with all columns of the table of clips; what the simulation does not know is left empty."""
+    unknown = {"float64": np.nan, "int64": 0, "bool": False}
+    lacking = {name: unknown.get(column.kind, "") for name, column in CLIPS.items() if name not in rows}
+    whole = rows.assign(**lacking)
+    return table(whole, CLIPS).assign(**{name: whole[name] for name in _LABELLED})
