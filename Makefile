@@ -38,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift motion-set clean clean-all relocated
+.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http:/
 serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
 	$(call port_free,$(PORT),PORT)
 	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
+
+simulate: $(VENV)/.installed ## replay a year of drift against a running service, with the loop and without; about 20 minutes
+	@$(BIN)/kedro simulate
 
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141 [VIZ_PORT=4141]
 	$(call port_free,$(VIZ_PORT),VIZ_PORT)

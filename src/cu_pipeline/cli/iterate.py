@@ -118,10 +118,22 @@ def _project(root: Path, env: str | None) -> "Project":
 
 
 def _once(project: "Project", cause: str) -> int:
+    from cu_pipeline.core.errors import CuPipelineError, RunInProgressError
+    from cu_pipeline.iterate.alerts import problems
     from cu_pipeline.iterate.runner import iterate as run
+    from cu_pipeline.iterate.telling import tell_of_error, tell_people
 
     signal.signal(signal.SIGTERM, _end)
-    report = run(project, cause, click.echo)
+    options = project.parameters()[1].alerts
+    for problem in problems(options):
+        click.echo(problem, err=True)
+    try:
+        report = run(project, cause, click.echo)
+    except CuPipelineError as error:
+        if not isinstance(error, RunInProgressError):
+            tell_of_error(project, options, error)
+        raise
+    tell_people(project, options, report)
     click.echo(report.told)
     return int(report.ended)
 
