@@ -55,6 +55,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "features": world.store,
         "capabilities_resolved": world.resolved,
         "earlier_gate_tests": list(earlier),
+        "label_requests": [],
         "earlier_insights": {},
         "params:evaluate": EvaluateOptions(bootstrap_draws=100, gate=gate),
         "params:seed": seed,
