@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from cu_pipeline.core.options import Options, Share
+from cu_pipeline.iterate.alerts.options import AlertOptions
 
 
 class PeopleKind(StrEnum):
@@ -109,6 +110,7 @@ class IterateOptions(Options):
         budget: what may be spent.
         guards: what keeps the loop from acting.
         rollout: how a new model comes to serve.
+        alerts: who is told by webhook or e-mail.
     """
 
     capture: str = "capture"
@@ -118,3 +120,4 @@ class IterateOptions(Options):
     budget: BudgetOptions = BudgetOptions()
     guards: GuardOptions = GuardOptions()
     rollout: LoopRolloutOptions = LoopRolloutOptions()
+    alerts: AlertOptions = AlertOptions()

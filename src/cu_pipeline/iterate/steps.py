@@ -9,6 +9,7 @@ from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.ingest.served_clips import PLACE as SERVED_PLACE
 from cu_pipeline.ingest.served_clips import SERVED, ServedClips
 from cu_pipeline.iterate import people, rollouts
+from cu_pipeline.iterate.announcing import announce_drift
 from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
 from cu_pipeline.iterate.choose import choose
 from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
@@ -19,6 +20,7 @@ from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Iteration, Status, StepName
 from cu_pipeline.iterate.verdicts import Standing
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
+from cu_pipeline.reports import drift_told as alerted
 from cu_pipeline.tracking.label_project import open_sync
 from cu_pipeline.tracking.project_feed import FEED, SAMPLE
 from cu_pipeline.tracking.refusals import refuse
@@ -83,7 +85,9 @@ class Outcome:
 def monitor(work: Work) -> Outcome:
     """Look for drift in what the service saw."""
     work.run("monitor")
-    told = _drift(work)
+    (record,) = work.project.load("drift")
+    announce_drift(alerted.read_drift(record), work.options.alerts)
+    told = read_drift(record)
     return Outcome({"decision": told.decision, "look": told.look}, told.summary or told.decision, (DRIFT,))
 
 
