@@ -9,7 +9,7 @@ from cu_pipeline.iterate import parent_run, runner
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import StepName
-from cu_pipeline.iterate.steps import Outcome, Work
+from cu_pipeline.iterate.work import Outcome, Work
 
 
 class QuietProject(Project):

@@ -11,8 +11,8 @@ from cu_pipeline.iterate import runner
 from cu_pipeline.iterate.options import GuardOptions, IterateOptions
 from cu_pipeline.iterate.runner import Ended, iterate, locked
 from cu_pipeline.iterate.state import Status, StepName
-from cu_pipeline.iterate.steps import Outcome
 from cu_pipeline.iterate.verdicts import Word
+from cu_pipeline.iterate.work import Outcome
 from cu_pipeline.tracking.promotions import Promotion, taken_back
 
 MOMENTS = re.compile(r'"(started|ended|time)": "[^"]*"')

@@ -5,7 +5,8 @@ from cu_pipeline.iterate.drift_told import read_drift
 from cu_pipeline.iterate.options import PeopleKind
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Status
-from cu_pipeline.iterate.steps import DRIFT, decided
+from cu_pipeline.iterate.steps import decided
+from cu_pipeline.iterate.work import DRIFT
 
 
 def foresee(project: Project, trigger: str) -> list[str]:

@@ -19,7 +19,8 @@ from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.outcome import line_of, metrics_of, name_of, tags_of
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Iteration, Status, StepName
-from cu_pipeline.iterate.steps import PROMOTIONS, STEPS, Outcome, Work, after
+from cu_pipeline.iterate.steps import STEPS, after
+from cu_pipeline.iterate.work import PROMOTIONS, Outcome, Work
 from cu_pipeline.tracking.refusals import refuse
 
 LOCK: Final = Path("data/.iterate.lock")

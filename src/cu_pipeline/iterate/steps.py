@@ -1,85 +1,25 @@
 """The steps of an iteration: a function each, and the table of them. Each can be begun again after a kill."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cu_pipeline.inference.prediction_log import scan_log
-from cu_pipeline.ingest.served_clips import PLACE as SERVED_PLACE
-from cu_pipeline.ingest.served_clips import SERVED, ServedClips
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.iterate import people, rollouts
 from cu_pipeline.iterate.announcing import announce_drift
-from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
-from cu_pipeline.iterate.choose import choose
+from cu_pipeline.iterate.choosing import choose_clips
 from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
 from cu_pipeline.iterate.drift_told import DriftTold, read_drift
-from cu_pipeline.iterate.evidence import Challenger, challengers, lacking_evidence
+from cu_pipeline.iterate.evidence import challengers, lacking_evidence
 from cu_pipeline.iterate.options import IterateOptions, PeopleKind
 from cu_pipeline.iterate.project import Project
-from cu_pipeline.iterate.state import Iteration, Status, StepName
-from cu_pipeline.iterate.verdicts import Standing
+from cu_pipeline.iterate.state import Status, StepName
+from cu_pipeline.iterate.work import ANSWERS, CLIPS, DRIFT, GATE, PROMOTIONS, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.reports import drift_told as alerted
 from cu_pipeline.tracking.label_project import open_sync
 from cu_pipeline.tracking.project_feed import FEED, SAMPLE
 from cu_pipeline.tracking.refusals import refuse
-
-DRIFT: Final = "data/08_reporting/drift.json"
-GATE: Final = "data/08_reporting/gate.json"
-CLIPS: Final = "data/02_intermediate/clips.parquet"
-REQUESTS: Final = "data/01_raw/label_requests.jsonl"
-ANSWERS: Final = "data/01_raw/people_annotations.jsonl"
-PROMOTIONS: Final = "data/06_models/promotions.jsonl"
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a step goes by.
-
-    Attributes:
-        project: in which it works.
-        iteration: as it stands.
-        parameters: of all of the project.
-        options: of the loop.
-        standing: what people said.
-        tell: shows a line of progress.
-    """
-
-    project: Project
-    iteration: Iteration
-    parameters: Mapping[str, Any]
-    options: IterateOptions
-    standing: Standing
-    tell: Callable[[str], None]
-
-    def run(self, *pipelines: str, **how: Any) -> None:
-        """Run pipelines in a session whose MLflow run is nested in the iteration's."""
-        self.project.run(pipelines, parent=self.iteration.run_id, **how)
-
-    @property
-    def challengers(self) -> list[Challenger]:
-        """What the iteration trained, as the gate judged it."""
-        return challengers(self.iteration.facts(StepName.TRAIN)["gate"])
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a step.
-
-    Attributes:
-        facts: for later steps and for people.
-        told: in words.
-        inputs: files that it went by.
-        upcoming: the step that comes next; None: the one after it.
-        waits: the step is not over: what for; None: it is.
-    """
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    told: str = ""
-    inputs: tuple[str, ...] = ()
-    upcoming: StepName | None = None
-    waits: Status | None = None
 
 
 def monitor(work: Work) -> Outcome:
@@ -93,7 +33,7 @@ def monitor(work: Work) -> Outcome:
 
 def decide_action(work: Work) -> Outcome:
     """Decide what to do about it."""
-    told = _drift(work)
+    told = work.drift()
     found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger)
     cause = found.cause
     facts = {
@@ -128,44 +68,6 @@ def decided(
     others = 1 - label_options.queue.gold_share
     money = Money(left, int(label_options.queue.max_clips * others), answers / others)
     return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger)
-
-
-def choose_clips(work: Work) -> Outcome:
-    """Choose the clips that are worth a label, and copy them into the feed `served`."""
-    log, clips, splits, place, resolved = work.project.load(
-        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
-    )
-    asked = [one for one in log if one.iteration == work.iteration.id]
-    if not asked:
-        captured = newest(capture_store(work.options.capture).entries(), work.options.choose.latest)
-        kinds = {name: one.kind for name, one in resolved.active.items()}
-        reader = LogReader.of([one.request_id for one in captured], kinds, _drift(work).causes)
-        for record in scan_log(place):
-            reader.add(record)
-        known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
-        split = forecast(splits, work.parameters["collect"].split)
-        found, mine = candidates(captured, reader.found, known, split)
-        if len(found) < work.options.choose.least_clips:
-            told = (
-                f"the service kept {len(found)} clips that are not in the data, fewer than "
-                f"{work.options.choose.least_clips} (iterate.choose.least_clips; CU_PIPELINE_CAPTURE keeps them)"
-            )
-            return Outcome({"requested": 0}, told, (DRIFT,), StepName.SETTLE)
-        number = int(work.iteration.facts(StepName.DECIDE)["clips"])
-        chosen = choose(found, number, work.iteration.id, work.options.choose)
-        names = clip_names(mine, set(clips["clip_id"]))
-        by_content = {one.content: one for one in mine}
-        served = ServedClips(work.project.root / SERVED_PLACE)
-        served.keep((by_content[one.clip_id], names[one.clip_id]) for one in chosen)
-        asked = [replace(one, clip_id=names[one.clip_id]) for one in chosen]
-        work.project.save("label_requests", asked)
-    purposes = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
-    counts = {one.value: sum(request.purpose is one for request in asked) for one in purposes}
-    told = (
-        f"{len(asked)} clips that the service saw are asked for: {counts['test']} test clips at random, "
-        f"{counts['random']} others at random, {counts['value']} by value"
-    )
-    return Outcome({"requested": len(asked), **counts}, told, (DRIFT, REQUESTS))
 
 
 def collect(work: Work) -> Outcome:
@@ -303,11 +205,6 @@ def after(name: StepName) -> StepName:
     """The step after one, where it does not say otherwise."""
     order = list(StepName)
     return order[min(order.index(name) + 1, len(order) - 1)]
-
-
-def _drift(work: Work) -> DriftTold:
-    (record,) = work.project.load("drift")
-    return read_drift(record)
 
 
 def _serving(work: Work) -> dict[str, Any]:
