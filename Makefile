@@ -38,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve motion-set clean clean-all relocated
+.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,11 +103,7 @@ bench-collect: $(VENV)/.installed ## measure time and memory of collecting up to
 bench-encode: $(VENV)/.installed ## measure featurizing beside decoding alone, encoding alone and PyTorch
 	@$(BIN)/python benchmarks/encode.py --output benchmarks/encode.json
 
-bench-drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http://127.0.0.1:8000 [DRIFT_PORT=8000]
-	$(call port_free,$(DRIFT_PORT),DRIFT_PORT)
-	@$(BIN)/kedro drift ui --port $(DRIFT_PORT)
-
-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
+bench-serve: $(VENV)/.installed ## measure the service beside the predictor in process, FastAPI and BentoML: [QUICK=1] [FORMER=COMMIT] [PROJECT=.]
 	@$(BIN)/python benchmarks/serve.py $(if $(QUICK),--quick) $(if $(FORMER),--former $(FORMER)) --project $(or $(PROJECT),.) --output benchmarks/serve.json
 
 bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: SETS="titles=titles.csv ..." [SEEDS=5] [FAMILIES="auto fusion"] [EXTRACTORS=captions_multilingual]
@@ -121,6 +117,10 @@ bench-scale: $(VENV)/.installed ## measure train and evaluate on many captions b
 
 bench-labels: $(VENV)/.installed ## measure how many labels the queue's strategies save: [SETS="titles=titles.csv ..."] [SEEDS=10]
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/labels.py $(SETS) --seeds $(or $(SEEDS),10) --output benchmarks/labels.json --figure docs/images/labels.svg
+
+bench-drift: $(VENV)/.installed ## measure false alarms, power, time and memory of the drift tests: [SETS="titles=titles.csv ..."] [RUNS=200] [MONTHS=40]
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/drift.py $(SETS) --runs $(or $(RUNS),200) --months $(or $(MONTHS),40) --output benchmarks/drift.json
+	@$(BIN)/python benchmarks/drift_scale.py --output benchmarks/drift_scale.json
 
 motion-set: $(VENV)/.installed ## make clips that only motion tells apart, for bench-models: FOLDER=motion [CLIPS=300]
 	@$(BIN)/python benchmarks/motion_set.py $(FOLDER) --clips $(or $(CLIPS),300)

@@ -60,7 +60,7 @@ def made(number, rng):
         parts={"frames@1a": 1280, "captions@2b": 384},
         facts={"duration_s": float(rng.random()), "width": 720.0, "height": 1280.0, "fps": 25.0, "bytes": 1e6},
         timings={"decode": 20.5, "encode": 90.25, "score": 1.5},
-        media_sha256="0" * 64,
+        media_sha256=f"{number:064x}",
     )
 
 

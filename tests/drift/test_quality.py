@@ -55,18 +55,18 @@ def true_accuracy():
     """Of very many creators, by shares of classes."""
     rng = np.random.default_rng(1)
     shifted = (0.7, 0.2, 0.1)
-    return {"same": accuracy(clips(3000, 3, rng)), "mix": accuracy(clips(3000, 3, rng, shares=shifted))}
+    return {"same": accuracy(clips(1500, 3, rng)), "mix": accuracy(clips(1500, 3, rng, shares=shifted))}
 
 
 @pytest.mark.parametrize(("creators", "each"), [(15, 8), (60, 4)])
 @pytest.mark.parametrize("shares", ["same", "mix"])
 def test_its_interval_holds_the_accuracy_in_19_of_20_windows(true_accuracy, creators, each, shares):
-    """Of 60 simulations 50 or more: a coverage of 0.95 falls below that once in 2,000 times."""
+    """Of 40 simulations 33 or more: a coverage of 0.95 falls below that less than once in 1,000 times."""
     rng = np.random.default_rng([creators, len(shares)])
     now = {"same": (1 / 3, 1 / 3, 1 / 3), "mix": (0.7, 0.2, 0.1)}[shares]
-    found = [estimate(clips(creators, each, rng, off=0.5), clips(creators, each, rng, now, off=0.5)) for _ in range(60)]
+    found = [estimate(clips(creators, each, rng, off=0.5), clips(creators, each, rng, now, off=0.5)) for _ in range(40)]
     held = [one.low <= true_accuracy[shares] <= one.high for one in found]
-    assert sum(held) >= 50
+    assert sum(held) >= 33
     assert {one.method for one in found} == {BY_CONFIDENCE}
     assert all(one.trusted for one in found)
     if creators == 60:
@@ -76,9 +76,9 @@ def test_its_interval_holds_the_accuracy_in_19_of_20_windows(true_accuracy, crea
 def test_audits_hold_where_confidence_does_not():
     """A model that has become worse without noticing: people look at 60 clips."""
     rng = np.random.default_rng(3)
-    truth = accuracy(clips(3000, 3, np.random.default_rng(2), skill=0.3))
+    truth = accuracy(clips(1500, 3, np.random.default_rng(2), skill=0.3))
     held, plain, wide = 0, 0, []
-    for _ in range(60):
+    for _ in range(40):
         reference, now = clips(60, 4, rng), clips(60, 4, rng, off=1.0, skill=0.3)
         chosen = now.sample(60, random_state=int(rng.integers(10**6)))
         audits = dict(zip(chosen["request_id"], chosen["truth"], strict=True))
@@ -87,8 +87,8 @@ def test_audits_hold_where_confidence_does_not():
         plain += (without := estimate(reference, now)).low <= truth <= without.high
         wide.append(told.high - told.low)
         assert (told.method, told.audits, told.trusted) == (BY_AUDITS, 60, True)
-    assert held >= 50
-    assert plain <= 10
+    assert held >= 33
+    assert plain <= 7
     assert np.mean(wide) < 0.35
 
 

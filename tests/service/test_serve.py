@@ -45,7 +45,7 @@ def serving(root, folder, bundles, settings=None):
     variables |= {
         "CU_PIPELINE_BUNDLES": str(bundles),
         "CU_PIPELINE_PREDICTION_LOG": str(folder / "log"),
-        "CU_PIPELINE_MAX_BODY_BYTES": "1000000",
+        "CU_PIPELINE_MAX_BODY_BYTES": "4000000",
         "BENTOML_HOME": str(folder / "home"),
         "OMP_NUM_THREADS": "1",
     } | (settings or {})
@@ -252,11 +252,11 @@ def worker(process):
 
 
 def half_an_upload(url):
-    """Open a connection, and send the beginning of a clip."""
+    """Open a connection, and send the beginning of a clip: more than is held in memory."""
     connection = socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
-    head = "POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n"
+    head = "POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3999999\r\n"
     kind = "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
-    part = '--b\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\nprivate'
+    part = '--b\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n' + "private" * 2**18
     connection.sendall((head + kind + part).encode())
     return connection
 

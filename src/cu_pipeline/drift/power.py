@@ -45,7 +45,7 @@ def _share(test: DriftTest, reference: int) -> float:
 
 def _commonest(test: DriftTest, reference: int) -> float:
     shares = test.scores if test.measured is None else test.measured
-    return float(shares[:reference].mean(axis=0).max())
+    return float(shares[:reference].mean(axis=0).max(initial=0.0))
 
 
 _CHANGES: Final = (

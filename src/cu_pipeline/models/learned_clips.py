@@ -93,14 +93,14 @@ def _is_stored(clips: pd.DataFrame, store: FeatureStore, one: FeatureInput) -> b
 
 def _facts(clips: pd.DataFrame) -> dict[str, Any]:
     contents = [content_name(*both) for both in zip(clips["media_sha256"], clips["text_sha256"], strict=True)]
-    has_video = (clips["media_sha256"] != "").to_numpy()
+    has_video, creators = (clips["media_sha256"] != "").to_numpy(), clips["creator"].fillna("")
     return {
         "clip_id": clips["clip_id"],
         "split": clips["split"],
-        "creator": clips["creator"],
-        "group": [unit_name(*both) for both in zip(clips["creator"], contents, strict=True)],
+        "creator": creators,
+        "group": [unit_name(*both) for both in zip(creators, contents, strict=True)],
         "content": contents,
-        "language": clips["lang"].str.split("-").str[0],
+        "language": clips["lang"].fillna("").str.split("-").str[0],
         **{name: clips[name].astype("float64") for name in FACTS if name in clips},
         "bytes": clips["bytes"].where(has_video).astype("float64"),
         "text_length": clips["text"].str.len().astype("float64"),

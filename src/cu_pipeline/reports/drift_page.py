@@ -15,6 +15,8 @@ _OFFLINE: Final = (
     "script-src 'unsafe-inline' blob:; frame-src 'self'"
 )
 _LAST_LOOKS: Final = 12
+FORMAT: Final = 1
+"""Of the page; a change makes earlier pages stale."""
 
 
 def drift_page(
@@ -39,6 +41,7 @@ def drift_page(
     recent = within_horizon(looks, told.look.horizon_days)
     return template.render(
         told=told,
+        identity=_identity(told),
         policy=_OFFLINE,
         plot=forest(told),
         distributions=distributions(told, columns),
@@ -53,5 +56,9 @@ def drift_page(
 
 
 def is_page_of(page: str, told: DriftTold) -> bool:
-    """Tell whether a page shows the same."""
-    return f'name="drift-sha256" content="{told.sha256}"' in page[:2000]
+    """Tell whether a page shows the same, in the form of today."""
+    return f'name="drift" content="{_identity(told)}"' in page[:2000]
+
+
+def _identity(told: DriftTold) -> str:
+    return f"{told.sha256}/{FORMAT}"

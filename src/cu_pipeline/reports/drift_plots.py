@@ -203,12 +203,14 @@ def timelines(told: DriftTold, columns: Columns) -> list[Timeline]:
 
 
 def _lacking(told: DriftTold, traffic: pd.DataFrame) -> Iterator[tuple[str, "pd.Series[Any]"]]:
-    """Which clips lack a part that a test was made on."""
+    """Which clips lack a part that a test was made on, where any does."""
     names = (told.of_capability(test.name)[0] for test in told.tests if test.kind == "missing")
     for part in dict.fromkeys(name.removeprefix("missing_") for name in names):
         if f"has_{part}" in traffic:
             has = pd.to_numeric(traffic[f"has_{part}"], errors="coerce")
-            yield f"without {part.replace('_', ' ')}", (has == 0).astype(float).where(has.notna())
+            lacking = (has == 0).astype(float).where(has.notna())
+            if lacking.any():
+                yield f"without {part.replace('_', ' ')}", lacking
 
 
 def _buckets(times: "pd.Series[Any]") -> tuple["pd.Series[Any]", pd.Timedelta]:
@@ -229,7 +231,7 @@ def _timeline(
     first, last = found.index.min(), found.index.max()
     shape = "%Y-%m-%d" if step >= pd.Timedelta(days=1) else "%Y-%m-%d %H:%M"
     whole = (last - first + step) / step
-    greatest = float(found.max()) or 1.0
+    greatest = float(found.max())
     bars = [
         (
             float((moment - first) / step / whole),

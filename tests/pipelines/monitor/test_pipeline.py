@@ -229,7 +229,7 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
             "params:monitor.history": MemoryDataset(HistoryOptions()),
             "params:workers": MemoryDataset(1),
             "drift_captures": Folder(filepath=str(folder / "capture")),
-            "drift_thumbnails": Folder(filepath=str(folder / "thumbnails")),
+            "thumbnails": Folder(filepath=str(folder / "thumbnails")),
             "drift_history": JSONFile(filepath=history),
             "earlier_drift_history": EarlierJSON(filepath=history),
             "drift_workspace": TextTree(filepath=workspace),

@@ -34,7 +34,7 @@ def catalog(folder, drift, most):
             "params:monitor.history": MemoryDataset(HistoryOptions(most=most)),
             "params:workers": MemoryDataset(1),
             "drift_captures": Folder(filepath=str(folder / "capture")),
-            "drift_thumbnails": Folder(filepath=str(folder / "thumbnails")),
+            "thumbnails": Folder(filepath=str(folder / "thumbnails")),
             "drift_report": TextFile(filepath=page),
             "earlier_drift_report": EarlierText(filepath=page),
             "drift_history": JSONFile(filepath=history),

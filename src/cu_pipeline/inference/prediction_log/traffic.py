@@ -25,6 +25,9 @@ FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "text_length")
 HAS: Final = ("has_caption", "has_video", "has_sound")
 TOLD: Final = ("language", "client", "decoder")
 
+MOST_LOOKED_AT: Final = 20_000
+"""Clips among which re-uploads are looked for."""
+
 _COLUMNS: Final = (
     "request_id",
     "group",
@@ -98,9 +101,9 @@ class Traffic:
     def near_repeats(self) -> "pd.Series[str]":
         """For each row of `table` the request id of an earlier clip whose embedding is as good as equal; "": none.
 
-        Clips without video are left out: captions of one text are told by their content.
+        Clips without video are left out: captions of one text are told by their content. The latest ones are looked at.
         """
-        seen = np.flatnonzero((self.table["has_video"] == 1).to_numpy())
+        seen = np.flatnonzero((self.table["has_video"] == 1).to_numpy())[-MOST_LOOKED_AT:]
         earlier = earlier_equals(self.embeddings if len(seen) == len(self.table) else self.embeddings[seen])
         names = self.table["request_id"].to_numpy(dtype=object)
         found = np.full(len(self.table), "", dtype=object)
