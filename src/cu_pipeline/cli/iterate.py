@@ -120,8 +120,8 @@ def _project(root: Path, env: str | None) -> "Project":
 def _once(project: "Project", cause: str) -> int:
     from cu_pipeline.core.errors import CuPipelineError, RunInProgressError
     from cu_pipeline.iterate.alerts import problems
+    from cu_pipeline.iterate.announcing import announce_error
     from cu_pipeline.iterate.runner import iterate as run
-    from cu_pipeline.iterate.telling import tell_of_error, tell_people
 
     signal.signal(signal.SIGTERM, _end)
     options = project.parameters()[1].alerts
@@ -131,9 +131,8 @@ def _once(project: "Project", cause: str) -> int:
         report = run(project, cause, click.echo)
     except CuPipelineError as error:
         if not isinstance(error, RunInProgressError):
-            tell_of_error(project, options, error)
+            announce_error(project.state.read(), error, options)
         raise
-    tell_people(project, options, report)
     click.echo(report.told)
     return int(report.ended)
 

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from cu_pipeline.core.errors import RunInProgressError
 from cu_pipeline.iterate import parent_run, rollouts
+from cu_pipeline.iterate.announcing import announce_end, announce_waiting
 from cu_pipeline.iterate.evidence import challengers
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import IterateOptions
@@ -123,9 +124,11 @@ def _go_on(project: Project, current: Iteration, tell: Callable[[str], None]) ->
         work = Work(project, current, parameters, options, standing, tell)
         current, outcome = _step(work)
         if outcome.waits:
+            announce_waiting(current, options.alerts)
             return Report(Ended.HELD if outcome.waits is Status.APPROVAL else Ended.WAITING, outcome.told)
         if current.status is Status.DONE:
             line = _settled(project, current)
+            announce_end(line, options.alerts)
             return Report(Ended.DONE, f"{line.outcome}: {line.reason}", line)
 
 
