@@ -36,6 +36,7 @@ from cu_pipeline.models.training import training_data
 from cu_pipeline.pipelines.deliver.client import classify
 from cu_pipeline.pipelines.deliver.running_service import running
 from cu_pipeline.sample.options import SampleOptions
+from cu_pipeline.sample.world import NEW_TOPIC, TOPICS
 
 if TYPE_CHECKING:
     import httpx
@@ -59,22 +60,32 @@ class YearOptions(Options):
     Attributes:
         first_clips: of the feed that the first models learn from.
         clips: that are posted in a window.
+        creators: who post them, in all of the year.
         labels: clips that are labelled, at most, each time that models are fitted again.
+        gate_alpha: chance that the gate takes a challenger for better which is not. A year of small windows leaves a
+            few dozen test clips to each decision; with few, little is shown at 5 %.
         error_rate: share of people's answers that are wrong.
         seed: of the world and of every random choice.
     """
 
     first_clips: int = Field(default=400, ge=60)
     clips: int = Field(default=120, ge=30)
+    creators: int = Field(default=600, ge=20)
     labels: int = Field(default=80, ge=20)
     error_rate: Share = 0.05
+    gate_alpha: float = Field(default=0.2, gt=0, lt=1)
     seed: int = Field(default=17, ge=0)
 
     def parameters(self) -> dict[str, Any]:
         """What differs in the simulation's project."""
         return {
             "seed": self.seed,
-            "collect": {"sample": {"clips": self.first_clips, "seed": self.seed}},
+            "capabilities": {CAPABILITY: {"classes": [*TOPICS, NEW_TOPIC]}},
+            "collect": {
+                "sample": {"clips": self.first_clips, "creators": self.creators, "seed": self.seed},
+                "split": {"train": 0.55, "validation": 0.15, "test": 0.3},
+            },
+            "evaluate": {"gate_alpha": self.gate_alpha},
             "label": {"llm": {"enabled": False}},
             "train": {"family": "linear"},
             "monitor": {
@@ -231,7 +242,7 @@ def _rivals(project: Project, options: YearOptions) -> list[_Rival]:
     shop = Workshop(
         store=FeatureStore(data / "04_feature"),
         extractors=build_all(FeatureOptions(**_parameters(conf, "featurize")["extractors"])),
-        options=TrainOptions(**_parameters(conf, "train")),
+        options=TrainOptions(**(_parameters(conf, "train") | options.parameters()["train"])),
         limits=Limits(),
         mapper=LocalMapper(),
         seed=options.seed,
@@ -286,7 +297,7 @@ def _seen(learner: Learner, clips: pd.DataFrame) -> pd.DataFrame:
 
 def _first(options: YearOptions) -> SampleOptions:
     """The part of the endless feed that the first models learn from."""
-    return SampleOptions(clips=options.first_clips, seed=options.seed)
+    return SampleOptions(clips=options.first_clips, creators=options.creators, seed=options.seed)
 
 
 def _price(project: Project) -> float:
