@@ -5,6 +5,7 @@ from html import unescape
 from types import SimpleNamespace
 
 import pytest
+from tests.drift_files import drift_told, one_test
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Capability
@@ -95,17 +96,13 @@ SUMMARY = {
         "tone": {"coverage": 0.0, "cost_per_correct": {"value": None, "ci95": None, "basis": ""}, "agreement": []},
     },
 }
-TEST = {"kind": "fact", "method": "ks", "statistic": 0.4, "in_words": "longer"}
-DRIFT = {
-    "decision": "drift",
-    "alpha": 0.05,
-    "current": {"n": 37, "requests": 41, "from": None, "to": None},
-    "summary": "Drift.",
-    "tests": [
-        TEST | {"name": "later", "p_value": 0.031, "p_adjusted": 0.062, "effect": 0.25, "drifted": False},
-        TEST | {"name": "first", "p_value": 0.004, "p_adjusted": 0.016, "effect": 0.75, "drifted": True},
+DRIFT = drift_told(
+    current={"n": 37, "units": 9, "known_units": 2, "requests": 41, "from": None, "to": None},
+    tests=[
+        one_test("fact_later", p_value=0.031, p_adjusted=0.062, effect=0.25, in_words="longer"),
+        one_test("fact_first", drifted=True, p_value=0.004, p_adjusted=0.016, effect=0.75, in_words="longer"),
     ],
-}
+)
 VERSIONS = {"version": "7", "alias": "champion", "model_version": "abc123"}
 DELIVERY = {
     "bento": "cu_pipeline:0a1b",

@@ -118,21 +118,10 @@ def _project(root: Path, env: str | None) -> "Project":
 
 
 def _once(project: "Project", cause: str) -> int:
-    from cu_pipeline.core.errors import CuPipelineError, RunInProgressError
-    from cu_pipeline.iterate.alerts import problems
-    from cu_pipeline.iterate.announcing import announce_error
     from cu_pipeline.iterate.runner import iterate as run
 
     signal.signal(signal.SIGTERM, _end)
-    options = project.parameters()[1].alerts
-    for problem in problems(options):
-        click.echo(problem, err=True)
-    try:
-        report = run(project, cause, click.echo)
-    except CuPipelineError as error:
-        if not isinstance(error, RunInProgressError):
-            announce_error(project.state.read(), error, options)
-        raise
+    report = run(project, cause, click.echo)
     click.echo(report.told)
     return int(report.ended)
 

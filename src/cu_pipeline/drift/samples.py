@@ -144,15 +144,16 @@ class ClipSample:
         return np.array([np.maximum(value, 1 - value).mean() for value in values])
 
 
-def shared_parts(one: ClipSample, other: ClipSample) -> tuple[dict[str, int], list[str]]:
+def shared_parts(reference: ClipSample, current: ClipSample) -> tuple[dict[str, int], list[str]]:
     """Which parts of embeddings two snapshots can be compared in.
 
     Returns:
-        Widths of the parts that both have, and the names of those that only one has.
+        Widths of the parts that both have, and the names of those that only the current one has: a
+        reference may describe features that no served model reads.
     """
-    ours, theirs = one.parts() or other.parts(), other.parts() or one.parts()
+    ours, theirs = reference.parts() or current.parts(), current.parts() or reference.parts()
     shared = {name: width for name, width in ours.items() if theirs.get(name) == width}
-    return shared, sorted({*ours, *theirs} - set(shared))
+    return shared, sorted(set(theirs) - set(shared))
 
 
 def part_titles(parts: Iterable[str]) -> dict[str, str]:

@@ -47,15 +47,14 @@ def announce_waiting(current: Iteration, options: AlertOptions) -> None:
     )
 
 
-def announce_error(current: Iteration | None, error: Exception, options: AlertOptions) -> None:
+def announce_error(current: Iteration, error: Exception, options: AlertOptions) -> None:
     """Tell that a step failed, the same error of the same iteration once."""
-    number = current.number if current else 0
     send(
         Alert(
-            id=f"iteration-{number}/error/{text_sha256(str(error))[:16]}",
+            id=f"iteration-{current.number}/error/{text_sha256(str(error))[:16]}",
             event="failed",
             severity=Severity.BAD,
-            title=f"Iteration {number} stopped: {error}",
+            title=f"Iteration {current.number} stopped: {error}",
             lines=("The next `kedro iterate` tries the step again.",),
             time=datetime.now(UTC),
         ),

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from cu_pipeline.core.errors import RunInProgressError
 from cu_pipeline.iterate import parent_run, rollouts
-from cu_pipeline.iterate.announcing import announce_end, announce_waiting
+from cu_pipeline.iterate.announcing import announce_end, announce_error, announce_waiting
 from cu_pipeline.iterate.evidence import challengers
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import IterateOptions
@@ -144,6 +144,7 @@ def _step(work: Work) -> tuple[Iteration, Outcome]:
         outcome = STEPS[name](replace(work, iteration=begun))
     except Exception as error:
         project.state.write(begun.failing(name, f"{name.value}: {error}"))
+        announce_error(begun, error, work.options.alerts)
         raise
     if outcome.told:
         work.tell(f"  {outcome.told}")

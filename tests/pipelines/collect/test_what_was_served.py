@@ -13,7 +13,7 @@ from cu_pipeline.inference.prediction_log import (
     PredictionRecord,
     read_answers,
     read_new_feedback,
-    reading,
+    reading_by_id,
 )
 from cu_pipeline.ingest.capture_store import CaptureStore
 
@@ -133,8 +133,8 @@ def test_of_the_log_no_more_is_read_than_what_is_new(project, monkeypatch):
     assert project.run()["feedback_taken"] == 1
     answered(project, "r2", None, "other", "dogs", annotator="Bob")
     read = []
-    real = reading.stored
-    monkeypatch.setattr(reading, "stored", lambda *told: (read.append(one) or one for one in real(*told)))
+    real = reading_by_id.stored
+    monkeypatch.setattr(reading_by_id, "stored", lambda *told: (read.append(one) or one for one in real(*told)))
     assert project.run()["feedback_taken"] == 1
     assert sorted(type(one).__name__ for one in read) == ["FeedbackRecord", "PredictionRecord"]
     assert {one.request_id for one in read} == {"r2"}

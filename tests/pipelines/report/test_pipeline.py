@@ -1,6 +1,7 @@
 import pandas as pd
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.drift_files import drift_told
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -12,7 +13,6 @@ from cu_pipeline.reports.cards import ReportOptions
 def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
     rejects = CSVTable(filepath=str(tmp_path / "rejects.csv"))
     rejects.save(table(pd.DataFrame([["a", "a.mp4", "empty", "0 bytes"]], columns=list(REJECTS)), REJECTS))
-    current = {"n": 0, "requests": 0, "from": None, "to": None}
     values = {
         "clips": table([], CLIPS),
         "annotations": table([], ANNOTATIONS),
@@ -35,7 +35,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "gate": {},
         "insights": {},
         "delivery": {"bento": None, "capabilities": {}},
-        "drift": {"decision": "not_enough_data", "current": current, "tests": [], "summary": "No data.", "alpha": 0.05},
+        "drift": drift_told("not_enough_data"),
         "params:report": ReportOptions(title="A <b> title"),
         "params:workers": 1,
     }
