@@ -36,8 +36,8 @@ PARAMETERS = {
     "workers": 1,
 }
 OLD = {"cooking": "a stew that simmers", "sport": "the goal of the match"}
-NEW = {"cooking": "brat summer bites, crispy and zesty", "sport": "buzzer beater from downtown"}
-"""Topic -> words that the champion does not know."""
+NEW = {"cooking": "the goal of this plate, a match of spices", "sport": "a stew of players that simmers on the pitch"}
+"""Topic -> words that the champion takes for the other one's."""
 
 
 def word(number: int) -> str:
