@@ -206,7 +206,17 @@ def test_only_the_parts_that_both_sides_have_are_compared():
     current.table["parts"] = json.dumps({"frames@3c": 8, "captions@2b": 4})
     names, skipped = embeddings_tested(reference, current)
     assert names == ["embedding_captions"]
-    assert set(skipped) == {"embedding_frames@1a", "embedding_frames@3c"}
+    assert set(skipped) == {"embedding_frames"}
+
+
+def test_features_that_only_the_reference_describes_are_no_gap():
+    reference, current = world(0)
+    layout = {"captions@2b": 4}
+    narrow = [row[8:] for row in current.table["embedding"]]
+    names, skipped = embeddings_tested(
+        reference, ClipSample(current.table.assign(embedding=narrow, parts=json.dumps(layout)))
+    )
+    assert (names, skipped) == (["embedding_captions"], {})
 
 
 def test_parts_are_found_wherever_they_lie():

@@ -228,12 +228,11 @@ def test_the_surest_mistakes_stand_with_what_people_said(page):
     assert models.index("said b, 80 % sure people: a words") < models.index("said a, 70 % sure people: b")
 
 
-def test_the_drift_section_shows_raw_and_adjusted_p_values_in_their_places(page):
-    assert _rows(_section(page, "drift")) == [
-        ["What", "Change", "Effect", "p-value", "adjusted", "Verdict"],
-        ["first", "longer", "0.75", "0.004", "0.016", "drifted"],
-        ["later", "longer", "0.25", "0.031", "0.062", "as before"],
-    ]
+def test_the_drift_section_shows_what_drifted_with_its_numbers_in_their_places(page):
+    rows = _rows(_section(page, "drift"))
+    assert ["What", "Change", "Effect", "adjusted p", "Verdict"] in rows
+    assert ["first", "longer", "0.75", "0.016", "drifted"] in rows
+    assert not any(row[0] == "later" for row in rows)
 
 
 def test_the_service_section_shows_what_is_served(page):
