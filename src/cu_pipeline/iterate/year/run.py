@@ -86,7 +86,7 @@ class YearOptions(Options):
                 "split": {"train": 0.55, "validation": 0.15, "test": 0.3},
             },
             "evaluate": {"gate_alpha": self.gate_alpha},
-            "label": {"llm": {"enabled": False}},
+            "label": {"llm": {"enabled": False}, "queue": {"budget_usd": 1e4}},
             "train": {"family": "linear"},
             "monitor": {
                 "windows": {"clips": self.clips},
