@@ -209,6 +209,21 @@ def test_only_the_parts_that_both_sides_have_are_compared():
     assert set(skipped) == {"embedding_frames"}
 
 
+def test_how_far_below_any_use_models_put_a_class_is_no_drift():
+    """Models of other folds say of the reference what another one says of the traffic."""
+
+    def with_rare(sample, probability):
+        rows = [json.loads(row) for row in sample.table["predictions"]]
+        told = [json.dumps(row | {"topic": row["topic"] | {"boats": probability}}) for row in rows]
+        return ClipSample(sample.table.assign(predictions=told))
+
+    reference, current = world(3)
+    as_it_is = by_name(compared(reference, current))["label_topic"]
+    rare = by_name(compared(with_rare(reference, 1e-6), with_rare(current, 3e-6)))["label_topic"]
+    assert as_it_is.p_value > 0.05
+    assert rare.p_value == as_it_is.p_value
+
+
 def test_features_that_only_the_reference_describes_are_no_gap():
     reference, current = world(0)
     layout = {"captions@2b": 4}
