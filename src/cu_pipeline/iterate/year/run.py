@@ -24,6 +24,9 @@ from cu_pipeline.core.progress import each
 from cu_pipeline.datasets.bundles import BundlesDataset
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.iterate.project import LEDGER, STATE
+from cu_pipeline.iterate.runner import Ended
+from cu_pipeline.iterate.state import StepName
 from cu_pipeline.iterate.year.calendar import YEAR, Window
 from cu_pipeline.iterate.year.feed import Upload, as_clips, window_uploads
 from cu_pipeline.iterate.year.learner import Learner, Workshop
@@ -182,12 +185,10 @@ def _pass(
     clips = as_clips(uploads, project.root)
     answered = _served(client, uploads)
     accuracy = {OURS: float(np.mean([label == upload.topic for label, upload in zip(answered, uploads, strict=True)]))}
-    project.kedro("iterate", allowed=(0, 3, 4))
-    told, line = _told(project)
-    books.asked += int(line.get("cost", {}).get("asked", 0))
-    spent = (books.windows[-1].spent[OURS] if books.windows else 0.0) + float(
-        line.get("cost", {}).get("committed_usd", 0.0)
-    )
+    _turn(project)
+    told, lines = _told(project)
+    books.asked = sum(int(line["cost"].get("asked", 0)) for line in lines)
+    spent = sum(float(line["cost"].get("committed_usd", 0.0)) for line in lines)
     for rival in rivals:
         accuracy[rival.policy.name] = _rival_window(rival, clips, window, options)
     return WindowOutcome(
@@ -213,22 +214,33 @@ def _served(client: "httpx.Client", uploads: Sequence[Upload]) -> list[str]:
         return list(pool.map(ask, uploads))
 
 
-def _told(project: Project) -> tuple[Told, dict[str, Any]]:
-    """What the loop said and did last, and its line in the ledger of iterations."""
+def _turn(project: Project) -> None:
+    """Let the loop turn once; where it asks whether answers are good enough, the simulated owner takes them."""
+    if project.kedro("iterate", allowed=(Ended.DONE, Ended.WAITING)) == Ended.DONE:
+        return
+    state = json.loads((project.root / STATE).read_text("utf-8"))
+    asked = next(step["facts"] for step in state["steps"] if step["name"] == StepName.ASK_PEOPLE)
+    for batch in asked["batches"]:
+        project.kedro("labels", "accept", batch, "--reason", "the simulated owner takes them", allowed=(0, 1))
+    project.kedro("iterate")
+
+
+def _told(project: Project) -> tuple[Told, list[dict[str, Any]]]:
+    """What the loop said and did last, and its ledger of iterations."""
     reports = project.root / "data" / "08_reporting"
     drift = json.loads((reports / "drift.json").read_text("utf-8"))
-    line: dict[str, Any] = json.loads((reports / "iterations.jsonl").read_text("utf-8").splitlines()[-1])
+    lines: list[dict[str, Any]] = [json.loads(line) for line in (project.root / LEDGER).read_text("utf-8").splitlines()]
     quality = drift["quality"].get(CAPABILITY)
     told = Told(
         decision=drift["decision"],
         causes=tuple(cause["kind"] for cause in drift["causes"]),
         summary=drift["summary"],
-        action=line["outcome"],
-        version=str(line.get("effect", {}).get(CAPABILITY, {}).get("serves") or ""),
+        action=lines[-1]["outcome"],
+        version=str(lines[-1]["effect"].get(CAPABILITY, {}).get("serves") or ""),
         estimate=quality and (quality["accuracy"], quality["low"], quality["high"]),
         trusted=bool(quality and quality["trusted"]),
     )
-    return told, line
+    return told, lines
 
 
 def _rivals(project: Project, options: YearOptions) -> list[_Rival]:
