@@ -18,7 +18,7 @@ from cu_pipeline.iterate.candidates import (
     forecast,
     newest,
 )
-from cu_pipeline.iterate.drift_told import ToldCause
+from cu_pipeline.iterate.finding import FoundCause
 from cu_pipeline.splitting.assignment import division
 from cu_pipeline.splitting.options import SplitOptions
 
@@ -56,7 +56,7 @@ def record(number: int, chance: float = 0.5, vector: tuple[float, ...] = (3.0, 4
     )
 
 
-def seen(*records: PredictionRecord, causes: tuple[ToldCause, ...] = ()):
+def seen(*records: PredictionRecord, causes: tuple[FoundCause, ...] = ()):
     reader = LogReader.of([f"r{number}" for number in range(9)], KINDS, causes)
     for one in records:
         reader.add(one)
@@ -95,8 +95,8 @@ def test_what_is_in_the_data_is_no_candidate() -> None:
 
 
 def test_the_clips_that_causes_name_are_the_drifted_region() -> None:
-    named = ToldCause("new_style", "", request_ids=("r1",))
-    broken = ToldCause("upstream_fault", "", request_ids=("r0",), trains=False)
+    named = FoundCause("new_style", "", request_ids=("r1",))
+    broken = FoundCause("upstream_fault", "", request_ids=("r0",), trains=False)
     told = seen(record(0), record(1), causes=(named, broken))
     assert candidates(map(captured, range(2)), told, set(), in_training)[0].table["drifted"].tolist() == [False, True]
     assert candidates([captured(0)], seen(record(0)), set(), in_training)[0].table["drifted"].all(), "none is named"

@@ -3,17 +3,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cu_pipeline.iterate.decide import Action, Money, decide
-from cu_pipeline.iterate.drift_told import DriftTold, ToldCause
+from cu_pipeline.iterate.finding import Finding, FoundCause
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import IterateOptions
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-STYLE = ToldCause("new_style", "a new style since noon", share=0.4)
+STYLE = FoundCause("new_style", "a new style since noon", share=0.4)
 RICH = Money(queue_usd=1000.0, queue_clips=180, clip_usd=0.1)
 
 
-def told(*causes: ToldCause, **how: object) -> DriftTold:
-    return DriftTold("drift", causes=causes or (STYLE,), look="a look", **how)
+def told(*causes: FoundCause, **how: object) -> Finding:
+    return Finding("drift", causes=causes or (STYLE,), look="a look", **how)
 
 
 def line(
@@ -24,7 +24,7 @@ def line(
     return IterationLine(1, ended, ended, action, seconds={"train": 1.0} if trained else {}, **facts)
 
 
-def decision(found: DriftTold, lines=(), money: Money = RICH, trigger: str = "", **options: object):
+def decision(found: Finding, lines=(), money: Money = RICH, trigger: str = "", **options: object):
     return decide(found, list(lines), money, IterateOptions.model_validate(options), NOW, trigger)
 
 
@@ -34,30 +34,30 @@ def test_a_drift_that_a_model_can_learn_starts_training() -> None:
 
 
 def test_without_drift_nothing_is_done_and_the_reason_is_told() -> None:
-    assert decision(DriftTold("no_drift", summary="200 clips show none")).action is Action.NOTHING
-    found = decision(DriftTold("not_enough_data", reason="only the product's own clips"))
+    assert decision(Finding("no_drift", summary="200 clips show none")).action is Action.NOTHING
+    found = decision(Finding("not_enough_data", reason="only the product's own clips"))
     assert (found.action, found.reason) == (Action.NOTHING, "not enough data: only the product's own clips")
 
 
 def test_no_all_clear_is_given_where_something_must_be_said_first() -> None:
-    found = decision(DriftTold("no_drift", notices=("the service does not serve the champions",)))
+    found = decision(Finding("no_drift", notices=("the service does not serve the champions",)))
     assert found.action is Action.ALERT
     assert "does not serve the champions" in found.reason
 
 
 @pytest.mark.parametrize("kind", ["upstream_fault", "reuploads", "client"])
 def test_what_no_model_is_at_fault_for_only_alerts(kind: str) -> None:
-    assert decision(told(ToldCause(kind, "captions are missing", trains=False))).action is Action.ALERT
+    assert decision(told(FoundCause(kind, "captions are missing", trains=False))).action is Action.ALERT
 
 
 def test_an_upstream_fault_beside_a_new_style_starts_no_training() -> None:
-    fault = ToldCause("upstream_fault", "captions are missing since 14:00", trains=False)
+    fault = FoundCause("upstream_fault", "captions are missing since 14:00", trains=False)
     found = decision(told(STYLE, fault))
     assert (found.action, found.cause) == (Action.ALERT, fault)
 
 
 def test_a_cause_that_trains_counts_beside_re_uploads() -> None:
-    found = decision(told(ToldCause("reuploads", "copies", trains=False), STYLE))
+    found = decision(told(FoundCause("reuploads", "copies", trains=False), STYLE))
     assert (found.action, found.cause) == (Action.RETRAIN, STYLE)
 
 
@@ -102,9 +102,9 @@ def test_the_scarcest_budget_bounds_the_clips_and_a_month_is_forgotten() -> None
 
 
 def test_a_person_can_start_one_whatever_the_monitor_says() -> None:
-    found = decision(DriftTold("no_drift"), [line(1)], trigger="a new season")
+    found = decision(Finding("no_drift"), [line(1)], trigger="a new season")
     assert (found.action, found.cause.kind, found.cause.in_words) == (Action.RETRAIN, "by_hand", "a new season")
 
 
 def test_a_new_topic_says_that_a_class_may_be_missing() -> None:
-    assert "add it to `capabilities`" in decision(told(ToldCause("new_topic", "travel, it seems"))).reason
+    assert "add it to `capabilities`" in decision(told(FoundCause("new_topic", "travel, it seems"))).reason

@@ -20,7 +20,7 @@ from cu_pipeline.inference.prediction_log.records import PredictionRecord
 from cu_pipeline.ingest.capture import CAPTURES
 from cu_pipeline.ingest.capture_store import Captured, CaptureStore
 from cu_pipeline.iterate.choose import Candidates
-from cu_pipeline.iterate.drift_told import ToldCause
+from cu_pipeline.iterate.finding import FoundCause
 from cu_pipeline.splitting.assignment import read_ledger, respelt, split_of
 from cu_pipeline.splitting.groups import CONTENT, CREATOR
 from cu_pipeline.splitting.options import SplitOptions
@@ -65,7 +65,7 @@ class LogReader:
     found: dict[str, Seen] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, wanted: Collection[str], kinds: Mapping[str, Kind], causes: Iterable[ToldCause]) -> "LogReader":
+    def of(cls, wanted: Collection[str], kinds: Mapping[str, Kind], causes: Iterable[FoundCause]) -> "LogReader":
         """Begin to read for some causes."""
         named = frozenset(chain.from_iterable(one.request_ids for one in causes if one.trains))
         return cls(frozenset(wanted), kinds, named)

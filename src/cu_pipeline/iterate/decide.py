@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from cu_pipeline.iterate.drift_told import NEW_TOPIC, UPSTREAM_FAULT, DriftTold, ToldCause
+from cu_pipeline.iterate.finding import NEW_TOPIC, UPSTREAM_FAULT, Finding, FoundCause
 from cu_pipeline.iterate.ledger import IterationLine, acted_on, last_training, month_usd
 from cu_pipeline.iterate.options import IterateOptions
 
@@ -63,12 +63,12 @@ class LoopDecision:
 
     action: Action
     reason: str
-    cause: ToldCause | None = None
+    cause: FoundCause | None = None
     clips: int = 0
 
 
 def decide(
-    told: DriftTold, lines: Sequence[IterationLine], money: Money, options: IterateOptions, at: datetime, trigger: str
+    told: Finding, lines: Sequence[IterationLine], money: Money, options: IterateOptions, at: datetime, trigger: str
 ) -> LoopDecision:
     """Decide.
 
@@ -81,7 +81,7 @@ def decide(
         trigger: a person's reason to label and train whatever the monitor says; "": there is none.
     """
     if trigger:
-        by_hand = ToldCause(BY_HAND, trigger)
+        by_hand = FoundCause(BY_HAND, trigger)
         return _affordable(by_hand, Action.RETRAIN, f"by hand: {trigger}", (lines, money), options, at)
     if not told.drifted:
         return _without_drift(told)
@@ -105,7 +105,7 @@ def decide(
     return _affordable(cause, action, reason, (lines, money), options, at)
 
 
-def _without_drift(told: DriftTold) -> LoopDecision:
+def _without_drift(told: Finding) -> LoopDecision:
     said = told.reason or told.summary
     if told.notices:
         return LoopDecision(Action.ALERT, f"no all-clear: {'; '.join(told.notices)}")
@@ -113,7 +113,7 @@ def _without_drift(told: DriftTold) -> LoopDecision:
 
 
 def _affordable(
-    cause: ToldCause,
+    cause: FoundCause,
     action: Action,
     reason: str,
     means: tuple[Sequence[IterationLine], Money],

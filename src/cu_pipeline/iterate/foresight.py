@@ -1,12 +1,13 @@
 """What an iteration would do now, without doing it."""
 
 from cu_pipeline.iterate import people
-from cu_pipeline.iterate.drift_told import read_drift
+from cu_pipeline.iterate.finding import finding_of
 from cu_pipeline.iterate.options import PeopleKind
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Status
 from cu_pipeline.iterate.steps import decided
 from cu_pipeline.iterate.work import DRIFT
+from cu_pipeline.reports.drift_told import read_drift
 
 
 def foresee(project: Project, trigger: str) -> list[str]:
@@ -26,7 +27,7 @@ def foresee(project: Project, trigger: str) -> list[str]:
         return ["run monitor, and decide by what it finds: there is no drift.json yet"]
     parameters, options = project.parameters()
     (record,) = project.load("drift")
-    found = decided(project, parameters, options, read_drift(record), trigger)
+    found = decided(project, parameters, options, finding_of(read_drift(record)), trigger)
     lines = [
         "by the last run of monitor, which a real iteration runs again first:",
         f"{found.action.value}: {found.reason}",

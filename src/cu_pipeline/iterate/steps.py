@@ -9,14 +9,14 @@ from cu_pipeline.iterate import people, rollouts
 from cu_pipeline.iterate.announcing import announce_drift
 from cu_pipeline.iterate.choosing import choose_clips
 from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
-from cu_pipeline.iterate.drift_told import DriftTold, read_drift
 from cu_pipeline.iterate.evidence import challengers, lacking_evidence
+from cu_pipeline.iterate.finding import Finding
 from cu_pipeline.iterate.options import IterateOptions, PeopleKind
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Status, StepName
 from cu_pipeline.iterate.work import ANSWERS, CLIPS, DRIFT, GATE, PROMOTIONS, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
-from cu_pipeline.reports import drift_told as alerted
+from cu_pipeline.reports.drift_told import read_drift
 from cu_pipeline.tracking.label_project import open_sync
 from cu_pipeline.tracking.project_feed import FEED, SAMPLE
 from cu_pipeline.tracking.refusals import refuse
@@ -26,9 +26,9 @@ def monitor(work: Work) -> Outcome:
     """Look for drift in what the service saw."""
     work.run("monitor")
     (record,) = work.project.load("drift")
-    announce_drift(alerted.read_drift(record), work.options.alerts)
     told = read_drift(record)
-    return Outcome({"decision": told.decision, "look": told.look}, told.summary or told.decision, (DRIFT,))
+    announce_drift(told, work.options.alerts)
+    return Outcome({"decision": told.decision, "look": told.look.id}, told.summary or told.decision, (DRIFT,))
 
 
 def decide_action(work: Work) -> Outcome:
@@ -57,7 +57,7 @@ def decide_action(work: Work) -> Outcome:
 
 
 def decided(
-    project: Project, parameters: Mapping[str, Any], options: IterateOptions, told: DriftTold, trigger: str
+    project: Project, parameters: Mapping[str, Any], options: IterateOptions, told: Finding, trigger: str
 ) -> LoopDecision:
     """Decide by what the monitor tells, the ledger, and the money that is left."""
     label_options = parameters["label"]

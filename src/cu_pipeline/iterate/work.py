@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cu_pipeline.iterate.drift_told import DriftTold, read_drift
 from cu_pipeline.iterate.evidence import Challenger, challengers
+from cu_pipeline.iterate.finding import Finding, finding_of
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Iteration, Status, StepName
 from cu_pipeline.iterate.verdicts import Standing
+from cu_pipeline.reports.drift_told import read_drift
 
 DRIFT: Final = "data/08_reporting/drift.json"
 GATE: Final = "data/08_reporting/gate.json"
@@ -43,10 +44,10 @@ class Work:
         """Run pipelines in a session whose MLflow run is nested in the iteration's."""
         self.project.run(pipelines, parent=self.iteration.run_id, **how)
 
-    def drift(self) -> DriftTold:
+    def drift(self) -> Finding:
         """What the monitor found last."""
         (record,) = self.project.load("drift")
-        return read_drift(record)
+        return finding_of(read_drift(record))
 
     @property
     def challengers(self) -> list[Challenger]:
