@@ -8,6 +8,7 @@ import pytest
 
 from cu_pipeline.core.errors import RunInProgressError, StoreError, StudioError
 from cu_pipeline.iterate import runner
+from cu_pipeline.iterate.history_page import PAGE
 from cu_pipeline.iterate.options import GuardOptions, IterateOptions
 from cu_pipeline.iterate.runner import Ended, iterate, locked
 from cu_pipeline.iterate.state import Status, StepName
@@ -29,8 +30,8 @@ def left(root: Path) -> dict[str, str]:
     return {
         path.relative_to(root).as_posix(): SECONDS.sub("", MOMENTS.sub("", path.read_text()))
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.name.endswith(".lock")
-    }
+        if path.is_file() and not path.name.endswith((".lock", PAGE.name))
+    } | {PAGE.name: str((root / PAGE).read_text().count("<tr>"))}
 
 
 def test_an_iteration_goes_from_drift_to_a_new_champion_and_into_the_ledger(project, steps) -> None:
