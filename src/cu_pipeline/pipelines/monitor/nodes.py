@@ -60,7 +60,7 @@ def compare_with_references(
     capabilities, skipped = _comparable(references, delivery, resolved)
     look = _look(references, traffic, list(capabilities), options, seed, earlier_looks)
     samples = {name: ClipSample(table) for name, table in references.items()}
-    found = compare(samples, ClipSample(traffic.table), capabilities, options, seed, look, earlier_looks)
+    found = compare(samples, ClipSample(traffic.table, traffic), capabilities, options, seed, look, earlier_looks)
     found = replace(found, skipped=found.skipped | skipped)
     if found.decision is DriftDecision.NOT_ENOUGH_DATA:
         return replace(found, look=replace(look, alpha=0.0, extra=0.0, decision=found.decision.value)), []
