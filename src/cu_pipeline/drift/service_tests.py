@@ -76,7 +76,7 @@ def rejected_test(log: Stretches) -> ServiceTest | Untested:
     now = stretches < OF_PERIOD
     told = [_share(counts[side, 0].sum(), whole[side].sum()) for side in (~now, now)]
     words = f"refused: {told[0]} → {told[1]} of requests"
-    if common:
+    if common and tell(stretches):
         rise = [shares[now, 1 + place].mean() - shares[~now, 1 + place].mean() for place in range(len(common))]
         words += f", most for {common[int(np.argmax(rise))]!r}"
     return _test(REJECTED, stretches, shares, words)
