@@ -135,7 +135,7 @@ class Asking:
                 self.skipped[test.name] = test.why
                 continue
             named = replace(test, novel=[int(now.table.index[place]) for place in test.novel])
-            yield Asked(self._window, named, design, UnitStatistic(design, test.scores, test.combine))
+            yield Asked(self._window, named, design, UnitStatistic(design, test.scores, test.combine, test.margin))
 
 
 def seeded(seed: int, *purpose: str) -> np.random.Generator:

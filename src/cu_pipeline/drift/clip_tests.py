@@ -45,6 +45,7 @@ class DriftTest:
         combine: how columns become one statistic: the largest |z|, or a quadratic form.
         effect: how their differences become one size, a key of `EFFECTS`.
         measured: scores whose differences are the effect, where others than `scores` are easier to understand.
+        margin: differences of scores up to this size are what sides differ by though nothing has changed.
         novel: current clips that are typical of what is new, by their place among them, most typical first.
     """
 
@@ -55,6 +56,7 @@ class DriftTest:
     combine: Combine = "largest"
     effect: Effect = "largest"
     measured: npt.NDArray[np.floating] | None = None
+    margin: float = 0.0
     novel: Sequence[int] = ()
 
     @property

@@ -57,7 +57,7 @@ class LeastEffects(Options):
     embedding: float = Field(default=0.15, ge=0)
     novelty: float = Field(default=0.02, ge=0)
     label: float = Field(default=0.03, ge=0)
-    confidence: float = Field(default=0.05, ge=0)
+    confidence: float = Field(default=0.1, ge=0)
     abstention: float = Field(default=0.02, ge=0)
     reuploads: float = Field(default=0.05, ge=0)
     rejected: float = Field(default=0.05, ge=0)
