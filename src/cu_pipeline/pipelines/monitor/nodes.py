@@ -24,7 +24,7 @@ from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Of the drift report; a change makes earlier pages stale."""
 
 References = dict[str, pd.DataFrame]
