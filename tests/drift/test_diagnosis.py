@@ -144,6 +144,7 @@ def drifted(change, rng, n=500, share=0.2):
     firsts = [seen.setdefault(row.tobytes(), name) for row, name in zip(table["embedding"], names, strict=True)]
     near = [first if first != name else "" for first, name in zip(firsts, names, strict=True)]
     traffic = SimpleNamespace(
+        answers=table[["time", "request_id", "group", "content"]].assign(latency_ms=50.0),
         repeats=pd.DataFrame(columns=["time", "content"]),
         refusals=pd.DataFrame(columns=["time", "reason", "requests"]),
         near_repeats=pd.Series(near, index=table.index, dtype=object),

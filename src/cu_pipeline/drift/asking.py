@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.drift.clip_tests import DriftTest, Sides
+from cu_pipeline.drift.clip_tests import DriftTest, Sides, Untested
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
 from cu_pipeline.drift.table import Purpose, drift_tests
@@ -131,8 +131,11 @@ class Asking:
             self.skipped[f"{what}, {self._window}"] = "too few creators on one of the sides tell of a difference"
             return
         for test in drift_tests(pair.purpose, Sides(before, now, self._options.facts, pair.capabilities)):
+            if isinstance(test, Untested):
+                self.skipped[test.name] = test.why
+                continue
             named = replace(test, novel=[int(now.table.index[place]) for place in test.novel])
-            yield Asked(self._window, named, design, UnitStatistic(design, test.scores, test.combine))
+            yield Asked(self._window, named, design, UnitStatistic(design, test.scores, test.combine, test.margin))
 
 
 def seeded(seed: int, *purpose: str) -> np.random.Generator:

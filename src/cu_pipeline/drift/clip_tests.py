@@ -12,7 +12,7 @@ from cu_pipeline.drift.samples import ClipSample
 from cu_pipeline.drift.unit_statistics import Combine, Floats
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
-Effect: TypeAlias = Literal["largest", "first", "moved", "distance"]
+Effect: TypeAlias = Literal["largest", "first", "moved", "distance", "rise"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class DriftTest:
         combine: how columns become one statistic: the largest |z|, or a quadratic form.
         effect: how their differences become one size, a key of `EFFECTS`.
         measured: scores whose differences are the effect, where others than `scores` are easier to understand.
+        margin: differences of scores up to this size are what sides differ by though nothing has changed.
         novel: current clips that are typical of what is new, by their place among them, most typical first.
     """
 
@@ -55,12 +56,26 @@ class DriftTest:
     combine: Combine = "largest"
     effect: Effect = "largest"
     measured: npt.NDArray[np.floating] | None = None
+    margin: float = 0.0
     novel: Sequence[int] = ()
 
     @property
     def method(self) -> str:
         """The statistic in short."""
         return {"largest": "largest z by units", "quadratic": "quadratic form by units"}[self.combine]
+
+
+@dataclass(frozen=True)
+class Untested:
+    """What could not be tested.
+
+    Attributes:
+        name: of the test, or of what it would have looked at.
+        why: for people, a clause.
+    """
+
+    name: str
+    why: str
 
 
 def _largest(differences: Floats, _: Floats) -> Floats:
@@ -79,14 +94,20 @@ def _distance(differences: Floats, errors: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum((differences**2).sum(axis=-1) - (errors**2).sum(), 0)))
 
 
+def _rise(differences: Floats, _: Floats) -> Floats:
+    return np.asarray(np.maximum(differences.max(axis=-1), 0))
+
+
 EFFECTS: Final[dict[Effect, Callable[[Floats, Floats], Floats]]] = {
     "largest": _largest,
     "first": _first,
     "moved": _moved,
     "distance": _distance,
+    "rise": _rise,
 }
 """From differences (…, columns) and their standard errors (columns,) to a size (…,): the largest; the first column's;
-the share of clips that moved (total variation); the distance of means in standard deviations, less what chance adds."""
+the share of clips that moved (total variation); the distance of means in standard deviations, less what chance adds;
+the largest rise, a fall being none."""
 
 _LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 

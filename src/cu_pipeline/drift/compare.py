@@ -15,6 +15,7 @@ from cu_pipeline.drift.looks import Look, last_drift
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.power import Needed, needed_clips
 from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.drift.service import ServiceAsked, ask_of_service
 from cu_pipeline.drift.unit_statistics import UnitStatistic, p_values
 from cu_pipeline.drift.windows import LATEST, Window, cut_windows, describe
 
@@ -104,7 +105,8 @@ def compare(
     Args:
         references: capability -> clips that its served model learned from, with a column `split`; `options` says which
             splits serve for what. Several may be the same clips.
-        current: clips that were predicted by the served models, oldest first.
+        current: clips that were predicted by the served models, oldest first. What the service does is tested where
+            its `beside` tells.
         capabilities: whose predictions are tested, with their kinds.
         options: what is tested and how.
         seed: makes the result repeatable.
@@ -137,6 +139,8 @@ def compare(
         asking = Asking(window, options, seed)
         asked += asking.tests(before, sample, capabilities)
         skipped |= asking.skipped
+    service = ServiceAsked() if current.beside is None else ask_of_service(current.beside, known, options)
+    asked, skipped = asked + service.asked, skipped | service.skipped
     if not asked:
         return replace(empty, skipped=skipped)
     results = _results(asked, look, options, seed)
@@ -146,6 +150,7 @@ def compare(
         decision=DriftDecision.DRIFT if drifted else DriftDecision.NO_DRIFT,
         tests=results,
         skipped=skipped,
+        windows=[*empty.windows, *service.windows],
         novel=_novel(asked, latest),
         needed=needed_clips([one for one in asked if one.window == LATEST], options),
     )

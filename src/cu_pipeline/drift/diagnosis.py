@@ -10,18 +10,22 @@ import numpy as np
 import pandas as pd
 
 from cu_pipeline.drift.causes.client import other_version
-from cu_pipeline.drift.causes.evidence import MOST_BEFORE, MOST_RECENT, Evidence, TrafficCounts
+from cu_pipeline.drift.causes.evidence import MOST_BEFORE, MOST_RECENT, Evidence
 from cu_pipeline.drift.causes.finding import CauseKind, Finding, Search
 from cu_pipeline.drift.causes.language import new_language
 from cu_pipeline.drift.causes.mix import other_mix
 from cu_pipeline.drift.causes.moved import moved_style
 from cu_pipeline.drift.causes.novel import new_style, new_topic
 from cu_pipeline.drift.causes.reuploads import burst_of_reuploads
+from cu_pipeline.drift.causes.slow import slow_answers
 from cu_pipeline.drift.causes.upstream import broken_files, equal_pictures, missing_parts
 from cu_pipeline.drift.change_point import risen_since
 from cu_pipeline.drift.compare import Comparison, DriftDecision
 from cu_pipeline.drift.diagnosis_options import DiagnosisOptions
 from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.drift.service import SERVICE_KINDS
+from cu_pipeline.drift.stretches import TrafficCounts
+from cu_pipeline.drift.windows import LATEST_PERIOD
 
 __all__ = ["CAUSES", "Cause", "CauseKind", "DiagnosisOptions", "diagnose"]
 
@@ -30,6 +34,7 @@ CAUSES: Final[dict[str, Search]] = {
     "equal pictures": equal_pictures,
     "broken files": broken_files,
     "re-uploads": burst_of_reuploads,
+    "slow answers": slow_answers,
     "client or decoder": other_version,
     "language": new_language,
     "new topic": new_topic,
@@ -43,6 +48,9 @@ TRAINS: Final = frozenset(
     {CauseKind.MIX, CauseKind.NEW_STYLE, CauseKind.NEW_TOPIC, CauseKind.NEW_LANGUAGE, CauseKind.UNKNOWN}
 )
 """Causes that training on new clips may help against."""
+
+OF_SERVICE: Final[tuple[Search, ...]] = (broken_files, burst_of_reuploads, slow_answers)
+"""All that is looked for where only tests of the service itself found anything: the clips are as they were."""
 
 _SEED: Final = 7
 _LAST: Final = (moved_style,)
@@ -100,7 +108,8 @@ def diagnose(
     named = {name: sample.with_units("reference") for name, sample in references.items()}
     evidence = _evidence(comparison, named, current.with_units("traffic"), traffic, options)
     whole, found = evidence, dict[CauseKind, Cause]()
-    for search in CAUSES.values():
+    of_service = evidence.drifted.keys() <= SERVICE_KINDS
+    for search in OF_SERVICE if of_service else CAUSES.values():
         finding = None if search in _LAST and found else search(evidence)
         if finding is None or finding.kind in found:
             continue
@@ -125,6 +134,7 @@ def _evidence(
             drifted[test.kind] = (*drifted.get(test.kind, ()), test.name)
     windows = {test.window for test in comparison.tests if test.drifted}
     chosen = next(one for one in comparison.windows if one.name in windows)
+    period = next((one.start for one in comparison.windows if one.name == LATEST_PERIOD), None)
     recent = current.table.iloc[-MOST_RECENT:]
     times = pd.to_datetime(recent["time"], utc=True)
     window = np.ones(len(recent), dtype=np.bool_)
@@ -135,7 +145,7 @@ def _evidence(
         turn = before["group"].map(lambda unit: hashlib.sha256(str(unit).encode()).hexdigest())
         before = before.loc[turn.sort_values(kind="stable").index[:MOST_BEFORE]]
     return Evidence(
-        references, ClipSample(before), ClipSample(recent), window, window.copy(), traffic, drifted, options
+        references, ClipSample(before), ClipSample(recent), window, window.copy(), traffic, drifted, options, period
     )
 
 
@@ -164,4 +174,5 @@ def _cause(evidence: Evidence, finding: Finding) -> Cause:
 def _unknown(comparison: Comparison, names: tuple[str, ...]) -> Cause:
     told = [test for test in comparison.tests if test.drifted and (test.name in names or not names)]
     words = "; ".join(dict.fromkeys(f"{test.name} ({test.in_words})" for test in told))
-    return Cause(CauseKind.UNKNOWN, f"no known cause explains {words}", None, 0.0, (), names, True)
+    trains = any(test.kind not in SERVICE_KINDS for test in told)
+    return Cause(CauseKind.UNKNOWN, f"no known cause explains {words}", None, 0.0, (), names, trains)

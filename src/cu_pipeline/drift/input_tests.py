@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cu_pipeline.drift.clip_tests import DriftTest, Sides, class_test, number_test, share_test
+from cu_pipeline.drift.clip_tests import DriftTest, Sides, Untested, class_test, number_test, share_test
 from cu_pipeline.drift.novelty import novelty_test
 from cu_pipeline.drift.principal import leading_components
 from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
@@ -27,11 +27,15 @@ def fact_tests(sides: Sides) -> Iterator[DriftTest]:
         yield number_test(f"fact_{name}", "fact", sides.reference.fact(name), sides.current.fact(name))
 
 
-def missing_tests(sides: Sides) -> Iterator[DriftTest]:
+def missing_tests(sides: Sides) -> Iterator[DriftTest | Untested]:
     """Tests of the shares of clips without a caption, a video or a sound, where both sides tell."""
+    if silent := who_is_silent(sides, "has_screen_text"):
+        yield Untested("screen_text", f"{silent} it, so that a text on the screen does not count as a caption")
     for part, fact in _PARTS.items():
         lacks = [_lacks(side, part, fact) for side in (sides.reference, sides.current)]
-        if lacks[0] is not None and lacks[1] is not None:
+        if lacks[0] is None or lacks[1] is None:
+            yield Untested(f"missing_{part}", f"{who_is_silent(sides, f'has_{part}')} whether clips have it")
+        else:
             test = share_test(f"missing_{part}", "missing", lacks[0], lacks[1])
             yield DriftTest(test.name, test.kind, test.scores, f"without {part}: {test.in_words}")
 
@@ -53,11 +57,19 @@ def _without(told: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
     return np.array([pd.isna(value) or not value for value in told], dtype=np.bool_)
 
 
-def language_tests(sides: Sides) -> Iterator[DriftTest]:
+def who_is_silent(sides: Sides, column: str) -> str:
+    """Which of two sides does not tell something of any clip; "" where both do."""
+    told = [side.optional(column) is None for side in (sides.reference, sides.current)]
+    names = [name for name, silent in zip(("the reference", "the service"), told, strict=True) if silent]
+    return f"{' and '.join(names)} {'does' if len(names) == 1 else 'do'} not tell" if names else ""
+
+
+def language_tests(sides: Sides) -> Iterator[DriftTest | Untested]:
     """A test of the languages of captions, rare ones together."""
-    told = [side.optional("language") for side in (sides.reference, sides.current)]
-    if told[0] is None or told[1] is None:
+    if silent := who_is_silent(sides, "language"):
+        yield Untested("language", f"{silent} any")
         return
+    told = [side.optional("language") for side in (sides.reference, sides.current)]
     before, now = (one.fillna("").astype(str) for one in told if one is not None)
     shares = pd.concat([before, now]).value_counts(normalize=True)
     common = [str(name) for name, share in shares.items() if share >= _LEAST_LANGUAGE and name != ""]

@@ -45,7 +45,9 @@ class LeastEffects(Options):
         label: share of clips that changed class.
         confidence: gap of two distribution functions.
         abstention: change of the share of clips that a model says nothing of.
-        traffic: gap of two distribution functions, or change of a share.
+        reuploads: rise of the share of answers about clips that were sent shortly before.
+        rejected: rise of the share of requests that are refused, for any reason or all of them.
+        latency: rise of the share of answers that are slower than usual.
         other: any other kind.
     """
 
@@ -55,9 +57,11 @@ class LeastEffects(Options):
     embedding: float = Field(default=0.15, ge=0)
     novelty: float = Field(default=0.02, ge=0)
     label: float = Field(default=0.03, ge=0)
-    confidence: float = Field(default=0.05, ge=0)
+    confidence: float = Field(default=0.1, ge=0)
     abstention: float = Field(default=0.02, ge=0)
-    traffic: float = Field(default=0.05, ge=0)
+    reuploads: float = Field(default=0.05, ge=0)
+    rejected: float = Field(default=0.05, ge=0)
+    latency: float = Field(default=0.25, ge=0)
     other: float = Field(default=0.05, ge=0)
 
     def of(self, kind: str) -> float:

@@ -2,19 +2,25 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from cu_pipeline.drift.clip_tests import DriftTest, Sides, class_test, number_test, share_test
+from cu_pipeline.drift.clip_tests import DriftTest, Sides, Untested, class_test, number_test, share_test
+from cu_pipeline.drift.input_tests import who_is_silent
 from cu_pipeline.drift.samples import ClipSample
 
 LEAST_SHARE: Final = 0.01
 """Of the clips, in which a class must be expected to be tested."""
 
+SURER: Final = 0.1
+"""Gap of the distributions of confidence that is no drift: models of other folds have learned from fewer clips than the
+served one, and how sure a model is differs from one to the next besides."""
 
-def prediction_tests(sides: Sides) -> Iterator[DriftTest]:
+
+def prediction_tests(sides: Sides) -> Iterator[DriftTest | Untested]:
     """Tests of each capability's answers."""
     reference, current = sides.reference, sides.current
     for name, kind in sides.capabilities.items():
@@ -23,9 +29,11 @@ def prediction_tests(sides: Sides) -> Iterator[DriftTest]:
         shares = np.concatenate([side.probabilities(name) for side in (reference, current)])
         yield class_test(f"label_{name}", "label", classes, present[0], present[1], _of_some_weight(shares))
         sure = [side.confidence(name, kind) for side in (reference, current)]
-        yield number_test(f"confidence_{name}", "confidence", sure[0], sure[1])
+        yield replace(number_test(f"confidence_{name}", "confidence", sure[0], sure[1]), margin=SURER)
         silent = [_abstained(side, name) for side in (reference, current)]
-        if silent[0] is not None and silent[1] is not None:
+        if silent[0] is None or silent[1] is None:
+            yield Untested(f"abstained_{name}", f"{who_is_silent(sides, 'abstained')} whether it did")
+        else:
             yield share_test(f"abstained_{name}", "abstention", silent[0], silent[1])
 
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.drift.stretches import TrafficCounts
 from cu_pipeline.drift.unit_statistics import Mask
 
 
@@ -26,9 +27,11 @@ class ClipSample:
             `group`, the unit that dependent clips share, by the same names on both sides; `time` and `request_id`
             of traffic; `has_caption`, `has_video`, `has_sound`, `has_screen_text`, `language`, `abstained` (JSON
             object capability -> whether), `latency_ms`, `requests` (how often the clip was sent).
+        beside: what is known of traffic beside its clips; None for others. Parts of a sample do not have it.
     """
 
     table: pd.DataFrame
+    beside: TrafficCounts | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -63,8 +66,8 @@ class ClipSample:
         return ClipSample(self.table.iloc[np.sort(kept)])
 
     def optional(self, name: str) -> "pd.Series[Any] | None":
-        """A column that not every table has; None where it is absent or empty."""
-        if name not in self.table or self.table[name].isna().all():
+        """A column that not every table has; None where it is absent, or tells nothing of any clip."""
+        if name not in self.table or (self.table[name].isna() | (self.table[name] == "")).all():
             return None
         return self.table[name]
 

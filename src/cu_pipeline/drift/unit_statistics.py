@@ -176,16 +176,19 @@ class UnitStatistic:
         scores: made without regard to side, shape (clips, columns). Columns in which all clips are alike have the
             difference 0 and decide nothing; where all are, there is nothing but `constant`.
         combine: how columns become one number.
+        margin: differences of a column up to this size, in its own units, are nothing; for `largest`.
     """
 
-    def __init__(self, design: UnitDesign, scores: npt.NDArray[np.floating], combine: Combine) -> None:
+    def __init__(
+        self, design: UnitDesign, scores: npt.NDArray[np.floating], combine: Combine, margin: float = 0.0
+    ) -> None:
         values = scores.astype(np.float64)
         self._design, self._combine = design, combine
         self._varies = np.ptp(values, axis=0) > 1e-9 * np.maximum(np.abs(values).max(axis=0), 1e-30)
         self._columns = len(self._varies)
         values = values[:, self._varies]
         self._centre, self._spread = values.mean(axis=0), values.std(axis=0)
-        self._likeness = 0.0
+        self._likeness, self._margin = 0.0, margin
         if not self.constant:
             self._prepare((values - self._centre) / self._spread)
 
@@ -200,8 +203,8 @@ class UnitStatistic:
         return self._likeness
 
     def observed(self) -> float:
-        """The statistic as the clips are."""
-        return float(self(self._design.as_it_is())[0])
+        """The statistic as the clips are, of differences less the margin."""
+        return float(self._of(*self._moments(self._design.as_it_is()), self._margin / self._spread)[0])
 
     def difference(self) -> Floats:
         """How much larger scores are now, in their own units, shape (columns,)."""
@@ -224,9 +227,12 @@ class UnitStatistic:
 
     def __call__(self, draw: Draw) -> Floats:
         """The statistic of each draw, shape (draws,)."""
-        found, spread = self._moments(draw)
+        return self._of(*self._moments(draw), np.zeros_like(self._spread))
+
+    def _of(self, found: Floats, spread: Floats, margins: Floats) -> Floats:
         if self._combine == "largest":
-            return np.asarray(np.abs(found / np.sqrt(self._diagonal(spread))).max(axis=1))
+            beyond = np.maximum(np.abs(found) - margins, 0)
+            return np.asarray((beyond / np.sqrt(self._diagonal(spread))).max(axis=1))
         return np.asarray(np.einsum("pk,pk->p", found, np.linalg.solve(spread, found[:, :, None])[:, :, 0]))
 
     def _prepare(self, values: Floats) -> None:

@@ -11,6 +11,7 @@ from cu_pipeline.drift.samples import ClipSample
 
 LATEST: Final = "latest"
 SINCE_DECISION: Final = "since_decision"
+LATEST_PERIOD: Final = "latest_period"
 
 _LONGER: Final = 1.5
 """`since_decision` is looked at where it has so many times the clips of `latest`: else both ask the same."""
@@ -21,7 +22,7 @@ class Window:
     """A part of the traffic.
 
     Attributes:
-        name: `latest` or `since_decision`.
+        name: `latest` or `since_decision`; `latest_period`, of what the service does.
         start: of its first clip; None where it is empty.
         end: of its last clip.
         clips: distinct ones.

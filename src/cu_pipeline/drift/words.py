@@ -5,7 +5,7 @@ from typing import Final
 
 from cu_pipeline.drift.compare import Comparison, DriftDecision, TestResult
 from cu_pipeline.drift.options import DriftOptions
-from cu_pipeline.drift.windows import LATEST, Window
+from cu_pipeline.drift.windows import LATEST, LATEST_PERIOD, SINCE_DECISION, Window
 
 
 def summarise(comparison: Comparison, options: DriftOptions) -> str:
@@ -47,13 +47,19 @@ def _found(comparison: Comparison, options: DriftOptions) -> str:
 
 
 def _change(test: TestResult) -> str:
-    where = "" if test.window == LATEST else ", since the last decision"
-    return f"{test.name} ({test.in_words}{where})"
+    return f"{test.name} ({test.in_words}{_WHERE[test.window]})"
+
+
+_WHERE: Final = {
+    LATEST: "",
+    SINCE_DECISION: ", since the last decision",
+    LATEST_PERIOD: ", in the latest period against those before",
+}
 
 
 def _clips(windows: list[Window]) -> str:
     told = f"the latest {windows[0].clips:,} clips"
-    more = [f" and the {one.clips:,} since the last decision" for one in windows[1:]]
+    more = [f" and the {one.clips:,} since the last decision" for one in windows if one.name == SINCE_DECISION]
     units = windows[0].units
     of = f" (of {units:,} creators or contents, each of which counts as one)" if units < windows[0].clips else ""
     return "".join([told, of, *more])

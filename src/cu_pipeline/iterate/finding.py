@@ -20,7 +20,8 @@ class FoundCause:
     """Why traffic differs.
 
     Attributes:
-        kind: `upstream_fault`, `mix`, `new_style`, `new_topic`, `reuploads`, `new_language`, `client` or `unknown`.
+        kind: `upstream_fault`, `mix`, `new_style`, `new_topic`, `reuploads`, `new_language`, `client`,
+            `slow_service` or `unknown`.
         in_words: for people.
         since: when it began, as far as that is known.
         share: of the window's clips.

@@ -48,9 +48,15 @@ def test_each_content_counts_once_and_its_other_answers_are_repeats(tmp_path):
     assert np.isnan(table.loc["d", "latency_ms"])
     assert np.isnan(table.loc["d", "has_sound"])
     assert table.loc["c", ["language", "client", "decoder"]].tolist() == ["en", "app/2", "pyav"]
-    assert traffic.repeats.to_dict("records") == [
-        {"time": NOON + timedelta(minutes=2), "request_id": "c", "group": "creator:Bob", "content": "m-a/t"}
-    ]
+    assert traffic.answers["request_id"].tolist() == ["a", "b", "c", "d"]
+    assert traffic.answers["latency_ms"].tolist()[1] == 3.5
+    (again,) = traffic.repeats.drop(columns="latency_ms").to_dict("records")
+    assert again == {
+        "time": NOON + timedelta(minutes=2),
+        "request_id": "c",
+        "group": "creator:Bob",
+        "content": "m-a/t",
+    }
     assert traffic.about() | {"from": 0, "to": 0} == {
         "n": 3, "units": 3, "requests": 4, "from": 0, "to": 0, "invalid_lines": 0, "other_records": 0, "replays": 0,
         "sampled_out": 0, "repeated": 1, "refused": 0,

@@ -38,7 +38,7 @@ def other_version(evidence: Evidence) -> Finding | None:
     involved = evidence.of_window(its)
     words = f"clips of {_WHAT[column]} {name} differ from all others in {what}: {involved.mean():.0%} of clips"
     indicator = np.where(told == "", np.nan, (told == name).astype(np.float64))
-    kinds = frozenset({"fact", "embedding", "novelty", "label", "confidence", "abstention", "missing", "traffic"})
+    kinds = frozenset({"fact", "embedding", "novelty", "label", "confidence", "abstention", "missing", "latency"})
     return Finding(
         CauseKind.CLIENT,
         words,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pandas as pd
 from cu_pipeline.drift.diagnosis_options import DiagnosisOptions
 from cu_pipeline.drift.novelty import distances
 from cu_pipeline.drift.samples import ClipSample, shared_parts
+from cu_pipeline.drift.stretches import TrafficCounts
 from cu_pipeline.features.table import modality_of
 
 Mask = npt.NDArray[np.bool_]
@@ -28,25 +30,6 @@ NOVEL: Final = (0.95, 0.99)
 
 _LEAST_PRESENT: Final = 20
 _LEAST_KNOWN: Final = 2
-
-
-class TrafficCounts(Protocol):
-    """What the traffic tells beside its clips; see `Traffic` of the prediction log."""
-
-    @property
-    def repeats(self) -> pd.DataFrame:
-        """One row an answer about a content that was answered before: time, content."""
-        ...
-
-    @property
-    def refusals(self) -> pd.DataFrame:
-        """Requests that were refused: time (a minute's start), reason, requests."""
-        ...
-
-    @property
-    def near_repeats(self) -> "pd.Series[str]":
-        """For each clip the request id of an earlier one that shows the same, or ""."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -84,6 +67,7 @@ class Evidence:
         traffic: the whole.
         drifted: kind of test -> names of those that drifted.
         options: when a cause is named.
+        period: start of the latest period, where what the service does was tested in it.
     """
 
     references: Mapping[str, ClipSample]
@@ -94,6 +78,13 @@ class Evidence:
     traffic: TrafficCounts
     drifted: Mapping[str, tuple[str, ...]]
     options: DiagnosisOptions
+    period: datetime | None = None
+
+    def start_of(self, kind: str) -> pd.Timestamp:
+        """When what changed in the service is looked for from: where a test found it, or the window's first clip."""
+        if kind in self.drifted and self.period is not None:
+            return pd.Timestamp(self.period)
+        return pd.Timestamp(self.now["time"].min())
 
     def without(self, involved: Mask) -> "Evidence":
         """The same, with clips of the window taken for explained.

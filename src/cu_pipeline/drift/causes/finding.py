@@ -23,6 +23,7 @@ class CauseKind(StrEnum):
     REUPLOADS = "reuploads"
     NEW_LANGUAGE = "new_language"
     CLIENT = "client"
+    SLOW_SERVICE = "slow_service"
     UNKNOWN = "unknown"
 
 

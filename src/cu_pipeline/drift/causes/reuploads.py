@@ -7,6 +7,7 @@ import pandas as pd
 
 from cu_pipeline.drift.causes.evidence import Evidence
 from cu_pipeline.drift.causes.finding import CauseKind, Finding
+from cu_pipeline.drift.service_tests import REUPLOADS
 
 _RISE = 3.0
 """The share of repeated requests must be so many times what it was before the window."""
@@ -20,16 +21,16 @@ def burst_of_reuploads(evidence: Evidence) -> Finding | None:
     recent = evidence.recent.table
     near = evidence.traffic.near_repeats.reindex(recent.index).fillna("").to_numpy(dtype=object)
     is_near = near != ""
-    start = recent["time"].to_numpy()[evidence.window].min()
-    repeats = evidence.traffic.repeats
-    late = pd.to_datetime(repeats["time"], utc=True) >= pd.Timestamp(start) if len(repeats) else np.empty(0, dtype=bool)
+    repeats, start = evidence.traffic.repeats, evidence.start_of(REUPLOADS)
+    late = (pd.to_datetime(repeats["time"], utc=True) >= start).to_numpy(dtype=np.bool_)
+    of_period = (pd.to_datetime(recent["time"], utc=True) >= start).to_numpy(dtype=np.bool_)
     again = int(np.count_nonzero(late)), int(len(repeats) - np.count_nonzero(late))
-    sizes = int(evidence.window.sum()), int((~evidence.window).sum())
-    now = (again[0] + int(is_near[evidence.window].sum())) / max(1, again[0] + sizes[0])
-    then = (again[1] + int(is_near[~evidence.window].sum())) / max(1, again[1] + sizes[1])
-    if now < max(evidence.options.reuploads, _RISE * max(then, _USUAL)):
+    now = (again[0] + int(is_near[of_period].sum())) / max(1, again[0] + int(of_period.sum()))
+    then = (again[1] + int(is_near[~of_period].sum())) / max(1, again[1] + int((~of_period).sum()))
+    if REUPLOADS not in evidence.drifted and now < max(evidence.options.reuploads, _RISE * max(then, _USUAL)):
         return None
     of_content = Counter(repeats.loc[late, "content"] if len(repeats) else ())
+    is_near &= of_period
     sent = np.array([of_content.get(name, 0) for name in evidence.now["content"]], dtype=np.float64)
     involved = (is_near[evidence.window] | (sent > 0)) & evidence.left_of_window
     originals = set(near[is_near & evidence.window])
@@ -47,7 +48,7 @@ def burst_of_reuploads(evidence: Evidence) -> Finding | None:
         involved,
         sent + is_near[evidence.window],
         indicator,
-        kinds=frozenset({"traffic", "label", "confidence", "embedding", "fact", "novelty", "abstention"}),
+        kinds=frozenset({REUPLOADS, "label", "confidence", "embedding", "fact", "novelty", "abstention"}),
     )
 
 

@@ -11,9 +11,7 @@ from cu_pipeline.drift.causes.evidence import Evidence, Floats, Mask
 from cu_pipeline.drift.causes.finding import CauseKind, Finding
 
 _PARTS = {"caption": "captions", "video": "videos", "sound": "sound"}
-_EXPLAINS = frozenset(
-    {"missing", "fact", "embedding", "novelty", "label", "confidence", "abstention", "language", "traffic"}
-)
+_EXPLAINS = frozenset({"missing", "fact", "embedding", "novelty", "label", "confidence", "abstention", "language"})
 _OF_ONE = 0.8
 """Share of faulty clips that must be of one client or creator for it to be named."""
 
@@ -63,21 +61,19 @@ def equal_pictures(evidence: Evidence) -> Finding | None:
 
 
 def broken_files(evidence: Evidence) -> Finding | None:
-    """Look for files that are refused more often than before."""
-    refused, answered = evidence.traffic.refusals, evidence.now
-    start = answered["time"].min()
-    media = refused[refused["reason"].isin([reason.value for reason in Reason])]
+    """Look for requests that are refused more often than before: for any reason where a test says so, else files."""
+    refused, tested, start = evidence.traffic.refusals, "rejected" in evidence.drifted, evidence.start_of("rejected")
+    media = refused if tested else refused[refused["reason"].isin([reason.value for reason in Reason])]
     late = media["time"] >= start.floor("min") if len(media) else pd.Series(dtype=bool)
-    earlier = evidence.recent.table["time"] < start
+    answered = evidence.traffic.answers["time"] >= start
     now, then = int(media.loc[late, "requests"].sum()), int(media.loc[~late, "requests"].sum())
-    share, usual = now / max(1, now + len(answered)), then / max(1, then + int(earlier.sum()))
-    least = evidence.options.least_share
-    if share < max(least, 3 * usual) or (not earlier.any() and "rejected" not in evidence.drifted.get("traffic", ())):
+    share, usual = now / max(1, now + int(answered.sum())), then / max(1, then + int((~answered).sum()))
+    if not tested and (share < max(evidence.options.least_share, 3 * usual) or answered.all()):
         return None
     reasons = Counter(dict(media[late].groupby("reason")["requests"].sum())).most_common(1)
     words = f"{share:.0%} of requests are refused ({usual:.0%} before), most of them for the reason {reasons[0][0]!r}"
-    none = np.zeros(len(answered), dtype=np.bool_)
-    return _fault(words, share, none, np.full(len(evidence.recent), np.nan), of_kinds=frozenset({"traffic"}))
+    none = np.zeros(len(evidence.now), dtype=np.bool_)
+    return _fault(words, share, none, np.full(len(evidence.recent), np.nan), of_kinds=frozenset({"rejected"}))
 
 
 def _fault(

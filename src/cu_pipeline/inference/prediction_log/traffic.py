@@ -39,7 +39,7 @@ _COLUMNS: Final = (
     "versions",
     "abstained",
 )
-_OF_REPEATS: Final = ("time", "request_id", "group", "content")
+_OF_ANSWERS: Final = ("time", "request_id", "group", "content", "latency_ms")
 _OF_REFUSALS: Final = ("time", "reason", "requests")
 
 
@@ -53,13 +53,13 @@ class Traffic:
             did); `requests`, how often the content was sent; facts; has_caption, has_video and has_sound, 1, 0 or NaN;
             texts `language`, `client` and `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape
             (width,), a row of one matrix.
-        repeats: one row an answer about a content that an earlier answer of the log is about: request_id, time, group,
-            content; only the latest of a content's answers is in `table`.
         requests: answers, repeated ones included.
         invalid: lines of the log that are torn or no record.
         other: records that are older, or of other models.
         replays: answers about the product's own clips, which are left out.
         skipped: answers that the log's sample left out.
+        answers: one row an answer, oldest first: time, request_id, group, content, latency_ms; only the latest of a
+            content's answers is in `table`.
         refusals: requests that were refused: time (a minute's start), reason, requests.
         matrix: of the table's embeddings, (clips, width); None where they are of several widths, since the features
             changed meanwhile.
@@ -71,7 +71,7 @@ class Traffic:
     other: int
     replays: int
     skipped: int
-    repeats: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_OF_REPEATS)))
+    answers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_OF_ANSWERS)))
     refusals: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_OF_REFUSALS)))
     matrix: NDArray[np.float16] | None = None
 
@@ -96,6 +96,11 @@ class Traffic:
             columns = [np.arange(ends[name] - width, ends[name]) for name, width in wanted.items()]
             blocks[rows] = whole[:, np.concatenate([np.empty(0, np.int64), *columns])]
         return blocks
+
+    @cached_property
+    def repeats(self) -> pd.DataFrame:
+        """The answers about a content that an earlier answer of the log is about."""
+        return self.answers[self.answers["content"].duplicated()]
 
     @cached_property
     def near_repeats(self) -> "pd.Series[str]":
@@ -150,7 +155,7 @@ def distinct_clips(log: LogScan, facts: Sequence[str] = FACTS, refusals: Sequenc
     told = [[getattr(one, name) for name in _OF_REFUSALS] for one in refusals]
     refused = pd.DataFrame(told, columns=list(_OF_REFUSALS))
     counts = (kept.requests, log.invalid, log.other, log.replays, log.skipped)
-    return Traffic(kept.table(), *counts, kept.repeated(), refused, kept.matrix)
+    return Traffic(kept.table(), *counts, kept.answers(), refused, kept.matrix)
 
 
 class _Kept:
@@ -169,7 +174,6 @@ class _Kept:
         self._numbers: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._blocks: dict[int, bytearray] = defaultdict(bytearray)
         self._rows: list[tuple[int, int]] = []
-        self._first: dict[str, int] = {}
         self._sent: Counter[str] = Counter()
         self._same: dict[str, str] = {}
 
@@ -178,7 +182,6 @@ class _Kept:
         place, width = self.requests, len(record.embedding)
         self.requests += 1
         content = content_name(record.media_sha256, record.text_sha256) or _digest(record)
-        self._first.setdefault(content, place)
         self._sent[content] += 1
         self._place[content] = place
         creator = clean_name(record.creator) if record.creator else ""
@@ -213,11 +216,12 @@ class _Kept:
             columns[name] = np.array(self._numbers[name], dtype=np.float64)[rows] if rows else np.empty(0)
         return pd.DataFrame(columns | {"embedding": self._vectors(rows)})
 
-    def repeated(self) -> pd.DataFrame:
-        """The answers about contents that were answered before."""
-        again = [row for row in range(self.requests) if self._first[self._texts["content"][row]] != row]
-        told: dict[str, list[Any]] = {name: [self._texts[name][row] for row in again] for name in _OF_REPEATS[1:]}
-        return pd.DataFrame({"time": [self._times[row] for row in again]} | told)
+    def answers(self) -> pd.DataFrame:
+        """All answers."""
+        told = {name: self._texts[name] for name in ("request_id", "group", "content")}
+        latency = np.array(self._numbers["latency_ms"], dtype=np.float64)
+        times = pd.Series(pd.to_datetime(self._times, utc=True))
+        return pd.DataFrame({"time": times} | told | {"latency_ms": latency}, columns=list(_OF_ANSWERS))
 
     def _vectors(self, rows: list[int]) -> "pd.Series[Any]":
         """A row of one matrix for each; there are several matrices where the models' features changed meanwhile."""

@@ -24,7 +24,7 @@ from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 ONLY_REPLAYS: Final = "only the product's own clips"
 """Why there is not enough data where nobody else has used the service yet."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Of the drift report; a change makes earlier pages stale."""
 
 References = dict[str, pd.DataFrame]
@@ -60,7 +60,7 @@ def compare_with_references(
     capabilities, skipped = _comparable(references, delivery, resolved)
     look = _look(references, traffic, list(capabilities), options, seed, earlier_looks)
     samples = {name: ClipSample(table) for name, table in references.items()}
-    found = compare(samples, ClipSample(traffic.table), capabilities, options, seed, look, earlier_looks)
+    found = compare(samples, ClipSample(traffic.table, traffic), capabilities, options, seed, look, earlier_looks)
     found = replace(found, skipped=found.skipped | skipped)
     if found.decision is DriftDecision.NOT_ENOUGH_DATA:
         return replace(found, look=replace(look, alpha=0.0, extra=0.0, decision=found.decision.value)), []
