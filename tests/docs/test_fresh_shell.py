@@ -36,6 +36,7 @@ NOT_RUN = {
     r"dvc (repro|pull|push)": "a whole run again; or needs a remote with data",
     r"kedro (ipython|jupyter|llm-server)": "waits for a person",
     r"kedro labels (push|pull)": "needs Label Studio",
+    r"kedro stores (push|pull)": "needs a place that is shared",
     r"kedro snapshots diff": "needs two versions of the data",
     r"bentoml serve": "make serve is started, on the same port",
     r"dvc checkout data": "stands behind git checkout REVISION",

@@ -17,6 +17,7 @@ from cu_pipeline.hooks.progress import ProgressHooks
 from cu_pipeline.hooks.reproduction import ReproductionHooks
 from cu_pipeline.hooks.required_inputs import RequiredInputsHooks
 from cu_pipeline.hooks.run_state import RunState
+from cu_pipeline.hooks.stores import StoresHooks
 from cu_pipeline.hooks.summary import SummaryHooks
 
 PIPELINE = Pipeline([])
@@ -92,8 +93,8 @@ def after(hook):
 
 def test_hooks_are_called_in_the_order_in_which_a_run_needs_them():
     order = [type(hooks) for hooks in reversed(settings.HOOKS)]
-    kinds = [LockHooks, ProgressHooks, DvcHooks, ParametersHooks, ReproductionHooks, MlflowHooks, SummaryHooks]
-    assert order == [RequiredInputsHooks, *kinds]
+    before = [LockHooks, ProgressHooks, DvcHooks, ParametersHooks, ReproductionHooks, MlflowHooks]
+    assert order == [RequiredInputsHooks, *before, StoresHooks, SummaryHooks]
 
 
 @pytest.mark.parametrize("lock_first", [True, False])

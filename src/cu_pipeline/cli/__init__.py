@@ -19,6 +19,7 @@ from cu_pipeline.cli.reproduce import reproduce
 from cu_pipeline.cli.rollout import rollout
 from cu_pipeline.cli.run import llm_server, run, traffic
 from cu_pipeline.cli.simulate import simulate
+from cu_pipeline.cli.stores import stores
 from cu_pipeline.cli.ui import ui
 
 
@@ -44,6 +45,7 @@ _COMMANDS = (
     snapshots,
     reproduce,
     gc,
+    stores,
     ui,
     traffic,
     llm_server,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from cu_pipeline.cli.foreseen import told_in_words
+from cu_pipeline.core.errors import PlaceError
 
 _NAMED: Final = 5
 _STAYS: Final = (
@@ -59,8 +60,8 @@ def _removed(one: Any) -> int | None:
     """Remove one thing and give the bytes that it freed; None where the system does not let it go, which is told."""
     try:
         one.remove()
-    except OSError as error:
-        click.echo(f"  {one.what} could not be removed: {error.strerror or error}", err=True)
+    except (OSError, PlaceError) as error:
+        click.echo(f"  {one.what} could not be removed: {getattr(error, 'strerror', None) or error}", err=True)
         return None
     return int(one.size)
 
@@ -86,12 +87,14 @@ def _opened(root: Path, env: str | None, *, writes: bool) -> Iterator[Any]:
 
 
 def _project(context: Any, root: Path) -> Any:
+    from cu_pipeline.core.stores import StoresOptions
     from cu_pipeline.tracking.catalog_files import catalog_files
     from cu_pipeline.tracking.retention.project import Project, RetentionOptions
 
     parameters, files = context.params, catalog_files(context.config_loader["catalog"])
     store, extractors = root / parameters["deliver"].bentoml_home, parameters["featurize"].extractors
-    return Project(root, parameters.get("retention") or RetentionOptions(), files, extractors, store)
+    stores, retention = parameters.get("stores") or StoresOptions(), parameters.get("retention") or RetentionOptions()
+    return Project(root, retention, files, extractors, store, stores=stores)
 
 
 def _told(size: float) -> str:

@@ -9,6 +9,7 @@ CuPipelineError
 ├── BadClipError           one clip that is refused; becomes a row in `rejects`
 ├── BundleError            a model bundle that is incomplete or does not fit
 ├── StoreError             a feature store or table that is damaged
+├── PlaceError             a shared place, such as a bucket, that cannot be used
 ├── SnapshotError          a version of the data that is not known or not at hand
 ├── ReproductionError      a run that cannot be repeated
 ├── NoSpaceError           a file that does not fit on the disk
@@ -97,6 +98,10 @@ class BundleError(CuPipelineError):
 
 class StoreError(CuPipelineError):
     """A feature store or table that is damaged."""
+
+
+class PlaceError(CuPipelineError):
+    """A shared place, such as a bucket, that cannot be reached or used."""
 
 
 class SnapshotError(CuPipelineError):

@@ -1,27 +1,25 @@
 import json
 import logging
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import partial as bind
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from cu_pipeline.core.addresses import local_path
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.json_lines import read_lines
+from cu_pipeline.core.place_cache import PlaceCache
+from cu_pipeline.core.places import is_shared
 from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values, empty_values, form_of
-from cu_pipeline.features.pictures import Jpegs, Pictures
-
-_KEY: Final = "content_key"
-_VECTOR: Final = "vector"
-_TEXT: Final = "text"
-_PICTURES: Final = "pictures"
-_PRESENT: Final = "present"
+from cu_pipeline.features.parts import KEY, Part, keys_of, read_table, table_of, values_of, write_table
+from cu_pipeline.features.pictures import Pictures
+from cu_pipeline.features.shared_parts import SharedPart, SharedParts
 
 
 class FeatureStore:
@@ -29,18 +27,26 @@ class FeatureStore:
 
     A feature's key is the hash of the content it is made from, within the folder of the extractor's
     fingerprint, which covers its version, parameters, weights and decoder. So nothing is computed twice, and
-    two machines that agree on the key may share the store. Each part is written atomically. Content that an
+    two machines that agree on the key may share the store. Each part is written atomically: on a disk under its name
+    at once, on a shared place by a manifest that names it (`core.shelf`). Content that an
     extractor refused is kept as a vector of NaN, or as a text or pictures of null, so that it is not tried again.
 
     Args:
-        root: folder of the store; made when first written.
+        root: folder of the store, made when first written; or its address, such as `s3://bucket/features`.
+        cache: of copies of what is on a shared place; None: that of the project.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | str, cache: PlaceCache | None = None) -> None:
+        self.root: Path | str = root if is_shared(root) else Path(local_path(str(root)))
+        self.shared = SharedParts(self.root, cache) if isinstance(self.root, str) else None
 
     def missing(self, feature: FeatureKey, keys: Sequence[str]) -> list[str]:
-        """The distinct keys that are not stored yet, in order."""
+        """The distinct keys that are not stored yet, in order.
+
+        Raises:
+            StoreError: a part is damaged.
+            PlaceError: the shared place cannot be used.
+        """
         stored = set(self._positions(feature))
         return [key for key in dict.fromkeys(keys) if key not in stored]
 
@@ -54,6 +60,7 @@ class FeatureStore:
 
         Raises:
             StoreError: the values do not have the extractor's shape.
+            PlaceError: the shared place cannot be used.
         """
         form = {"vectors": "float32", "text": "object", "pictures": "pictures"}[form_of(identity.shape)]
         found = "pictures" if isinstance(values, Pictures) else str(values.dtype)
@@ -62,11 +69,14 @@ class FeatureStore:
             raise StoreError(f"features of {identity.name!r} must be {expected}, not {found} {values.shape}")
         if not keys:
             return
+        record = json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n"
+        table = table_of(identity, keys, values)
+        if self.shared:
+            self.shared.add((identity.name, identity.fingerprint), record, keys, bind(write_table, table))
+            return
         folder = self._folder(identity)
-        record = folder / "extractor.json"
-        if not record.exists():
-            write_text(record, json.dumps(asdict(identity), indent=2, sort_keys=True) + "\n")
-        table = pa.table({_KEY: pa.array(keys, pa.string()), **_columns_of(identity, values)})
+        if not (folder / "extractor.json").exists():
+            write_text(folder / "extractor.json", record)
         _write(table, folder / f"part-{json_sha256(list(keys))[:16]}.parquet")
 
     def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False) -> Values:
@@ -83,6 +93,7 @@ class FeatureStore:
 
         Raises:
             StoreError: a key is not stored, or a part is damaged.
+            PlaceError: the shared place cannot be used.
         """
         positions = self._positions(feature)
         absent = [key for key in keys if key not in positions]
@@ -92,98 +103,96 @@ class FeatureStore:
                 f"{absent[0]}). Run `kedro run --pipelines=featurize`."
             )
         result = empty_values(feature.shape, len(keys))
-        wanted: dict[Path, list[tuple[int, int]]] = {}
+        wanted: dict[Part, list[tuple[int, int]]] = {}
         for target, key in enumerate(keys):
             if key in positions:
                 part, row = positions[key]
                 wanted.setdefault(part, []).append((target, row))
+        if self.shared:
+            self.shared.fetch({part: len(rows) for part, rows in wanted.items() if isinstance(part, SharedPart)})
         for part, pairs in wanted.items():
             targets, rows = zip(*pairs, strict=True)
-            result[list(targets)] = _values(part, feature)[list(rows)]
+            result[list(targets)] = values_of(part, feature)[list(rows)]
         return result
 
     def _folder(self, feature: FeatureKey) -> Path:
-        return self.root / feature.name / feature.fingerprint
+        return Path(self.root) / feature.name / feature.fingerprint
 
-    def _positions(self, feature: FeatureKey) -> dict[str, tuple[Path, int]]:
-        positions: dict[str, tuple[Path, int]] = {}
-        for part in sorted(self._folder(feature).glob("part-*.parquet")):
-            for row, key in enumerate(_column(part, _KEY).to_pylist()):
+    def _parts(self, feature: FeatureKey) -> Sequence[Part]:
+        if self.shared:
+            return self.shared.parts(feature.name, feature.fingerprint)
+        return sorted(self._folder(feature).glob("part-*.parquet"))
+
+    def _positions(self, feature: FeatureKey) -> dict[str, tuple[Part, int]]:
+        positions: dict[str, tuple[Part, int]] = {}
+        for part in self._parts(feature):
+            for row, key in enumerate(keys_of(part)):
                 positions.setdefault(key, (part, row))
         return positions
 
 
+def publish_parts(folder: Path, shared: SharedParts) -> int:
+    """Publish the parts of a store on a disk that have something which a shared place lacks.
+
+    Returns:
+        The parts that were sent.
+
+    Raises:
+        StoreError: a part is damaged.
+        PlaceError: the shared place cannot be used; what was sent before counts.
+    """
+    sent = 0
+    for record in sorted(folder.glob("*/*/extractor.json")):
+        place = (record.parent.parent.name, record.parent.name)
+        known = {key for part in shared.parts(*place) for key in part.keys}
+        for part in sorted(record.parent.glob("part-*.parquet")):
+            keys = keys_of(part)
+            if not known.issuperset(keys):
+                shared.add(place, record.read_text(encoding="utf-8"), keys, bind(shutil.copyfile, part))
+                sent += 1
+    return sent
+
+
 def part_keys(part: Path) -> list[str]:
-    """Read the content hashes of a part of a store.
+    """Read the content hashes of a part of a store on a disk.
 
     Raises:
         StoreError: the part is damaged.
     """
-    keys: list[str] = _column(part, _KEY).to_pylist()
-    return keys
+    return keys_of(part)
 
 
 def shorten_part(part: Path, keys: Collection[str]) -> None:
-    """Keep only the features of some contents in a part of a store; a part without any goes."""
-    table = pq.read_table(part)
-    kept = table.filter(pa.array([key in keys for key in table.column(_KEY).to_pylist()], pa.bool_()))
+    """Keep only the features of some contents in a part of a store on a disk; a part without any goes."""
+    table = read_table(part)
+    kept = _rows_of(table, keys)
     if not kept.num_rows:
         part.unlink()
     elif kept.num_rows < table.num_rows:
         _write(kept, part)
 
 
+def shorten_shared_part(parts: SharedParts, part: SharedPart, keys: Collection[str]) -> None:
+    """Keep only the features of some contents in a part on a shared place; a part without any goes.
+
+    Raises:
+        StoreError: the part is damaged.
+        PlaceError: the place cannot be used.
+    """
+    kept = [key for key in part.keys if key in keys]
+    if len(kept) == len(part.keys):
+        return
+    table = _rows_of(read_table(part), keys) if kept else None
+    parts.replace(part, kept, bind(write_table, table))
+
+
+def _rows_of(table: pa.Table, keys: Collection[str]) -> pa.Table:
+    return table.filter(pa.array([key in keys for key in table.column(KEY).to_pylist()], pa.bool_()))
+
+
 def _write(table: pa.Table, part: Path) -> None:
-    """Write a part. JPEG files do not get smaller, and a group of rows a clip lets one clip's be read alone."""
     with atomic_path(part) as temporary:
-        if _PICTURES in table.column_names:
-            pq.write_table(table, temporary, compression="none", use_dictionary=False, row_group_size=1)
-        else:
-            pq.write_table(table, temporary, compression="zstd")
-
-
-def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
-    form = form_of(identity.shape)
-    if form == "text":
-        return {_TEXT: pa.array(values.tolist(), pa.string())}
-    if form == "pictures":
-        clips = [values.encoded(row) for row in range(len(values))]
-        return {_PRESENT: pa.array(values.present), _PICTURES: pa.array(clips, pa.list_(pa.binary()))}
-    width = int(np.prod(identity.shape))
-    return {_VECTOR: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)}
-
-
-def _column(part: Path, name: str) -> pa.ChunkedArray:
-    try:
-        return pq.read_table(part, columns=[name]).column(name)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise _damaged(part, error) from error
-
-
-def _damaged(part: Path, error: object) -> StoreError:
-    return StoreError(f"{part} cannot be read ({error}). Delete this file; the next run computes its features again.")
-
-
-def _values(part: Path, feature: FeatureKey) -> Values:
-    form = form_of(feature.shape)
-    if form == "text":
-        return np.array(_column(part, _TEXT).to_pylist(), dtype=object)
-    if form == "pictures":
-        present = _column(part, _PRESENT).to_pylist()
-        clips = [partial(_pictures, part, row) if has else None for row, has in enumerate(present)]
-        return Pictures(clips, feature.shape)
-    vectors = _column(part, _VECTOR).combine_chunks()
-    return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)
-
-
-def _pictures(part: Path, row: int) -> Jpegs:
-    """The pictures of one row of a part."""
-    try:
-        with pq.ParquetFile(part) as file:
-            (jpegs,) = file.read_row_group(row, columns=[_PICTURES]).column(_PICTURES).to_pylist()
-    except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
-        raise _damaged(part, error) from error
-    return tuple(jpegs)
+        write_table(table, temporary)
 
 
 _log = logging.getLogger(__name__)

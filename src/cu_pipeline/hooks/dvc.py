@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from typing import Final
 
 from kedro.framework.hooks import hook_impl
 
@@ -14,6 +15,9 @@ from cu_pipeline.tracking.dvc_lock import dvc_md5
 from cu_pipeline.tracking.mlflow_run import DATA
 from cu_pipeline.tracking.run_names import SNAPSHOT
 from cu_pipeline.tracking.unpulled import check_champions
+
+_STORES: Final = frozenset({"stores"})
+"""Parameters that the catalog reads: `dvc repro` looks for what is stored where the run did."""
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ class DvcHooks:
             return
         recorded: dict[str, str] = {}
         if STAGE_VARIABLE not in os.environ:
-            stages, used = _complete_stages(run), run.parameters(run.read())
+            stages, used = _complete_stages(run), run.parameters(run.read()) | _STORES
             compared = dvc_lock.compared_parameters(run.root)
             params_file.record(run.root, run.context.config_loader.run_parameters(), used, compared)
             started = time.perf_counter()

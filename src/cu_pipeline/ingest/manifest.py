@@ -12,10 +12,10 @@ import pandas as pd
 from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, scheme_of, without_query
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored, to_stored
+from cu_pipeline.core.places import EXTRAS
 from cu_pipeline.ingest.columns import known_columns
 from cu_pipeline.ingest.csv_text import read_csv
 from cu_pipeline.ingest.text_files import encoding_of, text_lines
-from cu_pipeline.ingest.transports import EXTRAS
 from cu_pipeline.media.options import Limits
 
 Record = dict[str, Any]

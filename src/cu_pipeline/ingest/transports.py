@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cu_pipeline.core.addresses import scheme_of
 from cu_pipeline.core.errors import BadClipError, ManifestError, Reason
+from cu_pipeline.core.places import EXTRAS, store_options
 
 if TYPE_CHECKING:
     import httpx
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 8 * 2**20
 """Bytes that are asked for at once."""
-
-EXTRAS: Final = {"s3": "s3", "s3a": "s3"}
-"""Extras of this package that bring what a scheme needs."""
 
 
 @dataclass(frozen=True)
@@ -209,10 +207,7 @@ def _options(scheme: str, wait_s: float) -> dict[str, Any]:
 
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=wait_s, sock_read=wait_s)
         return {"client_kwargs": {"timeout": timeout}}
-    if EXTRAS.get(scheme) == "s3":
-        patience = {"connect_timeout": wait_s, "read_timeout": wait_s, "retries": {"max_attempts": 1}}
-        return {"config_kwargs": patience, "use_listings_cache": False}
-    return {}
+    return store_options(scheme, wait_s)
 
 
 def _store_blocks(stream: Any) -> Iterator[bytes]:

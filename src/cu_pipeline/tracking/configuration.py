@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.stores import StoresOptions
 from cu_pipeline.tracking import params_file, yaml_files
 from cu_pipeline.tracking.given_texts import GIVEN_TEXTS, with_texts
 from cu_pipeline.tracking.overrides import (
@@ -65,8 +67,9 @@ class ProjectContext(KedroContext):
         }
         if any(name.startswith("label.") for name in models):  # whose nodes take parts of the group, none the whole
             models["label"] = LabelOptions
-        if "retention" in self.config_loader["parameters"]:  # which no node takes
-            models["retention"] = RetentionOptions
+        no_node_takes: dict[str, type[BaseModel]] = {"retention": RetentionOptions, "stores": StoresOptions}
+        known = self.config_loader["parameters"]
+        models |= {name: model for name, model in no_node_takes.items() if name in known}
         return models
 
 
@@ -178,12 +181,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
     Inside a stage, parameters are `conf/base` with what `params.yaml` records laid over it, as far as no edit of
     `conf/` has ended that.
     In the catalog, `${environment:}` is the environment that a run can write parameters for: its own, but never the
-    base one.
+    base one. `${store:NAME}` is a parameter under `stores`.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         OmegaConf.register_new_resolver("environment", self._own_environment, replace=True)
+        OmegaConf.register_new_resolver("store", self._store_setting, replace=True)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read a kind of configuration.
@@ -192,7 +196,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             ConfigurationError: there is no such environment, or a file has an unresolved merge or other faults.
         """
         if key != "parameters":
-            with self._faults_told():
+            with self._faults_told(), self._stores_told():
                 return super().__getitem__(key)
         if STAGE_VARIABLE in os.environ:
             recorded, _ = self.up_to_date()
@@ -230,6 +234,26 @@ class ProjectConfigLoader(OmegaConfigLoader):
         named = {PERSONAL, *recorded.environments.values()}
         folders = [name for name in sorted(named) if (Path(self.conf_source) / name).is_dir()]
         return brought_up_to_date(recorded, self._conf(folders))
+
+    def _store_setting(self, name: str) -> Any:
+        return getattr(self._stores, name)
+
+    @contextmanager
+    def _stores_told(self) -> Iterator[None]:
+        """Let a wrong parameter under `stores` be told as one, and not as a fault of the catalog that reads it."""
+        try:
+            yield
+        except OmegaConfBaseException:
+            self._stores  # noqa: B018 - raises what is wrong with it
+            raise
+
+    @cached_property
+    def _stores(self) -> StoresOptions:
+        found = self["parameters"].get("stores") or {}
+        try:
+            return StoresOptions.model_validate(found)
+        except ValidationError as error:
+            raise ConfigurationError(list(model_problems({"stores": found}, {"stores": StoresOptions}))) from error
 
     def _own_environment(self) -> str:
         given = self.env or self.default_run_env

@@ -17,11 +17,9 @@ _logger = logging.getLogger(__name__)
 
 def features(project: Project) -> Iterator[Removable]:
     """Features that neither the configured extractors nor a model at hand would read of the feed's clips."""
-    clips = project.table("clips", ["media_sha256", "text_sha256"])
-    used = _used(project)
-    if clips is None or used is None:
+    contents, used = contents_at_hand(project), in_use(project)
+    if contents is None or used is None:
         return
-    contents = {*clips["media_sha256"], *clips["text_sha256"]}
     for folder in sorted(path for path in project.place("features").glob("*/*") if path.is_dir()):
         name = project.name(folder)
         if (folder.parent.name, folder.name) not in used:
@@ -34,7 +32,13 @@ def features(project: Project) -> Iterator[Removable]:
                 yield Removable(what, round(share * size_of([part])), partial(shorten_part, part, contents))
 
 
-def _used(project: Project) -> set[tuple[str, str]] | None:
+def contents_at_hand(project: Project) -> set[str] | None:
+    """The hashes of the clips' contents; None before there is a table of clips."""
+    clips = project.table("clips", ["media_sha256", "text_sha256"])
+    return None if clips is None else {*clips["media_sha256"], *clips["text_sha256"]}
+
+
+def in_use(project: Project) -> set[tuple[str, str]] | None:
     """Name and fingerprint of what is in use; None where that cannot be told of a model or an extractor."""
     places = [project.place("bundles"), project.place("champions")]
     found = [config.parent for place in places for config in sorted(place.rglob(CONFIG))]

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from cu_pipeline.core.options import Options
+from cu_pipeline.core.stores import StoresOptions
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.tracking.catalog_files import CatalogFile
 
@@ -25,12 +26,15 @@ class RetentionOptions(Options):
         runs: MLflow runs that are kept however old they are, the newest first.
         bentos: built services that are kept beside the one that was delivered last, the newest first.
         prediction_log_days: days of the prediction log that are kept.
+        shared_features: whether features on a shared place go that this project does not use; else they stay, since
+            another project may.
     """
 
     days: int = Field(default=30, ge=0)
     runs: int = Field(default=20, ge=1)
     bentos: int = Field(default=2, ge=0)
     prediction_log_days: int = Field(default=180, ge=1)
+    shared_features: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Project:
         extractors: that are in use.
         bento_store: BentoML's home.
         now: the time that ages are counted from.
+        stores: the shared places.
     """
 
     root: Path
@@ -67,6 +72,7 @@ class Project:
     extractors: FeatureOptions
     bento_store: Path
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stores: StoresOptions = field(default_factory=StoresOptions)
 
     def place(self, dataset: str) -> Path:
         """Find where a dataset of the catalog lies; of one on a server, where there is nothing."""

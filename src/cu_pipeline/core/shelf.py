@@ -1,0 +1,275 @@
+"""Publication in a folder of a shared place: files that never change, and manifests that name the complete ones."""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from cu_pipeline.core.errors import PlaceError
+from cu_pipeline.core.hashing import file_sha256, text_sha256
+from cu_pipeline.core.place_cache import PlaceCache
+from cu_pipeline.core.places import faults_told, file_system, make_folder
+
+MANIFESTS: Final = "manifests"
+_TOGETHER: Final = 64
+"""Files that one manifest names at most: each publication writes it anew, and readers ask for each once."""
+_ROUNDS: Final = 5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a shelf.
+
+    Attributes:
+        name: below the shelf's folder. Another content must have another name.
+        size: in bytes.
+        sha256: of its bytes.
+        facts: what its reader wants to know without opening it.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    facts: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, path: Path, name: str, **facts: Any) -> "Entry":
+        """Describe a local file that is to be published under `name`."""
+        return cls(name, path.stat().st_size, file_sha256(path), facts)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing says of a file: its bytes, and when it was written (seconds since 1970)."""
+
+    size: int
+    written: float
+
+
+class Shelf:
+    """A folder of a shared place in which any number of processes publish at once.
+
+    A file counts as soon as a manifest names it and it lies there with the size that the manifest tells; one that is
+    being written, or that a killed writer left, does not. Each writer has manifests of its own and writes each once:
+    the next, under a new name, names the files of the one before, which then goes. Readers take the union. So nobody
+    changes what another wrote, no step needs a lock, and nothing is asked of the place but that a file which was
+    written is listed afterwards. A manifest that is cut off does not count either.
+
+    Args:
+        address: of the folder, such as `s3://bucket/features/captions/0a1b`.
+        cache: of copies on this machine; None: that of the project.
+    """
+
+    def __init__(self, address: str, cache: PlaceCache | None = None) -> None:
+        self.address = address.rstrip("/")
+        self.cache = cache or PlaceCache()
+        self._known: dict[str, list[Entry]] = {}
+        self._writer = _Writer(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what was read, and the writer, to the process that has them."""
+        return {**self.__dict__, "_known": {}, "_writer": _Writer(0)}
+
+    def entries(self) -> dict[str, Entry]:
+        """The complete files by name, in order of publication.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            for _ in range(_ROUNDS):
+                listed = self.listing()
+                if self._read_manifests(sorted(name for name in listed if _is_manifest(name))):
+                    break
+            else:
+                raise PlaceError(f"{self.address} cannot be read: its manifests change faster than they are read")
+        named = {entry.name: entry for name in sorted(self._known) for entry in self._known[name]}
+        return {name: entry for name, entry in named.items() if name in listed and listed[name].size == entry.size}
+
+    def publish(self, files: Sequence[tuple[Path, Entry]]) -> None:
+        """Write local files, and then the manifest from which on they count, all at once.
+
+        Raises:
+            PlaceError: the place cannot be used; what was written does not count.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            for path, entry in files:
+                make_folder(system, self.address, f"{folder}/{entry.name}".rpartition("/")[0])
+                system.put_file(str(path), f"{folder}/{entry.name}")
+            make_folder(system, self.address, f"{folder}/{MANIFESTS}")
+            if self._writer.process != os.getpid():
+                self._writer = _Writer(os.getpid())
+            self._write_manifests(system, folder, [entry for _, entry in files])
+
+    def fetch(self, entry: Entry, target: Path) -> None:
+        """Copy a file here.
+
+        Raises:
+            PlaceError: the place cannot be used, or what came is not what was published.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            system.get_file(f"{folder}/{entry.name}", str(target))
+        if file_sha256(target) != entry.sha256:
+            raise PlaceError(
+                f"{self.address}/{entry.name} is damaged: it has other bytes than were published. Delete it; "
+                "what it held counts as absent from then on"
+            )
+
+    def copy(self, entry: Entry) -> Path | None:
+        """Find or fetch a file's copy on this machine; None where the cache does not take it."""
+        found = self.cache.find(entry.sha256)
+        return found or self.cache.keep(entry.sha256, entry.size, partial(self.fetch, entry))
+
+    def open(self, entry: Entry) -> BinaryIO:
+        """Open a file to read ranges of it.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            stream: BinaryIO = system.open(f"{folder}/{entry.name}", "rb", size=entry.size, cache_type="none")
+            return stream
+
+    def listing(self) -> dict[str, Listed]:
+        """All files below the folder, complete or not.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            found = system.find(folder, detail=True)
+            return {
+                path.removeprefix(f"{folder}/"): Listed(int(info["size"]), _written(info))
+                for path, info in found.items()
+                if path.startswith(f"{folder}/")
+            }
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; those that are complete count as absent from then on, whatever manifests say.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            for name in names:
+                _remove(system, f"{folder}/{name}")
+
+    def tidy(self) -> None:
+        """Write the manifests anew: few, and without what is not there any more.
+
+        Others may publish meanwhile: what they write afterwards names their files again.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        entries = list(self.entries().values())
+        old = sorted(self._known)
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            self._writer = _Writer(os.getpid())
+            for start in range(0, len(entries), _TOGETHER):
+                self._write_manifests(system, folder, entries[start : start + _TOGETHER])
+            for name in old:
+                _remove(system, f"{folder}/{name}")
+
+    def _write_manifests(self, system: Any, folder: str, entries: list[Entry]) -> None:
+        writer = self._writer
+        former, together = writer.former, [*writer.entries, *entries]
+        if len(together) > _TOGETHER:
+            former, together = "", entries
+            writer.begin()
+        content = json.dumps({"format": 1, "entries": [asdict(entry) for entry in together]}, sort_keys=True)
+        name = f"{MANIFESTS}/{writer.name}-{len(together):05d}-{text_sha256(content)[:16]}.json"
+        system.pipe_file(f"{folder}/{name}", content.encode())
+        writer.former, writer.entries = name, together
+        if former:
+            _remove(system, f"{folder}/{former}")
+
+    def _read_manifests(self, names: list[str]) -> bool:
+        """Take over what manifests name, each of which is read once; false where one went meanwhile."""
+        for gone in self._known.keys() - set(names):
+            del self._known[gone]
+            self.cache.drop(text_sha256(f"{self.address}/{gone}"))
+        lacking = [name for name in names if name not in self._known]
+        keys = {name: text_sha256(f"{self.address}/{name}") for name in lacking}
+        copies = {name: self.cache.read(keys[name]) for name in lacking}
+        texts = {name: copy.decode() for name, copy in copies.items() if copy is not None}
+        system, folder = file_system(self.address)
+        asked = {f"{folder}/{name}": name for name in lacking if name not in texts}
+        found = system.cat(list(asked), on_error="return") if asked else {}
+        for path, name in asked.items():
+            content = found[path]
+            if isinstance(content, FileNotFoundError):
+                return False
+            if isinstance(content, Exception):
+                raise content
+            texts[name] = content.decode(errors="replace")
+            if _is_whole(name, texts[name]):
+                self.cache.keep(keys[name], len(content), partial(_write, content))
+        for name, text in texts.items():
+            if not _is_whole(name, text):
+                _log.warning("%s/%s is not whole, and does not count", self.address, name)
+                continue
+            self._known[name] = [Entry(**one) for one in json.loads(text)["entries"]]
+        return True
+
+
+class _Writer:
+    """What one process has published under its current manifest.
+
+    Args:
+        process: its number.
+    """
+
+    def __init__(self, process: int) -> None:
+        self.process = process
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a manifest that takes no other's place; names sort by the time of this."""
+        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(6)}"
+        self.former = ""
+        self.entries: list[Entry] = []
+
+
+def _is_manifest(name: str) -> bool:
+    return name.startswith(f"{MANIFESTS}/") and name.endswith(".json")
+
+
+def _is_whole(name: str, text: str) -> bool:
+    """Whether a manifest has the content that its name tells."""
+    return name.removesuffix(".json").rpartition("-")[2] == text_sha256(text)[:16]
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def _remove(system: Any, path: str) -> None:
+    with suppress(FileNotFoundError):
+        system.rm_file(path)
+
+
+def _written(info: dict[str, Any]) -> float:
+    """When a listing says that a file was written; of a place that does not tell, now."""
+    for name in ("LastModified", "last_modified", "mtime", "updated", "created"):
+        value = info.get(name)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, (int, float)):
+            return float(value)
+    return datetime.now(UTC).timestamp()
