@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.people.label_studio import StudioServer
+from cu_pipeline.labeling.people.label_studio import StudioServer, TaskServer
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
@@ -64,6 +64,19 @@ def connect(sync: TaskSync, credentials: dict[str, str]) -> StudioServer:
             "under Account & Settings"
         )
     return StudioServer(url, token, sync.studio.project)
+
+
+def task_servers(context: Any, root: Path) -> Callable[[], list[TaskServer]] | None:
+    """Give what connects to all projects of Label Studio that clips were sent to; None where no server is known."""
+    credentials = _credentials(context)
+    if not credentials.get("token"):
+        return None
+
+    def connected() -> list[TaskServer]:
+        sync = _sync(context, root)
+        return sync.servers(connect(sync, credentials))
+
+    return connected
 
 
 def _sync(context: Any, root: Path) -> TaskSync:

@@ -107,9 +107,12 @@ class TaskSync:
 
     def fetch(self, server: TaskServer) -> list[Task]:
         """Fetch the tasks, with their annotations, of all projects that clips were sent to."""
+        return [task for one in self.servers(server) for task in one.tasks()]
+
+    def servers(self, server: TaskServer) -> list[TaskServer]:
+        """Turn to all projects that clips were sent to."""
         titles = {self.studio.project: (), **self._titles(server, self.reviews())}
-        servers = [server if title == self.studio.project else server.titled(title) for title in titles]
-        return [task for one in servers for task in one.tasks()]
+        return [server if title == self.studio.project else server.titled(title) for title in titles]
 
     def export(self) -> list[QuestionSheet]:
         """Write for files the tasks of all batches that wait for answers, the queue's included, by what they ask."""

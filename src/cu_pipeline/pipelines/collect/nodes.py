@@ -28,10 +28,12 @@ from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import Fetched, fetch_files
 from cu_pipeline.ingest.language import name_languages, odd_tags
 from cu_pipeline.ingest.manifest import manifest_table
+from cu_pipeline.ingest.media_store import FOLDER as MEDIA_STORE
 from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
 from cu_pipeline.ingest.probing import Probed, probe_new
 from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
+from cu_pipeline.ingest.tombstones import Tombstones, drop_copies, without_erased
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
@@ -40,6 +42,9 @@ from cu_pipeline.splitting.options import SplitOptions
 
 SAMPLE: Final = "data/01_raw/sample"
 """Where the generated feed lies."""
+
+OWN: Final = (SAMPLE, MEDIA_STORE.as_posix())
+"""Folders with media that the project made or unpacked itself."""
 
 _SHOWN: Final = 200
 """Characters of a reason that are shown."""
@@ -88,7 +93,11 @@ class CollectOptions(Options):
 
 
 def read_feed(
-    options: CollectOptions, workers: int, earlier_manifest: pd.DataFrame, earlier_clips: pd.DataFrame
+    options: CollectOptions,
+    workers: int,
+    earlier_manifest: pd.DataFrame,
+    earlier_clips: pd.DataFrame,
+    tombstones: Tombstones,
 ) -> pd.DataFrame:
     """Read the rows of all feeds as text, and generate the sample if that is among them.
 
@@ -97,6 +106,7 @@ def read_feed(
         workers: processes for what takes long; 0: one per core.
         earlier_manifest: what an earlier run read; may be empty.
         earlier_clips: what an earlier run made of it; may be empty.
+        tombstones: what was erased: its rows say no more than that they are refused.
 
     Raises:
         ManifestError: a feed cannot be read at all.
@@ -105,7 +115,14 @@ def read_feed(
     rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
     check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
     _render_sample(options, LocalMapper(workers))
-    return rows
+    return _without_erased(rows, tombstones)
+
+
+def _without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
+    left = without_erased(rows, tombstones)
+    if left is not rows:
+        drop_copies(rows, left, OWN)
+    return left
 
 
 def fetch_media(
@@ -176,17 +193,20 @@ def probe_media(
     yield from probe_new(checked_rows, probe_cache, limits, LocalMapper(workers))
 
 
-def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def admit_clips(
+    checked_rows: pd.DataFrame, probes: dict[str, Probed], tombstones: Tombstones
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows by what probing found.
 
     Args:
         checked_rows: rows that make sense.
         probes: what probing found, by key.
+        tombstones: what was erased, and does not come back under another name.
 
     Returns:
         Rows of usable clips, and rejects.
     """
-    return admit_rows(_rows(checked_rows), probes)
+    return admit_rows(_rows(checked_rows), probes, tombstones)
 
 
 def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def _clips() -> list[Node]:
     return [
         Node(
             read_feed,
-            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips"],
+            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips", "tombstones"],
             "raw_manifest",
             name="read_feed",
         ),
@@ -48,7 +48,12 @@ def _clips() -> list[Node]:
             name="check_feed",
         ),
         Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
-        Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
+        Node(
+            admit_clips,
+            ["checked_rows", "probes", "tombstones"],
+            ["admitted_rows", "media_rejects"],
+            name="admit_clips",
+        ),
         Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
         Node(take_feedback, ["prediction_log", "earlier_served_feedback"], "served_feedback", name="take_feedback"),
         Node(
