@@ -132,6 +132,8 @@ def _show(project: Any, wanted: Any, most: int | None) -> None:
         click.echo(f"learned from it: {model}")
     if gone := runs.unrepeatable(project, wanted):
         click.echo(f"cannot be repeated afterwards: {len(gone)} MLflow runs")
+    for place in project.not_reached():
+        click.echo(f"not looked into: {place}")
     click.echo(f"{len(held):,} places. Nothing was changed; do it: the same command with --yes")
 
 
@@ -206,7 +208,7 @@ def opened(root: Path, env: str | None, *, locked: bool = False) -> Iterator[Any
 
     lock = RunLock(root)
     if not locked:
-        lock.acquire()
+        lock.acquire(erasing=True)
     try:
         with KedroSession.create(root, env=env, save_on_close=False) as session:
             yield _project(session.load_context(), root)
@@ -226,4 +228,7 @@ def _project(context: Any, root: Path) -> Any:
     catalog = context.config_loader["catalog"]
     entry = catalog.get("prediction_log") or {}
     log = str(entry.get("database") or root / str(entry.get("filepath", "data/07_model_output/prediction_log")))
-    return Project(root, catalog_files(catalog), log, context.params["collect"].limits, task_servers(context, root))
+    options = context.params["collect"]
+    return Project(
+        root, catalog_files(catalog), log, options.limits, task_servers(context, root), tuple(options.manifest)
+    )

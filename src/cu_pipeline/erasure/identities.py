@@ -97,7 +97,7 @@ def content_names(media: str, text: str) -> set[str]:
 
 
 def strings_of(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
-    """List the strings of a JSON value, each with the key that it stands under; keys themselves with that of their object and a /."""
+    """List the strings of a JSON value, each with its key; keys themselves with that of their object and a /."""
     if isinstance(value, str):
         yield name, value
     elif isinstance(value, Mapping):

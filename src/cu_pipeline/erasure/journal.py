@@ -9,8 +9,9 @@ from typing import Any
 from cu_pipeline.core.atomic import atomic_path
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.erasure.identities import Identities
-from cu_pipeline.erasure.project import JOURNAL, Wanted
+from cu_pipeline.erasure.project import Wanted
 from cu_pipeline.erasure.pseudonyms import Pseudonyms
+from cu_pipeline.tracking.run_lock import ERASURE
 
 
 @dataclass
@@ -40,7 +41,7 @@ class Journal:
             "key": self.wanted.pseudonyms.key,
             **{name: getattr(self, name) for name in _PLAIN},
         }
-        with atomic_path(root / JOURNAL, mode=0o600) as temporary:
+        with atomic_path(root / ERASURE, mode=0o600) as temporary:
             temporary.write_text(json.dumps(record), encoding="utf-8")
 
     @classmethod
@@ -50,7 +51,7 @@ class Journal:
         Raises:
             StoreError: it is damaged.
         """
-        path = root / JOURNAL
+        path = root / ERASURE
         if not path.is_file():
             return None
         try:
@@ -64,7 +65,7 @@ class Journal:
 
     def close(self, root: Path) -> None:
         """Let go of the names: all is done."""
-        (root / JOURNAL).unlink(missing_ok=True)
+        (root / ERASURE).unlink(missing_ok=True)
 
 
 _PLAIN = ("reason", "models", "runs", "unrepeatable", "retrain")

@@ -1,5 +1,6 @@
 """Finding many strings in bytes at once, whole words only."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ SHORTEST: Final = 6
 
 _BLOCK: Final = 2**24
 _PAIRS: Final = SHORTEST // 2
+_HASH: Final = re.compile(rb"[0-9a-f]{16,}")
 
 
 class Needles:
@@ -72,8 +74,15 @@ class Needles:
     def _compared(self, data: bytes, place: int, *, whole: bool) -> Iterator[tuple[int, bytes]]:
         for one in self._by_start.get(data[place : place + SHORTEST], ()):
             end = place + len(one)
-            if data[place:end] == one and not (whole and (_goes_on(data, place, -1) or _goes_on(data, end - 1, 1))):
+            if data[place:end] == one and not (whole and _is_part(data, place, end, one)):
                 yield place, one
+
+
+def _is_part(data: bytes, begin: int, end: int, needle: bytes) -> bool:
+    """Whether a word goes on before or behind a place; a hash does by a letter or digit alone: `HASH-200.jpg` has it."""
+    if _HASH.fullmatch(needle):
+        return _in_word(data, begin - 1) or _in_word(data, end)
+    return _goes_on(data, begin, -1) or _goes_on(data, end - 1, 1)
 
 
 def _goes_on(data: bytes, place: int, step: int) -> bool:

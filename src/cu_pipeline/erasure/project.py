@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cu_pipeline.core.addresses import hide_passwords
 from cu_pipeline.erasure.identities import Identities
 from cu_pipeline.erasure.pseudonyms import Pseudonyms
 from cu_pipeline.media.options import Limits
 from cu_pipeline.tracking.catalog_files import CatalogFile
+from cu_pipeline.tracking.run_lock import ERASURE
 
-JOURNAL: Final = Path("data/.erasure.json")
 TOMBSTONES: Final = "erased.jsonl"
 
 _APART: Final = frozenset(
     {".git", ".venv", ".hypothesis", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
-_LOCKS: Final = frozenset({"data/.lock", "data/.lock.json", JOURNAL.as_posix()})
+_LOCKS: Final = frozenset({"data/.lock", "data/.lock.json", ERASURE.as_posix()})
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Project:
         prediction_log: place of the service's log.
         limits: what a media file may cost, which keys of caches depend on.
         studio: connects to Label Studio; None where the project names no server.
+        feeds: where clips come from, as `collect.manifest` names it.
     """
 
     root: Path
@@ -36,10 +38,24 @@ class Project:
     prediction_log: str
     limits: Limits
     studio: Callable[[], Any] | None = None
+    feeds: tuple[str, ...] = ()
 
     def place(self, dataset: str) -> Path:
         """Find where a dataset of the catalog lies."""
         return self.root / self.files[dataset].path
+
+    def not_reached(self) -> list[str]:
+        """Name what no holder looks into, for people."""
+        away = sorted({file.path for file in self.files.values() if "://" in file.path})
+        feeds = [feed for feed in self.feeds if feed.partition(":")[0] not in {"sample", "capture", "served"}]
+        return [
+            *(
+                f"the feed {hide_passwords(feed)}: it is somebody's own, and is refused when it brings it"
+                for feed in feeds
+            ),
+            *(f"{hide_passwords(place)}, a place on a server" for place in away),
+            "git's history, backups, other clones, and what was downloaded",
+        ]
 
     def name(self, path: Path) -> str:
         """Name a file for people: relative to the project's folder where it lies there."""

@@ -79,6 +79,10 @@ class Tombstones:
         """Whether something was erased."""
         return bool(name) and bool(self._by_kind) and hashed(self._salt, kind, name) in self._by_kind.get(kind, ())
 
+    def names(self, clip_id: str, creator: str) -> bool:
+        """Whether a clip was erased, by its id or its creator."""
+        return bool(self.entries) and (self.knows(CLIP, clip_id) or self.knows(CREATOR, creator))
+
     def short(self, kind: str, name: str) -> str:
         """What stands for it where it must not be named."""
         return f"erased-{hashed(self._salt, kind, name)[:_SHOWN]}"

@@ -27,4 +27,4 @@ HOLDERS: Final[dict[str, Callable[[Project, Wanted], Iterator[Place]]]] = {
     "databases": databases.find,
     "versions of the data": dvc_store.find,
 }
-"""By what people call it, in the order of removal: what others are found by goes last. A new one is a file and a line."""
+"""By what people call it, in the order of removal. A new one is a file and a line."""

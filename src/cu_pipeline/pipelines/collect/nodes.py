@@ -114,7 +114,7 @@ def read_feed(
     """
     rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
     check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
-    _render_sample(options, LocalMapper(workers))
+    _render_sample(options, LocalMapper(workers), tombstones)
     return _without_erased(rows, tombstones)
 
 
@@ -350,13 +350,13 @@ def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> pd.DataF
     return manifest_table(manifest_rows(options), GENERATED, str(from_stored(place or SAMPLE)))
 
 
-def _render_sample(options: CollectOptions, mapper: Mapper) -> None:
+def _render_sample(options: CollectOptions, mapper: Mapper, tombstones: Tombstones) -> None:
     """Render what of the generated feed is not there yet, if it is among the feeds."""
     from cu_pipeline.sample.generate import generate
 
     for name, _, folder in (one.partition(":") for one in options.manifest):
         if name == GENERATED:
-            generate(from_stored(folder or SAMPLE), options.sample, mapper)
+            generate(from_stored(folder or SAMPLE), options.sample, mapper, tombstones.names)
 
 
 def _tell_sizes(sizes: Counter[str]) -> None:
