@@ -79,7 +79,7 @@ class Needles:
 
 
 def _is_part(data: bytes, begin: int, end: int, needle: bytes) -> bool:
-    """Whether a word goes on before or behind a place; a hash does by a letter or digit alone: `HASH-200.jpg` has it."""
+    """Whether a word goes on before or behind a place; a hash does by a letter or digit alone: `HASH-2.jpg` has it."""
     if _HASH.fullmatch(needle):
         return _in_word(data, begin - 1) or _in_word(data, end)
     return _goes_on(data, begin, -1) or _goes_on(data, end - 1, 1)

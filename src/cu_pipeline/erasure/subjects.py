@@ -20,6 +20,9 @@ from cu_pipeline.ingest.capture import CAPTURES
 from cu_pipeline.ingest.capture_store import CaptureStore
 from cu_pipeline.ingest.probing import probe_key
 
+CAPTURED: Final = "capture-"
+"""What ids begin with that captures give to contents without one."""
+
 COLUMNS: Final = ("clip_id", "creator", "path", "text", "raw_text", "media_sha256", "text_sha256", "content")
 
 
@@ -54,7 +57,7 @@ def find_subjects(
     asked, names = set(clips), {clean_name(name) for name in creators}
     table = _known(project)
     of_creator = table["creator"].map(clean_name).isin(names)
-    ids = asked | set(table.loc[of_creator, "clip_id"]) - {""}
+    ids = asked | set(table.loc[of_creator, "clip_id"]) - _shared(table[~of_creator]) - {""}
     mine = of_creator | table["clip_id"].isin(ids)
     copies = table[~mine & table["media_sha256"].isin(set(table.loc[mine, "media_sha256"]) - {""})]
     if with_copies and len(copies):
@@ -67,9 +70,21 @@ def find_subjects(
     return Found(
         _identities(project, table, mine, ids, names | raw),
         tuple(sorted((asked | names) - told)),
-        tuple(sorted({(str(one), str(who)) for one, who in copies[["clip_id", "creator"]].to_numpy()})),
+        _named(copies),
         mentioned,
     )
+
+
+def _shared(others: pd.DataFrame) -> set[str]:
+    """Ids of others: captures call a content by one id, whoever sent it."""
+    captured = others["clip_id"].str.startswith(CAPTURED)
+    return set(others.loc[(others["creator"] != "") | captured, "clip_id"])
+
+
+def _named(copies: pd.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Id and creator of each, those of the feed where it has them."""
+    found = {(str(one), str(who)) for one, who in copies[["clip_id", "creator"]].to_numpy() if one}
+    return tuple(sorted({pair for pair in found if not pair[0].startswith(CAPTURED)} or found))
 
 
 def find_older(project: Project, before: pd.Timestamp) -> tuple[list[str], int]:

@@ -3,6 +3,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +43,12 @@ def generate(
     """
     plans = plan_world(options)
     if leaves_out is not None:
-        plans = [plan for plan in plans if not leaves_out(plan.clip_id, plan.creator)]
+        gone = {plan.clip_id for plan in plans if leaves_out(plan.clip_id, plan.creator)}
+        plans = [
+            replace(plan, near_duplicate_of="") if plan.near_duplicate_of in gone else plan
+            for plan in plans
+            if plan.clip_id not in gone
+        ]
     media = folder / "media"
     media.mkdir(parents=True, exist_ok=True)
     present = {path.name for path in media.iterdir()}
