@@ -82,8 +82,8 @@ def _tables(root: Path, clips: pd.DataFrame) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         clips.to_parquet(path)
     rows = [{"key": f"{clip}/topic/ana", "clip_id": clip, "capability": "topic", "kind": "human", "annotator": "ana",
-             "entered_at": "2026-01-01T00:00:00+00:00", "version": "", "label": "pets", "price": 0.1, "probability": 1.0,
-             "tokens": 0, "draw": "", "batch": ""} for clip in (*IDS, *OTHERS)]  # fmt: skip
+             "entered_at": "2026-01-01T00:00:00+00:00", "version": "", "label": "pets", "price": 0.1,
+             "probability": 1.0, "tokens": 0, "draw": "", "batch": ""} for clip in (*IDS, *OTHERS)]  # fmt: skip
     ledger = root / LEDGERS["ledger"] / "part-000000-ab.parquet"
     ledger.parent.mkdir(parents=True)
     table(rows, LEDGER).to_parquet(ledger)

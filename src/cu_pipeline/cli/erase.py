@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from cu_pipeline.cli.foreseen import told_in_words
-from cu_pipeline.cli.gc import _told as size_told
+from cu_pipeline.cli.gc import size_in_words
 
 _NAMED: Final = 5
 
@@ -39,7 +39,7 @@ def erase(metadata: Any, /, **given: Any) -> None:
         if asked.lift:
             _lift(root, asked)
         elif asked.verify:
-            with opened(root, asked.env) as project:
+            with _opened(root, asked.env) as project:
                 _verify(project, asked)
         elif _erased(root, asked):
             _retrain(root, asked.env)
@@ -88,7 +88,7 @@ def _erased(root: Path, asked: Asked) -> bool:
     from cu_pipeline.erasure.project import Wanted
     from cu_pipeline.erasure.subjects import find_subjects
 
-    with opened(root, asked.env) as project:
+    with _opened(root, asked.env) as project:
         again = False
         if begun := Journal.read(root):
             if not (asked.yes or asked.resume):
@@ -139,7 +139,7 @@ def _show(project: Any, wanted: Any, most: int | None) -> None:
 
 def _tell(holder: str, places: list[Any], most: int | None) -> None:
     count, size = sum(one.count for one in places), sum(one.size for one in places)
-    click.echo(f"{holder}: {len(places):,} places, {count:,} entries, in {size_told(size)}")
+    click.echo(f"{holder}: {len(places):,} places, {count:,} entries, in {size_in_words(size)}")
     for one in places[:most]:
         click.echo(f"  {one.what}  {one.count:,}  {one.done}")
     if len(places) > len(places[:most]):
@@ -194,29 +194,23 @@ def _retrain(root: Path, env: str | None) -> None:
 
 
 @contextmanager
-def opened(root: Path, env: str | None, *, locked: bool = False) -> Iterator[Any]:
-    """Read the project while no run writes to it.
-
-    Args:
-        root: its folder.
-        env: Kedro environment.
-        locked: the caller holds the lock.
-    """
+def _opened(root: Path, env: str | None) -> Iterator[Any]:
+    """Read the project while no run writes to it."""
     from kedro.framework.session import KedroSession
 
     from cu_pipeline.tracking.run_lock import RunLock
 
     lock = RunLock(root)
-    if not locked:
-        lock.acquire(erasing=True)
+    lock.acquire(erasing=True)
     try:
         with KedroSession.create(root, env=env, save_on_close=False) as session:
-            yield _project(session.load_context(), root)
+            yield project_of(session.load_context(), root)
     finally:
         lock.release()
 
 
-def _project(context: Any, root: Path) -> Any:
+def project_of(context: Any, root: Path) -> Any:
+    """Read what an erasure may know of a project."""
     import os
 
     from cu_pipeline.core.paths import ROOT_VARIABLE

@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.ingest.tombstones import CLIP, read_tombstones
 from cu_pipeline.labeling.people.label_studio import StudioServer, TaskServer
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia
@@ -98,6 +100,7 @@ def _sync(context: Any, root: Path) -> TaskSync:
         batches=batch_log(places["people_batches"]),
         answers=answer_log(places["people_annotations"]),
         now=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
+        erased=partial(read_tombstones(root / "erased.jsonl").knows, CLIP),
     )
 
 

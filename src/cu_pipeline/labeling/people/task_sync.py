@@ -63,6 +63,7 @@ class TaskSync:
         batches: log of batches.
         answers: log of answers.
         now: gives the time, ISO 8601.
+        erased: whether a clip was erased, by its id.
     """
 
     queue: Sequence[Task]
@@ -73,6 +74,7 @@ class TaskSync:
     batches: RecordLog[Any]
     answers: RecordLog[PersonAnswer]
     now: Callable[[], str]
+    erased: Callable[[str], bool] = lambda _: False
 
     def reviews(self) -> list[Review]:
         """Say where each batch stands."""
@@ -138,7 +140,8 @@ class TaskSync:
         return self.media.unservable(task["data"]["clip_id"] for task in self.queue)
 
     def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
-        """Keep what is new in the annotations of Label Studio's tasks."""
+        """Keep what is new in the annotations of Label Studio's tasks, but of clips that were erased."""
+        tasks = [task for task in tasks if not self.erased(_clip_of(task))]
         opened = [event for event in self.batches.read() if isinstance(event, BatchOpened)]
         found = harvest(tasks, opened, self.answers.read())
         self.answers.append(found.fresh)
@@ -375,3 +378,8 @@ def harvest_message(found: Harvest) -> str:
 
 def _fewest(capability: Capability) -> int:
     return 2 if capability.kind is Kind.SINGLE else 1
+
+
+def _clip_of(task: Mapping[str, Any]) -> str:
+    """The clip that a task is about, in either form of Label Studio's export."""
+    return str((task.get("data") or task).get("clip_id", ""))

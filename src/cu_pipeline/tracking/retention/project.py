@@ -25,12 +25,14 @@ class RetentionOptions(Options):
         runs: MLflow runs that are kept however old they are, the newest first.
         bentos: built services that are kept beside the one that was delivered last, the newest first.
         prediction_log_days: days of the prediction log that are kept.
+        clips_days: days after which a clip is erased, counted from when it was posted; None: never.
     """
 
     days: int = Field(default=30, ge=0)
     runs: int = Field(default=20, ge=1)
     bentos: int = Field(default=2, ge=0)
     prediction_log_days: int = Field(default=180, ge=1)
+    clips_days: int | None = Field(default=None, ge=1)
 
 
 @dataclass(frozen=True)
