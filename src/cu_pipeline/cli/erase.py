@@ -175,11 +175,25 @@ def _verify(project: Any, asked: Asked) -> None:
 
 
 def _lift(root: Path, asked: Asked) -> None:
+    from cu_pipeline.tracking.run_lock import RunLock
+
+    lock = RunLock(root)
+    lock.acquire()
+    try:
+        number = _lifted(root, asked)
+    finally:
+        lock.release()
+    click.echo(f"{number:,} tombstones lifted; the next `kedro run` takes what its feed has of it")
+
+
+def _lifted(root: Path, asked: Asked) -> int:
     from cu_pipeline.erasure.project import TOMBSTONES
+    from cu_pipeline.ingest.probing import forget_refusals
     from cu_pipeline.ingest.tombstones import lift
 
     number = lift(root / TOMBSTONES, clips=asked.clips, creators=asked.creators)
-    click.echo(f"{number:,} tombstones lifted; the next `kedro run --pipelines=collect` takes what its feed has of it")
+    forget_refusals(root / "data/02_intermediate/probes.jsonl")
+    return number
 
 
 def _retrain(root: Path, env: str | None) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import Any, Final
 
@@ -154,11 +154,22 @@ def bury(
 
 
 def lift(path: Path, *, clips: Collection[str] = (), creators: Collection[str] = ()) -> int:
-    """Take tombstones away, so that feeds may bring those clips and creators again; give how many were."""
+    """Take tombstones away, so that feeds may bring those clips and creators again; give how many were.
+
+    With them go those of the contents of the same erasure, and of its clips when none of its creators is left.
+    """
     known = read_tombstones(path)
     named = [(CLIP, one) for one in clips] + [(CREATOR, one) for one in creators]
     gone = {(kind, hashed(known.salt, kind, name)) for kind, name in named}
-    kept = [one for one in known.entries if (one.kind, one.hash) not in gone]
+    lifted = {one.at for one in known.entries if (one.kind, one.hash) in gone}
+    of_creators = {one.at for one in known.entries if one.kind == CREATOR}
+    still = {one.at for one in known.entries if one.kind == CREATOR and (one.kind, one.hash) not in gone}
+    whole = (lifted & of_creators) - still
+    kept = [
+        one
+        for one in known.entries
+        if (one.kind, one.hash) not in gone and one.at not in whole and not (one.kind == CONTENT and one.at in lifted)
+    ]
     if len(kept) < len(known.entries):
         write_text(path, "".join(json.dumps(one.as_json()) + "\n" for one in kept))
     return len(known.entries) - len(kept)
@@ -177,6 +188,7 @@ def without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
     clips, creators = (rows.get(name, empty).astype(str) for name in ("clip_id", "creator"))
     creators_gone = creators.map({name: tombstones.knows(CREATOR, name) for name in set(creators)}).astype(bool)
     gone = creators_gone | clips.map(lambda name: tombstones.knows(CLIP, name)).astype(bool)
+    gone |= rows.get("path", empty).map(lambda path: names_content(path, tombstones)).astype(bool)
     if not gone.any():
         return rows
     rows = rows.copy()
@@ -193,6 +205,11 @@ def without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
             rows[column] = ""
         rows.loc[gone, column] = said
     return rows
+
+
+def names_content(path: str, tombstones: Tombstones) -> bool:
+    """Whether a copy that is named by its content has one that was erased."""
+    return tombstones.knows(CONTENT, PurePosixPath(path).stem) if path and "://" not in path else False
 
 
 def drop_copies(before: pd.DataFrame, after: pd.DataFrame, folders: Collection[str]) -> int:

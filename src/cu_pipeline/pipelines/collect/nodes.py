@@ -12,7 +12,7 @@ from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.errors import ManifestError, Reason
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
@@ -31,9 +31,9 @@ from cu_pipeline.ingest.manifest import manifest_table
 from cu_pipeline.ingest.media_store import FOLDER as MEDIA_STORE
 from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
-from cu_pipeline.ingest.probing import Probed, probe_new
+from cu_pipeline.ingest.probing import Probed, probe_new, without_facts
 from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
-from cu_pipeline.ingest.tombstones import Tombstones, drop_copies, without_erased
+from cu_pipeline.ingest.tombstones import REMEDY, Tombstones, drop_copies, names_content, without_erased
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
@@ -126,7 +126,11 @@ def _without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
 
 
 def fetch_media(
-    raw_manifest: pd.DataFrame, fetch_cache: dict[str, Fetched], options: FetchOptions, limits: Limits
+    raw_manifest: pd.DataFrame,
+    fetch_cache: dict[str, Fetched],
+    options: FetchOptions,
+    limits: Limits,
+    tombstones: Tombstones,
 ) -> Iterator[list[Fetched]]:
     """Fetch the media behind addresses that were not fetched before or have changed, and yield what is done.
 
@@ -135,9 +139,18 @@ def fetch_media(
         fetch_cache: what earlier runs fetched.
         options: of fetching.
         limits: what a file may cost.
+        tombstones: what was erased: of such a content no copy is kept.
     """
     yield []
-    yield from fetch_files(addresses(raw_manifest), fetch_cache, options, limits)
+    for found in fetch_files(addresses(raw_manifest), fetch_cache, options, limits):
+        yield [_without_copy(one, tombstones) for one in found]
+
+
+def _without_copy(fetched: Fetched, tombstones: Tombstones) -> Fetched:
+    if not (tombstones.entries and names_content(fetched.path, tombstones)):
+        return fetched
+    from_stored(fetched.path).unlink(missing_ok=True)
+    return Fetched(fetched.address, reason=Reason.ERASED, detail=REMEDY)
 
 
 def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -179,7 +192,7 @@ def check_feed(
 
 
 def probe_media(
-    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int
+    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int, tombstones: Tombstones
 ) -> Iterator[list[Probed]]:
     """Probe the media files that were not probed before, a chunk at a time.
 
@@ -188,9 +201,11 @@ def probe_media(
         probe_cache: what earlier runs found.
         limits: what a media file may cost.
         workers: processes; 0: one per core.
+        tombstones: what was erased: of such a content nothing is kept but that it is refused.
     """
     yield []
-    yield from probe_new(checked_rows, probe_cache, limits, LocalMapper(workers))
+    for found in probe_new(checked_rows, probe_cache, limits, LocalMapper(workers)):
+        yield [without_facts(one, tombstones) for one in found]
 
 
 def admit_clips(

@@ -36,7 +36,7 @@ def _clips() -> list[Node]:
         ),
         Node(
             fetch_media,
-            ["raw_manifest", "fetch_cache", "params:collect.fetch", LIMITS],
+            ["raw_manifest", "fetch_cache", "params:collect.fetch", LIMITS, "tombstones"],
             "fetched",
             name="fetch_media",
         ),
@@ -47,7 +47,12 @@ def _clips() -> list[Node]:
             ["checked_rows", "row_rejects"],
             name="check_feed",
         ),
-        Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
+        Node(
+            probe_media,
+            ["checked_rows", "probe_cache", LIMITS, "params:workers", "tombstones"],
+            "probes",
+            name="probe_media",
+        ),
         Node(
             admit_clips,
             ["checked_rows", "probes", "tombstones"],
