@@ -54,11 +54,12 @@ def feed(project: Path) -> Path:
     path = project / FEED
     path.parent.mkdir(parents=True, exist_ok=True)
     (project / "erased.jsonl").unlink(missing_ok=True)
-    rows = [{"clip_id": f"clip-{who}", "creator": f"creator.{who}", "text": f"said by {who}", "raw_text": f"said by {who}",
-             "text_sha256": text_sha256(f"said by {who}"), "posted_at": at, "media_sha256": "", "path": "", "bytes": 0,
-             "has_audio": False, "group": who, "split": "train", "metadata": "{}", "lang": "", "lang_source": "",
-             "codec": "", "feed": "manifest"}
-            for who, at in (("ann", "2020-01-01T00:00:00+00:00"), ("ben", ""), ("eve", "2999-01-01T00:00:00+00:00"))]  # fmt: skip
+    dates = {"ann": "2020-01-01T00:00:00+00:00", "ben": "", "eve": "2200-01-01T00:00:00+00:00"}
+    rows = [{"clip_id": f"clip-{who}", "creator": f"creator.{who}", "text": f"said by {who}",
+             "raw_text": f"said by {who}", "text_sha256": text_sha256(f"said by {who}"), "posted_at": at,
+             "media_sha256": "", "path": "", "bytes": 0, "has_audio": False, "group": who, "split": "train",
+             "metadata": "{}", "lang": "", "lang_source": "", "codec": "", "feed": "manifest"}
+            for who, at in dates.items()]  # fmt: skip
     table(rows, CLIPS).to_parquet(path)
     return path
 
@@ -69,9 +70,12 @@ def clips(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [([], "name what goes: --clip ID or --creator NAME"), (["--resume", "--clip", "a"], "leave --clip and --creator out"),
-     (["--lift", "--verify"], "--lift stands alone")],
-)  # fmt: skip
+    [
+        ([], "name what goes: --clip ID or --creator NAME"),
+        (["--resume", "--clip", "a"], "leave --clip and --creator out"),
+        (["--lift", "--verify"], "--lift stands alone"),
+    ],
+)
 def test_what_does_not_go_together_is_refused(kedro: Kedro, options: list[str], told: str) -> None:
     code, shown = kedro("erase", *options)
     assert code == 2

@@ -180,3 +180,30 @@ def test_the_tombstones_alone_find_what_was_left_somewhere(copy: Path) -> None:
     list(complete(project, prepare(project, subjects(copy), reason="", retrain=False)))
     (copy / "data/08_reporting/again.json").write_text(json.dumps({"who": CREATOR}))
     assert [line.split(":")[0] for line in search_stores(project, [], [])] == ["data/08_reporting/again.json"]
+
+
+def test_artifacts_behind_a_server_are_rewritten_and_tagged(
+    copy: Path, tmp_path: Path, tracking_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    away = tmp_path / "away"
+    away.mkdir()
+    shutil.copy(tracking_database, away / "server.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{away / 'server.db'}")
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    mlflow.create_experiment("cu-pipeline", artifact_location=(away / "artifacts").as_uri())
+    mlflow.set_experiment("cu-pipeline")
+    with mlflow.start_run() as run:
+        mlflow.log_dict({"surest": [{"clip_id": IDS[0]}, {"clip_id": OTHERS[0]}]}, "deep/insights.json")
+        mlflow.log_text(f"<p>{CREATOR}</p>", "index.html")
+        mlflow.log_artifacts(str(copy / "data/06_models/champions/topic"), "model")
+    wanted, project = fragments(copy), project_of(copy)
+    list(complete(project, prepare(project, subjects(copy), reason="", retrain=False)))
+    assert holding(away, wanted) == []
+    folder = away / "artifacts" / run.info.run_id / "artifacts"
+    assert json.loads((folder / "deep/insights.json").read_text()) == {"surest": [{"clip_id": OTHERS[0]}]}
+    assert not (folder / "index.html").exists()
+    assert Bundle.load(folder / "model").learned_from
+    tags = mlflow.get_run(run.info.run_id).data.tags
+    assert "deep/insights.json rewritten" in tags["erased"]

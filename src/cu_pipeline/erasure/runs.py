@@ -44,13 +44,23 @@ def tag(project: Project, journal: "Journal", now: str) -> None:
     if client is None:
         return
     for run, artifacts in journal.runs.items():
-        told = f"{now}: {', '.join(sorted(set(artifacts)))}"[:_LONGEST]
-        if run.startswith("m-"):
-            client.set_logged_model_tags(run, {TAG: told})
-        else:
-            client.set_tag(run, TAG, told)
+        _set(client, run, TAG, f"{now}: {', '.join(sorted(set(artifacts)))}"[:_LONGEST])
     for run in journal.unrepeatable:
-        client.set_tag(run, UNREPEATABLE, f"{now}: data that it read or wrote was erased; it cannot be repeated")
+        _set(client, run, UNREPEATABLE, f"{now}: data that it read or wrote was erased; it cannot be repeated")
+
+
+def _set(client: "MlflowClient", run: str, name: str, value: str) -> None:
+    """Tag a run or a logged model; one that was deleted, or is of another server, has no reader."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if run.startswith("m-"):
+            client.set_logged_model_tags(run, {name: value})
+        else:
+            client.set_tag(run, name, value)
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
 
 
 _LONGEST: Final = 5000

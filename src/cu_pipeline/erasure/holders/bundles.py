@@ -30,7 +30,7 @@ def find(project: Project, wanted: Wanted) -> Iterator[Place]:
         except BundleError:
             yield from _damaged(project, config.parent, wanted)
             continue
-        if count := _told(bundle, wanted.identities):
+        if count := told_of(bundle, wanted.identities):
             size = sum(path.stat().st_size for path in config.parent.iterdir() if path.is_file())
             yield Place(
                 f"{project.name(config.parent)} ({bundle.capability} {bundle.version})", count, size, "rewritten",
@@ -65,7 +65,8 @@ def _keys(bundle: Bundle, wanted: Identities) -> set[str]:
     return (set(bundle.learned_from) | set(bundle.unlabelled or ())) & wanted.others
 
 
-def _told(bundle: Bundle, wanted: Identities) -> int:
+def told_of(bundle: Bundle, wanted: Identities) -> int:
+    """Count the keys and the rows of the reference that tell of what is to be erased."""
     in_reference = 0
     if bundle.reference is not None:
         in_reference = rewritten(bundle.reference.content, ".parquet", wanted, None).count

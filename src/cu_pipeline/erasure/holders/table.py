@@ -12,6 +12,7 @@ from cu_pipeline.erasure.holders import (
     features,
     label_studio,
     media,
+    mlflow_server,
     prediction_log,
 )
 from cu_pipeline.erasure.project import Place, Project, Wanted
@@ -24,6 +25,7 @@ HOLDERS: Final[dict[str, Callable[[Project, Wanted], Iterator[Place]]]] = {
     "stored features": features.find,
     "models": bundles.find,
     "tables, logs and pages": documents.find,
+    "MLflow's server": mlflow_server.find,
     "databases": databases.find,
     "versions of the data": dvc_store.find,
 }
