@@ -20,6 +20,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.inference.prediction_log import FeedbackRecord, Place, PredictionRecord, encode_embedding
 from cu_pipeline.inference.prediction_log.database import Database
 from cu_pipeline.ingest.capture_store import CaptureStore
+from cu_pipeline.labeling.ledger import call_key
 from cu_pipeline.media.options import Limits
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.models.reference import FACTS, HAS, JSON, TEXTS, written
@@ -84,6 +85,8 @@ def _tables(root: Path, clips: pd.DataFrame) -> None:
     rows = [{"key": f"{clip}/topic/ana", "clip_id": clip, "capability": "topic", "kind": "human", "annotator": "ana",
              "entered_at": "2026-01-01T00:00:00+00:00", "version": "", "label": "pets", "price": 0.1,
              "probability": 1.0, "tokens": 0, "draw": "", "batch": ""} for clip in (*IDS, *OTHERS)]  # fmt: skip
+    rows += [row | {"key": call_key(f"{text_sha256('prompt ' + row['clip_id'])}-0"), "kind": "llm", "price": 0.5}
+             for row in rows]  # fmt: skip
     ledger = root / LEDGERS["ledger"] / "part-000000-ab.parquet"
     ledger.parent.mkdir(parents=True)
     table(rows, LEDGER).to_parquet(ledger)

@@ -26,6 +26,7 @@ from cu_pipeline.erasure.verify import search_stores
 from cu_pipeline.features.store import part_keys
 from cu_pipeline.inference.prediction_log import read_latest
 from cu_pipeline.ingest.capture_store import CaptureStore
+from cu_pipeline.labeling.ledger import call_key
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.tracking.run_lock import ERASURE, RunLock
 
@@ -102,11 +103,13 @@ def _others_stay(root: Path) -> None:
     assert sorted(clips["clip_id"]) == sorted(OTHERS)
     assert (root / "data/01_raw/media/aa/planted.mp4").is_file()  # Ben's shows the same
     ledger = pd.read_parquet(root / LEDGERS["ledger"])
-    assert len(ledger) == 5
-    assert ledger["price"].sum() == pytest.approx(0.5)
-    assert ledger["clip_id"].str.startswith("erased-").sum() == 2
+    assert len(ledger) == 10
+    assert ledger["price"].sum() == pytest.approx(3.0)
+    assert ledger["clip_id"].str.startswith("erased-").sum() == 4
     calls = [json.loads(line) for line in (root / LEDGERS["llm_calls"]).read_text().splitlines()]
     assert sum(call["paid_for"]["usd"] for call in calls) == 2.5
+    entered = ledger.loc[ledger["kind"] == "llm", "key"]
+    assert set(entered) == {call_key(f"{call['key']}-0") for call in calls}  # else they were entered and paid again
     assert len(json.loads((root / LEDGERS["gate_tests"]).read_text())["added"]) == 5
     assert len(json.loads((root / "data/05_model_input/label_queue.json").read_text())) == 3
     assert len(json.loads((root / "data/01_raw/people_batches.jsonl").read_text())["items"]) == 3
