@@ -143,3 +143,11 @@ def test_other_options_render_what_differs_and_remove_what_is_not_needed(copy):
     expected = {row["path"].removeprefix("media/") for row in rows(copy / "manifest.csv")}
     assert {path.name for path in (copy / "media").iterdir()} == expected | {"holiday.mp4"}
     assert rendered(copy, fewer.model_copy(update={"clips": 13})) == 1
+
+
+def test_clips_that_are_left_out_are_neither_listed_nor_named_by_others(copy):
+    truth = rows(copy / "truth.csv")
+    gone = next(row["near_duplicate_of"] for row in truth if row["near_duplicate_of"])
+    generate(copy, OPTIONS, LocalMapper(2), lambda clip, _: clip == gone)
+    assert len(rows(copy / "manifest.csv")) == len(truth) - 1
+    assert not any(gone in name or gone.encode() in data for name, data in contents(copy).items())

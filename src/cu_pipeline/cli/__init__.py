@@ -5,6 +5,7 @@ import click
 from cu_pipeline.cli.captures import captures
 from cu_pipeline.cli.data import dvc_yaml, snapshots
 from cu_pipeline.cli.drift import drift
+from cu_pipeline.cli.erase import erase
 from cu_pipeline.cli.gc import gc
 from cu_pipeline.cli.iterate import iterate
 from cu_pipeline.cli.keys import keys
@@ -46,6 +47,7 @@ _COMMANDS = (
     reproduce,
     gc,
     stores,
+    erase,
     ui,
     traffic,
     llm_server,

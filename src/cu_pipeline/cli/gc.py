@@ -28,15 +28,46 @@ def gc(metadata: Any, /, *, yes: bool, name_all: bool, env: str | None) -> None:
     A run after it decodes nothing and asks nothing that it would not have without it.
     """
     root = Path(metadata.project_path).resolve()
-    with told_in_words(root), _opened(root, env, writes=yes) as project:
-        found = list(_by_kind(project, yes=yes, most=None if name_all else _NAMED))
+    most = None if name_all else _NAMED
+    with told_in_words(root), _opened(root, env, writes=yes) as context:
+        project = _project(context, root)
+        aged = _aged(context, project, yes=yes, most=most)
+        found = list(_by_kind(project, yes=yes, most=most))
+    if aged and not found:
+        return
     if not found:
         click.echo(f"nothing to remove: all that runs left is within `retention`\n{_STAYS}")
         return
-    size, left = _told(sum(one or 0 for one in found)), found.count(None)
+    size, left = size_in_words(sum(one or 0 for one in found)), found.count(None)
     click.echo(f"removed {size}" if yes else f"{size} would go. Remove them: kedro gc --yes\n{_STAYS}")
     if left:
         raise click.ClickException(f"{left:,} could not be removed: see above. Run `kedro gc --yes` again after it")
+
+
+def _aged(context: Any, project: Any, *, yes: bool, most: int | None) -> bool:
+    """Show or erase the clips that were posted longer ago than `clips_days`, and tell whether there were any."""
+    if (days := project.options.clips_days) is None:
+        return False
+    from datetime import timedelta
+
+    from cu_pipeline.cli.erase import complete_and_tell, project_of
+    from cu_pipeline.erasure.erase import prepare
+    from cu_pipeline.erasure.project import Wanted
+    from cu_pipeline.erasure.subjects import find_older, find_subjects
+
+    wide = project_of(context, project.root)
+    clips, undated = find_older(wide, project.now - timedelta(days=days))
+    if undated:
+        click.echo(f"clips that nobody dated: {undated:,}; they stay")
+    if not clips:
+        return False
+    click.echo(f"clips posted more than {days:,} days ago: {len(clips):,}")
+    if yes:
+        wanted = Wanted(find_subjects(wide, clips, []).identities)
+        complete_and_tell(wide, prepare(wide, wanted, reason=f"older than {days} days", retrain=False), most)
+    else:
+        click.echo("  all that holds them would go, as by `kedro erase`: kedro gc --yes")
+    return True
 
 
 def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int | None]:
@@ -48,9 +79,9 @@ def _by_kind(project: Any, *, yes: bool, most: int | None) -> Iterator[int | Non
         if not found:
             continue
         size = sum(one.size for one in found)
-        click.echo(f"{kind}: {len(found):,}, {_told(size)}")
+        click.echo(f"{kind}: {len(found):,}, {size_in_words(size)}")
         for one in found[:most]:
-            click.echo(f"  {one.what}  {_told(one.size)}")
+            click.echo(f"  {one.what}  {size_in_words(one.size)}")
         if len(found) > len(found[:most]):
             click.echo(f"  and {len(found) - len(found[:most]):,} more; --all names them")
         yield from map(_removed, found) if yes else [size]
@@ -81,7 +112,7 @@ def _opened(root: Path, env: str | None, *, writes: bool) -> Iterator[Any]:
         if writes:
             close_abandoned(root)
         with KedroSession.create(root, env=env, save_on_close=False) as session:
-            yield _project(session.load_context(), root)
+            yield session.load_context()
     finally:
         lock.release()
 
@@ -97,10 +128,10 @@ def _project(context: Any, root: Path) -> Any:
     return Project(root, retention, files, extractors, store, stores=stores)
 
 
-def _told(size: float) -> str:
+def size_in_words(size: float) -> str:
     """Write bytes for people.
 
-    >>> _told(0), _told(1500), _told(5_430_000), _told(2.5e9)
+    >>> size_in_words(0), size_in_words(1500), size_in_words(5_430_000), size_in_words(2.5e9)
     ('0 bytes', '1.5 kB', '5.4 MB', '2.5 GB')
     """
     for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

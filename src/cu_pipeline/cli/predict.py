@@ -109,14 +109,15 @@ def _read_clips(
     options = parameters["collect"].model_copy(update={"manifest": _places(feeds)})
     workers = parameters["workers"] if workers is None else workers
     nothing = pd.DataFrame()  # the feed takes no other one's place
-    rows = _without_labels(nodes.read_feed(options, workers, nothing, nothing))
-    for fetched in nodes.fetch_media(rows, catalog.load("fetch_cache"), options.fetch, options.limits):
+    erased = catalog.load("tombstones")
+    rows = _without_labels(nodes.read_feed(options, workers, nothing, nothing, erased))
+    for fetched in nodes.fetch_media(rows, catalog.load("fetch_cache"), options.fetch, options.limits, erased):
         catalog.save("fetched", fetched)
     placed, unreachable = nodes.place_media(rows, catalog.load("fetched"))
     checked, senseless = nodes.check_feed(placed, parameters["capabilities"], options.limits, options.language)
-    for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, workers):
+    for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, workers, erased):
         catalog.save("probes", probed)
-    admitted, unusable = nodes.admit_clips(checked, catalog.load("probes"))
+    admitted, unusable = nodes.admit_clips(checked, catalog.load("probes"), erased)
     rejects = nodes.list_rejects(unreachable, senseless, unusable)
     if admitted.empty:
         _listed([rejects], refused)

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     CRASHED = "crashed"
     DUPLICATE_ID = "duplicate_id"
     BAD_ROW = "bad_row"
+    ERASED = "erased"
 
 
 class CuPipelineError(Exception):

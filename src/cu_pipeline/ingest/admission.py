@@ -15,6 +15,7 @@ from cu_pipeline.ingest.file_names import FileNames
 from cu_pipeline.ingest.manifest import PROBLEM, REASON
 from cu_pipeline.ingest.probing import Probed, probe_key
 from cu_pipeline.ingest.rows import CHECKED, check_row
+from cu_pipeline.ingest.tombstones import CONTENT, NOTHING_ERASED, REMEDY, Tombstones
 from cu_pipeline.media.options import Limits
 
 _CHUNK: Final = 10_000
@@ -147,7 +148,9 @@ def check_rows(
     return checked.table(), refused.table()
 
 
-def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def admit_rows(
+    checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed], tombstones: Tombstones = NOTHING_ERASED
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add to checked rows what probing found, and names to those that have none.
 
     A clip without a name is called by the SHA-256 of its media, else of its text. A captured clip that carries the
@@ -164,6 +167,7 @@ def admit_rows(checked: Iterable[Mapping[str, str]], probes: Mapping[str, Probed
         try:
             hashes = {"text_sha256": text_sha256(row["text"]) if row["text"] else ""}
             clip = {**row, **_media(row, probes), **hashes}
+            _check_not_erased(str(clip["media_sha256"] or clip["text_sha256"]), tombstones)
             clip["clip_id"] = row["clip_id"] or clip["media_sha256"] or clip["text_sha256"]
             if row["feed"] == CAPTURE:
                 captured.append(clip)
@@ -205,6 +209,11 @@ def _content(clip: Mapping[str, object]) -> Content:
 def _check_unseen(clip_id: str, seen: Container[str]) -> None:
     if clip_id and clip_id in seen:
         raise BadClipError(Reason.DUPLICATE_ID, f"an earlier row is called {clip_id!r}")
+
+
+def _check_not_erased(content: str, tombstones: Tombstones) -> None:
+    if tombstones.entries and tombstones.knows(CONTENT, content):
+        raise BadClipError(Reason.ERASED, REMEDY)
 
 
 def _media(row: Mapping[str, str], probes: Mapping[str, Probed]) -> dict[str, object]:

@@ -1,19 +1,23 @@
 """Probing media files, each once while it stays the same."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from cu_pipeline.compute.mapper import Mapper, Outcome
+from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.json_lines import KeyedLog
+from cu_pipeline.core.json_lines import KeyedLog, read_lines
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.ingest.tombstones import CONTENT, REMEDY, Tombstones
 from cu_pipeline.media.decoding import decoder_identity
 from cu_pipeline.media.options import Limits
 from cu_pipeline.media.probe import MediaFacts, probe
@@ -55,6 +59,20 @@ class ProbeLog(KeyedLog[Probed]):
 
 CHUNK: Final = 64
 """Files whose facts are written together, so the most that a crash costs."""
+
+
+def without_facts(probed: Probed, tombstones: Tombstones) -> Probed:
+    """Keep of a content that was erased no more than that it is refused."""
+    if tombstones.entries and probed.facts is not None and tombstones.knows(CONTENT, probed.facts.sha256):
+        return Probed(probed.key, reason=Reason.ERASED, detail=REMEDY)
+    return probed
+
+
+def forget_refusals(path: Path) -> None:
+    """Have contents that were refused as erased probed anew, after a tombstone was lifted."""
+    kept = [line for line in read_lines(path) if json.loads(line)["reason"] != Reason.ERASED]
+    if path.is_file():
+        write_text(path, "".join(line.decode() + "\n" for line in kept))
 
 
 def probe_key(stored: str, limits: Limits) -> str:

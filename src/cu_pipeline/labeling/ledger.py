@@ -115,7 +115,7 @@ def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFra
         named = {"clip_id": asked.clip_id, "capability": asked.capability, "annotator": asked.model}
         paid = {"version": asked.version, "price": round(asked.usd, 9), "tokens": one.tokens}
         said = {"kind": AnnotatorKind.LLM.value, "label": label, "probability": probability, "draw": "", "batch": ""}
-        rows.append({"key": json_sha256(["call", one.key])[:32]} | named | said | paid)
+        rows.append({"key": call_key(one.key)} | named | said | paid)
     columns = [name for name in LEDGER if name != "entered_at"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -124,6 +124,15 @@ def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Leave out the annotations that are people's answers to clips of batches."""
     answered = pd.MultiIndex.from_frame(annotations[_PLACE]).isin(pd.MultiIndex.from_frame(answers[_PLACE]))
     return annotations[~(answered & (annotations["kind"] == AnnotatorKind.HUMAN).to_numpy())]
+
+
+def call_key(payment: str) -> str:
+    """Make the key of the entry of a call that was paid for.
+
+    Args:
+        payment: key of its line in the log of calls.
+    """
+    return json_sha256(["call", payment])[:32]
 
 
 def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:

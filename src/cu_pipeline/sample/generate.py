@@ -2,7 +2,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,9 @@ _TIMEOUT_S: Final = 120.0
 _MEMORY_MB: Final = 4096
 
 
-def generate(folder: Path, options: SampleOptions, mapper: Mapper) -> Path:
+def generate(
+    folder: Path, options: SampleOptions, mapper: Mapper, leaves_out: Callable[[str, str], bool] | None = None
+) -> Path:
     """Render the sample world, or what of it is not there yet.
 
     A media file's name holds a hash of all that its bytes depend on, and each file appears whole or not at all. So
@@ -33,11 +36,19 @@ def generate(folder: Path, options: SampleOptions, mapper: Mapper) -> Path:
         folder: gets `manifest.csv`, `truth.csv` and `media/`.
         options: the world.
         mapper: renders.
+        leaves_out: whether a clip, by its id and creator, is not to be there.
 
     Returns:
         The manifest.
     """
     plans = plan_world(options)
+    if leaves_out is not None:
+        gone = {plan.clip_id for plan in plans if leaves_out(plan.clip_id, plan.creator)}
+        plans = [
+            replace(plan, near_duplicate_of="") if plan.near_duplicate_of in gone else plan
+            for plan in plans
+            if plan.clip_id not in gone
+        ]
     media = folder / "media"
     media.mkdir(parents=True, exist_ok=True)
     present = {path.name for path in media.iterdir()}

@@ -2,15 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.people.label_studio import StudioServer
+from cu_pipeline.ingest.tombstones import CLIP, read_tombstones
+from cu_pipeline.labeling.people.label_studio import StudioServer, TaskServer
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
@@ -66,6 +68,19 @@ def connect(sync: TaskSync, credentials: dict[str, str]) -> StudioServer:
     return StudioServer(url, token, sync.studio.project)
 
 
+def task_servers(context: Any, root: Path) -> Callable[[], list[TaskServer]] | None:
+    """Give what connects to all projects of Label Studio that clips were sent to; None where no server is known."""
+    credentials = _credentials(context)
+    if not credentials.get("token"):
+        return None
+
+    def connected() -> list[TaskServer]:
+        sync = _sync(context, root)
+        return sync.servers(connect(sync, credentials))
+
+    return connected
+
+
 def _sync(context: Any, root: Path) -> TaskSync:
     files = catalog_files(context.config_loader["catalog"])
     places = {name: root / files[name].path for name in ("label_queue", "people_batches", "people_annotations")}
@@ -85,6 +100,7 @@ def _sync(context: Any, root: Path) -> TaskSync:
         batches=batch_log(places["people_batches"]),
         answers=answer_log(places["people_annotations"]),
         now=lambda: datetime.now(UTC).isoformat(timespec="seconds"),
+        erased=partial(read_tombstones(root / "erased.jsonl").knows, CLIP),
     )
 
 

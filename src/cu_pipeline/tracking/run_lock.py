@@ -11,6 +11,9 @@ from cu_pipeline.core.errors import ConfigurationError, RunInProgressError
 
 TIMEOUT_VARIABLE = "CU_PIPELINE_LOCK_TIMEOUT"
 
+ERASURE = Path("data/.erasure.json")
+"""The journal of an erasure, while it is under way."""
+
 
 class RunLock:
     """Lets one run at a time write to a project. The system frees it when its process ends, however it ends.
@@ -22,13 +25,17 @@ class RunLock:
     def __init__(self, root: Path) -> None:
         self._path = root / "data" / ".lock"
         self._owner = root / "data" / ".lock.json"
+        self._erasure = root / ERASURE
         self._lock = FileLock(self._path)
 
-    def acquire(self) -> None:
+    def acquire(self, *, erasing: bool = False) -> None:
         """Take the lock, waiting up to `CU_PIPELINE_LOCK_TIMEOUT` seconds (default: not at all).
 
+        Args:
+            erasing: an erasure that was interrupted stops everybody but who completes it.
+
         Raises:
-            RunInProgressError: another process holds it; names that process.
+            RunInProgressError: another process holds it; names that process. Or an erasure is half done.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -38,6 +45,9 @@ class RunLock:
                 f"another run holds {self._path}: {self._holder()}. Wait until it has ended, or set "
                 f"{TIMEOUT_VARIABLE} to the seconds that this run may wait for it"
             ) from error
+        if self._erasure.exists() and not erasing:
+            self._lock.release()
+            raise RunInProgressError("an erasure was interrupted. Remedy: `kedro erase --resume` completes it")
         started = datetime.now(UTC).isoformat(timespec="seconds")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started}
         write_text(self._owner, json.dumps(holder) + "\n")

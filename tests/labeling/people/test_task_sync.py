@@ -177,6 +177,15 @@ def test_batches_are_of_nearly_equal_size(tmp_path: Path, sync: TaskSync, server
     assert len({review.batch.batch for review in many.reviews()}) == 3
 
 
+def test_answers_about_clips_that_were_erased_are_not_taken(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.annotate_all()
+    erased = sync.queue[0]["data"]["clip_id"]
+    fresh = dataclasses.replace(sync, erased=lambda clip: clip == erased).take(server.tasks()).fresh
+    assert len(fresh) == 5
+    assert erased not in {answer.clip_id for answer in fresh}
+
+
 def test_pulling_twice_adds_nothing(sync: TaskSync, server: LabelStudio) -> None:
     sync.push(server)
     server.annotate_all()

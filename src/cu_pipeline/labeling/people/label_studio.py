@@ -48,6 +48,10 @@ class TaskServer(Protocol):
         """Replace what a task shows."""
         ...
 
+    def remove(self, tasks: Sequence[int]) -> None:
+        """Delete tasks with all that was said of them."""
+        ...
+
 
 class StudioServer:
     """A project of a Label Studio server.
@@ -136,6 +140,12 @@ class StudioServer:
         """Replace what a task shows."""
         with self._in_words():
             self._client.tasks.update(id=str(task), data=dict(data))
+
+    def remove(self, tasks: Sequence[int]) -> None:
+        """Delete tasks with all that was said of them."""
+        with self._in_words():
+            for task in tasks:
+                self._client.tasks.delete(id=str(task))
 
     def _ask(self, project: int, interface: str, redundancy: int) -> None:
         from label_studio_sdk.core.api_error import ApiError

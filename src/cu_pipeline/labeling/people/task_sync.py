@@ -63,6 +63,7 @@ class TaskSync:
         batches: log of batches.
         answers: log of answers.
         now: gives the time, ISO 8601.
+        erased: whether a clip was erased, by its id.
     """
 
     queue: Sequence[Task]
@@ -73,6 +74,7 @@ class TaskSync:
     batches: RecordLog[Any]
     answers: RecordLog[PersonAnswer]
     now: Callable[[], str]
+    erased: Callable[[str], bool] = lambda _: False
 
     def reviews(self) -> list[Review]:
         """Say where each batch stands."""
@@ -107,9 +109,12 @@ class TaskSync:
 
     def fetch(self, server: TaskServer) -> list[Task]:
         """Fetch the tasks, with their annotations, of all projects that clips were sent to."""
+        return [task for one in self.servers(server) for task in one.tasks()]
+
+    def servers(self, server: TaskServer) -> list[TaskServer]:
+        """Turn to all projects that clips were sent to."""
         titles = {self.studio.project: (), **self._titles(server, self.reviews())}
-        servers = [server if title == self.studio.project else server.titled(title) for title in titles]
-        return [task for one in servers for task in one.tasks()]
+        return [server if title == self.studio.project else server.titled(title) for title in titles]
 
     def export(self) -> list[QuestionSheet]:
         """Write for files the tasks of all batches that wait for answers, the queue's included, by what they ask."""
@@ -135,7 +140,8 @@ class TaskSync:
         return self.media.unservable(task["data"]["clip_id"] for task in self.queue)
 
     def take(self, tasks: Iterable[Mapping[str, Any]]) -> Harvest:
-        """Keep what is new in the annotations of Label Studio's tasks."""
+        """Keep what is new in the annotations of Label Studio's tasks, but of clips that were erased."""
+        tasks = [task for task in tasks if not self.erased(_clip_of(task))]
         opened = [event for event in self.batches.read() if isinstance(event, BatchOpened)]
         found = harvest(tasks, opened, self.answers.read())
         self.answers.append(found.fresh)
@@ -372,3 +378,8 @@ def harvest_message(found: Harvest) -> str:
 
 def _fewest(capability: Capability) -> int:
     return 2 if capability.kind is Kind.SINGLE else 1
+
+
+def _clip_of(task: Mapping[str, Any]) -> str:
+    """The clip that a task is about, in either form of Label Studio's export."""
+    return str((task.get("data") or task).get("clip_id", ""))

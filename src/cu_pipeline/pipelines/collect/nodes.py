@@ -12,7 +12,7 @@ from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.errors import ManifestError, Reason
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
@@ -28,10 +28,12 @@ from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import Fetched, fetch_files
 from cu_pipeline.ingest.language import name_languages, odd_tags
 from cu_pipeline.ingest.manifest import manifest_table
+from cu_pipeline.ingest.media_store import FOLDER as MEDIA_STORE
 from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
-from cu_pipeline.ingest.probing import Probed, probe_new
+from cu_pipeline.ingest.probing import Probed, probe_new, without_facts
 from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
+from cu_pipeline.ingest.tombstones import REMEDY, Tombstones, drop_copies, names_content, without_erased
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
 from cu_pipeline.splitting.assignment import divide
@@ -40,6 +42,9 @@ from cu_pipeline.splitting.options import SplitOptions
 
 SAMPLE: Final = "data/01_raw/sample"
 """Where the generated feed lies."""
+
+OWN: Final = (SAMPLE, MEDIA_STORE.as_posix())
+"""Folders with media that the project made or unpacked itself."""
 
 _SHOWN: Final = 200
 """Characters of a reason that are shown."""
@@ -88,7 +93,11 @@ class CollectOptions(Options):
 
 
 def read_feed(
-    options: CollectOptions, workers: int, earlier_manifest: pd.DataFrame, earlier_clips: pd.DataFrame
+    options: CollectOptions,
+    workers: int,
+    earlier_manifest: pd.DataFrame,
+    earlier_clips: pd.DataFrame,
+    tombstones: Tombstones,
 ) -> pd.DataFrame:
     """Read the rows of all feeds as text, and generate the sample if that is among them.
 
@@ -97,6 +106,7 @@ def read_feed(
         workers: processes for what takes long; 0: one per core.
         earlier_manifest: what an earlier run read; may be empty.
         earlier_clips: what an earlier run made of it; may be empty.
+        tombstones: what was erased: its rows say no more than that they are refused.
 
     Raises:
         ManifestError: a feed cannot be read at all.
@@ -104,12 +114,23 @@ def read_feed(
     """
     rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
     check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
-    _render_sample(options, LocalMapper(workers))
-    return rows
+    _render_sample(options, LocalMapper(workers), tombstones)
+    return _without_erased(rows, tombstones)
+
+
+def _without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
+    left = without_erased(rows, tombstones)
+    if left is not rows:
+        drop_copies(rows, left, OWN)
+    return left
 
 
 def fetch_media(
-    raw_manifest: pd.DataFrame, fetch_cache: dict[str, Fetched], options: FetchOptions, limits: Limits
+    raw_manifest: pd.DataFrame,
+    fetch_cache: dict[str, Fetched],
+    options: FetchOptions,
+    limits: Limits,
+    tombstones: Tombstones,
 ) -> Iterator[list[Fetched]]:
     """Fetch the media behind addresses that were not fetched before or have changed, and yield what is done.
 
@@ -118,9 +139,18 @@ def fetch_media(
         fetch_cache: what earlier runs fetched.
         options: of fetching.
         limits: what a file may cost.
+        tombstones: what was erased: of such a content no copy is kept.
     """
     yield []
-    yield from fetch_files(addresses(raw_manifest), fetch_cache, options, limits)
+    for found in fetch_files(addresses(raw_manifest), fetch_cache, options, limits):
+        yield [_without_copy(one, tombstones) for one in found]
+
+
+def _without_copy(fetched: Fetched, tombstones: Tombstones) -> Fetched:
+    if not (tombstones.entries and names_content(fetched.path, tombstones)):
+        return fetched
+    from_stored(fetched.path).unlink(missing_ok=True)
+    return Fetched(fetched.address, reason=Reason.ERASED, detail=REMEDY)
 
 
 def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -162,7 +192,7 @@ def check_feed(
 
 
 def probe_media(
-    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int
+    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int, tombstones: Tombstones
 ) -> Iterator[list[Probed]]:
     """Probe the media files that were not probed before, a chunk at a time.
 
@@ -171,22 +201,27 @@ def probe_media(
         probe_cache: what earlier runs found.
         limits: what a media file may cost.
         workers: processes; 0: one per core.
+        tombstones: what was erased: of such a content nothing is kept but that it is refused.
     """
     yield []
-    yield from probe_new(checked_rows, probe_cache, limits, LocalMapper(workers))
+    for found in probe_new(checked_rows, probe_cache, limits, LocalMapper(workers)):
+        yield [without_facts(one, tombstones) for one in found]
 
 
-def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def admit_clips(
+    checked_rows: pd.DataFrame, probes: dict[str, Probed], tombstones: Tombstones
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide rows by what probing found.
 
     Args:
         checked_rows: rows that make sense.
         probes: what probing found, by key.
+        tombstones: what was erased, and does not come back under another name.
 
     Returns:
         Rows of usable clips, and rejects.
     """
-    return admit_rows(_rows(checked_rows), probes)
+    return admit_rows(_rows(checked_rows), probes, tombstones)
 
 
 def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
@@ -330,13 +365,13 @@ def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> pd.DataF
     return manifest_table(manifest_rows(options), GENERATED, str(from_stored(place or SAMPLE)))
 
 
-def _render_sample(options: CollectOptions, mapper: Mapper) -> None:
+def _render_sample(options: CollectOptions, mapper: Mapper, tombstones: Tombstones) -> None:
     """Render what of the generated feed is not there yet, if it is among the feeds."""
     from cu_pipeline.sample.generate import generate
 
     for name, _, folder in (one.partition(":") for one in options.manifest):
         if name == GENERATED:
-            generate(from_stored(folder or SAMPLE), options.sample, mapper)
+            generate(from_stored(folder or SAMPLE), options.sample, mapper, tombstones.names)
 
 
 def _tell_sizes(sizes: Counter[str]) -> None:

@@ -30,13 +30,13 @@ def _clips() -> list[Node]:
     return [
         Node(
             read_feed,
-            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips"],
+            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips", "tombstones"],
             "raw_manifest",
             name="read_feed",
         ),
         Node(
             fetch_media,
-            ["raw_manifest", "fetch_cache", "params:collect.fetch", LIMITS],
+            ["raw_manifest", "fetch_cache", "params:collect.fetch", LIMITS, "tombstones"],
             "fetched",
             name="fetch_media",
         ),
@@ -47,8 +47,18 @@ def _clips() -> list[Node]:
             ["checked_rows", "row_rejects"],
             name="check_feed",
         ),
-        Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
-        Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
+        Node(
+            probe_media,
+            ["checked_rows", "probe_cache", LIMITS, "params:workers", "tombstones"],
+            "probes",
+            name="probe_media",
+        ),
+        Node(
+            admit_clips,
+            ["checked_rows", "probes", "tombstones"],
+            ["admitted_rows", "media_rejects"],
+            name="admit_clips",
+        ),
         Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
         Node(take_feedback, ["prediction_log", "earlier_served_feedback"], "served_feedback", name="take_feedback"),
         Node(

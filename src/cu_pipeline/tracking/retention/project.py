@@ -28,6 +28,7 @@ class RetentionOptions(Options):
         prediction_log_days: days of the prediction log that are kept.
         shared_features: whether features on a shared place go that this project does not use; else they stay, since
             another project may.
+        clips_days: days after which a clip is erased, counted from when it was posted; None: never.
     """
 
     days: int = Field(default=30, ge=0)
@@ -35,6 +36,7 @@ class RetentionOptions(Options):
     bentos: int = Field(default=2, ge=0)
     prediction_log_days: int = Field(default=180, ge=1)
     shared_features: bool = False
+    clips_days: int | None = Field(default=None, ge=1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What holds clips or what was derived from them, a module each."""
