@@ -1,13 +1,14 @@
 """Processes on this machine that work on one item at a time and may crash, hang or run out of memory."""
 
 import os
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker import GRACE_S, WorkerProcess
@@ -58,9 +59,39 @@ class LocalMapper:
         workers = self._workers or usable_cores()
         size = max(min(workers, total or workers), 1)
         pool = WorkerPool(function, size=size, timeout_s=timeout_s, memory_mb=memory_mb)
-        outcomes = _map(pool, size, items)
-        with closing(outcomes):
+        outcomes = in_order(pool.run, size, items, pool.end)
+        with closing(pool), closing(outcomes):
             yield from each(outcomes, description, total)
+
+
+class KeptMapper:
+    """A `Mapper` for many short series of the same kind: its one process waits for the next, and no bar is shown."""
+
+    def __init__(self) -> None:
+        self._kind: object = None
+        self._pool: WorkerPool[Any, Any] | None = None
+
+    def map(
+        self,
+        function: Callable[[S], T],
+        items: Iterable[S],
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        description: str,  # noqa: ARG002 - of the protocol
+    ) -> Iterator[Outcome[T]]:
+        """Apply a function to each item, as `Mapper` says; the process stays for the next call of the same kind."""
+        kind = (pickle.dumps(function), timeout_s, memory_mb)
+        if self._pool is None or kind != self._kind:
+            self.close()
+            self._kind, self._pool = kind, WorkerPool(function, size=1, timeout_s=timeout_s, memory_mb=memory_mb)
+        yield from in_order(self._pool.run, 1, items)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
 
 
 class WorkerPool(Generic[S, T]):
@@ -217,12 +248,22 @@ class IsolatedWorker(Generic[S, T]):
         return process.close() if process is not None else ""
 
 
-def _map(pool: WorkerPool[S, T], size: int, items: Iterable[S]) -> Generator[Outcome[T], None, None]:
+def in_order(
+    run: Callable[[S], Outcome[T]], size: int, items: Iterable[S], end: Callable[[], None] = lambda: None
+) -> Generator[Outcome[T], None, None]:
+    """Apply something that may be called by several threads to items, a few of them ahead of the caller.
+
+    Args:
+        run: gives an item's outcome.
+        size: calls of it at a time.
+        items: taken one after the other.
+        end: is called at the end, however that comes; it makes the calls under way return.
+    """
     pending: deque[Future[Outcome[T]]] = deque()
     threads = ThreadPoolExecutor(size, thread_name_prefix="isolated")
     try:
         for item in items:
-            pending.append(threads.submit(pool.run, item))
+            pending.append(threads.submit(run, item))
             if len(pending) >= LOOK_AHEAD * size:
                 yield pending.popleft().result()
         while pending:
@@ -230,6 +271,5 @@ def _map(pool: WorkerPool[S, T], size: int, items: Iterable[S]) -> Generator[Out
     finally:
         for future in pending:
             future.cancel()
-        pool.end()
+        end()
         threads.shutdown()
-        pool.close()

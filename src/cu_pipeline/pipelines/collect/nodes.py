@@ -7,8 +7,8 @@ from typing import Any, Final
 import pandas as pd
 from pydantic import Field
 
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.compute.mapper import Mapper
-from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
@@ -88,13 +88,13 @@ class CollectOptions(Options):
 
 
 def read_feed(
-    options: CollectOptions, workers: int, earlier_manifest: pd.DataFrame, earlier_clips: pd.DataFrame
+    options: CollectOptions, compute: ComputeOptions, earlier_manifest: pd.DataFrame, earlier_clips: pd.DataFrame
 ) -> pd.DataFrame:
     """Read the rows of all feeds as text, and generate the sample if that is among them.
 
     Args:
         options: of the collect pipeline.
-        workers: processes for what takes long; 0: one per core.
+        compute: what it runs on.
         earlier_manifest: what an earlier run read; may be empty.
         earlier_clips: what an earlier run made of it; may be empty.
 
@@ -104,7 +104,7 @@ def read_feed(
     """
     rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
     check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
-    _render_sample(options, LocalMapper(workers))
+    _render_sample(options, mapper_of(compute))
     return rows
 
 
@@ -162,7 +162,7 @@ def check_feed(
 
 
 def probe_media(
-    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int
+    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, compute: ComputeOptions
 ) -> Iterator[list[Probed]]:
     """Probe the media files that were not probed before, a chunk at a time.
 
@@ -170,10 +170,10 @@ def probe_media(
         checked_rows: rows that make sense.
         probe_cache: what earlier runs found.
         limits: what a media file may cost.
-        workers: processes; 0: one per core.
+        compute: what it runs on.
     """
     yield []
-    yield from probe_new(checked_rows, probe_cache, limits, LocalMapper(workers))
+    yield from probe_new(checked_rows, probe_cache, limits, mapper_of(compute))
 
 
 def admit_clips(checked_rows: pd.DataFrame, probes: dict[str, Probed]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -201,7 +201,7 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
 
 
 def hash_media(
-    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, workers: int
+    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, compute: ComputeOptions
 ) -> Iterator[list[Hashed]]:
     """Hash the frames of media files that were not hashed before, a chunk at a time.
 
@@ -209,10 +209,10 @@ def hash_media(
         admitted_rows: rows of usable clips.
         hash_cache: what earlier runs hashed.
         limits: what a media file may cost.
-        workers: processes; 0: one per core.
+        compute: what it runs on.
     """
     yield []
-    yield from hash_new(admitted_rows, hash_cache, limits, LocalMapper(workers))
+    yield from hash_new(admitted_rows, hash_cache, limits, mapper_of(compute))
 
 
 def find_duplicates(

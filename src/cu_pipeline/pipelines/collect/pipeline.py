@@ -30,7 +30,7 @@ def _clips() -> list[Node]:
     return [
         Node(
             read_feed,
-            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips"],
+            ["params:collect", "params:compute", "earlier_manifest", "earlier_clips"],
             "raw_manifest",
             name="read_feed",
         ),
@@ -47,7 +47,7 @@ def _clips() -> list[Node]:
             ["checked_rows", "row_rejects"],
             name="check_feed",
         ),
-        Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:workers"], "probes", name="probe_media"),
+        Node(probe_media, ["checked_rows", "probe_cache", LIMITS, "params:compute"], "probes", name="probe_media"),
         Node(admit_clips, ["checked_rows", "probes"], ["admitted_rows", "media_rejects"], name="admit_clips"),
         Node(list_rejects, ["fetch_rejects", "row_rejects", "media_rejects"], "rejects", name="list_rejects"),
         Node(take_feedback, ["prediction_log", "earlier_served_feedback"], "served_feedback", name="take_feedback"),
@@ -62,7 +62,7 @@ def _clips() -> list[Node]:
 
 def _splits() -> list[Node]:
     return [
-        Node(hash_media, ["admitted_rows", "hash_cache", LIMITS, "params:workers"], "frame_hashes", name="hash_media"),
+        Node(hash_media, ["admitted_rows", "hash_cache", LIMITS, "params:compute"], "frame_hashes", name="hash_media"),
         Node(
             find_duplicates,
             ["admitted_rows", "frame_hashes", "params:collect.duplicates"],
