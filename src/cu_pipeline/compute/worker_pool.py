@@ -1,14 +1,13 @@
 """Processes on this machine that work on one item at a time and may crash, hang or run out of memory."""
 
 import os
-import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker import GRACE_S, WorkerProcess
@@ -62,36 +61,6 @@ class LocalMapper:
         outcomes = in_order(pool.run, size, items, pool.end)
         with closing(pool), closing(outcomes):
             yield from each(outcomes, description, total)
-
-
-class KeptMapper:
-    """A `Mapper` for many short series of the same kind: its one process waits for the next, and no bar is shown."""
-
-    def __init__(self) -> None:
-        self._kind: object = None
-        self._pool: WorkerPool[Any, Any] | None = None
-
-    def map(
-        self,
-        function: Callable[[S], T],
-        items: Iterable[S],
-        *,
-        timeout_s: float,
-        memory_mb: int,
-        description: str,  # noqa: ARG002 - of the protocol
-    ) -> Iterator[Outcome[T]]:
-        """Apply a function to each item, as `Mapper` says; the process stays for the next call of the same kind."""
-        kind = (pickle.dumps(function), timeout_s, memory_mb)
-        if self._pool is None or kind != self._kind:
-            self.close()
-            self._kind, self._pool = kind, WorkerPool(function, size=1, timeout_s=timeout_s, memory_mb=memory_mb)
-        yield from in_order(self._pool.run, 1, items)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._pool is not None:
-            self._pool.close()
-        self._pool = None
 
 
 class WorkerPool(Generic[S, T]):

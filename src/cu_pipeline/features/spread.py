@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cu_pipeline.compute.kept_mapper import KeptMapper
 from cu_pipeline.compute.mapper import Spreader
-from cu_pipeline.compute.worker_pool import KeptMapper
 from cu_pipeline.core.counters import count, counts, reset
 from cu_pipeline.core.progress import bar
 from cu_pipeline.features.encoding import CHUNK, Buffer, Tally, encoded

@@ -9,6 +9,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
@@ -83,7 +84,7 @@ def run(folder, clips, options=OPTIONS, served=()):
             "clips": MemoryDataset(clips),
             "served_inputs": MemoryDataset(list(served)),
             "params:featurize": MemoryDataset(options),
-            "params:workers": MemoryDataset(1),
+            "params:compute": MemoryDataset(ComputeOptions(workers=1)),
             "feature_cache": FeatureStoreDataset(filepath=str(folder)),
             "features": FeatureStoreDataset(filepath=str(folder)),
         }
