@@ -24,7 +24,9 @@ from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning:ray")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
 
 OPTIONS = {"timeout_s": 1.0, "memory_mb": 512, "description": "test"}
 ONE_NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
@@ -134,7 +136,8 @@ def kill_node(cluster, _):
 
 
 def once_some_are_encoded(folder, chunks, do):
-    while len(list(folder.glob("store/**/part-*"))) < chunks:
+    until = time.monotonic() + 120
+    while len(list(folder.glob("store/**/part-*"))) < chunks and time.monotonic() < until:
         time.sleep(0.02)
     do()
 

@@ -56,13 +56,15 @@ def do_jobs(
             if isinstance(result, CuPipelineError):
                 raise result
             yield result
+        if lost := ray.get(attempts.repeated.remote()):
+            count(LOST, lost)
+            _log.warning("workers on the Ray cluster were lost: %d jobs were done again by others", lost)
     except RayTaskError:  # a fault of what does the jobs, with its traceback
         raise
     except RayError as error:
         raise lost_all(error) from error
-    if lost := ray.get(attempts.repeated.remote()):
-        count(LOST, lost)
-        _log.warning("workers on the Ray cluster were lost: %d jobs were done again by others", lost)
+    finally:
+        ray.kill(attempts)
 
 
 class _Doer:
