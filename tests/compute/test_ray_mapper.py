@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from functools import partial
@@ -15,6 +16,7 @@ from tests.compute.ray_toys import Lengths, TakesDown, featurize, lose_worker, t
 from tests.compute.test_mapper import misbehave, square
 
 from cu_pipeline.compute.ray_actors import LOST
+from cu_pipeline.compute.ray_cluster import connected
 from cu_pipeline.compute.ray_mapper import RayMapper
 from cu_pipeline.compute.worker_pool import LOOK_AHEAD, LocalMapper
 from cu_pipeline.core import counters
@@ -33,15 +35,20 @@ ONE_NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster():
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args=ONE_NODE | {"include_dashboard": False})
-    made.add_node(**ONE_NODE)
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with tempfile.TemporaryDirectory(
+        prefix="cu-ray-", ignore_cleanup_errors=True
+    ) as folder:  # names of sockets are short
+        head = ONE_NODE | {"include_dashboard": False, "temp_dir": folder}
+        made = Cluster(initialize_head=True, head_node_args=head)
+        connected(made.address, 0)  # before there is another node, so that this process is one of the head's
+        made.add_node(**ONE_NODE)
+        yield made
+        ray.shutdown()
+        made.shutdown()
 
 
 @pytest.fixture
@@ -173,8 +180,6 @@ def test_a_killed_driver_loses_what_was_in_flight_and_the_next_run_goes_on(clust
 
 @pytest.mark.parametrize("kill", [kill_worker, kill_node])
 def test_a_lost_worker_or_node_loses_no_clip(cluster, mapper, tmp_path, count, kill):
-    if kill is kill_node and not cluster.worker_nodes:
-        cluster.add_node(**ONE_NODE)
     tmp_path.joinpath("store").mkdir()
     killer = Thread(target=once_some_are_encoded, args=[tmp_path, 3, partial(kill, cluster, tmp_path)])
     killer.start()
@@ -183,7 +188,8 @@ def test_a_lost_worker_or_node_loses_no_clip(cluster, mapper, tmp_path, count, k
     assert_whole(tmp_path, extractor, store, count, in_flight=1)
     assert counters.counts()["lengths_text_encoded"] == count
     if kill is kill_node:
-        cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        cluster.remove_node(*cluster.worker_nodes, allow_graceful=False)
+        cluster.add_node(**ONE_NODE)
 
 
 @pytest.mark.nightly
