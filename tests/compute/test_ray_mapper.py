@@ -123,6 +123,7 @@ def test_features_are_the_same_bytes_as_by_the_local_engine(mapper, tmp_path, ca
     assert stores["ray"][1:] == stores["local"][1:]
 
 
+@pytest.mark.nightly
 def test_what_takes_down_each_worker_that_encodes_it_ends_the_run_in_words(mapper, tmp_path):
     extractor = TakesDown(str(tmp_path / "log"))
     contents = {"media": {}, "text": texts(1)}
@@ -159,7 +160,7 @@ def assert_whole(folder, extractor, store, count, in_flight):
     return again
 
 
-@pytest.fixture(params=[400, pytest.param(2000, marks=pytest.mark.nightly)])
+@pytest.fixture(params=[256, pytest.param(2000, marks=pytest.mark.nightly)])
 def count(request):
     return request.param
 

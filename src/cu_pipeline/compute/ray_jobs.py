@@ -107,7 +107,7 @@ def _beside_the_driver(ray: ModuleType, kind: type[Any]) -> Any:
     """Start an actor that takes no core and ends with this process, on its machine."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(kind).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
