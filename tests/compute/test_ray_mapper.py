@@ -16,7 +16,7 @@ from tests.compute.ray_toys import Lengths, TakesDown, featurize, lose_worker, t
 from tests.compute.test_mapper import misbehave, square
 
 from cu_pipeline.compute.ray_actors import LOST
-from cu_pipeline.compute.ray_cluster import connected
+from cu_pipeline.compute.ray_cluster import connected, joined
 from cu_pipeline.compute.ray_mapper import RayMapper
 from cu_pipeline.compute.worker_pool import LOOK_AHEAD, LocalMapper
 from cu_pipeline.core import counters
@@ -206,6 +206,13 @@ def test_a_cluster_that_a_run_started_ends_with_it_also_when_it_is_killed(tmp_pa
     driver.kill()
     _, alive = psutil.wait_procs(started, timeout=30)
     assert not alive
+
+
+def test_ray_address_names_a_cluster_where_parameters_do_not(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert joined(None) is None
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.7:6379")
+    assert (joined(None), joined("head:6379")) == ("auto", "head:6379")
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

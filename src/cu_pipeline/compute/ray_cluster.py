@@ -3,6 +3,7 @@
 import atexit
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 from contextlib import suppress
@@ -23,18 +24,31 @@ _QUIET: Final = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ACCEL_ENV_VAR_OVERRIDE_O
 _log = logging.getLogger(__name__)
 
 
+def joined(address: str | None) -> str | None:
+    """Say which cluster is joined: the given one, or that which `RAY_ADDRESS` names; None: one is started here.
+
+    >>> joined("head:6379")
+    'head:6379'
+    """
+    return address or ("auto" if os.environ.get("RAY_ADDRESS") else None)
+
+
 def connected(address: str | None, workers: int) -> ModuleType:
     """Connect this process to a cluster, once, and give the module `ray`.
 
     Args:
-        address: None starts a cluster on this machine, which ends with this process and which nothing else joins;
-            `auto` joins the one that runs here; else `HOST:PORT` or `ray://HOST:PORT`.
+        address: None starts a cluster on this machine, which ends with this process and which nothing else joins,
+            unless `RAY_ADDRESS` names one; `auto` joins that, or the one that runs here; else `HOST:PORT` or
+            `ray://HOST:PORT`.
         workers: cores that a cluster started here counts; 0: as many as this process may use.
 
     Raises:
         ConfigurationError: Ray is not installed, or there is no cluster at the address.
     """
     switch_off()
+    address = joined(address)
+    if address is None and "RAY_AUTH_MODE" not in os.environ:  # it listens on the machine's address
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
     try:
         import ray

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.ray_actors import Actors
-from cu_pipeline.compute.ray_cluster import connected, cores, gpus
+from cu_pipeline.compute.ray_cluster import connected, cores, gpus, joined
 from cu_pipeline.compute.ray_jobs import do_jobs
 from cu_pipeline.compute.worker_pool import IsolatedWorker, in_order
 from cu_pipeline.core.progress import each
@@ -76,4 +76,4 @@ class RayMapper:
     def _demand(self, memory_mb: int) -> dict[str, float]:
         """What a worker takes of a machine that others may use too; a cluster started here is this process's alone."""
         demand: dict[str, float] = {"num_cpus": 1}
-        return demand if self._address is None else demand | {"memory": memory_mb * 2**20}
+        return demand if joined(self._address) is None else demand | {"memory": memory_mb * 2**20}
