@@ -18,6 +18,9 @@ from cu_pipeline.core.telemetry import switch_off
 _STORE_BYTES: Final = 200 * 2**20
 """Shared memory of a cluster started here: what travels is paths and counts."""
 
+_LONGEST: Final = 24
+"""Characters of a folder in which Ray's sockets, whose names the system limits to 107, still have room."""
+
 _QUIET: Final = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Ray's settings for this process: its own log says what concerns it, and GPUs are hidden from workers without one."""
 
@@ -79,7 +82,11 @@ def gpus(ray: ModuleType) -> int:
 
 
 def _start(ray: ModuleType, count: int) -> None:
-    folder = tempfile.mkdtemp(prefix="cu-ray-")  # of its own, so that no `auto` finds this cluster
+    parent = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(  # of its own, so that no `auto` finds this cluster
+        prefix="cu-ray-",
+        dir=parent if len(parent) <= _LONGEST else "/tmp",  # noqa: S108 - mkdtemp
+    )
     atexit.register(_end, ray, folder)
     ray.init(
         address="local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE_BYTES,
