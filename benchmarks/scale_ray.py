@@ -8,8 +8,8 @@ has workers, or all there are; Ray's cluster is started in it before the clock, 
 decoding processes within. `start` is what it takes until as many actors as workers have done a job of nothing. Stores
 are compared byte for byte with that of the local engine.
 
-The sleeper takes 3 seconds for 32 captions, which are less than 32 clips take. Its efficiency is the time that sleepers slept, in seconds between the
-moment when all of them had begun and the end, divided by those seconds and by their number.
+The sleeper takes 3 seconds for 32 captions, less than 32 clips take. Its efficiency is the time that sleepers slept, in
+seconds between the moment when all of them had begun and the end, divided by those seconds and by their number.
 """
 
 import argparse
