@@ -38,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
+.PHONY: help upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,7 +115,10 @@ bench-models: $(VENV)/.installed ## measure model families beside scikit-learn: 
 bench-fine-tune: $(VENV)/.installed ## measure fine-tuning beside a plain loop and the network alone; on a GPU with networks of base size
 	@$(BIN)/python benchmarks/fine_tune.py --output benchmarks/fine_tune.json
 
-bench-scale: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16]
+bench-scale: $(VENV)/.installed-dev ## measure featurize on Ray beside the local engine, and Ray's scheduler: [CLIPS=256] [SLEEPERS="16 64"]
+	@$(BIN)/python benchmarks/scale_ray.py --clips $(or $(CLIPS),256) --sleepers $(or $(SLEEPERS),16 64) --output benchmarks/scale_ray.json
+
+bench-scale-models: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16]
 	@$(BIN)/python benchmarks/scale_models.py --clips $(or $(CLIPS),100000) --classes $(or $(CLASSES),16) --output benchmarks/scale_models.json
 
 bench-labels: $(VENV)/.installed ## measure how many labels the queue's strategies save: [SETS="titles=titles.csv ..."] [SEEDS=10]

@@ -30,6 +30,8 @@ from pathlib import Path
 
 import psutil
 
+from cu_pipeline.compute.engine import ComputeOptions
+
 ROOT = Path(__file__).parents[1]
 CLASSES = ["cooking", "football", "gaming", "pets", "travel", "music", "beauty", "comedy"]
 COMMON = ["fyp", "Follow for more!", "wait for it 😂", "#viral #foryou", "part 2", "🔥🔥🔥", "link in bio"]
@@ -111,7 +113,7 @@ def run_collect(manifest, folder):
     for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
         catalog[f"params:collect.{name}"] = getattr(options, name)
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}})
-    catalog["params:workers"] = 1
+    catalog["params:compute"] = ComputeOptions(workers=1)
     hooks, clock = _create_hook_manager(), Clock()
     hooks.register(clock)
     SequentialRunner().run(create_pipeline(), catalog, hook_manager=hooks)

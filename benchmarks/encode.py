@@ -33,7 +33,8 @@ from tqdm import tqdm
 
 from cu_pipeline.compute.worker_pool import LocalMapper, usable_cores
 from cu_pipeline.features.caption_encoder import CaptionEncoder
-from cu_pipeline.features.extract import TOGETHER, extract_missing, prepare_media
+from cu_pipeline.features.encoding import TOGETHER, prepare_media
+from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.decoding import decoder_identity

@@ -1,6 +1,6 @@
 """Time and memory of training, evaluation and the search for wrong labels on many captions, beside scikit-learn.
 
-    make bench-scale [CLIPS=100000] [CLASSES=16]
+    make bench-scale-models [CLIPS=100000] [CLASSES=16]
     python benchmarks/scale_models.py [--clips 100000] [--classes 16] [--output scale_models.json]
 
 A seeded generator makes the captions: nine words each, as common as in texts (Zipf's law), half of them from the

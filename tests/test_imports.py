@@ -16,7 +16,7 @@ for package in ("pipelines", "datasets", "tracking", "reports"):
     place = importlib.import_module(f"cu_pipeline.{package}")
     for module in pkgutil.walk_packages(place.__path__, f"cu_pipeline.{package}."):
         importlib.import_module(module.name)
-heavy = {"torch", "mlflow", "evidently", "transformers", "bentoml", "av", "sklearn", "matplotlib", "scipy"}
+heavy = {"ray", "torch", "mlflow", "evidently", "transformers", "bentoml", "av", "sklearn", "matplotlib", "scipy"}
 print(sorted(heavy & set(sys.modules)))
 """
 

@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "extending.md"
 SETTINGS = {
     "collect": {"split": {"train": 0.4, "validation": 0.1, "test": 0.5}},
     "label": {"llm": {"enabled": False}},
-    "workers": 1,
+    "compute": {"workers": 1},
 }
 TAGGED = range(6)
 """Clips that nobody has labelled, whose captions tell the answer by a hashtag."""

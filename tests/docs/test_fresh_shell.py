@@ -27,7 +27,7 @@ SMALL = {
         "gate": {"force": ["topic", "safety"]}
     },  # so few test clips show no model to be better than the majority
     "deliver": {"replay_clips": 5},
-    "workers": 1,
+    "compute": {"workers": 1},
 }
 NOT_RUN = {
     r"(make|kedro) run( |$)(?!.*PIPELINES)(?!.*pipelines)": "a whole run; the project here was made by one",

@@ -8,7 +8,8 @@ import pytest
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.options import Options
-from cu_pipeline.features.extract import CHUNK, TOGETHER, extract_missing
+from cu_pipeline.features.encoding import CHUNK, TOGETHER
+from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits

@@ -9,7 +9,7 @@ import torch
 
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.features.clip_processor import ClipProcessor
-from cu_pipeline.features.extract import prepare_media
+from cu_pipeline.features.encoding import prepare_media
 from cu_pipeline.features.image_text import ImageText
 from cu_pipeline.features.table import FeatureInput, FeatureOptions
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cu_pipeline.features import motion
-from cu_pipeline.features.extract import prepare_media
+from cu_pipeline.features.encoding import prepare_media
 from cu_pipeline.features.motion import Glimpse, Motion
 from cu_pipeline.features.motion_statistics import WIDTH, numbers_of
 from cu_pipeline.features.table import FeatureInput, build

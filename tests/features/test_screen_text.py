@@ -13,7 +13,8 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.clip_features import Feature
-from cu_pipeline.features.extract import extract_missing, prepare_media
+from cu_pipeline.features.encoding import prepare_media
+from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.screen_embeddings import ScreenEmbeddings
 from cu_pipeline.features.screen_text import ScreenTextReader, _engine_of
 from cu_pipeline.features.store import FeatureStore, earlier_chunks, read_earlier_texts

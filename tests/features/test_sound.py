@@ -7,7 +7,8 @@ import pytest
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import counters
-from cu_pipeline.features.extract import extract_missing, prepare_media
+from cu_pipeline.features.encoding import prepare_media
+from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.features.sound import Sound

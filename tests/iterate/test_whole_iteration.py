@@ -33,7 +33,7 @@ PARAMETERS = {
         "choose": {"max_clips": 60, "least_clips": 20, "test_share": 0.5, "per_unit": 2},
         "guards": {"approval": True},
     },
-    "workers": 1,
+    "compute": {"workers": 1},
 }
 OLD = {"cooking": "a stew that simmers", "sport": "the goal of the match"}
 NEW = {"cooking": "the goal of this plate, a match of spices", "sport": "a stew of players that simmers on the pitch"}

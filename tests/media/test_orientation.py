@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cu_pipeline.features.clip_pictures import ClipPictures
-from cu_pipeline.features.extract import prepare_media
+from cu_pipeline.features.encoding import prepare_media
 from cu_pipeline.features.frame_encoder import FrameEncoder
 from cu_pipeline.media.decoding import decode_in_order, sample_frames, upright
 from cu_pipeline.media.options import Limits

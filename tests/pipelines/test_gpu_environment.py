@@ -63,7 +63,7 @@ def parameters(given: dict[str, Any], checkpoints: dict[str, Path], folder: Path
         "collect": {"manifest": "clips.csv", "split": {"train": 0.5, "validation": 0.1, "test": 0.4}},
         "label": {"llm": {"enabled": False}},
         "evaluate": {"bootstrap_draws": 100},
-        "workers": 1,
+        "compute": {"workers": 1},
     }
 
 

@@ -41,7 +41,7 @@ PARAMETERS = {
     },
     "train": {"family": "linear"},
     "evaluate": {"bootstrap_draws": 100, "gate": {"force": ["topic", "hate"]}},
-    "workers": 1,
+    "compute": {"workers": 1},
 }
 WRITTEN = ("queue_clips", "write_ledger", "gather_metrics", "select_champions")
 """The last nodes of the run: without them it would also prove and pack the service, which takes most of a minute."""

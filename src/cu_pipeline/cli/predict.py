@@ -12,6 +12,7 @@ from cu_pipeline.cli.foreseen import told_in_words
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cu_pipeline.compute.engine import ComputeOptions
     from cu_pipeline.inference.batch import BatchAnswers
 
 _SUFFIX: Final = ".parquet"
@@ -107,15 +108,15 @@ def _read_clips(
 
     parameters, catalog = context.params, context.catalog
     options = parameters["collect"].model_copy(update={"manifest": _places(feeds)})
-    workers = parameters["workers"] if workers is None else workers
+    compute = _compute(context, workers)
     nothing = pd.DataFrame()  # the feed takes no other one's place
     erased = catalog.load("tombstones")
-    rows = _without_labels(nodes.read_feed(options, workers, nothing, nothing, erased))
+    rows = _without_labels(nodes.read_feed(options, compute, nothing, nothing, erased))
     for fetched in nodes.fetch_media(rows, catalog.load("fetch_cache"), options.fetch, options.limits, erased):
         catalog.save("fetched", fetched)
     placed, unreachable = nodes.place_media(rows, catalog.load("fetched"))
     checked, senseless = nodes.check_feed(placed, parameters["capabilities"], options.limits, options.language)
-    for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, workers, erased):
+    for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, compute, erased):
         catalog.save("probes", probed)
     admitted, unusable = nodes.admit_clips(checked, catalog.load("probes"), erased)
     rejects = nodes.list_rejects(unreachable, senseless, unusable)
@@ -150,12 +151,18 @@ def _without_labels(rows: "pd.DataFrame") -> "pd.DataFrame":
     return rows.drop(columns=said)
 
 
+def _compute(context: Any, workers: int | None) -> "ComputeOptions":
+    """What work runs on, with the number of workers that the command line gives."""
+    compute: ComputeOptions = context.params["compute"]
+    return compute if workers is None else compute.model_copy(update={"workers": workers})
+
+
 def _answers(context: Any, clips: "pd.DataFrame", known: "pd.DataFrame", workers: int | None) -> "BatchAnswers":
-    from cu_pipeline.compute.worker_pool import LocalMapper
+    from cu_pipeline.compute.engine import mapper_of
     from cu_pipeline.inference.batch import predict_batch
 
     parameters, catalog = context.params, context.catalog
-    mapper = LocalMapper(parameters["workers"] if workers is None else workers)
+    mapper = mapper_of(_compute(context, workers))
     champions, store = catalog.load("champions"), catalog.load("features")
     return predict_batch(clips, champions, known, store, parameters["featurize"].limits, mapper)
 

@@ -1,8 +1,8 @@
 """What it takes to map a function over clips, wherever that happens."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from cu_pipeline.core.errors import BadClipError, Reason
 
@@ -71,5 +71,34 @@ class Mapper(Protocol):
 
         Raises:
             ConfigurationError: no process can start, or `function` cannot be pickled.
+        """
+        ...
+
+
+@runtime_checkable
+class Spreader(Protocol):
+    """A mapper that can also send whole jobs to where something stays that does them, such as a loaded model."""
+
+    def spread(
+        self,
+        make: Callable[[], Callable[[S], T]],
+        jobs: Sequence[S],
+        *,
+        memory_mb: int,
+        on_gpu: bool = False,
+    ) -> Iterator[T]:
+        """Do jobs, each once; one whose worker or machine is lost is done again by another.
+
+        Args:
+            make: makes what does jobs, once for each worker, there; picklable.
+            jobs: picklable and small: paths, never what lies there.
+            memory_mb: what a worker may take, in MiB.
+            on_gpu: whether a worker takes a GPU where the cluster has any.
+
+        Yields:
+            What each job gave, picklable and small, as it comes.
+
+        Raises:
+            CuPipelineError: a job did, or no worker can start.
         """
         ...

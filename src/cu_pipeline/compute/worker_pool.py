@@ -58,8 +58,8 @@ class LocalMapper:
         workers = self._workers or usable_cores()
         size = max(min(workers, total or workers), 1)
         pool = WorkerPool(function, size=size, timeout_s=timeout_s, memory_mb=memory_mb)
-        outcomes = _map(pool, size, items)
-        with closing(outcomes):
+        outcomes = in_order(pool.run, size, items, pool.end)
+        with closing(pool), closing(outcomes):
             yield from each(outcomes, description, total)
 
 
@@ -217,12 +217,22 @@ class IsolatedWorker(Generic[S, T]):
         return process.close() if process is not None else ""
 
 
-def _map(pool: WorkerPool[S, T], size: int, items: Iterable[S]) -> Generator[Outcome[T], None, None]:
+def in_order(
+    run: Callable[[S], Outcome[T]], size: int, items: Iterable[S], end: Callable[[], None] = lambda: None
+) -> Generator[Outcome[T], None, None]:
+    """Apply something that may be called by several threads to items, a few of them ahead of the caller.
+
+    Args:
+        run: gives an item's outcome.
+        size: calls of it at a time.
+        items: taken one after the other.
+        end: is called at the end, however that comes; it makes the calls under way return.
+    """
     pending: deque[Future[Outcome[T]]] = deque()
     threads = ThreadPoolExecutor(size, thread_name_prefix="isolated")
     try:
         for item in items:
-            pending.append(threads.submit(pool.run, item))
+            pending.append(threads.submit(run, item))
             if len(pending) >= LOOK_AHEAD * size:
                 yield pending.popleft().result()
         while pending:
@@ -230,6 +240,5 @@ def _map(pool: WorkerPool[S, T], size: int, items: Iterable[S]) -> Generator[Out
     finally:
         for future in pending:
             future.cancel()
-        pool.end()
+        end()
         threads.shutdown()
-        pool.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.errors import BadClipError
-from cu_pipeline.features.extract import prepare_media
+from cu_pipeline.features.encoding import prepare_media
 from cu_pipeline.features.extractor import Extractor, Preparer
 from cu_pipeline.inference.explanation import Shot, Shots
 from cu_pipeline.media.options import Limits

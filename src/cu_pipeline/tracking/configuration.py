@@ -7,7 +7,7 @@ from copy import deepcopy
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from kedro.config import OmegaConfigLoader
@@ -32,6 +32,9 @@ from cu_pipeline.tracking.overrides import (
 )
 from cu_pipeline.tracking.parameter_trees import lay_over
 from cu_pipeline.tracking.project_feed import with_feed
+
+_MOVED: Final = {"workers": "compute.workers"}
+"""Top-level parameters of earlier versions -> what takes their place."""
 
 
 class ProjectContext(KedroContext):
@@ -99,10 +102,14 @@ def unknown_keys(parameters: dict[str, Any], known: Iterable[str]) -> Iterator[s
 
     >>> list(unknown_keys({"colect": {}}, ["collect", "seed"]))
     ["parameter 'colect' is unknown: did you mean 'collect'? Allowed: collect, seed"]
+    >>> list(unknown_keys({"workers": 2}, ["compute", "seed"]))
+    ["parameter 'workers' has moved: give 'compute.workers' in its place"]
     """
     allowed = sorted(known)
     for name in parameters:
-        if name not in allowed:
+        if name in _MOVED and name not in allowed:
+            yield f"parameter {name!r} has moved: give {_MOVED[name]!r} in its place"
+        elif name not in allowed:
             yield _unknown(name, name, allowed)
 
 

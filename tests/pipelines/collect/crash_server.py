@@ -79,7 +79,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     parameters = {
         "collect": CollectOptions(manifest=feed),
         "capabilities": Capabilities.model_validate({"topic": {}}),
-        "workers": 1,
+        "compute": {"workers": 1},
     }
     for name, value in parameters.items():
         catalog[f"params:{name}"] = value

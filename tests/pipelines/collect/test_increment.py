@@ -10,6 +10,7 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.pipelines.collect.nodes import CollectOptions
@@ -40,7 +41,11 @@ def collect(root: Path, clips: int, catalog_file: Path) -> dict[str, int]:
         entry["filepath"] = str(root / entry["filepath"])
     catalog = DataCatalog.from_config(entries)
     capabilities = Capabilities.model_validate({"topic": {}})
-    options = {"collect": CollectOptions(manifest="feed.csv"), "capabilities": capabilities, "workers": 2}
+    options = {
+        "collect": CollectOptions(manifest="feed.csv"),
+        "capabilities": capabilities,
+        "compute": ComputeOptions(workers=2),
+    }
     for name, value in options.items():
         catalog[f"params:{name}"] = value
     for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):

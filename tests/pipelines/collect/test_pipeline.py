@@ -14,6 +14,7 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters, records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import ConfigurationError, ForeignFeedError, ManifestError
@@ -63,7 +64,11 @@ class Project:
         for entry in entries.values():
             entry["filepath"] = str(self.root / entry["filepath"])
         catalog = DataCatalog.from_config(entries)
-        for name, value in {"collect": self.options, "capabilities": CAPABILITIES, "workers": 2}.items():
+        for name, value in {
+            "collect": self.options,
+            "capabilities": CAPABILITIES,
+            "compute": ComputeOptions(workers=2),
+        }.items():
             catalog[f"params:{name}"] = value
         for name in ("fetch", "limits", "duplicates", "language", "split", "checks"):
             catalog[f"params:collect.{name}"] = getattr(self.options, name)

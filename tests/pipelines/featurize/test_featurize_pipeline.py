@@ -9,11 +9,12 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS
 from cu_pipeline.datasets.feature_store import FeatureStoreDataset
-from cu_pipeline.features import extract
+from cu_pipeline.features import encoding
 from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.clip_features import read_features
 from cu_pipeline.features.frame_encoder import FrameEncoder
@@ -83,7 +84,7 @@ def run(folder, clips, options=OPTIONS, served=()):
             "clips": MemoryDataset(clips),
             "served_inputs": MemoryDataset(list(served)),
             "params:featurize": MemoryDataset(options),
-            "params:workers": MemoryDataset(1),
+            "params:compute": MemoryDataset(ComputeOptions(workers=1)),
             "feature_cache": FeatureStoreDataset(filepath=str(folder)),
             "features": FeatureStoreDataset(filepath=str(folder)),
         }
@@ -166,7 +167,7 @@ def test_texts_are_stored_beside_vectors(tmp_path, clips, encoded, monkeypatch):
 
 def test_a_crash_between_chunks_keeps_what_was_stored(tmp_path, clips, encoded, monkeypatch):
     store = tmp_path / "store"
-    monkeypatch.setattr(extract, "CHUNK", 1)
+    monkeypatch.setattr(encoding, "CHUNK", 1)
     whole = FrameEncoder.encode
 
     def fail_on_the_third(self, prepared):

@@ -8,6 +8,7 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import ANNOTATIONS, DUPLICATES, table
@@ -42,7 +43,7 @@ def run_label(tmp_path: Path) -> Run:
             catalog[name] = frame
         catalog["params:capabilities"] = Capabilities.model_validate(capabilities)
         catalog["features"] = FeatureStore(tmp_path / "data" / "04_feature")
-        catalog["params:workers"] = 1
+        catalog["params:compute"] = ComputeOptions(workers=1)
         catalog["params:seed"] = 17
         options = LabelOptions.model_validate(label)
         catalog["params:label"] = options

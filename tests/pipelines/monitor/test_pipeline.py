@@ -8,6 +8,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
@@ -227,7 +228,7 @@ def catalog(folder, options=OPTIONS, delivery=DELIVERY):
             "params:monitor.quality": MemoryDataset(options.quality),
             "label_summary": MemoryDataset({}),
             "params:monitor.history": MemoryDataset(HistoryOptions()),
-            "params:workers": MemoryDataset(1),
+            "params:compute": MemoryDataset(ComputeOptions(workers=1)),
             "drift_captures": Folder(filepath=str(folder / "capture")),
             "thumbnails": Folder(filepath=str(folder / "thumbnails")),
             "drift_history": JSONFile(filepath=history),

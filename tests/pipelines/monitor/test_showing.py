@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from tests.drift_files import TOPICS, clips_told, drift_told
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import CLIPS, table
@@ -32,7 +33,7 @@ def catalog(folder, drift, most):
             "clips": MemoryDataset(table([], CLIPS)),
             "label_summary": MemoryDataset({"money": {"total": {"usd": 2.5}}}),
             "params:monitor.history": MemoryDataset(HistoryOptions(most=most)),
-            "params:workers": MemoryDataset(1),
+            "params:compute": MemoryDataset(ComputeOptions(workers=1)),
             "drift_captures": Folder(filepath=str(folder / "capture")),
             "thumbnails": Folder(filepath=str(folder / "thumbnails")),
             "drift_report": TextFile(filepath=page),

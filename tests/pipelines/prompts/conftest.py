@@ -9,6 +9,7 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
@@ -38,7 +39,7 @@ def run_lab(tracked_root: Path) -> Callable[..., dict[str, Any]]:
         catalog["params:prompts"], catalog["params:label.llm"] = lab, label.llm
         catalog["params:label.people"], catalog["params:label.guarantee"] = label.people, label.guarantee
         catalog["params:label.llm.client"] = label.llm.client
-        catalog["params:seed"], catalog["params:workers"] = 17, 1
+        catalog["params:seed"], catalog["params:compute"] = 17, ComputeOptions(workers=1)
         catalog["features"] = FeatureStore(tracked_root / "features")
         catalog["params:featurize.extractors"] = FeatureOptions()
         counters.reset()

@@ -3,6 +3,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.drift_files import drift_told
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, DUPLICATES, LABELS, REJECTS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.tables import CSVTable, Folder, JSONFile, TextFile
@@ -37,7 +38,7 @@ def test_a_run_without_any_clip_still_gives_a_page(tmp_path):
         "delivery": {"bento": None, "capabilities": {}},
         "drift": drift_told("not_enough_data"),
         "params:report": ReportOptions(title="A <b> title"),
-        "params:workers": 1,
+        "params:compute": ComputeOptions(workers=1),
     }
     catalog = DataCatalog(
         {name: MemoryDataset(value) for name, value in values.items()}

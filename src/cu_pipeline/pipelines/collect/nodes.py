@@ -7,8 +7,8 @@ from typing import Any, Final
 import pandas as pd
 from pydantic import Field
 
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.compute.mapper import Mapper
-from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core import records
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
@@ -94,7 +94,7 @@ class CollectOptions(Options):
 
 def read_feed(
     options: CollectOptions,
-    workers: int,
+    compute: ComputeOptions,
     earlier_manifest: pd.DataFrame,
     earlier_clips: pd.DataFrame,
     tombstones: Tombstones,
@@ -103,7 +103,7 @@ def read_feed(
 
     Args:
         options: of the collect pipeline.
-        workers: processes for what takes long; 0: one per core.
+        compute: what it runs on.
         earlier_manifest: what an earlier run read; may be empty.
         earlier_clips: what an earlier run made of it; may be empty.
         tombstones: what was erased: its rows say no more than that they are refused.
@@ -114,7 +114,7 @@ def read_feed(
     """
     rows = read_feeds(options.manifest, options.limits, {GENERATED: partial(_plan_sample, options=options.sample)})
     check_feed_change(rows, earlier_manifest, earlier_clips, options.manifest, replace=options.replace)
-    _render_sample(options, LocalMapper(workers), tombstones)
+    _render_sample(options, mapper_of(compute), tombstones)
     return _without_erased(rows, tombstones)
 
 
@@ -192,7 +192,11 @@ def check_feed(
 
 
 def probe_media(
-    checked_rows: pd.DataFrame, probe_cache: dict[str, Probed], limits: Limits, workers: int, tombstones: Tombstones
+    checked_rows: pd.DataFrame,
+    probe_cache: dict[str, Probed],
+    limits: Limits,
+    compute: ComputeOptions,
+    tombstones: Tombstones,
 ) -> Iterator[list[Probed]]:
     """Probe the media files that were not probed before, a chunk at a time.
 
@@ -200,11 +204,11 @@ def probe_media(
         checked_rows: rows that make sense.
         probe_cache: what earlier runs found.
         limits: what a media file may cost.
-        workers: processes; 0: one per core.
+        compute: what it runs on.
         tombstones: what was erased: of such a content nothing is kept but that it is refused.
     """
     yield []
-    for found in probe_new(checked_rows, probe_cache, limits, LocalMapper(workers)):
+    for found in probe_new(checked_rows, probe_cache, limits, mapper_of(compute)):
         yield [without_facts(one, tombstones) for one in found]
 
 
@@ -236,7 +240,7 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
 
 
 def hash_media(
-    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, workers: int
+    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, compute: ComputeOptions
 ) -> Iterator[list[Hashed]]:
     """Hash the frames of media files that were not hashed before, a chunk at a time.
 
@@ -244,10 +248,10 @@ def hash_media(
         admitted_rows: rows of usable clips.
         hash_cache: what earlier runs hashed.
         limits: what a media file may cost.
-        workers: processes; 0: one per core.
+        compute: what it runs on.
     """
     yield []
-    yield from hash_new(admitted_rows, hash_cache, limits, LocalMapper(workers))
+    yield from hash_new(admitted_rows, hash_cache, limits, mapper_of(compute))
 
 
 def find_duplicates(

@@ -30,7 +30,7 @@ def _clips() -> list[Node]:
     return [
         Node(
             read_feed,
-            ["params:collect", "params:workers", "earlier_manifest", "earlier_clips", "tombstones"],
+            ["params:collect", "params:compute", "earlier_manifest", "earlier_clips", "tombstones"],
             "raw_manifest",
             name="read_feed",
         ),
@@ -49,7 +49,7 @@ def _clips() -> list[Node]:
         ),
         Node(
             probe_media,
-            ["checked_rows", "probe_cache", LIMITS, "params:workers", "tombstones"],
+            ["checked_rows", "probe_cache", LIMITS, "params:compute", "tombstones"],
             "probes",
             name="probe_media",
         ),
@@ -72,7 +72,7 @@ def _clips() -> list[Node]:
 
 def _splits() -> list[Node]:
     return [
-        Node(hash_media, ["admitted_rows", "hash_cache", LIMITS, "params:workers"], "frame_hashes", name="hash_media"),
+        Node(hash_media, ["admitted_rows", "hash_cache", LIMITS, "params:compute"], "frame_hashes", name="hash_media"),
         Node(
             find_duplicates,
             ["admitted_rows", "frame_hashes", "params:collect.duplicates"],

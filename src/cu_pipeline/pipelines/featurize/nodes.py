@@ -3,7 +3,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.features.extract import contents_of, extract_missing
@@ -15,7 +15,11 @@ _log = logging.getLogger(__name__)
 
 
 def extract_features(
-    clips: pd.DataFrame, store: FeatureStore, served: list[FeatureInput], options: FeaturizeOptions, workers: int
+    clips: pd.DataFrame,
+    store: FeatureStore,
+    served: list[FeatureInput],
+    options: FeaturizeOptions,
+    compute: ComputeOptions,
 ) -> Iterator[FeatureChunk]:
     """Compute the features that the store lacks, a chunk at a time.
 
@@ -24,12 +28,12 @@ def extract_features(
         store: what is stored already.
         served: what the served models read: they are compared with new models on the same clips.
         options: of the extractors and of decoding.
-        workers: decoding processes; 0: one per core.
+        compute: what it runs on.
     """
     count("clips_decoded", 0)
     configured = list(build_all(options.extractors).values())
     extractors = [*configured, *_others(served, configured)]
-    yield from extract_missing(extractors, contents_of(clips), store, options.limits, LocalMapper(workers))
+    yield from extract_missing(extractors, contents_of(clips), store, options.limits, mapper_of(compute))
 
 
 def _others(served: Sequence[FeatureInput], configured: Sequence[Extractor]) -> Iterator[Extractor]:

@@ -9,7 +9,7 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             Node(
                 extract_features,
-                ["clips", "feature_cache", "served_inputs", "params:featurize", "params:workers"],
+                ["clips", "feature_cache", "served_inputs", "params:featurize", "params:compute"],
                 "features",
                 name="extract_features",
             )

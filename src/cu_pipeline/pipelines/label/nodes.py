@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.records import ANNOTATIONS, table
@@ -213,11 +213,15 @@ def choose_llm_clips(
 
 
 def read_screen_texts(
-    chosen: dict[str, ClipsToAsk], store: FeatureStore, earlier: dict[str, str], options: LlmOptions, workers: int
+    chosen: dict[str, ClipsToAsk],
+    store: FeatureStore,
+    earlier: dict[str, str],
+    options: LlmOptions,
+    compute: ComputeOptions,
 ) -> Iterator[FeatureChunk]:
     """Read the text on screen of the chosen clips, where a prompt names it and it is not known yet."""
     if wanted := [one.clips for one in chosen.values() if "screen_text" in one.recipe.required]:
-        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, LocalMapper(workers))
+        yield from read_missing_screens(pd.concat(wanted), store, earlier, options, mapper_of(compute))
 
 
 def plan_llm_questions(

@@ -101,7 +101,7 @@ def _language_model() -> list[Node]:
         ),
         Node(
             nodes.read_screen_texts,
-            ["llm_clips", "screen_text_cache", "earlier_screen_texts", _LLM, "params:workers"],
+            ["llm_clips", "screen_text_cache", "earlier_screen_texts", _LLM, "params:compute"],
             "screen_texts",
             name="read_screen_texts",
         ),

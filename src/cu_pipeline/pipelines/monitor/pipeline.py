@@ -92,7 +92,7 @@ def _showing() -> list[Node]:
         ),
         Node(
             showing.picture_causes,
-            ["drift", "references", "clips", "drift_captures", "thumbnails", _HISTORY, "params:workers"],
+            ["drift", "references", "clips", "drift_captures", "thumbnails", _HISTORY, "params:compute"],
             "drift_pictures",
             name="picture_causes",
         ),

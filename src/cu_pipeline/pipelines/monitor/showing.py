@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.drift.options import HistoryOptions
@@ -48,11 +48,11 @@ def picture_causes(
     captures: Path,
     thumbnails: Path,
     options: HistoryOptions,
-    workers: int,
+    compute: ComputeOptions,
 ) -> drift_pictures.DriftPictures:
     """Make pictures of what is new, where the service keeps its requests, beside what the models learned from."""
     told = read_drift(drift)
-    return drift_pictures.drift_pictures(told, references, clips, captures, thumbnails, options, LocalMapper(workers))
+    return drift_pictures.drift_pictures(told, references, clips, captures, thumbnails, options, mapper_of(compute))
 
 
 def show_drift(

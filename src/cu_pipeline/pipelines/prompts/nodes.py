@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.multiple_tests import holm
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -73,11 +73,11 @@ def choose_labelled_clips(
 
 
 def read_labelled_screens(
-    labelled: LabelledClips, required: frozenset[str], store: FeatureStore, llm: LlmOptions, workers: int
+    labelled: LabelledClips, required: frozenset[str], store: FeatureStore, llm: LlmOptions, compute: ComputeOptions
 ) -> Iterator[FeatureChunk]:
     """Read the text on screen of the clips that are asked about, where a prompt names it and it is not known yet."""
     if "screen_text" in required:
-        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), store, {}, llm, LocalMapper(workers))
+        yield from read_missing_screens(labelled.used(Use.MEASURED, Use.SEARCHED), store, {}, llm, mapper_of(compute))
 
 
 def prepare_development(

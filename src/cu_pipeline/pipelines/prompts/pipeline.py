@@ -35,7 +35,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 read_labelled_screens,
-                ["labelled_clips", "required_inputs", "labelled_screen_cache", llm, "params:workers"],
+                ["labelled_clips", "required_inputs", "labelled_screen_cache", llm, "params:compute"],
                 "labelled_screens",
                 name="read_labelled_screens",
             ),

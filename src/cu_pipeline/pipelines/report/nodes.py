@@ -3,7 +3,7 @@ from typing import Any
 
 import pandas as pd
 
-from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.keys import file_key
 from cu_pipeline.reports import model_card_text
 from cu_pipeline.reports.cards import ReportOptions, Section
@@ -18,18 +18,18 @@ def render_data_card(
     duplicates: pd.DataFrame,
     thumbnails: Path,
     options: ReportOptions,
-    workers: int,
+    compute: ComputeOptions,
 ) -> str:
     """Write the data card as a page."""
-    return render_data_page(card, clips, duplicates, thumbnails, options, LocalMapper(workers))
+    return render_data_page(card, clips, duplicates, thumbnails, options, mapper_of(compute))
 
 
 def draw_pictures(
-    data: Section, labels: Section, models: Section, thumbnails: Path, options: ReportOptions, workers: int
+    data: Section, labels: Section, models: Section, thumbnails: Path, options: ReportOptions, compute: ComputeOptions
 ) -> Illustrated:
     """Make the pictures of all clips that the report shows."""
     sections = {"data": data, "labels": labels, "models": models}
-    return illustrate(sections, thumbnails, options, LocalMapper(workers))
+    return illustrate(sections, thumbnails, options, mapper_of(compute))
 
 
 def write_model_cards(measured: dict[str, dict[str, Any]], data: Data) -> dict[str, str]:

@@ -28,7 +28,7 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 render_data_card,
-                ["data_card", "clips", "duplicates", "thumbnails", "params:report", "params:workers"],
+                ["data_card", "clips", "duplicates", "thumbnails", "params:report", "params:compute"],
                 "data_card_page",
                 name="render_data_card",
             ),
@@ -72,7 +72,7 @@ def create_pipeline(**_: object) -> Pipeline:
             Node(write_model_cards, ["measured_models", "model_data"], "model_cards", name="write_model_cards"),
             Node(
                 draw_pictures,
-                ["data_section", "labels_section", "models_section", "thumbnails", "params:report", "params:workers"],
+                ["data_section", "labels_section", "models_section", "thumbnails", "params:report", "params:compute"],
                 "illustrated_sections",
                 name="draw_pictures",
             ),
