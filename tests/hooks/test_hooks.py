@@ -52,7 +52,7 @@ def calls(monkeypatch):
     found = []
 
     class Lock:
-        def __init__(self, root):
+        def __init__(self, root, stages):
             pass
 
         def acquire(self):

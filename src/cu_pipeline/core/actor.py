@@ -9,7 +9,10 @@ VARIABLE: Final = "CU_PIPELINE_ACTOR"
 
 
 def actor() -> str:
-    """Name whom this process runs for: `CU_PIPELINE_ACTOR`, else `CI`, else the user; with the machine, as user@host."""
+    """Name whom this process runs for, with the machine: `anna@laptop`, or `CI@runner`.
+
+    `CU_PIPELINE_ACTOR` takes the place of both.
+    """
     return os.environ.get(VARIABLE) or f"{_user()}@{socket.gethostname()}"
 
 

@@ -1,4 +1,4 @@
-"""One run at a time writes to a project."""
+"""One run at a time writes to a project, and to what a stage makes on all machines."""
 
 import os
 from collections.abc import Generator
@@ -42,7 +42,7 @@ class LockHooks:
         if self._context is None:
             raise RuntimeError("a pipeline runs without a context: start it through a Kedro session")
         self._state.end("KILLED")
-        lock = RunLock(self._context.project_path)
+        lock = RunLock(self._context.project_path, _stages(pipeline))
         lock.acquire()
         try:
             run = Run.of(self._context, pipeline, run_params["pipeline_names"])
@@ -79,6 +79,15 @@ class LockHooks:
     def abandon(self, error: BaseException) -> None:
         """End a run that was interrupted, which Kedro tells no hook; without effect when none is under way."""
         self._state.end(*_told(error))
+
+
+def _stages(pipeline: Pipeline) -> set[str]:
+    """Name the registered pipelines of which nodes run."""
+    from kedro.framework.project import pipelines
+
+    nodes = {node.name for node in pipeline.nodes}
+    stages = {name: {node.name for node in one.nodes} for name, one in pipelines.items() if name != "__default__"}
+    return {name for name, own in stages.items() if own & nodes} or {"other"}
 
 
 def _told(error: BaseException) -> tuple[Ended, str]:
