@@ -92,7 +92,7 @@ def _create(
         run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
         source = f"runs:/{run}/{place}"
     else:
-        run, source, model = logged.run_id, logged.source, logged.model_id
+        run, source, model = logged.run_id, logged.source, logged.files_of
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, tags={_CAPABILITY: capability})
     created = client.create_model_version(name, source=source, run_id=run, tags=tags, model_id=model)
