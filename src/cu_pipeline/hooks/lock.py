@@ -2,17 +2,22 @@
 
 import os
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
+from cu_pipeline.core.databases import VARIABLE as DATABASE
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.paths import ROOT_VARIABLE
 from cu_pipeline.hooks.run_state import Ended, Run, RunState
 from cu_pipeline.tracking.run_lock import RunLock
 
 _HUB_ENVIRONMENTS = frozenset({"gpu", "cluster"})
+_CLUSTER: Final = "cluster"
+_NEEDED: Final = ("MLFLOW_TRACKING_URI", DATABASE)
+"""Environment variables that say where a team's parts are."""
 
 
 class LockHooks:
@@ -41,6 +46,7 @@ class LockHooks:
         """Begin the run under the lock."""
         if self._context is None:
             raise RuntimeError("a pipeline runs without a context: start it through a Kedro session")
+        _check_places(self._context.env)
         self._state.end("KILLED")
         lock = RunLock(self._context.project_path, _stages(pipeline))
         lock.acquire()
@@ -79,6 +85,17 @@ class LockHooks:
     def abandon(self, error: BaseException) -> None:
         """End a run that was interrupted, which Kedro tells no hook; without effect when none is under way."""
         self._state.end(*_told(error))
+
+
+def _check_places(env: str | None) -> None:
+    """Refuse a run of the cluster's environment that would keep its records on this machine, unseen by the team."""
+    missing = [name for name in _NEEDED if not os.environ.get(name)] if env == _CLUSTER else []
+    if missing:
+        raise ConfigurationError(
+            f"--env {_CLUSTER} needs the environment variables {', '.join(missing)}. Remedy: `make cluster-up` on this "
+            "machine, or copy the team's .cluster/env here; then `make run ENV=cluster`, or `set -a; . .cluster/env; set "
+            "+a` before `kedro run --env cluster`"
+        )
 
 
 def _stages(pipeline: Pipeline) -> set[str]:
