@@ -93,8 +93,8 @@ def _check_places(env: str | None) -> None:
     if missing:
         raise ConfigurationError(
             f"--env {_CLUSTER} needs the environment variables {', '.join(missing)}. Remedy: `make cluster-up` on this "
-            "machine, or copy the team's .cluster/env here; then `make run ENV=cluster`, or `set -a; . .cluster/env; set "
-            "+a` before `kedro run --env cluster`"
+            "machine, or copy the team's .cluster/env here; then `make run ENV=cluster`, or `set -a; . .cluster/env; "
+            "set +a` before `kedro run --env cluster`"
         )
 
 
