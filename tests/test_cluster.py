@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,19 +26,23 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def cluster(project_root: Path, tmp_path: Path, project_environment: dict[str, str]) -> Iterator[Command]:
+def folder() -> Iterator[Path]:
+    """Give an empty project that PostgreSQL's own user gets to, if root runs the tests."""
+    with tempfile.TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture
+def cluster(project_root: Path, folder: Path, project_environment: dict[str, str]) -> Iterator[Command]:
     """Give what does `make cluster-…` in an empty project; ports are given at the first `up`."""
     pytest.importorskip("psycopg")
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents[:3]:  # PostgreSQL's own user passes through them, if root runs the tests
-        if folder.name.startswith("pytest-"):
-            folder.chmod(folder.stat().st_mode | 0o011)
 
     def command(*words: str) -> subprocess.CompletedProcess[str]:
         environment = project_environment | {"PYTHONPATH": str(project_root)}
         return subprocess.run(
             [sys.executable, "-m", "deploy.cluster", *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     yield command
@@ -54,7 +59,7 @@ def ports() -> list[str]:
 
 
 def test_parts_start_once_keep_their_data_and_stop(
-    cluster: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import psycopg
     import s3fs
@@ -62,9 +67,9 @@ def test_parts_start_once_keep_their_data_and_stop(
     up = cluster("up", "postgres", "s3", *ports())
     assert up.returncode == 0, up.stderr
     assert [line.split()[:2] for line in up.stdout.splitlines()[:2]] == [["postgres", "started"], ["s3", "started"]]
-    env = tmp_path / ".cluster" / "env"
+    env = folder / ".cluster" / "env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
-    told = environment_of(tmp_path)
+    told = environment_of(folder)
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     address = told["CU_PIPELINE_DATABASE_URL"].replace("+psycopg", "")
@@ -84,7 +89,7 @@ def test_parts_start_once_keep_their_data_and_stop(
     assert cluster("down").stdout.count("stopped") == 2
     assert "no part was started" in cluster("status").stdout
     assert cluster("up", "postgres", "s3").returncode == 0
-    assert environment_of(tmp_path) == told
+    assert environment_of(folder) == told
     with psycopg.connect(address) as connection:
         connection.execute("SELECT number FROM kept")
     assert storage.cat("cu-pipeline/kept") == b"1"
@@ -102,12 +107,12 @@ def test_a_taken_port_and_an_unknown_part_are_told_in_words(cluster: Command) ->
     assert "give some of postgres, s3, mlflow, ray" in cluster("up", "kafka").stderr
 
 
-def test_a_part_that_was_killed_is_told_and_started_again(cluster: Command, tmp_path: Path) -> None:
+def test_a_part_that_was_killed_is_told_and_started_again(cluster: Command, folder: Path) -> None:
     assert cluster("up", "s3", *ports()).returncode == 0
     (process,) = [
         one
         for one in psutil.process_iter(["cmdline"])
-        if str(tmp_path / ".cluster" / "s3") in (one.info["cmdline"] or [])
+        if str(folder / ".cluster" / "s3") in (one.info["cmdline"] or [])
     ]
     process.kill()
     process.wait()
@@ -117,19 +122,17 @@ def test_a_part_that_was_killed_is_told_and_started_again(cluster: Command, tmp_
 
 
 @pytest.mark.nightly
-def test_all_parts_answer_on_the_loopback_address_alone(cluster: Command, tmp_path: Path) -> None:
+def test_all_parts_answer_on_the_loopback_address_alone(cluster: Command, folder: Path) -> None:
     up = cluster("up", *ports())
     assert up.returncode == 0, up.stderr
     assert up.stdout.count("started") == 6
-    started = {
-        int(path.read_text().split('"pid": ')[1].split(",")[0]) for path in (tmp_path / ".cluster").glob("*.pid")
-    }
+    started = {int(path.read_text().split('"pid": ')[1].split(",")[0]) for path in (folder / ".cluster").glob("*.pid")}
     family = [
         child for pid in started for child in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
     ]
     heard = [one for process in family for one in process.net_connections("inet") if one.status == "LISTEN"]
     assert {one.laddr.ip.removeprefix("::ffff:") for one in heard} == {"127.0.0.1"}
-    told = os.environ | environment_of(tmp_path)
+    told = os.environ | environment_of(folder)
     script = (
         "import mlflow, ray; ray.init(address='auto', log_to_driver=False); "
         "print(ray.cluster_resources()['CPU'], ray.get(ray.remote(lambda: 7).remote())); "
@@ -150,3 +153,12 @@ def test_compose_names_the_same_parts_and_no_password(project_root: Path) -> Non
             assert port.startswith("127.0.0.1:"), f"{name} listens beyond this machine"
         for key, value in service.get("environment", {}).items():
             assert "${" in str(value) or not any(word in key for word in ("PASSWORD", "SECRET", "KEY", "TOKEN", "URI"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="PostgreSQL takes another user only where root starts it")
+def test_a_folder_that_postgresqls_user_cannot_get_to_is_told(cluster: Command, folder: Path) -> None:
+    folder.chmod(0o700)
+    refused = cluster("up", "postgres", *ports())
+    assert refused.returncode == 1
+    assert "cannot get to" in refused.stderr
+    assert "Remedy: `chmod o+x`" in refused.stderr

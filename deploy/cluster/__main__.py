@@ -1,10 +1,12 @@
 """Start, stop and show the parts that a team shares, as processes on this machine."""
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
 from deploy.cluster.parts import MAKERS, chosen
+from deploy.cluster.parts.ray import scratch
 from deploy.cluster.processes import Processes
 from deploy.cluster.settings import FOLDER, PORTS, ClusterError, Settings
 
@@ -49,6 +51,7 @@ def _down(root: Path) -> int:
     for name in processes.noted():
         ran = processes.stop(name, processes.stop_signal(name))
         print(f"{name:14} {'stopped' if ran else 'had ended'}", flush=True)
+    shutil.rmtree(scratch(root / FOLDER), ignore_errors=True)
     print(f"Data and passwords stay in {FOLDER}/")
     return 0
 

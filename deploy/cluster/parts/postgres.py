@@ -63,6 +63,10 @@ def _unprivileged() -> str | None:
 
 def _initialise(home: Path, programs: Path, user: str | None, settings: Settings) -> None:
     """Make the server's files, in a folder that takes its name when they are complete."""
+    options: dict[str, Any] = {}
+    if user is not None:
+        options = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+        _check_way(home.parent, user, options)
     if (home / "data").is_dir():
         return
     shutil.rmtree(home, ignore_errors=True)
@@ -70,12 +74,9 @@ def _initialise(home: Path, programs: Path, user: str | None, settings: Settings
     secret = home / "superuser"
     secret.write_text(settings.secrets["postgres"], encoding="utf-8")
     secret.chmod(0o600)
-    options: dict[str, Any] = {}
     if user is not None:
-        group = pwd.getpwnam(user).pw_gid
-        options = {"user": user, "group": group, "extra_groups": []}
         for path in (home, secret):
-            shutil.chown(path, user, group)
+            shutil.chown(path, user, options["group"])
     command = [
         programs / "initdb", "-D", home / "new", "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", secret,
         "-E", "UTF8", "--locale", "C",
@@ -87,12 +88,20 @@ def _initialise(home: Path, programs: Path, user: str | None, settings: Settings
     finally:
         secret.unlink(missing_ok=True)
     if done.returncode:
-        as_whom = f" as {user}, who must be able to reach {home}" if user else ""
         raise ClusterError(
-            f"PostgreSQL's files cannot be made{as_whom}: {done.stderr.strip()}\nRemedy: run this as another user than "
-            "root, or make the folders above readable (`chmod o+x`)"
+            f"PostgreSQL's files cannot be made in {home}: {done.stderr.strip()}\nRemedy: see that its disk has room, "
+            "and run this as another user than root"
         )
     (home / "new").rename(home / "data")
+
+
+def _check_way(folder: Path, user: str, options: dict[str, Any]) -> None:
+    """Refuse a folder that PostgreSQL's own user cannot get to."""
+    if subprocess.run(["test", "-x", folder], cwd="/", check=False, **options).returncode:
+        raise ClusterError(
+            f"PostgreSQL runs as {user} here, since root may not run it, and {user} cannot get to {folder}. Remedy: "
+            "`chmod o+x` the folders above it, or run this as another user than root"
+        )
 
 
 def _connect(settings: Settings, database: str = "postgres") -> Any:

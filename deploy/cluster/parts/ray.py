@@ -32,11 +32,11 @@ def parts(settings: Settings) -> Iterator[Part]:
         port=port,
         command=[
             *start, "--head", "--port", str(port), "--num-cpus", "0", "--include-dashboard", "false",
-            "--temp-dir", scratch(settings), *node,
+            "--temp-dir", scratch(settings.folder), *node,
         ],
         answers=lambda: connects(port) and _nodes(program, settings) >= 1,
         environment=environment,
-        prepare=lambda: scratch(settings).mkdir(mode=0o700, exist_ok=True),
+        prepare=lambda: scratch(settings.folder).mkdir(mode=0o700, exist_ok=True),
     )  # fmt: skip
     for number in range(1, WORKERS + 1):
         yield Part(
@@ -48,9 +48,9 @@ def parts(settings: Settings) -> Iterator[Part]:
         )
 
 
-def scratch(settings: Settings) -> Path:
-    """Where Ray's sockets and logs lie: names of sockets must be short, and a project's path need not be."""
-    return Path(tempfile.gettempdir()) / f"ray-{sha256(str(settings.folder.resolve()).encode()).hexdigest()[:10]}"
+def scratch(folder: Path) -> Path:
+    """Where the sockets and logs lie of a cluster in a folder: names of sockets must be short, a path need not be."""
+    return Path(tempfile.gettempdir()) / f"ray-{sha256(str(folder.resolve()).encode()).hexdigest()[:10]}"
 
 
 def _nodes(program: str, settings: Settings) -> int:
