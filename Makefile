@@ -51,7 +51,8 @@ help: ## list the commands
 install: $(VENV)/.installed ## install what runs need into .venv
 
 run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [REPLACE=1] [PARAMS=train.linear.folds=10] [ENV=gpu] [PIPELINES=train]
-	@$(CLUSTER_ENV) $(BIN)/kedro run $(RUN_OPTIONS)
+	@$(CLUSTER_ENV) \
+	$(BIN)/kedro run $(RUN_OPTIONS)
 
 repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded
 	@$(BIN)/kedro params refresh
