@@ -33,12 +33,17 @@ RUN_OPTIONS = $(if $(PARAM_LIST),--params $(call quoted,$(PARAM_LIST))) \
 	$(if $(call given,PIPELINES),--pipelines $(call quoted,$(call given,PIPELINES))) \
 	$(if $(filter-out 0 no false,$(call given,REPLACE)),--replace)
 
+# what programs need to reach the parts that `make cluster-up` started, or that a team's .cluster/env names
+CLUSTER_ENV = $(if $(filter cluster,$(call given,ENV)),if [ -f .cluster/env ]; then set -a; . ./.cluster/env; set +a; fi;)
+CLUSTER_PORTS = $(foreach part,postgres s3 mlflow ray,$(foreach name,$(shell echo $(part) | tr a-z A-Z)_PORT,\
+	$(if $(call given,$(name)),--$(part)-port $(call quoted,$(call given,$(name))))))
+
 # a server's own words for a port that is taken are a traceback
 port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0; \
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
+.PHONY: help cluster-up cluster-down cluster-status upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +51,8 @@ help: ## list the commands
 install: $(VENV)/.installed ## install what runs need into .venv
 
 run: $(VENV)/.installed ## run the lifecycle: [MANIFEST=clips.csv] [REPLACE=1] [PARAMS=train.linear.folds=10] [ENV=gpu] [PIPELINES=train]
-	@$(BIN)/kedro run $(RUN_OPTIONS)
+	@$(CLUSTER_ENV) \
+	$(BIN)/kedro run $(RUN_OPTIONS)
 
 repro: $(VENV)/.installed ## run the stages whose inputs, code or parameters changed since they were recorded
 	@$(BIN)/kedro params refresh
@@ -86,9 +92,18 @@ drift-ui: $(VENV)/.installed ## show the history of drift in Evidently on http:/
 	$(call port_free,$(DRIFT_PORT),DRIFT_PORT)
 	@$(BIN)/kedro drift ui --port $(DRIFT_PORT)
 
-serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000]
+serve: $(VENV)/.installed ## serve the champions on http://127.0.0.1:3000 [PORT=3000] [ENV=cluster]
 	$(call port_free,$(PORT),PORT)
-	@CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
+	@$(CLUSTER_ENV) CU_PIPELINE_ROOT="$(CURDIR)" $(BIN)/bentoml serve . --host 127.0.0.1 --port $(PORT)
+
+cluster-up: $(VENV)/.installed-cluster ## start PostgreSQL, S3, MLflow and Ray as processes: [PARTS="postgres s3"] [POSTGRES_PORT=5434] [S3_PORT=9100] [MLFLOW_PORT=5001] [RAY_PORT=6380]
+	@$(BIN)/python -m deploy.cluster up $(call given,PARTS) $(CLUSTER_PORTS)
+
+cluster-down: $(VENV)/.installed-cluster ## stop them; their data stay in .cluster/
+	@$(BIN)/python -m deploy.cluster down
+
+cluster-status: $(VENV)/.installed-cluster ## tell which of them run
+	@$(BIN)/python -m deploy.cluster status
 
 simulate: $(VENV)/.installed ## replay a year of drift against a running service, with the loop and without; about 20 minutes
 	@$(BIN)/kedro simulate
@@ -175,6 +190,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt weights.txt | $(VENV)/bin/pyt
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing what tests need"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-cluster: $(VENV)/.installed
+	@echo "Installing what the cluster's parts need"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[cluster]'
 	@touch $@
 
 # Kedro-Viz has its own environment: its commands would slow down every `kedro` command in the project's.

@@ -26,6 +26,8 @@ from cu_pipeline.features.clip_pictures import close_pools
 
 ROOT = Path(__file__).parent.parent
 
+os.environ.pop("CU_PIPELINE_DATABASE_URL", None)  # a shell may name a team's database, which no test may write to
+
 collect_ignore = ["tiny_project", "no_network"]
 
 # how long an example takes says how busy the machine is, not whether the code is right; and where many machines share

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -53,7 +54,7 @@ def calls(monkeypatch):
     found = []
 
     class Lock:
-        def __init__(self, root):
+        def __init__(self, root, stages):
             pass
 
         def acquire(self):
@@ -104,6 +105,16 @@ def test_the_lock_is_taken_before_all_other_hooks_and_given_back_after_them(regi
     after(hook)
     assert calls == ["acquire", "before", "after", "FINISHED: ", "release"]
     assert state.run is None
+
+
+def test_a_run_of_the_cluster_is_refused_where_its_records_would_stay_on_this_machine(registered, calls, monkeypatch):
+    hook, mine, _ = registered(lock_first=True)
+    mine.after_context_created(SimpleNamespace(env="cluster", project_path=Path(), config_loader={"catalog": {}}))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.delenv("CU_PIPELINE_DATABASE_URL", raising=False)
+    with pytest.raises(ConfigurationError, match=r"variables CU_PIPELINE_DATABASE_URL\. Remedy: `make cluster-up`"):
+        before(hook)
+    assert "acquire" not in calls
 
 
 @pytest.mark.parametrize("lock_first", [True, False])

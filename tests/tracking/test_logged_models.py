@@ -90,5 +90,6 @@ def test_on_a_server_a_bundle_that_is_stored_is_not_sent_again(
     mlflow.end_run()
     assert sent == [(first, str(bundle))]
     assert {one.source for one in logged_models.all_of("topic")} == {f"models:/{first}"}
+    assert {one.files_of for one in logged_models.all_of("topic")} == {first}
     assert len({first, second, third}) == 3
     mlflow.set_tracking_uri(None)

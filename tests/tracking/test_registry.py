@@ -121,8 +121,9 @@ def test_a_logged_model_is_registered_with_its_files_its_numbers_and_words(
     (found,) = registry.all_of("logged")
     assert (found.version, found.source, found.aliases) == (number, f"models:/{model_id}", ())
     assert (found.tags["family"], found.tags["accuracy"]) == ("linear", "0.75")
-    told = MlflowClient().get_model_version(registry.model_name("logged"), number).description
-    assert told == "linear, trained by the run train; test accuracy 0.750"
+    stored_version = MlflowClient().get_model_version(registry.model_name("logged"), number)
+    assert stored_version.description == "linear, trained by the run train; test accuracy 0.750"
+    assert stored_version.model_id == model_id, "a server with artifacts takes no source without it"
     assert (registry.fetch(found.source, tmp_path / "target") / "bundle.json").is_file()
     assert len(list(tracked_root.rglob("bundle.json"))) == stored + 1
 

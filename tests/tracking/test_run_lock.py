@@ -32,7 +32,7 @@ def hold(root: Path, seconds: float) -> subprocess.Popen[str]:
 
 def test_a_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
     with hold(tmp_path, 60) as holder:
-        with pytest.raises(RunInProgressError, match=rf"process {holder.pid} on .*{TIMEOUT_VARIABLE}"):
+        with pytest.raises(RunInProgressError, match=rf"process {holder.pid} of .*{TIMEOUT_VARIABLE}"):
             RunLock(tmp_path).acquire()
         holder.kill()
 

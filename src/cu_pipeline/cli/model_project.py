@@ -36,7 +36,7 @@ def open_project(root: Path, env: str | None, *, writes: bool) -> "Iterator[Mode
     """
     from kedro.framework.session import KedroSession
 
-    lock = RunLock(root)
+    lock = RunLock(root, {"deliver"})
     if writes:
         lock.acquire()
     try:

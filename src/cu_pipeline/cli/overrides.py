@@ -116,9 +116,9 @@ def _write(loader: "ProjectConfigLoader", recorded: "Recorded") -> None:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    from cu_pipeline.tracking.run_lock import RunLock
+    from cu_pipeline.tracking.run_lock import HERE, RunLock
 
-    lock = RunLock(root)
+    lock = RunLock(root, HERE)
     lock.acquire()
     try:
         yield

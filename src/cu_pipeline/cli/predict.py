@@ -58,9 +58,9 @@ def _project(root: Path, env: str | None) -> Iterator[Any]:
     """Open the project while no run writes to it: both add to the feature store."""
     from kedro.framework.session import KedroSession
 
-    from cu_pipeline.tracking.run_lock import RunLock
+    from cu_pipeline.tracking.run_lock import HERE, RunLock
 
-    lock = RunLock(root)
+    lock = RunLock(root, HERE)
     lock.acquire()
     try:
         with KedroSession.create(root, env=env, save_on_close=False) as session:

@@ -131,14 +131,14 @@ def stop(metadata: Any, /, *, capability: str, way: Literal["promote", "rollback
     """End the rollout of CAPABILITY; without an option, without a decision about the challenger."""
     root = Path(metadata.project_path)
     with told_in_words(root):
+        from cu_pipeline.core.actor import actor
         from cu_pipeline.rollout import trials
         from cu_pipeline.rollout.plan import rollouts_folder
         from cu_pipeline.tracking import rollout_end
-        from cu_pipeline.tracking.promotions import who
 
         champions = root / _CHAMPIONS
         folder = rollouts_folder(champions)
-        told = reason or f"by {who()}, by hand"
+        told = reason or f"by {actor()}, by hand"
         running = trials.running(folder, capability)
         if way == "promote":
             ended = rollout_end.promote(folder, champions, running, told)
@@ -198,8 +198,8 @@ def _models(root: Path, env: str | None, capability: str, word: str) -> "tuple[B
 def _planned(champion: "Bundle", challenger: "Bundle", canary: float | None, options: dict[str, Any]) -> "Rollout":
     from datetime import UTC, datetime
 
+    from cu_pipeline.core.actor import actor
     from cu_pipeline.rollout.plan import Limits, Rollout
-    from cu_pipeline.tracking.promotions import who
 
     same = ("margin", "alpha", "units", "days", "requests")
     limits = Limits(
@@ -218,7 +218,7 @@ def _planned(champion: "Bundle", challenger: "Bundle", canary: float | None, opt
         sticky=options["sticky"],
         limits=limits,
         started=datetime.now(UTC),
-        by=who(),
+        by=actor(),
     )
 
 

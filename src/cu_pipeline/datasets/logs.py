@@ -5,6 +5,7 @@ from kedro.utils import load_obj
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.inference.prediction_log.place import shared_or
 
 
 class Log(Protocol):
@@ -53,8 +54,8 @@ class PredictionLogPlace(LocalDataset[Any, str]):
     """Where the service's prediction log is; it may hold nothing yet.
 
     Args:
-        filepath: its folder.
-        database: a PostgreSQL database instead, as `postgresql+psycopg://USER:{VARIABLE}@HOST/DATABASE`.
+        filepath: its folder, unless people share a database.
+        database: another PostgreSQL database, as `postgresql+psycopg://USER:{VARIABLE}@HOST/DATABASE`.
         metadata: ignored here; read by the generator of `dvc.yaml`.
     """
 
@@ -63,7 +64,7 @@ class PredictionLogPlace(LocalDataset[Any, str]):
         self._database = database
 
     def load(self) -> str:
-        return self._database or str(self._filepath)
+        return self._database or shared_or(self._filepath)
 
     def save(self, data: Any) -> None:
         raise NotImplementedError(f"{self._filepath} is written by the service")

@@ -30,6 +30,7 @@ class IterationLine:
         quality: capability -> estimated accuracy before, where the monitor trusts its estimate.
         seconds: step -> that it took.
         run_id: of MLflow's parent run.
+        actor: who ran it, as user@host; "": written by an earlier version.
     """
 
     number: int
@@ -45,6 +46,7 @@ class IterationLine:
     quality: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     run_id: str = ""
+    actor: str = ""
 
     @property
     def committed_usd(self) -> float:

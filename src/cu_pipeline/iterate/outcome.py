@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cu_pipeline.core.actor import actor
 from cu_pipeline.iterate.decide import Action
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.state import Iteration, StepName, now
@@ -38,6 +39,7 @@ def line_of(iteration: Iteration, paid_usd: float, *, vetoed: bool) -> Iteration
         quality=decided.get("quality", {}),
         seconds={one.name.value: one.seconds for one in iteration.steps if one.ended},
         run_id=iteration.run_id,
+        actor=actor(),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cu_pipeline.core.actor import actor
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.iterate.evidence import Challenger
 from cu_pipeline.iterate.options import LoopRolloutOptions
@@ -12,7 +13,6 @@ from cu_pipeline.iterate.state import Iteration
 from cu_pipeline.rollout import plan, trials
 from cu_pipeline.rollout.plan import Limits, Rollout, rollouts_folder
 from cu_pipeline.tracking import rollout_end
-from cu_pipeline.tracking.promotions import who
 
 _CHAMPIONS: Final = Path("data/06_models/champions")
 
@@ -79,6 +79,6 @@ def _begin(project: Project, folder: Path, one: Challenger, options: LoopRollout
         sticky="creator",
         limits=Limits(days=options.days),
         started=datetime.now(UTC),
-        by=who(),
+        by=actor(),
     )
     trials.start(folder, begun, challenger.scoped(champion.scope))

@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from cu_pipeline.core.actor import actor
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.iterate.state import now
-from cu_pipeline.tracking.promotions import who
 
 
 class Word(StrEnum):
@@ -88,7 +88,7 @@ class VerdictLog:
 
     def say(self, word: Word, iteration: int, reason: str) -> Verdict:
         """Add a word of whom this process runs for."""
-        said = Verdict(word, iteration, who(), now(), reason)
+        said = Verdict(word, iteration, actor(), now(), reason)
         append_lines(self.path, [json.dumps(asdict(said), ensure_ascii=False)])
         return said
 

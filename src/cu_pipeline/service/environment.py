@@ -11,7 +11,7 @@ import cu_pipeline
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.inference.prediction_log.options import LogOptions
-from cu_pipeline.inference.prediction_log.place import DEFAULT
+from cu_pipeline.inference.prediction_log.place import DEFAULT, shared_or
 from cu_pipeline.ingest.capture import CAPTURES
 from cu_pipeline.ingest.capture_store import CaptureOptions, CaptureStore
 from cu_pipeline.media.options import Limits
@@ -146,7 +146,7 @@ class Settings(HttpSettings):
     @property
     def log_place(self) -> str:
         """Where the prediction log is."""
-        return self.prediction_log or str(project_root() / DEFAULT)
+        return self.prediction_log or shared_or(project_root() / DEFAULT)
 
 
 def _beside_package() -> Path:

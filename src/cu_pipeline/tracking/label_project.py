@@ -41,7 +41,7 @@ def open_sync(root: Path, env: str | None, *, writes: bool = True) -> Iterator[t
     """
     from kedro.framework.session import KedroSession
 
-    lock = RunLock(root)
+    lock = RunLock(root, {"people"})
     if writes:
         lock.acquire()
     try:

@@ -58,6 +58,11 @@ class LoggedModel:
     metrics: dict[str, float] = field(default_factory=dict)
     source: str = ""
 
+    @property
+    def files_of(self) -> str:
+        """The model whose files these are: this one, or an earlier one of the same content; servers ask for it."""
+        return self.source.rpartition("/")[2]
+
 
 def create(bundle_dir: Path, capability: str, bundle_version: str, family: str, features: list[str]) -> str:
     """Log a bundle as a model that the active run has made.

@@ -1,11 +1,11 @@
 """The ledger of promotions: every change of a champion, named by what a bundle holds, so that all machines agree."""
 
-import getpass
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
+
+from cu_pipeline.core.actor import actor
 
 Cause = Literal["gate", "hand", "promote", "rollback", "rollout", "iterate"]
 
@@ -40,7 +40,7 @@ class Promotion:
         reason: for people who read the ledger.
         from_number: what the registry of the machine that wrote the entry calls `before`; None: it is not there.
         to_number: likewise `after`.
-        actor: who ran what brought it about: the name of a user, or CI; `UNKNOWN` of a change in MLflow.
+        actor: who ran what brought it about, as user@host; `UNKNOWN` of a change in MLflow.
         refused: version of the challenger that a rollout has shown not to be fit, or a person vetoed: the champion
             stays, and `after` is `before`. None: no challenger was refused.
     """
@@ -66,8 +66,8 @@ class Promotion:
             cause: what brings it about.
             reason: in words.
         """
-        actor = UNKNOWN if cause == "hand" else who()
-        return cls(datetime.now(UTC).isoformat(timespec="seconds"), capability, *change, cause, reason, actor=actor)
+        by = UNKNOWN if cause == "hand" else actor()
+        return cls(datetime.now(UTC).isoformat(timespec="seconds"), capability, *change, cause, reason, actor=by)
 
     def numbered(self, before: str | None, after: str | None) -> Self:
         """Add what the registry at hand calls both bundles."""
@@ -104,16 +104,6 @@ class Promotion:
             refused=record.get("refused"),
             **told,
         )
-
-
-def who() -> str:
-    """Name whom this process runs for: CI, or the user."""
-    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
-        return "CI"
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container's user may have no name
-        return f"user {os.getuid()}"
 
 
 def of_capability(entries: Iterable[Promotion], capability: str) -> list[Promotion]:

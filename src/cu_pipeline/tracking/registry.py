@@ -86,16 +86,16 @@ def _create(
     client: "MlflowClient", bundle_dir: Path, capability: str, version_tag: str, logged: "LoggedModel | None"
 ) -> str:
     name = model_name(capability)
-    tags = {BUNDLE_VERSION: version_tag}
+    tags, model = {BUNDLE_VERSION: version_tag}, None
     if logged is None:
         tags |= _family_tag(bundle_dir)
         run, place = _store(bundle_dir, f"bundles/{file_key(capability)}/{version_tag}")
         source = f"runs:/{run}/{place}"
     else:
-        run, source = logged.run_id, logged.source
+        run, source, model = logged.run_id, logged.source, logged.files_of
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, tags={_CAPABILITY: capability})
-    created = client.create_model_version(name, source=source, run_id=run, tags=tags)
+    created = client.create_model_version(name, source=source, run_id=run, tags=tags, model_id=model)
     return str(created.version)
 
 

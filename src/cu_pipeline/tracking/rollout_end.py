@@ -67,7 +67,7 @@ def promote(folder: Path, champions: Path, rollout: Rollout, reason: str) -> Rol
     if fixed := why_fixed(champions):
         told = f"{reason}. It was not made champion: {fixed}. Remedy, in the project: {_by_hand(rollout)}"
         return _ended(folder, rollout, "stopped", told)
-    lock = RunLock(project_root())
+    lock = RunLock(project_root(), {"deliver"})
     lock.acquire()
     try:
         if replaced_by(champions, rollout) not in {None, rollout.challenger}:
@@ -101,7 +101,7 @@ def roll_back(folder: Path, champions: Path, rollout: Rollout, reason: str, *, r
     """
     if not refused or why_fixed(champions):
         return _ended(folder, rollout, "rolled_back", reason)
-    lock = RunLock(project_root())
+    lock = RunLock(project_root(), {"deliver"})
     lock.acquire()
     try:
         trials.still_running(folder, rollout)

@@ -14,8 +14,11 @@ from tests.servers.postgres import PASSWORD, Postgres
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.inference.prediction_log import Place, read_feedback, read_log, read_shadows
+from cu_pipeline.inference.prediction_log.place import DEFAULT, default_place
 from cu_pipeline.inference.prediction_log.purging import count_before, purge_before
+from cu_pipeline.service.environment import Settings
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,20 @@ def place(server, tmp_path, monkeypatch):
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return address
+
+
+def test_the_database_that_people_share_is_the_log_where_no_other_is_named(place, tmp_path, monkeypatch):
+    dataset, made = PredictionLogPlace(filepath=str(tmp_path / "log")), Settings.model_construct
+    assert (default_place(), dataset.load()) == (str(tmp_path / DEFAULT), str(tmp_path / "log"))
+    monkeypatch.setenv("CU_PIPELINE_DATABASE_URL", place)
+    assert {default_place(), dataset.load(), made().log_place} == {place}
+    log = opened(default_place())
+    assert log.append(record("shared"))
+    assert log.flush()
+    assert ids(read_log(dataset.load())) == ["shared"]
+    assert made(prediction_log="elsewhere").log_place == "elsewhere"
+    monkeypatch.setenv("CU_PIPELINE_PREDICTION_LOG", "elsewhere")
+    assert default_place() == "elsewhere"
 
 
 def test_all_kinds_are_kept_and_filtered_as_in_sqlite(place):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cu_pipeline.core.databases import CONNECTION
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.records import Record
@@ -18,15 +19,6 @@ from cu_pipeline.inference.prediction_log.schema import MIGRATIONS, PREDICTIONS,
 BUSY_S: Final = 10
 _MIGRATING: Final = 0x70726564
 """Key of PostgreSQL's lock that those who make the tables take turns by."""
-
-_KEEPALIVE: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""So that a server that vanished is noticed within seconds."""
 
 ROW_ERRORS: Final = (exc.DataError, exc.IntegrityError)
 """What the database says of a row that it cannot hold, not of itself."""
@@ -169,7 +161,7 @@ def in_words(error: Exception) -> str:
 
 def _postgresql(place: Place) -> sa.Engine:
     return sa.create_engine(
-        place.url, pool_size=2, max_overflow=2, pool_timeout=BUSY_S, pool_pre_ping=True, connect_args=_KEEPALIVE
+        place.url, pool_size=2, max_overflow=2, pool_timeout=BUSY_S, pool_pre_ping=True, connect_args=CONNECTION
     )
 
 

@@ -1,13 +1,11 @@
 """Where a prediction log is: a folder with a SQLite file, or a PostgreSQL database and a folder for its spool."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cu_pipeline.core.addresses import hide_passwords
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.databases import server_url, shared_database
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import project_root
 
@@ -19,13 +17,18 @@ SPOOL_VARIABLE: Final = "CU_PIPELINE_LOG_SPOOL"
 DEFAULT: Final = Path("data/07_model_output/prediction_log")
 FILE: Final = "predictions.db"
 
-_PASSWORD: Final = re.compile(r"\{(\w+)\}")
-_REMEDY: Final = "give a folder, or postgresql+psycopg://USER:{VARIABLE}@HOST/DATABASE"
-
 
 def default_place() -> str:
-    """The log that this project's service writes: what the environment names, else a folder of its data."""
-    return os.environ.get(VARIABLE) or str(project_root() / DEFAULT)
+    """The log that this project's service writes.
+
+    It is what the environment names for it, else the database that people share, else a folder of the project's data.
+    """
+    return os.environ.get(VARIABLE) or shared_or(project_root() / DEFAULT)
+
+
+def shared_or(folder: Path) -> str:
+    """The log in the database that people share; where there is none, in a folder."""
+    return shared_database() or str(folder)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Place:
             folder = Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 - links stay
             url = URL.create("sqlite+pysqlite", database=str(folder / FILE))
             return cls(str(folder), folder, _spool(spool, str(folder)) or folder / "spool", url)
-        url = _server(str(place))
+        url = server_url(str(place), "prediction log", "a folder, or ")
         shown = url.render_as_string(hide_password=True)
         return cls(shown, None, _spool(spool, shown) or _own(project_root() / DEFAULT, shown), url)
 
@@ -81,28 +84,3 @@ def _spool(asked: str, shown: str) -> Path | None:
 def _own(folder: Path, shown: str) -> Path:
     """A folder of one log, so that no other log's database gets its lines."""
     return folder / f"spool-{text_sha256(shown)[:12]}"
-
-
-def _server(address: str) -> "URL":
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    told = hide_passwords(address)
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError) as error:
-        raise ConfigurationError(f"prediction log {told!r} is no database URL: {_REMEDY}") from error
-    if url.drivername not in {"postgresql", "postgresql+psycopg"}:
-        raise ConfigurationError(f"prediction log {told!r}: {url.drivername} is not supported; {_REMEDY}")
-    try:
-        import psycopg  # noqa: F401
-    except ImportError as error:
-        remedy = "pip install 'cu-pipeline[postgres]'"
-        raise ConfigurationError(f"prediction log {told!r} needs a driver ({error}). Remedy: {remedy}") from error
-    if url.password and (match := _PASSWORD.fullmatch(url.password)):
-        if (password := os.environ.get(match[1])) is None:
-            raise ConfigurationError(
-                f"prediction log {told!r}: there is no environment variable {match[1]}. Remedy: export {match[1]}=…"
-            )
-        url = url.set(password=password)
-    return url.set(drivername="postgresql+psycopg")

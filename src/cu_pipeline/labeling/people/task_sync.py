@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from cu_pipeline.core.actor import actor
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.hashing import json_sha256
@@ -156,7 +157,8 @@ class TaskSync:
         known = [review.batch.batch for review in self.reviews()]
         if batch not in known:
             raise StudioError(f"there is no batch {batch!r}; batches: {', '.join(known) or 'none'}")
-        self.batches.append([BatchDecided(batch=batch, time=self.now(), accepted=accepted, reason=reason)])
+        decided = BatchDecided(batch=batch, time=self.now(), accepted=accepted, reason=reason, actor=actor())
+        self.batches.append([decided])
 
     def _addressed(self) -> list[Task]:
         """Take the queue without what was asked since it was written, and what cannot be shown, with addresses."""
@@ -289,7 +291,9 @@ class TaskSync:
             for task in tasks
         )
         asked = {name: self.capabilities[name] for name in names}
-        return BatchOpened(batch=name, time=time, place=place, terms=terms, capabilities=asked, items=items)
+        return BatchOpened(
+            batch=name, time=time, place=place, terms=terms, capabilities=asked, items=items, actor=actor()
+        )
 
 
 def _as_sent(batch: BatchOpened, item: Item) -> Task:

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_name
+from cu_pipeline.core.databases import shared_database
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.core.options import Options
+from cu_pipeline.labeling.people.shared_log import SharedLines
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -79,6 +81,7 @@ class BatchOpened(Options):
         terms: agreed.
         capabilities: that are asked about.
         items: its clips in order.
+        actor: who opened it, as user@host; "": written by an earlier version.
     """
 
     event: Literal["opened"] = "opened"
@@ -88,16 +91,26 @@ class BatchOpened(Options):
     terms: Terms
     capabilities: dict[str, Capability]
     items: tuple[Item, ...]
+    actor: str = ""
 
 
 class BatchDecided(Options):
-    """A person's decision on a batch, which overrules the gold clips."""
+    """A person's decision on a batch, which overrules the gold clips.
+
+    Attributes:
+        batch: its name.
+        time: ISO 8601, UTC.
+        accepted: rather than sent back.
+        reason: in words.
+        actor: who decided, as user@host; "": written by an earlier version.
+    """
 
     event: Literal["decided"] = "decided"
     batch: str
     time: str
     accepted: bool
     reason: str
+    actor: str = ""
 
 
 BatchEvent = Annotated[BatchOpened | BatchDecided, Field(discriminator="event")]
@@ -138,7 +151,7 @@ def latest(answers: list[PersonAnswer]) -> dict[tuple[str, str, int], PersonAnsw
 
 
 class RecordLog(Generic[Record]):
-    """An append-only file of records, one JSON line each.
+    """An append-only file of records, one JSON line each; where people share a database, a copy of what is there.
 
     Args:
         path: the file; it may be absent.
@@ -147,6 +160,8 @@ class RecordLog(Generic[Record]):
 
     def __init__(self, path: Path, kind: Any) -> None:
         self._path = path
+        address = shared_database()
+        self._shared = SharedLines(address, path) if address else None
         self._adapter: TypeAdapter[Record] = TypeAdapter(kind)
 
     def read(self) -> list[Record]:
@@ -155,11 +170,16 @@ class RecordLog(Generic[Record]):
         Raises:
             StoreError: a line is damaged.
         """
-        return [self._parsed(number, line) for number, line in enumerate(read_lines(self._path), start=1)]
+        lines = self._shared.read() if self._shared else read_lines(self._path)
+        return [self._parsed(number, line) for number, line in enumerate(lines, start=1)]
 
     def append(self, records: Iterable[Record]) -> None:
         """Add records and put them on the disk; without any, make sure that there is a file."""
-        append_lines(self._path, (record.model_dump_json() for record in records))
+        lines = (record.model_dump_json() for record in records)
+        if self._shared:
+            self._shared.append(lines)
+        else:
+            append_lines(self._path, lines)
 
     def _parsed(self, number: int, line: bytes) -> Record:
         try:

@@ -144,19 +144,19 @@ def _build(bento: Bento, root: Path, files: list[str]) -> None:
 
 
 @contextmanager
-def serving(bento: Bento, *, prediction_log: Path, output: Path, timeout_s: float) -> Iterator[RunningService]:
+def serving(bento: Bento, *, prediction_log: str | Path, output: Path, timeout_s: float) -> Iterator[RunningService]:
     """Run a Bento's service while the block runs.
 
     Args:
         bento: to serve, with the bundles that it packs.
-        prediction_log: folder of its prediction log.
+        prediction_log: folder or database of its prediction log.
         output: file for its output.
         timeout_s: how long it may take to become ready.
 
     Raises:
         DeliveryError: it does not become ready; the message ends with its last output.
     """
-    variables = _checked_service(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log.absolute())}
+    variables = _checked_service(bento) | {"CU_PIPELINE_PREDICTION_LOG": str(prediction_log)}
     with running(bento.folder, variables, output=output, timeout_s=timeout_s) as service:
         yield service
 

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
@@ -18,6 +17,7 @@ from cu_pipeline.core.paths import from_stored, project_root
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.scope import METADATA, UNKNOWN_LANGUAGE, Scope
 from cu_pipeline.inference.prediction_log import holds_records
+from cu_pipeline.inference.prediction_log.place import shared_or
 from cu_pipeline.inference.prediction_log.records import REPLAY_HEADER
 from cu_pipeline.inference.predictor import Predictor
 from cu_pipeline.models.bundle import Bundle
@@ -40,7 +40,8 @@ class DeliverOptions(Options):
         request_timeout_s: seconds that an answer may take.
         bentoml_home: folder of the Bento store, relative to the project's root; BentoML's own default is
             the user's home.
-        prediction_log: folder of the service's prediction log, relative to the project's root.
+        prediction_log: folder of the service's prediction log, relative to the project's root, unless people share a
+            database.
         service_log: file that the service's output is kept in, relative to the project's root.
     """
 
@@ -76,7 +77,7 @@ def verify(
     compared, replayed = choose(clips, predictions, options.parity_clips, options.replay_clips)
     sent = [frame[_CONTENT].to_numpy().tolist() for frame in (compared, replayed)]
     record = bento.store / "checks" / f"{bento.version}-{json_sha256([sent, options.tolerance])[:12]}.json"
-    log = project_root() / options.prediction_log
+    log = shared_or(project_root() / options.prediction_log)
     count("service_requests", 0)
     if record.is_file() and holds_records(log):
         found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
@@ -93,7 +94,7 @@ def _run(
     compared: pd.DataFrame,
     replayed: pd.DataFrame,
     offline: Mapping[str, Any],
-    log: Path,
+    log: str,
     options: DeliverOptions,
 ) -> dict[str, Any]:
     import httpx

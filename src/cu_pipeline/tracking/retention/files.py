@@ -5,8 +5,10 @@ from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
+from cu_pipeline.core.addresses import is_address
 from cu_pipeline.core.atomic import remove_abandoned, strays
 from cu_pipeline.inference.prediction_log.day_files import outdated
+from cu_pipeline.inference.prediction_log.place import Place, shared_or
 from cu_pipeline.inference.prediction_log.purging import count_before, purge_before
 from cu_pipeline.ingest.media_store import unfinished
 from cu_pipeline.tracking.catalog_files import folders
@@ -26,10 +28,11 @@ def prediction_logs(project: Project) -> Iterator[Removable]:
     first = project.now.date() - timedelta(days=project.options.prediction_log_days)
     for path in outdated(project.place("prediction_log"), first):
         yield _file(project, path)
-    folder = project.place("prediction_log")
+    place = shared_or(project.place("prediction_log"))
     before = datetime.combine(first, time(), UTC)
-    if rows := count_before(folder, before):
-        yield Removable(f"old records of {project.name(folder)}: {rows:,}", 0, partial(purge_before, folder, before))
+    if rows := count_before(place, before):
+        name = Place.of(place).shown if is_address(place) else project.name(Path(place))
+        yield Removable(f"old records of {name}: {rows:,}", 0, partial(purge_before, place, before))
 
 
 def thumbnails(project: Project) -> Iterator[Removable]:
