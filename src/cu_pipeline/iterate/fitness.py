@@ -129,11 +129,7 @@ class Fitness:
 def judge(
     champion: str, found: Audited | None, promise: Promise | None, options: AuditOptions, bootstrap: Bootstrap
 ) -> Fitness:
-    """Judge a champion.
-
-    It is taken for worse where its being as good as promised, less the tolerance, has a p-value of at most `alpha`, or
-    where its estimate lies more than `worst_drop` below the promise. Of 30 clips with people's labels neither says more
-    than that it is likely: measured error rates stand in the tests and in docs/decisions/0048.
+    """Judge a champion by what it said of clips that people labelled; for the rule see `held_against`.
 
     Args:
         champion: its version.
@@ -157,10 +153,27 @@ def judge(
     measured = (champion, clips, int(right.sum()), share, low, high)
     if promise is None:
         return Fitness(*measured, None, None, None, f"{counted}, and nothing is promised of it: it has no test clips")
-    p = p_value(PairedGain.of(right, found.units), promise, options.tolerance)
-    is_fit = p > options.alpha and share >= promise.accuracy - options.worst_drop
+    p, is_fit = held_against(PairedGain.of(right, found.units), promise, options)
     told = f"{counted} ({share:.0%}), {'as good as' if is_fit else 'worse than'} the {promise.accuracy:.0%} of its own "
     return Fitness(*measured, promise.accuracy, p, is_fit, f"{told}test clips (p = {p:.2g})")
+
+
+def held_against(right: PairedGain, promise: Promise, options: AuditOptions) -> tuple[float, bool]:
+    """Hold an accuracy against what was promised.
+
+    A champion is worse where its being as good as promised, less the tolerance, has a p-value of at most `alpha`, or
+    where its estimate lies more than `worst_drop` below the promise: of few creators no test shows a large drop.
+
+    Args:
+        right: of each unit, how many clips are answered right.
+        promise: what was promised.
+        options: of audits.
+
+    Returns:
+        The p-value, and whether it is as good.
+    """
+    p = p_value(right, promise, options.tolerance)
+    return p, p > options.alpha and right.effect >= promise.accuracy - options.worst_drop
 
 
 def p_value(right: PairedGain, promise: Promise, tolerance: float) -> float:
