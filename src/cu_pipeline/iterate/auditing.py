@@ -31,10 +31,9 @@ def audit(work: Work) -> Outcome:
     bootstrap = Bootstrap(work.parameters["seed"], work.parameters["evaluate"].bootstrap_draws)
     found = {}
     for name, version in serving.items():
-        if name in resolved.active:
-            audited = audited_clips(name, resolved.active[name].kind, mine, labels, said)
-            promise = Promise.of(quality.get(name), version)
-            found[name] = judge(version, audited, promise, work.options.audit, bootstrap)
+        capability = resolved.active.get(name)
+        audited = audited_clips(name, capability.kind, mine, labels, said) if capability else None
+        found[name] = judge(version, audited, Promise.of(quality.get(name), version), work.options.audit, bootstrap)
     effect = {name: one.to_json() | {"serves": one.champion} for name, one in found.items()}
     told = in_words(found)
     return Outcome({"effect": effect, "told": told}, told, (REQUESTS, ANSWERS, QUALITY), StepName.SETTLE)

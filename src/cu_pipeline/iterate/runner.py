@@ -93,7 +93,7 @@ def iterate(project: Project, trigger: str, tell: Callable[[str], None]) -> Repo
     """
     with locked(project.root):
         report = _one(project, trigger, tell)
-        while report.line is not None and report.line.found_worse:
+        if report.line is not None and report.line.found_worse:
             tell(f"  {report.told}")
             report = _one(project, "", tell)
         return report

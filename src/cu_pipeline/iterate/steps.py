@@ -37,15 +37,15 @@ def monitor(work: Work) -> Outcome:
 def decide_action(work: Work) -> Outcome:
     """Decide what to do about it."""
     told = work.drift()
-    serving = served_versions(work.project)
-    found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger)
+    champions = served_champions(work.project, work.parameters, told)
+    found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger, champions)
     cause = found.cause
     facts = {
         "action": found.action.value,
         "reason": found.reason,
         "clips": found.clips,
         "audit": found.audit,
-        "champions": serving,
+        "champions": dict(champions.serving),
         "window": _written(told.window),
         "look": told.look,
         "quality": dict(told.accuracy or {}),
@@ -64,15 +64,15 @@ def decide_action(work: Work) -> Outcome:
 
 
 def decided(
-    project: Project, parameters: Mapping[str, Any], options: IterateOptions, told: Finding, trigger: str
+    project: Project,
+    parameters: Mapping[str, Any],
+    options: IterateOptions,
+    told: Finding,
+    trigger: str,
+    champions: Champions,
 ) -> LoopDecision:
-    """Decide by what the monitor tells, the ledger, and the money that is left."""
+    """Decide by what the monitor tells, the ledger, what is known of the champions, and the money that is left."""
     label_options = parameters["label"]
-    place, resolved = project.load("prediction_log", "capabilities_resolved")
-    kinds = {name: one.kind for name, one in resolved.active.items()}
-    serving = served_versions(project)
-    by_log = LogComparison(place, serving, kinds, parameters["monitor"], parameters["seed"])
-    champions = Champions(serving, lambda line: by_log.compare(told, line))
     with open_sync(project.root, project.env, writes=False) as (sync, _):
         left = people.queue_usd_left(sync.reviews(), label_options.queue.budget_usd)
         asked = len(sync.capabilities)
@@ -82,10 +82,13 @@ def decided(
     return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger, champions)
 
 
-def served_versions(project: Project) -> dict[str, str]:
-    """The champions whose traffic the monitor looks at: capability -> version."""
-    (delivery,) = project.load("delivery")
-    return {name: one["model_version"] for name, one in delivery["capabilities"].items()}
+def served_champions(project: Project, parameters: Mapping[str, Any], told: Finding) -> Champions:
+    """The champions whose traffic the monitor looks at."""
+    delivery, place, resolved = project.load("delivery", "prediction_log", "capabilities_resolved")
+    serving = {name: one["model_version"] for name, one in delivery["capabilities"].items()}
+    kinds = {name: one.kind for name, one in resolved.active.items()}
+    by_log = LogComparison(place, serving, kinds, parameters["monitor"], parameters["seed"])
+    return Champions(serving, lambda line: by_log.compare(told, line))
 
 
 def _written(window: tuple[datetime, datetime] | None) -> dict[str, str]:
