@@ -38,7 +38,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift motion-set clean clean-all relocated
+.PHONY: help upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,8 +125,15 @@ bench-drift: $(VENV)/.installed ## measure false alarms, power, time and memory 
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/drift.py $(SETS) --runs $(or $(RUNS),200) --months $(or $(MONTHS),40) --output benchmarks/drift.json
 	@$(BIN)/python benchmarks/drift_scale.py --output benchmarks/drift_scale.json
 
+bench-cost: $(VENV)/.installed ## measure what a clip costs in each stage, and how well that foresees a larger run
+	@$(BIN)/python benchmarks/cost_model.py --output benchmarks/cost_model.json
+
 motion-set: $(VENV)/.installed ## make clips that only motion tells apart, for bench-models: FOLDER=motion [CLIPS=300]
 	@$(BIN)/python benchmarks/motion_set.py $(FOLDER) --clips $(or $(CLIPS),300)
+
+upgrade: $(VENV)/.installed-dev ## raise versions to the newest that fit, lock the image, and test: [PACKAGE="mlflow bentoml"]
+	@$(BIN)/python .ci/upgrade.py $(call given,PACKAGE)
+	@$(MAKE) --no-print-directory image-lock test
 
 image-lock: $(VENV)/.installed-dev ## lock what the service's image installs, with hashes, by constraints.txt
 	@$(BIN)/python -m cu_pipeline.service.image | $(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \

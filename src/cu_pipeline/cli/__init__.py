@@ -10,6 +10,7 @@ from cu_pipeline.cli.iterate import iterate
 from cu_pipeline.cli.keys import keys
 from cu_pipeline.cli.labels import labels
 from cu_pipeline.cli.log import log
+from cu_pipeline.cli.metrics import metrics
 from cu_pipeline.cli.models import models
 from cu_pipeline.cli.notebook import ipython, jupyter
 from cu_pipeline.cli.overrides import parameters
@@ -39,6 +40,7 @@ _COMMANDS = (
     parameters,
     log,
     drift,
+    metrics,
     snapshots,
     reproduce,
     gc,

@@ -70,6 +70,7 @@ def history(metadata: Any, /, *, last: int, as_json: bool) -> None:
 
     root = Path(metadata.project_path)
     with told_in_words(root):
+        from cu_pipeline.iterate.history_page import PAGE
         from cu_pipeline.iterate.ledger import IterationLog
         from cu_pipeline.iterate.words import history_table
 
@@ -77,6 +78,8 @@ def history(metadata: Any, /, *, last: int, as_json: bool) -> None:
         shown = (json.dumps(IterationLog.encode(one)) for one in lines) if as_json else iter(history_table(lines))
         for line in shown:
             click.echo(line)
+        if lines and not as_json:
+            click.echo(f"More: {PAGE}")
 
 
 @iterate.command("hold")

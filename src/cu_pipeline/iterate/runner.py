@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import RunInProgressError
 from cu_pipeline.iterate import parent_run, rollouts
 from cu_pipeline.iterate.announcing import announce_end, announce_error, announce_waiting
 from cu_pipeline.iterate.evidence import challengers
+from cu_pipeline.iterate.history_page import PAGE, history_page
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.outcome import line_of, metrics_of, name_of, tags_of
@@ -209,6 +211,7 @@ def _settled(project: Project, current: Iteration) -> IterationLine:
         line = known[line.number]
     else:
         project.ledger.append([line])
+    write_text(project.root / PAGE, history_page(list(project.ledger.records())))
     _end_run(project, line)
     project.state.write(replace(current, reason=line.reason))
     return line
