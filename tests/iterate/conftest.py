@@ -89,7 +89,7 @@ def auditing(*, fit: bool) -> dict[StepName, Callable[[Work], Outcome]]:
     def audit(work: Work) -> Outcome:
         (work.project.root / "audit.done").write_text(work.iteration.id)
         row = {"champion": "old", "serves": "old", "clips": 30, "right": 28 if fit else 20, "fit": fit, "why": "w"}
-        row |= {"accuracy": row["right"] / 30, "p_value": 0.5}
+        row |= {"accuracy": row["right"] / 30, "promised": 0.9, "p_value": 0.5}
         return Outcome({"effect": {"topic": row}, "told": f"{row['right']} of 30"}, upcoming=StepName.SETTLE)
 
     return table | {StepName.DECIDE: decide, StepName.WAIT_FOR_PEOPLE: wait, StepName.AUDIT: audit}

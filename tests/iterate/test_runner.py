@@ -160,7 +160,10 @@ def test_a_held_loop_does_not_train_after_an_audit_and_trains_when_released(proj
     assert said(project)[0].told.startswith("promoted")
 
 
-def test_killed_at_any_point_between_audit_and_training_it_ends_the_same(tmp_path, steps, make_project) -> None:
+def test_killed_at_any_point_between_audit_and_training_it_ends_the_same(
+    tmp_path, steps, make_project, monkeypatch
+) -> None:
+    monkeypatch.setattr(runner, "history_page", lambda lines: "<tr>" * len(lines))
     steps |= auditing(fit=False)
     whole = make_project(tmp_path / "whole")
     said(whole)
