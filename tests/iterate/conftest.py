@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def retraining() -> dict[StepName, Callable[[Work], Outcome]]:
         StepName.CHOOSE: doing(StepName.CHOOSE, facts={"requested": 3}),
         StepName.LABEL: doing(StepName.LABEL),
         StepName.ASK_PEOPLE: doing(StepName.ASK_PEOPLE, facts={"clips": 3, "committed_usd": 0.24, "people": "files"}),
-        StepName.WAIT_FOR_PEOPLE: doing(StepName.WAIT_FOR_PEOPLE, facts={"answered": 3, "committed_usd": 0.24}),
+        StepName.WAIT_FOR_PEOPLE: doing(
+            StepName.WAIT_FOR_PEOPLE, facts={"answered": 3, "committed_usd": 0.24}, upcoming=StepName.TRAIN
+        ),
         StepName.TRAIN: doing(StepName.TRAIN, facts={"gate": GATE}),
         StepName.APPROVE: doing(
             StepName.APPROVE, facts={"promoted": ["topic"], "way": "at once"}, upcoming=StepName.DELIVER
@@ -67,6 +70,29 @@ def retraining() -> dict[StepName, Callable[[Work], Outcome]]:
         StepName.DELIVER: doing(StepName.DELIVER, facts={"serving": {"topic": "new"}}, upcoming=StepName.SETTLE),
         StepName.SETTLE: doing(StepName.SETTLE),
     }
+
+
+def auditing(*, fit: bool) -> dict[StepName, Callable[[Work], Outcome]]:
+    """Steps that audit before they train: the second iteration trains, as the decision does after a bad audit."""
+    table = retraining()
+    trains, waits = table[StepName.DECIDE], table[StepName.WAIT_FOR_PEOPLE]
+
+    def decide(work: Work) -> Outcome:
+        done = trains(work)
+        audited = any(one.audited for one in work.project.ledger.records())
+        return done if audited else replace(done, facts=done.facts | {"action": "audit"}, told="audit: a new style")
+
+    def wait(work: Work) -> Outcome:
+        audits = work.iteration.facts(StepName.DECIDE)["action"] == "audit"
+        return replace(waits(work), upcoming=StepName.AUDIT if audits else StepName.TRAIN)
+
+    def audit(work: Work) -> Outcome:
+        (work.project.root / "audit.done").write_text(work.iteration.id)
+        row = {"champion": "old", "serves": "old", "clips": 30, "right": 28 if fit else 20, "fit": fit, "why": "w"}
+        row |= {"accuracy": row["right"] / 30, "promised": 0.9, "p_value": 0.5}
+        return Outcome({"effect": {"topic": row}, "told": f"{row['right']} of 30"}, upcoming=StepName.SETTLE)
+
+    return table | {StepName.DECIDE: decide, StepName.WAIT_FOR_PEOPLE: wait, StepName.AUDIT: audit}
 
 
 @pytest.fixture

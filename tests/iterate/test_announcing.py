@@ -38,7 +38,7 @@ def test_people_are_told_once_what_an_iteration_waits_for(posted) -> None:
     assert (alert["event"], alert["title"]) == ("waiting", "Iteration 4 waits: 9 clips wait")
 
 
-@pytest.mark.parametrize("outcome", ["promoted", "kept", "failed", "vetoed", "labelled"])
+@pytest.mark.parametrize("outcome", ["promoted", "kept", "failed", "vetoed", "labelled", "audited"])
 def test_people_are_told_how_it_ended(posted, outcome: str) -> None:
     found, options = posted
     announce_end(line(outcome), options)

@@ -6,9 +6,11 @@ from cu_pipeline.iterate.decide import Action, Money, decide
 from cu_pipeline.iterate.finding import Finding, FoundCause
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import IterateOptions
+from cu_pipeline.iterate.standing_audit import Champions, Likeness
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STYLE = FoundCause("new_style", "a new style since noon", share=0.4)
+WINDOW = {"start": "2026-11-01T00:00:00+00:00", "end": "2026-11-02T00:00:00+00:00"}
 RICH = Money(queue_usd=1000.0, queue_clips=180, clip_usd=0.1)
 
 
@@ -24,8 +26,30 @@ def line(
     return IterationLine(1, ended, ended, action, seconds={"train": 1.0} if trained else {}, **facts)
 
 
-def decision(found: Finding, lines=(), money: Money = RICH, trigger: str = "", **options: object):
-    return decide(found, list(lines), money, IterateOptions.model_validate(options), NOW, trigger)
+def decision(
+    found: Finding, lines=(), money: Money = RICH, trigger: str = "", *, alike: bool = False, **options: object
+):
+    """Decide without audits, unless options of them are given."""
+    given = IterateOptions.model_validate({"audit": {"enabled": False}} | options)
+    champions = Champions({"topic": "v1"}, lambda _: Likeness(alike, "5 tests say so"))
+    return decide(found, list(lines), money, given, NOW, trigger, champions)
+
+
+def audited(*, fit: bool, hours: float = 200, serves: str = "v1", **how: object) -> IterationLine:
+    row = {"champion": serves, "serves": serves, "fit": fit, "clips": 30, "right": 28 if fit else 20}
+    cost = {"requested": 30, "committed_usd": 3.0}
+    return line(
+        hours, action="audit", trained=False, outcome="audited", cost=cost, effect={"topic": row}, window=WINDOW,
+        reason="topic: 20 of 30", cause={"kind": "new_style", "in_words": "neon"}, **how,
+    )  # fmt: skip
+
+
+def trained(outcome: str, hours: float = 200, fresh: int = 30, **how: object) -> IterationLine:
+    effect = {"topic": {"champion": "v0", "challenger": "v1", "serves": "v1", "fresh_clips": fresh}}
+    return line(hours, outcome=outcome, effect=effect, window=WINDOW, **how)
+
+
+AUDITS = {"audit": {"enabled": True}}
 
 
 def test_a_drift_that_a_model_can_learn_starts_training() -> None:
@@ -108,3 +132,69 @@ def test_a_person_can_start_one_whatever_the_monitor_says() -> None:
 
 def test_a_new_topic_says_that_a_class_may_be_missing() -> None:
     assert "add it to `capabilities`" in decision(told(FoundCause("new_topic", "travel, it seems"))).reason
+
+
+def test_a_drift_is_audited_before_anything_is_trained() -> None:
+    found = decision(told(), **AUDITS)
+    assert (found.action, found.clips) == (Action.AUDIT, 30)
+    assert found.action.labels
+    assert "asked first (iterate.audit)" in found.reason
+    assert decision(told(), money=Money(4.0, 180, 0.1), **AUDITS).clips == 20, "half of what can be paid for"
+    assert decision(told(), money=Money(2.5, 180, 0.1), **AUDITS).action is Action.RETRAIN, "too little for both"
+    assert decision(told(), trigger="a new season", **AUDITS).action is Action.RETRAIN
+
+
+def test_champions_that_an_audit_found_worse_are_trained_with_what_the_audit_left() -> None:
+    found = decision(told(), [audited(fit=False, look="a look")], **AUDITS)
+    assert (found.action, found.clips, found.audit, found.cause) == (Action.RETRAIN, 90, 1, STYLE)
+    assert "20 of 30" in found.reason
+    small = decision(told(), [audited(fit=False)], budget={"iteration_usd": 10.0}, **AUDITS)
+    assert small.clips == 70, "both together spend what one iteration may"
+    quiet = decision(Finding("no_drift"), [audited(fit=False)], **AUDITS)
+    assert (quiet.action, quiet.cause.in_words) == (Action.RETRAIN, "neon"), "they are worse, whatever is said by now"
+
+
+def test_after_a_training_no_other_one_comes_of_the_same_audit() -> None:
+    vetoed = trained("vetoed", 150)
+    assert decision(told(), [audited(fit=False), vetoed], **AUDITS).action is Action.AUDIT
+    assert decision(told(), [audited(fit=False), trained("kept", 150)], alike=True, **AUDITS).action is Action.NOTHING
+
+
+def test_what_was_audited_and_is_fit_is_not_audited_again_on_such_clips() -> None:
+    found = decision(told(), [audited(fit=True)], alike=True, **AUDITS)
+    assert found.action is Action.NOTHING
+    assert "audited on such clips by iteration 1, and are fit: 5 tests say so" in found.reason
+    assert decision(told(), [audited(fit=True)], alike=False, **AUDITS).action is Action.AUDIT
+    assert decision(told(), [audited(fit=True, look="a look")], **AUDITS).reason.endswith("this very drift")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [audited(fit=True, serves="v0")],
+        [audited(fit=True, hours=24 * 91)],
+        [audited(fit=True), audited(fit=True, serves="v0")],
+        [trained("kept", fresh=14)],
+        [trained("failed")],
+    ],
+    ids=["another champion", "too old", "not at last", "few fresh clips", "failed"],
+)
+def test_an_audit_counts_for_its_champions_and_its_time(lines) -> None:
+    expected = Action.NOTHING if len(lines) == 2 else Action.AUDIT
+    assert decision(told(), lines, alike=True, **AUDITS).action is expected
+
+
+@pytest.mark.parametrize("outcome", ["kept", "promoted"])
+def test_what_serves_after_a_training_is_audited_by_it(outcome: str) -> None:
+    assert decision(told(), [trained(outcome)], alike=True, **AUDITS).action is Action.NOTHING
+    assert decision(told(), [trained(outcome)], **AUDITS).action is Action.AUDIT
+
+
+def test_in_the_cool_down_nothing_is_audited() -> None:
+    assert decision(told(), [line(23)], **AUDITS).action is Action.LABEL
+    assert decision(told(), [audited(fit=False), line(23, action="label")], **AUDITS).action is Action.LABEL
+
+
+def test_a_fault_upstream_is_not_audited() -> None:
+    fault = FoundCause("upstream_fault", "captions are missing", trains=False)
+    assert decision(told(STYLE, fault), [audited(fit=False)], **AUDITS).action is Action.ALERT

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from tests.drift_files import cause_told, drift_told, one_test
 
 from cu_pipeline.iterate.finding import finding_of
@@ -21,6 +23,7 @@ def test_causes_look_notices_and_trusted_estimates_are_read() -> None:
     told = found(causes=[cause_told("new_style", share=0.4)], notices=["n"], quality=quality)
     (cause,) = told.causes
     assert (cause.kind, cause.since.hour, cause.share, cause.request_ids) == ("new_style", 14, 0.4, ("r1", "r2"))
+    assert (told.alpha, told.window[1] - told.window[0]) == (0.0123, timedelta(days=6))
     assert (told.look, told.notices, told.accuracy) == ("look1", ("n",), {"topic": 0.7})
 
 

@@ -42,6 +42,14 @@ def test_a_challenger_that_was_kept_back_says_so() -> None:
     assert "kept back" in history_page([kept])
 
 
+def test_an_audit_says_how_many_answers_were_right_and_what_was_promised() -> None:
+    row = {"champion": "aaa111", "serves": "aaa111", "clips": 30, "right": 20, "promised": 0.9, "fit": False}
+    page = history_page([line(5, "audited", effect={"topic": row, "safety": row | {"clips": 0, "fit": None}})])
+    assert "topic: 20 of 30 right, 90.0 % promised" in page
+    assert "aaa111, worse" in page
+    assert "safety:" not in page
+
+
 def test_one_iteration_without_drift_has_a_page_and_equal_lines_equal_bytes() -> None:
     assert "no drift" in history_page(LINES[:1])
     assert history_page(LINES) == history_page(list(LINES))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from cu_pipeline.iterate.evidence import challengers, lacking_evidence
@@ -73,6 +75,20 @@ def test_the_ledger_gives_back_what_was_entered_and_overlooks_what_later_version
     text = log.path.read_text().replace('{"number"', '{"later": 1, "number"')
     log.path.write_text(text)
     assert list(log.records()) == [line]
+
+
+AUDIT = {"champion": "old", "serves": "old", "clips": 30, "right": 20, "accuracy": 2 / 3, "fit": False, "why": "worse"}
+
+
+def test_an_audit_is_summed_up_as_what_people_say_of_the_champions() -> None:
+    decided = {"action": "audit", "reason": "neon", "window": {"start": "s", "end": "e"}}
+    one = after((StepName.DECIDE, decided), CHOSEN, (StepName.AUDIT, {"effect": {"topic": AUDIT}, "told": "20 of 30"}))
+    line = line_of(one, 3.5, vetoed=False)
+    assert (line.outcome, line.reason, line.found_worse, line.window["end"]) == ("audited", "20 of 30", True, "e")
+    assert not replace(line, effect={"topic": AUDIT | {"fit": True}, "safety": AUDIT | {"fit": None}}).found_worse
+    assert replace(line, effect={"topic": AUDIT | {"fit": None}}).found_worse, "nothing is known"
+    assert history_table([line])[1].split()[-5:-1] == ["20", "of", "30", "right"]
+    assert "  audit " in "\n".join(status_lines(one, Standing()))
 
 
 def test_the_history_is_a_table() -> None:

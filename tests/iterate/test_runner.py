@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.iterate.conftest import auditing
 
 from cu_pipeline.core.errors import RunInProgressError, StoreError, StudioError
 from cu_pipeline.iterate import runner
@@ -38,11 +39,15 @@ def test_an_iteration_goes_from_drift_to_a_new_champion_and_into_the_ledger(proj
     report, lines = said(project)
     assert (report.ended, report.told) == (Ended.DONE, "promoted: topic (at once)")
     assert [line for line in lines if line.startswith("iteration")] == [
-        f"iteration 1, {name.value.replace('_', ' ')}" for name in StepName if name is not StepName.ROLLOUT
+        f"iteration 1, {name.value.replace('_', ' ')}"
+        for name in StepName
+        if name not in {StepName.AUDIT, StepName.ROLLOUT}
     ]
     (line,) = project.ledger.records()
     assert line.cause["kind"] == "new_style"
-    assert line.cost == {"committed_usd": 0.24, "paid_usd": 0.0, "asked": 3, "answered": 3, "people": "files"}
+    assert line.cost == {"committed_usd": 0.24, "paid_usd": 0.0, "requested": 3, "asked": 3, "answered": 3} | {
+        "people": "files"
+    }
     assert line.effect["topic"] | {} == {
         "decision": "promote", "champion": "old", "challenger": "new", "effect": 0.1, "fresh_effect": 0.2,
         "fresh_clips": 40, "serves": "new",
@@ -120,6 +125,58 @@ def test_killed_at_any_point_and_started_again_it_ends_the_same(tmp_path, steps,
         assert left(killed.root) == expected, point
     assert left(killed.root) == expected
     assert point > 40, "every step's beginning, work and end, and the ledger"
+
+
+def test_one_call_goes_from_an_audit_that_finds_champions_worse_to_a_new_champion(project, steps) -> None:
+    steps |= auditing(fit=False)
+    report, lines = said(project)
+    assert (report.ended, report.told) == (Ended.DONE, "promoted: topic (at once)")
+    assert "  audited: 20 of 30" in lines
+    audit, training = project.ledger.records()
+    assert (audit.outcome, audit.effect["topic"]["right"], training.outcome) == ("audited", 20, "promoted")
+    assert "train" not in audit.seconds
+
+
+def test_an_audit_that_finds_champions_fit_ends_the_call_and_nothing_is_trained(project, steps) -> None:
+    steps |= auditing(fit=True)
+    report, _ = said(project)
+    assert (report.ended, report.told) == (Ended.DONE, "audited: 28 of 30")
+    assert len(list(project.ledger.records())) == 1
+    assert not (project.root / "train.done").exists()
+    assert json.loads((project.root / "run.json").read_text())["metrics"]["topic/audited_accuracy"] == 28 / 30
+
+
+def test_a_held_loop_does_not_train_after_an_audit_and_trains_when_released(project, steps) -> None:
+    steps |= auditing(fit=False)
+    done = steps[StepName.AUDIT]
+
+    def holds(work):
+        project.verdicts.say(Word.HOLD, 0, "not now")
+        return done(work)
+
+    steps[StepName.AUDIT] = holds
+    assert said(project)[0].ended is Ended.HELD
+    project.verdicts.say(Word.RELEASE, 0, "")
+    assert said(project)[0].told.startswith("promoted")
+
+
+def test_killed_at_any_point_between_audit_and_training_it_ends_the_same(
+    tmp_path, steps, make_project, monkeypatch
+) -> None:
+    monkeypatch.setattr(runner, "history_page", lambda lines: "<tr>" * len(lines))
+    steps |= auditing(fit=False)
+    whole = make_project(tmp_path / "whole")
+    said(whole)
+    expected, between = left(whole.root), 0
+    for point in range(33, 46):  # the audit is judged, it is entered into the ledger, the training begins
+        killed = make_project(tmp_path / f"killed{point}")
+        assert os.WIFSIGNALED(_dying_at(point, killed))
+        state = killed.state.read()
+        between += state.status is Status.DONE
+        assert state.number <= 2
+        assert said(make_project(killed.root))[0].told == "promoted: topic (at once)", point
+        assert left(killed.root) == expected, point
+    assert between, "killed when the audit was over and the training had not begun"
 
 
 def test_killed_again_and_again_it_ends_the_same(tmp_path, steps, make_project) -> None:

@@ -13,6 +13,7 @@ from cu_pipeline.reports.drift_told import DriftTold
 PAGE: Final = "data/08_reporting/drift.html"
 
 _SEVERITIES: Final = {
+    "audited": Severity.INFO,
     "promoted": Severity.GOOD,
     "kept": Severity.INFO,
     "labelled": Severity.INFO,
@@ -69,6 +70,8 @@ def announce_end(line: IterationLine, options: AlertOptions) -> None:
         return
     facts = {"cause": str(line.cause.get("in_words", "")), "paid": f"${line.cost.get('paid_usd', 0.0):.2f}"}
     for name, one in line.effect.items():
+        if one.get("accuracy") is not None:
+            facts[f"audit of {name}"] = str(one["why"])
         if one.get("effect") is not None:
             facts[f"gain of {name}"] = f"{100 * one['effect']:+.1f} points, serves {one.get('serves')}"
     send(

@@ -1,7 +1,7 @@
 """Which clips that the service saw are worth a label: some at random, to test on, and others for what they teach."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,20 +53,33 @@ def choose(found: Candidates, number: int, iteration: str, options: ChooseOption
         options: the shares.
     """
     table = found.table.reset_index(drop=True)
-    draw = table["clip_id"].map(lambda name: unit_interval(f"iteration/{iteration}/{name}"))
-    tests = draw[table["split"] == Split.TEST].sort_values().index
-    others = draw[table["split"].isin([Split.TRAIN, Split.VALIDATION])].sort_values().index
+    others = _in_random_order(table, iteration, (Split.TRAIN, Split.VALIDATION))
     units = table["unit"].tolist()
-    tested = list(_capped(tests.tolist(), units, options.per_unit, Counter()))[: round(number * options.test_share)]
+    tested = random_tests(found, round(number * options.test_share), iteration, options)
     rest = number - len(tested)
     taken: Counter[str] = Counter()
-    drawn = list(_capped(others.tolist(), units, options.per_unit, taken, round(rest * options.random_share)))
+    drawn = list(_capped(others, units, options.per_unit, taken, round(rest * options.random_share)))
     pool = [place for place in others if place not in set(drawn)][:_MOST]
     valued = _by_value(Candidates(table, found.vectors), pool, drawn, rest - len(drawn), options.per_unit)
-    purposes = [(tested, Purpose.TEST), (drawn, Purpose.RANDOM), (valued, Purpose.VALUE)]
-    return [
+    purposes = [(drawn, Purpose.RANDOM), (valued, Purpose.VALUE)]
+    return tested + [
         LabelRequest(iteration, table["clip_id"][place], purpose) for places, purpose in purposes for place in places
     ]
+
+
+def random_tests(found: Candidates, number: int, iteration: str, options: ChooseOptions) -> list[LabelRequest]:
+    """Draw test clips at random, of one creator no more than `per_unit`; for the arguments see `choose`."""
+    table = found.table.reset_index(drop=True)
+    tests = _in_random_order(table, iteration, (Split.TEST,))
+    places = _capped(tests, table["unit"].tolist(), options.per_unit, Counter(), number)
+    return [LabelRequest(iteration, table["clip_id"][place], Purpose.TEST) for place in places]
+
+
+def _in_random_order(table: pd.DataFrame, iteration: str, splits: Collection[Split]) -> list[int]:
+    """Positions of the clips of some splits, in an order that is another one for each iteration."""
+    draw = table["clip_id"].map(lambda name: unit_interval(f"iteration/{iteration}/{name}"))
+    found: list[int] = draw[table["split"].isin(list(splits))].sort_values().index.tolist()
+    return found
 
 
 def _capped(

@@ -1,21 +1,35 @@
 """The step that chooses the clips that are worth a label."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from cu_pipeline.inference.prediction_log import scan_log
+from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import PLACE, ServedClips
 from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
-from cu_pipeline.iterate.choose import choose
-from cu_pipeline.iterate.state import StepName
+from cu_pipeline.iterate.choose import Candidates, choose, random_tests
+from cu_pipeline.iterate.decide import Action
+from cu_pipeline.iterate.likeness import WindowScan
+from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
-from cu_pipeline.labeling.people.requests import Purpose
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
+
+_PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
 
 
 def choose_clips(work: Work) -> Outcome:
-    """Choose the clips that are worth a label, and copy them into the feed `served`."""
+    """Choose the clips that are worth a label, and copy them into the feed `served`.
+
+    For an audit these are test clips alone, at random among those of the latest window that the champions answered
+    about. A training that comes of an audit tests on that audit's clips, and takes others to learn from.
+    """
     log, clips, splits, place, resolved = work.project.load(
         "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
     )
+    decided = work.iteration.facts(StepName.DECIDE)
+    audits = Action(decided["action"]) is Action.AUDIT
+    audited = [] if audits else audited_clips(log, decided.get("audit", 0))
     asked = [one for one in log if one.iteration == work.iteration.id]
     if not asked:
         captured = newest(capture_store(work.options.capture).entries(), work.options.choose.latest)
@@ -26,24 +40,65 @@ def choose_clips(work: Work) -> Outcome:
         known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
         split = forecast(splits, work.parameters["collect"].split)
         found, mine = candidates(captured, reader.found, known, split)
-        if len(found) < work.options.choose.least_clips:
-            told = (
-                f"the service kept {len(found)} clips that are not in the data, fewer than "
-                f"{work.options.choose.least_clips} (iterate.choose.least_clips; CU_PIPELINE_CAPTURE keeps them)"
+        if len(found) < work.options.choose.least_clips and not audited:
+            return Outcome({"requested": 0}, _too_few(len(found), work), (DRIFT,), StepName.SETTLE)
+        number = int(decided["clips"])
+        if audits:
+            chosen = random_tests(
+                _of_window(found, mine, work.iteration, place), number, work.iteration.id, work.options.choose
             )
-            return Outcome({"requested": 0}, told, (DRIFT,), StepName.SETTLE)
-        number = int(work.iteration.facts(StepName.DECIDE)["clips"])
-        chosen = choose(found, number, work.iteration.id, work.options.choose)
+            if len(chosen) < work.options.audit.least_clips:
+                return Outcome({"requested": 0}, _no_audit(len(chosen), work), (DRIFT,), StepName.AUDIT)
+        else:
+            options = work.options.choose.model_copy(update={"test_share": 0.0} if audited else {})
+            chosen = choose(found, number, work.iteration.id, options)
         names = clip_names(mine, set(clips["clip_id"]))
         by_content = {one.content: one for one in mine}
         served = ServedClips(work.project.root / PLACE)
         served.keep((by_content[one.clip_id], names[one.clip_id]) for one in chosen)
-        asked = [replace(one, clip_id=names[one.clip_id]) for one in chosen]
+        asked = [LabelRequest(work.iteration.id, name, Purpose.TEST) for name in audited]
+        asked += [replace(one, clip_id=names[one.clip_id]) for one in chosen]
         work.project.save("label_requests", asked)
-    purposes = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
-    counts = {one.value: sum(request.purpose is one for request in asked) for one in purposes}
+    return Outcome(*_counted(asked, len(audited)), (DRIFT, REQUESTS))
+
+
+def audited_clips(log: Iterable[LabelRequest], number: int) -> list[str]:
+    """The test clips that an iteration asked for to audit on, in order; none where `number` is 0."""
+    mine = Iteration(number, "").id
+    return [one.clip_id for one in log if number and one.iteration == mine and one.purpose is Purpose.TEST]
+
+
+def _of_window(found: Candidates, mine: list[Captured], iteration: Iteration, place: str) -> Candidates:
+    """Those candidates that the champions answered about in the latest window."""
+    decided = iteration.facts(StepName.DECIDE)
+    start, end = (datetime.fromisoformat(decided["window"][name]) for name in ("start", "end"))
+    answered = {record.request_id for record in WindowScan(place, start, end, versions=decided["champions"])}
+    inside = [one.request_id in answered for one in mine]
+    return Candidates(found.table[inside], found.vectors[inside])
+
+
+def _counted(asked: list[LabelRequest], audited: int) -> tuple[dict[str, int], str]:
+    """How many clips are asked for, as facts and in words; those of an audit are answered already."""
+    counts = {one.value: sum(request.purpose is one for request in asked) for one in _PURPOSES}
+    tests = f"{counts['test']} test clips at random"
     told = (
-        f"{len(asked)} clips that the service saw are asked for: {counts['test']} test clips at random, "
-        f"{counts['random']} others at random, {counts['value']} by value"
+        f"{len(asked) - audited} clips that the service saw are asked for: {'' if audited else f'{tests}, '}"
+        f"{counts['random']} {'' if audited else 'others '}at random, {counts['value']} by value"
     )
-    return Outcome({"requested": len(asked), **counts}, told, (DRIFT, REQUESTS))
+    if audited:
+        told += f"; it is tested on the {audited} of the audit"
+    return {"requested": len(asked) - audited, **counts}, told
+
+
+def _too_few(found: int, work: Work) -> str:
+    return (
+        f"the service kept {found} clips that are not in the data, fewer than "
+        f"{work.options.choose.least_clips} (iterate.choose.least_clips; CU_PIPELINE_CAPTURE keeps them)"
+    )
+
+
+def _no_audit(found: int, work: Work) -> str:
+    return (
+        f"the latest window has {found} new test clips, fewer than {work.options.audit.least_clips} "
+        "(iterate.audit.least_clips): there is no audit"
+    )

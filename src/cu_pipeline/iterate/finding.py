@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from cu_pipeline.drift.windows import LATEST
 from cu_pipeline.reports.drift_told import CauseTold, DriftTold
 
 DRIFT: Final = "drift"
@@ -48,6 +49,8 @@ class Finding:
         notices: what must be said before any all-clear.
         causes: of a drift, the strongest first; never empty where there is one.
         look: what names the data that were looked at: the same look again is no news.
+        alpha: level of that look.
+        window: times of the first and last of the latest clips; None: there were none.
         accuracy: capability -> estimated accuracy of the served model, of estimates that can be trusted.
     """
 
@@ -57,6 +60,8 @@ class Finding:
     notices: tuple[str, ...] = ()
     causes: tuple[FoundCause, ...] = ()
     look: str = ""
+    alpha: float = 0.0
+    window: tuple[datetime, datetime] | None = None
     accuracy: Mapping[str, float] | None = None
 
     @property
@@ -74,6 +79,7 @@ def finding_of(told: DriftTold) -> Finding:
         told: the decision.
     """
     drifted = told.decision == DRIFT
+    latest = told.window(LATEST)
     causes = tuple(_cause(one) for one in told.causes) or (_unexplained(told),)
     return Finding(
         decision=told.decision,
@@ -82,6 +88,8 @@ def finding_of(told: DriftTold) -> Finding:
         notices=told.notices,
         causes=causes if drifted else (),
         look=told.look.id,
+        alpha=told.look.alpha,
+        window=(latest.start, latest.end) if latest and latest.start and latest.end else None,
         accuracy={name: one.accuracy for name, one in told.quality.items() if one.trusted and one.accuracy is not None},
     )
 

@@ -5,7 +5,7 @@ from cu_pipeline.iterate.finding import finding_of
 from cu_pipeline.iterate.options import PeopleKind
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.iterate.state import Status
-from cu_pipeline.iterate.steps import decided
+from cu_pipeline.iterate.steps import decided, served_champions
 from cu_pipeline.iterate.work import DRIFT
 from cu_pipeline.reports.drift_told import read_drift
 
@@ -27,7 +27,8 @@ def foresee(project: Project, trigger: str) -> list[str]:
         return ["run monitor, and decide by what it finds: there is no drift.json yet"]
     parameters, options = project.parameters()
     (record,) = project.load("drift")
-    found = decided(project, parameters, options, finding_of(read_drift(record)), trigger)
+    told = finding_of(read_drift(record))
+    found = decided(project, parameters, options, told, trigger, served_champions(project, parameters, told))
     lines = [
         "by the last run of monitor, which a real iteration runs again first:",
         f"{found.action.value}: {found.reason}",

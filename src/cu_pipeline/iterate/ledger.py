@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from cu_pipeline.core.json_lines import LineLog
 
+AUDITED: Final = "audited"
+"""The outcome of an audit, whatever it found."""
+
 MONTH: Final = timedelta(days=30)
 """What a month of money is."""
 
@@ -19,14 +22,16 @@ class IterationLine:
         number: of it.
         started: ISO 8601, UTC.
         ended: likewise.
-        action: what was decided: `nothing`, `alert`, `label` or `retrain`.
-        outcome: how it ended: `nothing`, `alerted`, `labelled`, `promoted`, `kept`, `vetoed` or `failed`.
+        action: what was decided: `nothing`, `alert`, `audit`, `label` or `retrain`.
+        outcome: how it ended: `nothing`, `alerted`, `audited`, `labelled`, `promoted`, `kept`, `vetoed` or `failed`.
         reason: of the outcome, in words.
         cause: the strongest cause: `kind`, `in_words`, `since`, `share`; empty without drift.
         look: what names the data that the monitor looked at.
-        cost: US dollars: `committed_usd` to people, `paid_usd` for all labels; and `asked`, `answered` clips, `people`.
+        window: `start` and `end` of the latest clips that it looked at, ISO 8601; empty where there were none.
+        cost: US dollars: `committed_usd` to people, `paid_usd` for all labels; and `requested`, `asked` (with those
+            whose answer is known), `answered` clips, `people`.
         effect: capability -> `decision`, `champion` before, `challenger`, gain in accuracy, on fresh clips too, and the
-            version that `serves` now.
+            version that `serves` now; of an audit what `fitness.Fitness.to_json` tells, and the version that `serves`.
         quality: capability -> estimated accuracy before, where the monitor trusts its estimate.
         seconds: step -> that it took.
         run_id: of MLflow's parent run.
@@ -41,6 +46,7 @@ class IterationLine:
     reason: str
     cause: dict[str, Any] = field(default_factory=dict)
     look: str = ""
+    window: dict[str, str] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     effect: dict[str, dict[str, Any]] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)
@@ -52,6 +58,16 @@ class IterationLine:
     def committed_usd(self) -> float:
         """What people were promised."""
         return float(self.cost.get("committed_usd", 0.0))
+
+    @property
+    def audited(self) -> bool:
+        """Whether champions were audited."""
+        return self.outcome == AUDITED
+
+    @property
+    def found_worse(self) -> bool:
+        """Whether an audit did not find all champions fit."""
+        return self.audited and not all_fit(one.get("fit") for one in self.effect.values())
 
     @property
     def trained(self) -> bool:
@@ -75,6 +91,16 @@ class IterationLog(LineLog[IterationLine]):
         return IterationLine(**{key: value for key, value in line.items() if key in IterationLine.__annotations__})
 
 
+def all_fit(found: Iterable[bool | None]) -> bool:
+    """Whether champions are fit together: none is worse, and of one at least it is known.
+
+    Args:
+        found: of each, whether it is fit; None: too little is known of it.
+    """
+    known = [one for one in found if one is not None]
+    return bool(known) and all(known)
+
+
 def month_usd(lines: Iterable[IterationLine], at: datetime) -> float:
     """What people were promised by iterations that began within 30 days, US dollars."""
     return sum(one.committed_usd for one in lines if datetime.fromisoformat(one.started) > at - MONTH)
@@ -87,5 +113,12 @@ def last_training(lines: Iterable[IterationLine]) -> datetime | None:
 
 
 def acted_on(lines: Iterable[IterationLine]) -> dict[str, int]:
-    """The looks that an iteration has labelled or trained for, and its number."""
-    return {one.look: one.number for one in lines if one.look and one.action in {"label", "retrain"}}
+    """The looks that an iteration has audited, labelled or trained for, and its number.
+
+    An audit that finds champions worse does not deal with a look: the training does that comes after it.
+    """
+    return {
+        one.look: one.number
+        for one in lines
+        if one.look and one.action in {"audit", "label", "retrain"} and not one.found_worse
+    }

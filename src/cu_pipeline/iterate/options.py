@@ -55,6 +55,29 @@ class ChooseOptions(Options):
     per_unit: int = Field(default=8, ge=1)
 
 
+class AuditOptions(Options):
+    """Whether champions are worse on drifted clips is asked of people before anything is trained.
+
+    Attributes:
+        enabled: whether; else a drift that a model can learn is trained on at once.
+        clips: random test clips that people are asked about, at most.
+        least_clips: without so many there is no audit: what cannot be audited is trained on.
+        tolerance: by which accuracy may lie under what is promised.
+        alpha: a champion is taken for worse where the p-value of its being as good is at most this. It is large: a
+            champion that has fallen and is left alone costs more than a training that was not needed.
+        worst_drop: a champion is taken for worse, too, where the estimate lies further below than this.
+        stands_days: for how long an audit stands.
+    """
+
+    enabled: bool = True
+    clips: int = Field(default=30, ge=1)
+    least_clips: int = Field(default=15, ge=2)
+    tolerance: Share = 0.02
+    alpha: float = Field(default=0.2, gt=0, lt=1)
+    worst_drop: Share = 0.06
+    stands_days: float = Field(default=90.0, ge=0, allow_inf_nan=False)
+
+
 class BudgetOptions(Options):
     """What the loop may spend on people, in US dollars; `label.queue.budget_usd` bounds it too.
 
@@ -107,6 +130,7 @@ class IterateOptions(Options):
         people: who labels.
         simulated: how simulated people answer.
         choose: which clips are labelled.
+        audit: whether champions are worse is asked before anything is trained.
         budget: what may be spent.
         guards: what keeps the loop from acting.
         rollout: how a new model comes to serve.
@@ -117,6 +141,7 @@ class IterateOptions(Options):
     people: PeopleKind = PeopleKind.AUTO
     simulated: SimulatedOptions = SimulatedOptions()
     choose: ChooseOptions = ChooseOptions()
+    audit: AuditOptions = AuditOptions()
     budget: BudgetOptions = BudgetOptions()
     guards: GuardOptions = GuardOptions()
     rollout: LoopRolloutOptions = LoopRolloutOptions()

@@ -4,7 +4,7 @@ from typing import Any
 
 from cu_pipeline.core.actor import actor
 from cu_pipeline.iterate.decide import Action
-from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.ledger import AUDITED, IterationLine
 from cu_pipeline.iterate.state import Iteration, StepName, now
 
 
@@ -28,9 +28,11 @@ def line_of(iteration: Iteration, paid_usd: float, *, vetoed: bool) -> Iteration
         reason=reason,
         cause=decided.get("cause", {}),
         look=decided.get("look", ""),
+        window=decided.get("window", {}),
         cost={
             "committed_usd": answered.get("committed_usd", asked.get("committed_usd", 0.0)),
             "paid_usd": round(max(paid_usd - iteration.spent_usd, 0.0), 4),
+            "requested": iteration.facts(StepName.CHOOSE).get("requested", 0),
             "asked": asked.get("clips", 0),
             "answered": answered.get("answered", 0),
             "people": asked.get("people", ""),
@@ -56,7 +58,9 @@ def _outcome(iteration: Iteration, vetoed: bool) -> tuple[str, str]:
     if not action.labels:
         ending = "alerted" if action is Action.ALERT else "nothing"
         return ending, decided.get("reason", "")
-    if not iteration.facts(StepName.CHOOSE).get("requested"):
+    if iteration.record(StepName.AUDIT) is not None:
+        return AUDITED, iteration.facts(StepName.AUDIT)["told"]
+    if "gate" not in iteration.facts(StepName.TRAIN) and not iteration.facts(StepName.CHOOSE).get("requested"):
         return "kept", "there were too few clips to label"
     if action is Action.LABEL:
         return "labelled", decided["reason"]
@@ -71,6 +75,13 @@ def _outcome(iteration: Iteration, vetoed: bool) -> tuple[str, str]:
 
 
 def _effect(iteration: Iteration) -> dict[str, dict[str, Any]]:
+    if audited := iteration.facts(StepName.AUDIT):
+        found: dict[str, dict[str, Any]] = audited["effect"]
+        return found
+    return _gains(iteration)
+
+
+def _gains(iteration: Iteration) -> dict[str, dict[str, Any]]:
     served = iteration.facts(StepName.DELIVER) or iteration.facts(StepName.ROLLOUT)
     found = {}
     for name, row in iteration.facts(StepName.TRAIN).get("gate", {}).items():
@@ -116,4 +127,6 @@ def metrics_of(line: IterationLine) -> dict[str, float]:
         for key in ("effect", "fresh_effect"):
             if one.get(key) is not None:
                 found[f"{name}/{key}"] = float(one[key])
+        if line.audited and one["accuracy"] is not None:
+            found[f"{name}/audited_accuracy"] = float(one["accuracy"])
     return found

@@ -82,6 +82,8 @@ def locked(root: Path) -> Iterator[None]:
 def iterate(project: Project, trigger: str, tell: Callable[[str], None]) -> Report:
     """Begin an iteration, or go on with the one that is not over, as far as it goes.
 
+    Where an audit finds champions worse, the iteration that trains begins at once.
+
     Args:
         project: in which.
         trigger: a person's reason to begin one whatever the monitor says; "": there is none.
@@ -92,14 +94,23 @@ def iterate(project: Project, trigger: str, tell: Callable[[str], None]) -> Repo
         CuPipelineError: a step failed; the next call tries it again.
     """
     with locked(project.root):
-        current = project.state.read()
-        if current is None or current.status is Status.DONE:
-            if hold := project.verdicts.standing(0).hold:
-                return Report(Ended.HELD, f"held by {hold}. `kedro iterate release` lets it go on")
-            current = _begun(project, current, trigger)
-        elif trigger:
-            tell(f"iteration {current.number} is not over, and goes on; --cause is for a new one")
-        return _go_on(project, current, tell)
+        report = _one(project, trigger, tell)
+        if report.line is not None and report.line.found_worse:
+            tell(f"  {report.told}")
+            report = _one(project, "", tell)
+        return report
+
+
+def _one(project: Project, trigger: str, tell: Callable[[str], None]) -> Report:
+    """Begin an iteration, or go on with the one that is not over."""
+    current = project.state.read()
+    if current is None or current.status is Status.DONE:
+        if hold := project.verdicts.standing(0).hold:
+            return Report(Ended.HELD, f"held by {hold}. `kedro iterate release` lets it go on")
+        current = _begun(project, current, trigger)
+    elif trigger:
+        tell(f"iteration {current.number} is not over, and goes on; --cause is for a new one")
+    return _go_on(project, current, tell)
 
 
 def _begun(project: Project, former: Iteration | None, trigger: str) -> Iteration:

@@ -25,6 +25,7 @@ class StepName(StrEnum):
     LABEL = "label"
     ASK_PEOPLE = "ask_people"
     WAIT_FOR_PEOPLE = "wait_for_people"
+    AUDIT = "audit"
     TRAIN = "train"
     APPROVE = "approve"
     DELIVER = "deliver"

@@ -7,12 +7,15 @@ from typing import Any, Final
 from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.iterate import people, rollouts
 from cu_pipeline.iterate.announcing import announce_drift
+from cu_pipeline.iterate.auditing import audit
 from cu_pipeline.iterate.choosing import choose_clips
 from cu_pipeline.iterate.decide import Action, LoopDecision, Money, decide
 from cu_pipeline.iterate.evidence import challengers, lacking_evidence
 from cu_pipeline.iterate.finding import Finding
+from cu_pipeline.iterate.likeness import LogComparison
 from cu_pipeline.iterate.options import IterateOptions, PeopleKind
 from cu_pipeline.iterate.project import Project
+from cu_pipeline.iterate.standing_audit import Champions
 from cu_pipeline.iterate.state import Status, StepName
 from cu_pipeline.iterate.work import ANSWERS, CLIPS, DRIFT, GATE, PROMOTIONS, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
@@ -34,12 +37,16 @@ def monitor(work: Work) -> Outcome:
 def decide_action(work: Work) -> Outcome:
     """Decide what to do about it."""
     told = work.drift()
-    found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger)
+    champions = served_champions(work.project, work.parameters, told)
+    found = decided(work.project, work.parameters, work.options, told, work.iteration.trigger, champions)
     cause = found.cause
     facts = {
         "action": found.action.value,
         "reason": found.reason,
         "clips": found.clips,
+        "audit": found.audit,
+        "champions": dict(champions.serving),
+        "window": _written(told.window),
         "look": told.look,
         "quality": dict(told.accuracy or {}),
         "notices": list(told.notices),
@@ -57,9 +64,14 @@ def decide_action(work: Work) -> Outcome:
 
 
 def decided(
-    project: Project, parameters: Mapping[str, Any], options: IterateOptions, told: Finding, trigger: str
+    project: Project,
+    parameters: Mapping[str, Any],
+    options: IterateOptions,
+    told: Finding,
+    trigger: str,
+    champions: Champions,
 ) -> LoopDecision:
-    """Decide by what the monitor tells, the ledger, and the money that is left."""
+    """Decide by what the monitor tells, the ledger, what is known of the champions, and the money that is left."""
     label_options = parameters["label"]
     with open_sync(project.root, project.env, writes=False) as (sync, _):
         left = people.queue_usd_left(sync.reviews(), label_options.queue.budget_usd)
@@ -67,7 +79,20 @@ def decided(
     answers = label_options.people.price * label_options.queue.redundancy * asked
     others = 1 - label_options.queue.gold_share
     money = Money(left, int(label_options.queue.max_clips * others), answers / others)
-    return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger)
+    return decide(told, list(project.ledger.records()), money, options, datetime.now(UTC), trigger, champions)
+
+
+def served_champions(project: Project, parameters: Mapping[str, Any], told: Finding) -> Champions:
+    """The champions whose traffic the monitor looks at."""
+    delivery, place, resolved = project.load("delivery", "prediction_log", "capabilities_resolved")
+    serving = {name: one["model_version"] for name, one in delivery["capabilities"].items()}
+    kinds = {name: one.kind for name, one in resolved.active.items()}
+    by_log = LogComparison(place, serving, kinds, parameters["monitor"], parameters["seed"])
+    return Champions(serving, lambda line: by_log.compare(told, line))
+
+
+def _written(window: tuple[datetime, datetime] | None) -> dict[str, str]:
+    return dict(zip(("start", "end"), (one.isoformat() for one in window), strict=True)) if window else {}
 
 
 def collect(work: Work) -> Outcome:
@@ -114,9 +139,9 @@ def wait_for_people(work: Work) -> Outcome:
         return Outcome(told=missing, waits=Status.WAITING)
     found = people.counted(reviews)
     action = Action(work.iteration.facts(StepName.DECIDE)["action"])
-    upcoming = None if action is Action.RETRAIN else StepName.SETTLE
+    upcoming = _AFTER_PEOPLE[action]
     told = f"{found['answered']} clips are answered; {len(found['accepted'])} of {len(reviews)} batches count"
-    if upcoming:
+    if action is not Action.RETRAIN:
         work.run("label")
     return Outcome(found, told, (ANSWERS,), upcoming)
 
@@ -184,6 +209,13 @@ def settle(work: Work) -> Outcome:
     return Outcome()
 
 
+_AFTER_PEOPLE: Final = {
+    Action.AUDIT: StepName.AUDIT,
+    Action.LABEL: StepName.SETTLE,
+    Action.RETRAIN: StepName.TRAIN,
+}
+"""What is done when people have answered."""
+
 STEPS: Final[dict[StepName, Callable[[Work], Outcome]]] = {
     StepName.MONITOR: monitor,
     StepName.DECIDE: decide_action,
@@ -192,6 +224,7 @@ STEPS: Final[dict[StepName, Callable[[Work], Outcome]]] = {
     StepName.LABEL: label,
     StepName.ASK_PEOPLE: ask_people,
     StepName.WAIT_FOR_PEOPLE: wait_for_people,
+    StepName.AUDIT: audit,
     StepName.TRAIN: train,
     StepName.APPROVE: approve,
     StepName.DELIVER: deliver,

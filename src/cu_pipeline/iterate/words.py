@@ -66,6 +66,8 @@ def _gains(line: IterationLine) -> str:
         gain = one.get("fresh_effect") if one.get("fresh_effect") is not None else one.get("effect")
         if gain is not None:
             told.append(f"{name} {100 * gain:+.1f}")
+        elif line.audited and one["clips"]:
+            told.append(f"{name} {one['right']} of {one['clips']} right")
     return ", ".join(told) or "-"
 
 
@@ -77,6 +79,7 @@ def _told(name: StepName, facts: dict[str, object]) -> str:
         StepName.CHOOSE: ("requested",),
         StepName.ASK_PEOPLE: ("clips", "committed_usd", "place"),
         StepName.WAIT_FOR_PEOPLE: ("answered",),
+        StepName.AUDIT: ("told",),
         StepName.APPROVE: ("promoted", "refused"),
     }.get(name, ())
     said = ", ".join(f"{key} {facts[key]}" for key in keys if facts.get(key))

@@ -16,6 +16,7 @@ DRIFT: Final = "data/08_reporting/drift.json"
 GATE: Final = "data/08_reporting/gate.json"
 CLIPS: Final = "data/02_intermediate/clips.parquet"
 REQUESTS: Final = "data/01_raw/label_requests.jsonl"
+QUALITY: Final = "data/06_models/quality.json"
 ANSWERS: Final = "data/01_raw/people_annotations.jsonl"
 PROMOTIONS: Final = "data/06_models/promotions.jsonl"
 

@@ -64,7 +64,8 @@ class YearOptions(Options):
         first_clips: of the feed that the first models learn from.
         clips: that are posted in a window.
         creators: who post them, in all of the year.
-        labels: clips that are labelled, at most, each time that models are fitted again.
+        labels: clips that are labelled, at most, each time that models are fitted again, those of an audit before it
+            included.
         gate_alpha: chance that the gate takes a challenger for better which is not. A year of small windows leaves a
             few dozen test clips to each decision; with few, little is shown at 5 %.
         error_rate: share of people's answers that are wrong.
@@ -216,13 +217,11 @@ def _served(client: "httpx.Client", uploads: Sequence[Upload]) -> list[str]:
 
 def _turn(project: Project) -> None:
     """Let the loop turn once; where it asks whether answers are good enough, the simulated owner takes them."""
-    if project.kedro("iterate", allowed=(Ended.DONE, Ended.WAITING)) == Ended.DONE:
-        return
-    state = json.loads((project.root / STATE).read_text("utf-8"))
-    asked = next(step["facts"] for step in state["steps"] if step["name"] == StepName.ASK_PEOPLE)
-    for batch in asked["batches"]:
-        project.kedro("labels", "accept", batch, "--reason", "the simulated owner takes them", allowed=(0, 1))
-    project.kedro("iterate")
+    while project.kedro("iterate", allowed=(Ended.DONE, Ended.WAITING)) == Ended.WAITING:
+        state = json.loads((project.root / STATE).read_text("utf-8"))
+        asked = next(step["facts"] for step in state["steps"] if step["name"] == StepName.ASK_PEOPLE)
+        for batch in asked["batches"]:
+            project.kedro("labels", "accept", batch, "--reason", "the simulated owner takes them", allowed=(0, 1))
 
 
 def _told(project: Project) -> tuple[Told, list[dict[str, Any]]]:

@@ -1,0 +1,71 @@
+"""What is known of the champions that serve: the last audit of them, or the last training that they came out of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.options import AuditOptions
+
+RETRAIN: Final = "retrain"
+"""The action of an iteration that trains."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Whether clips are as those that champions were audited on.
+
+    Attributes:
+        alike: whether tests tell them apart no more than chance does.
+        told: in words.
+    """
+
+    alike: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class Champions:
+    """The champions that serve, and how what they see now is held against what they were audited on.
+
+    Attributes:
+        serving: capability -> version.
+        compare: compares the latest clips with those that an iteration looked at.
+    """
+
+    serving: Mapping[str, str]
+    compare: Callable[[IterationLine], Likeness]
+
+    def audit_of(self, lines: Sequence[IterationLine], options: AuditOptions, at: datetime) -> IterationLine | None:
+        """Find the last iteration that tells how good these very champions are on clips that the service saw.
+
+        That is one that audited them, or one that trained and after which they served: the gate has compared them with
+        a challenger on the random clips of that iteration. An audit that found them worse is used up by the training
+        that came of it, whatever became of that.
+
+        Args:
+            lines: the ledger.
+            options: of audits: for how long they stand.
+            at: now.
+        """
+        oldest = at - timedelta(days=options.stands_days)
+        training_came = False
+        for one in reversed(lines):
+            if datetime.fromisoformat(one.ended) < oldest:
+                return None
+            if self._is_about(one):
+                counts = one.audited or _fresh_clips(one) >= options.least_clips
+                return one if counts and not (one.found_worse and training_came) else None
+            training_came = training_came or one.action == RETRAIN
+        return None
+
+    def _is_about(self, line: IterationLine) -> bool:
+        """Whether an iteration tells of these champions."""
+        tells = line.audited or (line.trained and line.outcome in {"kept", "promoted"})
+        same = all(line.effect.get(name, {}).get("serves") == version for name, version in self.serving.items())
+        return tells and bool(self.serving) and same
+
+
+def _fresh_clips(line: IterationLine) -> int:
+    return max((int(one.get("fresh_clips") or 0) for one in line.effect.values()), default=0)

@@ -1,0 +1,188 @@
+"""Choosing clips for an audit and for the training that comes of it, and judging what champions said of them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.drift_files import drift_told
+from tests.iterate.conftest import QuietProject
+
+from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.caption_text import clean_caption
+from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.paths import ROOT_VARIABLE
+from cu_pipeline.core.records import SPLITS, table
+from cu_pipeline.evaluation.measurement import EvaluateOptions
+from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
+from cu_pipeline.ingest.capture_store import CaptureStore
+from cu_pipeline.iterate.auditing import audit
+from cu_pipeline.iterate.choosing import choose_clips
+from cu_pipeline.iterate.options import IterateOptions
+from cu_pipeline.iterate.state import Iteration, StepName
+from cu_pipeline.iterate.verdicts import Standing
+from cu_pipeline.iterate.work import Outcome, Work
+from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test
+from cu_pipeline.splitting.options import SplitOptions
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+CLIPS = 200
+OUTSIDE = 60
+"""The first of the clips were seen before the window."""
+
+WINDOW = {
+    "start": (NOON + timedelta(minutes=OUTSIDE)).isoformat(),
+    "end": (NOON + timedelta(minutes=CLIPS)).isoformat(),
+}
+
+
+class StoredProject(QuietProject):
+    """A project whose datasets are in memory."""
+
+    def __init__(self, root: Path, data: dict[str, Any]) -> None:
+        super().__init__(root)
+        self.data = data
+
+    def load(self, *names: str) -> list[Any]:
+        return [self.data[name] for name in names]
+
+    def save(self, name: str, data: Any) -> None:
+        self.data[name] = [*self.data[name], *data]
+
+
+def caption(number: int) -> str:
+    return f"a caption of number {number}"
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Have a service see 200 texts of as many creators, and keep them."""
+    root = tmp_path_factory.mktemp("audited")
+    store = CaptureStore(root / "data/01_raw/capture")
+    log = PredictionLog.open(str(root / "log"), LogOptions(), None)
+    for number in range(CLIPS):
+        told = {"clip_id": f"c{number}", "creator": f"writer {number}"}
+        store.keep(f"r{number}", None, "", caption(number), told)
+        chance = 0.9 if number % 10 else 0.2
+        assert log.append(
+            PredictionRecord(
+                time=NOON + timedelta(minutes=number),
+                request_id=f"r{number}",
+                labels={"topic": "a" if number % 10 else "b"},
+                probabilities={"topic": {"a": chance, "b": 1 - chance}},
+                versions={"topic": "v1"},
+                embedding=encode_embedding(np.random.default_rng(number).normal(size=4)),
+                parts={"captions@1a": 4},
+                facts={},
+                text_sha256=text_sha256(clean_caption(caption(number))),
+                **told,
+            )
+        )
+    log.close()
+    return root
+
+
+@pytest.fixture
+def project(seen: Path, monkeypatch: pytest.MonkeyPatch) -> StoredProject:
+    monkeypatch.setenv(ROOT_VARIABLE, str(seen))
+    clips = pd.DataFrame(columns=["clip_id", "media_sha256", "text_sha256", "group"])
+    data = {
+        "label_requests": [],
+        "clips": clips,
+        "earlier_splits": table([], SPLITS),
+        "prediction_log": str(seen / "log"),
+    }
+    data |= {"capabilities_resolved": SimpleNamespace(active={"topic": Capability(classes=("a", "b"))})}
+    data |= {"drift": drift_told("drift"), "labels": pd.DataFrame(columns=["clip_id", "capability", "label", "source"])}
+    data |= {"earlier_served_quality": {"topic": {"model_version": "v1", "accuracy": 0.9, "low": 0.82, "high": 0.95}}}
+    data["earlier_served_quality"]["topic"] |= {"clips": 90, "units": 90}
+    return StoredProject(seen, data)
+
+
+def work(project: StoredProject, number: int, action: str, clips: int, audit: int = 0) -> Work:
+    decided = {"action": action, "clips": clips, "audit": audit, "window": WINDOW, "champions": {"topic": "v1"}}
+    begun = Iteration.begin(number, "", 0.0).beginning(StepName.DECIDE)
+    iteration = begun.ending(StepName.DECIDE, 1.0, decided, {}, StepName.CHOOSE)
+    divided = SplitOptions(train=0.5, validation=0.15, test=0.35, salt="17")
+    parameters = {
+        "collect": SimpleNamespace(split=divided),
+        "seed": 17,
+        "evaluate": EvaluateOptions(bootstrap_draws=100),
+    }
+    return Work(project, iteration, parameters, IterateOptions(), Standing(), lambda _: None)
+
+
+def answered(project: StoredProject, wrong: int = 0) -> None:
+    """Let people answer all that was asked for: the champion's word, but for so many clips."""
+    names = [one.clip_id for one in project.data["label_requests"] if one.clip_id]
+    numbers = [int(name.removeprefix("c")) for name in names]
+    project.data["clips"] = pd.DataFrame(
+        {
+            "clip_id": names,
+            "media_sha256": "",
+            "text_sha256": [text_sha256(clean_caption(caption(number))) for number in numbers],
+            "group": [f"creator:writer {number}" for number in numbers],
+        }
+    )
+    labels = ["a" if (number % 10 > 0) != (place < wrong) else "b" for place, number in enumerate(numbers)]
+    project.data["labels"] = pd.DataFrame({"clip_id": names, "capability": "topic", "label": labels, "source": "human"})
+
+
+def audited(project: StoredProject, wrong: int) -> Outcome:
+    choose_clips(work(project, 7, "audit", 30))
+    answered(project, wrong)
+    return audit(work(project, 7, "audit", 30))
+
+
+def test_an_audit_asks_about_random_test_clips_of_the_window_alone(project) -> None:
+    chosen = choose_clips(work(project, 7, "audit", 30))
+    assert chosen.facts == {"requested": 30, "test": 30, "random": 0, "value": 0}
+    asked = project.data["label_requests"]
+    assert {one.purpose for one in asked} == {Purpose.TEST}
+    assert all(int(one.clip_id.removeprefix("c")) >= OUTSIDE for one in asked)
+    assert (choose_clips(work(project, 7, "audit", 30)).facts, project.data["label_requests"]) == (chosen.facts, asked)
+
+
+def test_champions_as_good_as_on_their_own_test_clips_are_fit(project) -> None:
+    found = audited(project, wrong=2)
+    assert found.upcoming is StepName.SETTLE
+    row = found.facts["effect"]["topic"]
+    assert (row["right"], row["clips"], row["fit"], row["serves"]) == (28, 30, True, "v1")
+    assert "it answers 28 of 30 right (93%), as good as the 90% of its own test clips" in found.told
+    assert found.told.endswith("nothing is trained")
+
+
+def test_a_training_after_an_audit_tests_on_its_clips_and_learns_from_others(project) -> None:
+    found = audited(project, wrong=12)
+    assert found.facts["effect"]["topic"]["fit"] is False
+    tests = {one.clip_id for one in project.data["label_requests"]}
+    chosen = choose_clips(work(project, 8, "retrain", 50, audit=7))
+    assert (chosen.facts["requested"], chosen.facts["test"]) == (50, 30)
+    assert drawn_for_test(project.data["label_requests"]) == tests, "the gate takes them for fresh"
+    mine = [one for one in project.data["label_requests"] if one.iteration == "0008"]
+    assert {one.clip_id for one in mine if one.purpose is Purpose.TEST} == tests
+    assert not tests & {one.clip_id for one in mine if one.purpose is not Purpose.TEST}
+
+
+def test_without_enough_test_clips_there_is_no_audit_and_the_training_draws_its_own(project) -> None:
+    none = choose_clips(work(project, 7, "audit", 10))
+    assert (none.facts, none.upcoming) == ({"requested": 0}, StepName.AUDIT)
+    found = audit(work(project, 7, "audit", 10))
+    assert found.facts["effect"]["topic"]["fit"] is None
+    assert "not known to be fit, so it is trained" in found.told
+    assert choose_clips(work(project, 8, "retrain", 60, audit=7)).facts["test"] == 30
+
+
+def test_what_people_leave_out_or_others_answered_is_not_counted(project) -> None:
+    choose_clips(work(project, 7, "audit", 30))
+    answered(project)
+    project.data["labels"] = project.data["labels"].iloc[:20].assign(source="human")
+    begun = work(project, 7, "audit", 30)
+    assert audit(begun).facts["effect"]["topic"]["clips"] == 20
+    steps = [replace(one, facts=one.facts | {"champions": {"topic": "v2"}}) for one in begun.iteration.steps]
+    other = audit(replace(begun, iteration=replace(begun.iteration, steps=tuple(steps))))
+    assert other.facts["effect"]["topic"]["fit"] is None
