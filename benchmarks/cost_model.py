@@ -7,8 +7,8 @@ Each size is a run of the real lifecycle in a project of its own, stage by stage
 classes (`scale_models.py`), for videos the generated feed, whose rendering is done before the clock starts. Of each
 stage the seconds of all processors are counted (`ru_utime + ru_stime` of the command and all its workers), the largest
 memory of its process tree, and the bytes that it adds to the project. Costs are no straight line: `train` tries less
-where there are many clips. So a size is foreseen by a line between its neighbours, or by the last slope beyond them, and
-that is held against the run of the size to be checked, which is none of them. Language models are off: a call costs
+where there are many clips. So a size is foreseen by a line between its neighbours, or by the last slope beyond them,
+and that is held against the run of the size to be checked, which is none of them. Language models are off: a call costs
 what `docs/labels.md` says, however many clips there are.
 """
 
