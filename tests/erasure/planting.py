@@ -43,7 +43,7 @@ IDENTITY = Identity("captions", "f" * 16, (4,), {})
 def project_of(root: Path) -> Project:
     """Give what an erasure knows of a planted project."""
     files = {name: CatalogFile(path, tracked=True, persist=False, type="") for name, path in PLACES.items()}
-    return Project(root, files, str(root / LOG), Limits())
+    return Project(root, files, (str(root / LOG),), Limits())
 
 
 def write(path: Path, text: str) -> None:

@@ -124,7 +124,9 @@ def _tell_subjects(found: Any) -> None:
 def _show(project: Any, wanted: Any, most: int | None) -> None:
     from cu_pipeline.erasure import runs
     from cu_pipeline.erasure.erase import models_in_words, survey
+    from cu_pipeline.erasure.shared import reachable
 
+    project, failed = reachable(project)
     held = list(survey(project, wanted))
     for holder in dict.fromkeys(one.holder for one in held):
         _tell(holder, [one.place for one in held if one.holder == holder], most)
@@ -132,6 +134,8 @@ def _show(project: Any, wanted: Any, most: int | None) -> None:
         click.echo(f"learned from it: {model}")
     if gone := runs.unrepeatable(project, wanted):
         click.echo(f"cannot be repeated afterwards: {len(gone)} MLflow runs")
+    for place in failed:
+        click.echo(f"cannot be reached: {place}")
     for place in project.not_reached():
         click.echo(f"not looked into: {place}")
     click.echo(f"{len(held):,} places. Nothing was changed; do it: the same command with --yes")
@@ -164,13 +168,19 @@ def complete_and_tell(project: Any, journal: Any, most: int | None) -> bool:
 
 
 def _verify(project: Any, asked: Asked) -> None:
+    from cu_pipeline.erasure.shared import reachable
     from cu_pipeline.erasure.verify import search_stores
 
+    project, failed = reachable(project)
     found = list(search_stores(project, asked.clips, asked.creators))
     for line in found:
         click.echo(line)
+    for place in failed:
+        click.echo(f"cannot be reached: {place}")
     if found:
         raise click.ClickException(f"{len(found):,} places hold something that was erased, or is asked about")
+    if failed:
+        raise click.ClickException(f"{len(failed):,} shared places were not searched: see above")
     click.echo("nothing in any store but the tombstone")
 
 
@@ -227,16 +237,21 @@ def project_of(context: Any, root: Path) -> Any:
     """Read what an erasure may know of a project."""
     import os
 
+    from cu_pipeline.core.databases import shared_database
     from cu_pipeline.core.paths import ROOT_VARIABLE
+    from cu_pipeline.core.stores import StoresOptions
     from cu_pipeline.erasure.project import Project
+    from cu_pipeline.inference.prediction_log.place import default_place, shared_or
     from cu_pipeline.tracking.catalog_files import catalog_files
     from cu_pipeline.tracking.label_project import task_servers
 
     os.environ.setdefault(ROOT_VARIABLE, str(root))
     catalog = context.config_loader["catalog"]
     entry = catalog.get("prediction_log") or {}
-    log = str(entry.get("database") or root / str(entry.get("filepath", "data/07_model_output/prediction_log")))
+    folder = root / str(entry.get("filepath", "data/07_model_output/prediction_log"))
+    logs = [str(folder), str(entry.get("database") or shared_or(folder)), default_place()]
     options = context.params["collect"]
     return Project(
-        root, catalog_files(catalog), log, options.limits, task_servers(context, root), tuple(options.manifest)
-    )
+        root, catalog_files(catalog), tuple(dict.fromkeys(logs)), options.limits, task_servers(context, root),
+        tuple(options.manifest), shared_database(), context.params.get("stores") or StoresOptions(),
+    )  # fmt: skip

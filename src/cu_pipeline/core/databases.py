@@ -113,6 +113,21 @@ def failures_told(address: str, of: str) -> Iterator[None]:
         ) from error
 
 
+def read_tables(address: str) -> Iterator[tuple[str, list[bytes]]]:
+    """List the tables of a database, each with its rows as JSON.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    with failures_told(address, "tables"), connect(address, "search") as connection:
+        import psycopg
+
+        named = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1"
+        for (name,) in connection.execute(named).fetchall():
+            wanted = psycopg.sql.SQL("SELECT to_jsonb(t)::text FROM {} t").format(psycopg.sql.Identifier(name))
+            yield name, [row.encode() for (row,) in connection.execute(wanted)]
+
+
 def in_one_line(error: Exception) -> str:
     """What a database says first, without passwords."""
     said = str(error).strip().splitlines() or [type(error).__name__]

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from cu_pipeline.core.errors import PlaceError
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.shelf import Entry, Shelf
 
-_FILES: Final = "files"
-_VERSIONS: Final = "versions"
+FILES: Final = "files"
+VERSIONS: Final = "versions"
 _TOGETHER: Final = 64
 
 
@@ -36,8 +36,8 @@ def publish_version(address: str, root: Path, paths: Iterable[str]) -> int:
     there = [path for path in paths if (root / path).exists()]
     files = {file.relative_to(root).as_posix(): file for path in there for file in _files(root / path)}
     entries = {path: Entry.of(file, "") for path, file in files.items()}
-    entries = {path: Entry(f"{_FILES}/{one.sha256}", one.size, one.sha256) for path, one in entries.items()}
-    text = json.dumps({"paths": there, "files": {path: asdict(one) for path, one in entries.items()}}, sort_keys=True)
+    entries = {path: Entry(f"{FILES}/{one.sha256}", one.size, one.sha256) for path, one in entries.items()}
+    text = version_text(there, entries)
     known = shelf.entries()
     if (newest := _newest(known)) and newest.facts["content"] == text_sha256(text):
         return 0
@@ -45,7 +45,7 @@ def publish_version(address: str, root: Path, paths: Iterable[str]) -> int:
     version = temporary_beside(root / "version")
     try:
         write_text(version, text)
-        name = f"{_VERSIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{text_sha256(text)[:16]}.json"
+        name = f"{VERSIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{text_sha256(text)[:16]}.json"
         shelf.publish([*lacking.values(), (version, Entry.of(version, name, content=text_sha256(text)))])
     finally:
         version.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def publish_files(address: str, folder: Path, pattern: str) -> int:
     """
     shelf = Shelf(address)
     known = shelf.entries()
-    names = {f"{_FILES}/{file.relative_to(folder).as_posix()}": file for file in sorted(folder.glob(pattern))}
+    names = {f"{FILES}/{file.relative_to(folder).as_posix()}": file for file in sorted(folder.glob(pattern))}
     lacking = [(file, name) for name, file in names.items() if file.is_file() and name not in known]
     for start in range(0, len(lacking), _TOGETHER):
         shelf.publish([(file, Entry.of(file, name)) for file, name in lacking[start : start + _TOGETHER]])
@@ -117,7 +117,7 @@ def fetch_files(address: str, folder: Path) -> int:
         PlaceError: the place cannot be used; what was fetched before stays.
     """
     shelf = Shelf(address)
-    targets = {_inside(folder, name.removeprefix(f"{_FILES}/")): one for name, one in shelf.entries().items()}
+    targets = {_inside(folder, name.removeprefix(f"{FILES}/")): one for name, one in shelf.entries().items()}
     lacking = {target: entry for target, entry in targets.items() if not target.exists()}
     for target, entry in lacking.items():
         with atomic_path(target) as temporary:
@@ -125,8 +125,14 @@ def fetch_files(address: str, folder: Path) -> int:
     return len(lacking)
 
 
+def version_text(paths: Iterable[str], files: Mapping[str, Entry]) -> str:
+    """What stands in the file of a version: what it is made of, and each file by its path."""
+    told = {"paths": list(paths), "files": {path: asdict(one) for path, one in files.items()}}
+    return json.dumps(told, sort_keys=True)
+
+
 def _newest(entries: dict[str, Entry]) -> Entry | None:
-    return max((one for one in entries.values() if one.name.startswith(f"{_VERSIONS}/")), key=_name, default=None)
+    return max((one for one in entries.values() if one.name.startswith(f"{VERSIONS}/")), key=_name, default=None)
 
 
 def _name(entry: Entry) -> str:

@@ -157,6 +157,38 @@ class Shelf:
                 if path.startswith(f"{folder}/")
             }
 
+    def told(self) -> list[Entry]:
+        """All that manifests tell of, what is not there any more included.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        self.entries()
+        return [entry for entries in self._known.values() for entry in entries]
+
+    def strays(self) -> dict[str, Listed]:
+        """The files that do not count: left by killed writers, or damaged manifests.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        complete = self.entries()
+        return {name: one for name, one in self.listing().items() if name not in complete and name not in self._known}
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file, whether it counts or not; None where there is none.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            try:
+                content: bytes = system.cat_file(f"{folder}/{name}")
+            except FileNotFoundError:
+                return None
+            return content
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; those that are complete count as absent from then on, whatever manifests say.
 

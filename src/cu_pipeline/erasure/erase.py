@@ -10,6 +10,7 @@ from cu_pipeline.erasure.holders import bundles
 from cu_pipeline.erasure.holders.table import HOLDERS
 from cu_pipeline.erasure.journal import Journal
 from cu_pipeline.erasure.project import TOMBSTONES, Place, Project, Wanted
+from cu_pipeline.erasure.shared import demand_reach
 from cu_pipeline.ingest.tombstones import bury
 
 
@@ -42,7 +43,12 @@ def models_in_words(project: Project, wanted: Wanted) -> list[str]:
 
 
 def prepare(project: Project, wanted: Wanted, *, reason: str, retrain: bool) -> Journal:
-    """Write down what is to be done: from here on it is completed, now or by the next call."""
+    """Write down what is to be done: from here on it is completed, now or by the next call.
+
+    Raises:
+        StoreError: a shared place cannot be reached; nothing is begun.
+    """
+    demand_reach(project)
     journal = Journal(
         wanted,
         reason,

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.addresses import hide_passwords
+from cu_pipeline.core.place_cache import FOLDER
+from cu_pipeline.core.stores import StoresOptions
 from cu_pipeline.erasure.identities import Identities
 from cu_pipeline.erasure.pseudonyms import Pseudonyms
 from cu_pipeline.media.options import Limits
@@ -15,7 +17,7 @@ from cu_pipeline.tracking.run_lock import ERASURE
 TOMBSTONES: Final = "erased.jsonl"
 
 _APART: Final = frozenset(
-    {".git", ".venv", ".hypothesis", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    {Path(FOLDER).name, ".git", ".venv", ".hypothesis", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
 _LOCKS: Final = frozenset({"data/.lock", "data/.lock.json", ERASURE.as_posix()})
 
@@ -27,18 +29,22 @@ class Project:
     Attributes:
         root: its folder.
         files: the datasets of its catalog that lie in files.
-        prediction_log: place of the service's log.
+        prediction_logs: places of the service's log: the project's own, and one that people share.
         limits: what a media file may cost, which keys of caches depend on.
         studio: connects to Label Studio; None where the project names no server.
         feeds: where clips come from, as `collect.manifest` names it.
+        database: address of the database that people share; None: there is none.
+        stores: addresses of what is shared with other machines.
     """
 
     root: Path
     files: dict[str, CatalogFile]
-    prediction_log: str
+    prediction_logs: tuple[str, ...]
     limits: Limits
     studio: Callable[[], Any] | None = None
     feeds: tuple[str, ...] = ()
+    database: str | None = None
+    stores: StoresOptions = field(default_factory=StoresOptions)
 
     def place(self, dataset: str) -> Path:
         """Find where a dataset of the catalog lies."""
@@ -54,7 +60,7 @@ class Project:
                 for feed in feeds
             ),
             *(f"{hide_passwords(place)}, a place on a server" for place in away),
-            "git's history, backups, other clones, and what was downloaded",
+            "git's history, backups and logs of servers, other clones, and what was downloaded",
         ]
 
     def name(self, path: Path) -> str:
@@ -62,11 +68,15 @@ class Project:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def stored(self) -> Iterator[Path]:
-        """List the files that runs, services and MLflow leave in the project, DVC's cache and remotes apart."""
+        """List the files that runs, services and MLflow leave in the project; DVC's stores and copies apart."""
         for folder in ("data", "mlruns", ".label-studio", "mlartifacts"):
             yield from self._below(self.root / folder)
         yield from (path for path in sorted(self.root.glob("*.jsonl")) if path.name != TOMBSTONES)
         yield from (path for path in [self.root / "dvc.lock"] if path.is_file())
+
+    def copies(self) -> list[Path]:
+        """List this machine's copies of what is on shared places, a cache."""
+        return sorted(path for path in (self.root / FOLDER).glob("*/*") if path.is_file())
 
     def _below(self, folder: Path) -> Iterator[Path]:
         if not folder.is_dir():

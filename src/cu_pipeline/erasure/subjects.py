@@ -192,15 +192,16 @@ def _captures(project: Project) -> Iterator[pd.DataFrame]:
 
 
 def _answers(project: Project) -> Iterator[pd.DataFrame]:
-    """What the service's log tells."""
+    """What the service's logs tell."""
     from cu_pipeline.inference.prediction_log.erasing import read_clips
 
-    try:
-        rows = read_clips(project.prediction_log)
-    except StoreError:
-        return
-    if rows:
-        yield pd.DataFrame(rows)
+    for log in project.prediction_logs:
+        try:
+            rows = read_clips(log)
+        except StoreError:
+            continue
+        if rows:
+            yield pd.DataFrame(rows)
 
 
 SOURCES: Final[tuple[Callable[[Project], Iterator[pd.DataFrame]], ...]] = (_tables, _captures, _answers)

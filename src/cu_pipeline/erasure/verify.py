@@ -10,12 +10,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from cu_pipeline.core.addresses import hide_passwords
+from cu_pipeline.core.databases import read_tables
 from cu_pipeline.erasure.erase import survey
 from cu_pipeline.erasure.holders import dvc_store
 from cu_pipeline.erasure.holders.databases import is_sqlite
 from cu_pipeline.erasure.identities import Identities
 from cu_pipeline.erasure.project import TOMBSTONES, Project, Wanted
 from cu_pipeline.erasure.rewriting import PARQUET
+from cu_pipeline.erasure.shared import shelves
 from cu_pipeline.ingest.tombstones import CLIP, CONTENT, CREATOR, Tombstones, read_tombstones
 
 _WORD: Final = re.compile(rb"[0-9A-Za-z_](?:[0-9A-Za-z_.\-]*[0-9A-Za-z_])?")
@@ -63,6 +66,23 @@ def _stores(project: Project) -> Iterator[tuple[str, Iterable[str]]]:
         yield name, words_of(path.read_bytes(), path.suffix)
     for name, content in dvc_store.all_contents(project):
         yield name, words_of(content, "")
+    for path in project.copies():
+        yield project.name(path), words_of(path.read_bytes(), "")
+    yield from _shared(project)
+
+
+def _shared(project: Project) -> Iterator[tuple[str, Iterable[str]]]:
+    """List what lies on shared places, also what does not count there, and rows of servers' databases."""
+    for shelf in shelves(project):
+        for name in sorted(shelf.listing()):
+            place = f"{shelf.address}/{name}"
+            yield place, _words(name.encode())
+            if Path(name).suffix.lower() not in _MEDIA and (content := shelf.read(name)) is not None:
+                yield place, words_of(content, Path(name).suffix)
+    servers = {log for log in (*project.prediction_logs, project.database or "") if "://" in log}
+    for address in sorted(servers):
+        for table, rows in read_tables(address):
+            yield f"{hide_passwords(address)}: {table}", words_of(b"\n".join(rows), ".jsonl")
 
 
 def words_of(content: bytes, suffix: str) -> set[str]:

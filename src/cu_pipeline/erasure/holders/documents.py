@@ -24,7 +24,6 @@ _NO_TEXT: Final = frozenset({".mp4", ".mov", ".webm", ".mkv", ".png", ".jpg", ".
 
 def find(project: Project, wanted: Wanted) -> Iterator[Place]:
     """Files that tell of an erased clip, but for databases, media, and parts of feature stores."""
-    ledgers = [project.place(name) for name in LEDGERS if name in project.files]
     wanted = replace(wanted, pseudonyms=replace(wanted.pseudonyms, entries=_entries(project, wanted)))
     for path in project.stored():
         if path.suffix.lower() in _NO_TEXT or path.stat().st_size > _LARGEST or _is_part(path):
@@ -32,11 +31,17 @@ def find(project: Project, wanted: Wanted) -> Iterator[Place]:
         content = path.read_bytes()
         if content.startswith(SQLITE) or path.suffix in {".db-wal", ".db-shm"}:
             continue
-        kept = path.name in _LEDGER_FILES or any(path == one or path.is_relative_to(one) for one in ledgers)
+        kept = is_ledger(project, path)
         done = rewritten(content, path.suffix, wanted.identities, wanted.pseudonyms if kept else None)
         if done.count:
             what = "renamed" if kept else "removed" if done.content is None else "rewritten"
             yield Place(project.name(path), done.count, len(content), what, partial(_rewrite, path, wanted, kept))
+
+
+def is_ledger(project: Project, path: Path) -> bool:
+    """Whether a file's rows stay under another name."""
+    ledgers = [project.place(name) for name in LEDGERS if name in project.files]
+    return path.name in _LEDGER_FILES or any(path.is_relative_to(one) for one in ledgers)
 
 
 def _entries(project: Project, wanted: Wanted) -> dict[str, str]:

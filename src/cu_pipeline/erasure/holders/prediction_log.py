@@ -11,19 +11,18 @@ from cu_pipeline.inference.prediction_log.erasing import count_requests, erase_r
 
 
 def find(project: Project, wanted: Wanted) -> Iterator[Place]:
-    """The requests about erased clips."""
-    where = LogPlace.of(project.prediction_log)
-    requests = _requests(project, wanted.identities)
-    if not requests:
-        return
-    count = count_requests(project.prediction_log, requests) or len(requests)
-    size = where.file.stat().st_size if where.file and where.file.is_file() else 0
-    yield Place(f"{where.shown}: answers, shadows, feedback", count, size, "removed",
-                partial(_remove, project.prediction_log, wanted.identities, requests))  # fmt: skip
+    """The requests about erased clips, of each log."""
+    for log in project.prediction_logs:
+        where = LogPlace.of(log)
+        if requests := _requests(log, wanted.identities):
+            count = count_requests(log, requests) or len(requests)
+            size = where.file.stat().st_size if where.file and where.file.is_file() else 0
+            yield Place(f"{where.shown}: answers, shadows, feedback", count, size, "removed",
+                        partial(_remove, log, wanted.identities, requests))  # fmt: skip
 
 
-def _requests(project: Project, wanted: Identities) -> set[str]:
-    rows = read_clips(project.prediction_log)
+def _requests(log: str, wanted: Identities) -> set[str]:
+    rows = read_clips(log)
     found: set[str] = set()
     for name in ("request_id", "clip_id", "creator", "media_sha256", "text_sha256"):
         touched = wanted.touched((row[name] for row in rows if row[name]), name)

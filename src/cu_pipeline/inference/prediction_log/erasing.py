@@ -64,7 +64,7 @@ def erase_requests(place: str | Path, requests: Collection[str]) -> None:
     """Remove all rows of some requests, and have the database give up the bytes that they took.
 
     SQLite overwrites what it deletes, its write-ahead log is emptied and the file written anew; PostgreSQL writes its
-    tables anew.
+    tables and what it knows of their values anew.
 
     Raises:
         StoreError: the database cannot be used.
@@ -88,7 +88,7 @@ def _delete(database: Database, requests: Collection[str]) -> None:
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in TABLES.values():
-            connection.execute(sa.text(f'VACUUM FULL "{table.name}"'))
+            connection.execute(sa.text(f'VACUUM (FULL, ANALYZE) "{table.name}"'))
 
 
 def filter_spool(place: str | Path, keeps: Callable[[Sequence[bytes]], list[bytes]]) -> int:

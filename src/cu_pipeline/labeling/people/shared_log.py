@@ -1,7 +1,9 @@
 """Lines that only grow in the database that people share, of which the file in a project is a copy."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +15,7 @@ from cu_pipeline.core.json_lines import read_lines
 if TYPE_CHECKING:
     import psycopg
 
-_APPENDING: Final = 0x6C61626C
+APPENDING: Final = 0x6C61626C
 """Key of the lock by which those who append take turns, so that the order of lines is that of their transactions."""
 
 _TABLE: Final = """
@@ -22,6 +24,13 @@ CREATE TABLE IF NOT EXISTS people_lines (
     actor text NOT NULL, added timestamptz NOT NULL DEFAULT now()
 )
 """
+
+ERASED_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS people_lines_erased (
+    log text NOT NULL, salt text NOT NULL, hash text NOT NULL, vacuumed boolean NOT NULL DEFAULT false
+)
+"""
+"""What lines were before somebody was erased from them, by salted hashes: copies of them in files do not count."""
 
 
 class SharedLines:
@@ -45,8 +54,9 @@ class SharedLines:
             StoreError: the database cannot be used.
         """
         with self._connected() as connection:
-            known = self._stored(connection) if _is_there(connection) else []
-        return [*known, *self._lacking(known)]
+            known = self._stored(connection) if is_there(connection, "people_lines") else []
+            lacking = self._lacking(connection, known)
+        return [*known, *lacking]
 
     def append(self, lines: Iterable[str]) -> None:
         """Add lines in one transaction, which is on the server's disk when this returns; then renew the file.
@@ -56,10 +66,10 @@ class SharedLines:
             NoSpaceError: the file cannot be written; the lines are in the database.
         """
         with self._connected() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_APPENDING])
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [APPENDING])
             connection.execute(_TABLE)
             known = self._stored(connection)
-            new = [*self._lacking(known), *(line.encode() for line in lines)]
+            new = [*self._lacking(connection, known), *(line.encode() for line in lines)]
             rows = [(self._path.name, line.decode(), actor()) for line in new]
             with connection.cursor() as cursor:
                 cursor.executemany("INSERT INTO people_lines (log, line, actor) VALUES (%s, %s, %s)", rows)
@@ -72,9 +82,17 @@ class SharedLines:
         wanted = "SELECT line FROM people_lines WHERE log = %s ORDER BY number"
         return [line.encode() for (line,) in connection.execute(wanted, [self._path.name])]
 
-    def _lacking(self, known: list[bytes]) -> list[bytes]:
+    def _lacking(self, connection: "psycopg.Connection[Any]", known: list[bytes]) -> list[bytes]:
+        """The lines of the file that the database lacks, but for those that were erased there."""
         have = set(known)
-        return [line for line in read_lines(self._path) if line not in have]
+        lacking = [line for line in read_lines(self._path) if line not in have]
+        if not lacking or not is_there(connection, "people_lines_erased"):
+            return lacking
+        wanted = "SELECT salt, hash FROM people_lines_erased WHERE log = %s"
+        erased: dict[str, set[str]] = defaultdict(set)
+        for salt, told in connection.execute(wanted, [self._path.name]):
+            erased[salt].add(told)
+        return [line for line in lacking if not any(hash_of(salt, line) in told for salt, told in erased.items())]
 
     @contextmanager
     def _connected(self) -> "Iterator[psycopg.Connection[Any]]":
@@ -82,6 +100,12 @@ class SharedLines:
             yield connection
 
 
-def _is_there(connection: "psycopg.Connection[Any]") -> bool:
-    found = connection.execute("SELECT to_regclass('people_lines')").fetchone()
+def hash_of(salt: str, line: bytes) -> str:
+    """What an erased line is remembered by."""
+    return sha256(salt.encode() + line).hexdigest()
+
+
+def is_there(connection: "psycopg.Connection[Any]", name: str) -> bool:
+    """Tell whether the database has a table."""
+    found = connection.execute("SELECT to_regclass(%s)", [name]).fetchone()
     return bool(found and found[0])
