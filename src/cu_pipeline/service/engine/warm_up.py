@@ -4,10 +4,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.inference.predictor import Predictor
 
 SIDE: Final = 64
 FRAMES: Final = 8
+TRIES: Final = 5
+"""Of the clip that warms: on a busy machine a decoder that loads its libraries may take longer than a clip may."""
 
 
 def warm_up(predictor: Predictor, times: int = 1) -> None:
@@ -23,7 +26,18 @@ def warm_up(predictor: Predictor, times: int = 1) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         clip = write_grey_clip(Path(scratch) / "warm_up.mp4")
         for _ in range(max(times, 1)):
+            _predict(predictor, clip)
+
+
+def _predict(predictor: Predictor, clip: Path) -> None:
+    for attempt in range(1, TRIES + 1):
+        try:
             predictor.predict(clip, "warm up")
+        except BadClipError as error:
+            if error.reason is not Reason.TIMEOUT or attempt == TRIES:
+                raise
+        else:
+            return
 
 
 def write_grey_clip(target: Path) -> Path:
