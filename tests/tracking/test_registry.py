@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cu_pipeline.tracking import mlflow_run, registry
+from cu_pipeline.tracking import logged_models, mlflow_run, registry
 
 
 @pytest.fixture
@@ -123,7 +123,9 @@ def test_a_logged_model_is_registered_with_its_files_its_numbers_and_words(
     assert (found.tags["family"], found.tags["accuracy"]) == ("linear", "0.75")
     stored_version = MlflowClient().get_model_version(registry.model_name("logged"), number)
     assert stored_version.description == "linear, trained by the run train; test accuracy 0.750"
-    assert stored_version.model_id == model_id, "a server with artifacts takes no source without it"
+    logged = logged_models.find("logged", "aaa")
+    assert logged is not None
+    assert logged.files_of == model_id, "a server with artifacts takes no source without it"
     assert (registry.fetch(found.source, tmp_path / "target") / "bundle.json").is_file()
     assert len(list(tracked_root.rglob("bundle.json"))) == stored + 1
 

@@ -186,7 +186,7 @@ def test_a_second_run_stops_and_names_the_first(project: Path, shell: Shell) -> 
         lock.release()
     assert done.returncode == 1
     assert "RunInProgressError" in done.stderr
-    assert f"process {os.getpid()} on " in done.stderr
+    assert f"process {os.getpid()} of " in done.stderr
 
 
 @pytest.mark.usefixtures("first_run")

@@ -63,6 +63,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from kedro.io import DataCatalog
     from kedro.runner import SequentialRunner
 
+    from cu_pipeline.compute.engine import ComputeOptions
     from cu_pipeline.core import counters
     from cu_pipeline.core.capability import Capabilities
     from cu_pipeline.pipelines.collect.nodes import CollectOptions
@@ -79,7 +80,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     parameters = {
         "collect": CollectOptions(manifest=feed),
         "capabilities": Capabilities.model_validate({"topic": {}}),
-        "compute": {"workers": 1},
+        "compute": ComputeOptions(workers=1),
     }
     for name, value in parameters.items():
         catalog[f"params:{name}"] = value
