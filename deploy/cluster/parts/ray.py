@@ -44,7 +44,7 @@ def parts(settings: Settings) -> Iterator[Part]:
             port=0,
             command=[*start, "--address", settings.address("ray"), "--num-cpus", "1", *node],
             answers=lambda wanted=number + 1: _nodes(program, settings) >= wanted,
-            environment=environment,
+            environment=environment | settings.storage_environment(),  # encoders store features by themselves
         )
 
 
