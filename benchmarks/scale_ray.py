@@ -129,7 +129,8 @@ def in_process(folder, *arguments):
         [sys.executable, __file__, "--folder", str(folder), "--measure", *map(str, arguments)],
         check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": ""},
     )  # fmt: skip
-    found = json.loads(done.stdout.splitlines()[-1])
+    told = [line for line in done.stdout.splitlines() if line.startswith("{")]  # Ray writes there, too
+    found = json.loads(told[-1])
     print(*arguments, {name: round(value, 3) for name, value in found.items()}, flush=True)
     return found
 
