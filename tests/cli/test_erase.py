@@ -2,20 +2,18 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.servers.kedro_commands import Kedro, kedro_commands
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import CLIPS, table
 
 pytestmark = pytest.mark.slow
 
-Kedro = Callable[..., tuple[object, str]]
 FEED = "data/02_intermediate/clips.parquet"
 
 
@@ -32,20 +30,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Pat
 @pytest.fixture(scope="module")
 def kedro(project: Path, project_environment: dict[str, str]) -> Iterator[Kedro]:
     environment = project_environment | {"PYTHONPATH": str(project / "src"), "CU_PIPELINE_ROOT": str(project)}
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("commands.py"))],
-        cwd=project, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdin is not None
-    assert server.stdout is not None
-
-    def run(*arguments: str) -> tuple[object, str]:
-        print(json.dumps({"arguments": arguments, "environment": {}}), file=server.stdin, flush=True)
-        answer = json.loads(server.stdout.readline())
-        return answer["code"], answer["shown"]
-
-    yield run
-    server.communicate()
+    with kedro_commands(project, environment) as run:
+        yield run
 
 
 @pytest.fixture

@@ -1,20 +1,17 @@
 """`kedro gc` as it is typed, in a project that has its configuration and what the test puts there."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.kedro_commands import Kedro, kedro_commands
 
 from cu_pipeline.tracking.run_lock import RunLock
 
 pytestmark = pytest.mark.slow
 
-Kedro = Callable[..., tuple[object, str]]
 LOG = "data/07_model_output/prediction_log"
 NOTHING = "nothing to remove"
 
@@ -31,20 +28,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> Pat
 @pytest.fixture(scope="module")
 def kedro(project: Path, project_environment: dict[str, str]) -> Iterator[Kedro]:
     environment = project_environment | {"PYTHONPATH": str(project / "src"), "CU_PIPELINE_ROOT": str(project)}
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("commands.py"))],
-        cwd=project, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdin is not None
-    assert server.stdout is not None
-
-    def run(*arguments: str, **variables: str) -> tuple[object, str]:
-        print(json.dumps({"arguments": arguments, "environment": variables}), file=server.stdin, flush=True)
-        answer = json.loads(server.stdout.readline())
-        return answer["code"], answer["shown"]
-
-    yield run
-    server.communicate()
+    with kedro_commands(project, environment) as run:
+        yield run
 
 
 def day(project: Path, name: str) -> Path:

@@ -2,18 +2,16 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.kedro_commands import Kedro, kedro_commands
 
 from cu_pipeline.tracking import params_file
 
 pytestmark = pytest.mark.slow
 
-Kedro = Callable[..., tuple[object, str]]
 
 NODES = """
 from typing import Any
@@ -47,20 +45,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, new_project: Callable[[Pat
 @pytest.fixture(scope="module")
 def kedro(project: Path, project_root: Path, project_environment: dict[str, str]) -> Iterator[Kedro]:
     environment = project_environment | {"PYTHONPATH": f"{project_root / 'src'}:{project / 'src'}"}
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("commands.py"))],
-        cwd=project, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdin is not None
-    assert server.stdout is not None
-
-    def run(*arguments: str, **variables: str) -> tuple[object, str]:
-        print(json.dumps({"arguments": arguments, "environment": variables}), file=server.stdin, flush=True)
-        answer = json.loads(server.stdout.readline())
-        return answer["code"], answer["shown"]
-
-    yield run
-    server.communicate()
+    with kedro_commands(project, environment) as run:
+        yield run
 
 
 def refused(done: tuple[object, str]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.servers.object_store import ObjectStore
-from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.postgres import PASSWORD, Postgres, started
 
 from cu_pipeline.core.databases import VARIABLE, connect
 from cu_pipeline.core.errors import StoreError
@@ -153,11 +152,8 @@ def test_nothing_is_begun_while_a_place_does_not_answer(bucket: str, tmp_path: P
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[Postgres, Path]]:
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        made = Postgres(Path(folder))
-        made.start()
-        yield made, Path(folder) / "data/base"
-        made.stop()
+    with started() as made:
+        yield made, made.home / "data/base"
 
 
 def test_the_shared_database_loses_it_and_no_copy_brings_it_back(

@@ -1,14 +1,12 @@
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers.postgres import Postgres
+from tests.servers.postgres import started
 
 from cu_pipeline.core.progress import Bar
 
@@ -49,11 +47,8 @@ def s3(serving: Callable[..., Any]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[int]:
     """Run a PostgreSQL server whose user `postgres` has the password `top-secret`; give its port."""
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
-        server.start()
+    with started() as server:
         yield server.port
-        server.stop()
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,7 +34,7 @@ class Postgres:
 
     def __init__(self, home: Path) -> None:
         pytest.importorskip("psycopg")
-        self._home, self._programs = home, programs()
+        self.home, self._programs = home, programs()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -49,7 +52,7 @@ class Postgres:
             pytest.skip(f"PostgreSQL cannot start here: {done.stderr}")
 
     def start(self) -> None:
-        settings = [f"unix_socket_directories={self._home}", "listen_addresses=127.0.0.1", "fsync=off"]
+        settings = [f"unix_socket_directories={self.home}", "listen_addresses=127.0.0.1", "fsync=off"]
         command = [self._programs / "postgres", "-D", "data", "-p", str(self.port), *(f"--{item}" for item in settings)]
         self._server = subprocess.Popen(command, stderr=subprocess.DEVNULL, **self._options)
         ask = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -66,3 +69,13 @@ class Postgres:
             self._server.send_signal(signal.SIGQUIT)
             self._server.wait()
             self._server = None
+
+
+@contextmanager
+def started() -> Iterator[Postgres]:
+    """Run a server while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        yield server
+        server.stop()

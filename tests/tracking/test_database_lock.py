@@ -3,14 +3,13 @@
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.postgres import PASSWORD, Postgres, started
 
 from cu_pipeline.core.errors import RunInProgressError, StoreError
 from cu_pipeline.tracking.run_lock import HERE, RunLock
@@ -29,11 +28,8 @@ time.sleep(60)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        made = Postgres(Path(folder))
-        made.start()
+    with started() as made:
         yield made
-        made.stop()
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """The log in a real PostgreSQL server, which is also stopped and started while answers go on."""
 
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from tests.inference.prediction_log.made import KEPT_FOR_EVER, NOON, feedback, ids, opened, record, shadow
 from tests.inference.prediction_log.test_crashes import kept_until, start
-from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.postgres import PASSWORD, started
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.paths import ROOT_VARIABLE
@@ -23,11 +21,8 @@ from cu_pipeline.service.environment import Settings
 
 @pytest.fixture(scope="module")
 def server():
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        made = Postgres(Path(folder))
-        made.start()
+    with started() as made:
         yield made
-        made.stop()
 
 
 @pytest.fixture

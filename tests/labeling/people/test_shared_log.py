@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
-from tests.servers.postgres import PASSWORD, Postgres
+from tests.servers.postgres import PASSWORD, Postgres, started
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.labeling.people.work_log import PersonAnswer, answer_log
@@ -30,11 +29,8 @@ while True:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        made = Postgres(Path(folder))
-        made.start()
+    with started() as made:
         yield made
-        made.stop()
 
 
 @pytest.fixture

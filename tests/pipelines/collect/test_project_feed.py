@@ -4,12 +4,12 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.servers.kedro_commands import Kedro, kedro_commands
 
 from cu_pipeline.tracking import params_file
 
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 COLLECT = ("run", "--pipelines=collect")
-Kedro = Callable[..., tuple[object, str]]
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +44,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, project_environment: dict[
 
 @pytest.fixture(scope="module")
 def kedro(project: Path, project_environment: dict[str, str]) -> Iterator[Kedro]:
-    server = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "cli" / "commands.py")],
-        cwd=project, env=project_environment | {"PYTHONPATH": str(project / "src")},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stdin is not None
-    assert server.stdout is not None
-
-    def run(*arguments: str) -> tuple[object, str]:
-        print(json.dumps({"arguments": arguments, "environment": {}}), file=server.stdin, flush=True)
-        answer = json.loads(server.stdout.readline())
-        return answer["code"], answer["shown"]
-
-    yield run
-    server.communicate()
+    with kedro_commands(project, project_environment | {"PYTHONPATH": str(project / "src")}) as run:
+        yield run
 
 
 @pytest.fixture(scope="module")
