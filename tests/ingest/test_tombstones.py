@@ -18,7 +18,9 @@ AT = "2026-01-01T00:00:00+00:00"
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "erased.jsonl"
-    bury(path, clips=["a1"], creators=["Ann  Lee"], contents=[text_sha256("said before")], at=AT, reason="asked for")
+    bury(
+        path, clips=["walk-1"], creators=["Ann  Lee"], contents=[text_sha256("said before")], at=AT, reason="asked for"
+    )
     return path
 
 
@@ -29,13 +31,16 @@ def feed(**columns: list[str]) -> pd.DataFrame:
 def test_the_file_tells_no_name(path: Path) -> None:
     text = path.read_text()
     assert "Ann" not in text
-    assert "a1" not in [word.strip('":, ') for word in text.split()]
+    assert "walk-1" not in [word.strip('":, ') for word in text.split()]
     assert text_sha256("said before") not in text
 
 
 def test_rows_of_what_was_erased_are_refused_and_tell_nothing(path: Path) -> None:
     rows = feed(
-        clip_id=["a1", "b2", "c3"], creator=["x", "Ann Lee", "y"], text=["one", "two", "three"], path=["", "", ""]
+        clip_id=["walk-1", "swim-2", "c3"],
+        creator=["x", "Ann Lee", "y"],
+        text=["one", "two", "three"],
+        path=["", "", ""],
     )
     left = without_erased(rows, read_tombstones(path))
     placed, rejects = place(left, {})
@@ -44,7 +49,7 @@ def test_rows_of_what_was_erased_are_refused_and_tell_nothing(path: Path) -> Non
     assert rejects["clip_id"].str.startswith("erased-").all()
     assert rejects["clip_id"].is_unique
     told = left.iloc[:2].to_csv()
-    assert not any(word in told for word in ("a1", "b2", "Ann", "one", "two"))
+    assert not any(word in told for word in ("walk-1", "swim-2", "Ann", "one", "two"))
 
 
 def test_a_feed_without_any_of_it_stays_the_same_table(path: Path) -> None:
@@ -72,8 +77,8 @@ def test_lifted_it_may_come_again_with_all_of_its_erasure_and_others_may_not(pat
 
 
 def test_a_lifted_clip_of_an_erased_creator_is_still_refused(path: Path) -> None:
-    assert lift(path, clips=["a1"]) == 2
-    assert read_tombstones(path).names("a1", "Ann Lee")
+    assert lift(path, clips=["walk-1"]) == 2
+    assert read_tombstones(path).names("walk-1", "Ann Lee")
 
 
 def test_of_an_erased_content_probing_keeps_no_hash_until_it_is_lifted(path: Path, tmp_path: Path) -> None:
@@ -90,7 +95,7 @@ def test_of_an_erased_content_probing_keeps_no_hash_until_it_is_lifted(path: Pat
 
 def test_what_is_buried_twice_has_one_tombstone_and_one_salt(path: Path) -> None:
     before = path.read_bytes()
-    bury(path, clips=["a1"], creators=[], contents=[], at=AT, reason="again")
+    bury(path, clips=["walk-1"], creators=[], contents=[], at=AT, reason="again")
     assert path.read_bytes() == before
     bury(path, clips=["a2"], creators=[], contents=[], at=AT, reason="")
     assert len({one.salt for one in read_tombstones(path).entries}) == 1
