@@ -220,17 +220,11 @@ def _retrain(root: Path, env: str | None) -> None:
 @contextmanager
 def _opened(root: Path, env: str | None) -> Iterator[Any]:
     """Read the project while no run writes to it."""
-    from kedro.framework.session import KedroSession
-
+    from cu_pipeline.tracking.opened_project import opened_project
     from cu_pipeline.tracking.run_lock import RunLock
 
-    lock = RunLock(root)
-    lock.acquire(erasing=True)
-    try:
-        with KedroSession.create(root, env=env, save_on_close=False) as session:
-            yield project_of(session.load_context(), root)
-    finally:
-        lock.release()
+    with opened_project(root, env, RunLock(root), erasing=True) as context:
+        yield project_of(context, root)
 
 
 def project_of(context: Any, root: Path) -> Any:

@@ -100,21 +100,14 @@ def _removed(one: Any) -> int | None:
 @contextmanager
 def _opened(root: Path, env: str | None, *, writes: bool) -> Iterator[Any]:
     """Read the project, for removing only while no run writes to it."""
-    from kedro.framework.session import KedroSession
-
     from cu_pipeline.tracking.abandoned_runs import close_abandoned
+    from cu_pipeline.tracking.opened_project import opened_project
     from cu_pipeline.tracking.run_lock import RunLock
 
-    lock = RunLock(root)
-    if writes:
-        lock.acquire()
-    try:
+    with opened_project(root, env, RunLock(root) if writes else None) as context:
         if writes:
             close_abandoned(root)
-        with KedroSession.create(root, env=env, save_on_close=False) as session:
-            yield session.load_context()
-    finally:
-        lock.release()
+        yield context
 
 
 def _project(context: Any, root: Path) -> Any:

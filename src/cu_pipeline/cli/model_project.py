@@ -16,6 +16,7 @@ from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 from cu_pipeline.tracking.champions import told_champion
 from cu_pipeline.tracking.known_models import KnownModel, choose, known_models
 from cu_pipeline.tracking.mlflow_run import tracking_uri
+from cu_pipeline.tracking.opened_project import opened_project
 from cu_pipeline.tracking.promotions import Promotion, of_capability
 from cu_pipeline.tracking.run_lock import RunLock
 from cu_pipeline.tracking.unpulled import check_champions
@@ -34,21 +35,12 @@ def open_project(root: Path, env: str | None, *, writes: bool) -> "Iterator[Mode
         RunInProgressError: somebody else writes to the project.
         ConfigurationError: the champions, or their ledger, were not fetched.
     """
-    from kedro.framework.session import KedroSession
-
-    lock = RunLock(root, {"deliver"})
-    if writes:
-        lock.acquire()
-    try:
-        with KedroSession.create(root, env=env, save_on_close=False) as session:
-            context = session.load_context()
-            files = catalog_files(context.config_loader["catalog"])
-            if writes:
-                tidy(root, files.values())
-            check_champions(root, files if writes else (), files)
-            yield ModelProject(context.catalog, context.params)
-    finally:
-        lock.release()
+    with opened_project(root, env, RunLock(root, {"deliver"}) if writes else None) as context:
+        files = catalog_files(context.config_loader["catalog"])
+        if writes:
+            tidy(root, files.values())
+        check_champions(root, files if writes else (), files)
+        yield ModelProject(context.catalog, context.params)
 
 
 class ModelProject:

@@ -56,17 +56,11 @@ def predict(metadata: Any, /, *, feeds: tuple[str, ...], output: Path, workers: 
 @contextmanager
 def _project(root: Path, env: str | None) -> Iterator[Any]:
     """Open the project while no run writes to it: both add to the feature store."""
-    from kedro.framework.session import KedroSession
-
+    from cu_pipeline.tracking.opened_project import opened_project
     from cu_pipeline.tracking.run_lock import HERE, RunLock
 
-    lock = RunLock(root, HERE)
-    lock.acquire()
-    try:
-        with KedroSession.create(root, env=env, save_on_close=False) as session:
-            yield session.load_context()
-    finally:
-        lock.release()
+    with opened_project(root, env, RunLock(root, HERE)) as context:
+        yield context
 
 
 def _known(output: Path) -> "pd.DataFrame":

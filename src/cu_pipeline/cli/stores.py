@@ -64,20 +64,12 @@ def _opened(metadata: Any, env: str | None, *, writes: bool) -> Iterator[Any]:
     """Read the project, for writing to it only while no run does."""
     root = Path(metadata.project_path).resolve()
     with told_in_words(root):
-        from kedro.framework.session import KedroSession
-
         from cu_pipeline.core.stores import StoresOptions
         from cu_pipeline.tracking.catalog_files import catalog_files
+        from cu_pipeline.tracking.opened_project import opened_project
         from cu_pipeline.tracking.run_lock import RunLock
         from cu_pipeline.tracking.shared_stores import SharedStores
 
-        lock = RunLock(root)
-        if writes:
-            lock.acquire()
-        try:
-            with KedroSession.create(root, env=env, save_on_close=False) as session:
-                context = session.load_context()
-                files = catalog_files(context.config_loader["catalog"])
-                yield SharedStores(root, context.params.get("stores") or StoresOptions(), files)
-        finally:
-            lock.release()
+        with opened_project(root, env, RunLock(root) if writes else None) as context:
+            files = catalog_files(context.config_loader["catalog"])
+            yield SharedStores(root, context.params.get("stores") or StoresOptions(), files)

@@ -18,6 +18,7 @@ from cu_pipeline.labeling.people.served_media import ServedMedia
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
 from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 from cu_pipeline.tracking.catalog_files import catalog_files
+from cu_pipeline.tracking.opened_project import opened_project
 from cu_pipeline.tracking.run_lock import RunLock
 
 URL: Final = "LABEL_STUDIO_URL"
@@ -39,17 +40,8 @@ def open_sync(root: Path, env: str | None, *, writes: bool = True) -> Iterator[t
     Yields:
         What sends and takes, and `url` and `token` of the server, as far as they are given.
     """
-    from kedro.framework.session import KedroSession
-
-    lock = RunLock(root, {"people"})
-    if writes:
-        lock.acquire()
-    try:
-        with KedroSession.create(root, env=env, save_on_close=False) as session:
-            context = session.load_context()
-            yield _sync(context, root), _credentials(context)
-    finally:
-        lock.release()
+    with opened_project(root, env, RunLock(root, {"people"}) if writes else None) as context:
+        yield _sync(context, root), _credentials(context)
 
 
 def connect(sync: TaskSync, credentials: dict[str, str]) -> StudioServer:

@@ -7,7 +7,7 @@ import pytest
 from cu_pipeline.core.capability import Capabilities, Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.people.work_log import BatchOpened, Draw, Item, PersonAnswer, Terms
-from cu_pipeline.pipelines.label.nodes import check_data, keep_people_work, merge_annotations
+from cu_pipeline.pipelines.label.people_nodes import check_data, keep_people_work, merge_annotations
 
 SAID = [
     {"clip_id": "c0", "capability": "topic", "annotator": "ana", "label": "pets"},

@@ -1,7 +1,6 @@
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.costs import bill, cost_messages, summarise
 from cu_pipeline.labeling.guarantee.calibration_set import (
     calibration_clips,
-    drawn_by_feed,
     hide_calibration,
     prior_knowledge,
 )
@@ -30,20 +28,13 @@ from cu_pipeline.labeling.guarantee.opinions import Opinions
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
-from cu_pipeline.labeling.ledger import known_keys, new_entries, priced_by_feed
+from cu_pipeline.labeling.ledger import known_keys, new_entries
 from cu_pipeline.labeling.money import Money, money_messages, money_table
 from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
-from cu_pipeline.labeling.people.annotator_quality import agreement_messages, annotator_tables
-from cu_pipeline.labeling.people.batches import answered_clips, paid_answers, review_batches, unused_batches
-from cu_pipeline.labeling.people.label_errors import suspect_labels
-from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
-from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
-from cu_pipeline.labeling.people.requests import LabelRequest, latest_requests
-from cu_pipeline.labeling.people.tasks import Task
-from cu_pipeline.labeling.people.vectors import stored_vectors
+from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
+from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
 from cu_pipeline.labeling.priors import class_priors, people_captions
-from cu_pipeline.labeling.resolve import class_counts, rare_classes, rare_in_words
 from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scopes
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
@@ -64,35 +55,6 @@ from cu_pipeline.models.bundle import Bundle
 _log = logging.getLogger(__name__)
 
 
-def keep_people_work() -> tuple[list[BatchOpened | BatchDecided], list[PersonAnswer], list[LabelRequest]]:
-    """Add nothing to the logs of people's work, which `kedro labels` and `kedro iterate` write.
-
-    As outputs they come under DVC.
-    """
-    return [], [], []
-
-
-def merge_annotations(
-    feed_annotations: pd.DataFrame,
-    clips: pd.DataFrame,
-    people_batches: list[BatchOpened | BatchDecided],
-    people_annotations: list[PersonAnswer],
-) -> pd.DataFrame:
-    """List what people said about clips: one row for each clip, capability and person, the last one's answer.
-
-    Args:
-        feed_annotations: what came with the feed.
-        clips: the feed's usable clips.
-        people_batches: batches of clips that people got, and decisions on them.
-        people_annotations: people's answers.
-    """
-    keys = ["clip_id", "capability", "annotator"]
-    answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
-    given = drawn_by_feed(priced_by_feed(feed_annotations, clips), clips)
-    annotations = pd.concat([given, answered], ignore_index=True).drop_duplicates(keys, keep="last")
-    return annotations.sort_values(keys).reset_index(drop=True)
-
-
 def apply_scopes(
     opinions: pd.DataFrame, clips: pd.DataFrame, capabilities: Capabilities
 ) -> tuple[pd.DataFrame, pd.DataFrame, Applicability, dict[str, Any]]:
@@ -104,17 +66,6 @@ def apply_scopes(
     found = divide_opinions(opinions, clips, capabilities)
     tell_scopes(found.report)
     return found.used, found.apart, found.applicability, found.report
-
-
-def check_data(
-    feed_checks: dict[str, Any], clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Capabilities
-) -> dict[str, Any]:
-    """Add to the checks of the feed how many clips of each class people labelled, and warn of rare classes."""
-    classes = class_counts(clips, annotations, capabilities)
-    rare = rare_classes(classes, feed_checks["least"])
-    if rare:
-        _log.warning(rare_in_words(rare, feed_checks["least"]))
-    return feed_checks | {"classes": classes, "rare_classes": rare}
 
 
 def choose_calibration(
@@ -337,45 +288,3 @@ def summarise_labels(
     for line in cost_messages(summary, money):
         _log.info(line)
     return summary
-
-
-def queue_clips(
-    opinions: Opinions,
-    duplicates: pd.DataFrame,
-    labels: pd.DataFrame,
-    people_batches: list[BatchOpened | BatchDecided],
-    people_annotations: list[PersonAnswer],
-    guarantee: dict[str, Guarantee],
-    requests: list[LabelRequest],
-    features: FeatureStore,
-    options: QueueOptions,
-    extractors: FeatureOptions,
-) -> list[Task]:
-    """Choose the clips that people should label next, most useful first."""
-    reviews = review_batches(people_batches, people_annotations)
-    lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
-    stored = partial(stored_vectors, store=features, extractors=list(build_all(extractors).values()))
-    terms = QueueTerms(options, opinions.human_price, lacking, stored, latest_requests(requests))
-    return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
-
-
-def measure_agreement(
-    clips: pd.DataFrame, annotations: pd.DataFrame, resolved: ResolvedCapabilities, people: PeopleOptions, seed: int
-) -> dict[str, Any]:
-    """Say how far people agree, how good each of them is, and whose answers are of no use."""
-    tables = annotator_tables(clips, annotations, resolved.active, people, seed)
-    for line in agreement_messages(tables):
-        _log.info(line)
-    return tables
-
-
-def find_label_errors(
-    clips: pd.DataFrame,
-    annotations: pd.DataFrame,
-    resolved: ResolvedCapabilities,
-    people: PeopleOptions,
-    options: ErrorOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """List people's labels that are most likely wrong."""
-    return suspect_labels(clips, annotations, resolved.active, people, options, seed)

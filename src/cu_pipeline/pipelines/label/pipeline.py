@@ -3,7 +3,7 @@ from kedro.pipeline import Node, Pipeline
 from cu_pipeline.labeling.resolve import resolve_capabilities
 from cu_pipeline.llm.labels.questions import annotate
 from cu_pipeline.llm.labels.recipes import resolve_recipes
-from cu_pipeline.pipelines.label import nodes
+from cu_pipeline.pipelines.label import nodes, people_nodes
 
 _PEOPLE, _LLM, _GUARANTEE = "params:label.people", "params:label.llm", "params:label.guarantee"
 _CAPABILITIES = "capabilities_resolved"
@@ -17,13 +17,13 @@ def create_pipeline(**_: object) -> Pipeline:
 def _annotations() -> list[Node]:
     return [
         Node(
-            nodes.keep_people_work,
+            people_nodes.keep_people_work,
             None,
             ["people_batches", "people_annotations", "label_requests"],
             name="keep_people_work",
         ),
         Node(
-            nodes.merge_annotations,
+            people_nodes.merge_annotations,
             ["feed_annotations", "clips", "people_batches", "people_annotations"],
             "people_opinions",
             name="merge_annotations",
@@ -35,7 +35,7 @@ def _annotations() -> list[Node]:
             name="apply_scopes",
         ),
         Node(
-            nodes.check_data,
+            people_nodes.check_data,
             ["feed_checks", "clips", "annotations", "params:capabilities"],
             "data_checks",
             name="check_data",
@@ -157,7 +157,7 @@ def _people() -> list[Node]:
     """What people are asked next, and how good their answers are."""
     return [
         Node(
-            nodes.queue_clips,
+            people_nodes.queue_clips,
             [
                 "opinions",
                 "duplicates",
@@ -174,13 +174,13 @@ def _people() -> list[Node]:
             name="queue_clips",
         ),
         Node(
-            nodes.measure_agreement,
+            people_nodes.measure_agreement,
             ["clips", "annotations", _CAPABILITIES, _PEOPLE, "params:seed"],
             "agreement",
             name="measure_agreement",
         ),
         Node(
-            nodes.find_label_errors,
+            people_nodes.find_label_errors,
             ["clips", "annotations", _CAPABILITIES, _PEOPLE, "params:label.errors", "params:seed"],
             "label_errors",
             name="find_label_errors",
