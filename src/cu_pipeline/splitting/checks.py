@@ -1,14 +1,19 @@
 """What is checked of a division: nothing leaks between splits, and they are as large as they are meant to be."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cu_pipeline.core.records import LEFT_OUT, Split
-from cu_pipeline.splitting.groups import caption_key, size_limit
+from cu_pipeline.core.text_columns import Numbers, as_arrow, as_mask, numbered, places_among
+from cu_pipeline.splitting.groups import size_limit
+from cu_pipeline.splitting.keys import number_captions, number_filled
 from cu_pipeline.splitting.options import SplitOptions
 
 SHOWN: Final = 20
@@ -28,20 +33,21 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
         `shared`, how many, `examples`, and `clips`, how many clips of validation and test have one of training; and
         `clips` by split.
     """
-    clips = clips[clips["split"] != LEFT_OUT]
-    group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
-    keys = pd.Series([caption_key(text) for text in clips["text"]], dtype="object")
-    uses = Counter(keys)
-    common = pd.Series([uses[key] >= common_caption for key in keys], dtype=bool)
-    captions = clips["text"].reset_index(drop=True)
-    splits = clips["split"].tolist()
-    groups = [group_of.get(clip, "") for clip in clips["clip_id"]]
+    used = as_mask(pc.not_equal(as_arrow(clips["split"]), LEFT_OUT))
+    split, splits = numbered(as_arrow(clips["split"]).filter(pa.array(used)))
+    sizes = dict(zip(splits.to_pylist(), np.bincount(split, minlength=len(splits)).tolist(), strict=True))
+    places = Places(split, len(splits), splits.index(pa.scalar(Split.TRAIN.value, splits.type)).as_py())
+    texts = as_arrow(clips["text"]).filter(pa.array(used))
+    creators = as_arrow(clips["creator"]).filter(pa.array(used))
+    groups = groups_of(as_arrow(clips["clip_id"]).filter(pa.array(used)), duplicates)
+    caption, captions = number_captions(texts)
+    common = np.append(np.bincount(caption[caption >= 0], minlength=len(captions)) >= common_caption, False)[caption]
     return {
-        "clips": dict(sorted(Counter(splits).items())),
-        "creators": _shared(clips["creator"].tolist(), clips["creator"].tolist(), splits),
-        "duplicate_groups": _shared(groups, groups, splits),
-        "captions": _shared(keys.mask(common, "").tolist(), captions.tolist(), splits),
-        "common_captions": _shared(keys.where(common, "").tolist(), captions.tolist(), splits),
+        "clips": sizes,
+        "creators": places.shared(number_filled(creators), creators),
+        "duplicate_groups": places.shared(number_filled(groups), groups),
+        "captions": places.shared(np.where(common, -1, caption), texts),
+        "common_captions": places.shared(np.where(common, caption, -1), texts),
     }
 
 
@@ -66,16 +72,44 @@ def let_go_in_words(shared: Mapping[str, Any], left_out: int, clips: int, option
     )
 
 
-def _shared(keys: Sequence[str], shown: Sequence[str], splits: Sequence[str]) -> dict[str, object]:
-    found: dict[str, Counter[str]] = {}
-    names: dict[str, str] = {}
-    for key, name, split in zip(keys, shown, splits, strict=True):
-        if key:
-            found.setdefault(key, Counter())[split] += 1
-            names.setdefault(key, name)
-    shared = sorted(names[key] for key, places in found.items() if len(places) > 1)
-    held_out = sum(places.total() - places[Split.TRAIN] for places in found.values() if places[Split.TRAIN])
-    return {"shared": len(shared), "clips": held_out, "examples": shared[:SHOWN]}
+def groups_of(clip_ids: pa.Array, duplicates: pd.DataFrame) -> pa.Array:
+    """Tell the duplicate group of each clip; "" for none."""
+    row = places_among(clip_ids, as_arrow(duplicates["clip_id"]))
+    groups = pa.concat_arrays([as_arrow(duplicates["duplicate_group"]), pa.array([""], pa.large_string())])
+    return groups.take(pa.array(np.where(row >= 0, row, len(groups) - 1)))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where clips are.
+
+    Attributes:
+        split: number of each clip's split, shape (clips,).
+        splits: how many splits there are.
+        train: number of that for training; negative where no clip is for it.
+    """
+
+    split: Numbers
+    splits: int
+    train: int
+
+    def shared(self, keys: Numbers, shown: pa.Array) -> dict[str, object]:
+        """Count the keys that stand in more than one split.
+
+        Args:
+            keys: of the clips, -1 for none, shape (clips,).
+            shown: what a key is called at each clip; the first counts.
+        """
+        clips = np.flatnonzero(keys >= 0)
+        size = int(keys.max(initial=-1)) + 1
+        counts = np.bincount(keys[clips] * self.splits + self.split[clips], minlength=size * self.splits)
+        counts = counts.reshape(size, self.splits)
+        several = clips[(np.count_nonzero(counts, axis=1) > 1)[keys[clips]]]
+        first = several[np.sort(np.unique(keys[several], return_index=True)[1])]
+        names = sorted(shown.take(pa.array(first)).to_pylist())
+        learned = counts[counts[:, self.train] > 0] if self.train >= 0 else counts[:0]
+        held_out = int(learned.sum() - learned[:, self.train].sum()) if len(learned) else 0
+        return {"shared": len(names), "clips": held_out, "examples": names[:SHOWN]}
 
 
 DEVIATIONS: Final = 5
@@ -117,16 +151,25 @@ def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOpt
     Returns:
         For each: `kind` (creator or duplicate group), `name` and `clips`, the largest first.
     """
-    group_of = duplicates.set_index("clip_id")["duplicate_group"]
-    named = {"creator": clips["creator"], "duplicate group": clips["clip_id"].map(group_of).fillna("")}
+    named = {
+        "creator": as_arrow(clips["creator"]),
+        "duplicate group": groups_of(as_arrow(clips["clip_id"]), duplicates),
+    }
     limit = size_limit(len(clips), options.least_share)
     found = [
-        {"kind": kind, "name": str(name), "clips": int(n)}
-        for kind, names in named.items()
-        for name, n in names[names != ""].value_counts().items()
-        if n > limit
+        {"kind": kind, "name": name, "clips": n} for kind, names in named.items() for name, n in _beyond(names, limit)
     ]
     return sorted(found, key=lambda one: (-one["clips"], one["kind"], one["name"]))
+
+
+def _beyond(names: pa.Array, limit: float) -> list[tuple[str, int]]:
+    """Count the names, except "", that more clips have than a limit."""
+    number = number_filled(names)
+    clips = np.flatnonzero(number >= 0)
+    counts = np.bincount(number[clips])
+    _, first = np.unique(number[clips], return_index=True)
+    many = np.flatnonzero(counts > limit)
+    return list(zip(names.take(pa.array(clips[first[many]])).to_pylist(), counts[many].tolist(), strict=True))
 
 
 def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
@@ -140,7 +183,8 @@ def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, 
     """
     if options.test_from is not None or clips.empty:
         return []
-    spread = sqrt(((clips["group"].value_counts() / len(clips)) ** 2).sum())
+    group, groups = numbered(as_arrow(clips["group"]))
+    spread = sqrt(((pd.Series(np.sort(np.bincount(group, minlength=len(groups)))[::-1]) / len(clips)) ** 2).sum())
     asked = {split.value: float(getattr(options, split.value)) for split in Split}
     sizes = clips["split"].value_counts().reindex(list(asked), fill_value=0)
     return [
@@ -170,7 +214,9 @@ def uneven_in_words(one: dict[str, Any], clips: int) -> str:
 
 
 def _splits(clips: pd.DataFrame, options: SplitOptions) -> dict[str, dict[str, Any]]:
-    units = clips.drop_duplicates("group")["split"].value_counts()
+    group, _ = numbered(as_arrow(clips["group"]))
+    _, first = np.unique(group, return_index=True)
+    units = clips["split"].iloc[first].value_counts()
     all_units = max(int(units.sum()), 1)
     asked = {split: getattr(options, split.value) for split in Split}
     return {

@@ -1,0 +1,161 @@
+"""What clips share: contents, creators, captions and copies, as numbers."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cu_pipeline.core.text_columns import Mask, Numbers, as_arrow, as_mask, joined, mapped, numbered, places_among
+
+CREATOR: Final = "creator:"
+CONTENT: Final = "content:"
+CAPTION: Final = "caption:"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that clips may share, numbered in the order of their names: captions first, then contents, then creators.
+
+    Attributes:
+        names: of the keys, sorted, shape (keys,).
+        first_content: number of the first key that is a content.
+        first_creator: number of the first key that is a creator.
+        content: of each clip its media, else its text; where that says nothing, together with its creator; (clips,).
+        creator: of each clip its account; -1 for none.
+        caption: of each clip what it says, if that says something and another clip says it; -1 for none.
+        copies: what stands for each key, (keys,): the first of contents that are copies of one another; other keys
+            stand for themselves.
+    """
+
+    names: pa.Array
+    first_content: int
+    first_creator: int
+    content: Numbers
+    creator: Numbers
+    caption: Numbers
+    copies: Numbers
+
+
+def find_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> Keys:
+    """Find what each clip may share with others.
+
+    Args:
+        clips: with `clip_id`, `creator`, `text`, `media_sha256` and `text_sha256`.
+        duplicates: `clip_id` and `duplicate_group`.
+        common_caption: how many clips have a caption that says nothing, which joins nothing.
+    """
+    caption, captions, common = _shared_captions(as_arrow(clips["text"]), common_caption)
+    creators = as_arrow(clips["creator"])
+    content, contents = numbered(_contents(clips, creators, common))
+    creator, accounts = _numbered_where(creators, as_mask(pc.not_equal(creators, "")))
+    first_content, first_creator = len(captions), len(captions) + len(contents)
+    content += first_content
+    creator[creator >= 0] += first_creator
+    names = pa.concat_arrays([captions, joined(CONTENT, contents), joined(CREATOR, accounts)])
+    copies = stand_for(copied_contents(clips, duplicates, content), len(names))
+    return Keys(names, first_content, first_creator, content, creator, caption, copies)
+
+
+def caption_digests(texts: pa.Array) -> pa.Array:
+    """Make what captions that read the same share: SHA-256 without case and kinds of blanks; null for no caption."""
+    return mapped(texts, _caption_digest, pa.binary(32))
+
+
+def number_filled(names: pa.Array) -> Numbers:
+    """Number names in their order, shape (clips,); -1 for ""."""
+    return _numbered_where(names, as_mask(pc.not_equal(names, "")))[0]
+
+
+def number_captions(texts: pa.Array) -> tuple[Numbers, pa.Array]:
+    """Number captions that read the same: shape (clips,), -1 for no caption; and the digests that differ, sorted."""
+    digests = caption_digests(texts)
+    return _numbered_where(digests, as_mask(digests.is_valid()))
+
+
+def _caption_digest(text: str) -> bytes | None:
+    folded = " ".join(text.casefold().split())
+    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).digest() if folded else None
+
+
+def _shared_captions(texts: pa.Array, common_caption: int) -> tuple[Numbers, pa.Array, Mask]:
+    """Number the captions that tie clips: those of several clips, but not of very many.
+
+    Returns:
+        The number of each clip's caption, -1 where it ties nothing; their names; and whose caption says nothing.
+    """
+    caption, digests = number_captions(texts)
+    uses = np.bincount(caption[caption >= 0], minlength=len(digests))
+    ties = (uses > 1) & (uses < common_caption)
+    number = np.where(ties, np.cumsum(ties) - 1, -1)
+    names = mapped(digests.filter(pa.array(ties)), lambda digest: CAPTION + digest.hex(), pa.large_string())
+    silent = np.count_nonzero(caption < 0)
+    # what follows the last caption stands for -1, no caption
+    return np.append(number, -1)[caption], names, np.append(uses, silent)[caption] >= common_caption
+
+
+def _contents(clips: pd.DataFrame, creators: pa.Array, common: Mask) -> pa.Array:
+    texts, media = as_arrow(clips["text_sha256"]), as_arrow(clips["media_sha256"])
+    own = pa.array(common & as_mask(pc.not_equal(creators, "")))
+    texts = pc.replace_with_mask(texts, own, joined(texts.filter(own), ":", creators.filter(own)))
+    return pc.if_else(pc.not_equal(media, ""), media, texts)
+
+
+def _numbered_where(values: pa.Array, used: Mask) -> tuple[Numbers, pa.Array]:
+    """Number the values that are used; -1 for others."""
+    numbers = np.full(len(values), -1, dtype=np.int64)
+    numbers[used], different = numbered(values.filter(pa.array(used)))
+    return numbers, different
+
+
+def copied_contents(clips: pd.DataFrame, duplicates: pd.DataFrame, content: Numbers) -> Numbers:
+    """List the contents that copy others: that of a clip, and of the first clip of its group.
+
+    Args:
+        clips: with `clip_id`.
+        duplicates: `clip_id` and `duplicate_group`.
+        content: of each clip.
+
+    Returns:
+        Pairs of contents, shape (duplicates among the clips, 2).
+    """
+    clip_ids = as_arrow(clips["clip_id"])
+    group, first_ids = numbered(as_arrow(duplicates["duplicate_group"]))
+    first = _row_of(clip_ids, first_ids)
+    row = _row_of(clip_ids, as_arrow(duplicates["clip_id"]))
+    here = (row >= 0) & (first[group] >= 0) if len(row) else np.zeros(0, dtype=bool)
+    return np.stack([content[row[here]], content[first[group[here]]]], axis=1)
+
+
+def _row_of(clip_ids: pa.Array, wanted: pa.Array) -> Numbers:
+    """Find the rows of clips by name; -1 for those that are not there."""
+    found = places_among(clip_ids, wanted)
+    rows = np.full(len(wanted), -1, dtype=np.int64)
+    rows[found[found >= 0]] = np.flatnonzero(found >= 0)
+    return rows
+
+
+def stand_for(pairs: Numbers, size: int) -> Numbers:
+    """Choose for each number the least of those that pairs connect it with.
+
+    Args:
+        pairs: of numbers, shape (pairs, 2).
+        size: how many numbers there are.
+
+    >>> stand_for(np.array([[2, 1], [3, 2]]), 5).tolist()
+    [0, 1, 1, 1, 4]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    numbers = np.arange(size)
+    used, ends = np.unique(pairs, return_inverse=True)
+    one, other = ends.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(used), len(used)))
+    _, component = connected_components(graph, directed=False)
+    _, first = np.unique(component, return_index=True)
+    numbers[used] = used[first[component]]
+    return numbers
