@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pandas.api.types import is_object_dtype
 
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -19,19 +20,19 @@ _CHUNK: Final = 2**16
 def as_arrow(column: "pd.Series[Any]") -> pa.Array:
     """Give a column of text, of objects or Arrow's, as one Arrow array of `large_string`."""
     kind = pa.large_string()
-    array = pa.array(column.array, kind) if column.dtype == object else pa.array(column.array)
+    array = pa.array(column.array, kind) if is_object_dtype(column.dtype) else pa.array(column.array)
     return _whole(array.cast(kind))
 
 
 def as_column(texts: pa.Array, dtype: Any) -> "pd.Series[Any]":
     """Give texts as a pandas column of a type that another one has: objects, or Arrow's."""
-    column: pd.Series[Any] = texts.to_pandas(types_mapper=None if dtype == object else {texts.type: dtype}.get)
+    column: pd.Series[Any] = texts.to_pandas(types_mapper=None if is_object_dtype(dtype) else {texts.type: dtype}.get)
     return column
 
 
 def chosen(texts: pa.Array, places: Numbers, dtype: Any) -> "pd.Series[Any]":
     """Give those of some texts that stand at places, shape (n,), as a column; equal ones are one object."""
-    if dtype != object:
+    if not is_object_dtype(dtype):
         return as_column(texts.take(pa.array(places)), dtype)
     used, of = np.unique(places, return_inverse=True)
     return pd.Series(texts.take(pa.array(used)).to_numpy(zero_copy_only=False)[of], dtype=object)
@@ -65,6 +66,17 @@ def numbered(values: pa.Array) -> tuple[Numbers, pa.Array]:
     numbers = np.empty(len(values), dtype=np.int64)
     numbers[order.to_numpy()] = np.cumsum(first) - 1
     return numbers, ordered.filter(pa.array(first))
+
+
+def encoded(values: pa.Array) -> tuple[Numbers, pa.Array]:
+    """Number values by their place among all that differ, in order of appearance; -1 for null.
+
+    >>> numbers, values = encoded(pa.array(["b", None, "a", "b"]))
+    >>> numbers.tolist(), values.to_pylist()
+    ([0, -1, 1, 0], ['b', 'a'])
+    """
+    found = values.dictionary_encode()
+    return pc.fill_null(found.indices, -1).to_numpy().astype(np.int64), found.dictionary
 
 
 def places_among(values: pa.Array, others: pa.Array) -> Numbers:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import LEFT_OUT, Split
@@ -58,13 +60,10 @@ def divide(
     assigned[holdout] = held_out(assigned[holdout])
     now = entries(groups, given, assigned, holdout)
     dtype = clips["clip_id"].dtype
-    added = {
-        "group": chosen(keys.names, groups.of_clip, dtype),
-        **_placed_columns(keys, groups, assigned, now, dtype),
-    }
+    # not `assign`, which copies all other columns
     divided = clips.copy(deep=False)
-    for name, column in added.items():
-        divided[name] = column.array
+    divided["group"] = chosen(keys.names, groups.of_clip, dtype).array
+    divided["split"], divided["apart"] = _placed_columns(keys, groups, assigned, now, dtype)
     return divided, _remember(before, key_of_row, now, keys.names, options).table(dtype)
 
 
@@ -98,7 +97,7 @@ def given_to(key_of_row: Numbers, placements: Placements, size: int) -> Placemen
     return given
 
 
-def placed_splits(given: Placements, copies: Numbers) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
+def placed_splits(given: Placements, copies: Numbers) -> NDArray[np.int8]:
     """Find the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
     known = given.split >= 0
     return reconcile(given[known], copies[known], len(copies)).split
@@ -133,7 +132,7 @@ def assign(groups: Groups, given: Placements, names: pa.Array, options: SplitOpt
     return assigned
 
 
-def _hashed_splits(names: pa.Array, options: SplitOptions) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
+def _hashed_splits(names: pa.Array, options: SplitOptions) -> NDArray[np.int8]:
     order = list(Split)
     return mapped(names, lambda name: order.index(split_of(name, options)), pa.int8()).to_numpy()
 
@@ -204,18 +203,20 @@ def conflicts(keys: Keys, groups: Groups, assigned: Placements, now: Placements)
     splits = SPLIT_NAMES.to_pylist()
     found = {}
     for clip in apart.tolist():
-        number = int(keys.creator[clip])
-        name = keys.names[number].as_py().removeprefix(CREATOR)
-        places = {f"creator {name!r}": creator[clip]} if number >= 0 else {}
-        places |= {"the clip until now": content[clip]} if content[clip] != copies[clip] else {}
-        places |= {"its copies": copies[clip]}
+        places = {}
+        if keys.creator[clip] >= 0:
+            name = keys.names[int(keys.creator[clip])].as_py().removeprefix(CREATOR)
+            places[f"creator {name!r}"] = creator[clip]
+        if content[clip] != copies[clip]:
+            places["the clip until now"] = content[clip]
+        places["its copies"] = copies[clip]
         found[clip] = ", ".join(f"{what}: {splits[split]}" for what, split in places.items())
     return found
 
 
 def _placed_columns(
     keys: Keys, groups: Groups, assigned: Placements, now: Placements, dtype: Any
-) -> dict[str, "pd.Series[Any]"]:
+) -> tuple[ExtensionArray, ExtensionArray]:
     """Give `split` and `apart` of the clips."""
     found = conflicts(keys, groups, assigned, now)
     split = assigned.split[groups.of_clip].astype(np.int64)
@@ -224,7 +225,7 @@ def _placed_columns(
     reason[list(found)] = np.arange(1, len(found) + 1)
     names = pa.concat_arrays([SPLIT_NAMES, pa.array([LEFT_OUT], pa.large_string())])
     reasons = pa.array(["", *found.values()], pa.large_string())
-    return {"split": chosen(names, split, dtype), "apart": chosen(reasons, reason, dtype)}
+    return chosen(names, split, dtype).array, chosen(reasons, reason, dtype).array
 
 
 def _remember(before: Ledger, key_of_row: Numbers, now: Placements, names: pa.Array, options: SplitOptions) -> Ledger:
@@ -232,4 +233,5 @@ def _remember(before: Ledger, key_of_row: Numbers, now: Placements, names: pa.Ar
     placed = now.split >= 0
     stays = (key_of_row < 0) | ~np.append(placed, False)[key_of_row]
     keys = names.filter(pa.array(placed))
-    return with_new(before.rows(stays), Ledger(keys, pa.repeat(pa.scalar(division(options), pa.large_string()), len(keys)), now[placed]))
+    divisions = pa.repeat(pa.scalar(division(options), pa.large_string()), len(keys))
+    return with_new(before.rows(stays), Ledger(keys, divisions, now[placed]))

@@ -1,20 +1,19 @@
 """What is checked of a division: nothing leaks between splits, and they are as large as they are meant to be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from cu_pipeline.core.records import LEFT_OUT, Split
-from cu_pipeline.core.text_columns import Numbers, as_arrow, as_mask, numbered, places_among
+from cu_pipeline.core.records import Split
+from cu_pipeline.core.text_columns import Numbers, as_arrow, encoded, places_among
 from cu_pipeline.splitting.groups import size_limit
-from cu_pipeline.splitting.keys import number_captions, number_filled
+from cu_pipeline.splitting.keys import number_captions, number_names
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import SPLIT_NAMES, TRAIN
 
 SHOWN: Final = 20
 """Examples of each kind in the report."""
@@ -33,21 +32,20 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
         `shared`, how many, `examples`, and `clips`, how many clips of validation and test have one of training; and
         `clips` by split.
     """
-    used = as_mask(pc.not_equal(as_arrow(clips["split"]), LEFT_OUT))
-    split, splits = numbered(as_arrow(clips["split"]).filter(pa.array(used)))
-    sizes = dict(zip(splits.to_pylist(), np.bincount(split, minlength=len(splits)).tolist(), strict=True))
-    places = Places(split, len(splits), splits.index(pa.scalar(Split.TRAIN.value, splits.type)).as_py())
-    texts = as_arrow(clips["text"]).filter(pa.array(used))
-    creators = as_arrow(clips["creator"]).filter(pa.array(used))
-    groups = groups_of(as_arrow(clips["clip_id"]).filter(pa.array(used)), duplicates)
+    split = places_among(as_arrow(clips["split"]), SPLIT_NAMES)
+    placed = pa.array(split >= 0)
+    clip_ids, creators, texts = (as_arrow(clips[name]).filter(placed) for name in ("clip_id", "creator", "text"))
+    split = split[split >= 0]
+    groups = groups_of(clip_ids, duplicates)
     caption, captions = number_captions(texts)
     common = np.append(np.bincount(caption[caption >= 0], minlength=len(captions)) >= common_caption, False)[caption]
+    sizes = zip(SPLIT_NAMES.to_pylist(), np.bincount(split, minlength=len(SPLIT_NAMES)).tolist(), strict=True)
     return {
-        "clips": sizes,
-        "creators": places.shared(number_filled(creators), creators),
-        "duplicate_groups": places.shared(number_filled(groups), groups),
-        "captions": places.shared(np.where(common, -1, caption), texts),
-        "common_captions": places.shared(np.where(common, caption, -1), texts),
+        "clips": {name: size for name, size in sorted(sizes) if size},
+        "creators": _shared(number_names(creators), creators, split),
+        "duplicate_groups": _shared(number_names(groups), groups, split),
+        "captions": _shared(np.where(common, -1, caption), texts, split),
+        "common_captions": _shared(np.where(common, caption, -1), texts, split),
     }
 
 
@@ -79,37 +77,22 @@ def groups_of(clip_ids: pa.Array, duplicates: pd.DataFrame) -> pa.Array:
     return groups.take(pa.array(np.where(row >= 0, row, len(groups) - 1)))
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where clips are.
+def _shared(keys: Numbers, shown: pa.Array, split: Numbers) -> dict[str, object]:
+    """Count the keys that stand in more than one split.
 
-    Attributes:
-        split: number of each clip's split, shape (clips,).
-        splits: how many splits there are.
-        train: number of that for training; negative where no clip is for it.
+    Args:
+        keys: of the clips, -1 for none, shape (clips,).
+        shown: what a key is called at each clip; the first counts.
+        split: of the clips.
     """
-
-    split: Numbers
-    splits: int
-    train: int
-
-    def shared(self, keys: Numbers, shown: pa.Array) -> dict[str, object]:
-        """Count the keys that stand in more than one split.
-
-        Args:
-            keys: of the clips, -1 for none, shape (clips,).
-            shown: what a key is called at each clip; the first counts.
-        """
-        clips = np.flatnonzero(keys >= 0)
-        size = int(keys.max(initial=-1)) + 1
-        counts = np.bincount(keys[clips] * self.splits + self.split[clips], minlength=size * self.splits)
-        counts = counts.reshape(size, self.splits)
-        several = clips[(np.count_nonzero(counts, axis=1) > 1)[keys[clips]]]
-        first = several[np.sort(np.unique(keys[several], return_index=True)[1])]
-        names = sorted(shown.take(pa.array(first)).to_pylist())
-        learned = counts[counts[:, self.train] > 0] if self.train >= 0 else counts[:0]
-        held_out = int(learned.sum() - learned[:, self.train].sum()) if len(learned) else 0
-        return {"shared": len(names), "clips": held_out, "examples": names[:SHOWN]}
+    clips, size = np.flatnonzero(keys >= 0), int(keys.max(initial=-1)) + 1
+    cells = keys[clips] * len(SPLIT_NAMES) + split[clips]
+    counts = np.bincount(cells, minlength=size * len(SPLIT_NAMES)).reshape(size, len(SPLIT_NAMES))
+    several = clips[(np.count_nonzero(counts, axis=1) > 1)[keys[clips]]]
+    first = several[np.unique(keys[several], return_index=True)[1]]
+    names = sorted(shown.take(pa.array(first)).to_pylist())
+    held_out = np.delete(counts[counts[:, TRAIN] > 0], TRAIN, axis=1).sum()
+    return {"shared": len(names), "clips": int(held_out), "examples": names[:SHOWN]}
 
 
 DEVIATIONS: Final = 5
@@ -164,7 +147,7 @@ def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOpt
 
 def _beyond(names: pa.Array, limit: float) -> list[tuple[str, int]]:
     """Count the names, except "", that more clips have than a limit."""
-    number = number_filled(names)
+    number = number_names(names)
     clips = np.flatnonzero(number >= 0)
     counts = np.bincount(number[clips])
     _, first = np.unique(number[clips], return_index=True)
@@ -183,8 +166,8 @@ def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, 
     """
     if options.test_from is not None or clips.empty:
         return []
-    group, groups = numbered(as_arrow(clips["group"]))
-    spread = sqrt(((pd.Series(np.sort(np.bincount(group, minlength=len(groups)))[::-1]) / len(clips)) ** 2).sum())
+    groups = np.sort(np.bincount(encoded(as_arrow(clips["group"]))[0]))[::-1]
+    spread = sqrt(((groups / len(clips)) ** 2).sum())
     asked = {split.value: float(getattr(options, split.value)) for split in Split}
     sizes = clips["split"].value_counts().reindex(list(asked), fill_value=0)
     return [
@@ -214,8 +197,7 @@ def uneven_in_words(one: dict[str, Any], clips: int) -> str:
 
 
 def _splits(clips: pd.DataFrame, options: SplitOptions) -> dict[str, dict[str, Any]]:
-    group, _ = numbered(as_arrow(clips["group"]))
-    _, first = np.unique(group, return_index=True)
+    _, first = np.unique(encoded(as_arrow(clips["group"]))[0], return_index=True)
     units = clips["split"].iloc[first].value_counts()
     all_units = max(int(units.sum()), 1)
     asked = {split: getattr(options, split.value) for split in Split}

@@ -9,7 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cu_pipeline.core.text_columns import Mask, Numbers, as_arrow, as_mask, joined, mapped, numbered, places_among
+from cu_pipeline.core.text_columns import (
+    Mask,
+    Numbers,
+    as_arrow,
+    as_mask,
+    encoded,
+    joined,
+    mapped,
+    numbered,
+    places_among,
+)
 
 CREATOR: Final = "creator:"
 CONTENT: Final = "content:"
@@ -18,7 +28,7 @@ CAPTION: Final = "caption:"
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys that clips may share, numbered in the order of their names: captions first, then contents, then creators.
+    """The keys that clips may share, numbered in the order of their names: captions, then contents, then creators.
 
     Attributes:
         names: of the keys, sorted, shape (keys,).
@@ -51,7 +61,9 @@ def find_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int
     caption, captions, common = _shared_captions(as_arrow(clips["text"]), common_caption)
     creators = as_arrow(clips["creator"])
     content, contents = numbered(_contents(clips, creators, common))
-    creator, accounts = _numbered_where(creators, as_mask(pc.not_equal(creators, "")))
+    named = as_mask(pc.not_equal(creators, ""))
+    creator, accounts = np.full(len(clips), -1, dtype=np.int64), creators.filter(pa.array(named))
+    creator[named], accounts = numbered(accounts)
     first_content, first_creator = len(captions), len(captions) + len(contents)
     content += first_content
     creator[creator >= 0] += first_creator
@@ -60,20 +72,18 @@ def find_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int
     return Keys(names, first_content, first_creator, content, creator, caption, copies)
 
 
-def caption_digests(texts: pa.Array) -> pa.Array:
-    """Make what captions that read the same share: SHA-256 without case and kinds of blanks; null for no caption."""
-    return mapped(texts, _caption_digest, pa.binary(32))
-
-
-def number_filled(names: pa.Array) -> Numbers:
-    """Number names in their order, shape (clips,); -1 for ""."""
-    return _numbered_where(names, as_mask(pc.not_equal(names, "")))[0]
+def number_names(names: pa.Array) -> Numbers:
+    """Number names in order of appearance, shape (clips,); -1 for ""."""
+    return encoded(pc.replace_with_mask(names, pc.equal(names, ""), pa.scalar(None, names.type)))[0]
 
 
 def number_captions(texts: pa.Array) -> tuple[Numbers, pa.Array]:
-    """Number captions that read the same: shape (clips,), -1 for no caption; and the digests that differ, sorted."""
-    digests = caption_digests(texts)
-    return _numbered_where(digests, as_mask(digests.is_valid()))
+    """Number what captions say: what differs but in case and in blanks is the same, as told by SHA-256.
+
+    Returns:
+        Of each clip, shape (clips,), -1 for no caption; and the hashes that differ, in order of appearance.
+    """
+    return encoded(mapped(texts, _caption_digest, pa.binary(32)))
 
 
 def _caption_digest(text: str) -> bytes | None:
@@ -90,8 +100,9 @@ def _shared_captions(texts: pa.Array, common_caption: int) -> tuple[Numbers, pa.
     caption, digests = number_captions(texts)
     uses = np.bincount(caption[caption >= 0], minlength=len(digests))
     ties = (uses > 1) & (uses < common_caption)
-    number = np.where(ties, np.cumsum(ties) - 1, -1)
-    names = mapped(digests.filter(pa.array(ties)), lambda digest: CAPTION + digest.hex(), pa.large_string())
+    number = np.full(len(digests), -1)
+    said = mapped(digests.filter(pa.array(ties)), lambda digest: CAPTION + digest.hex(), pa.large_string())
+    number[ties], names = numbered(said)
     silent = np.count_nonzero(caption < 0)
     # what follows the last caption stands for -1, no caption
     return np.append(number, -1)[caption], names, np.append(uses, silent)[caption] >= common_caption
@@ -102,13 +113,6 @@ def _contents(clips: pd.DataFrame, creators: pa.Array, common: Mask) -> pa.Array
     own = pa.array(common & as_mask(pc.not_equal(creators, "")))
     texts = pc.replace_with_mask(texts, own, joined(texts.filter(own), ":", creators.filter(own)))
     return pc.if_else(pc.not_equal(media, ""), media, texts)
-
-
-def _numbered_where(values: pa.Array, used: Mask) -> tuple[Numbers, pa.Array]:
-    """Number the values that are used; -1 for others."""
-    numbers = np.full(len(values), -1, dtype=np.int64)
-    numbers[used], different = numbered(values.filter(pa.array(used)))
-    return numbers, different
 
 
 def copied_contents(clips: pd.DataFrame, duplicates: pd.DataFrame, content: Numbers) -> Numbers:
