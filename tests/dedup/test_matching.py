@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.dedup import index
 from cu_pipeline.dedup.frame_hashes import Hashed, HashLog, hash_key, hash_new
 from cu_pipeline.dedup.matching import (
     DuplicateOptions,
-    candidate_pairs,
     caption_similarity,
     distances,
     duplicate_groups,
@@ -32,6 +32,10 @@ def random_hashes(clips, seed=0):
 def flipped(hashes, share, seed=1):
     flips = np.random.default_rng(seed).random((*hashes.shape[:-1], WORDS * 64)) < share
     return hashes ^ np.packbits(flips, axis=-1).view(np.uint64)
+
+
+def candidate_pairs(hashes):
+    return np.concatenate([np.empty((0, 2), np.int64), *index.candidate_pairs(hashes)])
 
 
 def distance(one, other):

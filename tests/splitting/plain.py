@@ -9,10 +9,11 @@ import pyarrow as pa
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import Split
+from cu_pipeline.core.text_columns import stand_for
 from cu_pipeline.splitting import groups as bounds
 from cu_pipeline.splitting.assignment import assign, split_of
 from cu_pipeline.splitting.groups import Groups
-from cu_pipeline.splitting.keys import Keys, stand_for
+from cu_pipeline.splitting.keys import Keys
 from cu_pipeline.splitting.options import in_utc
 from cu_pipeline.splitting.placements import Placements, division
 

@@ -107,6 +107,29 @@ def as_mask(array: pa.Array) -> Mask:
     return mask
 
 
+def stand_for(pairs: Numbers, size: int) -> Numbers:
+    """Choose for each number the least of those that pairs connect it with.
+
+    Args:
+        pairs: of numbers, shape (pairs, 2).
+        size: how many numbers there are.
+
+    >>> stand_for(np.array([[2, 1], [3, 2]]), 5).tolist()
+    [0, 1, 1, 1, 4]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    numbers = np.arange(size)
+    used, ends = np.unique(pairs, return_inverse=True)
+    one, other = ends.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(used), len(used)))
+    _, component = connected_components(graph, directed=False)
+    _, first = np.unique(component, return_index=True)
+    numbers[used] = used[first[component]]
+    return numbers
+
+
 def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Give chunks as one array, without a copy where there is one."""
     if not isinstance(array, pa.ChunkedArray):

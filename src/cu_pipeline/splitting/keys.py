@@ -19,6 +19,7 @@ from cu_pipeline.core.text_columns import (
     mapped,
     numbered,
     places_among,
+    stand_for,
 )
 
 CREATOR: Final = "creator:"
@@ -140,26 +141,3 @@ def _row_of(clip_ids: pa.Array, wanted: pa.Array) -> Numbers:
     rows = np.full(len(wanted), -1, dtype=np.int64)
     rows[found[found >= 0]] = np.flatnonzero(found >= 0)
     return rows
-
-
-def stand_for(pairs: Numbers, size: int) -> Numbers:
-    """Choose for each number the least of those that pairs connect it with.
-
-    Args:
-        pairs: of numbers, shape (pairs, 2).
-        size: how many numbers there are.
-
-    >>> stand_for(np.array([[2, 1], [3, 2]]), 5).tolist()
-    [0, 1, 1, 1, 4]
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    numbers = np.arange(size)
-    used, ends = np.unique(pairs, return_inverse=True)
-    one, other = ends.reshape(-1, 2).T
-    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(used), len(used)))
-    _, component = connected_components(graph, directed=False)
-    _, first = np.unique(component, return_index=True)
-    numbers[used] = used[first[component]]
-    return numbers
