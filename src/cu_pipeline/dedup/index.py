@@ -21,9 +21,14 @@ _CLIPS: Final = 2**18
 """Clips whose words are made, or looked through, at one time."""
 
 _PART: Final = 2**24
-"""Words that are sorted at one time, about."""
+"""Words that are sorted at one time, at most about twice as many."""
+
+CHUNK: Final = 4096
+"""Pairs that are given, and compared, at one time."""
 
 _UNUSED: Final = 255
+"""The part of what is no word."""
+
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -51,10 +56,6 @@ def candidate_pairs(hashes: Hashes, window: int = 8) -> Iterator[Pairs]:
     del tables
     for start in range(0, len(codes), CHUNK):
         yield np.stack(np.divmod(codes[start : start + CHUNK], clips), axis=1)
-
-
-CHUNK: Final = 4096
-"""Pairs that are given, and compared, at one time."""
 
 
 def _words(hashes: Hashes) -> Hashes:
@@ -117,6 +118,15 @@ def _moved(words: Hashes, blocks: tuple[int, int]) -> Hashes:
 def _neighbours(
     words: Hashes, owners: NDArray[np.int64], clips: int, blocks: tuple[int, int], window: int
 ) -> NDArray[np.int64]:
+    """Find the pairs that meet in a part of a table.
+
+    Args:
+        words: with the table's blocks in front.
+        owners: the clips that they are of.
+        clips: how many there are.
+        blocks: of the table.
+        window: how many next ones each meets.
+    """
     order = np.argsort(words, kind="stable")
     words, owners = words[order], owners[order]
     keys = words >> np.uint64(64 - sum(_STARTS[one + 1] - _STARTS[one] for one in blocks))
