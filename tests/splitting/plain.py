@@ -172,6 +172,36 @@ def plainly_divided(clips, duplicates, ledger, options):
     return rows, ledger | {(key, division(options)): entry for key, entry in now.items()}
 
 
+def plain_leakage(clips, duplicates, common_caption):
+    """Count what stands in more than one split, key by key."""
+    clips = clips[clips["split"] != "left_out"]
+    splits, texts = clips["split"].tolist(), clips["text"].tolist()
+    said = [caption_key(text) for text in texts]
+    uses = Counter(said)
+    group_of = dict(duplicates[["clip_id", "duplicate_group"]].to_numpy().tolist())
+    groups = [group_of.get(clip, "") for clip in clips["clip_id"]]
+    rare = [key if uses[key] < common_caption else "" for key in said]
+    common = [key if uses[key] >= common_caption else "" for key in said]
+
+    def shared(keys, shown):
+        places, names = {}, {}
+        for key, name, split in zip(keys, shown, splits, strict=True):
+            if key:
+                places.setdefault(key, []).append(split)
+                names.setdefault(key, name)
+        several = sorted(names[key] for key, found in places.items() if len(set(found)) > 1)
+        held_out = sum(len(found) - found.count("train") for found in places.values() if "train" in found)
+        return {"shared": len(several), "clips": held_out, "examples": several[:20]}
+
+    return {
+        "clips": dict(sorted(Counter(splits).items())),
+        "creators": shared(clips["creator"].tolist(), clips["creator"].tolist()),
+        "duplicate_groups": shared(groups, groups),
+        "captions": shared(rare, texts),
+        "common_captions": shared(common, texts),
+    }
+
+
 def assigned_to(undivided, placed, options):
     """Assign groups of so many clips, of which some have a split; give what each has."""
     names, sizes = list(undivided), np.array(list(undivided.values()))

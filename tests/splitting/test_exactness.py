@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from tests.splitting.plain import Given, plainly_divided
+from tests.splitting.plain import Given, plain_leakage, plainly_divided
 
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import DUPLICATES, SPLITS, Split, table
 from cu_pipeline.splitting import groups
 from cu_pipeline.splitting.assignment import divide
+from cu_pipeline.splitting.checks import find_leakage
 from cu_pipeline.splitting.options import SplitOptions
 
 ARROW = pd.StringDtype("pyarrow")
@@ -91,6 +92,17 @@ def test_columns_of_objects_and_of_arrow_give_the_same_in_their_own_type():
         pd.testing.assert_frame_equal(same, in_arrow(now))
         assert divided["group"].dtype == now["key"].dtype == object
         ledger = now
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_leaks_are_counted_as_the_plain_words_say(seed):
+    rng = random.Random(seed)
+    clips = feed(rng, rng.choice([0, 1, 80]), 20)
+    clips["split"] = [rng.choice(["train", "train", "validation", "test", "left_out"]) for _ in range(len(clips))]
+    duplicates, bound = copies(rng, clips), rng.choice([2, 5])
+    expected = plain_leakage(clips, duplicates, bound)
+    assert find_leakage(clips, duplicates, bound) == expected
+    assert find_leakage(in_arrow(clips), in_arrow(duplicates), bound) == expected
 
 
 def test_the_clips_that_are_given_stay_as_they_are():
