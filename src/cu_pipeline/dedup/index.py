@@ -20,7 +20,7 @@ _NEAR: Final = 12
 _CLIPS: Final = 2**18
 """Clips whose words are made, or looked through, at one time."""
 
-_PART: Final = 2**24
+_PART: Final = 2**22
 """Words that are sorted at one time, at most about twice as many."""
 
 CHUNK: Final = 4096
