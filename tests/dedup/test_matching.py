@@ -1,6 +1,6 @@
 import csv
 from collections import Counter
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement, pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker_pool import LocalMapper
+from cu_pipeline.dedup import index
 from cu_pipeline.dedup.frame_hashes import Hashed, HashLog, hash_key, hash_new
 from cu_pipeline.dedup.matching import (
     DuplicateOptions,
-    candidate_pairs,
     caption_similarity,
     distances,
     duplicate_groups,
@@ -32,6 +32,10 @@ def random_hashes(clips, seed=0):
 def flipped(hashes, share, seed=1):
     flips = np.random.default_rng(seed).random((*hashes.shape[:-1], WORDS * 64)) < share
     return hashes ^ np.packbits(flips, axis=-1).view(np.uint64)
+
+
+def candidate_pairs(hashes):
+    return np.concatenate([np.empty((0, 2), np.int64), *index.candidate_pairs(hashes)])
 
 
 def distance(one, other):
@@ -83,6 +87,43 @@ def test_the_index_finds_noisy_copies_among_many_and_little_else():
     truth = {(place, 2900 + place) for place in range(100)}
     assert len(found & truth) >= 98
     assert len(found - truth) < 1000
+
+
+def alike(clips, seed):
+    """Clips of which each differs in some bits from one of few."""
+    rng = np.random.default_rng(seed)
+    bits = np.uint64(1) << rng.integers(0, 64, (4, clips, FRAMES, 2, WORDS), dtype=np.uint64)
+    return random_hashes(8, seed)[rng.integers(0, 8, clips)] ^ np.bitwise_or.reduce(bits)
+
+
+def test_frames_meet_that_agree_in_two_of_five_blocks_and_are_near():
+    hashes = alike(40, 3)
+    words = [[*clip[:, :, 0].ravel(), *(clip[:, 0, 0] ^ mirror_mask()[0])] for clip in hashes]
+    bounds = [0, 13, 26, 39, 52, 64]
+
+    def meet(one, other):
+        differ = int(one ^ other)
+        equal = sum(not differ >> start & (1 << end - start) - 1 for start, end in pairwise(bounds))
+        return equal >= 2 and differ.bit_count() <= 12
+
+    expected = [
+        [first, second]
+        for first, second in combinations(range(40), 2)
+        if any(meet(one, other) for one in words[first] for other in words[second])
+    ]
+    assert 50 < len(expected) < 780
+    found = list(index.candidate_pairs(hashes, window=2000))
+    assert np.concatenate(found).tolist() == expected
+
+
+def test_parts_of_a_table_find_the_pairs_that_the_whole_finds(monkeypatch):
+    hashes = alike(1500, 4)
+    hashes[::7, 2:5] = 0
+    whole = candidate_pairs(hashes)
+    for part, clips in ((2**9, 100), (2**13, 1000)):
+        monkeypatch.setattr(index, "_PART", part)
+        monkeypatch.setattr(index, "_CLIPS", clips)
+        np.testing.assert_array_equal(candidate_pairs(hashes), whole)
 
 
 def test_what_very_many_clips_share_costs_little_and_still_connects_them():

@@ -19,8 +19,8 @@ from cu_pipeline.iterate.candidates import (
     newest,
 )
 from cu_pipeline.iterate.finding import FoundCause
-from cu_pipeline.splitting.assignment import division
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import division
 
 KINDS = {"topic": Kind.SINGLE, "safety": Kind.MULTI}
 DIVIDED = SplitOptions(train=0.7, validation=0.15, test=0.15, salt="17")

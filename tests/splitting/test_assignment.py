@@ -1,14 +1,16 @@
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.splitting.plain import Given, assigned_to, given_of, placements
 
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
-from cu_pipeline.splitting.assignment import Given, assign, divide, division, reconcile, split_of
+from cu_pipeline.splitting.assignment import divide, split_of
 from cu_pipeline.splitting.checks import find_leakage
-from cu_pipeline.splitting.groups import Groups
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import division, reconcile
 
 OPTIONS = SplitOptions(train=0.4, validation=0.3, test=0.3)
 EMPTY = table([], SPLITS)
@@ -165,16 +167,20 @@ def test_what_is_gone_keeps_its_split_also_where_a_hash_would_now_say_another():
     assert splits_of(back) == splits_of(clips)
 
 
+def reconciled(parts):
+    return given_of(reconcile(placements(parts), np.zeros(len(parts), dtype=np.int64), 1), 0)
+
+
 @given(st.lists(st.builds(Given, st.sampled_from(Split), st.just(7), st.booleans()), min_size=1, max_size=5), st.data())
 def test_of_parts_of_one_age_the_strictest_split_holds_whatever_their_order(parts, data):
-    found = reconcile(parts)
+    found = reconciled(parts)
     strictness = [Split.TRAIN, Split.VALIDATION, Split.TEST]
     expected = max((part.split for part in parts), key=strictness.index)
     if expected is Split.TRAIN and any(part.tested for part in parts):
         expected = Split.TEST
     assert found.split is expected
     assert (found.since, found.tested) == (7, expected is Split.TEST or any(part.tested for part in parts))
-    assert reconcile(data.draw(st.permutations(parts))) == found
+    assert reconciled(data.draw(st.permutations(parts))) == found
 
 
 def test_a_share_ends_before_its_bound():
@@ -186,11 +192,11 @@ def test_a_share_ends_before_its_bound():
 def test_what_was_placed_apart_keeps_the_older_split_and_is_not_for_training_if_a_part_was_for_testing():
     train, validation = Given(Split.TRAIN, 1, False), Given(Split.VALIDATION, 2, False)
     test = Given(Split.TEST, 3, True)
-    assert reconcile([train, validation]) == Given(Split.TRAIN, 1, False)
-    assert reconcile([Given(Split.TRAIN, 4, False), validation]) == Given(Split.VALIDATION, 2, False)
-    assert reconcile([train, test]) == Given(Split.TEST, 1, True)
-    assert reconcile([validation, test]) == Given(Split.VALIDATION, 2, True)
-    assert reconcile([train, Given(Split.VALIDATION, 2, True)]) == Given(Split.TEST, 1, True)
+    assert reconciled([train, validation]) == Given(Split.TRAIN, 1, False)
+    assert reconciled([Given(Split.TRAIN, 4, False), validation]) == Given(Split.VALIDATION, 2, False)
+    assert reconciled([train, test]) == Given(Split.TEST, 1, True)
+    assert reconciled([validation, test]) == Given(Split.VALIDATION, 2, True)
+    assert reconciled([train, Given(Split.VALIDATION, 2, True)]) == Given(Split.TEST, 1, True)
 
 
 def test_a_clip_that_copies_what_is_in_another_split_is_left_out_and_moves_none():
@@ -228,28 +234,23 @@ def test_another_salt_starts_afresh_and_the_first_is_remembered():
     assert back["split"].tolist() == first["split"].tolist()
 
 
-def units_with(undivided):
-    names = [unit for unit, n in undivided.items() for _ in range(n)]
-    return Groups(names, {unit: unit for unit in undivided}, undivided)
-
-
 def test_a_unit_larger_than_a_test_shall_be_is_for_training_where_others_can_be_tested():
     options = SplitOptions()
     name = next(f"creator:{n}" for n in range(100) if split_of(f"creator:{n}", options) is Split.TEST)
     others = {f"creator:other{n}": 1 for n in range(100)}
-    assert assign(units_with({name: 15} | others), {}, options)[name].split is Split.TEST
-    assert assign(units_with({name: 30} | others), {}, options)[name] == Given(Split.TRAIN, 1, False)
+    assert assigned_to({name: 15} | others, {}, options)[name].split is Split.TEST
+    assert assigned_to({name: 30} | others, {}, options)[name] == Given(Split.TRAIN, 1, False)
     few = dict(list(others.items())[:6])
-    assert assign(units_with({name: 30} | few), {}, options)[name].split is Split.TEST
+    assert assigned_to({name: 30} | few, {}, options)[name].split is Split.TEST
 
 
 def test_a_large_unit_stays_where_it_is_and_goes_nowhere_that_has_no_share():
     name, others = "creator:large", {f"creator:other{n}": 1 for n in range(100)}
-    feed = units_with({name: 50} | others)
+    feed = {name: 50} | others
     placed = {name: Given(Split.TEST, 1, True)}
-    assert assign(feed, placed, SplitOptions())[name].split is Split.TEST
+    assert assigned_to(feed, placed, SplitOptions())[name].split is Split.TEST
     untrained = SplitOptions(train=0, validation=0.5, test=0.5)
-    assert assign(feed, {}, untrained)[name].split is not Split.TRAIN
+    assert assigned_to(feed, {}, untrained)[name].split is not Split.TRAIN
 
 
 def test_a_creator_whose_spellings_were_in_two_splits_has_one_split_from_then_on():

@@ -4,17 +4,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.splitting.plain import Shared, caption_key, keys_of, names_of, placed_by_name
 
 from cu_pipeline.core.records import DUPLICATES, Split, table
-from cu_pipeline.splitting.groups import (
-    CONTENT,
-    GroupKeys,
-    caption_key,
-    find_group_keys,
-    form_groups,
-    sets_of_copies,
-    size_limit,
-)
+from cu_pipeline.splitting.groups import form_groups, size_limit
+from cu_pipeline.splitting.keys import CONTENT, find_keys
 
 COLUMNS = ["clip_id", "creator", "media_sha256", "text_sha256", "text"]
 NOTHING = table([], DUPLICATES)
@@ -24,43 +18,53 @@ def clips_of(*rows):
     return pd.DataFrame([(str(number), *row) for number, row in enumerate(rows)], columns=COLUMNS, dtype="object")
 
 
+def shared_in(clips, duplicates, common_caption):
+    """Give the names of what each clip may share with others."""
+    keys = find_keys(clips, duplicates, common_caption)
+    names = [*keys.names.to_pylist(), ""]
+    numbers = zip(keys.content, keys.creator, keys.caption, keys.copies[keys.content], strict=True)
+    return [Shared(*(names[number] for number in clip)) for clip in numbers]
+
+
 def test_a_clip_is_tied_by_content_creator_caption_and_copies():
     clips = clips_of(("ann", "x", "t", "Hi  there"), ("", "y", "t", "hi there"), ("bob", "", "u", "alone"))
     copies = table([{"clip_id": name, "duplicate_group": "0", "bits": 3.0} for name in "01"], DUPLICATES)
     hi = caption_key("hi there")
-    assert find_group_keys(clips, copies, 10) == [
-        GroupKeys("content:x", "creator:ann", hi, "content:x"),
-        GroupKeys("content:y", "", hi, "content:x"),
-        GroupKeys("content:u", "creator:bob"),
+    assert shared_in(clips, copies, 10) == [
+        Shared("content:x", "creator:ann", hi, "content:x"),
+        Shared("content:y", "", hi, "content:x"),
+        Shared("content:u", "creator:bob", "", "content:u"),
     ]
 
 
 def test_a_caption_of_many_clips_ties_neither_clips_nor_texts_of_different_creators():
     rows = [("ann", "", "t", "first!"), ("bob", "", "t", "first!"), ("", "", "t", "first!"), ("", "x", "t", "first!")]
-    common = find_group_keys(clips_of(*rows), NOTHING, 4)
+    common = shared_in(clips_of(*rows), NOTHING, 4)
     assert [tie.caption for tie in common] == [""] * 4
     assert [tie.content for tie in common] == ["content:t:ann", "content:t:bob", "content:t", "content:x"]
-    rare = find_group_keys(clips_of(*rows), NOTHING, 5)
+    rare = shared_in(clips_of(*rows), NOTHING, 5)
     assert {tie.caption for tie in rare} == {caption_key("first!")}
     assert [tie.content for tie in rare] == ["content:t", "content:t", "content:t", "content:x"]
 
 
 def test_copies_of_copies_are_one_set_whatever_their_order():
     chain = [
-        GroupKeys("content:c", copies="content:b"),
-        GroupKeys("content:b", copies="content:a"),
-        GroupKeys("content:d"),
+        Shared("content:c", copies="content:b"),
+        Shared("content:b", copies="content:a"),
+        Shared("content:d"),
     ]
-    one = {"content:a": "content:a", "content:b": "content:a", "content:c": "content:a", "content:d": "content:d"}
-    assert sets_of_copies(chain) == sets_of_copies(chain[::-1]) == one
+    for feed in (chain, chain[::-1]):
+        keys = keys_of(feed)
+        assert keys.names.to_pylist() == ["content:a", "content:b", "content:c", "content:d"]
+        assert keys.copies.tolist() == [0, 0, 0, 3]
 
 
 def test_no_clip_has_no_ties():
-    assert find_group_keys(clips_of(), NOTHING, 10) == []
+    assert shared_in(clips_of(), NOTHING, 10) == []
 
 
 clip = st.builds(
-    GroupKeys,
+    Shared,
     content=st.sampled_from("stuvwxyz").map("content:{}".format),
     creator=st.sampled_from(["", *(f"creator:{name}" for name in "abcdef")]),
     caption=st.sampled_from(["", "caption:hi", "caption:ho"]),
@@ -72,8 +76,23 @@ names = [*(f"creator:{name}" for name in "abcdef"), "caption:hi", "content:s"]
 placements = st.dictionaries(st.sampled_from(names), splits)
 
 
+class Units:
+    """Groups by name, as clips and keys have them."""
+
+    def __init__(self, feed, placed=None, limit=4.0):
+        keys = keys_of(feed)
+        groups = form_groups(keys, placed_by_name(keys, placed or {}), limit)
+        self.names, self.of = names_of(groups, keys)
+        self.undivided = dict(zip(keys.names.to_pylist(), groups.undivided.tolist(), strict=True))
+
+
 def units_of(feed, placed=None, limit=4.0):
-    return form_groups(feed, sets_of_copies(feed), placed or {}, limit)
+    return Units(feed, placed, limit)
+
+
+def sets_of_copies(feed):
+    names = keys_of(feed).names.to_pylist()
+    return {names[one]: names[first] for one, first in enumerate(keys_of(feed).copies)}
 
 
 def home(clip, copies):
@@ -117,7 +136,7 @@ def test_without_a_limit_units_are_connections(feed):
     units = units_of(feed, limit=1000.0)
     for one, unit in zip(feed, units.names, strict=True):
         for other, same in zip(feed, units.names, strict=True):
-            assert unit == same or not set(one) & set(other)
+            assert unit == same or not (set(one) & set(other)) - {""}
 
 
 @settings(max_examples=50)
@@ -131,7 +150,7 @@ def test_forming_units_again_after_placing_them_gives_the_same(feed, split):
 
 
 def keys(creator, content, caption=""):
-    return GroupKeys(f"content:{content}", creator and f"creator:{creator}", caption and f"caption:{caption}")
+    return Shared(f"content:{content}", creator and f"creator:{creator}", caption and f"caption:{caption}")
 
 
 def test_copies_are_joined_before_captions_and_ties_of_many_clips_before_those_of_one():

@@ -2,11 +2,12 @@
 
 import pandas as pd
 import pytest
+from tests.splitting.plain import assigned_to
 
 from cu_pipeline.core.records import DUPLICATES, SPLITS, Split, table
-from cu_pipeline.splitting.assignment import assign, divide, division, split_of
-from cu_pipeline.splitting.groups import Groups
+from cu_pipeline.splitting.assignment import divide, split_of
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import division
 
 OPTIONS = SplitOptions(train=0.5, validation=0.25, test=0.25)
 
@@ -89,10 +90,7 @@ def test_what_only_decides_what_is_tied_is_the_same_division():
 
 
 def feed_with(largest, others):
-    undivided = {"creator:large": largest} | {f"creator:{n}": 1 for n in range(others)}
-    return Groups(
-        [unit for unit, n in undivided.items() for _ in range(n)], {unit: unit for unit in undivided}, undivided
-    )
+    return {"creator:large": largest} | {f"creator:{n}": 1 for n in range(others)}
 
 
 @pytest.mark.parametrize(
@@ -101,5 +99,5 @@ def feed_with(largest, others):
 def test_a_unit_is_large_beyond_the_bound_and_only_where_a_clip_would_be_left_to_test(largest, others, split):
     """The bound is 20 clips here, and of 7 others with a share of 15 % one is for testing; of 6 it may be none."""
     salt = next(str(n) for n in range(99) if split_of("creator:large", SplitOptions(salt=str(n))) is Split.TEST)
-    assigned = assign(feed_with(largest, others), {}, SplitOptions(salt=salt))
+    assigned = assigned_to(feed_with(largest, others), {}, SplitOptions(salt=salt))
     assert assigned["creator:large"].split.value == split

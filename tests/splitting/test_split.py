@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.splitting.plain import Shared, keys_of, names_of, placed_by_name
 
 from cu_pipeline.core.records import Split
 from cu_pipeline.splitting.assignment import split_of
-from cu_pipeline.splitting.groups import GroupKeys, form_groups, sets_of_copies
+from cu_pipeline.splitting.groups import form_groups
 from cu_pipeline.splitting.options import SplitOptions
 
 clip = st.tuples(st.sampled_from(["", "a", "b", "c", "d", "e"]), st.sampled_from("stuvwxyz"))
@@ -15,8 +16,8 @@ feeds = st.lists(clip, max_size=30)
 
 
 def units(feed):
-    keys = [GroupKeys(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content in feed]
-    return form_groups(keys, sets_of_copies(keys), {}, limit=1000).names
+    keys = keys_of([Shared(f"content:{content}", creator and f"creator:{creator}") for creator, content in feed])
+    return names_of(form_groups(keys, placed_by_name(keys, {}), limit=1000), keys)[0]
 
 
 def splits(feed):

@@ -1,24 +1,18 @@
 import logging
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cu_pipeline.core.records import SPLITS, Split, table
-from cu_pipeline.splitting.assignment import (
-    assign,
-    division,
-    entries,
-    placed_splits,
-    read_ledger,
-    split_of,
-    temporal_holdout,
-    write_ledger,
-)
-from cu_pipeline.splitting.groups import GroupKeys, form_groups, sets_of_copies
+from cu_pipeline.core.records import DUPLICATES, LEFT_OUT, SPLITS, Split, table
+from cu_pipeline.splitting.assignment import divide, split_of, temporal_holdout
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import division
 
 FROM = datetime(2026, 3, 1, tzinfo=UTC)
 OPTIONS = SplitOptions(test_from="2026-03-01")
@@ -29,16 +23,19 @@ feeds = st.lists(st.lists(clips, max_size=6), min_size=1, max_size=4)
 
 
 def collect(feed, ledger, options=OPTIONS):
-    keys = [GroupKeys(f"content:{content}", f"creator:{creator}" if creator else "") for creator, content, _ in feed]
-    copies, given = sets_of_copies(keys), read_ledger(ledger, options)
-    units = form_groups(keys, copies, placed_splits(copies, given), limit=1000)
-    late = temporal_holdout(units.names, [posted_at for *_, posted_at in feed], options.test_from)
-    assigned = assign(units, given, options, late)
-    now = entries(units, assigned, given, late)
-    return units.names, [assigned[unit].split for unit in units.names], write_ledger(ledger, now, options)
+    """Divide creators, contents and dates into groups that may be of any size."""
+    rows = [
+        (str(place), creator, "", posted_at, content, "") for place, (creator, content, posted_at) in enumerate(feed)
+    ]
+    columns = ["clip_id", "creator", "text", "posted_at", "media_sha256", "text_sha256"]
+    clips = pd.DataFrame(rows, columns=columns, dtype="object")
+    free = options.model_copy(update={"largest_unit": 1.0})
+    divided, ledger = divide(clips, table([], DUPLICATES), ledger, free)
+    return divided["group"].tolist(), divided["split"].tolist(), ledger
 
 
 @settings(max_examples=60)
+@example([[("", "s", ""), ("", "v", "")], [("a", "s", ""), ("a", "v", "")]])
 @given(feeds)
 def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts):
     feed, ledger, tested = [], table([], SPLITS), set()
@@ -46,12 +43,13 @@ def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts
         feed = feed + part
         units, splits, ledger = collect(feed, ledger)
         late = {unit for unit, (*_, moment) in zip(units, feed, strict=True) if moment >= FROM.isoformat()}
-        split_of_unit = dict(zip(units, splits, strict=True))
-        assert all(split_of_unit[unit] is Split.TEST for unit in late)
-        assert len(set(zip(units, splits, strict=True))) == len(set(units))
+        placed = {(unit, split) for unit, split in zip(units, splits, strict=True) if split != LEFT_OUT}
+        split_of_unit = dict(placed)
+        assert all(split_of_unit.get(unit, Split.TEST) == Split.TEST for unit in late)
+        assert len(placed) == len(split_of_unit)
         for place, split in enumerate(splits):
-            assert not (place in tested and split is Split.TRAIN)
-            if split is Split.TEST:
+            assert not (place in tested and split == Split.TRAIN)
+            if split == Split.TEST:
                 tested.add(place)
 
 
@@ -60,7 +58,7 @@ def test_nothing_posted_since_is_learned_from_and_what_was_tested_never_is(parts
 def test_only_units_with_a_clip_since_are_for_testing(feed):
     units, splits, _ = collect(feed, table([], SPLITS))
     late = {unit for unit, (*_, moment) in zip(units, feed, strict=True) if moment >= FROM.isoformat()}
-    assert {unit for unit, split in zip(units, splits, strict=True) if split is Split.TEST} == late
+    assert {unit for unit, split in zip(units, splits, strict=True) if split == Split.TEST} == late
 
 
 @settings(max_examples=30)
@@ -91,18 +89,22 @@ def test_a_unit_is_for_testing_also_after_its_late_clip_is_gone():
     ],
 )
 def test_zones_count_and_utc_is_meant_where_there_is_none(posted_at, is_late):
-    assert temporal_holdout(["unit"], [posted_at], FROM) == ({"unit"} if is_late else set())
+    assert late_groups([0], [posted_at], FROM) == ([0] if is_late else [])
+
+
+def late_groups(groups, posted_at, test_from):
+    dates = pa.array(posted_at, pa.large_string())
+    return np.flatnonzero(temporal_holdout(np.array(groups), dates, test_from, max(groups) + 1)).tolist()
 
 
 def test_the_cost_is_told(caplog):
-    units = ["a", "a", "a", "b", "c"]
     with caplog.at_level(logging.INFO, "cu_pipeline"):
-        temporal_holdout(units, ["2026-03-02", "2026-02-01", "", "2026-02-01", ""], FROM)
+        late_groups([0, 0, 0, 1, 2], ["2026-03-02", "2026-02-01", "", "2026-02-01", ""], FROM)
     assert "1 clips posted since, and 2 earlier ones of the same groups; 2 clips without a date" in caplog.text
 
 
 def test_no_date_is_the_division_as_it_was():
-    assert temporal_holdout(["a"], ["2026-03-02"], None) == set()
+    assert late_groups([0], ["2026-03-02"], None) == []
     assert division(SplitOptions()) == "27235f9b299a"
 
 

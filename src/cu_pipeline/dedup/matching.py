@@ -1,79 +1,21 @@
 """Clips that show the same, by their pictures and captions."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.core.records import DUPLICATES, table
+from cu_pipeline.core.text_columns import as_arrow, as_mask, encoded, stand_for
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_key
-from cu_pipeline.media.perceptual import BITS, Hashes, mirror_mask
-
-Pairs = NDArray[np.int64]
-
-_BLOCKS: Final = (13, 13, 13, 13, 12)
-_NEAR: Final = 12
-"""Bits of 64 in which the coarse hashes of two frames may differ."""
-
-
-def candidate_pairs(hashes: Hashes, window: int = 8) -> Pairs:
-    """Find the pairs of clips of which two frames look alike: whole, cropped or mirrored.
-
-    The 64 coarse bits of a frame are cut into five blocks; frames that agree in two blocks meet in one of ten sorted
-    tables (Norouzi et al., "Fast Search in Hamming Space with Multi-Index Hashing", 2012), so all within 3 bits meet.
-    In a table each frame meets only the `window` next ones: what very many clips share costs no more than what few
-    share, and chains of neighbours still connect them. So time grows as n log n with the number of clips.
-
-    Args:
-        hashes: of the clips, shape (clips, frames, 2, words).
-        window: how many neighbours in a table.
-
-    Returns:
-        Shape (pairs, 2), places of clips, the smaller first; sorted, each pair once.
-    """
-    words, owners = _entries(hashes)
-    masks = (one | other for one, other in combinations(_block_masks(), 2))
-    found = [_meetings(words, owners, mask, len(hashes), window) for mask in masks]
-    codes = np.unique(np.concatenate(found))
-    return np.stack(np.divmod(codes, max(len(hashes), 1)), axis=1)
-
-
-def _entries(hashes: Hashes) -> tuple[Hashes, NDArray[np.int64]]:
-    whole, cropped = hashes[:, :, 0, 0], hashes[:, :, 1, 0]
-    words: Hashes = np.stack([whole, cropped, np.where(whole, whole ^ mirror_mask()[0], 0)], axis=1).reshape(-1)
-    owners = np.repeat(np.arange(len(hashes)), 3 * hashes.shape[1])
-    order = np.argsort(words, kind="stable")
-    words, owners = words[order], owners[order]
-    repeated = np.zeros(len(words), bool)
-    repeated[1:] = (words[1:] == words[:-1]) & (owners[1:] == owners[:-1])
-    used = (words != 0) & ~repeated
-    return words[used], owners[used]
-
-
-def _block_masks() -> list[np.uint64]:
-    masks, start = [], 0
-    for width in _BLOCKS:
-        masks.append(np.uint64(((1 << width) - 1) << start))
-        start += width
-    return masks
-
-
-def _meetings(words: Hashes, owners: NDArray[np.int64], mask: np.uint64, clips: int, window: int) -> NDArray[np.int64]:
-    keys = words & mask
-    order = np.argsort(keys, kind="stable")
-    keys, words, owners = keys[order], words[order], owners[order]
-    found = []
-    for step in range(1, window + 1):
-        met = np.flatnonzero((keys[:-step] == keys[step:]) & (owners[:-step] != owners[step:]))
-        met = met[np.bitwise_count(words[met] ^ words[met + step]) <= _NEAR]
-        one, other = owners[met], owners[met + step]
-        found.append(np.minimum(one, other) * clips + np.maximum(one, other))
-    return np.unique(np.concatenate(found))
+from cu_pipeline.dedup.index import Pairs, candidate_pairs
+from cu_pipeline.media.perceptual import BITS, FRAMES, WORDS, Hashes, mirror_mask
 
 
 class DuplicateOptions(Options):
@@ -90,7 +32,6 @@ class DuplicateOptions(Options):
     caption_similarity: Share = 0.6
 
 
-_CHUNK: Final = 4096
 _UNKNOWN: Final = BITS // 2
 """The distance from a picture that shows nothing: that of unrelated pictures."""
 
@@ -108,11 +49,6 @@ def distances(one: Hashes, other: Hashes) -> NDArray[np.float64]:
     Returns:
         Mean differing bits of the matched frames, shape (pairs,); about BITS / 2 when unrelated.
     """
-    parts = range(0, len(one), _CHUNK)
-    return np.concatenate([np.empty(0), *(_distances(one[at : at + _CHUNK], other[at : at + _CHUNK]) for at in parts)])
-
-
-def _distances(one: Hashes, other: Hashes) -> NDArray[np.float64]:
     whole, other_whole = one[:, :, 0], other[:, :, 0]
     views = (
         (whole, other_whole),
@@ -151,11 +87,13 @@ def match(hashes: Hashes, captions: Sequence[str], options: DuplicateOptions) ->
     Returns:
         Pairs of places, shape (pairs, 2), and their distances in bits.
     """
-    pairs = candidate_pairs(hashes)
-    bits = distances(hashes[pairs[:, 0]], hashes[pairs[:, 1]])
     limit = max(options.visual_bits, options.captioned_bits)
-    near = bits <= limit
-    pairs, bits = pairs[near], bits[near]
+    found: list[tuple[Pairs, NDArray[np.float64]]] = [(np.empty((0, 2), np.int64), np.empty(0))]
+    for pairs in candidate_pairs(hashes):
+        bits = distances(hashes[pairs[:, 0]], hashes[pairs[:, 1]])
+        near = bits <= limit
+        found.append((pairs[near], bits[near]))
+    pairs, bits = (np.concatenate(parts) for parts in zip(*found, strict=True))
     sure = bits <= options.visual_bits
     alike = (caption_similarity(captions[one], captions[other]) for one, other in pairs[~sure])
     sure[~sure] = [similarity >= options.caption_similarity for similarity in alike]
@@ -191,27 +129,36 @@ def duplicate_groups(clips: pd.DataFrame, hashes: Mapping[str, Hashed], options:
         `clip_id`, `duplicate_group` (its first clip's name) and `bits` (distance from the nearest other clip of the
         group, 0 for the same bytes), of the clips that have a duplicate, sorted by group.
     """
-    from scipy.cluster.hierarchy import DisjointSet
+    shas = as_arrow(clips["media_sha256"])
+    rows = np.flatnonzero(as_mask(pc.not_equal(shas, "")))
+    rows = rows[pc.sort_indices(as_arrow(clips["clip_id"]).take(rows)).to_numpy()]
+    file, files = encoded(shas.take(rows))
+    first = np.unique(file, return_index=True)[1]
+    pairs, distances = _matched_files(files, as_arrow(clips["text"]).take(rows[first]), hashes, options)
+    bits = np.where(np.bincount(file) > 1, 0.0, np.inf)
+    for ends in pairs.T:
+        np.minimum.at(bits, ends, distances)
+    repeated = np.flatnonzero(np.isfinite(bits[file]))
+    # files are numbered by their first clips, so the least number stands for the first clip of all
+    group = first[stand_for(pairs, len(files))[file[repeated]]]
+    order = np.argsort(group, kind="stable")
+    names = clips["clip_id"].iloc[rows].to_numpy(object)
+    found = {
+        "clip_id": names[repeated[order]],
+        "duplicate_group": names[group[order]],
+        "bits": [round(one, 3) for one in bits[file[repeated[order]]].tolist()],
+    }
+    return table(pd.DataFrame(found), DUPLICATES)
 
-    media = clips[clips["media_sha256"] != ""].sort_values("clip_id")
-    firsts = media.drop_duplicates("media_sha256")
-    keyed = [hashes.get(hash_key(sha)) for sha in firsts["media_sha256"]]
-    shown = [place for place, found in enumerate(keyed) if found is not None and found.hashes is not None]
-    files = firsts.iloc[shown]
-    sets = DisjointSet(firsts["media_sha256"])
-    bits = dict.fromkeys(media.loc[media.duplicated("media_sha256"), "media_sha256"], 0.0)
-    if len(shown) > 1:
-        stacked = np.stack([found.hashes for place in shown if (found := keyed[place]) and found.hashes is not None])
-        names = files["media_sha256"].tolist()
-        pairs, distances = match(stacked, files["text"].tolist(), options)
-        for (one, other), distance in zip(pairs.tolist(), distances.tolist(), strict=True):
-            sets.merge(names[one], names[other])
-            for sha in (names[one], names[other]):
-                bits[sha] = min(bits.get(sha, distance), distance)
-    repeated = media[media["media_sha256"].isin(bits)]
-    roots = [sets[sha] for sha in repeated["media_sha256"]]
-    rows = repeated[["clip_id"]].assign(
-        duplicate_group=repeated.groupby(np.array(roots, dtype=object))["clip_id"].transform("min"),
-        bits=[round(bits[sha], 3) for sha in repeated["media_sha256"]],
-    )
-    return table(rows, DUPLICATES).sort_values(["duplicate_group", "clip_id"]).reset_index(drop=True)
+
+def _matched_files(
+    files: pa.Array, captions: pa.Array, hashes: Mapping[str, Hashed], options: DuplicateOptions
+) -> tuple[Pairs, NDArray[np.float64]]:
+    """Find pairs of files with hashes that show the same, shape (pairs, 2), by their places, and their distances."""
+    found = (hashes.get(hash_key(sha)) for sha in files.to_pylist())
+    shown = {place: one.hashes for place, one in enumerate(found) if one is not None and one.hashes is not None}
+    stacked = np.empty((len(shown), FRAMES, 2, WORDS), np.uint64)
+    for row, one in enumerate(shown.values()):
+        stacked[row] = one
+    pairs, distances = match(stacked, captions.take(pa.array(list(shown), pa.int64())).to_pylist(), options)
+    return np.fromiter(shown, np.int64, len(shown))[pairs], distances

@@ -21,9 +21,10 @@ from cu_pipeline.ingest.capture import CAPTURES
 from cu_pipeline.ingest.capture_store import Captured, CaptureStore
 from cu_pipeline.iterate.choose import Candidates
 from cu_pipeline.iterate.finding import FoundCause
-from cu_pipeline.splitting.assignment import read_ledger, respelt, split_of
-from cu_pipeline.splitting.groups import CONTENT, CREATOR
+from cu_pipeline.splitting.assignment import split_of
+from cu_pipeline.splitting.keys import CONTENT, CREATOR
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import given_splits
 
 Content = tuple[str, str]
 """Hashes of a clip's media and caption; "" for what it lacks."""
@@ -147,12 +148,12 @@ def forecast(ledger: pd.DataFrame, options: SplitOptions) -> Callable[[Captured]
         ledger: the splits that were given.
         options: how clips are divided.
     """
-    given = read_ledger(respelt(ledger), options)
+    given = given_splits(ledger, options)
 
     def found(one: Captured) -> tuple[str, Split]:
         creator = clean_name(one.facts.get("creator", ""))
         unit = f"{CREATOR}{creator}" if creator else f"{CONTENT}{one.media_sha256 or one.content}"
-        return unit, given[unit].split if unit in given else split_of(unit, options)
+        return unit, given[unit] if unit in given else split_of(unit, options)
 
     return found
 

@@ -1,81 +1,33 @@
 """Which split each group of clips is in."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
-from cu_pipeline.core.caption_text import clean_name
-from cu_pipeline.core.hashing import json_sha256, unit_interval
-from cu_pipeline.core.records import LEFT_OUT, SPLITS, Split, table
-from cu_pipeline.splitting.groups import (
-    CONTENT,
-    CREATOR,
-    GroupKeys,
-    Groups,
-    find_group_keys,
-    form_groups,
-    sets_of_copies,
-    size_limit,
-)
+from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.records import LEFT_OUT, Split
+from cu_pipeline.core.text_columns import Mask, Numbers, as_arrow, as_mask, chosen, mapped, places_among
+from cu_pipeline.splitting.groups import Groups, form_groups, size_limit
+from cu_pipeline.splitting.keys import CREATOR, Keys, find_keys
 from cu_pipeline.splitting.options import SplitOptions, in_utc
-
-
-@dataclass(frozen=True)
-class Given:
-    """The split that a key has.
-
-    Attributes:
-        split: of its group.
-        since: in which generation the group's oldest key was added.
-        tested: whether the group holds clips that once were for testing.
-    """
-
-    split: Split
-    since: int
-    tested: bool
-
-
-def division(options: SplitOptions) -> str:
-    """Name a way to divide; another way starts afresh."""
-    parts = [options.train, options.validation, options.test, options.salt]
-    if options.test_from is not None:
-        parts = [options.train, options.validation, options.salt, options.test_from.astimezone(UTC).isoformat()]
-    return json_sha256(parts)[:12]
-
-
-def read_ledger(ledger: pd.DataFrame, options: SplitOptions) -> dict[str, Given]:
-    """Read what was given under these options, by key."""
-    mine = ledger[ledger["division"] == division(options)]
-    rows = zip(mine["key"], mine["split"], mine["since"], mine["tested"], strict=True)
-    return {key: Given(Split(split), int(since), bool(tested)) for key, split, since, tested in rows}
-
-
-def respelt(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Spell creators as they are spelt now; those whose spellings had splits of their own have one then."""
-    keys = [
-        CREATOR + clean_name(key.removeprefix(CREATOR)) if key.startswith(CREATOR) else key for key in ledger["key"]
-    ]
-    if keys == ledger["key"].tolist():
-        return ledger
-    parts: dict[tuple[str, str], list[Given]] = {}
-    for key, made, split, since, tested in zip(keys, *(ledger[name] for name in list(SPLITS)[1:]), strict=True):
-        parts.setdefault((key, made), []).append(Given(Split(split), int(since), bool(tested)))
-    entries = {place: reconcile(same) for place, same in sorted(parts.items())}
-    rows = [(*place, entry.split.value, entry.since, entry.tested) for place, entry in entries.items()]
-    return table([dict(zip(SPLITS, row, strict=True)) for row in rows], SPLITS)
-
-
-def write_ledger(ledger: pd.DataFrame, now: Mapping[str, Given], options: SplitOptions) -> pd.DataFrame:
-    """Bring the ledger to what keys have now; entries of clips that are gone, and of other options, stay."""
-    mine = division(options)
-    before = zip(*(ledger[name] for name in SPLITS), strict=True)
-    rows = {(key, made): (split, since, tested) for key, made, split, since, tested in before}
-    rows |= {(key, mine): (entry.split.value, entry.since, entry.tested) for key, entry in now.items()}
-    return table([dict(zip(SPLITS, (*place, *rows[place]), strict=True)) for place in sorted(rows)], SPLITS)
-
+from cu_pipeline.splitting.placements import (
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    Ledger,
+    Placements,
+    division,
+    reconcile,
+    respelt,
+    with_new,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -92,20 +44,27 @@ def divide(
         options: how clips are divided.
 
     Returns:
-        The clips with `group`, `split`, and why a clip is `left_out` in `apart`; and the splits given so far.
+        The clips with `group`, `split`, and why a clip is `left_out` in `apart`; and the splits given so far. Texts are
+        of the type of the clips' names: objects, or Arrow's.
     """
-    ledger = respelt(table(ledger, SPLITS))
-    given = read_ledger(ledger, options)
-    keys = find_group_keys(clips, duplicates, options.common_caption)
-    copies = sets_of_copies(keys)
-    limit = size_limit(len(clips), options.largest_unit)
-    groups = form_groups(keys, copies, placed_splits(copies, given), limit)
-    holdout = temporal_holdout(groups.names, clips["posted_at"], options.test_from)
-    assigned = assign(groups, given, options, holdout)
-    now = entries(groups, assigned, given, holdout)
-    apart = conflicts(keys, groups, assigned, now)
-    splits = leave_out([assigned[group].split.value for group in groups.names], apart)
-    return clips.assign(group=groups.names, split=splits, apart=apart), write_ledger(ledger, now, options)
+    keys = find_keys(clips, duplicates, options.common_caption)
+    before = respelt(Ledger.read(ledger))
+    mine = before.of(options)
+    key_of_row = np.full(len(mine), -1, dtype=np.int64)
+    key_of_row[mine] = places_among(before.keys.filter(pa.array(mine)), keys.names)
+    given = given_to(key_of_row, before.placements, len(keys.names))
+    groups = form_groups(keys, placed_splits(given, keys.copies), size_limit(len(clips), options.largest_unit))
+    holdout = temporal_holdout(groups.of_clip, as_arrow(clips["posted_at"]), options.test_from, len(keys.names))
+    generation = int(before.placements.since[mine].max(initial=0)) + 1
+    assigned = assign(groups, given, keys.names, options, generation)
+    assigned[holdout] = held_out(assigned[holdout])
+    now = entries(groups, given, assigned, holdout)
+    dtype = clips["clip_id"].dtype
+    # not `assign`, which copies all other columns
+    divided = clips.copy(deep=False)
+    divided["group"] = chosen(keys.names, groups.of_clip, dtype).array
+    divided["split"], divided["apart"] = _placed_columns(keys, groups, assigned, now, dtype)
+    return divided, _remember(before, key_of_row, now, keys.names, options).table(dtype)
 
 
 def split_of(group: str, options: SplitOptions) -> Split:
@@ -124,33 +83,27 @@ def split_of(group: str, options: SplitOptions) -> Split:
     return Split.VALIDATION if place < options.train + options.validation else Split.TEST
 
 
-def placed_splits(copies: Mapping[str, str], given: Mapping[str, Given]) -> dict[str, Split]:
-    """Find the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
-    parts: dict[str, list[Given]] = {}
-    for key, entry in given.items():
-        if key in copies or not key.startswith(CONTENT):
-            parts.setdefault(copies.get(key, key), []).append(entry)
-    return {key: reconcile(entries).split for key, entries in parts.items()}
+def given_to(key_of_row: Numbers, placements: Placements, size: int) -> Placements:
+    """Find what each key was given before.
 
-
-def reconcile(parts: Collection[Given]) -> Given:
-    """Decide what holds for things that were placed apart: the split of the oldest.
-
-    Where a part was for testing, they are never for training: they are for testing if the oldest was for training.
+    Args:
+        key_of_row: of the ledger, -1 for a key that is gone or was given under other options.
+        placements: of the ledger's rows.
+        size: how many keys there are.
     """
-    since = min(entry.since for entry in parts)
-    # parts of one age were given their splits at once: the strictest holds, whatever their order
-    same_age = {entry.split for entry in parts if entry.since == since}
-    split = next(one for one in (Split.TEST, Split.VALIDATION, Split.TRAIN) if one in same_age)
-    tested = any(entry.tested for entry in parts)
-    if tested and split is Split.TRAIN:
-        split = Split.TEST
-    return Given(split, since, tested or split is Split.TEST)
+    given = Placements.none(size)
+    here = key_of_row >= 0
+    given[key_of_row[here]] = placements[here]
+    return given
 
 
-def assign(
-    groups: Groups, given: Mapping[str, Given], options: SplitOptions, holdout: Collection[str] = ()
-) -> dict[str, Given]:
+def placed_splits(given: Placements, copies: Numbers) -> NDArray[np.int8]:
+    """Find the splits that creators, captions and copies have; copies that were placed apart before are reconciled."""
+    known = given.split >= 0
+    return reconcile(given[known], copies[known], len(copies)).split
+
+
+def assign(groups: Groups, given: Placements, names: pa.Array, options: SplitOptions, generation: int) -> Placements:
     """Assign each group a split: the one that a part of it has, else one from a hash of the group's name.
 
     A new group with a creator, or copies of one clip, that make up more of the feed than validation or test shall be is
@@ -158,89 +111,127 @@ def assign(
 
     Args:
         groups: what is placed together.
-        given: what was given before, by key.
+        given: what keys were given before.
+        names: of the keys.
         options: how clips are divided.
-        holdout: groups that are for testing by their date, whatever they were before.
+        generation: of what is new.
 
     Returns:
-        What is given now, by group.
+        What is given now, by group, shape (keys,).
     """
-    now = max((entry.since for entry in given.values()), default=0) + 1
-    known: dict[str, list[Given]] = {}
-    for key, group in groups.of.items():
-        known.setdefault(group, []).extend([given[key]] if key in given else [])
-    giant = {group for group, n in groups.undivided.items() if n > size_limit(len(groups.names), options.least_share)}
-    testable = options.train > 0 and (len(known) - len(giant)) * options.least_share >= 1
-    assigned = {}
-    for group, parts in known.items():
-        split = Split.TRAIN if group in giant and testable else split_of(group, options)
-        assigned[group] = reconcile(parts) if parts else Given(split, now, split is Split.TEST)
-    return assigned | {group: Given(Split.TEST, assigned[group].since, tested=True) for group in holdout}
+    known = (given.split >= 0) & (groups.of_key >= 0)
+    assigned = reconcile(given[known], groups.of_key[known], len(names))
+    all_groups = np.flatnonzero(groups.undivided)
+    giant = groups.undivided > size_limit(len(groups.of_clip), options.least_share)
+    testable = options.train > 0 and (len(all_groups) - np.count_nonzero(giant)) * options.least_share >= 1
+    new = all_groups[assigned.split[all_groups] < 0]
+    hashed = new[~giant[new]] if testable else new
+    split = np.full(len(names), TRAIN, dtype=np.int8)
+    split[hashed] = _hashed_splits(names.take(pa.array(hashed)), options)
+    assigned[new] = Placements(split[new], np.full(len(new), generation), split[new] == TEST)
+    return assigned
 
 
-def entries(
-    groups: Groups, assigned: Mapping[str, Given], given: Mapping[str, Given], holdout: Collection[str] = ()
-) -> dict[str, Given]:
-    """List what each key has now: what it had, unless its group is for testing by its date; else what its group has."""
-    return {
-        key: given[key] if key in given and group not in holdout else assigned[group]
-        for key, group in groups.of.items()
-    }
+def _hashed_splits(names: pa.Array, options: SplitOptions) -> NDArray[np.int8]:
+    order = list(Split)
+    return mapped(names, lambda name: order.index(split_of(name, options)), pa.int8()).to_numpy()
 
 
-def temporal_holdout(groups: Sequence[str], posted_at: Iterable[str], test_from: datetime | None) -> set[str]:
+def held_out(groups: Placements) -> Placements:
+    """Place groups that are for testing by their date, whatever they were before."""
+    size = len(groups.split)
+    return Placements(np.full(size, TEST, np.int8), groups.since, np.ones(size, bool))
+
+
+def entries(groups: Groups, given: Placements, assigned: Placements, holdout: Mask) -> Placements:
+    """List what each key has now: what it had, unless its group is for testing by its date; else what its group has.
+
+    Args:
+        groups: what is placed together.
+        given: what keys were given before.
+        assigned: what groups have.
+        holdout: groups that are for testing by their date, shape (keys,).
+    """
+    tied = np.flatnonzero(groups.of_key >= 0)
+    group = groups.of_key[tied]
+    keeps = (given.split[tied] >= 0) & ~holdout[group]
+    now = Placements.none(len(groups.of_key))
+    now[tied[keeps]] = given[tied[keeps]]
+    now[tied[~keeps]] = assigned[group[~keeps]]
+    return now
+
+
+def temporal_holdout(groups: Numbers, posted_at: pa.Array, test_from: datetime | None, size: int) -> Mask:
     """Find the groups with a clip posted at or after a moment, which are for testing.
 
     A group goes as a whole, with its clips from before: else a creator, or a copy, would be in two splits. A clip
     without a date counts as posted before.
 
     Args:
-        groups: the name of each clip's group.
+        groups: of each clip.
         posted_at: of each clip, ISO 8601; UTC if it has no zone; "" when unknown.
         test_from: the moment, with a zone; None gives no groups.
+        size: groups have numbers below it.
+
+    Returns:
+        Whether each number is such a group, shape (size,).
     """
+    holdout = np.zeros(size, dtype=bool)
     if test_from is None:
-        return set()
-    posted_at = list(posted_at)
-    after = [bool(moment) and in_utc(moment) >= test_from for moment in posted_at]
-    holdout = {group for group, is_after in zip(groups, after, strict=True) if is_after}
-    drawn = sum(group in holdout for group in groups) - sum(after)
-    undated = sum(not moment for moment in posted_at)
+        return holdout
+    after = as_mask(mapped(posted_at, lambda moment: bool(moment) and in_utc(moment) >= test_from, pa.bool_()))
+    holdout[groups[after]] = True
+    drawn = np.count_nonzero(holdout[groups]) - np.count_nonzero(after)
+    undated = len(posted_at) - np.count_nonzero(as_mask(pc.not_equal(posted_at, "")))
     _log.info(
         "test from %s: %d clips posted since, and %d earlier ones of the same groups; %d clips without a date count as "
         "earlier",
-        *(test_from.isoformat(), sum(after), drawn, undated),
+        *(test_from.isoformat(), np.count_nonzero(after), drawn, undated),
     )
     return holdout
 
 
-def conflicts(
-    keys: Sequence[GroupKeys], groups: Groups, assigned: Mapping[str, Given], now: Mapping[str, Given]
-) -> list[str]:
-    """Say of each clip why no split can take it: its creator, its copies and it itself are placed apart.
-
-    Args:
-        keys: of each clip.
-        groups: what is placed together.
-        assigned: what each group has.
-        now: what each key has.
+def conflicts(keys: Keys, groups: Groups, assigned: Placements, now: Placements) -> dict[int, str]:
+    """Say of clips why no split can take them: their creator, their copies and they themselves are placed apart.
 
     Returns:
-        Of each clip what is where; "" where all is in one split.
+        Place of a clip -> what is where.
     """
-    return [_apart(clip, assigned[groups.of[clip.content]].split, now) for clip in keys]
+    content, copies = now.split[keys.content], assigned.split[groups.of_key[keys.content]]
+    creator = np.where(keys.creator >= 0, now.split[keys.creator], content)
+    apart = np.flatnonzero((content != copies) | (creator != content))
+    splits = SPLIT_NAMES.to_pylist()
+    found = {}
+    for clip in apart.tolist():
+        places = {}
+        if keys.creator[clip] >= 0:
+            name = keys.names[int(keys.creator[clip])].as_py().removeprefix(CREATOR)
+            places[f"creator {name!r}"] = creator[clip]
+        if content[clip] != copies[clip]:
+            places["the clip until now"] = content[clip]
+        places["its copies"] = copies[clip]
+        found[clip] = ", ".join(f"{what}: {splits[split]}" for what, split in places.items())
+    return found
 
 
-def leave_out(splits: Sequence[str], reasons: Sequence[str]) -> list[str]:
-    """List each clip's split, which is `left_out` where there is a reason."""
-    return [LEFT_OUT if reason else split for split, reason in zip(splits, reasons, strict=True)]
+def _placed_columns(
+    keys: Keys, groups: Groups, assigned: Placements, now: Placements, dtype: Any
+) -> tuple[ExtensionArray, ExtensionArray]:
+    """Give `split` and `apart` of the clips."""
+    found = conflicts(keys, groups, assigned, now)
+    split = assigned.split[groups.of_clip].astype(np.int64)
+    split[list(found)] = len(SPLIT_NAMES)
+    reason = np.zeros(len(split), dtype=np.int64)
+    reason[list(found)] = np.arange(1, len(found) + 1)
+    names = pa.concat_arrays([SPLIT_NAMES, pa.array([LEFT_OUT], pa.large_string())])
+    reasons = pa.array(["", *found.values()], pa.large_string())
+    return chosen(names, split, dtype).array, chosen(reasons, reason, dtype).array
 
 
-def _apart(clip: GroupKeys, copies: Split, now: Mapping[str, Given]) -> str:
-    places = {f"creator {clip.creator.removeprefix(CREATOR)!r}": now[clip.creator].split} if clip.creator else {}
-    places |= {"the clip until now": now[clip.content].split, "its copies": copies}
-    if len(set(places.values())) == 1:
-        return ""
-    if now[clip.content].split is copies:
-        del places["the clip until now"]
-    return ", ".join(f"{what}: {split.value}" for what, split in places.items())
+def _remember(before: Ledger, key_of_row: Numbers, now: Placements, names: pa.Array, options: SplitOptions) -> Ledger:
+    """Bring the ledger to what keys have now; entries of clips that are gone, and of other options, stay."""
+    placed = now.split >= 0
+    stays = (key_of_row < 0) | ~np.append(placed, False)[key_of_row]
+    keys = names.filter(pa.array(placed))
+    divisions = pa.repeat(pa.scalar(division(options), pa.large_string()), len(keys))
+    return with_new(before.rows(stays), Ledger(keys, divisions, now[placed]))

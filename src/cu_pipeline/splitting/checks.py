@@ -1,15 +1,19 @@
 """What is checked of a division: nothing leaks between splits, and they are as large as they are meant to be."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from cu_pipeline.core.records import LEFT_OUT, Split
-from cu_pipeline.splitting.groups import caption_key, size_limit
+from cu_pipeline.core.records import Split
+from cu_pipeline.core.text_columns import Numbers, as_arrow, encoded, places_among
+from cu_pipeline.splitting.groups import size_limit
+from cu_pipeline.splitting.keys import number_captions, number_names
 from cu_pipeline.splitting.options import SplitOptions
+from cu_pipeline.splitting.placements import SPLIT_NAMES, TRAIN
 
 SHOWN: Final = 20
 """Examples of each kind in the report."""
@@ -28,20 +32,20 @@ def find_leakage(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: 
         `shared`, how many, `examples`, and `clips`, how many clips of validation and test have one of training; and
         `clips` by split.
     """
-    clips = clips[clips["split"] != LEFT_OUT]
-    group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
-    keys = pd.Series([caption_key(text) for text in clips["text"]], dtype="object")
-    uses = Counter(keys)
-    common = pd.Series([uses[key] >= common_caption for key in keys], dtype=bool)
-    captions = clips["text"].reset_index(drop=True)
-    splits = clips["split"].tolist()
-    groups = [group_of.get(clip, "") for clip in clips["clip_id"]]
+    split = places_among(as_arrow(clips["split"]), SPLIT_NAMES)
+    placed = pa.array(split >= 0)
+    clip_ids, creators, texts = (as_arrow(clips[name]).filter(placed) for name in ("clip_id", "creator", "text"))
+    split = split[split >= 0]
+    groups = groups_of(clip_ids, duplicates)
+    caption, captions = number_captions(texts)
+    common = np.append(np.bincount(caption[caption >= 0], minlength=len(captions)) >= common_caption, False)[caption]
+    sizes = zip(SPLIT_NAMES.to_pylist(), np.bincount(split, minlength=len(SPLIT_NAMES)).tolist(), strict=True)
     return {
-        "clips": dict(sorted(Counter(splits).items())),
-        "creators": _shared(clips["creator"].tolist(), clips["creator"].tolist(), splits),
-        "duplicate_groups": _shared(groups, groups, splits),
-        "captions": _shared(keys.mask(common, "").tolist(), captions.tolist(), splits),
-        "common_captions": _shared(keys.where(common, "").tolist(), captions.tolist(), splits),
+        "clips": {name: size for name, size in sorted(sizes) if size},
+        "creators": _shared(number_names(creators), creators, split),
+        "duplicate_groups": _shared(number_names(groups), groups, split),
+        "captions": _shared(np.where(common, -1, caption), texts, split),
+        "common_captions": _shared(np.where(common, caption, -1), texts, split),
     }
 
 
@@ -66,16 +70,29 @@ def let_go_in_words(shared: Mapping[str, Any], left_out: int, clips: int, option
     )
 
 
-def _shared(keys: Sequence[str], shown: Sequence[str], splits: Sequence[str]) -> dict[str, object]:
-    found: dict[str, Counter[str]] = {}
-    names: dict[str, str] = {}
-    for key, name, split in zip(keys, shown, splits, strict=True):
-        if key:
-            found.setdefault(key, Counter())[split] += 1
-            names.setdefault(key, name)
-    shared = sorted(names[key] for key, places in found.items() if len(places) > 1)
-    held_out = sum(places.total() - places[Split.TRAIN] for places in found.values() if places[Split.TRAIN])
-    return {"shared": len(shared), "clips": held_out, "examples": shared[:SHOWN]}
+def groups_of(clip_ids: pa.Array, duplicates: pd.DataFrame) -> pa.Array:
+    """Tell the duplicate group of each clip; "" for none."""
+    row = places_among(clip_ids, as_arrow(duplicates["clip_id"]))
+    groups = pa.concat_arrays([as_arrow(duplicates["duplicate_group"]), pa.array([""], pa.large_string())])
+    return groups.take(pa.array(np.where(row >= 0, row, len(groups) - 1)))
+
+
+def _shared(keys: Numbers, shown: pa.Array, split: Numbers) -> dict[str, object]:
+    """Count the keys that stand in more than one split.
+
+    Args:
+        keys: of the clips, -1 for none, shape (clips,).
+        shown: what a key is called at each clip; the first counts.
+        split: of the clips.
+    """
+    clips, size = np.flatnonzero(keys >= 0), int(keys.max(initial=-1)) + 1
+    cells = keys[clips] * len(SPLIT_NAMES) + split[clips]
+    counts = np.bincount(cells, minlength=size * len(SPLIT_NAMES)).reshape(size, len(SPLIT_NAMES))
+    several = clips[(np.count_nonzero(counts, axis=1) > 1)[keys[clips]]]
+    first = several[np.unique(keys[several], return_index=True)[1]]
+    names = sorted(shown.take(pa.array(first)).to_pylist())
+    held_out = np.delete(counts[counts[:, TRAIN] > 0], TRAIN, axis=1).sum()
+    return {"shared": len(names), "clips": int(held_out), "examples": names[:SHOWN]}
 
 
 DEVIATIONS: Final = 5
@@ -117,16 +134,25 @@ def large_parts(clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOpt
     Returns:
         For each: `kind` (creator or duplicate group), `name` and `clips`, the largest first.
     """
-    group_of = duplicates.set_index("clip_id")["duplicate_group"]
-    named = {"creator": clips["creator"], "duplicate group": clips["clip_id"].map(group_of).fillna("")}
+    named = {
+        "creator": as_arrow(clips["creator"]),
+        "duplicate group": groups_of(as_arrow(clips["clip_id"]), duplicates),
+    }
     limit = size_limit(len(clips), options.least_share)
     found = [
-        {"kind": kind, "name": str(name), "clips": int(n)}
-        for kind, names in named.items()
-        for name, n in names[names != ""].value_counts().items()
-        if n > limit
+        {"kind": kind, "name": name, "clips": n} for kind, names in named.items() for name, n in _beyond(names, limit)
     ]
     return sorted(found, key=lambda one: (-one["clips"], one["kind"], one["name"]))
+
+
+def _beyond(names: pa.Array, limit: float) -> list[tuple[str, int]]:
+    """Count the names, except "", that more clips have than a limit."""
+    number = number_names(names)
+    clips = np.flatnonzero(number >= 0)
+    counts = np.bincount(number[clips])
+    _, first = np.unique(number[clips], return_index=True)
+    many = np.flatnonzero(counts > limit)
+    return list(zip(names.take(pa.array(clips[first[many]])).to_pylist(), counts[many].tolist(), strict=True))
 
 
 def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, Any]]:
@@ -140,7 +166,8 @@ def uneven_splits(clips: pd.DataFrame, options: SplitOptions) -> list[dict[str, 
     """
     if options.test_from is not None or clips.empty:
         return []
-    spread = sqrt(((clips["group"].value_counts() / len(clips)) ** 2).sum())
+    groups = np.sort(np.bincount(encoded(as_arrow(clips["group"]))[0]))[::-1]
+    spread = sqrt(((groups / len(clips)) ** 2).sum())
     asked = {split.value: float(getattr(options, split.value)) for split in Split}
     sizes = clips["split"].value_counts().reindex(list(asked), fill_value=0)
     return [
@@ -170,7 +197,8 @@ def uneven_in_words(one: dict[str, Any], clips: int) -> str:
 
 
 def _splits(clips: pd.DataFrame, options: SplitOptions) -> dict[str, dict[str, Any]]:
-    units = clips.drop_duplicates("group")["split"].value_counts()
+    _, first = np.unique(encoded(as_arrow(clips["group"]))[0], return_index=True)
+    units = clips["split"].iloc[first].value_counts()
     all_units = max(int(units.sum()), 1)
     asked = {split: getattr(options, split.value) for split in Split}
     return {

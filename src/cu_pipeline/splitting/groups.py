@@ -1,133 +1,58 @@
-"""What clips share, and which of them are therefore placed together."""
+"""Which clips are placed together, since they share something."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 
-from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.records import Split
-
-CREATOR: Final = "creator:"
-CONTENT: Final = "content:"
-CAPTION: Final = "caption:"
-
-
-@dataclass(frozen=True)
-class GroupKeys:
-    """The keys that a clip may share with others; "" for none.
-
-    Attributes:
-        content: its media, else its text; where that says nothing, together with its creator.
-        creator: its account.
-        caption: what it says, if that says something.
-        copies: content of the first clip of its duplicate group.
-    """
-
-    content: str
-    creator: str = ""
-    caption: str = ""
-    copies: str = ""
-
-    def __iter__(self) -> Iterator[str]:
-        return filter(None, (self.content, self.creator, self.caption, self.copies))
-
-
-def find_group_keys(clips: pd.DataFrame, duplicates: pd.DataFrame, common_caption: int) -> list[GroupKeys]:
-    """Find what each clip may share with others: its content, creator, caption and duplicates.
-
-    Args:
-        clips: with `clip_id`, `creator`, `text`, `media_sha256` and `text_sha256`.
-        duplicates: `clip_id` and `duplicate_group`.
-        common_caption: how many clips have a caption that says nothing, which joins nothing.
-    """
-    captions = clips["text"].map(caption_key)
-    uses = Counter(captions)
-    common = captions.map(uses) >= common_caption
-    texts = clips["text_sha256"].where(
-        ~common | (clips["creator"] == ""), clips["text_sha256"] + ":" + clips["creator"]
-    )
-    contents = clips["media_sha256"].where(clips["media_sha256"] != "", texts)
-    content_of = {clip: CONTENT + content for clip, content in zip(clips["clip_id"], contents, strict=True)}
-    group_of = dict(zip(duplicates["clip_id"], duplicates["duplicate_group"], strict=True))
-    return [
-        GroupKeys(
-            content=content_of[clip_id],
-            creator=CREATOR + creator if creator else "",
-            caption=caption if 1 < uses[caption] < common_caption else "",
-            copies=content_of[group_of[clip_id]] if clip_id in group_of else "",
-        )
-        for clip_id, creator, caption in zip(clips["clip_id"], clips["creator"], captions, strict=True)
-    ]
-
-
-def sets_of_copies(keys: Iterable[GroupKeys]) -> dict[str, str]:
-    """Map each content to the name of the contents that are copies of one another: the first of them.
-
-    >>> sets_of_copies([GroupKeys("content:b"), GroupKeys("content:c", copies="content:b"), GroupKeys("content:a")])
-    {'content:a': 'content:a', 'content:b': 'content:b', 'content:c': 'content:b'}
-    """
-    from scipy.cluster.hierarchy import DisjointSet
-
-    pairs = [(clip.content, clip.copies or clip.content) for clip in keys]
-    sets = DisjointSet(content for pair in pairs for content in pair)
-    for one, other in pairs:
-        sets.merge(one, other)
-    names: dict[str, str] = {}
-    return {content: names.setdefault(sets[content], content) for content in sorted(sets)}
-
-
-def caption_key(text: str) -> str:
-    """Make what captions that read the same share; "" for no caption."""
-    folded = " ".join(text.casefold().split())
-    return CAPTION + text_sha256(folded) if folded else ""
+from cu_pipeline.core.text_columns import Numbers
+from cu_pipeline.splitting.keys import Keys
 
 
 class BoundedSets:
     """Sets that grow together while they stay small and in one split.
 
     Args:
-        items: all that the sets are of.
-        clips: of items; none where nothing is given.
-        splits: of items that are placed; items of different splits never come into one set.
+        clips: of each item; 0 where nothing is given.
+        splits: of each item; -1 for one that is not placed. Items of different splits never come into one set.
         limit: two sets that both have clips are not joined if they have more than this together.
     """
 
-    def __init__(
-        self, items: Iterable[str], clips: Mapping[str, int], splits: Mapping[str, Split], limit: float
-    ) -> None:
-        from scipy.cluster.hierarchy import DisjointSet
-
-        self._sets = DisjointSet(items)
-        self._clips = dict(clips)
-        self._splits = dict(splits)
+    def __init__(self, clips: Iterable[int], splits: Iterable[int], limit: float) -> None:
+        self._clips = list(clips)
+        self._splits = list(splits)
+        self._parents = list(range(len(self._clips)))
         self._limit = limit
 
-    def find(self, item: str) -> str:
+    def find(self, item: int) -> int:
         """Name the set of an item by one of its items."""
-        return str(self._sets[item])
+        parents = self._parents
+        while parents[item] != item:
+            parents[item] = item = parents[parents[item]]
+        return item
 
-    def join(self, one: str, other: str) -> None:
+    def join(self, one: int, other: int) -> None:
         """Make the sets of two items one, unless they would be too large or are in different splits.
 
-        >>> sets = BoundedSets("abc", {"a": 2, "b": 1, "c": 1}, {}, limit=3)
-        >>> sets.join("a", "b")
-        >>> sets.join("b", "c")
-        >>> sets.find("a") == sets.find("b"), sets.find("b") == sets.find("c")
+        >>> sets = BoundedSets([2, 1, 1], [-1, -1, -1], limit=3)
+        >>> sets.join(0, 1)
+        >>> sets.join(1, 2)
+        >>> sets.find(0) == sets.find(1), sets.find(1) == sets.find(2)
         (True, False)
         """
         first, second = self.find(one), self.find(other)
-        clips = [self._clips.get(root, 0) for root in (first, second)]
-        splits = {self._splits[root] for root in (first, second) if root in self._splits}
-        if first == second or len(splits) > 1 or (all(clips) and sum(clips) > self._limit):
+        if first == second:
             return
-        self._sets.merge(first, second)
-        joined = self.find(first)
-        self._clips[joined] = sum(clips)
-        for split in splits:
-            self._splits[joined] = split
+        clips, splits = self._clips, self._splits
+        if splits[first] != splits[second] and splits[first] >= 0 and splits[second] >= 0:
+            return
+        if clips[first] and clips[second] and clips[first] + clips[second] > self._limit:
+            return
+        self._parents[second] = first
+        clips[first] += clips[second]
+        splits[first] = max(splits[first], splits[second])
 
 
 ALWAYS_SMALL: Final = 20
@@ -136,17 +61,18 @@ ALWAYS_SMALL: Final = 20
 
 @dataclass(frozen=True)
 class Groups:
-    """What is placed together.
+    """What is placed together. A group has the number of the key that names it.
 
     Attributes:
-        names: the group of each clip: its creator's, else its content's.
-        of: the group of each key.
-        undivided: clips of a group's largest creator, or largest set of copies: the least that it can have.
+        of_clip: the group of each clip, shape (clips,): its creator's, else its content's.
+        of_key: the group of each key, shape (keys,); -1 for a caption that ties no clips.
+        undivided: clips of a group's largest creator, or largest set of copies: the least that it can have; shape
+            (keys,), 0 where a key names no group.
     """
 
-    names: list[str]
-    of: dict[str, str]
-    undivided: dict[str, int]
+    of_clip: Numbers
+    of_key: Numbers
+    undivided: Numbers
 
 
 def size_limit(clips: int, share: float) -> float:
@@ -158,46 +84,89 @@ def size_limit(clips: int, share: float) -> float:
     return max(ALWAYS_SMALL, share * clips)
 
 
-def form_groups(
-    keys: Sequence[GroupKeys], copies: Mapping[str, str], placed: Mapping[str, Split], limit: float
-) -> Groups:
+def form_groups(keys: Keys, placed: NDArray[np.int8], limit: float) -> Groups:
     """Put what shares clips into one group, as long as it stays within a limit and in one split.
 
-    Without the limit units percolate: with more than half as many copies by other creators as creators, a giant group
+    Without the limit groups percolate: with more than half as many copies by other creators as creators, a giant group
     forms (Erdős & Rényi 1960). Creators and copies are joined first, those with most clips in common before others,
     then equal captions. The order depends on the keys alone, not on that of the clips.
 
     Args:
-        keys: of each clip.
-        copies: content -> its copies, as `sets_of_copies` names them.
-        placed: creator, copies or caption -> its split, if it has one.
+        keys: of the clips.
+        placed: the split that each key has, shape (keys,), -1 for none; of contents only at what stands for them.
         limit: clips of a group; only a creator, or the copies of one clip, may have more.
     """
-    homes = [clip.creator or copies[clip.content] for clip in keys]
-    sizes = Counter(homes)
-    items = {copies.get(key, key) for clip in keys for key in clip} | set(homes)
-    sets = BoundedSets(items, sizes, placed, limit)
-    shared = Counter((copies[clip.content], clip.creator) for clip in keys if clip.creator)
-    for content, creator in sorted(shared, key=lambda pair: (-shared[pair], pair)):
-        sets.join(content, creator)
-    for caption, home in sorted({(clip.caption, home) for clip, home in zip(keys, homes, strict=True) if clip.caption}):
-        sets.join(caption, home)
-    set_of = {key: sets.find(copies.get(key, key)) for clip in keys for key in clip}
-    name_of = _names(set_of)
-    of = {key: name_of[root] for key, root in set_of.items() if root in name_of}
-    undivided = dict.fromkeys(of.values(), 0)
-    for key, n in (sizes | Counter(copies[clip.content] for clip in keys)).items():
-        undivided[of[key]] = max(undivided[of[key]], n)
-    return Groups([of[clip.creator or clip.content] for clip in keys], of, undivided)
+    size = len(keys.names)
+    copies = keys.copies[keys.content]
+    homes = np.where(keys.creator >= 0, keys.creator, copies)
+    clips = np.bincount(homes, minlength=size)
+    sets = _join(np.concatenate([_creator_ties(keys, copies), _caption_ties(keys, homes)]), clips, placed, limit)
+    of_key = _names(sets[keys.copies], keys)
+    most = np.maximum(clips, np.bincount(copies, minlength=size))
+    undivided, used = np.zeros(size, dtype=np.int64), np.flatnonzero(most)
+    np.maximum.at(undivided, of_key[used], most[used])
+    return Groups(of_key[homes], of_key, undivided)
 
 
-def _names(set_of: Mapping[str, str]) -> dict[str, str]:
-    """Name each set by the first of its creators, else of its contents; one of a caption alone has no name.
+def _creator_ties(keys: Keys, copies: Numbers) -> Numbers:
+    """Pair copies and their creators, shape (pairs, 2): those with most clips in common first, then in order."""
+    owned = keys.creator >= 0
+    size = len(keys.names)
+    pairs, clips = np.unique(copies[owned] * size + keys.creator[owned], return_counts=True)
+    return _divided(pairs[np.argsort(-clips, kind="stable")], size)
+
+
+def _caption_ties(keys: Keys, homes: Numbers) -> Numbers:
+    """Pair captions and the creators, else copies, that have them, shape (pairs, 2), in order."""
+    said, size = keys.caption >= 0, len(keys.names)
+    return _divided(np.unique(keys.caption[said] * size + homes[said]), size)
+
+
+def _divided(pairs: Numbers, size: int) -> Numbers:
+    return np.stack(np.divmod(pairs, max(size, 1)), axis=1)
+
+
+def _join(ties: Numbers, clips: Numbers, placed: NDArray[np.int8], limit: float) -> Numbers:
+    """Join what is tied, one tie after the other, and give the set of each key, shape (keys,).
+
+    The order matters only where sets meet. What has no clips of its own and one tie is a leaf: unless it brings a split
+    to something that has none, it goes with what it is tied to, whatever comes before or after. Most ties are such.
+
+    Args:
+        ties: pairs of keys in order, shape (ties, 2); on the left those that may have no clips of their own.
+        clips: of keys.
+        placed: splits of keys, -1 for none.
+        limit: clips of a set.
+    """
+    left, right = ties.T
+    single = (np.bincount(left, minlength=len(clips)) == 1)[left] & (clips[left] == 0)
+    brings = (placed[left] >= 0) & (placed[right] < 0)
+    leaf = single & ~brings
+    sets = _join_in_order(ties[~leaf], clips, placed, limit)
+    fits = leaf & ((placed[left] < 0) | (placed[left] == placed[right]))
+    sets[left[fits]] = sets[right[fits]]
+    return sets
+
+
+def _join_in_order(ties: Numbers, clips: Numbers, placed: NDArray[np.int8], limit: float) -> Numbers:
+    used, ends = np.unique(ties, return_inverse=True)
+    sets = BoundedSets(clips[used].tolist(), placed[used].tolist(), limit)
+    for one, other in zip(*ends.reshape(-1, 2).T.tolist(), strict=True):
+        sets.join(one, other)
+    found = np.arange(len(clips))
+    found[used] = used[np.fromiter(map(sets.find, range(len(used))), dtype=np.int64, count=len(used))]
+    return found
+
+
+def _names(set_of: Numbers, keys: Keys) -> Numbers:
+    """Name each key's set by the first of its creators, else of its contents; -1 where it has but captions.
 
     So a name changes only when clips that connect two groups arrive.
     """
-    names: dict[str, str] = {}
-    for key in sorted(set_of, key=lambda key: (not key.startswith(CREATOR), key)):
-        if not key.startswith(CAPTION):
-            names.setdefault(set_of[key], key)
-    return names
+    size = len(set_of)
+    named = np.arange(keys.first_content, size)
+    first = np.full(size, size, dtype=np.int64)
+    # counted from the first creator on, round the end, creators come before contents
+    np.minimum.at(first, set_of[named], (named - keys.first_creator) % max(size, 1))
+    names = np.where(first < size, (first + keys.first_creator) % max(size, 1), -1)
+    return names[set_of]
