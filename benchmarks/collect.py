@@ -83,7 +83,7 @@ def write_manifest(path, rows, seed=17):
 
 
 def run_collect(manifest, folder):
-    """Run the pipeline's nodes on the shipped catalog, and give the processors' seconds of each node."""
+    """Run the pipeline's nodes on the shipped catalog; give each node's processor seconds and the memory after it."""
     import yaml
     from kedro.framework.hooks import hook_impl
     from kedro.framework.hooks.manager import _create_hook_manager
@@ -96,12 +96,12 @@ def run_collect(manifest, folder):
 
     class Clock:
         def __init__(self):
-            self.last, self.seconds = time.process_time(), {}
+            self.last, self.nodes = time.process_time(), {}
 
         @hook_impl
         def after_node_run(self, node):
-            now = time.process_time()
-            self.seconds[node.name], self.last = now - self.last, now
+            now, resident = time.process_time(), psutil.Process().memory_info().rss / 2**30
+            self.nodes[node.name], self.last = {"cpu_seconds": now - self.last, "resident_gb": resident}, now
 
     os.environ["CU_PIPELINE_ROOT"] = str(folder)
     entries = yaml.safe_load((ROOT / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
@@ -114,10 +114,11 @@ def run_collect(manifest, folder):
         catalog[f"params:collect.{name}"] = getattr(options, name)
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}})
     catalog["params:compute"] = ComputeOptions(workers=1)
+    catalog["prediction_log"] = str(folder / "data/07_model_output/predictions")
     hooks, clock = _create_hook_manager(), Clock()
     hooks.register(clock)
     SequentialRunner().run(create_pipeline(), catalog, hook_manager=hooks)
-    return clock.seconds
+    return clock.nodes
 
 
 def run_pandas(manifest, folder):
@@ -202,7 +203,10 @@ def main():
 
 def _medians(found):
     keys = ("seconds", "cpu_seconds", "peak_gb")
-    nodes = {node: statistics.median(one["nodes"][node] for one in found) for node in found[0]["nodes"]}
+    nodes = {
+        node: {key: statistics.median(one["nodes"][node][key] for one in found) for key in measured}
+        for node, measured in found[0]["nodes"].items()
+    }
     return {key: statistics.median(one[key] for one in found) for key in keys} | {"nodes": nodes}
 
 
@@ -220,8 +224,9 @@ def _tell(sizes):
         now["to_linear"] = linear[0]
         line += f"  {linear[0]:.2f} ({linear[1]:.2f})"
     print(line, flush=True)
-    for node, seconds in now["nodes"].items():
-        print(f"{'':11}  {node:22}{'':8}{seconds:8.2f}", flush=True)
+    for node, measured in now["nodes"].items():
+        took, resident = measured["cpu_seconds"], measured["resident_gb"]
+        print(f"{'':11}{node:24}{'':10}{took:8.2f}{'':9}{resident:7.2f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,16 @@ from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import TABLES, completed, table
+from cu_pipeline.core.rows import Rows, read_parquet_rows, rows_of
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.row_files import check_rows, write_rows
 from cu_pipeline.datasets.schema import check_table
 
 _EDITED: Final = (
     "The file {0} was edited, or is of another version of this package. Remedy: bring it back with `dvc checkout {0}`, "
     "or delete it and run the pipeline that writes it"
 )
+_UNWRITTEN: Final = "It was not written to {0}. Remedy: report this, unless you changed the code"
 
 
 class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
@@ -46,7 +49,7 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
         return data
 
     def save(self, data: pd.DataFrame) -> None:
-        self._check(data, f"It was not written to {self._filepath}. Remedy: report this, unless you changed the code")
+        self._check(data, _UNWRITTEN.format(self._filepath))
         with atomic_path(self._filepath) as temporary:
             self._write(data, temporary)
         self._checked = self._state()
@@ -70,13 +73,33 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
 
 
 class ParquetTable(TableFile):
-    """A pandas table in one Parquet file; equal tables give equal bytes."""
+    """A pandas table in one Parquet file; equal tables give equal bytes. `Rows` are written a batch at a time."""
+
+    def save(self, data: pd.DataFrame | Rows) -> None:
+        if isinstance(data, pd.DataFrame):
+            super().save(data)
+            return
+        with atomic_path(self._filepath) as temporary:
+            write_rows(data, temporary, self._schema, _UNWRITTEN.format(self._filepath))
+        self._checked = self._state()
 
     def _read(self) -> pd.DataFrame:
         return pd.read_parquet(self._filepath)
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
         data.to_parquet(path, index=False)
+
+
+class ParquetRows(ParquetTable):
+    """A table in one Parquet file that is read a batch at a time."""
+
+    def load(self) -> Rows:  # type: ignore[override]
+        state = self._state()
+        data = read_parquet_rows(self._filepath)
+        if state != self._checked:
+            check_rows(data, self._schema, _EDITED.format(self._filepath))
+            self._checked = state
+        return data
 
 
 class CSVTable(TableFile):
@@ -187,7 +210,7 @@ class EarlierTable(ParquetTable):
         return super().load() if self._filepath.is_file() else pd.DataFrame()
 
 
-class EarlierColumns(LocalDataset[pd.DataFrame, pd.DataFrame]):
+class EarlierColumns(LocalDataset[Any, Rows]):
     """Columns of a table that an earlier run may have left; without rows where there is none that can be read.
 
     A column that the table lacks holds nothing but "".
@@ -202,18 +225,15 @@ class EarlierColumns(LocalDataset[pd.DataFrame, pd.DataFrame]):
         super().__init__(filepath=filepath, metadata=metadata)
         self._columns = columns
 
-    def load(self) -> pd.DataFrame:
+    def load(self) -> Rows:
         from pyarrow import ArrowException
-        from pyarrow.parquet import read_schema
 
         try:
-            known = set(read_schema(self._filepath).names)
-            table = pd.read_parquet(self._filepath, columns=[name for name in self._columns if name in known])
+            return read_parquet_rows(self._filepath).only(self._columns)
         except (OSError, ArrowException):
-            return pd.DataFrame(columns=self._columns)
-        return table.reindex(columns=self._columns, fill_value="")
+            return rows_of(pd.DataFrame(columns=self._columns))
 
-    def save(self, data: pd.DataFrame) -> None:
+    def save(self, data: Any) -> None:
         raise NotImplementedError(f"{self._filepath} is written under another name of the catalog")
 
 

@@ -4,11 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import pandas as pd
-
 from cu_pipeline.core.capability import Capabilities, Kind
 from cu_pipeline.core.caption_text import clean_name
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.ingest.columns import LABEL, VOTES
 from cu_pipeline.ingest.labels import read_label
 
@@ -34,51 +31,6 @@ def read_opinions(row: Mapping[str, str], capabilities: Capabilities) -> Opinion
         if given:
             opinions[name] = dict(sorted(given.items()))
     return opinions
-
-
-def feed_annotations(rows: pd.DataFrame) -> pd.DataFrame:
-    """List what people said about clips in the feed.
-
-    Args:
-        rows: of usable clips, with `clip_id` and `opinions`.
-
-    Returns:
-        A table with the columns of `records.ANNOTATIONS`, a row for each clip, capability and annotator, sorted.
-    """
-    return annotations_of_people(
-        (clip_id, capability, annotator, label)
-        for clip_id, opinions in zip(rows["clip_id"], rows["opinions"], strict=True)
-        for capability, labels in json.loads(opinions).items()
-        for annotator, label in labels.items()
-    )
-
-
-def annotations_of_people(said: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
-    """Make the table of annotations that people gave without a price.
-
-    Args:
-        said: clip, capability, annotator and label of each.
-
-    Returns:
-        A table with the columns of `records.ANNOTATIONS`, sorted.
-    """
-    rows: list[dict[str, object]] = [
-        {
-            "clip_id": clip_id,
-            "capability": capability,
-            "annotator": annotator,
-            "kind": AnnotatorKind.HUMAN.value,
-            "label": label,
-            "probability": float("nan"),
-            "probabilities": "",
-            "price": 0.0,
-            "version": "",
-            "draw": "",
-        }
-        for clip_id, capability, annotator, label in said
-    ]
-    keys = ["clip_id", "capability", "annotator"]
-    return table(rows, ANNOTATIONS).sort_values(keys).reset_index(drop=True)
 
 
 def used_columns(capabilities: Iterable[str]) -> Iterator[str]:
