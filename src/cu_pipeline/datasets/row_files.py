@@ -1,7 +1,7 @@
 """Writing and checking tables a batch at a time."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,17 +62,17 @@ def _check(batch: pd.DataFrame, schema: str | None, keys: "_Keys", remedy: str) 
         keys.see(batch)
 
 
-def _even(rows: Rows) -> Any:
+def _even(rows: Rows) -> Iterator[pd.DataFrame]:
     """Give batches of one size, so that equal tables give equal bytes."""
     held: list[pd.DataFrame] = []
-    count = start = 0
+    count = 0
     for batch in rows.batches():
         held.append(batch)
         count += len(batch)
         while count >= BATCH:
             whole = held[0] if len(held) == 1 else pd.concat(held)
             yield whole.iloc[:BATCH]
-            held, count, start = [whole.iloc[BATCH:]], count - BATCH, start + BATCH
+            held, count = [whole.iloc[BATCH:]], count - BATCH
     if count:
         yield pd.concat(held)
 
@@ -111,10 +111,11 @@ class _Keys:
         found = pa.concat_tables(rows.arrow(self._key)).group_by(self._key).aggregate([([], "count_all")])
         repeated = found.filter(pa.array(found["count_all"].to_numpy() > 1)).select(self._key)
         if repeated.num_rows:
-            raise StoreError(
-                f"table {self._schema!r} is not what it must be:\n  {repeated.num_rows} keys stand in several rows, such "
-                f"as {repeated.slice(0, 1).to_pylist()[0]}; allowed: each {' and '.join(self._key)} once\n  {remedy}"
+            number, example = repeated.num_rows, repeated.slice(0, 1).to_pylist()[0]
+            fault = (
+                f"{number} keys stand in several rows, such as {example}; allowed: each {' and '.join(self._key)} once"
             )
+            raise StoreError(f"table {self._schema!r} is not what it must be:\n  {fault}\n  {remedy}")
 
 
 def _are_sorted(keys: pd.DataFrame) -> bool:

@@ -60,16 +60,21 @@ def place(rows: Rows, fetched: Mapping[str, Fetched]) -> tuple[Rows, pd.DataFram
     for batch in rows.only(["clip_id", "path", REASON, PROBLEM]).batches():
         remote = _remote(batch["path"])
         any_remote |= bool(remote.any())
-        for place, (clip_id, path, reason, problem) in batch[remote | (batch[REASON] != "")].T.items():
-            failed = fetched[path] if remote[place] else None
-            if not reason and failed is not None and failed.reason is not None:
-                reason, problem = failed.reason.value, failed.detail
-            if reason:
-                refused.append({"clip_id": clip_id, "path": path, "reason": reason, "detail": problem})
+        for place, clip_id, path, reason, problem in batch[remote | (batch[REASON] != "")].itertuples(name=None):
+            if (fault := _unplaced(path, reason, problem, fetched)) is not None:
+                refused.append({"clip_id": clip_id, "path": path, "reason": fault[0], "detail": fault[1]})
                 kept[place] = False
     placed = rows.changed(partial(_copied, fetched), [ADDRESS, "path"], ["path"]) if any_remote else rows
     left = placed.where(kept)
     return left.only([name for name in left.names if name != REASON]), table(refused, REJECTS)
+
+
+def _unplaced(path: str, reason: str, problem: str, fetched: Mapping[str, Fetched]) -> tuple[str, str] | None:
+    """Why a row is refused, by its source or by fetching, as a code and in words."""
+    if reason:
+        return reason, problem
+    failed = fetched[path].reason
+    return None if failed is None else (failed.value, fetched[path].detail)
 
 
 def _copied(fetched: Mapping[str, Fetched], batch: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +116,8 @@ def check_rows(
     repeated = repeats(named["clip_id"], counted)
     kept = np.ones(len(rows), dtype=np.bool_)
     for batch in rows.batches(["clip_id", "path", _MISSING]):
-        for place, (clip_id, path, missing) in batch[repeated[batch.index] | (batch[_MISSING] != "")].T.items():
+        wrong = repeated[batch.index] | (batch[_MISSING] != "")
+        for place, clip_id, path, missing in batch[wrong].itertuples(name=None):
             fault = _repeated(clip_id) if repeated[place] else BadClipError(Reason.MISSING, missing)
             refused.append(_refusal({"clip_id": clip_id, "path": given_paths.get(place, path)}, fault))
             kept[place] = False
@@ -192,12 +198,12 @@ def admit_rows(
     rows = checked.changed(partial(_described, probes), [*TEXT_ONLY, "text_sha256"], ["probe_key", "text"])
     if not len(rows):
         return rows.only(list(ADMITTED)), table(refused, REJECTS)
-    kept = np.ones(len(rows), dtype=np.bool_)
+    kept: NDArray[np.bool_] = np.ones(len(rows), dtype=np.bool_)
     captured = np.zeros(len(rows), dtype=np.bool_)
     names = []
     for batch in rows.batches(["clip_id", "path", "probe_key", "feed", *_CONTENTS]):
-        for place, error in _faults(batch, probes, tombstones):
-            refused.append(_refusal(batch.loc[place], error))
+        for place, error in sorted(_faults(batch, probes, tombstones).items()):
+            refused.append(_refusal({name: str(batch.loc[place, name]) for name in ("clip_id", "path")}, error))
             kept[place] = False
         captured[batch.index] = batch["feed"] == CAPTURE
         name = batch["clip_id"]
@@ -208,8 +214,9 @@ def admit_rows(
     repeated = repeats(named, kept & ~captured)
     for batch in rows.where(repeated).batches(["clip_id", "path"]) if repeated.any() else ():
         who = named[repeated].iloc[batch.index]
-        refused += [_refusal(row, _repeated(name)) for row, name in zip(batch.to_dict("records"), who, strict=True)]
-    kept &= ~repeated
+        for called, clip_id, path in zip(who, batch["clip_id"], batch["path"], strict=True):
+            refused.append(_refusal({"clip_id": clip_id, "path": path}, _repeated(called)))
+    kept = kept & ~repeated
     if (kept & captured).any():
         named, kept = _named_apart(rows, named, kept, captured)
     rows = rows.beside(named.to_frame("clip_id")).where(kept)
@@ -222,9 +229,8 @@ def _described(probes: Mapping[str, Probed], batch: pd.DataFrame) -> pd.DataFram
     with_media = batch.loc[batch["probe_key"] != "", "probe_key"]
     if len(with_media):
         facts = [_facts(probes[key]) for key in with_media]
-        found = found.astype({"bytes": "int64"})
-        for name in TEXT_ONLY:
-            found.loc[with_media.index, name] = [one[name] for one in facts]
+        filled = pd.DataFrame(facts, with_media.index, columns=list(TEXT_ONLY))
+        found = pd.concat([found.drop(with_media.index), filled]).sort_index().astype(found.dtypes.to_dict())
     hashes = [text_sha256(text) if text else "" for text in batch["text"]]
     return found.assign(text_sha256=pd.Series(hashes, batch.index, dtype=object))
 
@@ -236,19 +242,17 @@ def _facts(probed: Probed) -> Mapping[str, object]:
     return {name: facts["sha256" if name == "media_sha256" else name] for name in TEXT_ONLY}
 
 
-def _faults(
-    batch: pd.DataFrame, probes: Mapping[str, Probed], tombstones: Tombstones
-) -> Iterator[tuple[int, BadClipError]]:
-    """Find the rows whose media cannot be used, or whose content was erased."""
-    for place, key in batch.loc[batch["probe_key"] != "", "probe_key"].items():
-        if probes[key].facts is None:
-            yield place, BadClipError(probes[key].reason or Reason.CRASHED, probes[key].detail)
-    if tombstones.entries:
-        contents = batch["media_sha256"].where(batch["media_sha256"] != "", batch["text_sha256"])
-        refused = {key for key in batch["probe_key"] if key and probes[key].facts is None}
-        for place, content in contents[~batch["probe_key"].isin(refused)].items():
-            if tombstones.knows(CONTENT, content):
-                yield place, BadClipError(Reason.ERASED, REMEDY)
+def _faults(batch: pd.DataFrame, probes: Mapping[str, Probed], tombstones: Tombstones) -> dict[int, BadClipError]:
+    """Find the rows whose media cannot be used, or whose content was erased, by their places."""
+    faults: dict[int, BadClipError] = {}
+    columns = batch[["probe_key", *_CONTENTS]]
+    concerned = columns if tombstones.entries else columns[columns["probe_key"] != ""]
+    for place, key, media, text in concerned.itertuples(name=None):
+        if key and probes[key].facts is None:
+            faults[place] = BadClipError(probes[key].reason or Reason.CRASHED, probes[key].detail)
+        elif tombstones.entries and tombstones.knows(CONTENT, media or text):
+            faults[place] = BadClipError(Reason.ERASED, REMEDY)
+    return faults
 
 
 def _named_apart(

@@ -17,6 +17,7 @@ from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_labels
 
 KEY: Final = ("clip_id", "capability", "annotator")
 _SAID: Final = (*KEY, "label")
+_COUNTED: Final = ("capability", "label", "apart")
 _SCOPED: Final = ("feed", "lang", "media_sha256", "text_sha256", "metadata")
 """What a capability's scope may ask of a clip."""
 
@@ -76,10 +77,10 @@ def _counted(said: Iterable[pd.DataFrame]) -> tuple[dict[str, Counter[str]], dic
     """Count the labels of each capability, inside its scope and outside."""
     counts: tuple[dict[str, Counter[str]], ...] = ({}, {})
     for batch in said:
-        for (capability, label, apart), times in batch[["capability", "label", "apart"]].value_counts().items():
+        for (capability, label, apart), times in Counter(zip(*(batch[name] for name in _COUNTED), strict=True)).items():
             for place in (0, 1):
                 counts[place].setdefault(capability, Counter())
-            counts[bool(apart)][capability][label] += int(times)
+            counts[apart][capability][label] += times
     return counts[0], counts[1]
 
 
@@ -87,6 +88,6 @@ def _settled(said: pd.DataFrame, renamed: Mapping[str, Mapping[str, str]]) -> pd
     labels = said["label"]
     for name, names in renamed.items():
         mine = (said["capability"] == name) & ~said["apart"]
-        labels = labels.mask(mine, labels.map(lambda label, names=names: names.get(label, label)))
-    gave = {"kind": AnnotatorKind.HUMAN.value, "probability": float("nan"), "probabilities": "", "price": 0.0}
-    return table(said.assign(label=labels, version="", draw="", **gave), ANNOTATIONS)
+        labels = labels.mask(mine, labels.map(dict(names)).fillna(labels))
+    rows = said.assign(label=labels, kind=AnnotatorKind.HUMAN.value, probability=float("nan"), price=0.0)
+    return table(rows.assign(probabilities="", version="", draw=""), ANNOTATIONS)

@@ -314,7 +314,7 @@ def keep_clips(
         raise ManifestError(f"{'; '.join(options.manifest)!r} holds no usable clip; refused: {refused}. {remedy}")
     count("clips_collected", len(split_rows))
     given = split_rows.columns("group", "split")
-    _tell_sizes(Counter(given["split"].value_counts().to_dict()))
+    _tell_sizes(Counter(_counts(given["split"])))
     clips = admitted_rows.beside(given).only(list(records.CLIPS))
     return clips, clips
 
