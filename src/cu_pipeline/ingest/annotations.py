@@ -40,11 +40,11 @@ def annotations_of_people(clips: Rows, feedback: Sequence[ServedFeedback], capab
     """
     told: dict[str, list[tuple[str, str, str, str]]] = {}
     inside, outside = _counted(_said(clips, told, capabilities))
-    if feedback:
-        used = used_classes({name: inside[name] + outside[name] for name in {*inside, *outside}}, capabilities)
-        for one in feedback_labels(feedback, clips, capabilities, used):
-            told.setdefault(one[0], []).append(one)
-        inside, _ = _counted(_said(clips, told, capabilities)) if told else (inside, outside)
+    used = used_classes({name: inside[name] + outside[name] for name in inside}, capabilities)
+    for one in feedback_labels(feedback, clips, capabilities, used):
+        told.setdefault(one[0], []).append(one)
+    if told:
+        inside, _ = _counted(_said(clips, told, capabilities))
     renamed = settle_classes(inside, capabilities)
     return spooled(_settled(batch, renamed) for batch in _said(clips, told, capabilities))
 

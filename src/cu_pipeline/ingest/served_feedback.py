@@ -109,7 +109,7 @@ def feedback_labels(
 def _clips_of(contents: Set[Content], clips: Rows) -> Iterator[tuple[str, Content]]:
     """Find the clips that have one of the contents."""
     media, texts = {one for one, _ in contents}, {one for _, one in contents}
-    for batch in clips.batches(["clip_id", "media_sha256", "text_sha256"]):
+    for batch in clips.batches(["clip_id", "media_sha256", "text_sha256"]) if contents else ():
         near = batch[batch["media_sha256"].isin(media) & batch["text_sha256"].isin(texts)]
         for clip_id, *content in near.itertuples(index=False, name=None):
             if (key := (content[0], content[1])) in contents:
