@@ -11,7 +11,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.core.resolved import outside_scope
-from cu_pipeline.core.rows import Rows, spooled
+from cu_pipeline.core.rows import Rows, rows_of, spooled
 from cu_pipeline.ingest.class_names import settle_classes, used_classes
 from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_labels
 
@@ -46,7 +46,8 @@ def annotations_of_people(clips: Rows, feedback: Sequence[ServedFeedback], capab
     if told:
         inside, _ = _counted(_said(clips, told, capabilities))
     renamed = settle_classes(inside, capabilities)
-    return spooled(_settled(batch, renamed) for batch in _said(clips, told, capabilities))
+    rows = spooled(_settled(batch, renamed) for batch in _said(clips, told, capabilities))
+    return rows if len(rows) else rows_of(table([], ANNOTATIONS))
 
 
 def _said(
