@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
@@ -280,18 +281,30 @@ class _Part:
         return Rows(tuple(self.schema.names), self._count, self._file.opened().read)
 
 
+class _Disk:
+    """A file without a name, which is closed when nobody holds this any longer.
+
+    Args:
+        folder: on whose disk it lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        weakref.finalize(self, self.file.close)
+
+
 class _File:
-    """Arrow batches in a file without a name."""
+    """Arrow batches that are written to the disk."""
 
     def __init__(self, schema: "pa.Schema") -> None:
         import pyarrow as pa
 
         folder = from_stored(FOLDER)
         with no_space_told(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed when nobody reads it any longer
+            self._disk = _Disk(folder)
             options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_file(pa.PythonFile(self._file, "w"), schema, options=options)
+            self._writer = pa.ipc.new_file(pa.PythonFile(self._disk.file, "w"), schema, options=options)
         self._folder = folder
 
     def write(self, tables: "Sequence[pa.Table]") -> None:
@@ -303,15 +316,15 @@ class _File:
     def opened(self) -> "_Batches":
         with no_space_told(self._folder):
             self._writer.close()
-            self._file.flush()
-        return _Batches(self._file)
+            self._disk.file.flush()
+        return _Batches(self._disk)
 
 
 class _Batches:
     """The finished file; each reader has a place of its own in it."""
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
+    def __init__(self, disk: _Disk) -> None:
+        self._disk = disk
 
     def read(self, names: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa
@@ -323,16 +336,16 @@ class _Batches:
     def open(self, names: Sequence[str]) -> Any:
         import pyarrow as pa
 
-        known = pa.ipc.open_file(_Reader(self._file)).schema.names
+        known = pa.ipc.open_file(_Reader(self._disk)).schema.names
         options = pa.ipc.IpcReadOptions(included_fields=sorted(known.index(name) for name in names))
-        return pa.ipc.open_file(_Reader(self._file), options=options)
+        return pa.ipc.open_file(_Reader(self._disk), options=options)
 
 
 class _Reader(RawIOBase):
     """Reads a file that others read too."""
 
-    def __init__(self, file: Any) -> None:
-        self._file, self._place, self._size = file, 0, os.fstat(file.fileno()).st_size
+    def __init__(self, disk: _Disk) -> None:
+        self._disk, self._place, self._size = disk, 0, os.fstat(disk.file.fileno()).st_size
 
     def readable(self) -> bool:
         return True
@@ -348,7 +361,7 @@ class _Reader(RawIOBase):
         return self._place
 
     def read(self, size: int = -1) -> bytes:
-        found = os.pread(self._file.fileno(), self._size if size < 0 else size, self._place)
+        found = os.pread(self._disk.file.fileno(), self._size if size < 0 else size, self._place)
         self._place += len(found)
         return found
 

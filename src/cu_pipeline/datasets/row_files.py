@@ -112,9 +112,7 @@ class _Keys:
         repeated = found.filter(pa.array(found["count_all"].to_numpy() > 1)).select(self._key)
         if repeated.num_rows:
             number, example = repeated.num_rows, repeated.slice(0, 1).to_pylist()[0]
-            fault = (
-                f"{number} keys stand in several rows, such as {example}; allowed: each {' and '.join(self._key)} once"
-            )
+            fault = f"{number} rows repeat others, such as {example}; allowed: each {' and '.join(self._key)} once"
             raise StoreError(f"table {self._schema!r} is not what it must be:\n  {fault}\n  {remedy}")
 
 

@@ -10,7 +10,7 @@ from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import TABLES, completed, table
-from cu_pipeline.core.rows import Rows, read_parquet_rows, rows_of
+from cu_pipeline.core.rows import BATCH, Rows, read_parquet_rows, rows_of
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.datasets.row_files import check_rows, write_rows
 from cu_pipeline.datasets.schema import check_table
@@ -73,14 +73,18 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
 
 
 class ParquetTable(TableFile):
-    """A pandas table in one Parquet file; equal tables give equal bytes. `Rows` are written a batch at a time."""
+    """A pandas table in one Parquet file; equal tables give equal bytes.
+
+    `Rows`, large tables and those whose text Arrow holds are checked and written a batch at a time.
+    """
 
     def save(self, data: pd.DataFrame | Rows) -> None:
-        if isinstance(data, pd.DataFrame):
-            super().save(data)
+        rows = _as_rows(data) if isinstance(data, pd.DataFrame) else data
+        if isinstance(rows, pd.DataFrame):
+            super().save(rows)
             return
         with atomic_path(self._filepath) as temporary:
-            write_rows(data, temporary, self._schema, _UNWRITTEN.format(self._filepath))
+            write_rows(rows, temporary, self._schema, _UNWRITTEN.format(self._filepath))
         self._checked = self._state()
 
     def _read(self) -> pd.DataFrame:
@@ -88,6 +92,18 @@ class ParquetTable(TableFile):
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
         data.to_parquet(path, index=False)
+
+
+def _as_rows(table: pd.DataFrame) -> pd.DataFrame | Rows:
+    """Take a table for rows, unless it is a small one of objects, or holds what Arrow has no type for."""
+    from pyarrow import ArrowException
+
+    if len(table) <= BATCH and not any(isinstance(kind, pd.StringDtype) for kind in table.dtypes):
+        return table
+    try:
+        return rows_of(table)
+    except ArrowException:  # a check will say what is wrong
+        return table
 
 
 class ParquetRows(ParquetTable):
@@ -204,10 +220,14 @@ class EarlierJSON(JSONFile):
 
 
 class EarlierTable(ParquetTable):
-    """A table that an earlier run may have left; without rows and columns where there is none."""
+    """A table that an earlier run may have left, its text held by Arrow; without rows and columns where none is."""
 
     def load(self) -> pd.DataFrame:
-        return super().load() if self._filepath.is_file() else pd.DataFrame()
+        if not self._filepath.is_file():
+            return pd.DataFrame()
+        rows = read_parquet_rows(self._filepath)
+        check_rows(rows, self._schema, _EDITED.format(self._filepath))
+        return rows.columns(*rows.names)
 
 
 class EarlierColumns(LocalDataset[Any, Rows]):
