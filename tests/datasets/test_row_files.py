@@ -42,9 +42,7 @@ def test_equal_rows_give_equal_bytes_however_they_come(tmp_path, few):
 def test_a_key_that_stands_twice_is_found_also_in_another_batch(tmp_path, few, names):
     saved(tmp_path, FRAME)
     before = (tmp_path / "a.parquet").read_bytes()
-    with pytest.raises(
-        DatasetError, match=r"rows repeat others, such as \{'clip_id': 'c.0'\}; allowed: each clip_id"
-    ):
+    with pytest.raises(DatasetError, match=r"rows repeat others, such as \{'clip_id': 'c.0'\}; allowed: each clip_id"):
         saved(tmp_path, rows_of(FRAME.assign(clip_id=names)))
     assert (tmp_path / "a.parquet").read_bytes() == before
 

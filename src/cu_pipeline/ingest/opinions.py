@@ -16,17 +16,21 @@ Opinions = dict[str, dict[str, str]]
 """Capability to annotator to label."""
 
 
-def read_opinions(row: Mapping[str, str], capabilities: Capabilities) -> Opinions:
+def read_opinions(row: Mapping[str, str], kinds: Iterable[tuple[str, Kind]]) -> Opinions:
     """Read the labels and annotations of a row; a column with the capability's name goes before the bare one.
+
+    Args:
+        row: its values by column.
+        kinds: the capabilities' names, in order, and what kind each is of.
 
     Raises:
         ValueError: an annotations column is not a JSON object of annotator to label, or a label is of no use.
     """
     opinions: Opinions = {}
-    for place, (name, capability) in enumerate(capabilities.root.items()):
-        given = _annotations(row, name, capability.kind, first=place == 0)
+    for place, (name, kind) in enumerate(kinds):
+        given = _annotations(row, name, kind, first=place == 0)
         column, value = _value(row, LABEL, name, first=place == 0)
-        if label := read_label(value, capability.kind, f"{column} {value[:80]!r}"):
+        if label := read_label(value, kind, f"{column} {value[:80]!r}"):
             given |= {ANNOTATOR: label}
         if given:
             opinions[name] = dict(sorted(given.items()))
