@@ -106,6 +106,7 @@ def _read_clips(
 
     from cu_pipeline.core.errors import ManifestError
     from cu_pipeline.core.rows import rows_of
+    from cu_pipeline.ingest.admission import admit_rows
     from cu_pipeline.pipelines.collect import nodes
 
     parameters, catalog = context.params, context.catalog
@@ -120,7 +121,7 @@ def _read_clips(
     checked, senseless = nodes.check_feed(placed, parameters["capabilities"], options.limits, options.language)
     for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, compute, erased):
         catalog.save("probes", probed)
-    admitted, unusable = nodes.admit_clips(checked, catalog.load("probes"), erased)
+    admitted, unusable = admit_rows(checked, catalog.load("probes"), erased)  # in the feed's order
     rejects = nodes.list_rejects(unreachable, senseless, unusable)
     if not len(admitted):
         _listed([rejects], refused)

@@ -192,7 +192,7 @@ def admit_rows(
     id of another is that clip if media and text are the same, and has a name of its own otherwise.
 
     Returns:
-        Rows with the columns `ADMITTED`, sorted by `clip_id`, and a table of refused ones, `REJECTS`.
+        Rows with the columns `ADMITTED`, in the order of `checked`, and a table of refused ones, `REJECTS`.
     """
     refused: list[dict[str, object]] = []
     rows = checked.changed(partial(_described, probes), [*TEXT_ONLY, "text_sha256"], ["probe_key", "text"])
@@ -220,7 +220,14 @@ def admit_rows(
     if (kept & captured).any():
         named, kept = _named_apart(rows, named, kept, captured)
     rows = rows.beside(named.to_frame("clip_id")).where(kept)
-    return sort_rows(rows.only(list(ADMITTED)), sorted_rank(named[kept])), table(refused, REJECTS)
+    return rows.only(list(ADMITTED)), table(refused, REJECTS)
+
+
+def sort_by_name(admitted: Rows) -> Rows:
+    """Bring clips into the order of their names."""
+    if not len(admitted):
+        return admitted
+    return sort_rows(admitted, sorted_rank(admitted.columns("clip_id")["clip_id"]))
 
 
 def _described(probes: Mapping[str, Probed], batch: pd.DataFrame) -> pd.DataFrame:

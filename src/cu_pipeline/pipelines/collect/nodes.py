@@ -19,7 +19,7 @@ from cu_pipeline.core.records import Split
 from cu_pipeline.core.rows import Rows, Spool, rows_of, spooled
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
-from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
+from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place, sort_by_name
 from cu_pipeline.ingest.annotations import annotations_of_people
 from cu_pipeline.ingest.columns import capability_columns
 from cu_pipeline.ingest.feed_change import SAMPLE as GENERATED
@@ -233,7 +233,8 @@ def admit_clips(checked_rows: Rows, probes: dict[str, Probed], tombstones: Tombs
     Returns:
         Rows of usable clips, sorted by their names, and rejects.
     """
-    return admit_rows(checked_rows, probes, tombstones)
+    admitted, refused = admit_rows(checked_rows, probes, tombstones)
+    return sort_by_name(admitted), refused
 
 
 def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
