@@ -1,7 +1,7 @@
 """Time and memory of the collect pipeline on manifests of text, by their number of rows, beside reading them.
 
     make bench-collect
-    python benchmarks/collect.py [--rows 10000 100000 1000000] [--repeats 3] [--output collect.json]
+    python benchmarks/collect.py [--rows 10000 100000 1000000] [--names cu-pipeline] [--repeats 3] [--output FILE]
 
 A manifest has captions in four languages, creators with 5 clips on average, dates, people's labels for 60 % of rows,
 votes of three annotators for 10 %, 3 % captions that repeat another's, 2 % that very many clips have, and 1 % of rows
@@ -11,7 +11,9 @@ folder. Beside it, in fresh processes on the same file: pandas and pyarrow readi
 Parquet, which any collecting must at least do. The processor's time (of all threads) is reported besides the clock's,
 as it is less disturbed by what else the machine does; "to linear" divides the growth of the time from the size before
 by that of the rows. Peak memory is that of the whole process tree, sampled every 20 ms. Small sizes are measured
-`--repeats` times, the largest once; medians are reported.
+`--repeats` times, the largest once; medians are reported. Each node's line has its processor seconds and the memory
+after it. Ten million rows (`--rows 10000000 --names cu-pipeline`) need 15 GB of disk in TMPDIR; pandas reads such a
+file whole.
 """
 
 import argparse
@@ -83,7 +85,7 @@ def write_manifest(path, rows, seed=17):
 
 
 def run_collect(manifest, folder):
-    """Run the pipeline's nodes on the shipped catalog, and give the processors' seconds of each node."""
+    """Run the pipeline's nodes on the shipped catalog; give each node's processor seconds and the memory after it."""
     import yaml
     from kedro.framework.hooks import hook_impl
     from kedro.framework.hooks.manager import _create_hook_manager
@@ -96,12 +98,12 @@ def run_collect(manifest, folder):
 
     class Clock:
         def __init__(self):
-            self.last, self.seconds = time.process_time(), {}
+            self.last, self.nodes = time.process_time(), {}
 
         @hook_impl
         def after_node_run(self, node):
-            now = time.process_time()
-            self.seconds[node.name], self.last = now - self.last, now
+            now, resident = time.process_time(), psutil.Process().memory_info().rss / 2**30
+            self.nodes[node.name], self.last = {"cpu_seconds": now - self.last, "resident_gb": resident}, now
 
     os.environ["CU_PIPELINE_ROOT"] = str(folder)
     entries = yaml.safe_load((ROOT / "conf/base/catalog_collect.yml").read_text(encoding="utf-8"))
@@ -114,10 +116,11 @@ def run_collect(manifest, folder):
         catalog[f"params:collect.{name}"] = getattr(options, name)
     catalog["params:capabilities"] = Capabilities.model_validate({"topic": {}})
     catalog["params:compute"] = ComputeOptions(workers=1)
+    catalog["prediction_log"] = str(folder / "data/07_model_output/predictions")
     hooks, clock = _create_hook_manager(), Clock()
     hooks.register(clock)
     SequentialRunner().run(create_pipeline(), catalog, hook_manager=hooks)
-    return clock.seconds
+    return clock.nodes
 
 
 def run_pandas(manifest, folder):
@@ -176,6 +179,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--names", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--output", type=Path)
     for internal in ("--here", "--manifest", "--warm-up"):
         parser.add_argument(internal, help=argparse.SUPPRESS)
@@ -190,7 +194,7 @@ def main():
             manifest = Path(folder, f"{rows}.csv")
             write_manifest(manifest, rows)
             repeats = 1 if rows == max(arguments.rows) else arguments.repeats
-            for name in CONTENDERS:
+            for name in arguments.names:
                 found = [measure(name, manifest, warm_up) for _ in range(repeats)]
                 report["sizes"].append({"rows": rows, "name": name} | _medians(found))
                 _tell(report["sizes"])
@@ -202,7 +206,10 @@ def main():
 
 def _medians(found):
     keys = ("seconds", "cpu_seconds", "peak_gb")
-    nodes = {node: statistics.median(one["nodes"][node] for one in found) for node in found[0]["nodes"]}
+    nodes = {
+        node: {key: statistics.median(one["nodes"][node][key] for one in found) for key in measured}
+        for node, measured in found[0]["nodes"].items()
+    }
     return {key: statistics.median(one[key] for one in found) for key in keys} | {"nodes": nodes}
 
 
@@ -220,8 +227,9 @@ def _tell(sizes):
         now["to_linear"] = linear[0]
         line += f"  {linear[0]:.2f} ({linear[1]:.2f})"
     print(line, flush=True)
-    for node, seconds in now["nodes"].items():
-        print(f"{'':11}  {node:22}{'':8}{seconds:8.2f}", flush=True)
+    for node, measured in now["nodes"].items():
+        took, resident = measured["cpu_seconds"], measured["resident_gb"]
+        print(f"{'':11}{node:24}{'':10}{took:8.2f}{'':9}{resident:7.2f}", flush=True)
 
 
 if __name__ == "__main__":

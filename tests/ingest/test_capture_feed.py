@@ -21,17 +21,17 @@ def test_each_content_is_one_row_with_a_name_that_stays(tmp_path):
     store.keep("r2", media, digest, "猫", {"clip_id": "other name"})
     store.keep("r3", None, "", "text alone", {})
     store.keep("r4", None, "", "another", {"clip_id": "c1"})
-    rows = read_feeds([f"capture:{tmp_path / 'store'}"], Limits())
+    rows = read_feeds([f"capture:{tmp_path / 'store'}"], Limits()).frame()
     assert rows["text"].tolist() == ["猫", "text alone", "another"]
     assert rows.loc[0, ["clip_id", "creator", "lang"]].tolist() == ["c1", "小明", "zh"]
     assert rows["clip_id"].str.startswith("capture-").tolist() == [False, True, False]
     assert rows.loc[2, "clip_id"].startswith("c1-")
     assert rows["clip_id"].is_unique
-    assert read_feeds([f"capture:{tmp_path / 'store'}"], Limits()).equals(rows)
+    assert read_feeds([f"capture:{tmp_path / 'store'}"], Limits()).frame().equals(rows)
 
 
 def names(folder):
-    rows = read_feeds([f"capture:{folder}"], Limits())
+    rows = read_feeds([f"capture:{folder}"], Limits()).frame()
     return dict(zip(rows["text"], rows["clip_id"], strict=True))
 
 
@@ -53,7 +53,7 @@ def test_metadata_become_columns_that_are_no_labels(tmp_path):
     told = {"region": "CN", "hd": True, "label": "cats", "Label_topic": "cats", "annotations": "{}", "_source": "x"}
     store.keep("r1", None, "", "one", {METADATA: json.dumps(told | {"path": "/etc/passwd", "": 1})})
     store.keep("r2", None, "", "two", {METADATA: json.dumps({f"k{number:03d}": 1 for number in range(200)} | told)})
-    rows = read_feeds([f"capture:{tmp_path / 'store'}"], Limits())
+    rows = read_feeds([f"capture:{tmp_path / 'store'}"], Limits()).frame()
     assert rows[["region", "hd", "path"]].to_numpy().tolist() == [["CN", "true", ""]] * 2
     assert rows["k000"].tolist() == ["", "1"]
     assert not {"label", "Label_topic", "annotations", ""} & set(rows.columns)

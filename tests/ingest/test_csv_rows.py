@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from cu_pipeline.ingest import csv_text
 from cu_pipeline.ingest.csv_text import read_csv
 
 HEADER = ["clip_id", "text", "label", "creator"]
@@ -16,10 +17,22 @@ WORDS = {"cooking": "bread soup oven sauce", "football": "goal match keeper leag
 
 def read(content, name="clips.csv"):
     """Give the rows that were read, and what is wrong with those that were not."""
-    records = list(read_csv(io.BytesIO(content if isinstance(content, bytes) else content.encode()), name))
-    return [list(record.values()) for record, problem in records if not problem], [
-        problem for _, problem in records if problem
-    ]
+    rows, problems = [], []
+    for columns, found in read_csv(io.BytesIO(content if isinstance(content, bytes) else content.encode()), name):
+        for *cells, problem in zip(*columns.values(), found, strict=True):
+            if problem:
+                problems.append(problem)
+            else:
+                rows.append(cells)
+    return rows, problems
+
+
+@pytest.fixture(params=[1, 7, 4096], autouse=True, scope="module")
+def lines_at_a_time(request):
+    """However few lines are divided at a time, the rows are the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_text, "LINES", request.param)
+        yield
 
 
 def forty(opened, sign=","):

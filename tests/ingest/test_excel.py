@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.ingest.columns import capability_columns
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.media.options import Limits
@@ -19,7 +20,7 @@ def root(tmp_path, monkeypatch):
 
 def read(root, content, name="excel.csv"):
     (root / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_feeds([name], Limits())
+    return read_feeds([name], Limits()).frame()
 
 
 def rows(frame):
@@ -85,15 +86,15 @@ def test_a_column_of_the_very_name_goes_before_one_in_another_case(root, caplog)
 
 def test_columns_of_labels_are_called_as_the_capabilities_are():
     columns = ["text", "Label_Safety", "LABEL_Cafe\u0301", "annotations_SAFETY", "label_mood"]
-    found = capability_columns(pd.DataFrame(columns=columns), ["safety", "Café"])
-    assert list(found) == ["text", "label_safety", "label_Café", "annotations_safety", "label_mood"]
+    found = capability_columns(rows_of(pd.DataFrame(columns=columns)), ["safety", "Café"])
+    assert list(found.names) == ["text", "label_safety", "label_Café", "annotations_safety", "label_mood"]
 
 
 def test_columns_of_labels_in_two_cases_are_one_unless_a_row_has_both():
     apart = pd.DataFrame({"label_safety": ["a", ""], "label_SAFETY": ["", "b"]})
-    assert capability_columns(apart, ["safety"]).to_dict("list") == {"label_safety": ["a", "b"]}
+    assert capability_columns(rows_of(apart), ["safety"]).frame().to_dict("list") == {"label_safety": ["a", "b"]}
     both = pd.DataFrame({"label_safety": ["a", "c"], "label_SAFETY": ["", "b"]})
-    assert list(capability_columns(both, ["safety"])) == ["label_safety", "label_SAFETY"]
+    assert list(capability_columns(rows_of(both), ["safety"]).names) == ["label_safety", "label_SAFETY"]
 
 
 def test_parquet_and_spreadsheets_of_pandas_are_read_alike(root):
@@ -101,5 +102,5 @@ def test_parquet_and_spreadsheets_of_pandas_are_read_alike(root):
     frame.to_parquet(root / "a.parquet")
     stream = io.StringIO()
     frame.to_csv(stream)
-    labels = [read_feeds(["a.parquet"], Limits())["label"][0], read(root, stream.getvalue())["label"][0]]
+    labels = [read_feeds(["a.parquet"], Limits()).frame()["label"][0], read(root, stream.getvalue())["label"][0]]
     assert labels == ['["advert", "violence"]', "['advert', 'violence']"]

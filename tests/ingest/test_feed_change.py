@@ -4,16 +4,19 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.errors import ForeignFeedError
+from cu_pipeline.core.rows import Rows, rows_of
 from cu_pipeline.ingest.feed_change import check_feed_change
 
-CLIPS = pd.DataFrame([{"clip_id": "a", "path": "", "raw_text": "one", "media_sha256": "", "bytes": 0}])
+STORED = pd.DataFrame([{"clip_id": "a", "path": "", "raw_text": "one", "media_sha256": "", "bytes": 0}])
+CLIPS, NOTHING = rows_of(STORED), rows_of(STORED.iloc[:0])
+LOST = rows_of(pd.DataFrame(columns=["clip_id", "path", "text", "_source"]))
 
 
-def rows(*texts: str, source: str = "") -> pd.DataFrame:
-    return pd.DataFrame({"clip_id": "", "path": "", "text": list(texts), "_source": source})
+def rows(*texts: str, source: str = "") -> Rows:
+    return rows_of(pd.DataFrame({"clip_id": "", "path": "", "text": list(texts), "_source": source}))
 
 
-def check(new: pd.DataFrame, places: list[str], stored: str = "own.csv", *, replace: bool = False) -> None:
+def check(new: Rows, places: list[str], stored: str = "own.csv", *, replace: bool = False) -> None:
     check_feed_change(new, rows("one", source=stored), CLIPS, places, replace=replace)
 
 
@@ -57,10 +60,10 @@ def test_one_shared_clip_is_enough_and_another_feed_is_told(places, caplog) -> N
 
 
 def test_a_project_without_stored_clips_takes_any_feed() -> None:
-    check_feed_change(rows("two"), rows("one"), CLIPS.iloc[:0], ["b.csv"], replace=False)
+    check_feed_change(rows("two"), rows("one"), NOTHING, ["b.csv"], replace=False)
 
 
 def test_stored_clips_without_the_manifest_that_names_their_feed_are_guarded() -> None:
     with pytest.raises(ForeignFeedError, match=r"holds, 1 clips\. Nothing was changed"):
-        check_feed_change(rows("two"), pd.DataFrame(), CLIPS, ["b.csv"], replace=False)
-    check_feed_change(rows("one"), pd.DataFrame(), CLIPS, ["b.csv"], replace=False)
+        check_feed_change(rows("two"), LOST, CLIPS, ["b.csv"], replace=False)
+    check_feed_change(rows("one"), LOST, CLIPS, ["b.csv"], replace=False)

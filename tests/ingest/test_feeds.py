@@ -23,7 +23,7 @@ def test_several_sources_add_up(root, manifest):
     (root / "a/x.csv").write_text("path,label,views\n1.mp4,run,7\n")
     (root / "b/run/2.mp4").write_bytes(b"x")
     (root / "c/y.jsonl").write_text(json.dumps({"text": "three", "path": "../3.mp4"}) + "\n{broken\n")
-    rows = read_feeds(CollectOptions(manifest=manifest).manifest, Limits())
+    rows = read_feeds(CollectOptions(manifest=manifest).manifest, Limits()).frame()
     columns = ["_source", "path", "text", "label", "views"]
     assert rows[columns].to_numpy().tolist() == [
         ["a/x.csv", "a/1.mp4", "", "run", "7"],

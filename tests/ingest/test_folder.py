@@ -20,7 +20,7 @@ def fill(root, *names):
 
 
 def read(place):
-    return read_feeds([f"folder:{place}"], Limits())
+    return read_feeds([f"folder:{place}"], Limits()).frame()
 
 
 def test_folders_are_classes_and_paths_are_names(root):

@@ -5,6 +5,7 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.ingest.admission import place
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.media.options import Limits
@@ -29,7 +30,12 @@ def save(path, columns, **types):
 
 def read(place):
     counters.reset()
-    return read_feeds([f"huggingface:{place}"], Limits(max_bytes=1000))
+    return read_feeds([f"huggingface:{place}"], Limits(max_bytes=1000)).frame()
+
+
+def placed(rows):
+    kept, rejects = place(rows_of(rows), {})
+    return kept.frame(), rejects
 
 
 def test_videos_are_unpacked_once_and_classes_have_names(root):
@@ -66,13 +72,13 @@ def test_lists_of_classes_become_lists_of_names(root):
 
 def test_a_file_of_exactly_the_limit_is_kept(root):
     save(root / "bytes", {"mp4": [bytes(1000), bytes(1001)], "clip_id": ["a", "b"]})
-    kept, rejects = place(read("bytes"), {})
+    kept, rejects = placed(read("bytes"))
     assert (kept["clip_id"].tolist(), rejects["clip_id"].tolist()) == (["a"], ["b"])
 
 
 def test_columns_of_bytes_and_of_paths_are_media(root):
     save(root / "bytes", {"mp4": [b"film", bytes(1001)], "clip_id": ["a", "b"]})
-    kept, rejects = place(read("bytes"), {})
+    kept, rejects = placed(read("bytes"))
     assert (root / kept["path"][0]).read_bytes() == b"film"
     assert rejects[["clip_id", "reason"]].to_numpy().tolist() == [["b", "too_large"]]
     save(root / "paths", {"path": ["a.mp4", "s3://b/c.mp4", f"{root}/d.mp4"]})

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.hashing import file_sha256
+from cu_pipeline.core.rows import Rows, rows_of
 from cu_pipeline.ingest.known_clips import known_rows
 
 STORED = [
@@ -11,13 +12,13 @@ STORED = [
 ]
 
 
-def table(*rows: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["clip_id", "path", "text"]).fillna("")
+def table(*rows: dict[str, str]) -> Rows:
+    return rows_of(pd.DataFrame(rows, columns=["clip_id", "path", "text"]).fillna(""))
 
 
-def clips(**values: object) -> pd.DataFrame:
+def clips(**values: object) -> Rows:
     row = {"clip_id": "", "path": "", "raw_text": "", "media_sha256": "", "bytes": 0} | values
-    return pd.DataFrame([row])
+    return rows_of(pd.DataFrame([row]))
 
 
 @pytest.mark.parametrize(

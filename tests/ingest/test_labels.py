@@ -1,10 +1,10 @@
+from collections import Counter
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capabilities, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.ingest.class_names import settle_classes
 from cu_pipeline.ingest.labels import read_label
 
@@ -78,49 +78,45 @@ def test_a_class_of_a_hundred_characters_is_read():
     assert read_label("a" * 100, SINGLE, "") == "a" * 100
 
 
-def said(*labels, capability="topic"):
-    rows = [{"clip_id": str(place), "capability": capability, "label": label} for place, label in enumerate(labels)]
-    return table(
-        pd.DataFrame(rows).reindex(columns=list(ANNOTATIONS)).fillna({"probability": 0.5, "price": 0}), ANNOTATIONS
-    )
-
-
-def settle(annotations, **capability):
-    return settle_classes(annotations, Capabilities.model_validate({"topic": capability}))["label"].tolist()
+def said(*labels, **capability):
+    """Settle the labels of one capability."""
+    found = settle_classes({"topic": Counter(labels)}, Capabilities.model_validate({"topic": capability}))
+    return [found.get("topic", {}).get(label, label) for label in labels]
 
 
 def test_classes_that_differ_only_in_case_stop_collect_with_both_spellings_and_their_counts():
     with pytest.raises(ConfigurationError) as error:
-        settle(said(*["Food"] * 30, *["food"] * 2, "pets"))
+        said(*["Food"] * 30, *["food"] * 2, "pets")
     assert "'Food' (30 times) and 'food' (2 times)" in str(error.value)
     assert "capabilities.topic.classes" in str(error.value)
 
 
 def test_a_configured_class_is_meant_by_its_other_spellings(caplog):
-    assert settle(said("food", "ＦＯＯＤ", "Food", "pets"), classes=["Food", "pets"]) == [
+    assert said("food", "ＦＯＯＤ", "Food", "pets", classes=["Food", "pets"]) == [
         "Food",
         "Food",
         "Food",
         "pets",
     ]
     assert "'food' (1 times) for 'Food'" in caplog.text
-    assert settle(said("food|Food|pets", "none"), classes=["Food", "pets"], kind="multi") == ["Food|pets", "none"]
+    assert said("food|Food|pets", "none", classes=["Food", "pets"], kind="multi") == ["Food|pets", "none"]
 
 
 def test_labels_outside_the_configured_classes_are_told_by_collect():
     with pytest.raises(ConfigurationError, match=r"not among its classes: 'cars' \(2 times\)\. Classes: Food, pets"):
-        settle(said("cars", "cars", "Food"), classes=["Food", "pets"])
+        said("cars", "cars", "Food", classes=["Food", "pets"])
 
 
 def test_a_bar_where_one_class_holds_is_told(caplog):
-    assert settle(said("advert|violence", "advert")) == ["advert|violence", "advert"]
+    assert said("advert|violence", "advert") == ["advert|violence", "advert"]
     assert "each is taken as one class ('advert|violence')" in caplog.text
     assert "kind: multi" in caplog.text
 
 
 def test_other_capabilities_labels_stay():
-    both = pd.concat([said("food"), said("food", capability="mood")], ignore_index=True)
-    assert settle(both, classes=["Food", "pets"]) == ["Food", "food"]
+    capabilities = Capabilities.model_validate({"topic": {"classes": ["Food"]}, "mood": {}})
+    found = settle_classes({name: {"food": 1} for name in ("topic", "mood")}, capabilities)
+    assert found == {"topic": {"food": "Food"}}
 
 
 def test_numpy_lists_are_lists(tmp_path):

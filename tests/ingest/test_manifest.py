@@ -18,7 +18,7 @@ def root(tmp_path, monkeypatch):
 
 
 def read(manifest):
-    return read_feeds([str(manifest)], Limits())
+    return read_feeds([str(manifest)], Limits()).frame()
 
 
 def write(path, content):

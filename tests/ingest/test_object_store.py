@@ -7,6 +7,7 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError, Reason
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.ingest.admission import addresses, place
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import fetch_files
@@ -37,14 +38,15 @@ def bucket(s3, tmp_path, monkeypatch):
 
 def read(manifest):
     counters.reset()
-    return read_feeds([manifest], Limits())
+    return read_feeds([manifest], Limits()).frame()
 
 
 def fetch(rows, earlier):
     counters.reset()
-    for chunk in fetch_files(addresses(rows), earlier, FETCH, Limits()):
+    for chunk in fetch_files(addresses(rows_of(rows)), earlier, FETCH, Limits()):
         earlier |= {record.address: record for record in chunk}
-    return place(rows, earlier), counters.counts()
+    kept, rejects = place(rows_of(rows), earlier)
+    return (kept.frame(), rejects), counters.counts()
 
 
 def test_a_manifest_and_its_media_are_fetched_once(bucket, tmp_path):

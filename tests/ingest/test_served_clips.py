@@ -26,7 +26,7 @@ def captured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Captured]:
 
 
 def read(folder: Path) -> list[dict[str, str]]:
-    return read_feeds([f"served:{folder}"], Limits()).to_dict("records")
+    return read_feeds([f"served:{folder}"], Limits()).frame().to_dict("records")
 
 
 def test_what_was_chosen_is_a_feed_that_stays_when_the_service_lets_it_go(

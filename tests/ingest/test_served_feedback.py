@@ -2,7 +2,8 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import counts
-from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
+from cu_pipeline.core.rows import rows_of
+from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_labels
 
 CAPABILITIES = Capabilities.model_validate(
     {
@@ -11,8 +12,10 @@ CAPABILITIES = Capabilities.model_validate(
         "mood": {"classes": []},
     }
 )
-CLIPS = pd.DataFrame(
-    {"clip_id": ["a", "b", "twin of a"], "media_sha256": ["m1", "m2", "m1"], "text_sha256": ["t1", "", "t1"]}
+CLIPS = rows_of(
+    pd.DataFrame(
+        {"clip_id": ["a", "b", "twin of a"], "media_sha256": ["m1", "m2", "m1"], "text_sha256": ["t1", "", "t1"]}
+    )
 )
 
 
@@ -21,8 +24,7 @@ def said(number, label, capability="topic", annotator="", content=("m1", "t1")):
 
 
 def labels(feedback, used=None):
-    found = feedback_annotations(feedback, CLIPS, CAPABILITIES, used or {})
-    return {tuple(row[:3]): row[3] for row in found[["clip_id", "capability", "annotator", "label"]].to_numpy()}
+    return {row[:3]: row[3] for row in feedback_labels(feedback, CLIPS, CAPABILITIES, used or {})}
 
 
 def counted(name, feedback):

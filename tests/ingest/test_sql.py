@@ -31,7 +31,7 @@ def database(root):
 
 
 def read(place):
-    return read_feeds([f"sql:{place}"], Limits())
+    return read_feeds([f"sql:{place}"], Limits()).frame()
 
 
 def rows(place, *columns):

@@ -6,7 +6,9 @@ import pytest
 from cu_pipeline.core.capability import Capabilities, Capability
 from cu_pipeline.core.errors import Reason, StoreError
 from cu_pipeline.core.hashing import text_sha256
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.ingest.admission import admit_rows, check_rows, place
+from cu_pipeline.ingest.options import LanguageOptions
 from cu_pipeline.ingest.probing import Probed, ProbeLog, forget_refusals, without_facts
 from cu_pipeline.ingest.tombstones import bury, drop_copies, lift, read_tombstones, without_erased
 from cu_pipeline.media.options import Limits
@@ -43,7 +45,8 @@ def test_rows_of_what_was_erased_are_refused_and_tell_nothing(path: Path) -> Non
         path=["", "", ""],
     )
     left = without_erased(rows, read_tombstones(path))
-    placed, rejects = place(left, {})
+    rows, rejects = place(rows_of(left), {})
+    placed = rows.frame()
     assert placed["clip_id"].tolist() == ["c3"]
     assert rejects["reason"].tolist() == ["erased"] * 2
     assert rejects["clip_id"].str.startswith("erased-").all()
@@ -60,9 +63,10 @@ def test_a_feed_without_any_of_it_stays_the_same_table(path: Path) -> None:
 
 def test_its_content_is_refused_under_another_name(path: Path) -> None:
     rows = [{"clip_id": name, "path": "", "text": text} for name, text in (("n1", "said before"), ("n2", "new"))]
-    checked, _ = check_rows(rows, Capabilities({"topic": Capability()}), Limits())
-    admitted, refused = admit_rows(checked.to_dict("records"), {}, read_tombstones(path))
-    assert admitted["clip_id"].tolist() == ["n2"]
+    feed = rows_of(pd.DataFrame(rows))
+    checked, _ = check_rows(feed, Capabilities({"topic": Capability()}), Limits(), LanguageOptions(enabled=False))
+    admitted, refused = admit_rows(checked, {}, read_tombstones(path))
+    assert admitted.frame()["clip_id"].tolist() == ["n2"]
     assert refused["reason"].tolist() == ["erased"]
 
 
@@ -114,7 +118,6 @@ def test_copies_of_refused_rows_go_from_the_projects_own_folders(
     for name in ("own/gone.mp4", "own/shared.mp4", "theirs/gone.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    before = feed(path=["own/gone.mp4", "own/shared.mp4", "theirs/gone.mp4"])
-    assert drop_copies(before, feed(path=["", "own/shared.mp4", ""]), ["own"]) == 1
+    assert drop_copies({"own/gone.mp4", "theirs/gone.mp4", "own/absent.mp4", "https://own/gone.mp4"}, ["own"]) == 1
     assert not (tmp_path / "own/gone.mp4").exists()
     assert (tmp_path / "theirs/gone.mp4").exists()

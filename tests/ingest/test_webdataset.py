@@ -7,6 +7,7 @@ import pytest
 
 from cu_pipeline.core import counters
 from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.ingest.admission import place
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.media.options import Limits
@@ -37,7 +38,7 @@ def shard(path, members, mode="w"):
 
 def read(place):
     counters.reset()
-    return read_feeds([f"webdataset:{place}"], LIMITS)
+    return read_feeds([f"webdataset:{place}"], LIMITS).frame()
 
 
 def facts(rows, *columns):
@@ -133,7 +134,8 @@ def test_members_that_reach_out_or_are_no_files_are_refused(root, tmp_path_facto
         ("good.mp4", b"good"),
     ]
     shard(root / "a.tar", members)
-    kept, rejects = place(read("a.tar"), {})
+    rows, rejects = place(rows_of(read("a.tar")), {})
+    kept = rows.frame()
     assert kept["clip_id"].tolist() == ["a/good"]
     assert facts(rejects, "clip_id", "reason") == [
         ["a/../../evil", "bad_row"],

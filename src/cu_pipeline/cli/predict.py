@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cu_pipeline.compute.engine import ComputeOptions
+    from cu_pipeline.core.rows import Rows
     from cu_pipeline.inference.batch import BatchAnswers
 
 _SUFFIX: Final = ".parquet"
@@ -98,12 +99,14 @@ def _read_clips(
     import pandas as pd
 
     from cu_pipeline.core.errors import ManifestError
+    from cu_pipeline.core.rows import rows_of
+    from cu_pipeline.ingest.admission import admit_rows
     from cu_pipeline.pipelines.collect import nodes
 
     parameters, catalog = context.params, context.catalog
     options = parameters["collect"].model_copy(update={"manifest": _places(feeds)})
     compute = _compute(context, workers)
-    nothing = pd.DataFrame()  # the feed takes no other one's place
+    nothing = rows_of(pd.DataFrame())  # the feed takes no other one's place
     erased = catalog.load("tombstones")
     rows = _without_labels(nodes.read_feed(options, compute, nothing, nothing, erased))
     for fetched in nodes.fetch_media(rows, catalog.load("fetch_cache"), options.fetch, options.limits, erased):
@@ -112,12 +115,12 @@ def _read_clips(
     checked, senseless = nodes.check_feed(placed, parameters["capabilities"], options.limits, options.language)
     for probed in nodes.probe_media(checked, catalog.load("probe_cache"), options.limits, compute, erased):
         catalog.save("probes", probed)
-    admitted, unusable = nodes.admit_clips(checked, catalog.load("probes"), erased)
+    admitted, unusable = admit_rows(checked, catalog.load("probes"), erased)  # in the feed's order
     rejects = nodes.list_rejects(unreachable, senseless, unusable)
-    if admitted.empty:
+    if not len(admitted):
         _listed([rejects], refused)
         raise ManifestError(f"{'; '.join(options.manifest)!r} holds no usable clip: {refused} says why of each row")
-    return admitted, rejects
+    return admitted.frame(), rejects
 
 
 def _places(feeds: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,12 +140,12 @@ def _places(feeds: tuple[str, ...]) -> tuple[str, ...]:
         raise ConfigurationError([f"--feed: {fault['msg']}" for fault in error.errors()]) from error
 
 
-def _without_labels(rows: "pd.DataFrame") -> "pd.DataFrame":
+def _without_labels(rows: "Rows") -> "Rows":
     """Leave out what people said: it decides nothing here, so it cannot be a reason to refuse a row."""
     from cu_pipeline.ingest.columns import LABEL, VOTES
 
-    said = [name for name in rows.columns if name in {LABEL, VOTES} or name.startswith((f"{LABEL}_", f"{VOTES}_"))]
-    return rows.drop(columns=said)
+    said = [name for name in rows.names if name in {LABEL, VOTES} or name.startswith((f"{LABEL}_", f"{VOTES}_"))]
+    return rows.only([name for name in rows.names if name not in said])
 
 
 def _compute(context: Any, workers: int | None) -> "ComputeOptions":

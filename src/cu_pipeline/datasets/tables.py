@@ -10,13 +10,16 @@ from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.records import TABLES, completed, table
+from cu_pipeline.core.rows import BATCH, Rows, read_parquet_rows, rows_of
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.row_files import check_rows, write_rows
 from cu_pipeline.datasets.schema import check_table
 
 _EDITED: Final = (
     "The file {0} was edited, or is of another version of this package. Remedy: bring it back with `dvc checkout {0}`, "
     "or delete it and run the pipeline that writes it"
 )
+_UNWRITTEN: Final = "It was not written to {0}. Remedy: report this, unless you changed the code"
 
 
 class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
@@ -46,7 +49,7 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
         return data
 
     def save(self, data: pd.DataFrame) -> None:
-        self._check(data, f"It was not written to {self._filepath}. Remedy: report this, unless you changed the code")
+        self._check(data, _UNWRITTEN.format(self._filepath))
         with atomic_path(self._filepath) as temporary:
             self._write(data, temporary)
         self._checked = self._state()
@@ -70,13 +73,49 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
 
 
 class ParquetTable(TableFile):
-    """A pandas table in one Parquet file; equal tables give equal bytes."""
+    """A pandas table in one Parquet file; equal tables give equal bytes.
+
+    `Rows`, large tables and those whose text Arrow holds are checked and written a batch at a time.
+    """
+
+    def save(self, data: pd.DataFrame | Rows) -> None:
+        rows = _as_rows(data) if isinstance(data, pd.DataFrame) else data
+        if isinstance(rows, pd.DataFrame):
+            super().save(rows)
+            return
+        with atomic_path(self._filepath) as temporary:
+            write_rows(rows, temporary, self._schema, _UNWRITTEN.format(self._filepath))
+        self._checked = self._state()
 
     def _read(self) -> pd.DataFrame:
         return pd.read_parquet(self._filepath)
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
         data.to_parquet(path, index=False)
+
+
+def _as_rows(table: pd.DataFrame) -> pd.DataFrame | Rows:
+    """Take a table for rows, unless it is a small one of objects, or holds what Arrow has no type for."""
+    from pyarrow import ArrowException
+
+    if len(table) <= BATCH and not any(isinstance(kind, pd.StringDtype) for kind in table.dtypes):
+        return table
+    try:
+        return rows_of(table)
+    except ArrowException:  # a check will say what is wrong
+        return table
+
+
+class ParquetRows(ParquetTable):
+    """A table in one Parquet file that is read a batch at a time."""
+
+    def load(self) -> Rows:  # type: ignore[override]
+        state = self._state()
+        data = read_parquet_rows(self._filepath)
+        if state != self._checked:
+            check_rows(data, self._schema, _EDITED.format(self._filepath))
+            self._checked = state
+        return data
 
 
 class CSVTable(TableFile):
@@ -181,13 +220,17 @@ class EarlierJSON(JSONFile):
 
 
 class EarlierTable(ParquetTable):
-    """A table that an earlier run may have left; without rows and columns where there is none."""
+    """A table that an earlier run may have left, its text held by Arrow; without rows and columns where none is."""
 
     def load(self) -> pd.DataFrame:
-        return super().load() if self._filepath.is_file() else pd.DataFrame()
+        if not self._filepath.is_file():
+            return pd.DataFrame()
+        rows = read_parquet_rows(self._filepath)
+        check_rows(rows, self._schema, _EDITED.format(self._filepath))
+        return rows.columns(*rows.names)
 
 
-class EarlierColumns(LocalDataset[pd.DataFrame, pd.DataFrame]):
+class EarlierColumns(LocalDataset[Any, Rows]):
     """Columns of a table that an earlier run may have left; without rows where there is none that can be read.
 
     A column that the table lacks holds nothing but "".
@@ -202,18 +245,15 @@ class EarlierColumns(LocalDataset[pd.DataFrame, pd.DataFrame]):
         super().__init__(filepath=filepath, metadata=metadata)
         self._columns = columns
 
-    def load(self) -> pd.DataFrame:
+    def load(self) -> Rows:
         from pyarrow import ArrowException
-        from pyarrow.parquet import read_schema
 
         try:
-            known = set(read_schema(self._filepath).names)
-            table = pd.read_parquet(self._filepath, columns=[name for name in self._columns if name in known])
+            return read_parquet_rows(self._filepath).only(self._columns)
         except (OSError, ArrowException):
-            return pd.DataFrame(columns=self._columns)
-        return table.reindex(columns=self._columns, fill_value="")
+            return rows_of(pd.DataFrame(columns=self._columns))
 
-    def save(self, data: pd.DataFrame) -> None:
+    def save(self, data: Any) -> None:
         raise NotImplementedError(f"{self._filepath} is written under another name of the catalog")
 
 

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import pandas as pd
-
 from cu_pipeline.core.capability import (
     NOT_APPLICABLE,
     SEPARATOR,
@@ -24,44 +22,52 @@ _SHOWN: Final = 8
 _log = logging.getLogger(__name__)
 
 
-def settle_classes(annotations: pd.DataFrame, capabilities: Capabilities) -> pd.DataFrame:
-    """Take a configured class's name for a label that differs from it only in case or form, and check the others.
+Labels = Mapping[str, Mapping[str, int]]
+"""Capability -> label -> how often people gave it."""
+
+
+def settle_classes(labels: Labels, capabilities: Capabilities) -> dict[str, dict[str, str]]:
+    """Find the configured class's name for each label that differs from it only in case or form; check the others.
 
     Args:
-        annotations: of the feed, with the columns of `records.ANNOTATIONS`.
+        labels: that people gave.
         capabilities: as configured.
 
     Returns:
-        The annotations, with such labels replaced and told of.
+        Capability -> label -> the label in its place, where there is one; they are told of.
 
     Raises:
         ConfigurationError: labels outside the configured classes; or, where none are configured, classes that differ
             only in case or form.
     """
-    settled = annotations
+    settled: dict[str, dict[str, str]] = {}
     problems: list[str] = []
     for name, capability in capabilities.root.items():
-        mine = (settled["capability"] == name) & (settled["label"] != NOT_APPLICABLE)
-        used = _used(settled.loc[mine, "label"], capability.kind)
-        meant = _meant(used, capability.classes)
-        if meant:
+        mine = _without_inapplicable(labels.get(name, {}))
+        used = _used(mine, capability.kind)
+        if meant := _meant(used, capability.classes):
             _log.warning("capability %s: %s", name, _replaced_in_words(used, meant))
-            labels = {label: _renamed(label, meant, capability.kind) for label in settled.loc[mine, "label"].unique()}
-            settled = settled.assign(label=settled["label"].mask(mine, settled["label"].map(labels)))
-            used = _used(settled.loc[mine, "label"], capability.kind)
+            settled[name] = {label: _renamed(label, meant, capability.kind) for label in mine}
+            renamed: Counter[str] = Counter()
+            for label, times in mine.items():
+                renamed[settled[name][label]] += times
+            used = _used(renamed, capability.kind)
         problems += _problems(name, capability, used)
     if problems:
         raise ConfigurationError(problems)
     return settled
 
 
-def used_classes(annotations: pd.DataFrame, capabilities: Capabilities) -> dict[str, frozenset[str]]:
-    """The classes that annotations name, by capability."""
-    said = annotations[annotations["label"] != NOT_APPLICABLE]
+def used_classes(labels: Labels, capabilities: Capabilities) -> dict[str, frozenset[str]]:
+    """The classes that labels name, by capability."""
     return {
-        name: frozenset(_used(said.loc[said["capability"] == name, "label"], capability.kind))
+        name: frozenset(_used(_without_inapplicable(labels.get(name, {})), capability.kind))
         for name, capability in capabilities.root.items()
     }
+
+
+def _without_inapplicable(labels: Mapping[str, int]) -> dict[str, int]:
+    return {label: times for label, times in labels.items() if label != NOT_APPLICABLE}
 
 
 def foreign_in_words(name: str, foreign: Mapping[str, int], capability: Capability) -> str:
@@ -80,10 +86,10 @@ def foreign_in_words(name: str, foreign: Mapping[str, int], capability: Capabili
     )
 
 
-def _used(labels: "pd.Series[str]", kind: Kind) -> Counter[str]:
+def _used(labels: Mapping[str, int], kind: Kind) -> Counter[str]:
     used: Counter[str] = Counter()
-    for label, times in labels.value_counts().items():
-        used.update(dict.fromkeys(split_label(str(label), kind), int(times)))
+    for label, times in Counter(labels).most_common():
+        used.update(dict.fromkeys(split_label(label, kind), times))
     return used
 
 

@@ -3,12 +3,14 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 import pandas as pd
 
 from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.rows import Rows
 
 COLUMNS: Final = ("clip_id", "path", "text", "creator", "posted_at", "lang")
 """The manifest's columns besides those with labels."""
@@ -20,9 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def known_columns(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Call the columns that are used by their names, where the feed has them in another case: `Text`, ` PATH `.
-
-    Where a column has the very name, others that differ in case stay what they are, with a warning.
+    """Call the columns that are used by their names, as `known_names` finds them.
 
     Args:
         frame: a feed's rows.
@@ -31,8 +31,26 @@ def known_columns(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     Raises:
         ManifestError: several columns could be meant.
     """
+    return frame.rename(columns=known_names(frame.columns, source))
+
+
+def known_names(names: Iterable[str], source: str) -> dict[str, str]:
+    """Find the names that are used, where a feed has them in another case: `Text`, ` PATH `.
+
+    Where a column has the very name, others that differ in case stay what they are, with a warning.
+
+    Args:
+        names: of a feed's columns.
+        source: the feed, for messages.
+
+    Returns:
+        Name in the feed -> name that is used, where they differ.
+
+    Raises:
+        ManifestError: several columns could be meant.
+    """
     given: dict[str, list[str]] = defaultdict(list)
-    for name in frame.columns:
+    for name in names:
         given[_known(name)].append(name)
     renamed = {}
     for name, spellings in given.items():
@@ -43,25 +61,34 @@ def known_columns(frame: pd.DataFrame, source: str) -> pd.DataFrame:
             raise ManifestError(f"{source}: columns {others} differ only in case. Remedy: call the right one {name!r}")
         elif others:
             renamed[others[0]] = name
-    return frame.rename(columns=renamed)
+    return renamed
 
 
-def capability_columns(frame: pd.DataFrame, capabilities: Iterable[str]) -> pd.DataFrame:
+def capability_columns(rows: Rows, capabilities: Iterable[str]) -> Rows:
     """Call the columns of labels as the capabilities are, where they differ in case or form: `label_Safety`.
 
     Columns of several sources become one, unless a row has a value in both.
     """
     columns = [f"{part}_{name}" for name in capabilities for part in (LABEL, VOTES)]
     wanted = {folded_name(name): name for name in columns}
-    for name in frame.columns:
+    for name in rows.names:
         column = wanted.get(folded_name(name), name)
         if column == name:
             continue
-        if column not in frame:
-            frame = frame.rename(columns={name: column})
-        elif not ((frame[column] != "") & (frame[name] != "")).any():
-            frame = frame.assign(**{column: frame[column].where(frame[column] != "", frame[name])}).drop(columns=name)
-    return frame
+        if column not in rows.names:
+            rows = rows.renamed({name: column})
+        elif not any(_both(batch, column, name) for batch in rows.batches([column, name])):
+            merged = rows.changed(partial(_merged, column, name), [column], [column, name])
+            rows = merged.only([one for one in rows.names if one != name])
+    return rows
+
+
+def _both(batch: pd.DataFrame, one: str, other: str) -> bool:
+    return bool(((batch[one] != "") & (batch[other] != "")).any())
+
+
+def _merged(column: str, other: str, batch: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({column: batch[column].where(batch[column] != "", batch[other])})
 
 
 def _known(name: str) -> str:

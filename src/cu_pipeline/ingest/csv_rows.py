@@ -36,7 +36,7 @@ class QuotedRows:
     """Reads rows of lines as RFC 4180 has them, from any place.
 
     Args:
-        lines: of the whole file, with their endings.
+        lines: of the file, with their endings.
         delimiter: between cells.
     """
 
@@ -63,7 +63,20 @@ class QuotedRows:
         return self._lines[self._place - 1]
 
 
-def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int = 0) -> Iterator[Row]:
+def plain_rows(lines: Sequence[str], delimiter: str) -> list[list[str]] | None:
+    """Divide lines into rows at once where each is a row by itself, as RFC 4180 has them; None where one is not.
+
+    It gives what `split_rows` does, but for empty lines: they are rows without cells.
+    """
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows if len(rows) == len(lines) else None
+
+
+def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int, stop: int) -> Iterator[Row]:
     """Divide lines into rows; empty lines are left out.
 
     A quoted cell may go over several lines. But a cell that begins with a quote which is not meant as one must not
@@ -72,13 +85,14 @@ def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int = 0)
     read alone, with the quote as a character, and the next line begins a row.
 
     Args:
-        lines: of the whole file, with their endings.
+        lines: of the file, with their endings: at least `MOST_LINES` after each that is read, or up to its end.
         delimiter: between cells.
         width: how many cells a row has.
         start: place of the first line to read.
+        stop: place before which the last row begins.
     """
     quoted, place = QuotedRows(lines, delimiter), start
-    while place < len(lines):
+    while place < stop:
         line = lines[place].rstrip("\r\n")
         place += 1
         if '"' in line:
@@ -86,7 +100,7 @@ def split_rows(lines: Sequence[str], delimiter: str, width: int, start: int = 0)
             place = row.last
             yield row
         elif line:
-            yield Row(place, place, _trimmed(line.split(delimiter), width))
+            yield Row(place, place, trimmed(line.split(delimiter), width))
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
@@ -110,7 +124,7 @@ def _row(lines: Sequence[str], number: int, quoted: QuotedRows, delimiter: str, 
     """Read the row that begins with the line of a number, which has quotes."""
     found = quoted.at(number - 1)
     if found is not None:
-        cells, last = _trimmed(found[0], width), number - 1 + found[1]
+        cells, last = trimmed(found[0], width), number - 1 + found[1]
         if last == number:
             return Row(number, number, cells)
         if len(cells) == width:
@@ -122,15 +136,15 @@ def _row(lines: Sequence[str], number: int, quoted: QuotedRows, delimiter: str, 
 
 
 def _alone(line: str, number: int, delimiter: str, width: int) -> Row:
-    cells = _trimmed(split_line(line, delimiter), width)
+    cells = trimmed(split_line(line, delimiter), width)
     if len(cells) != width:  # such as `"Well, well" they said,pets`: a quoted part with something behind it
-        lenient = _trimmed(next(csv.reader([line], delimiter=delimiter)), width)
+        lenient = trimmed(next(csv.reader([line], delimiter=delimiter)), width)
         if len(lenient) == width and line.count('"') % 2 == 0:
             cells = lenient
     return Row(number, number, cells, literal=True)
 
 
-def _trimmed(cells: list[str], width: int) -> list[str]:
+def trimmed(cells: list[str], width: int) -> list[str]:
     """Cut off the empty cells beyond the header that spreadsheets leave."""
     return cells[:width] if len(cells) > width and not any(cells[width:]) else cells
 
@@ -150,7 +164,7 @@ def _fitting(lines: Sequence[str], delimiter: str, width: int) -> list[str]:
     enough = [line for line in lines if line.count(delimiter) >= width - 1]
     if width < 2 or not _are_most(len(enough), len(lines)):
         return []
-    return [line for line in enough if len(_trimmed(split_line(line, delimiter), width)) == width]
+    return [line for line in enough if len(trimmed(split_line(line, delimiter), width)) == width]
 
 
 def _is_prose(line: str, delimiter: str) -> bool:

@@ -5,9 +5,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-import pandas as pd
-
 from cu_pipeline.core.errors import ForeignFeedError
+from cu_pipeline.core.rows import Rows
 from cu_pipeline.ingest.known_clips import known_rows
 from cu_pipeline.ingest.manifest import SOURCE
 
@@ -19,9 +18,7 @@ clips that come back"
 _log = logging.getLogger(__name__)
 
 
-def check_feed_change(
-    rows: pd.DataFrame, manifest: pd.DataFrame, clips: pd.DataFrame, places: Sequence[str], *, replace: bool
-) -> None:
+def check_feed_change(rows: Rows, manifest: Rows, clips: Rows, places: Sequence[str], *, replace: bool) -> None:
     """Stop before a foreign feed takes the place of what is stored, and say so where another feed does.
 
     Args:
@@ -34,9 +31,9 @@ def check_feed_change(
     Raises:
         ForeignFeedError: no row is a stored clip, and nobody asked for it.
     """
-    if clips.empty:
+    if not len(clips):
         return
-    new, stored = _written(places), _written(manifest[SOURCE].unique().tolist()) if SOURCE in manifest else ""
+    new, stored = _written(places), _written(_sources(manifest))
     known = known_rows(rows, manifest, clips)
     held = f"{len(clips):,} clips" + (f" of {stored!r}" if stored else "")
     if known and new != stored:
@@ -45,6 +42,11 @@ def check_feed_change(
         _log.warning("%d rows of %r take the place of %s. %s", len(rows), new, held, _KEPT)
     elif not known:
         raise ForeignFeedError("\n".join(_refusal(new, len(rows), stored, held)))
+
+
+def _sources(manifest: Rows) -> list[str]:
+    batches = manifest.batches([SOURCE]) if SOURCE in manifest.names else ()
+    return list(dict.fromkeys(source for batch in batches for source in batch[SOURCE].unique()))
 
 
 def _refusal(new: str, rows: int, stored: str, held: str) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.core.rows import Rows, rows_of, stacked
 from cu_pipeline.ingest.capture import read_capture
 from cu_pipeline.ingest.folder import read_folder
 from cu_pipeline.ingest.huggingface import read_huggingface
@@ -21,7 +22,7 @@ from cu_pipeline.media.options import Limits
 class Feed(Protocol):
     """Where clips come from."""
 
-    def __call__(self, place: str, limits: Limits) -> pd.DataFrame:
+    def __call__(self, place: str, limits: Limits) -> Rows | pd.DataFrame:
         """Read all rows.
 
         Args:
@@ -50,7 +51,7 @@ FEEDS: Final[dict[str, Feed]] = {
 """Feeds by the name that may stand before a colon in the parameter `manifest`."""
 
 
-def read_feeds(places: Sequence[str], limits: Limits, others: Mapping[str, Feed] | None = None) -> pd.DataFrame:
+def read_feeds(places: Sequence[str], limits: Limits, others: Mapping[str, Feed] | None = None) -> Rows:
     """Read several feeds, one below the other.
 
     Args:
@@ -65,22 +66,20 @@ def read_feeds(places: Sequence[str], limits: Limits, others: Mapping[str, Feed]
         ManifestError: a feed cannot be read at all.
     """
     feeds = FEEDS | dict(others or {})
-    frames = [_read(place, limits, feeds) for place in places]
-    if len(frames) == 1:
-        return frames[0]
-    columns = list(dict.fromkeys(name for frame in frames for name in frame.columns))
-    return pd.concat([frame.reindex(columns=columns, fill_value="") for frame in frames], ignore_index=True)
+    return stacked([_read(place, limits, feeds) for place in places])
 
 
-def _read(place: str, limits: Limits, feeds: Mapping[str, Feed]) -> pd.DataFrame:
+def _read(place: str, limits: Limits, feeds: Mapping[str, Feed]) -> Rows:
     name, _, rest = place.partition(":")
     if name not in feeds:
         _check_known(place, feeds)
         name, rest = "manifest", place
     try:
-        return feeds[name](rest, limits).assign(**{SOURCE: place})
+        found = feeds[name](rest, limits)
     except OSError as error:
         raise ManifestError(f"source {place!r} cannot be read: {type(error).__name__}: {error}") from error
+    rows = rows_of(found) if isinstance(found, pd.DataFrame) else found
+    return rows.changed(lambda batch: pd.DataFrame({SOURCE: place}, batch.index), [SOURCE], [])
 
 
 def _check_known(place: str, feeds: Mapping[str, Feed]) -> None:

@@ -4,19 +4,25 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from cu_pipeline.core.addresses import folder_of, is_address, join_address, local_path, scheme_of, without_query
-from cu_pipeline.core.errors import ManifestError
+from cu_pipeline.core.errors import ManifestError, NoSpaceError
 from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.core.places import EXTRAS
-from cu_pipeline.ingest.columns import known_columns
+from cu_pipeline.core.rows import Rows, spooled
+from cu_pipeline.ingest.columns import known_names
 from cu_pipeline.ingest.csv_text import read_csv
 from cu_pipeline.ingest.text_files import encoding_of, text_lines
 from cu_pipeline.media.options import Limits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Record = dict[str, Any]
 
@@ -30,9 +36,11 @@ SOURCE: Final = "_source"
 """Key that says which source a row comes from."""
 
 
-def _csv(stream: IO[bytes], name: str) -> Iterator[Record]:
-    for record, problem in read_csv(stream, name):
-        yield {**record, PROBLEM: problem} if problem else record
+def _csv(stream: IO[bytes], name: str) -> Iterator["pa.Table"]:
+    import pyarrow as pa
+
+    for columns, problems in read_csv(stream, name):
+        yield pa.table({one: pa.array(cells, pa.string()) for one, cells in (columns | {PROBLEM: problems}).items()})
 
 
 def read_jsonl(stream: IO[bytes], name: str) -> Iterator[Record]:  # noqa: ARG001 - as the other readers
@@ -61,14 +69,33 @@ def read_parquet(stream: IO[bytes], name: str) -> Iterator[Record]:  # noqa: ARG
         yield from batch.to_pylist()
 
 
-FORMATS: Final[dict[str, Callable[[IO[bytes], str], Iterator[Record]]]] = {
+_CHUNK: Final = 2**14
+"""Records that become a table together."""
+
+
+def in_frames(records: Iterable[Record]) -> Iterator[pd.DataFrame]:
+    """Make tables of text of records, some at a time, as `to_frame` does."""
+    records = iter(records)
+    while chunk := list(islice(records, _CHUNK)):
+        yield to_frame(chunk)
+
+
+def _jsonl(stream: IO[bytes], name: str) -> Iterator[pd.DataFrame]:
+    return in_frames(read_jsonl(stream, name))
+
+
+def _parquet(stream: IO[bytes], name: str) -> Iterator[pd.DataFrame]:
+    return in_frames(read_parquet(stream, name))
+
+
+FORMATS: Final[dict[str, Callable[[IO[bytes], str], "Iterator[pd.DataFrame] | Iterator[pa.Table]"]]] = {
     ".csv": _csv,
     ".tsv": _csv,
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-    ".parquet": read_parquet,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
 }
-"""Readers by the file name's ending."""
+"""Readers by the file name's ending; they give some rows at a time, as text, with what is wrong with them."""
 
 
 COLUMNS = "clip_id, path, text, label, label_CAPABILITY, creator, posted_at, lang, annotations, annotations_CAPABILITY"
@@ -80,7 +107,7 @@ _JSON: Final = (bool, int, float, dict, list, tuple)
 _COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz"}
 
 
-def read_manifest(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
+def read_manifest(place: str, limits: Limits) -> Rows:  # noqa: ARG001 - Feed
     """Read a manifest file: CSV, TSV, JSON Lines or Parquet, also compressed (`.gz`, `.bz2`, `.xz`).
 
     Args:
@@ -95,46 +122,58 @@ def read_manifest(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 -
     return manifest_table(_read(address), f"manifest {place!r}", folder_of(address))
 
 
-def manifest_table(records: Iterable[Record], source: str, folder: str) -> pd.DataFrame:
+def manifest_table(found: Rows, source: str, folder: str) -> Rows:
     """Make the table of a manifest's rows.
 
     Args:
-        records: the rows.
+        found: the rows as text, with what is wrong with them.
         source: what errors call it.
         folder: that relative paths start from; a path or an address.
 
     Raises:
         ManifestError: there is no row, or the rows have neither media nor text.
     """
-    frame = known_columns(to_frame(records), source)
-    check_columns(source, frame)
-    _tell_problems(source, frame[PROBLEM])
-    return frame.assign(path=[_stored(folder, path.strip()) for path in frame.get("path", [""] * len(frame))])
+    rows = found.only([*(name for name in found.names if name != PROBLEM), PROBLEM])
+    rows = rows.renamed(known_names(rows.names, source))
+    check_columns(source, rows.names, len(rows))
+    _tell_problems(source, rows)
+    return rows.changed(partial(_placed, folder), ["path"], ["path"] if "path" in rows.names else [])
 
 
-def _tell_problems(source: str, problems: "pd.Series[str]") -> None:
-    if len(found := problems[problems != ""]):
-        shown = "; ".join(found.head(_SHOWN))
+def _placed(folder: str, batch: pd.DataFrame) -> pd.DataFrame:
+    paths = batch["path"] if "path" in batch else [""] * len(batch)
+    return pd.DataFrame({"path": [_stored(folder, path.strip()) if path else "" for path in paths]}, dtype=object)
+
+
+def _tell_problems(source: str, rows: Rows) -> None:
+    found = [problem for batch in rows.batches([PROBLEM]) for problem in batch[PROBLEM][batch[PROBLEM] != ""]]
+    if found:
+        shown = "; ".join(found[:_SHOWN])
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        _log.warning("%s: %d of %d rows cannot be read and are refused: %s%s", source, len(found), len(problems), shown,
+        _log.warning("%s: %d of %d rows cannot be read and are refused: %s%s", source, len(found), len(rows), shown,
                      more)  # fmt: skip
 
 
-def check_columns(source: str, frame: pd.DataFrame) -> None:
+def check_columns(source: str, names: Iterable[str], count: int) -> None:
     """Refuse a table without rows, or with neither media nor text.
+
+    Args:
+        source: what errors call it.
+        names: of its columns.
+        count: of its rows.
 
     Raises:
         ManifestError: it begins with `source`.
     """
-    columns = [name for name in frame.columns if name != PROBLEM]
-    if frame.empty:
+    columns = [name for name in names if name != PROBLEM]
+    if not count:
         raise ManifestError(f"{source} has no rows. Remedy: one row a clip; columns: {COLUMNS}")
     if not {"path", "text"} & set(columns):
         remedy = f"Remedy: name the media file's column `path`, or the caption's `text`. Columns in use: {COLUMNS}"
         raise ManifestError(f"{source} has neither a `path` nor a `text` column, only {columns}. {remedy}")
 
 
-def _read(address: str) -> list[Record]:
+def _read(address: str) -> Rows:
     import fsspec
 
     name = PurePosixPath(without_query(address).lower())
@@ -144,11 +183,13 @@ def _read(address: str) -> list[Record]:
         raise ManifestError(f"manifest {address!r} ends in {suffix!r}. {allowed}, or `sample`")
     try:
         with fsspec.open(address, "rb", compression=_COMPRESSIONS.get(name.suffix)) as stream:
-            return list(reader(stream, address))
+            return spooled(reader(stream, address))
     except UnicodeError as error:
         raise ManifestError(f"manifest {address!r} is not UTF-8 text ({error}). Remedy: save it as UTF-8") from error
     except ManifestError as error:
         raise ManifestError(f"manifest {address!r}: {error}") from error
+    except NoSpaceError:
+        raise
     except ImportError as error:
         scheme = scheme_of(address)
         remedy = f"pip install 'cu-pipeline[{EXTRAS[scheme]}]'" if scheme in EXTRAS else "install it"

@@ -4,11 +4,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-import pandas as pd
-
 from cu_pipeline.core.capability import Capabilities, Kind
 from cu_pipeline.core.caption_text import clean_name
-from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.ingest.columns import LABEL, VOTES
 from cu_pipeline.ingest.labels import read_label
 
@@ -19,66 +16,25 @@ Opinions = dict[str, dict[str, str]]
 """Capability to annotator to label."""
 
 
-def read_opinions(row: Mapping[str, str], capabilities: Capabilities) -> Opinions:
+def read_opinions(row: Mapping[str, str], kinds: Iterable[tuple[str, Kind]]) -> Opinions:
     """Read the labels and annotations of a row; a column with the capability's name goes before the bare one.
+
+    Args:
+        row: its values by column.
+        kinds: the capabilities' names, in order, and what kind each is of.
 
     Raises:
         ValueError: an annotations column is not a JSON object of annotator to label, or a label is of no use.
     """
     opinions: Opinions = {}
-    for place, (name, capability) in enumerate(capabilities.root.items()):
-        given = _annotations(row, name, capability.kind, first=place == 0)
+    for place, (name, kind) in enumerate(kinds):
+        given = _annotations(row, name, kind, first=place == 0)
         column, value = _value(row, LABEL, name, first=place == 0)
-        if label := read_label(value, capability.kind, f"{column} {value[:80]!r}"):
+        if label := read_label(value, kind, f"{column} {value[:80]!r}"):
             given |= {ANNOTATOR: label}
         if given:
             opinions[name] = dict(sorted(given.items()))
     return opinions
-
-
-def feed_annotations(rows: pd.DataFrame) -> pd.DataFrame:
-    """List what people said about clips in the feed.
-
-    Args:
-        rows: of usable clips, with `clip_id` and `opinions`.
-
-    Returns:
-        A table with the columns of `records.ANNOTATIONS`, a row for each clip, capability and annotator, sorted.
-    """
-    return annotations_of_people(
-        (clip_id, capability, annotator, label)
-        for clip_id, opinions in zip(rows["clip_id"], rows["opinions"], strict=True)
-        for capability, labels in json.loads(opinions).items()
-        for annotator, label in labels.items()
-    )
-
-
-def annotations_of_people(said: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
-    """Make the table of annotations that people gave without a price.
-
-    Args:
-        said: clip, capability, annotator and label of each.
-
-    Returns:
-        A table with the columns of `records.ANNOTATIONS`, sorted.
-    """
-    rows: list[dict[str, object]] = [
-        {
-            "clip_id": clip_id,
-            "capability": capability,
-            "annotator": annotator,
-            "kind": AnnotatorKind.HUMAN.value,
-            "label": label,
-            "probability": float("nan"),
-            "probabilities": "",
-            "price": 0.0,
-            "version": "",
-            "draw": "",
-        }
-        for clip_id, capability, annotator, label in said
-    ]
-    keys = ["clip_id", "capability", "annotator"]
-    return table(rows, ANNOTATIONS).sort_values(keys).reset_index(drop=True)
 
 
 def used_columns(capabilities: Iterable[str]) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
-from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.capability import Capabilities, Kind
 from cu_pipeline.core.caption_text import clean_caption, clean_name
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.records import TEXT
@@ -43,24 +43,33 @@ def check_row(record: Mapping[str, str], capabilities: Capabilities) -> dict[str
     values["creator"] = clean_name(values["creator"])
     if not values["path"] and not values["text"]:
         raise BadClipError(Reason.BAD_ROW, "neither path nor text is given")
+    kinds = tuple((name, one.kind) for name, one in capabilities.root.items())
+    said, known = _known(kinds)
     try:
         values["posted_at"] = moment(values["posted_at"])
-        opinions = read_opinions(record, capabilities)
+        opinions = _opinions(tuple(record.get(name, "") for name in said), kinds)
     except ValueError as error:
         raise BadClipError(Reason.BAD_ROW, str(error)) from error
-    known = _known(tuple(capabilities.root))
     others = {name: value for name, value in record.items() if value and name not in known}
     tag = language_tag(values["lang"])
     if values["lang"] and not tag:
         others["lang"] = values["lang"]
     values |= {"lang": tag, "lang_source": "feed" if tag else ""}
     values["feed"] = _feed(record.get(SOURCE, ""))
-    return values | {"metadata": _JSON.encode(others), "opinions": _JSON.encode(opinions), "probe_key": ""}
+    return values | {"metadata": _JSON.encode(others), "opinions": opinions, "probe_key": ""}
 
 
 _feed = cache(feed_name)
 
 
 @cache
-def _known(capabilities: tuple[str, ...]) -> frozenset[str]:
-    return frozenset({*COLUMNS, PROBLEM, SOURCE, *used_columns(capabilities)})
+def _known(kinds: tuple[tuple[str, Kind], ...]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The columns that tell opinions, and all that mean something."""
+    said = tuple(used_columns(name for name, _ in kinds))
+    return said, frozenset({*COLUMNS, PROBLEM, SOURCE, *said})
+
+
+@lru_cache(maxsize=2**16)
+def _opinions(values: tuple[str, ...], kinds: tuple[tuple[str, Kind], ...]) -> str:
+    """Write the opinions of a row as JSON; most rows say what another one says."""
+    return _JSON.encode(read_opinions(dict(zip(_known(kinds)[0], values, strict=True)), kinds))

@@ -2,17 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
-
-import pandas as pd
 
 from cu_pipeline.core.capability import NOT_APPLICABLE, Capabilities, join_label, split_label
 from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.rows import Rows
 from cu_pipeline.ingest.labels import read_label
-from cu_pipeline.ingest.opinions import annotations_of_people
 
 ANNOTATOR: Final = "service"
 """The annotator that stands for people who did not say who they are."""
@@ -63,9 +61,9 @@ class ServedFeedback:
         return cls(**record)
 
 
-def feedback_annotations(
-    feedback: Iterable[ServedFeedback], clips: pd.DataFrame, capabilities: Capabilities, used: Mapping[str, Set[str]]
-) -> pd.DataFrame:
+def feedback_labels(
+    feedback: Iterable[ServedFeedback], clips: Rows, capabilities: Capabilities, used: Mapping[str, Set[str]]
+) -> list[tuple[str, str, str, str]]:
     """Find the clips that people spoke of by their content, and list what they said.
 
     Of what one person said of one clip the latest counts. An annotator is called `service`, or `service/NAME`, so that
@@ -80,7 +78,7 @@ def feedback_annotations(
         used: capability -> the classes that the feeds' labels name; their spelling holds where none are configured.
 
     Returns:
-        A table with the columns of `records.ANNOTATIONS`, sorted.
+        Clip, capability, annotator and label of each, in the order of the clips.
     """
     spellings = {
         name: {folded_name(one): one for one in capability.classes or sorted(used.get(name, ()))}
@@ -99,17 +97,27 @@ def feedback_annotations(
     for problem, times in problems.most_common(_SHOWN):
         _log.warning("feedback is left out (%d times): %s", times, problem)
     count("feedback_left_out", problems.total())
-    _count_unmatched(said, clips)
-    return annotations_of_people(
+    found = list(_clips_of(said.keys(), clips))
+    _count_unmatched(said, {content for _, content in found})
+    return [
         (clip_id, capability, who, label)
-        for clip_id, media, text in zip(clips["clip_id"], clips["media_sha256"], clips["text_sha256"], strict=True)
-        for (capability, who), label in said.get((media, text), {}).items()
-    )
+        for clip_id, content in found
+        for (capability, who), label in said[content].items()
+    ]
 
 
-def _count_unmatched(said: Mapping[Content, Mapping[tuple[str, str], str]], clips: pd.DataFrame) -> None:
+def _clips_of(contents: Set[Content], clips: Rows) -> Iterator[tuple[str, Content]]:
+    """Find the clips that have one of the contents."""
+    media, texts = {one for one, _ in contents}, {one for _, one in contents}
+    for batch in clips.batches(["clip_id", "media_sha256", "text_sha256"]) if contents else ():
+        near = batch[batch["media_sha256"].isin(media) & batch["text_sha256"].isin(texts)]
+        for clip_id, *content in near.itertuples(index=False, name=None):
+            if (key := (content[0], content[1])) in contents:
+                yield clip_id, key
+
+
+def _count_unmatched(said: Mapping[Content, Mapping[tuple[str, str], str]], here: Set[Content]) -> None:
     """Tell of what people said of clips that no feed has."""
-    here = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
     unmatched = sum(len(labels) for content, labels in said.items() if content not in here)
     count("feedback_unmatched", unmatched)
     if unmatched:

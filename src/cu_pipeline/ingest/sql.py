@@ -53,7 +53,7 @@ def read_sql(place: str, limits: Limits) -> pd.DataFrame:  # noqa: ARG001 - Feed
         names = list(result.keys())
         rows = to_frame(dict(zip(names, row, strict=True)) for part in result.partitions(BATCH) for row in part)
     rows = known_columns(rows, f"sql {place!r}")
-    check_columns(f"sql {place!r}", rows)
+    check_columns(f"sql {place!r}", rows.columns, len(rows))
     return rows.assign(path=[_stored(path.strip()) for path in rows.get("path", [""] * len(rows))])
 
 

@@ -1,6 +1,7 @@
 """In which encoding a text file is, with or without its mark."""
 
 import io
+from collections.abc import Iterator
 from typing import IO, Final
 
 _HEAD: Final = 256
@@ -24,14 +25,14 @@ def encoding_of(stream: IO[bytes]) -> str:
     return "utf-16-be" if first * _SHARE > len(head) // 2 and not second else "utf-8-sig"
 
 
-def text_lines(stream: IO[bytes]) -> list[str]:
-    r"""Read all lines with their endings: `\n`, `\r\n` or `\r`.
+def text_lines(stream: IO[bytes]) -> Iterator[str]:
+    r"""Read the lines with their endings: `\n`, `\r\n` or `\r`.
 
     Raises:
         UnicodeError: the bytes are not of the encoding.
     """
     text = io.TextIOWrapper(stream, encoding=encoding_of(stream), newline="")
     try:
-        return text.readlines()
+        yield from text
     finally:
         text.detach()

@@ -212,17 +212,15 @@ def names_content(path: str, tombstones: Tombstones) -> bool:
     return tombstones.knows(CONTENT, PurePosixPath(path).stem) if path and "://" not in path else False
 
 
-def drop_copies(before: pd.DataFrame, after: pd.DataFrame, folders: Collection[str]) -> int:
+def drop_copies(paths: Collection[str], folders: Collection[str]) -> int:
     """Remove the files of refused rows from folders that the project fills itself, and count them.
 
     Args:
-        before: rows as a feed gave them.
-        after: the same rows without what was erased.
+        paths: of media that no row has any longer.
         folders: as tables keep paths.
     """
-    kept = set(after["path"]) if "path" in after else set()
     removed = 0
-    for path in set(before.get("path", ())) - kept - {""}:
+    for path in paths:
         file = from_stored(path)
         if "://" not in path and any(to_stored(file).startswith(f"{folder}/") for folder in folders) and file.is_file():
             file.unlink()

@@ -230,7 +230,7 @@ def test_another_sample_is_refused_before_it_is_rendered_or_the_first_removed(pr
     project.run()
     before = project.bytes()
     planned = pd.read_parquet(project.root / "data/01_raw/manifest.parquet").drop(columns="_source")
-    read = read_manifest("data/01_raw/sample/manifest.csv", Limits())
+    read = read_manifest("data/01_raw/sample/manifest.csv", Limits()).frame()
     pd.testing.assert_frame_equal(planned, read[planned.columns])
     project.options = CollectOptions(sample=world | {"seed": 18})
     with pytest.raises(ForeignFeedError, match="'sample'"):

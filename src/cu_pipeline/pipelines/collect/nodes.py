@@ -16,23 +16,23 @@ from cu_pipeline.core.errors import ManifestError, Reason
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
-from cu_pipeline.core.resolved import outside_scope
+from cu_pipeline.core.rows import Rows, Spool, rows_of, spooled
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
-from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place
-from cu_pipeline.ingest.class_names import settle_classes, used_classes
+from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place, sort_by_name
+from cu_pipeline.ingest.annotations import annotations_of_people
 from cu_pipeline.ingest.columns import capability_columns
 from cu_pipeline.ingest.feed_change import SAMPLE as GENERATED
 from cu_pipeline.ingest.feed_change import check_feed_change
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.ingest.fetching import Fetched, fetch_files
-from cu_pipeline.ingest.language import name_languages, odd_tags
-from cu_pipeline.ingest.manifest import manifest_table
+from cu_pipeline.ingest.language import odd_tags
+from cu_pipeline.ingest.manifest import in_frames, manifest_table
 from cu_pipeline.ingest.media_store import FOLDER as MEDIA_STORE
-from cu_pipeline.ingest.opinions import feed_annotations, foreign_columns
+from cu_pipeline.ingest.opinions import foreign_columns
 from cu_pipeline.ingest.options import FetchOptions, LanguageOptions, Places
 from cu_pipeline.ingest.probing import Probed, probe_new, without_facts
-from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_annotations
+from cu_pipeline.ingest.served_feedback import ServedFeedback
 from cu_pipeline.ingest.tombstones import REMEDY, Tombstones, drop_copies, names_content, without_erased
 from cu_pipeline.media.options import Limits
 from cu_pipeline.sample.options import SampleOptions
@@ -95,10 +95,10 @@ class CollectOptions(Options):
 def read_feed(
     options: CollectOptions,
     compute: ComputeOptions,
-    earlier_manifest: pd.DataFrame,
-    earlier_clips: pd.DataFrame,
+    earlier_manifest: Rows,
+    earlier_clips: Rows,
     tombstones: Tombstones,
-) -> pd.DataFrame:
+) -> Rows:
     """Read the rows of all feeds as text, and generate the sample if that is among them.
 
     Args:
@@ -118,15 +118,25 @@ def read_feed(
     return _without_erased(rows, tombstones)
 
 
-def _without_erased(rows: pd.DataFrame, tombstones: Tombstones) -> pd.DataFrame:
-    left = without_erased(rows, tombstones)
-    if left is not rows:
-        drop_copies(rows, left, OWN)
-    return left
+def _without_erased(rows: Rows, tombstones: Tombstones) -> Rows:
+    """Put rows that say no more than that they are refused in the place of what was erased, and remove its copies."""
+    if not tombstones.entries:
+        return rows
+    spool, gone = Spool(), set()
+    for batch in rows.batches():
+        left = without_erased(batch, tombstones)
+        spool.add(left)
+        if "path" in batch:
+            gone |= set(batch.loc[batch["path"] != left["path"], "path"])
+    left_rows = spool.rows()
+    for batch in left_rows.batches(["path"]) if gone else ():
+        gone -= set(batch["path"])
+    drop_copies(gone, OWN)
+    return left_rows
 
 
 def fetch_media(
-    raw_manifest: pd.DataFrame,
+    raw_manifest: Rows,
     fetch_cache: dict[str, Fetched],
     options: FetchOptions,
     limits: Limits,
@@ -153,7 +163,7 @@ def _without_copy(fetched: Fetched, tombstones: Tombstones) -> Fetched:
     return Fetched(fetched.address, reason=Reason.ERASED, detail=REMEDY)
 
 
-def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def place_media(raw_manifest: Rows, fetched: dict[str, Fetched]) -> tuple[Rows, pd.DataFrame]:
     """Put the copies on this machine in the place of addresses.
 
     Args:
@@ -167,8 +177,8 @@ def place_media(raw_manifest: pd.DataFrame, fetched: dict[str, Fetched]) -> tupl
 
 
 def check_feed(
-    placed_rows: pd.DataFrame, capabilities: Capabilities, limits: Limits, language: LanguageOptions
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    placed_rows: Rows, capabilities: Capabilities, limits: Limits, language: LanguageOptions
+) -> tuple[Rows, pd.DataFrame]:
     """Divide the feed's rows into those that make sense and those that do not.
 
     Args:
@@ -181,18 +191,18 @@ def check_feed(
         Checked rows, and rejects.
     """
     placed_rows = capability_columns(placed_rows, capabilities.root)
-    if foreign := foreign_columns(placed_rows.columns, capabilities):
+    if foreign := foreign_columns(placed_rows.names, capabilities):
         known = ", ".join(capabilities.root)
         _log.warning("columns %s belong to no capability and are kept as metadata; capabilities: %s", foreign, known)
-    if odd := odd_tags(placed_rows.get("lang", ())):
+    tags = placed_rows.batches(["lang"]) if "lang" in placed_rows.names else ()
+    if odd := odd_tags(tag for batch in tags for tag in batch["lang"]):
         shown = ", ".join(f"{tag!r} {number}" for tag, number in odd.most_common(5))
         _log.warning("%d rows have a `lang` that is no BCP 47 tag, kept as metadata: %s", odd.total(), shown)
-    checked, refused = check_rows(_rows(placed_rows), capabilities, limits)
-    return name_languages(checked, language), refused
+    return check_rows(placed_rows, capabilities, limits, language)
 
 
 def probe_media(
-    checked_rows: pd.DataFrame,
+    checked_rows: Rows,
     probe_cache: dict[str, Probed],
     limits: Limits,
     compute: ComputeOptions,
@@ -208,13 +218,11 @@ def probe_media(
         tombstones: what was erased: of such a content nothing is kept but that it is refused.
     """
     yield []
-    for found in probe_new(checked_rows, probe_cache, limits, mapper_of(compute)):
+    for found in probe_new(checked_rows.columns("probe_key", "path"), probe_cache, limits, mapper_of(compute)):
         yield [without_facts(one, tombstones) for one in found]
 
 
-def admit_clips(
-    checked_rows: pd.DataFrame, probes: dict[str, Probed], tombstones: Tombstones
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def admit_clips(checked_rows: Rows, probes: dict[str, Probed], tombstones: Tombstones) -> tuple[Rows, pd.DataFrame]:
     """Divide rows by what probing found.
 
     Args:
@@ -223,9 +231,10 @@ def admit_clips(
         tombstones: what was erased, and does not come back under another name.
 
     Returns:
-        Rows of usable clips, and rejects.
+        Rows of usable clips, sorted by their names, and rejects.
     """
-    return admit_rows(_rows(checked_rows), probes, tombstones)
+    admitted, refused = admit_rows(checked_rows, probes, tombstones)
+    return sort_by_name(admitted), refused
 
 
 def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
@@ -240,7 +249,7 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
 
 
 def hash_media(
-    admitted_rows: pd.DataFrame, hash_cache: dict[str, Hashed], limits: Limits, compute: ComputeOptions
+    admitted_rows: Rows, hash_cache: dict[str, Hashed], limits: Limits, compute: ComputeOptions
 ) -> Iterator[list[Hashed]]:
     """Hash the frames of media files that were not hashed before, a chunk at a time.
 
@@ -251,14 +260,12 @@ def hash_media(
         compute: what it runs on.
     """
     yield []
-    yield from hash_new(admitted_rows, hash_cache, limits, mapper_of(compute))
+    yield from hash_new(admitted_rows.columns("media_sha256", "path"), hash_cache, limits, mapper_of(compute))
 
 
-def find_duplicates(
-    admitted_rows: pd.DataFrame, frame_hashes: dict[str, Hashed], options: DuplicateOptions
-) -> pd.DataFrame:
+def find_duplicates(admitted_rows: Rows, frame_hashes: dict[str, Hashed], options: DuplicateOptions) -> pd.DataFrame:
     """Find groups of clips that show the same."""
-    duplicates = duplicate_groups(admitted_rows, frame_hashes, options)
+    duplicates = duplicate_groups(admitted_rows.columns("clip_id", "media_sha256", "text"), frame_hashes, options)
     groups = duplicates["duplicate_group"].nunique()
     count("clips_duplicated", len(duplicates) - groups)
     _log.info("%d clips repeat others, in %d groups", len(duplicates) - groups, groups)
@@ -266,8 +273,8 @@ def find_duplicates(
 
 
 def split_clips(
-    admitted_rows: pd.DataFrame, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: SplitOptions
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    admitted_rows: Rows, duplicates: pd.DataFrame, earlier_splits: pd.DataFrame, options: SplitOptions
+) -> tuple[Rows, pd.DataFrame]:
     """Divide clips so that neither a creator nor a duplicate is in two splits, and no clip moves.
 
     Args:
@@ -277,54 +284,67 @@ def split_clips(
         options: how clips are divided.
 
     Returns:
-        Rows with `split`, and why it is `left_out` in `apart`; and what was given so far.
+        Of each row its `clip_id`, `group` and `split`, and why it is `left_out` in `apart`; and what was given so far.
     """
-    return divide(admitted_rows, duplicates, earlier_splits, options)
+    shared = admitted_rows.columns("clip_id", "creator", "text", "posted_at", "media_sha256", "text_sha256")
+    rows, splits = divide(shared, duplicates, earlier_splits, options)
+    return rows_of(rows[["clip_id", "group", "split", "apart"]]), splits
 
 
-def keep_clips(split_rows: pd.DataFrame, rejects: pd.DataFrame, options: CollectOptions) -> pd.DataFrame:
+def keep_clips(
+    admitted_rows: Rows, split_rows: Rows, rejects: pd.DataFrame, options: CollectOptions
+) -> tuple[Rows, Rows]:
     """Make the table of clips.
 
     Args:
-        split_rows: rows of usable clips with their splits.
+        admitted_rows: rows of usable clips.
+        split_rows: their splits.
         rejects: refused rows.
         options: of the collect pipeline.
+
+    Returns:
+        The table, to be stored, and to be looked at.
 
     Raises:
         ManifestError: there is no usable clip.
     """
-    if split_rows.empty:
+    if not len(split_rows):
         reasons = rejects["reason"].value_counts().sort_index()
         refused = ", ".join(f"{reason} {number}" for reason, number in reasons.items()) or "none"
         remedy = "Remedy: data/08_reporting/rejects.csv says why each row was refused"
         raise ManifestError(f"{'; '.join(options.manifest)!r} holds no usable clip; refused: {refused}. {remedy}")
     count("clips_collected", len(split_rows))
-    _tell_sizes(Counter(split_rows["split"]))
-    return records.table(split_rows, records.CLIPS).sort_values("clip_id").reset_index(drop=True)
+    given = split_rows.columns("group", "split")
+    _tell_sizes(Counter(_counts(given["split"])))
+    clips = admitted_rows.beside(given).only(list(records.CLIPS))
+    return clips, clips
 
 
 def check_leakage(
-    clips: pd.DataFrame, duplicates: pd.DataFrame, split_rows: pd.DataFrame, options: SplitOptions
+    kept_clips: Rows, duplicates: pd.DataFrame, split_rows: Rows, options: SplitOptions
 ) -> dict[str, Any]:
     """Count the creators, duplicates and captions that stand in more than one split, and what is left out for them."""
+    clips = kept_clips.columns("clip_id", "creator", "text", "split")
     leakage = find_leakage(clips, duplicates, options.common_caption)
     shared = {kind: leakage[kind]["shared"] for kind in ("creators", "duplicate_groups", "captions", "common_captions")}
     told = ", ".join(f"{kind.replace('_', ' ')} {number}" for kind, number in shared.items())
     leaks = shared["creators"] or shared["duplicate_groups"]
     _log.log(logging.ERROR if leaks else logging.INFO, "shared between splits: %s", told)
-    apart = split_rows.loc[split_rows["apart"] != "", ["clip_id", "apart"]].sort_values("clip_id")
+    reasons = split_rows.columns("clip_id", "apart")
+    apart = reasons[reasons["apart"] != ""]
     if let_go := let_go_in_words(leakage["captions"], len(apart), len(clips), options):
         _log.warning(let_go)
     return leakage | {"left_out": {"clips": len(apart), "examples": dict(apart.head(SHOWN).to_numpy().tolist())}}
 
 
 def check_splits(
-    clips: pd.DataFrame, duplicates: pd.DataFrame, options: SplitOptions, checks: CheckOptions
+    kept_clips: Rows, duplicates: pd.DataFrame, options: SplitOptions, checks: CheckOptions
 ) -> dict[str, Any]:
     """Describe splits and languages, and warn of what keeps the splits from being as asked.
 
     What the classes are like is told where all that people said is known; `least` says what is asked of them.
     """
+    clips = kept_clips.columns("clip_id", "creator", "group", "split", "lang", "lang_source")
     found = check_balance(clips, duplicates, options)
     for warning in balance_in_words(found, len(clips), options):
         _log.warning(warning)
@@ -332,12 +352,8 @@ def check_splits(
     return found | languages | {"least": checks.rare_class}
 
 
-def collect_annotations(
-    admitted_rows: pd.DataFrame, served_feedback: list[ServedFeedback], capabilities: Capabilities
-) -> pd.DataFrame:
+def collect_annotations(admitted_rows: Rows, served_feedback: list[ServedFeedback], capabilities: Capabilities) -> Rows:
     """List what people said about usable clips, in the feed and to the service, and check the classes that they named.
-
-    What they said of clips outside a capability's scope is kept as it is.
 
     Args:
         admitted_rows: rows of usable clips.
@@ -347,26 +363,14 @@ def collect_annotations(
     Raises:
         ConfigurationError: labels that are no configured class, or classes that differ only in case or form.
     """
-    said = _with_feedback(feed_annotations(admitted_rows), admitted_rows, served_feedback, capabilities)
-    apart = outside_scope(said, admitted_rows, capabilities.root)
-    settled = settle_classes(said[~apart], capabilities)
-    return pd.concat([settled, said[apart]]).sort_index() if apart.any() else settled
+    return annotations_of_people(admitted_rows, served_feedback, capabilities)
 
 
-def _with_feedback(
-    said: pd.DataFrame, clips: pd.DataFrame, feedback: list[ServedFeedback], capabilities: Capabilities
-) -> pd.DataFrame:
-    told = feedback_annotations(feedback, clips, capabilities, used_classes(said, capabilities))
-    if told.empty:
-        return said
-    return pd.concat([said, told]).sort_values(["clip_id", "capability", "annotator"]).reset_index(drop=True)
-
-
-def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> pd.DataFrame:  # noqa: ARG001 - Feed
+def _plan_sample(place: str, limits: Limits, options: SampleOptions) -> Rows:  # noqa: ARG001 - Feed
     """Tell the rows of the generated feed, a `Feed`, whose media need not be there yet."""
     from cu_pipeline.sample.generate import manifest_rows
 
-    return manifest_table(manifest_rows(options), GENERATED, str(from_stored(place or SAMPLE)))
+    return manifest_table(spooled(in_frames(manifest_rows(options))), GENERATED, str(from_stored(place or SAMPLE)))
 
 
 def _render_sample(options: CollectOptions, mapper: Mapper, tombstones: Tombstones) -> None:
@@ -387,12 +391,6 @@ def _tell_sizes(sizes: Counter[str]) -> None:
         shown,
         left_out,
     )
-
-
-def _rows(frame: pd.DataFrame) -> Iterator[dict[str, str]]:
-    names = frame.columns.tolist()
-    for values in frame.itertuples(index=False, name=None):
-        yield dict(zip(names, values, strict=True))
 
 
 def _counts(values: "pd.Series[str]") -> dict[str, int]:

@@ -85,16 +85,21 @@ def _splits() -> list[Node]:
             ["split_rows", "splits"],
             name="split_clips",
         ),
-        Node(keep_clips, ["split_rows", "rejects", "params:collect"], "clips", name="keep_clips"),
+        Node(
+            keep_clips,
+            ["admitted_rows", "split_rows", "rejects", "params:collect"],
+            ["clips", "kept_clips"],
+            name="keep_clips",
+        ),
     ]
 
 
 def _checks() -> list[Node]:
     return [
-        Node(check_leakage, ["clips", "duplicates", "split_rows", SPLIT], "leakage", name="check_leakage"),
+        Node(check_leakage, ["kept_clips", "duplicates", "split_rows", SPLIT], "leakage", name="check_leakage"),
         Node(
             check_splits,
-            ["clips", "duplicates", SPLIT, "params:collect.checks"],
+            ["kept_clips", "duplicates", SPLIT, "params:collect.checks"],
             "feed_checks",
             name="check_splits",
         ),
