@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,7 @@ def run_train(folder, clock):
     from cu_pipeline.models.families import TrainOptions
     from cu_pipeline.pipelines.train.pipeline import create_pipeline
 
+    shutil.rmtree(folder / "data/06_models", ignore_errors=True)  # of an earlier run, which would be kept
     _run_nodes(create_pipeline().nodes, folder, clock, {"params:train": TrainOptions()})
     return {}
 
@@ -168,6 +170,8 @@ def run_evaluate(folder, clock):
     from cu_pipeline.evaluation.measurement import EvaluateOptions
     from cu_pipeline.pipelines.evaluate.pipeline import create_pipeline
 
+    (folder / "data/08_reporting/insights.json").unlink(missing_ok=True)
+    (folder / "data/06_models/gate_tests.jsonl").unlink(missing_ok=True)
     nodes = [node for node in create_pipeline().nodes if node.name != "find_champions"]
     given = {"params:evaluate": EvaluateOptions(), "champion_bundles": {}, "taken_back": {}}
     files = _run_nodes(nodes, folder, clock, given)
