@@ -76,6 +76,7 @@ def test_a_standard_error_counts_the_clips_of_a_unit_as_one(examples):
 class Sure(Majority):
     """Gives every clip the answer that its first caption value tells, with some doubt."""
 
+    blind = False
     doubt = 0.0
 
     def fit(self, train, validation, kind, options, seed):
