@@ -55,7 +55,7 @@ def describe(clips: pd.DataFrame, store: FeatureStore, bundle: Bundle, inputs: M
 
 def _whole_units(groups: "pd.Series[str]", most: int) -> NDArray[np.int64]:
     """Places of clips of units that are drawn by a hash of their names until no further one has room."""
-    sizes = Counter(groups)
+    sizes = Counter(groups.dropna())
     left, taken = most, set()
     for unit in sorted(sizes, key=text_sha256):
         if sizes[unit] <= left:
