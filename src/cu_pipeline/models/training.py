@@ -194,9 +194,8 @@ def train(
     keys = content_keys(data.clips)
     learned_from, unseen = tuple(sorted(set(keys))), fitted.cross_fitted
     if unseen is not None:
-        place = {
-            key: row for row, key in zip(reversed(range(len(order))), reversed(keys.to_numpy()[order]), strict=True)
-        }
+        backwards = zip(keys.to_numpy()[order][::-1], range(len(order))[::-1], strict=True)
+        place = dict(backwards)  # of several clips with one content the first counts
         unseen = unseen[[place[key] for key in learned_from]]
     bundle = Bundle(
         capability=data.name,
