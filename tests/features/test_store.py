@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import StoreError
+from cu_pipeline.features import part_index
 from cu_pipeline.features.extractor import Identity
-from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.features.store import FeatureStore, part_keys, shorten_part
 
 IDENTITY = Identity(name="toy", version=1, shape=(2, 3), weights_sha256="w")
 
@@ -113,3 +114,27 @@ def test_of_what_two_runs_stored_the_same_is_read_in_whatever_order_the_disk_lis
     monkeypatch.setattr(type(tmp_path), "glob", lambda self, pattern: sorted(glob(self, pattern)))
     np.testing.assert_array_equal(backwards, first)
     np.testing.assert_array_equal(store.read(IDENTITY, ["a"]), first)
+
+
+def test_one_store_sees_what_another_appends_shortens_and_removes(tmp_path):
+    store, other = FeatureStore(tmp_path), FeatureStore(tmp_path)
+    store.append(IDENTITY, ["a", "b"], vectors(["a", "b"]))
+    assert store.missing(IDENTITY, ["a", "b", "c"]) == ["c"]
+    other.append(IDENTITY, ["c"], vectors(["c"]))
+    assert store.missing(IDENTITY, ["a", "b", "c"]) == []
+    (part,) = (one for one in tmp_path.rglob("part-*.parquet") if "a" in part_keys(one))
+    shorten_part(part, {"b"})
+    assert store.missing(IDENTITY, ["a", "b", "c"]) == ["a"]
+    np.testing.assert_array_equal(store.read(IDENTITY, ["c", "b"]), vectors(["c", "b"]))
+    part.unlink()
+    assert store.missing(IDENTITY, ["a", "b", "c"]) == ["a", "b"]
+
+
+def test_keys_are_read_once_while_nothing_changes(tmp_path, monkeypatch):
+    store = FeatureStore(tmp_path)
+    for key in "abc":
+        store.append(IDENTITY, [key], vectors([key]))
+    store.missing(IDENTITY, ["a"])
+    monkeypatch.setattr(part_index, "keys_of", None)
+    assert store.missing(IDENTITY, ["d", "a"]) == ["d"]
+    np.testing.assert_array_equal(store.read(IDENTITY, ["c", "a", "c"]), vectors(["c", "a", "c"]))

@@ -230,7 +230,7 @@ def test_of_many_clips_as_much_is_learned_in_a_few_passes_and_all_are_scored_in_
     _, model = fit(train, sample=200)
     assert right(model, unseen).mean() > exact - 0.02
     whole = model.logits(unseen.features)
-    monkeypatch.setattr(expert_school, "_BLOCK", 7)
+    monkeypatch.setattr(expert_school, "BLOCK", 7)
     np.testing.assert_allclose(model.logits(unseen.features), whole, rtol=1e-5)
 
 

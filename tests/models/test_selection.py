@@ -76,6 +76,7 @@ def test_a_standard_error_counts_the_clips_of_a_unit_as_one(examples):
 class Sure(Majority):
     """Gives every clip the answer that its first caption value tells, with some doubt."""
 
+    blind = False
     doubt = 0.0
 
     def fit(self, train, validation, kind, options, seed):
@@ -176,3 +177,20 @@ def test_candidates_are_compared_on_clips_that_all_have_predicted(examples):
     scores = by_family(choose(examples(80, 0), some, candidate("linear")))
     assert scores["linear"].chosen
     assert np.isfinite([scores["some"].loss, scores["some"].worse_by, scores["some"].standard_error]).all()
+
+
+def test_one_that_looks_at_nothing_is_given_no_features_and_comes_to_the_same(examples, monkeypatch):
+    told = choose(examples(60, 0), candidate("majority"))
+    given = []
+    fit = Majority.fit
+    monkeypatch.setattr(Majority, "fit", lambda self, *parts: given.append(parts[0].features) or fit(self, *parts))
+    monkeypatch.setattr(Majority, "blind", False)
+    seen = choose(examples(60, 0), candidate("majority"))
+    assert {tuple(one.features) for one in given} == {("frames", "captions")}
+    given.clear()
+    monkeypatch.setattr(Majority, "blind", True)
+    blind = choose(examples(60, 0), candidate("majority"))
+    assert {tuple(one.features) for one in given} == {()}
+    for one in (told, blind):
+        np.testing.assert_array_equal(one.fitted.cross_fitted, seen.fitted.cross_fitted)
+        np.testing.assert_array_equal(one.fitted.weights["level"], seen.fitted.weights["level"])

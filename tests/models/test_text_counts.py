@@ -51,3 +51,15 @@ def test_many_texts_are_counted_in_blocks_and_rare_columns_left_out(monkeypatch)
     np.testing.assert_allclose(matrix.toarray(), few.matrix(texts).toarray(), rtol=1e-6)
     assert few.matrix(["cats"]).nnz == usual.matrix(["cats"]).nnz, "in six of 18 texts"
     assert few.matrix(["3"]).nnz < usual.matrix(["3"]).nnz, "in three"
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_texts_that_are_counted_in_blocks_give_the_matrix_of_all_at_once(many, monkeypatch):
+    words = np.random.default_rng(0).choice(["cat", "dog", "naps", "eats", "看我", "fun"], (40, 3))
+    texts = ["", *(" ".join(row) for row in words)]
+    counts, whole = TextCounts.learn(texts, many=many)
+    monkeypatch.setattr(text_counts, "_BLOCK", 7)
+    again, found = TextCounts.learn(texts, many=many)
+    assert found.dtype == whole.dtype
+    np.testing.assert_array_equal(again.columns, counts.columns)
+    np.testing.assert_array_equal(found.toarray(), whole.toarray())

@@ -207,9 +207,10 @@ def indicators(labels: Iterable[str], capability: Capability) -> NDArray[np.bool
     [[False, True], [False, False]]
     """
     place = {name: index for index, name in enumerate(capability.classes)}
-    names = [split_label(label, capability.kind) for label in labels]
-    named = [[place[name] for name in several if name != ABSTAIN or name in place] for several in names]
-    found = np.zeros((len(named), len(place)), dtype=np.bool_)
-    for row, places in enumerate(named):
-        found[row, places] = True
-    return found
+    distinct: dict[str, int] = {}
+    rows = [distinct.setdefault(label, len(distinct)) for label in labels]
+    found = np.zeros((len(distinct), len(place)), dtype=np.bool_)
+    for label, row in distinct.items():
+        names = split_label(label, capability.kind)
+        found[row, [place[name] for name in names if name != ABSTAIN or name in place]] = True
+    return found[np.array(rows, dtype=np.int64)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Bootstrap:
     draws: int
 
     def intervals(
-        self, answers: ScoredClips, metrics: Mapping[str, Metric], units: NDArray[np.str_]
+        self, answers: ScoredClips, metrics: Mapping[str, Metric], units: NDArray[Any]
     ) -> dict[str, list[float] | None]:
         """95 % intervals of metrics.
 

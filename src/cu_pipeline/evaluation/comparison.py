@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.evaluation.metrics import ScoredClips
@@ -13,7 +12,7 @@ ALPHA: Final = 0.025
 """Chance, at most, that a model is said to be better than another one when it is not: a side of a 95 % interval."""
 
 
-def compare(answers: ScoredClips, other: ScoredClips, units: NDArray[np.str_]) -> dict[str, Any]:
+def compare(answers: ScoredClips, other: ScoredClips, units: NDArray[Any]) -> dict[str, Any]:
     """Compare two models on the same clips, whose units are drawn.
 
     A model is shown to be better where its gain in accuracy is above 0 by the one-sided test over units, at the level

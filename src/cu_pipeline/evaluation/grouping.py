@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -21,7 +22,10 @@ class Grouping:
 
     @classmethod
     def of(cls, names: NDArray[Any]) -> Self:
-        """Clips that share a name are a group."""
+        """Clips that share a name are a group; groups are in the order of their names, as texts."""
+        if names.dtype == object and pd.api.types.infer_dtype(names, skipna=False) == "string":
+            places, known = pd.factorize(names, sort=True)
+            return cls(places.astype(np.int64), len(known))
         distinct, places = np.unique(names.astype(str), return_inverse=True)
         return cls(places.astype(np.int64), len(distinct))
 
@@ -42,7 +46,7 @@ class Grouping:
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Add up values (n, *shape) within groups: (count, *shape)."""
-        flat = values.reshape(len(values), -1).astype(np.float64)
+        flat = values.reshape(len(values), int(np.prod(values.shape[1:]))).astype(np.float64)
         found = np.zeros((self.count, flat.shape[1]))
         for place, column in enumerate(flat.T):
             found[:, place] = np.bincount(self.places, column, self.count)

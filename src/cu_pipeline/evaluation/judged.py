@@ -1,6 +1,7 @@
 """The clips that people labelled, and what models say of them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Final
@@ -75,17 +76,25 @@ class Judged:
 
     def compare(self, clips: pd.DataFrame, predicted: pd.DataFrame) -> "Answered":
         """Hold predictions of some of the labelled clips against what people said; for `predicted` see `answers`."""
-        own = predicted.set_index("clip_id").loc[clips["clip_id"]]
-        given = [json.loads(text) for text in own["probabilities"]]
-        classes = self.capability.classes
-        probabilities = np.array([[values[name] for name in classes] for values in given], dtype=np.float64)
+        places = pd.Index(predicted["clip_id"]).get_indexer(clips["clip_id"])
+        if (places < 0).any():
+            raise KeyError(f"nothing is predicted of {clips['clip_id'].to_numpy()[places < 0][:3].tolist()}")
         scored = ScoredClips(
             self.capability.kind,
             indicators(clips["label"], self.capability),
-            probabilities.reshape(-1, len(classes)),
-            indicators(own["label"], self.capability),
+            _parsed(predicted["probabilities"].to_numpy()[places], self.capability.classes),
+            indicators(predicted["label"].to_numpy()[places], self.capability),
         )
         return Answered(scored, clips)
+
+
+def _parsed(texts: NDArray[np.object_], classes: Sequence[str]) -> NDArray[np.float64]:
+    """Read probabilities of clips, of which none is held as a dictionary longer than needed: (n, classes)."""
+    found = np.empty((len(texts), len(classes)))
+    for row, text in enumerate(texts):
+        given = json.loads(text)
+        found[row] = [given[name] for name in classes]
+    return found
 
 
 def _sources(annotations: pd.DataFrame, capability: str) -> "pd.Series[str]":
@@ -112,9 +121,9 @@ class Answered:
         return len(self.answers)
 
     @property
-    def units(self) -> NDArray[np.str_]:
-        """What ties clips together: (n)."""
-        units: NDArray[np.str_] = self.clips["group"].to_numpy(dtype=str)
+    def units(self) -> NDArray[np.object_]:
+        """What ties clips together: the very texts of the table, (n)."""
+        units: NDArray[np.object_] = self.clips["group"].to_numpy(dtype=object)
         return units
 
     @property

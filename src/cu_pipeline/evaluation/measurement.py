@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
@@ -106,7 +105,7 @@ def _block(given: Answered, bootstrap: Bootstrap | None) -> dict[str, Any]:
 
 
 def _measured(
-    answers: ScoredClips, metrics: Mapping[str, Metric], units: NDArray[np.str_], bootstrap: Bootstrap | None
+    answers: ScoredClips, metrics: Mapping[str, Metric], units: NDArray[Any], bootstrap: Bootstrap | None
 ) -> dict[str, Any]:
     found: dict[str, Any] = measure(answers, metrics)
     return found if bootstrap is None else found | {"ci95": bootstrap.intervals(answers, metrics, units)}

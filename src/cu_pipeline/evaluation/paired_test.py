@@ -7,6 +7,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cu_pipeline.evaluation.grouping import Grouping
+
 TEST: Final = "one-sided t test over units (cluster-robust)"
 """What the test is called."""
 
@@ -82,9 +84,8 @@ class PairedGain:
             gains: (n): such as 1 where the first model alone is right, -1 where the second alone is, else 0.
             units: (n): what ties clips together.
         """
-        _, places = np.unique(units.astype(str), return_inverse=True)
-        sums = np.bincount(places, weights=gains.astype(np.float64)).astype(np.float64)
-        return cls(sums, np.bincount(places).astype(np.int64))
+        groups = Grouping.of(units)
+        return cls(groups.sums(gains), groups.sizes)
 
     @property
     def clips(self) -> int:

@@ -1,8 +1,8 @@
 """Features of many clips side by side, as models read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from cu_pipeline.features.extractor import (
     Source,
     Values,
     Vectors,
-    empty_values,
     form_of,
     joined_values,
 )
@@ -24,6 +23,13 @@ from cu_pipeline.features.table import EXTRACTORS
 
 CONTENT: Final[dict[Source, str]] = {"media": "media_sha256", "text": "text_sha256"}
 """The column of `clips` that holds the hash of each kind of content."""
+
+
+Rows: TypeAlias = Sequence[int] | NDArray[Any] | slice
+"""Positions of clips."""
+
+BLOCK: Final = 20_000
+"""Clips that are looked at together where there are many, which bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,27 @@ class Feature:
         if values.dtype == object:
             texts = np.array([text or "" for text in values], dtype=object)
             return cls(texts, np.array([bool(text) for text in texts], dtype=np.bool_))
-        present = np.asarray(~np.isnan(values).any(axis=tuple(range(1, values.ndim))), dtype=np.bool_)
+        present = _without_nan(values)
+        if present.all():
+            return cls(values, present)
         return cls(np.where(present.reshape(-1, *[1] * (values.ndim - 1)), values, np.float32(0)), present)
 
-    def take(self, rows: Sequence[int] | NDArray[Any]) -> "Feature":
-        """The clips at the positions `rows`."""
+    @classmethod
+    def taken_over(cls, values: Values) -> "Feature":
+        """The same of values that nobody else holds, in place: of vectors no second copy is made."""
+        if form_of(values.shape[1:]) != "vectors":
+            return cls.read(values)
+        present = _without_nan(values)
+        values[~present] = 0
+        return cls(values, present)
+
+    def take(self, rows: Rows) -> "Feature":
+        """The clips at the positions `rows`; a slice shares the memory."""
         return Feature(self.values[rows], self.present[rows])
+
+    def known(self) -> "Feature":
+        """The clips that have it; the very feature where all do."""
+        return self if self.present.all() else self.take(np.flatnonzero(self.present))
 
     def joined(self, other: "Feature") -> "Feature":
         """These clips and then those of another table."""
@@ -110,9 +131,10 @@ class ClipFeatures:
         """The same clips with some of their features, in the order given."""
         return ClipFeatures({name: self.features[name] for name in names}, self.count)
 
-    def take(self, rows: Sequence[int] | NDArray[Any]) -> "ClipFeatures":
-        """The clips at the positions `rows`."""
-        return ClipFeatures({name: feature.take(rows) for name, feature in self.features.items()}, len(rows))
+    def take(self, rows: Rows) -> "ClipFeatures":
+        """The clips at the positions `rows`; a slice shares the memory."""
+        count = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        return ClipFeatures({name: feature.take(rows) for name, feature in self.features.items()}, count)
 
     def joined(self, others: "ClipFeatures") -> "ClipFeatures":
         """These clips and then the others, of which the same features are known."""
@@ -121,19 +143,45 @@ class ClipFeatures:
         )
 
 
-def read_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> ClipFeatures:
+def read_features(
+    clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey], *, least: int = 1
+) -> ClipFeatures:
     """Read the stored features of `clips`, in their order; what could not be computed counts as absent.
 
     Args:
         clips: n rows of the table of clips.
         store: of the features.
         inputs: extractor -> which of its features.
+        least: clips, of those that have the content, that must have one of each extractor.
 
     Raises:
         StoreError: no feature of an extractor is stored yet.
     """
-    features = {name: Feature.read(_read(clips[content_column(name)], store, key)) for name, key in inputs.items()}
+    contents = {name: clips[content_column(name)].tolist() for name in inputs}
+    features = {
+        name: Feature.taken_over(store.read(key, contents[name], partial=True, least=least))
+        for name, key in inputs.items()
+    }
     return ClipFeatures(features, len(clips))
+
+
+_TOGETHER: Final = 512 * 2**20
+"""Bytes of the vectors that are held at once while clips are looked at one after the other."""
+
+
+def in_turn(clips: pd.DataFrame, inputs: Iterable[FeatureKey]) -> Iterator[pd.DataFrame]:
+    """Divide clips so that the features of each part fit in memory: whole blocks, so that each is the same as ever.
+
+    Args:
+        clips: n rows of the table of clips; the very table where one part does, and where there are none.
+        inputs: the features that are read of them.
+    """
+    bytes_each = sum(4 * int(np.prod(one.shape)) for one in inputs if form_of(one.shape) == "vectors")
+    step = max(_TOGETHER // max(bytes_each, 1) // BLOCK, 1) * BLOCK
+    if len(clips) <= step:
+        yield clips
+    else:
+        yield from (clips.iloc[start : start + step] for start in range(0, len(clips), step))
 
 
 def has_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> NDArray[np.bool_]:
@@ -157,10 +205,12 @@ class FeatureReader:
     Attributes:
         clips: n rows of the table of clips.
         store: of the features.
+        least: as in `read_features`.
     """
 
     clips: pd.DataFrame
     store: FeatureStore
+    least: int = 1
     _known: dict[tuple[str, str], Feature] = field(default_factory=dict)
 
     def read(self, inputs: Mapping[str, FeatureKey]) -> ClipFeatures:
@@ -171,7 +221,8 @@ class FeatureReader:
         """
         for name, key in inputs.items():
             if (name, key.fingerprint) not in self._known:
-                self._known[name, key.fingerprint] = read_features(self.clips, self.store, {name: key})[name]
+                found = read_features(self.clips, self.store, {name: key}, least=self.least)
+                self._known[name, key.fingerprint] = found[name]
         return ClipFeatures({name: self._known[name, key.fingerprint] for name, key in inputs.items()}, len(self.clips))
 
 
@@ -202,9 +253,10 @@ def sorted_parts(features: Mapping[str, Feature]) -> dict[str, Feature]:
     return dict(sorted(features.items(), key=lambda item: (order[item[0].partition("@")[0]], item[0])))
 
 
-def _read(contents: "pd.Series[str]", store: FeatureStore, key: FeatureKey) -> Values:
-    values = empty_values(key.shape, len(contents))
-    given = (contents != "").to_numpy()
-    if given.any():
-        values[given] = store.read(key, contents[given].tolist(), partial=True)
-    return values
+def _without_nan(values: Vectors) -> NDArray[np.bool_]:
+    """Which rows have no NaN: bool (n)."""
+    present = np.empty(len(values), dtype=np.bool_)
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        present[start : start + BLOCK] = ~np.isnan(block).any(axis=tuple(range(1, values.ndim)))
+    return present

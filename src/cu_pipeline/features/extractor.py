@@ -53,10 +53,24 @@ def empty_values(shape: tuple[int, ...], count: int) -> Values:
 
 
 def joined_values(parts: Sequence[Values]) -> Values:
-    """Features of several tables of clips, of which there is one at least, in one."""
+    """Features of several tables of clips, of which there is one at least, in one.
+
+    What was one array before it was parted is that array again, not a copy.
+    """
     if isinstance(parts[0], Pictures):
         return reduce(Pictures.joined, parts)
-    return np.concatenate(parts)
+    whole = parts[0].base
+    return _whole_again(whole, parts) if isinstance(whole, np.ndarray) and whole.nbytes else np.concatenate(parts)
+
+
+def _whole_again(whole: NDArray[Any], parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """What parts that lie one after the other in an array are there; else a copy."""
+    kind = (whole.shape[1:], whole.dtype, whole.strides)
+    if not all(part.base is whole and (part.shape[1:], part.dtype, part.strides) == kind for part in parts):
+        return np.concatenate(parts)
+    starts = [(part.ctypes.data - whole.ctypes.data) // whole.strides[0] for part in parts]
+    ends = [start + len(part) for start, part in zip(starts, parts, strict=True)]
+    return whole[starts[0] : ends[-1]] if starts[1:] == ends[:-1] else np.concatenate(parts)
 
 
 class FeatureKey(Protocol):

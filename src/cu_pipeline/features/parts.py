@@ -95,8 +95,8 @@ def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
 
 
 def _column(part: Part, name: str) -> pa.ChunkedArray:
-    with _reading(part) as source:
-        return pq.read_table(source, columns=[name]).column(name)
+    with _reading(part) as source, pq.ParquetFile(source) as file:
+        return file.read(columns=[name]).column(name)
 
 
 def _present(part: Part) -> list[bool]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cu_pipeline.core.addresses import local_path
 from cu_pipeline.core.atomic import atomic_path, write_text
@@ -17,6 +18,7 @@ from cu_pipeline.core.json_lines import read_lines
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import is_shared
 from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values, empty_values, form_of
+from cu_pipeline.features.part_index import PartIndex, state_of
 from cu_pipeline.features.parts import KEY, Part, keys_of, read_table, table_of, values_of, write_table
 from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.features.shared_parts import SharedPart, SharedParts
@@ -39,6 +41,7 @@ class FeatureStore:
     def __init__(self, root: Path | str, cache: PlaceCache | None = None) -> None:
         self.root: Path | str = root if is_shared(root) else Path(local_path(str(root)))
         self.shared = SharedParts(self.root, cache) if isinstance(self.root, str) else None
+        self._indexes: dict[tuple[str, str], PartIndex] = {}
 
     def missing(self, feature: FeatureKey, keys: Sequence[str]) -> list[str]:
         """The distinct keys that are not stored yet, in order.
@@ -47,8 +50,9 @@ class FeatureStore:
             StoreError: a part is damaged.
             PlaceError: the shared place cannot be used.
         """
-        stored = set(self._positions(feature))
-        return [key for key in dict.fromkeys(keys) if key not in stored]
+        distinct = list(dict.fromkeys(keys))
+        absent = self._index(feature).rows(distinct) < 0
+        return [distinct[place] for place in np.flatnonzero(absent)]
 
     def append(self, identity: Identity, keys: Sequence[str], values: Values) -> None:
         """Store features.
@@ -79,13 +83,16 @@ class FeatureStore:
             write_text(folder / "extractor.json", record)
         _write(table, folder / f"part-{json_sha256(list(keys))[:16]}.parquet")
 
-    def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False) -> Values:
+    def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False, least: int = 1) -> Values:
         """Stored features in the order of `keys`; pictures are read from the files only when they are wanted.
+
+        Each part is read once, straight into the one array that is given.
 
         Args:
             feature: as an extractor's identity, or a bundle that learned from it, names it.
-            keys: content hashes.
-            partial: give NaN or None for a key that is not stored, as long as some are.
+            keys: content hashes; "": there is no content, which is no fault.
+            partial: give NaN or None for a key that is not stored.
+            least: so many must be stored all the same, where there is any content.
 
         Returns:
             float32 (len(keys), *shape), NaN where the content was refused; or texts (len(keys),) or pictures,
@@ -95,25 +102,20 @@ class FeatureStore:
             StoreError: a key is not stored, or a part is damaged.
             PlaceError: the shared place cannot be used.
         """
-        positions = self._positions(feature)
-        absent = [key for key in keys if key not in positions]
-        if absent and not (partial and len(absent) < len(keys)):
-            raise StoreError(
-                f"{len(absent)} of {len(keys)} features of {feature.name!r} are not stored (first key "
-                f"{absent[0]}). Run `kedro run --pipelines=featurize`."
-            )
+        index = self._index(feature)
+        rows = index.rows(keys)
+        _check(feature, keys, rows, least if partial else len(keys))
         result = empty_values(feature.shape, len(keys))
-        wanted: dict[Part, list[tuple[int, int]]] = {}
-        for target, key in enumerate(keys):
-            if key in positions:
-                part, row = positions[key]
-                wanted.setdefault(part, []).append((target, row))
+        wanted = list(index.by_part(rows))
         if self.shared:
-            self.shared.fetch({part: len(rows) for part, rows in wanted.items() if isinstance(part, SharedPart)})
-        for part, pairs in wanted.items():
-            targets, rows = zip(*pairs, strict=True)
-            result[list(targets)] = values_of(part, feature)[list(rows)]
+            self.shared.fetch({part: len(own) for part, _, own in wanted if isinstance(part, SharedPart)})
+        for part, targets, own in wanted:
+            result[targets] = values_of(part, feature)[own]
         return result
+
+    def require_any(self, feature: FeatureKey, keys: Sequence[str]) -> None:
+        """Refuse to go on where features are stored of no content at all, though there is some; see `read`."""
+        _check(feature, keys, self._index(feature).rows(keys), 1)
 
     def _folder(self, feature: FeatureKey) -> Path:
         return Path(self.root) / feature.name / feature.fingerprint
@@ -123,12 +125,25 @@ class FeatureStore:
             return self.shared.parts(feature.name, feature.fingerprint)
         return sorted(self._folder(feature).glob("part-*.parquet"))
 
-    def _positions(self, feature: FeatureKey) -> dict[str, tuple[Part, int]]:
-        positions: dict[str, tuple[Part, int]] = {}
-        for part in self._parts(feature):
-            for row, key in enumerate(keys_of(part)):
-                positions.setdefault(key, (part, row))
-        return positions
+    def _index(self, feature: FeatureKey) -> PartIndex:
+        """Where the features are; the keys are read again only when a part came, went or changed."""
+        parts = self._parts(feature)
+        state = tuple(map(state_of, parts))
+        place = (feature.name, feature.fingerprint)
+        known = self._indexes.get(place)
+        if known is None or known.state != state:
+            known = self._indexes[place] = PartIndex.of(parts, state)
+        return known
+
+
+def _check(feature: FeatureKey, keys: Sequence[str], rows: NDArray[np.int64], least: int) -> None:
+    """Raise a StoreError where fewer keys than that are stored, unless what is not stored has no content."""
+    absent = [place for place in np.flatnonzero(rows < 0) if keys[place]]
+    if absent and (rows >= 0).sum() < least:
+        raise StoreError(
+            f"{len(absent)} of {sum(map(bool, keys))} features of {feature.name!r} are not stored (first key "
+            f"{keys[absent[0]]}). Run `kedro run --pipelines=featurize`."
+        )
 
 
 def publish_parts(folder: Path, shared: SharedParts) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import indicators
 from cu_pipeline.core.decision import decide
-from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.hashing import facts_sha256
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.insight_options import CurveOptions
 from cu_pipeline.evaluation.learning_curve import Curve
@@ -65,7 +65,7 @@ class CurveClips:
         """Hash everything that decides the curve, but for how fast the machine is."""
         clips = self.data.clips
         rows = clips[["split", "group", "label", "probabilities", "source"]].assign(key=content_keys(clips))
-        return json_sha256([_REVISION, bundle.version, options.model_dump(mode="json"), seed, rows.to_numpy().tolist()])
+        return facts_sha256([_REVISION, bundle.version, options.model_dump(mode="json"), seed, rows])
 
 
 def why_no_curve(bundle: Bundle, clips: CurveClips, options: CurveOptions) -> str:

@@ -9,15 +9,17 @@ import pandas as pd
 
 from cu_pipeline.core.decision import decide
 from cu_pipeline.core.records import PREDICTIONS, table
-from cu_pipeline.features.clip_features import FeatureReader
+from cu_pipeline.features.clip_features import FeatureReader, content_column, in_turn
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.bundle import Bundle, content_keys, inputs_of
 from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
 from cu_pipeline.models.scorer import Scorer, named_sets
 
 
 def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str, Bundle]) -> pd.DataFrame:
     """Predict every capability of the clips in its scope, each model from the stored features that it was trained on.
+
+    Of many clips the features of some are held at a time.
 
     Args:
         clips: n rows of the clips table.
@@ -30,14 +32,22 @@ def predict_table(clips: pd.DataFrame, store: FeatureStore, bundles: Mapping[str
     Raises:
         StoreError: no feature that a model reads is stored.
     """
-    reader = FeatureReader(clips, store)
-    parts = [_scoped_rows(clips, reader, store, bundle) for bundle in bundles.values()]
-    return table(pd.concat(parts, ignore_index=True) if parts else [], PREDICTIONS)
+    inputs = inputs_of(bundles.values())
+    for one in inputs:
+        store.require_any(one, clips[content_column(one.name)].tolist())
+    scorers = [Scorer(bundle) for bundle in bundles.values()]
+    parts: list[list[pd.DataFrame]] = [[] for _ in scorers]
+    for some in in_turn(clips, inputs):
+        reader = FeatureReader(some, store, least=0)
+        for scorer, mine in zip(scorers, parts, strict=True):
+            mine.append(_scoped_rows(some, reader, store, scorer))
+    rows = [part for mine in parts for part in mine]
+    return table(pd.concat(rows, ignore_index=True) if rows else [], PREDICTIONS)
 
 
-def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore, bundle: Bundle) -> pd.DataFrame:
-    inside = bundle.scope.within(clips)
-    return _rows(inside, reader if inside is clips else FeatureReader(inside, store), bundle)
+def _scoped_rows(clips: pd.DataFrame, reader: FeatureReader, store: FeatureStore, scorer: Scorer) -> pd.DataFrame:
+    inside = scorer.bundle.scope.within(clips)
+    return _rows(inside, reader if inside is clips else FeatureReader(inside, store, least=0), scorer)
 
 
 def cross_fitted_answers(predictions: pd.DataFrame, clips: pd.DataFrame, bundle: Bundle) -> pd.DataFrame:
@@ -75,8 +85,9 @@ def _told(bundle: Bundle, probabilities: Probabilities) -> dict[str, Any]:
     }
 
 
-def _rows(clips: pd.DataFrame, reader: FeatureReader, bundle: Bundle) -> pd.DataFrame:
-    probabilities = Scorer(bundle).probabilities(reader.read(bundle.inputs))
+def _rows(clips: pd.DataFrame, reader: FeatureReader, scorer: Scorer) -> pd.DataFrame:
+    bundle = scorer.bundle
+    probabilities = scorer.probabilities(reader.read(bundle.inputs))
     return pd.DataFrame(
         {
             "clip_id": clips["clip_id"].to_numpy(),

@@ -9,7 +9,7 @@ from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.progress import each
 from cu_pipeline.models.family import Examples, Family, Logits
 from cu_pipeline.models.folds import Fold, grouped_folds
-from cu_pipeline.models.logistic import hard_labels
+from cu_pipeline.models.logistic import MANY, hard_labels
 
 _INNER: Final = 6
 """One in so many units of the clips to learn from chooses between epochs."""
@@ -41,7 +41,10 @@ def cross_fitted(
     logits = np.zeros(examples.targets.shape, dtype=np.float32)
     for fold in each(iter(folds), "predict unseen clips", len(folds), "fold"):
         before_fold()
-        fitted = learner.fit(*_parted(examples.take(fold.seen), kind, seed), kind, options, seed)
+        seen = examples.take(fold.seen)
+        # to divide many units takes minutes, and one that looks at nothing has no epochs to choose between
+        alone = getattr(learner, "blind", False) and len(examples) > MANY
+        fitted = learner.fit(*((seen, seen.take([])) if alone else _parted(seen, kind, seed)), kind, options, seed)
         model = learner.load(fitted.config, fitted.weights)
         logits[fold.unseen] = model.logits(examples.features.take(fold.unseen))
     return logits

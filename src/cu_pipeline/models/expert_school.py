@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.clip_features import BLOCK, ClipFeatures
 from cu_pipeline.models.expert_pool import mean_loss, standard_scores
 from cu_pipeline.models.expert_views import Reading, View, learn_reading
 from cu_pipeline.models.folds import Fold
 from cu_pipeline.models.logistic import Coefficients, Design, HardLabels, Regressions, levels
-
-_BLOCK: Final = 20_000
-"""Clips whose matrix is made at a time to score them, which bounds the memory that this takes."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,7 @@ class Expert:
     def scores(self, features: ClipFeatures, kind: Kind) -> NDArray[np.float64]:
         """Score clips: (n, classes); zeros where its feature is absent."""
         feature = self.view.of(features)
-        clips = np.arange(len(feature.present))
-        blocks = np.split(clips, range(_BLOCK, len(clips), _BLOCK))
+        blocks = [slice(start, start + BLOCK) for start in range(0, max(len(feature.present), 1), BLOCK)]
         parts = [self.coefficients.scores(self.reading.matrix(feature.take(block))) for block in blocks]
         return standard_scores(np.concatenate(parts), feature.present, kind)
 

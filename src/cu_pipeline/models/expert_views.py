@@ -7,9 +7,12 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cu_pipeline.features.clip_features import ClipFeatures, Feature
+from cu_pipeline.features.clip_features import BLOCK, ClipFeatures, Feature
 from cu_pipeline.models.family import Weights
 from cu_pipeline.models.text_counts import TextCounts
+
+_MOST_SINGLE: Final = 2**20
+"""Rows that are added up in single precision, as a tenth of them always were."""
 
 Steps = NDArray[np.float32]
 """A sequence of vectors a clip: (n, steps, width)."""
@@ -68,8 +71,20 @@ class View:
         feature = features[self.feature]
         if self.form in STATISTICS:
             steps = feature.values.reshape(len(feature.values), feature.values.shape[1], -1)
-            return Feature(STATISTICS[self.form](steps), feature.present)
+            return Feature(_by_blocks(STATISTICS[self.form], steps), feature.present)
         return feature
+
+
+def _by_blocks(statistic: Callable[[Steps], NDArray[np.float32]], steps: Steps) -> NDArray[np.float32]:
+    """A statistic of some clips at a time, which bounds the memory that it takes."""
+    if len(steps) <= BLOCK:
+        return statistic(steps)
+    found = None
+    for start in range(0, len(steps), BLOCK):
+        block = statistic(steps[start : start + BLOCK])
+        found = np.empty((len(steps), *block.shape[1:]), dtype=block.dtype) if found is None else found
+        found[start : start + BLOCK] = block
+    return np.asarray(found)
 
 
 def views_of(features: Mapping[str, Feature]) -> Iterator[View]:
@@ -109,11 +124,12 @@ class Standardised:
     @classmethod
     def fit(cls, feature: Feature) -> Self:
         """Measure the clips that have it."""
-        known = feature.values[feature.present]
+        known = feature.known().values
         if not len(known):
             known = np.zeros((1, feature.values.shape[1]), dtype=np.float32)
-        spread = np.maximum(known.std(axis=0), 1e-3) * np.sqrt(known.shape[1])
-        return cls(known.mean(axis=0).astype(np.float32), spread.astype(np.float32))
+        mean, deviation = _moments(known)
+        spread = np.maximum(deviation, 1e-3) * np.sqrt(known.shape[1])
+        return cls(mean.astype(np.float32), spread.astype(np.float32))
 
     @classmethod
     def load(cls, weights: Weights) -> Self:
@@ -124,10 +140,34 @@ class Standardised:
         """What is needed to make it again."""
         return {"mean": self.mean, "scale": self.scale}
 
-    def matrix(self, feature: Feature) -> NDArray[np.float64]:
-        """Standardise: float64 (n, width), zeros where absent."""
-        standard = (feature.values - self.mean) / self.scale
-        return np.asarray(standard * feature.present[:, None], dtype=np.float64)
+    def matrix(self, feature: Feature, precision: type[Any] = np.float64) -> NDArray[Any]:
+        """Standardise: (n, width), zeros where absent."""
+        found = np.empty(feature.values.shape, dtype=precision)
+        for start in range(0, len(found), BLOCK):
+            block = slice(start, start + BLOCK)
+            found[block] = (feature.values[block] - self.mean) / self.scale * feature.present[block, None]
+        return found
+
+
+def _moments(values: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Mean and standard deviation of each column, as numpy gives them, without a copy of the whole.
+
+    Numpy adds rows up one after the other, and so does this, block by block; of more rows than single precision adds
+    up well sums are held in double precision.
+    """
+    precision = np.float32 if len(values) <= _MOST_SINGLE else np.float64
+    mean = _added(values, lambda block: block, precision) / precision(len(values))
+    variance = _added(values, lambda block: np.square(block - mean), precision) / precision(len(values))
+    return mean, np.sqrt(variance)
+
+
+def _added(values: NDArray[np.float32], part: Callable[[Any], Any], precision: type[Any]) -> NDArray[Any]:
+    """Sum of what is made of the rows of each block: (width)."""
+    total = np.zeros((0, values.shape[1]), dtype=precision)
+    for start in range(0, len(values), BLOCK):
+        block = np.asarray(part(values[start : start + BLOCK]), dtype=precision)
+        total = np.add.reduce(np.concatenate([total, block]), axis=0, keepdims=True)
+    return np.asarray(total[0])
 
 
 class Words:
@@ -157,12 +197,12 @@ def learn_reading(view: View, feature: Feature, *, many: bool) -> tuple[Reading,
         feature: in the view's form, of all clips.
         many: whether these, or those that they are a sample of, are many: then numbers are float32.
     """
-    known = feature.take(np.flatnonzero(feature.present))
+    known = feature.known()
     if view.form == "text":
         counts, matrix = TextCounts.learn(list(known.values), many=many)
         return Words(counts), matrix
-    standard = Standardised.fit(feature)
-    return standard, standard.matrix(known).astype(np.float32 if many else np.float64, copy=False)
+    standard = Standardised.fit(known)
+    return standard, standard.matrix(known, np.float32 if many else np.float64)
 
 
 def load_reading(view: View, weights: Weights) -> Reading:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.options import Options
-from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.features.clip_features import ClipFeatures, Rows
 from cu_pipeline.features.extractor import Form, form_of
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.folds import Fold
@@ -57,8 +57,8 @@ class Examples:
         """The same clips with some of their features, in the order given."""
         return replace(self, features=self.features.only(names))
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "Examples":
-        """The clips at the positions `rows`."""
+    def take(self, rows: Rows) -> "Examples":
+        """The clips at the positions `rows`; a slice shares the memory, and so does what slices are joined to."""
         groups = None if self.groups is None else self.groups[rows]
         return replace(self, features=self.features.take(rows), targets=self.targets[rows], groups=groups)
 
@@ -103,7 +103,8 @@ class Model(Protocol):
 class Family(Protocol):
     """A way to learn from features.
 
-    It may name the `packages` that its models need to answer, beside the service's own.
+    It may name the `packages` that its models need to answer, beside the service's own. One that is `blind` reads
+    features for others' sake: nothing of them decides its models or their answers, and fitting need not hand them over.
 
     Attributes:
         options: the model of its parameters, the group of its name in `train`.
@@ -186,6 +187,10 @@ class Candidate(NamedTuple):
         """Let a family choose from the features in use, of which `shapes` tells the shapes."""
         reads = learner.reads_with(shapes, options) if isinstance(learner, Composite) else learner.reads(shapes)
         return cls(name, learner, options, reads)
+
+    def shown(self, examples: Examples) -> Examples:
+        """What the family is to look at of clips."""
+        return examples.only([] if getattr(self.learner, "blind", False) else self.inputs)
 
 
 def reads_vectors(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -1,6 +1,7 @@
 """How what a model learned from is described."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -54,9 +55,9 @@ def describe(clips: pd.DataFrame, store: FeatureStore, bundle: Bundle, inputs: M
 
 def _whole_units(groups: "pd.Series[str]", most: int) -> NDArray[np.int64]:
     """Places of clips of units that are drawn by a hash of their names until no further one has room."""
-    sizes = groups.value_counts()
+    sizes = Counter(groups.dropna())
     left, taken = most, set()
-    for unit in sorted(sizes.index, key=text_sha256):
+    for unit in sorted(sizes, key=text_sha256):
         if sizes[unit] <= left:
             taken.add(unit)
             left -= sizes[unit]
@@ -134,7 +135,8 @@ def _unseen(
         if not len(rows):
             return rows, np.empty((0, len(bundle.classes)))
         return rows, Scorer(bundle).probabilities(read_features(clips.iloc[rows], store, bundle.inputs))
-    places = {key: row for row, key in enumerate(bundle.learned_from) if np.isfinite(bundle.cross_fitted[row]).all()}
+    asked = np.flatnonzero(np.isfinite(bundle.cross_fitted).all(axis=1))
+    places = {bundle.learned_from[row]: row for row in asked}
     rows = np.flatnonzero(keys.isin(list(places)).to_numpy())
     logits = bundle.cross_fitted[[places[key] for key in keys.iloc[rows]]]
     return rows, logits_to_probabilities(logits, bundle.kind, bundle.temperature)

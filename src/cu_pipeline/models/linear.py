@@ -82,13 +82,10 @@ class Linear:
         panel = _Panel.of(examples.take(asked), kind, options, seed, many=many)
         answers = hard_labels(examples.targets, kind)
         school = School(answers, kind, options.max_iterations, ())
-        experts = []
-        for place in each(iter(panel.kept), "fit linear experts on all clips", len(panel.kept), "expert"):
-            whole = len(asked) == len(examples)
-            lesson = panel.lessons[place]
-            if not whole:
-                lesson = Lesson.of(lesson.view, examples.features, many=many)
-            experts.append(school.fitted(lesson, panel.tried[place].setting))
+        experts = [
+            _fitted(school, panel.lessons[place], panel.tried[place].setting, examples, many=many)
+            for place in each(iter(panel.kept), "fit linear experts on all clips", len(panel.kept), "expert")
+        ]
         held_out = None
         if panel.folds:
             held_out = np.full(examples.targets.shape, np.nan, dtype=np.float32)
@@ -134,6 +131,12 @@ class Linear:
                 f"weights {sorted(weights)} are not those of these linear experts: {error} is absent"
             ) from error
         return LinearModel(experts, pool, Kind(config["kind"]))
+
+
+def _fitted(school: School, lesson: Lesson, setting: Setting, examples: Examples, *, many: bool) -> Expert:
+    """Fit an expert on all clips, whose matrix is held no longer than that takes."""
+    whole = lesson if len(lesson.present) == len(examples) else Lesson.of(lesson.view, examples.features, many=many)
+    return school.fitted(whole, setting)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class MajorityModel:
 class Majority:
     """The shares of the answers among the clips to learn from, as probabilities of every clip."""
 
+    blind: ClassVar[bool] = True
     options: ClassVar[type[Options]] = MajorityOptions
     revision: ClassVar[int | str] = 1
 

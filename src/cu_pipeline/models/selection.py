@@ -170,7 +170,7 @@ class Selector:
         fitted = self._fit(candidate, self.training, self.validation)
         logits = fitted.cross_fitted
         if logits is None:
-            everything = self.training.joined(self.validation).only(candidate.inputs)
+            everything = candidate.shown(self.training.joined(self.validation))
             logits = cross_fitted(
                 candidate.learner, everything, folds, self.kind, candidate.options, self.seed, partial(_check, ends)
             )
@@ -183,7 +183,7 @@ class Selector:
         return _Result(candidate, replace(fitted, cross_fitted=logits), losses, time.monotonic() - started)
 
     def _fit(self, candidate: Candidate, training: Examples, validation: Examples) -> Fitted:
-        parts = (training.only(candidate.inputs), validation.only(candidate.inputs))
+        parts = (candidate.shown(training), candidate.shown(validation))
         return candidate.learner.fit(*parts, self.kind, candidate.options, self.seed)
 
 

@@ -61,11 +61,8 @@ class TextCounts:
         Returns:
             The counts, and what `matrix` says of the texts; of many as float32.
         """
-        from scipy import sparse
-
         blocks = [_counted(texts[start : start + _BLOCK]) for start in range(0, len(texts), _BLOCK)]
-        kept, rarity = [], []
-        precision = np.float32 if many else np.float64
+        kept, rarity, numbers = [], [], 0
         for place, few in enumerate(_FEWEST):
             fewest = max(2, ceil(len(texts) * _LEAST_SHARE)) if many else few
             seen = np.zeros(_COLUMNS, dtype=np.int64)
@@ -75,10 +72,9 @@ class TextCounts:
             usual = np.sort(usual[np.argsort(-seen[usual], kind="stable")[:_MOST]])
             kept.append(usual + place * _COLUMNS)
             rarity.append(np.log((1 + len(texts)) / (1 + seen[usual])) + 1)
+            numbers += int(seen[usual].sum())
         found = cls(np.concatenate(kept).astype(np.int64), np.concatenate(rarity).astype(np.float32))
-        weighed = [found._weighed(block).astype(precision, copy=False) for block in blocks]
-        weighed = weighed or [sparse.csr_matrix((0, len(found.columns)), dtype=precision)]
-        return found, weighed[0] if len(weighed) == 1 else sparse.vstack(weighed, format="csr")
+        return found, found._stacked(blocks, len(texts), numbers, np.float32 if many else np.float64)
 
     @classmethod
     def load(cls, weights: Weights) -> Self:
@@ -92,6 +88,30 @@ class TextCounts:
     def matrix(self, texts: Sequence[str]) -> Any:
         """Count in texts: sparse float64 (n, m)."""
         return self._weighed(_counted(texts))
+
+    def _stacked(self, blocks: list[list[Any]], rows: int, numbers: int, precision: type[Any]) -> Any:
+        """Weigh blocks of counts, whose memory is given back on the way, into one matrix: sparse (rows, m).
+
+        Args:
+            blocks: of `_counted`; empty afterwards.
+            rows: that they have together.
+            numbers: that they have in the columns that are kept.
+            precision: of the matrix.
+        """
+        from scipy import sparse
+
+        places = np.int32 if numbers <= np.iinfo(np.int32).max else np.int64
+        data, indices = np.empty(numbers, dtype=precision), np.empty(numbers, dtype=places)
+        ends, row = np.zeros(rows + 1, dtype=places), 0
+        blocks.reverse()
+        while blocks:
+            block = self._weighed(blocks.pop()).astype(precision, copy=False)
+            own = slice(ends[row], ends[row] + block.nnz)
+            data[own], indices[own] = block.data, block.indices
+            ends[row + 1 : row + 1 + block.shape[0]] = ends[row] + block.indptr[1:]
+            row += block.shape[0]
+            del block
+        return sparse.csr_matrix((data, indices, ends), shape=(rows, len(self.columns)), copy=False)
 
     def _weighed(self, counts: Sequence[Any]) -> Any:
         """Weigh the counts of all hashes of each kind, as float32, by the columns that are kept."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
-from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.hashing import facts_sha256
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.features.clip_features import content_column, read_features
 from cu_pipeline.features.extractor import Extractor, shapes_of
@@ -54,30 +55,39 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
         ConfigurationError: no labelled clip is in the training split.
     """
     own = labels.loc[labels["capability"] == name, ["clip_id", "label", "probabilities", "source"]]
-    joined = clips.merge(own, on="clip_id", validate="one_to_one").sort_values("clip_id", ignore_index=True)
-    usable = joined[joined["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])]
+    learnable = clips["split"].isin([Split.TRAIN.value, Split.VALIDATION.value])
+    usable = clips[learnable].merge(own, on="clip_id", validate="one_to_one").sort_values("clip_id", ignore_index=True)
     if not (usable["split"] == Split.TRAIN.value).any():
         raise ConfigurationError(
-            f"capability {name!r}: none of its {len(joined)} labelled clips is in the training split. Label more "
-            "clips, or raise the share of `train` in conf/base/parameters_collect.yml."
+            f"capability {name!r}: none of its {int(clips['clip_id'].isin(own['clip_id']).sum())} labelled clips is in "
+            "the training split. Label more clips, or raise the share of `train` in conf/base/parameters_collect.yml."
         )
     others = clips[(clips["split"] != Split.TEST.value) & ~clips["clip_id"].isin(usable["clip_id"])]
-    unlabelled = set(content_keys(others)) - set(content_keys(usable))
-    return TrainingData(name, capability, usable.reset_index(drop=True), tuple(sorted(unlabelled)))
+    unlabelled = set(content_keys(others)) - set(content_keys(usable)) if len(others) else set()
+    return TrainingData(name, capability, usable, tuple(sorted(unlabelled)))
 
 
-def labelled_examples(data: TrainingData, store: FeatureStore, inputs: Mapping[str, FeatureInput]) -> Examples:
+def labelled_examples(
+    data: TrainingData,
+    store: FeatureStore,
+    inputs: Mapping[str, FeatureInput],
+    order: NDArray[np.int64] | None = None,
+) -> Examples:
     """Read what a model learns from: features of the clips, and what it is to answer.
 
     Args:
         data: of one capability.
         store: with the features of its clips.
         inputs: the features to read.
+        order: int64 (n): positions of the clips, in the order that the examples are to have; None: as they are.
     """
+    columns = sorted({content_column(name) for name in inputs} | {"label", "probabilities"})
+    rows = data.clips if order is None else data.clips[columns].iloc[order]
+    groups = pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64)
     return Examples(
-        features=read_features(data.clips, store, inputs),
-        targets=soft_targets(data.clips, data.capability),
-        groups=pd.factorize(data.clips["group"], sort=True)[0].astype(np.int64),
+        features=read_features(rows, store, inputs),
+        targets=soft_targets(rows, data.capability),
+        groups=groups if order is None else groups[order],
         classes=data.capability.classes,
         descriptions=data.capability.class_descriptions,
         inputs=inputs,
@@ -101,12 +111,12 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
     read = {name for one in candidates for name in one.inputs}
     surroundings = {one.name: found for one in candidates if (found := one.options.surroundings())}
     described = data.capability.class_descriptions if any(map(_reads_descriptions, candidates)) else {}
-    return json_sha256(
+    return facts_sha256(
         ({"descriptions": described} if described else {})
         | {
             "code": {one.name: one.learner.revision for one in candidates},
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes), *_goal(data)],
-            "rows": rows.to_numpy().tolist(),
+            "rows": rows,
             "extractors": {name: extractors[name].identity.fingerprint for name in extractors if name in read},
             "options": {one.name: one.options.model_dump() for one in candidates},
             "choice": options.auto.model_dump(mode="json") if options.family == AUTO else None,
@@ -168,16 +178,15 @@ def train(
     read = {name for one in candidates for name in one.inputs}
     inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
     _use_threads(options.threads)
-    everything = labelled_examples(data, store, inputs)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
-    validation = everything.take(np.flatnonzero(~in_training))
-    training = everything.take(np.flatnonzero(in_training))
+    order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
+    everything = labelled_examples(data, store, inputs, order)
+    training, validation = everything.take(slice(in_training.sum())), everything.take(slice(in_training.sum(), None))
     if options.family == AUTO:
         selection = Selector(training, validation, capability.kind, seed).select(candidates, options.auto)
     else:
         selection = _only(candidates[0], training, validation, capability.kind, seed)
     chosen, fitted = selection.candidate, selection.fitted
-    order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
     people = (data.clips["source"] == AnnotatorKind.HUMAN.value).to_numpy()[order]
     parts = (training.only(chosen.inputs), validation.only(chosen.inputs))
     set_on_unseen = calibrate(data.name, capability, (fitted, chosen.learner), parts, people)
@@ -185,7 +194,8 @@ def train(
     keys = content_keys(data.clips)
     learned_from, unseen = tuple(sorted(set(keys))), fitted.cross_fitted
     if unseen is not None:
-        place = {key: row for row, key in reversed(list(enumerate(keys.iloc[order])))}
+        backwards = zip(keys.to_numpy()[order][::-1], range(len(order))[::-1], strict=True)
+        place = dict(backwards)  # of several clips with one content the first counts
         unseen = unseen[[place[key] for key in learned_from]]
     bundle = Bundle(
         capability=data.name,
@@ -245,7 +255,7 @@ def _reads_descriptions(candidate: Candidate) -> bool:
 
 def _only(candidate: Candidate, training: Examples, validation: Examples, kind: Kind, seed: int) -> Selection:
     """Fit the one family that is wanted."""
-    parts = (training.only(candidate.inputs), validation.only(candidate.inputs))
+    parts = (candidate.shown(training), candidate.shown(validation))
     return Selection(candidate, candidate.learner.fit(*parts, kind, candidate.options, seed), ())
 
 
