@@ -276,6 +276,17 @@ def test_both_are_told_in_the_reasons_and_as_numbers() -> None:
     assert any("on 60 of them, drawn from what the service saw, it is +13.3 points" in one for one in decision.reasons)
 
 
+def test_fresh_clips_do_not_pay_for_what_those_of_before_were_used_for() -> None:
+    entries = []
+    for number in range(3):
+        earlier = contest(*differing(3, 3), challenger=f"earlier {number}")
+        entries += judged(earlier, entries=entries)[1]
+    decision, _ = judged(both((3, 3), (9, 1)), entries=entries)
+    assert (decision.decision, decision.alpha) == ("promote", pytest.approx(0.035))
+    assert judged(both((3, 3), (9, 1), told=False), entries=entries)[0].alpha < 0.02
+    assert judged(both((9, 1), (3, 3)), entries=entries)[0].decision == "keep", "clips of before do"
+
+
 def test_few_units_of_fresh_clips_count_with_the_others() -> None:
     units = [*range(60), *([60] * 58), 61, 62]
     decision, _ = judged(both((10, 11), (10, 2), units=units))

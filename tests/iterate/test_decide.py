@@ -54,7 +54,7 @@ AUDITS = {"audit": {"enabled": True}}
 
 def test_a_drift_that_a_model_can_learn_starts_training() -> None:
     found = decision(told())
-    assert (found.action, found.cause, found.clips) == (Action.RETRAIN, STYLE, 120)
+    assert (found.action, found.cause, found.clips) == (Action.RETRAIN, STYLE, 150)
 
 
 def test_without_drift_nothing_is_done_and_the_reason_is_told() -> None:
@@ -120,8 +120,8 @@ def test_without_money_people_are_alerted_and_told_which_budget_is_used_up(money
 
 def test_the_scarcest_budget_bounds_the_clips_and_a_month_is_forgotten() -> None:
     assert decision(told(), [line(100, usd=95.0)]).clips == 50
-    assert decision(told(), [line(24 * 31, usd=95.0)]).clips == 120
-    assert decision(told(), money=Money(1000.0, 180, 0.0)).clips == 120, "labels that cost nothing"
+    assert decision(told(), [line(24 * 31, usd=95.0)]).clips == 150
+    assert decision(told(), money=Money(1000.0, 180, 0.0)).clips == 160, "labels that cost nothing"
     assert decision(told(), money=Money(1000.0, 90, 0.1)).clips == 90, "the queue has room for no more"
 
 
@@ -136,17 +136,17 @@ def test_a_new_topic_says_that_a_class_may_be_missing() -> None:
 
 def test_a_drift_is_audited_before_anything_is_trained() -> None:
     found = decision(told(), **AUDITS)
-    assert (found.action, found.clips) == (Action.AUDIT, 30)
+    assert (found.action, found.clips) == (Action.AUDIT, 60)
     assert found.action.labels
     assert "asked first (iterate.audit)" in found.reason
-    assert decision(told(), money=Money(4.0, 180, 0.1), **AUDITS).clips == 20, "half of what can be paid for"
-    assert decision(told(), money=Money(2.5, 180, 0.1), **AUDITS).action is Action.RETRAIN, "too little for both"
+    assert decision(told(), money=Money(4.0, 180, 0.1), **AUDITS).clips == 24, "the share that is tested"
+    assert decision(told(), money=Money(2.4, 180, 0.1), **AUDITS).action is Action.RETRAIN, "too little for both"
     assert decision(told(), trigger="a new season", **AUDITS).action is Action.RETRAIN
 
 
 def test_champions_that_an_audit_found_worse_are_trained_with_what_the_audit_left() -> None:
     found = decision(told(), [audited(fit=False, look="a look")], **AUDITS)
-    assert (found.action, found.clips, found.audit, found.cause) == (Action.RETRAIN, 90, 1, STYLE)
+    assert (found.action, found.clips, found.audit, found.cause) == (Action.RETRAIN, 120, 1, STYLE)
     assert "20 of 30" in found.reason
     small = decision(told(), [audited(fit=False)], budget={"iteration_usd": 10.0}, **AUDITS)
     assert small.clips == 70, "both together spend what one iteration may"

@@ -21,7 +21,7 @@ def audited(right: int, clips: int = 30, per_unit: int = 1) -> Audited:
     return Audited.of(Kind.SINGLE, truth, said, named, [f"u{place // per_unit}" for place in range(clips)])
 
 
-@pytest.mark.parametrize(("right", "fit"), [(30, True), (28, True), (26, True), (25, False), (20, False), (0, False)])
+@pytest.mark.parametrize(("right", "fit"), [(30, True), (28, True), (27, False), (20, False), (0, False)])
 def test_a_champion_is_held_against_what_is_promised_of_it(right: int, fit: bool) -> None:
     found = judge("v1", audited(right), PROMISE, OPTIONS, BOOTSTRAP)
     assert (found.fit, found.right, found.clips, found.promised) == (fit, right, 30, 0.9)
@@ -29,12 +29,10 @@ def test_a_champion_is_held_against_what_is_promised_of_it(right: int, fit: bool
     assert found.low <= found.accuracy <= found.high
 
 
-def test_a_large_drop_counts_though_no_test_shows_it() -> None:
+def test_what_a_doubtful_promise_leaves_open_is_not_ruled_out() -> None:
     doubtful = Promise(0.9, 0.1, 5)
-    found = judge("v1", audited(24), doubtful, OPTIONS, BOOTSTRAP)
-    assert found.p_value > OPTIONS.alpha
-    assert not found.fit
-    assert judge("v1", audited(24), doubtful, AuditOptions(worst_drop=0.2), BOOTSTRAP).fit
+    assert not judge("v1", audited(28), doubtful, OPTIONS, BOOTSTRAP).fit
+    assert judge("v1", audited(28), doubtful, AuditOptions(worst_drop=0.2), BOOTSTRAP).fit
 
 
 @pytest.mark.parametrize("found", [None, audited(14, 14), audited(30, 30, per_unit=10)])
@@ -68,14 +66,21 @@ def test_a_class_that_the_model_does_not_know_is_a_mistake_and_no_answer_is_the_
 
 def test_units_that_are_right_or_wrong_together_prove_less() -> None:
     right = np.repeat([1, 1, 1, 1, 0, 0], 5)
-    alone = p_value(PairedGain.of(right, np.arange(30)), PROMISE, 0.02)
-    assert p_value(PairedGain.of(right, np.repeat(np.arange(6), 5)), PROMISE, 0.02) > 2 * alone
+    alone = p_value(PairedGain.of(right, np.arange(30)), PROMISE, 0.5)
+    assert p_value(PairedGain.of(right, np.repeat(np.arange(6), 5)), PROMISE, 0.5) > 2 * alone
+
+
+def test_a_few_units_that_are_all_right_do_not_rule_a_fall_out() -> None:
+    few, many = (PairedGain.of(np.ones(30), np.arange(30) // size) for size in (6, 1))
+    assert p_value(few, PROMISE, 0.05) > 5 * p_value(many, PROMISE, 0.05)
+    assert p_value(few, PROMISE, 0.05) > OPTIONS.alpha
 
 
 WORLDS = {
     "own": {"fresh": 1.0, "promised": (100, 1.0), "icc": 0.0},
     "pairs": {"fresh": 1.2, "promised": (120, 1.5), "icc": 0.2},
     "creators": {"fresh": 1.5, "promised": (71, 4.4), "icc": 0.2},
+    "alike": {"fresh": 2.5, "promised": (120, 2.5), "icc": 0.5},
 }
 """Clips of a unit on average, in the audit and among so many test clips of the champion's, and how alike they are."""
 
@@ -92,32 +97,26 @@ def _right(accuracy: float, units: np.ndarray[Any, Any], icc: float, rng: np.ran
     return PairedGain.of(rng.random(len(units)) < chances[units], units)
 
 
-def _called_worse(world: str, drop: float, worlds: int = 600) -> float:
-    """How often a champion that promises about 90 % is taken for worse by 30 clips, by both rules."""
-    told, rng = WORLDS[world], np.random.default_rng([17, round(100 * drop)])
-    worse = 0
+def _called_fit(world: str, promised: float, drop: float, clips: int = 60, worlds: int = 600) -> float:
+    """How often a champion is taken for fit."""
+    told, rng = WORLDS[world], np.random.default_rng([17, clips, round(100 * promised), round(100 * drop)])
+    fit = 0
     for _ in range(worlds):
-        own = _right(0.9, _sizes(*told["promised"], rng), told["icc"], rng)
-        fresh = _right(0.9 - drop, _sizes(30, told["fresh"], rng), told["icc"], rng)
+        own = _right(promised, _sizes(*told["promised"], rng), told["icc"], rng)
+        fresh = _right(promised - drop, _sizes(clips, told["fresh"], rng), told["icc"], rng)
         promise = Promise(own.effect, own.standard_error, own.freedom)
-        worse += not held_against(fresh, promise, OPTIONS)[1]
-    return worse / worlds
+        fit += held_against(fresh, promise, OPTIONS)[1]
+    return fit / worlds
 
 
+@pytest.mark.parametrize("promised", [0.95, 0.9, 0.8])
 @pytest.mark.parametrize("world", WORLDS)
-def test_30_clips_tell_a_champion_that_is_as_good_from_one_that_fell_by_15_points(world: str) -> None:
-    """Bounds are the promises, and three standard errors of the simulation."""
-    false, found = _called_worse(world, 0.0), _called_worse(world, 0.15)
-    error = (0.2 * 0.8 / 600) ** 0.5
-    assert false <= OPTIONS.alpha + 3 * error
-    assert found >= 0.8 - 3 * error
+def test_a_fall_by_5_points_is_passed_over_no_more_often_than_alpha(world: str, promised: float) -> None:
+    """In worlds of any likeness; the bound is alpha and three standard errors of the simulation."""
+    bound = OPTIONS.alpha + 3 * (OPTIONS.alpha * (1 - OPTIONS.alpha) / 600) ** 0.5
+    assert max(_called_fit(world, promised, OPTIONS.worst_drop, clips) for clips in (30, 60)) <= bound
 
 
-def test_the_test_alone_keeps_to_its_level_where_accuracy_is_just_within_the_tolerance() -> None:
-    rng, hits = np.random.default_rng(17), 0
-    for _ in range(1000):
-        own = _right(0.9, _sizes(120, 1.5, rng), 0.2, rng)
-        fresh = _right(0.88, _sizes(30, 1.2, rng), 0.2, rng)
-        promise = Promise(own.effect, own.standard_error, own.freedom)
-        hits += p_value(fresh, promise, OPTIONS.tolerance) <= OPTIONS.alpha
-    assert hits / 1000 <= OPTIONS.alpha + 3 * (0.2 * 0.8 / 1000) ** 0.5
+def test_60_clips_pass_half_of_fit_champions_and_hardly_one_that_fell_by_15_points() -> None:
+    assert _called_fit("own", 0.9, 0.0) >= 0.5
+    assert max(_called_fit(world, 0.9, 0.15) for world in WORLDS) <= 0.05

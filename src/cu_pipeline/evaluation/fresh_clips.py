@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cu_pipeline.evaluation.account import Account
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.paired_test import PairedGain, p_values
 
@@ -52,7 +53,27 @@ class Strata:
         earlier = None if chosen.all() else PairedGain.of(gains[~chosen], units[~chosen])
         return cls(PairedGain.of(gains[chosen], units[chosen]), earlier, members)
 
-    def p_value(self, overall: PairedGain) -> float:
+    def held(self, overall: PairedGain, contest: Contest, account: Account, alpha: float) -> tuple[float, float]:
+        """Find the p-value of the better of two tests, and the level that it is held against.
+
+        Each of the two has the level that its own clips leave. Fresh clips have served for no decision yet, however
+        often those of before have, and what is shown on them need not pay for earlier tests.
+
+        Args:
+            overall: the gain on all clips.
+            contest: of the clips.
+            account: of the capability.
+            alpha: chance of any wrong promotion on one set of test clips.
+        """
+        keys, chosen = np.asarray(contest.keys, dtype=object), contest.fresh
+        levels = (
+            account.standing(contest.keys, list(contest.units), alpha).alpha,
+            account.standing(list(keys[chosen]), list(contest.units[chosen]), alpha).alpha,
+        )
+        level = max(levels)
+        return self.p_value(overall, (level / levels[0], level / levels[1])), level
+
+    def p_value(self, overall: PairedGain, prices: tuple[float, float] = (1.0, 1.0)) -> float:
         """Of the better of two tests, on all clips and on the fresh ones alone.
 
         A drift that the challenger has learned from shows on fresh clips most; beside many earlier ones it drowns. The
@@ -61,12 +82,13 @@ class Strata:
 
         Args:
             overall: the gain on all clips.
+            prices: factors of the two tests' p-values, where they have different levels.
         """
-        least = min(overall.p_value(), self.fresh.p_value())
+        least = min(prices[0] * overall.p_value(), prices[1] * self.fresh.p_value())
         signs = np.random.default_rng(SEED).choice([-1.0, 1.0], size=(FLIPS, overall.units))
         by_chance = np.minimum(
-            p_values(overall.sums * signs, overall.sizes),
-            p_values(self.fresh.sums * signs[:, self.members], self.fresh.sizes),
+            prices[0] * p_values(overall.sums * signs, overall.sizes),
+            prices[1] * p_values(self.fresh.sums * signs[:, self.members], self.fresh.sizes),
         )
         found = (1 + int((by_chance <= least * (1 + _ROUNDING)).sum())) / (1 + FLIPS)
         return min(max(found, least), 2 * least, 1.0)

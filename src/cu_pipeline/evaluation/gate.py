@@ -120,7 +120,8 @@ def _compared(
     own, opposed = answers
     gain = PairedGain.of(accuracy_gains(own, opposed), contest.units)
     parts = Strata.of(contest, accuracy_gains(own, opposed))
-    trial = Trial.of(contest, gain, gain.p_value() if parts is None else parts.p_value(gain), account, alpha)
+    p, level = (gain.p_value(), None) if parts is None else parts.held(gain, contest, account, alpha)
+    trial = Trial.of(contest, gain, p, account, alpha, level)
     merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
     slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
     verdict = (

@@ -32,7 +32,15 @@ class Trial:
     entries: list[GateTest]
 
     @classmethod
-    def of(cls, contest: Contest, gain: PairedGain, p_value: float, account: Account, alpha: float) -> Self:
+    def of(
+        cls,
+        contest: Contest,
+        gain: PairedGain,
+        p_value: float,
+        account: Account,
+        alpha: float,
+        level: float | None = None,
+    ) -> Self:
         """Make the test, and pay for it unless the same two models were tested before.
 
         Args:
@@ -41,15 +49,17 @@ class Trial:
             p_value: of the test.
             account: of the capability.
             alpha: chance of any wrong promotion on one set of test clips.
+            level: of the test; None: what the clips together leave of alpha.
         """
         standing = account.standing(contest.keys, list(contest.units), alpha)
         opponent = MAJORITY if contest.opposed is None else contest.champion or MAJORITY
         earlier = account.answered(contest.challenger, opponent, contest.keys)
         if earlier is not None:
             return cls(gain, earlier.p_value, earlier.alpha, standing, earlier, [])
-        outcome = (standing.alpha, p_value, gain.effect)
+        level = standing.alpha if level is None else level
+        outcome = (level, p_value, gain.effect)
         entry = account.enter((contest.challenger, opponent), outcome, contest.keys, gain.units)
-        return cls(gain, p_value, standing.alpha, standing, None, [entry])
+        return cls(gain, p_value, level, standing, None, [entry])
 
     @property
     def shown_better(self) -> bool:

@@ -38,7 +38,9 @@ class Candidates:
         return len(self.table)
 
 
-def choose(found: Candidates, number: int, iteration: str, options: ChooseOptions) -> list[LabelRequest]:
+def choose(
+    found: Candidates, number: int, iteration: str, options: ChooseOptions, audited: int = 0
+) -> list[LabelRequest]:
     """Choose clips under a budget.
 
     A share is drawn at random among the test clips. These are a sample of what the service sees, whatever made the
@@ -51,11 +53,13 @@ def choose(found: Candidates, number: int, iteration: str, options: ChooseOption
         number: of clips, at most.
         iteration: that asks; another one draws others.
         options: the shares.
+        audited: test clips that an audit has drawn already, beside `number`; they count among the share that is tested.
     """
     table = found.table.reset_index(drop=True)
     others = _in_random_order(table, iteration, (Split.TRAIN, Split.VALIDATION))
     units = table["unit"].tolist()
-    tested = random_tests(found, round(number * options.test_share), iteration, options)
+    lacking = max(round((number + audited) * options.test_share) - audited, 0)
+    tested = random_tests(found, min(lacking, number), iteration, options)
     rest = number - len(tested)
     taken: Counter[str] = Counter()
     drawn = list(_capped(others, units, options.per_unit, taken, round(rest * options.random_share)))

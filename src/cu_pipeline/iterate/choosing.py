@@ -22,7 +22,7 @@ def choose_clips(work: Work) -> Outcome:
     """Choose the clips that are worth a label, and copy them into the feed `served`.
 
     For an audit these are test clips alone, at random among those of the latest window that the champions answered
-    about. A training that comes of an audit tests on that audit's clips, and takes others to learn from.
+    about. A training that comes of an audit tests on that audit's clips, too.
     """
     log, clips, splits, place, resolved = work.project.load(
         "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
@@ -50,8 +50,7 @@ def choose_clips(work: Work) -> Outcome:
             if len(chosen) < work.options.audit.least_clips:
                 return Outcome({"requested": 0}, _no_audit(len(chosen), work), (DRIFT,), StepName.AUDIT)
         else:
-            options = work.options.choose.model_copy(update={"test_share": 0.0} if audited else {})
-            chosen = choose(found, number, work.iteration.id, options)
+            chosen = choose(found, number, work.iteration.id, work.options.choose, len(audited))
         names = clip_names(mine, set(clips["clip_id"]))
         by_content = {one.content: one for one in mine}
         served = ServedClips(work.project.root / PLACE)
@@ -80,13 +79,12 @@ def _of_window(found: Candidates, mine: list[Captured], iteration: Iteration, pl
 def _counted(asked: list[LabelRequest], audited: int) -> tuple[dict[str, int], str]:
     """How many clips are asked for, as facts and in words; those of an audit are answered already."""
     counts = {one.value: sum(request.purpose is one for request in asked) for one in _PURPOSES}
-    tests = f"{counts['test']} test clips at random"
     told = (
-        f"{len(asked) - audited} clips that the service saw are asked for: {'' if audited else f'{tests}, '}"
-        f"{counts['random']} {'' if audited else 'others '}at random, {counts['value']} by value"
+        f"{len(asked) - audited} clips that the service saw are asked for: {counts['test'] - audited} test clips at "
+        f"random, {counts['random']} others at random, {counts['value']} by value"
     )
     if audited:
-        told += f"; it is tested on the {audited} of the audit"
+        told += f"; it is tested on the {audited} of the audit, too"
     return {"requested": len(asked) - audited, **counts}, told
 
 

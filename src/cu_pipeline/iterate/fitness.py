@@ -105,8 +105,8 @@ class Fitness:
         low: of its 95 % interval over units.
         high: likewise.
         promised: accuracy on its own test clips; None: nothing is.
-        p_value: of its being as good as promised, but for the tolerance; None where it was not tested.
-        fit: whether it is as good; None: too little is known.
+        p_value: of its having fallen by `worst_drop`; None where it was not tested.
+        fit: whether so large a fall is ruled out; None: too little is known.
         why: in words.
     """
 
@@ -154,15 +154,16 @@ def judge(
     if promise is None:
         return Fitness(*measured, None, None, None, f"{counted}, and nothing is promised of it: it has no test clips")
     p, is_fit = held_against(PairedGain.of(right, found.units), promise, options)
-    told = f"{counted} ({share:.0%}), {'as good as' if is_fit else 'worse than'} the {promise.accuracy:.0%} of its own "
-    return Fitness(*measured, promise.accuracy, p, is_fit, f"{told}test clips (p = {p:.2g})")
+    fall = f"a fall by {100 * options.worst_drop:g} points is {'' if is_fit else 'not '}ruled out (p = {p:.2g})"
+    told = f"{counted} ({share:.0%}; {promise.accuracy:.0%} of its own test clips): {fall}"
+    return Fitness(*measured, promise.accuracy, p, is_fit, told)
 
 
 def held_against(right: PairedGain, promise: Promise, options: AuditOptions) -> tuple[float, bool]:
     """Hold an accuracy against what was promised.
 
-    A champion is worse where its being as good as promised, less the tolerance, has a p-value of at most `alpha`, or
-    where its estimate lies more than `worst_drop` below the promise: of few creators no test shows a large drop.
+    A champion is fit where it is shown to lie less than `worst_drop` below the promise. Where that is not shown it is
+    trained: a fall that stays costs more than labels, and the clips of the audit are those that the gate tests on.
 
     Args:
         right: of each unit, how many clips are answered right.
@@ -170,28 +171,32 @@ def held_against(right: PairedGain, promise: Promise, options: AuditOptions) -> 
         options: of audits.
 
     Returns:
-        The p-value, and whether it is as good.
+        The p-value of so large a fall, and whether it is ruled out.
     """
-    p = p_value(right, promise, options.tolerance)
-    return p, p > options.alpha and right.effect >= promise.accuracy - options.worst_drop
+    p = p_value(right, promise, options.worst_drop)
+    return p, p <= options.alpha
 
 
-def p_value(right: PairedGain, promise: Promise, tolerance: float) -> float:
-    """Test whether an accuracy is at least what was promised, less a tolerance.
+def p_value(right: PairedGain, promise: Promise, drop: float) -> float:
+    """Test whether an accuracy has fallen by as much as `drop` or more.
 
     A one-sided t test of two means, each with its cluster-robust standard error over units, and Welch's degrees of
-    freedom (Biometrika 1947) from those of both.
+    freedom (Biometrika 1947) from those of both. The standard error of the audited clips is no smaller than that of so
+    many units of equal size, each right or wrong as one, whose accuracy has fallen so far: when by chance nearly all
+    are right they differ too little to tell how uncertain their mean is.
 
     Args:
         right: of each unit, how many clips are answered right.
         promise: what was promised.
-        tolerance: by which the accuracy may lie below.
+        drop: by which the accuracy may have fallen.
     """
     from scipy.stats import t
 
-    above = right.effect - promise.accuracy + tolerance
-    error = math.hypot(right.standard_error, promise.error)
+    fallen = min(max(promise.accuracy - drop, 0.0), 1.0)
+    units = right.freedom + 1
+    own = max(right.standard_error, math.sqrt(fallen * (1 - fallen) / units))
+    error = math.hypot(own, promise.error)
     if not error:
-        return float(above >= 0)
-    freedom = error**4 / (right.standard_error**4 / right.freedom + promise.error**4 / promise.freedom)
-    return float(t.cdf(above / error, freedom))
+        return float(right.effect <= fallen)
+    freedom = error**4 / (own**4 / right.freedom + promise.error**4 / promise.freedom)
+    return float(t.sf((right.effect - fallen) / error, freedom))

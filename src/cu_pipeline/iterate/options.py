@@ -42,15 +42,15 @@ class ChooseOptions(Options):
         max_clips: of one iteration.
         least_clips: without so many to choose from nothing is asked.
         latest: newest clips that are chosen from.
-        test_share: of them that are drawn at random among the test clips.
+        test_share: of them, those of an audit included, that are drawn at random among the test clips.
         random_share: of the others that are drawn at random; the rest is chosen by value.
         per_unit: clips of one creator, at most.
     """
 
-    max_clips: int = Field(default=120, ge=1)
+    max_clips: int = Field(default=160, ge=1)
     least_clips: int = Field(default=20, ge=1)
     latest: int = Field(default=2000, ge=1)
-    test_share: Share = 0.5
+    test_share: Share = 0.6
     random_share: Share = 0.2
     per_unit: int = Field(default=8, ge=1)
 
@@ -62,19 +62,16 @@ class AuditOptions(Options):
         enabled: whether; else a drift that a model can learn is trained on at once.
         clips: random test clips that people are asked about, at most.
         least_clips: without so many there is no audit: what cannot be audited is trained on.
-        tolerance: by which accuracy may lie under what is promised.
-        alpha: a champion is taken for worse where the p-value of its being as good is at most this. It is large: a
-            champion that has fallen and is left alone costs more than a training that was not needed.
-        worst_drop: a champion is taken for worse, too, where the estimate lies further below than this.
+        worst_drop: a champion is fit where a fall of accuracy by as much as this is ruled out.
+        alpha: chance that one that has fallen so far is taken for fit.
         stands_days: for how long an audit stands.
     """
 
     enabled: bool = True
-    clips: int = Field(default=30, ge=1)
+    clips: int = Field(default=60, ge=1)
     least_clips: int = Field(default=15, ge=2)
-    tolerance: Share = 0.02
+    worst_drop: Share = 0.05
     alpha: float = Field(default=0.2, gt=0, lt=1)
-    worst_drop: Share = 0.06
     stands_days: float = Field(default=90.0, ge=0, allow_inf_nan=False)
 
 

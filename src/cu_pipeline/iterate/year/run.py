@@ -51,6 +51,15 @@ _TRAFFIC: Final = "data/01_raw/traffic"
 _START_S: Final = 120.0
 _REQUEST_S: Final = 60.0
 _AT_ONCE: Final = 2
+_TEST_SHARE: Final = 0.375
+"""Of the loop's labels: about as many test clips as a window has."""
+
+_AUDIT_ALPHA: Final = 0.1
+"""Chance that a fall is passed over: a training costs little more than its audit here, and a year is short."""
+
+_NOT_WORSE: Final = 0.05
+"""Margin within which a challenger of lower log-loss is promoted, too: so few test clips show no small gain."""
+
 _LOOK_DAYS: Final = 1e-4
 """A window of the year passes in a minute or two: so long are a monitor's day and horizon here, about nine seconds."""
 
@@ -69,6 +78,7 @@ class YearOptions(Options):
         gate_alpha: chance that the gate takes a challenger for better which is not. A year of small windows leaves a
             few dozen test clips to each decision; with few, little is shown at 5 %.
         error_rate: share of people's answers that are wrong.
+        budget_usd: that the loop may spend in all of the year.
         seed: of the world and of every random choice.
     """
 
@@ -78,6 +88,7 @@ class YearOptions(Options):
     labels: int = Field(default=80, ge=20)
     error_rate: Share = 0.05
     gate_alpha: float = Field(default=0.2, gt=0, lt=1)
+    budget_usd: float = Field(default=30.0, ge=0)
     seed: int = Field(default=17, ge=0)
 
     def parameters(self) -> dict[str, Any]:
@@ -89,7 +100,7 @@ class YearOptions(Options):
                 "sample": {"clips": self.first_clips, "creators": self.creators, "seed": self.seed},
                 "split": {"train": 0.55, "validation": 0.15, "test": 0.3},
             },
-            "evaluate": {"gate_alpha": self.gate_alpha},
+            "evaluate": {"gate_alpha": self.gate_alpha, "gate": {"non_inferiority_margin": _NOT_WORSE}},
             "label": {"llm": {"enabled": False}, "queue": {"budget_usd": 1e4}},
             "train": {"family": "linear"},
             "monitor": {
@@ -99,8 +110,9 @@ class YearOptions(Options):
             "iterate": {
                 "people": "simulated",
                 "simulated": {"error_rate": self.error_rate},
-                "choose": {"max_clips": self.labels, "latest": self.clips},
-                "budget": {"iteration_usd": 1e3, "month_usd": 1e5},
+                "choose": {"max_clips": self.labels, "latest": self.clips, "test_share": _TEST_SHARE},
+                "audit": {"alpha": _AUDIT_ALPHA},
+                "budget": {"iteration_usd": 1e3, "month_usd": self.budget_usd},
                 "guards": {"cooldown_h": 0},
             },
         }
