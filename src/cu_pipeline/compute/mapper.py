@@ -9,7 +9,7 @@ from cu_pipeline.core.errors import BadClipError, Reason
 S = TypeVar("S")
 T = TypeVar("T")
 
-_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
+_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED, Reason.MISSING}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Outcome(Generic[T]):
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether another try would end alike. Too slow or crashed may be the machine's fault, not the item's."""
+        """Tell whether another try would end alike. Too slow, crashed or not there may be the machine's fault."""
         return self.error is None or self.error.reason not in _PASSING
 
     def get(self) -> T:
