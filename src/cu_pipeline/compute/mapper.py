@@ -8,6 +8,7 @@ from cu_pipeline.core.errors import BadClipError, Reason
 
 S = TypeVar("S")
 T = TypeVar("T")
+Item_contra = TypeVar("Item_contra", contravariant=True)
 
 _PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED, Reason.MISSING}
 
@@ -100,5 +101,39 @@ class Spreader(Protocol):
 
         Raises:
             CuPipelineError: a job did, or no worker can start.
+        """
+        ...
+
+
+class Lent(Protocol[Item_contra, T]):
+    """Workers that hold something each, and take turns: any number of threads may give them items."""
+
+    @property
+    def size(self) -> int:
+        """How many there are, so items at a time."""
+
+    def run(self, item: Item_contra) -> Outcome[T]:
+        """Let one of them that is idle do an item; a lost worker costs it another try.
+
+        Raises:
+            ConfigurationError: no worker starts.
+        """
+
+    def end(self) -> None:
+        """End all of them: every `run` returns."""
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A mapper that also lends workers which hold something for as long as it is needed, such as a loaded model."""
+
+    def lend(self, make: Callable[[], Callable[[S], T]], *, most: int, memory_mb: int, cores: int = 1) -> Lent[S, T]:
+        """Start workers.
+
+        Args:
+            make: makes what does items, once for each worker, there; picklable. So are items and what comes of them.
+            most: workers at most.
+            memory_mb: what a worker may take, in MiB.
+            cores: that a worker computes on.
         """
         ...
