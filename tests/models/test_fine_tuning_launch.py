@@ -16,11 +16,11 @@ import psutil
 import pytest
 from tests.models.test_text_family import options, said, same
 from tests.models.tiny_networks import tiny_text
+from tests.servers.ray_cluster import two_nodes
 
 from cu_pipeline.compute import ray_training
 from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.compute.ray_actors import LOST
-from cu_pipeline.compute.ray_cluster import connected
 from cu_pipeline.compute.ray_training import RayTraining, RayTrainingError
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Kind
@@ -30,8 +30,6 @@ from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.fine_tuning_launch import Launch, fits_on
 from cu_pipeline.models.fine_tuning_trainer import ClassifierTrainer
 from cu_pipeline.models.text_family import Text
-
-ONE_NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture(scope="module")
@@ -158,17 +156,8 @@ def test_what_a_worker_says_is_told_here(checkpoint, one_worker, caplog):
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    with tempfile.TemporaryDirectory(prefix="cu-ray-", ignore_cleanup_errors=True) as folder:
-        head = ONE_NODE | {"include_dashboard": False, "temp_dir": folder}
-        made = Cluster(initialize_head=True, head_node_args=head)
-        connected(made.address, 0)
-        made.add_node(**ONE_NODE)
+    with two_nodes() as made:
         yield ComputeOptions(engine="ray", address=made.address)
-        ray.shutdown()
-        made.shutdown()
 
 
 def kill_a_worker(folder, after):
@@ -179,12 +168,8 @@ def kill_a_worker(folder, after):
         if max(steps, default=0) >= after:
             break
         time.sleep(0.01)
-    (worker, *_) = [one for one in psutil.process_iter(["cmdline"]) if is_worker(one)]
-    os.kill(worker.pid, signal.SIGKILL)
-
-
-def is_worker(process):
-    return process.info["cmdline"] and "RayTrainWorker" in process.info["cmdline"][0]
+    started = psutil.Process().children(recursive=True)
+    os.kill(next(one.pid for one in started if "RayTrainWorker" in one.name() + "".join(one.cmdline())), signal.SIGKILL)
 
 
 @pytest.mark.nightly

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import psutil
 import pytest
+from tests.servers.ray_cluster import two_nodes
 
 from cu_pipeline.compute.mapper import Lender, Outcome
 from cu_pipeline.compute.ray_actors import LOST
@@ -19,7 +20,7 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.errors import BadClipError, ConfigurationError, Reason
 from cu_pipeline.llm.clients import packaged_elsewhere
 from cu_pipeline.llm.clients.dispatch import ask_model
-from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
+from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedClient, packaged_identity
 from cu_pipeline.llm.clients.protocol import (
     Scored,
@@ -150,8 +151,9 @@ def test_engines_on_ray_answer_as_one_here_also_when_a_worker_is_killed():
     there = {}
     killer = Thread(target=kill_one, args=[there])
     killer.start()
-    for calls in ask_model(questions, {}, ClientOptions(packaged=PackagedOptions(threads=1)), RayMapper(None, 2)):
-        there.update({call.key: call.answer for call in calls})
+    with two_nodes() as cluster:
+        for calls in ask_model(questions, {}, OPTIONS, RayMapper(cluster.address, 2)):
+            there.update({call.key: call.answer for call in calls})
     killer.join()
     assert there == here
     assert counters.counts()["llm_calls"] == 40
