@@ -52,6 +52,8 @@ class SharedMedia:
         Raises:
             PlaceError: the place cannot be used; what was sent before stays, and is not sent again.
         """
+        if not files:
+            return 0
         known = {entry.sha256 for entry in self._shelf.entries().values()}
         lacking = [(sha, Path(path)) for sha, path in files.items() if sha not in known and Path(path).is_file()]
         sent = 0
