@@ -209,3 +209,17 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     with pytest.raises(ConfigurationError, match=r"pip install 'cu-pipeline\[ray\]'"):
         list(RayMapper().map(square, [1], **OPTIONS))
     assert list(RayMapper().map(square, [], **OPTIONS)) == []
+
+
+def test_a_machine_that_is_too_busy_to_start_ray_is_told_of(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def late(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", late)
+    with pytest.raises(ConfigurationError, match=r"does not start on this machine .The current node timed out"):
+        list(RayMapper().map(square, [1], **OPTIONS))
