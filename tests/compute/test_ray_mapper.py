@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from functools import partial
@@ -14,9 +13,10 @@ import psutil
 import pytest
 from tests.compute.ray_toys import Lengths, TakesDown, featurize, lose_worker, texts
 from tests.compute.test_mapper import misbehave, square
+from tests.servers.ray_cluster import ONE_NODE, two_nodes
 
 from cu_pipeline.compute.ray_actors import LOST
-from cu_pipeline.compute.ray_cluster import connected, joined
+from cu_pipeline.compute.ray_cluster import joined
 from cu_pipeline.compute.ray_mapper import RayMapper
 from cu_pipeline.compute.worker_pool import LOOK_AHEAD, LocalMapper
 from cu_pipeline.core import counters
@@ -31,24 +31,12 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 OPTIONS = {"timeout_s": 1.0, "memory_mb": 512, "description": "test"}
-ONE_NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    with tempfile.TemporaryDirectory(
-        prefix="cu-ray-", ignore_cleanup_errors=True
-    ) as folder:  # names of sockets are short
-        head = ONE_NODE | {"include_dashboard": False, "temp_dir": folder}
-        made = Cluster(initialize_head=True, head_node_args=head)
-        connected(made.address, 0)  # before there is another node, so that this process is one of the head's
-        made.add_node(**ONE_NODE)
+    with two_nodes() as made:
         yield made
-        ray.shutdown()
-        made.shutdown()
 
 
 @pytest.fixture
@@ -221,3 +209,17 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     with pytest.raises(ConfigurationError, match=r"pip install 'cu-pipeline\[ray\]'"):
         list(RayMapper().map(square, [1], **OPTIONS))
     assert list(RayMapper().map(square, [], **OPTIONS)) == []
+
+
+def test_a_machine_that_is_too_busy_to_start_ray_is_told_of(monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def late(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", late)
+    with pytest.raises(ConfigurationError, match=r"does not start on this machine .The current node timed out"):
+        list(RayMapper().map(square, [1], **OPTIONS))

@@ -14,12 +14,13 @@ _ADDRESS: Final = re.compile(r"auto|ray://\S+|[\w.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]
 
 
 class ComputeOptions(Options):
-    """What work on clips runs on.
+    """What work on clips, fits of networks and the packaged language model run on.
 
     Attributes:
         engine: `local`, processes of this machine; or `ray`, a Ray cluster.
         address: of the Ray cluster; None starts one on this machine, `auto` joins the one that runs on it.
-        workers: clips worked on at a time; 0: one per core, of this machine or of the cluster.
+        workers: clips worked on at a time; 0: one per core, of this machine or of the cluster. On a cluster also the
+            processes of a fit; 0: one for each GPU, or for each machine.
     """
 
     engine: Literal["local", "ray"] = "local"

@@ -8,8 +8,9 @@ from cu_pipeline.core.errors import BadClipError, Reason
 
 S = TypeVar("S")
 T = TypeVar("T")
+Item_contra = TypeVar("Item_contra", contravariant=True)
 
-_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED}
+_PASSING: Final = {Reason.TIMEOUT, Reason.CRASHED, Reason.MISSING}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Outcome(Generic[T]):
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether another try would end alike. Too slow or crashed may be the machine's fault, not the item's."""
+        """Tell whether another try would end alike. Too slow, crashed or not there may be the machine's fault."""
         return self.error is None or self.error.reason not in _PASSING
 
     def get(self) -> T:
@@ -100,5 +101,39 @@ class Spreader(Protocol):
 
         Raises:
             CuPipelineError: a job did, or no worker can start.
+        """
+        ...
+
+
+class Lent(Protocol[Item_contra, T]):
+    """Workers that hold something each, and take turns: any number of threads may give them items."""
+
+    @property
+    def size(self) -> int:
+        """How many there are, so items at a time."""
+
+    def run(self, item: Item_contra) -> Outcome[T]:
+        """Let one of them that is idle do an item; a lost worker costs it another try.
+
+        Raises:
+            ConfigurationError: no worker starts.
+        """
+
+    def end(self) -> None:
+        """End all of them: every `run` returns."""
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A mapper that also lends workers which hold something for as long as it is needed, such as a loaded model."""
+
+    def lend(self, make: Callable[[], Callable[[S], T]], *, most: int, memory_mb: int, cores: int = 1) -> Lent[S, T]:
+        """Start workers.
+
+        Args:
+            make: makes what does items, once for each worker, there; picklable. So are items and what comes of them.
+            most: workers at most.
+            memory_mb: what a worker may take, in MiB.
+            cores: that a worker computes on.
         """
         ...

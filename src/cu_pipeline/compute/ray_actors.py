@@ -33,6 +33,7 @@ class Actors(Generic[S, T]):
     """
 
     def __init__(self, ray: ModuleType, start: Callable[[], Any], size: int) -> None:
+        self.size = size
         self._ray, self._start = ray, start
         self._ready: SimpleQueue[Any] = SimpleQueue()
         self._actors: list[Any] = []
@@ -85,7 +86,7 @@ class Actors(Generic[S, T]):
                 return
             self._actors.remove(actor)
             count(LOST)
-        _log.warning("a worker on the Ray cluster was lost, and its clip is tried again: %s", _short(error))
+        _log.warning("a worker on the Ray cluster was lost, and what it was at is tried again: %s", _short(error))
         self._ray.kill(actor)
         self._add()
 
@@ -115,6 +116,21 @@ class Actors(Generic[S, T]):
                 self._ready.put(error)
         else:
             self._ready.put(actor)
+
+
+class Keeper(Generic[S, T]):
+    """An actor that holds what does items.
+
+    Args:
+        make: makes it.
+    """
+
+    def __init__(self, make: Callable[[], Callable[[S], T]]) -> None:
+        self._do = make()
+
+    def run(self, item: S) -> Outcome[T]:
+        """Do an item."""
+        return Outcome(self._do(item))
 
 
 def lost_all(error: Exception) -> ConfigurationError:

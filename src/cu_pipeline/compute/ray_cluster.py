@@ -88,10 +88,17 @@ def _start(ray: ModuleType, count: int) -> None:
         dir=parent if len(parent) <= _LONGEST else "/tmp",  # noqa: S108 - mkdtemp
     )
     atexit.register(_end, ray, folder)
-    ray.init(
-        address="local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE_BYTES,
-        log_to_driver=False, configure_logging=False, _temp_dir=folder,
-    )  # fmt: skip
+    try:
+        ray.init(
+            address="local", num_cpus=count, include_dashboard=False, object_store_memory=_STORE_BYTES,
+            log_to_driver=False, configure_logging=False, _temp_dir=folder,
+        )  # fmt: skip
+    except Exception as error:  # Ray raises the bare class
+        said = " ".join(str(error).split())[:200]
+        raise ConfigurationError(
+            f"parameter 'compute.engine' = 'ray': Ray does not start on this machine ({said}). "
+            "Remedy: run again when others use it less, or `compute.engine: local`"
+        ) from error
 
 
 def _end(ray: ModuleType, folder: str) -> None:

@@ -6,8 +6,9 @@ from types import ModuleType
 from typing import TypeVar
 
 from cu_pipeline.compute.mapper import Outcome
-from cu_pipeline.compute.ray_actors import Actors
-from cu_pipeline.compute.ray_cluster import connected, cores, gpus, joined
+from cu_pipeline.compute.ray_actors import Actors, Keeper
+from cu_pipeline.compute.ray_cluster import connected, gpus, joined
+from cu_pipeline.compute.ray_cluster import cores as all_cores
 from cu_pipeline.compute.ray_jobs import do_jobs
 from cu_pipeline.compute.worker_pool import IsolatedWorker, in_order
 from cu_pipeline.core.progress import each
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 class RayMapper:
-    """A `Mapper` and `Spreader` whose processes run on a Ray cluster.
+    """A `Mapper`, `Spreader` and `Lender` whose processes run on a Ray cluster.
 
     Each worker is an actor on one core. What maps keeps a killable process inside it, so that what crashes or hangs
     costs that item alone; a worker that is lost itself, with its machine or without, costs its item another try on
@@ -69,8 +70,16 @@ class RayMapper:
             size, demand = min(size, gpus(ray)), demand | {"num_gpus": 1}
         yield from do_jobs(ray, make, jobs, size, demand)
 
+    def lend(self, make: Callable[[], Callable[[S], T]], *, most: int, memory_mb: int, cores: int = 1) -> Actors[S, T]:
+        """Start actors that hold what `make` makes, as `Lender` says."""
+        ray = connected(self._address, self._workers)
+        size = max(min(self._size(ray, most), all_cores(ray) // cores), 1)
+        demand = self._demand(memory_mb) | {"num_cpus": min(cores, all_cores(ray))}
+        kind = ray.remote(Keeper).options(**demand, max_restarts=0)
+        return Actors(ray, lambda: kind.remote(make), size)
+
     def _size(self, ray: ModuleType, total: int | None) -> int:
-        workers = self._workers or cores(ray)
+        workers = self._workers or all_cores(ray)
         return max(min(workers, total or workers), 1)
 
     def _demand(self, memory_mb: int) -> dict[str, float]:

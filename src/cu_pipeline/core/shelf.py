@@ -189,6 +189,19 @@ class Shelf:
                 return None
             return content
 
+    def size(self, name: str) -> int | None:
+        """Ask for the bytes of a file, whether it counts or not; None where there is none.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        with faults_told(self.address):
+            system, folder = file_system(self.address)
+            try:
+                return int(system.info(f"{folder}/{name}")["size"])
+            except FileNotFoundError:
+                return None
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; those that are complete count as absent from then on, whatever manifests say.
 

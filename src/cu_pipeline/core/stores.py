@@ -27,7 +27,7 @@ class StoresOptions(Options):
         features: address of the feature store; None: `data/04_feature`.
         champions: address that the served models are published to after a run that may change them; None: nowhere.
         reports: address that `data/08_reporting` is published to after a run; None: nowhere.
-        media: address of copies of fetched and unpacked media, for `kedro stores`; None: nowhere.
+        media: address of copies of media, for `kedro stores` and workers of a cluster that lack them; None: nowhere.
         cache_gb: gigabytes of copies that this machine keeps in `data/.places`.
     """
 

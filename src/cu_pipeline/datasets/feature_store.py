@@ -7,6 +7,7 @@ from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.place_cache import GIGABYTE, PlaceCache
 from cu_pipeline.datasets.local import LocalDataset
 from cu_pipeline.features.extractor import FeatureChunk
+from cu_pipeline.features.shared_media import SharedMedia
 from cu_pipeline.features.store import FeatureStore, read_earlier_texts
 
 RECORD: Final = "store.json"
@@ -24,6 +25,7 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
     Args:
         filepath: folder of the store.
         place: address of the shared place where the features lie instead; None: in the folder.
+        media: address of the shared place where machines find media that they lack; None: all have them.
         cache_gb: gigabytes of copies that are kept on this machine of what is on a shared place.
         metadata: ignored here; read by the generator of `dvc.yaml`.
     """
@@ -33,11 +35,12 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
         *,
         filepath: str,
         place: str | None = None,
+        media: str | None = None,
         cache_gb: float = 20,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath=filepath, metadata=metadata)
-        self._place = place
+        self._place, self._media = place, media
         self._cache_gb = cache_gb
         self._store: FeatureStore | None = None
 
@@ -51,6 +54,8 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
         self.load().append(data.identity, data.keys, data.values)
 
     def _opened(self) -> FeatureStore:
+        cache = PlaceCache(most=round(self._cache_gb * GIGABYTE))
+        media = SharedMedia(self._media, cache) if self._media else None
         record = self._filepath / RECORD
         known = place_of(self._filepath)
         if self._place is None:
@@ -61,10 +66,10 @@ class FeatureStoreDataset(LocalDataset[FeatureChunk, FeatureStore]):
                     record,
                     known,
                 )
-            return FeatureStore(self._filepath)
+            return FeatureStore(self._filepath, media=media)
         if known != self._place:
             write_text(record, json.dumps({"features": self._place}) + "\n")
-        return FeatureStore(self._place, PlaceCache(most=round(self._cache_gb * GIGABYTE)))
+        return FeatureStore(self._place, cache, media)
 
     def _exists(self) -> bool:
         return self._place is not None or super()._exists()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from cu_pipeline.core.counters import count, counts, reset
 from cu_pipeline.core.progress import bar
 from cu_pipeline.features.encoding import CHUNK, Buffer, Tally, encoded
 from cu_pipeline.features.extractor import Extractor, Source
+from cu_pipeline.features.shared_media import SharedMedia
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.media.options import Limits
 
@@ -100,7 +101,10 @@ def spread(
     """
     chunks = chunks_of(extractors, contents, lacking)
     tallies = [Tally() for _ in extractors]
-    make = partial(Featurizer, list(extractors), store.root, limits)
+    if store.media is not None:
+        of_media = [chunk for chunk in chunks if extractors[chunk.places[0]].source == "media"]
+        store.media.publish({sha: path for chunk in of_media for sha, path in chunk.contents.items()})
+    make = partial(Featurizer, list(extractors), store.root, limits, store.media)
     on_gpu = any(str(extractor.parameters.get("device", "cpu")) != "cpu" for extractor in extractors)
     memory_mb = limits.memory_mb + _ENCODER_MB
     with bar("decode and encode clips", sum(len(chunk.contents) for chunk in chunks)) as shown:
@@ -122,11 +126,15 @@ class Featurizer:
         extractors: what it may be asked for.
         root: of the feature store.
         limits: time and memory that decoding one clip may take.
+        media: where to find the media that this machine lacks; None: it has all.
     """
 
-    def __init__(self, extractors: Sequence[Extractor], root: Path | str, limits: Limits) -> None:
+    def __init__(
+        self, extractors: Sequence[Extractor], root: Path | str, limits: Limits, media: SharedMedia | None = None
+    ) -> None:
         self._extractors = extractors
         self._store = FeatureStore(root)
+        self._media = media
         self._limits = limits
         self._mapper = KeptMapper()
 
@@ -135,13 +143,18 @@ class Featurizer:
         extractors = [self._extractors[place] for place in chunk.places]
         buffers = [Buffer(extractor) for extractor in extractors]
         lacking = [list(chunk.contents)] * len(extractors)
-        contents: dict[Source, Mapping[str, str]] = {extractors[0].source: chunk.contents}
+        source = extractors[0].source
         reset()
-        with _heard() as said:
-            for part in encoded(buffers, extractors, contents, lacking, self._limits, self._mapper):
+        with _heard() as said, self._at_hand(source, chunk.contents) as found:
+            for part in encoded(buffers, extractors, {source: found}, lacking, self._limits, self._mapper):
                 self._store.append(part.identity, part.keys, part.values)
         tallies = tuple(buffer.tally for buffer in buffers)
         return Done(chunk.places, len(chunk.contents), tallies, counts(), tuple(said))
+
+    def _at_hand(self, source: Source, contents: Mapping[str, str]) -> AbstractContextManager[Mapping[str, str]]:
+        if source == "media" and self._media is not None:
+            return self._media.at_hand(contents)
+        return nullcontext(contents)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, V
 from cu_pipeline.features.part_index import PartIndex, state_of
 from cu_pipeline.features.parts import KEY, Part, keys_of, read_table, table_of, values_of, write_table
 from cu_pipeline.features.pictures import Pictures
+from cu_pipeline.features.shared_media import SharedMedia
 from cu_pipeline.features.shared_parts import SharedPart, SharedParts
 
 
@@ -36,9 +37,11 @@ class FeatureStore:
     Args:
         root: folder of the store, made when first written; or its address, such as `s3://bucket/features`.
         cache: of copies of what is on a shared place; None: that of the project.
+        media: where machines find the media of the contents that they lack; None: all have them.
     """
 
-    def __init__(self, root: Path | str, cache: PlaceCache | None = None) -> None:
+    def __init__(self, root: Path | str, cache: PlaceCache | None = None, media: SharedMedia | None = None) -> None:
+        self.media = media
         self.root: Path | str = root if is_shared(root) else Path(local_path(str(root)))
         self.shared = SharedParts(self.root, cache) if isinstance(self.root, str) else None
         self._indexes: dict[tuple[str, str], PartIndex] = {}

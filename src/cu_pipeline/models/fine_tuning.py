@@ -1,38 +1,24 @@
-"""Fitting transformers classifiers: in this process, or in several that accelerate starts."""
+"""Fitting transformers classifiers: a job in a folder, which any number of processes work on."""
 
 import hashlib
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import ConfigurationError, DivergedError
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.features.checkpoint import device_of
 from cu_pipeline.models.checkpoints import fit_folder
 from cu_pipeline.models.family import Examples, Fitted
+from cu_pipeline.models.fine_tuning_launch import Launch, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fit_job import TRAINING, VALIDATION, FitJob, last_checkpoint, read_result, write_rows
 
 _log = logging.getLogger(__name__)
 
-OUT_OF_MEMORY: Final = "out_of_memory.txt"
-"""What a process leaves whose device had too little memory."""
-
-FAILURE: Final = "failure.txt"
-DIVERGED: Final = "diverged.txt"
-"""What a process says that cannot go on, in words."""
-
 _UNSEEN: Final = frozenset({"device", "processes", "workers", "checkpoint_minutes", "checkpoint"})
 """Parameters that are no part of a fit's key, or a part in another form."""
-
-
-class OutOfDeviceMemoryError(Exception):
-    """A device had too little memory for its part of a step."""
 
 
 def fine_tune(
@@ -57,24 +43,23 @@ def fine_tune(
         ConfigurationError: not even one clip at a time fits into the device's memory, or a process failed.
         DivergedError: the loss ran away.
     """
-    import torch
-
-    processes = options.processes or max(torch.cuda.device_count() if device_of(options.device) != "cpu" else 1, 1)
+    launch = Launch.of(options)
     job = FitJob(
         task=task,
         kind=kind,
         classes=examples[0].targets.shape[1],
-        options=options.model_dump(mode="json"),
+        options=launch.options_of(options),
         seed=seed,
-        threads=torch.get_num_threads(),
-        processes=processes,
-        part=-(-options.batch_size // processes),
+        threads=launch.threads,
+        processes=launch.processes,
+        part=-(-options.batch_size // launch.processes),
     )
-    with fit_folder(_key(job, contents, examples, options)) as folder:
+    surroundings = options.surroundings() | launch.surroundings()
+    with fit_folder(_key(job, contents, examples, surroundings)) as folder:
         if (ended := read_result(folder)) is None:
             for name, content, part in zip((TRAINING, VALIDATION), contents, examples, strict=True):
                 write_rows(folder / name, content, part, kind, soft=options.soft_labels)
-            _fit_in_parts(job, folder)
+            _fit_in_parts(launch, job, folder)
             ended = read_result(folder)
     if ended is None:
         raise ConfigurationError(f"train.{task}: fitting ended without a model; see above")
@@ -83,7 +68,7 @@ def fine_tune(
     return fitted
 
 
-def _fit_in_parts(job: FitJob, folder: Path) -> None:
+def _fit_in_parts(launch: Launch, job: FitJob, folder: Path) -> None:
     """Fit, in smaller parts of a step wherever a device has too little memory."""
     part = job.part
     while True:
@@ -91,7 +76,7 @@ def _fit_in_parts(job: FitJob, folder: Path) -> None:
             _log.info("%s: goes on from a checkpoint of an earlier run", job.task)
         job.of_part(part).write(folder)
         try:
-            return _run(folder, job)
+            return launch.run(job, folder)
         except OutOfDeviceMemoryError:
             if part == 1:
                 raise ConfigurationError(
@@ -102,38 +87,9 @@ def _fit_in_parts(job: FitJob, folder: Path) -> None:
             _log.warning("%s: too little memory on the device; %d clips at a time now", job.task, part)
 
 
-def _run(folder: Path, job: FitJob) -> None:
-    from cu_pipeline.models.fine_tuning_process import run
-
-    if job.processes == 1:
-        return run(folder)
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(job.processes)]
-    launcher += ["--num_machines", "1", "--main_process_port", "0", "--dynamo_backend", "no", "--mixed_precision", "no"]
-    launcher += ["--cpu"] if device_of(job.options["device"]) == "cpu" else ["--multi_gpu"]
-    command = [*launcher, "--module", "cu_pipeline.models.fine_tuning_process", str(folder)]
-    inherited = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
-    threads = {"OMP_NUM_THREADS": str(job.threads)}
-    told = {FAILURE: ConfigurationError, DIVERGED: DivergedError}
-    for name in told:
-        (folder / name).unlink(missing_ok=True)
-    ended = subprocess.run(command, env=os.environ | threads | {"PYTHONPATH": inherited}, check=False)
-    if ended.returncode and (folder / OUT_OF_MEMORY).exists():
-        (folder / OUT_OF_MEMORY).unlink()
-        raise OutOfDeviceMemoryError
-    for name, error in told.items():
-        if ended.returncode and (folder / name).exists():
-            raise error((folder / name).read_text(encoding="utf-8"))
-    if ended.returncode:
-        raise ConfigurationError(
-            f"train.{job.task}.processes={job.processes}: one of them failed (status {ended.returncode}); what it said "
-            "stands above. With processes=1 it is fitted in this process"
-        )
-    return None
-
-
 def _key(
     job: FitJob, contents: tuple[Sequence[Any], Sequence[Any]], examples: tuple[Examples, Examples],
-    options: FineTuningOptions,
+    surroundings: dict[str, str],
 ) -> str:  # fmt: skip
     """Hash all that decides a fit."""
     import torch
@@ -146,6 +102,6 @@ def _key(
                 digest.update(hashlib.sha256(each).digest())
         digest.update(part.targets.tobytes())
     chosen = {name: value for name, value in job.options.items() if name not in _UNSEEN}
-    decided = [job.task, job.kind.value, chosen, options.surroundings(), job.seed, job.threads, job.processes]
+    decided = [job.task, job.kind.value, chosen, surroundings, job.seed, job.threads, job.processes]
     decided += [torch.__version__, transformers.__version__]
     return json_sha256([decided, digest.hexdigest()])[:32]

@@ -48,7 +48,8 @@ class FineTuningOptions(Options):
         device: `cpu`, `cuda`, or `auto`, the best there is.
         precision: `float32`, `bfloat16` or `float16` of the arithmetic, or `auto`: bfloat16 where the device has it.
             Weights are kept in float32.
-        processes: that share a step, each with its device, started by accelerate; 0: one for each GPU.
+        processes: that share a step, each with its device, started by accelerate; 0: one for each GPU. On a cluster
+            `compute.workers` says how many.
         workers: processes that prepare batches, for each of them.
         gradient_checkpointing: computes activations again rather than keeping them: less memory, more time.
         compile: compiles the network first.

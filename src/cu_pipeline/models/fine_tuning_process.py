@@ -19,7 +19,7 @@ from cu_pipeline.core.errors import ConfigurationError, CuPipelineError, Diverge
 from cu_pipeline.features.checkpoint import device_of, dtype_of, locate
 from cu_pipeline.models.families import FAMILIES
 from cu_pipeline.models.family import History
-from cu_pipeline.models.fine_tuning import DIVERGED, FAILURE, OUT_OF_MEMORY, OutOfDeviceMemoryError
+from cu_pipeline.models.fine_tuning_launch import DIVERGED, FAILURE, OUT_OF_MEMORY, SAID, OutOfDeviceMemoryError
 from cu_pipeline.models.fine_tuning_options import FineTuningOptions
 from cu_pipeline.models.fine_tuning_tasks import TASKS
 from cu_pipeline.models.fine_tuning_trainer import (
@@ -249,17 +249,47 @@ def _release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def main() -> None:
-    """Take part in the fit of the folder that is named."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    folder = Path(sys.argv[1])
+def take_part(folder: Path) -> None:
+    """Take part in a fit that others wait for, and leave in its folder why not, where it cannot go on.
+
+    Raises:
+        CuPipelineError: as `run` does.
+        OutOfDeviceMemoryError: as `run` does.
+    """
     try:
         run(folder)
     except CuPipelineError as error:
         write_text(folder / (DIVERGED if isinstance(error, DivergedError) else FAILURE), str(error))
-        sys.exit(1)
+        raise
     except OutOfDeviceMemoryError:
         (folder / OUT_OF_MEMORY).touch()
+        raise
+
+
+def take_part_away(folder: Path) -> None:
+    """Take part in a fit on a machine whose log nobody reads: warnings are kept in the folder.
+
+    Raises:
+        CuPipelineError: as `run` does.
+        OutOfDeviceMemoryError: as `run` does.
+    """
+    kept = logging.FileHandler(folder / SAID, encoding="utf-8", delay=True)
+    kept.setLevel(logging.WARNING)
+    logger = logging.getLogger("cu_pipeline")
+    logger.addHandler(kept)
+    try:
+        take_part(folder)
+    finally:
+        logger.removeHandler(kept)
+        kept.close()
+
+
+def main() -> None:
+    """Take part in the fit of the folder that is named."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        take_part(Path(sys.argv[1]))
+    except (CuPipelineError, OutOfDeviceMemoryError):
         sys.exit(1)
 
 

@@ -73,8 +73,18 @@ class Objective:
         often = torch.from_numpy((training.targets * training.weights[:, None]).sum(0)) + 0.5
         self._share = often / (often.sum() if kind is Kind.SINGLE else float(training.weights.sum()) + 1)
 
-    def __call__(self, logits: Tensor, labels: Tensor, weights: Tensor, *, training: bool) -> Tensor:
-        """The mean over clips, weighted; without smoothing and the like where it is to be compared."""
+    def __call__(
+        self, logits: Tensor, labels: Tensor, weights: Tensor, *, training: bool, total: Tensor | None = None
+    ) -> Tensor:
+        """The mean over clips, weighted; without smoothing and the like where it is to be compared.
+
+        Args:
+            logits: (n, classes).
+            labels: (n, classes).
+            weights: (n).
+            training: whether it is to be learned from.
+            total: what the sum over clips is divided by, where they are a part of a step; None: by their own weights.
+        """
         share = self._share.to(logits.device)
         if training and self._imbalance == "logit_adjustment":
             logits = logits + (share.log() if self._kind is Kind.SINGLE else share.log() - (-share).log1p())
@@ -88,7 +98,7 @@ class Objective:
             losses = functional.binary_cross_entropy_with_logits(
                 logits, labels, pos_weight=balance, reduction="none"
             ).mean(1)
-        return (losses * weights).sum() / weights.sum().clamp_min(1e-6)
+        return (losses * weights).sum() / (weights.sum() if total is None else total).clamp_min(1e-6)
 
 
 class PlainNetwork(nn.Module):
@@ -127,6 +137,26 @@ class ClassifierTrainer(Trainer):
         super().__init__(model, arguments, callbacks=callbacks, **data)
         self.loss_is_scaled_for_ga = False
         self._task, self._objective = task, objective
+        self._step_weight: Tensor | None = None
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], Any]:
+        """The batches of a step, and what its clips weigh in all processes, so that it is the step of one process.
+
+        Clips that were put in again to fill the last batches of an epoch weigh nothing.
+        """
+        samples, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        several, last = self.args.world_size > 1, self.accelerator.gradient_state
+        if several and samples and last.end_of_dataloader and last.remainder > 0:
+            weights = samples[-1]["weights"]
+            places = torch.arange(len(weights), device=weights.device) + len(weights) * self.args.process_index
+            samples[-1]["weights"] = weights * (places < last.remainder)
+        self._step_weight = None
+        if several or len(samples) > 1:
+            weight = torch.stack([one["weights"].sum() for one in samples]).sum().to(device)
+            self._step_weight = self.accelerator.gather(weight).sum() if several else weight
+        return samples, count
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Write the weights of a checkpoint, those that two layers share once."""
@@ -156,7 +186,10 @@ class ClassifierTrainer(Trainer):
                 "whose tokenizer or processor is the network's own"
             ) from error
         logits = outputs.logits.float().reshape(labels.shape)
-        loss = self._objective(logits, labels, weights, training=model.training)
+        total = self._step_weight if model.training else None
+        if total is not None:  # of a part of a step; parts, and processes, are averaged
+            total = total / (self.args.world_size * self.current_gradient_accumulation_steps)
+        loss = self._objective(logits, labels, weights, training=model.training, total=total)
         return (loss, {"logits": logits}) if return_outputs else loss
 
 

@@ -136,7 +136,7 @@ def last_checkpoint(folder: Path, processes: int) -> Path | None:
     whole = {one.name: one for one in found if all(_is_whole(one, number) for number in range(processes))}
     usable = [one for one in whole.values() if (best := _best(one)) is None or best in whole]
     for one in set(found) - set(usable):
-        shutil.rmtree(one)
+        shutil.rmtree(one, ignore_errors=True)  # another process of the fit may be at it
     return usable[-1] if usable else None
 
 

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind, LanguageModel
 from cu_pipeline.llm.clients.options import ClientOptions, PackagedOptions
@@ -43,8 +44,8 @@ def test_two_models_label_beside_each_other_each_by_its_name_and_price(monkeypat
         return Inquiry("topic", ("c1",), questions, LanguageModel.of(ClientOptions(packaged=options)))
 
     inquiries = [inquiry("pets", 1.0), inquiry("cooking", 5.0)]
-    answers = {call.key: call.answer for calls in ask_llm(inquiries, {}) for call in calls}
-    assert [call for calls in ask_llm(inquiries, answers) for call in calls] == []
+    answers = {call.key: call.answer for calls in ask_llm(inquiries, {}, ComputeOptions()) for call in calls}
+    assert [call for calls in ask_llm(inquiries, answers, ComputeOptions()) for call in calls] == []
     said = annotate(inquiries, answers, {"topic": Background(TASK, np.array([0.5, 0.5]))})
     assert said[["annotator", "label", "price"]].to_numpy().tolist() == [
         ["pets", "pets", 1.0],

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -166,7 +167,9 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], t
     chosen, _ = label.choose_llm_clips(clips, known, nobody, RESOLVED, recipes, options)
     store = FeatureStore(tracked_root / "features")
     inquiries = label.plan_llm_questions(chosen, background, {}, store, options, FeatureOptions())
-    answers: dict[str, Answer] = {call.key: call.answer for calls in label.ask_llm(inquiries, {}) for call in calls}
+    answers: dict[str, Answer] = {
+        call.key: call.answer for calls in label.ask_llm(inquiries, {}, ComputeOptions()) for call in calls
+    }
     said = annotate(inquiries, answers, background).set_index("clip_id")
     truth = people.set_index("clip_id")["label"].loc[said.index]
     assert len(said) == 30

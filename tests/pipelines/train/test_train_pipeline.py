@@ -7,6 +7,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.datasets.bundles import BundlesDataset
@@ -39,6 +40,7 @@ def run_all(world, folder, options=OPTIONS, seed=7):
         "fit_checkpoints": folder.parent / "checkpoints",
         "params:train": options,
         "params:featurize.extractors": world.extracted,
+        "params:compute": ComputeOptions(),
         "params:seed": seed,
     }
     catalog = DataCatalog(

@@ -11,6 +11,7 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -49,6 +50,7 @@ class Tuning:
             "params:tune": TuneOptions.model_validate(TUNE | options),
             "params:train": training,
             "params:featurize.extractors": self.world.extracted,
+            "params:compute": ComputeOptions(),
             "params:seed": 7,
         }
         catalog = DataCatalog.from_config(config)

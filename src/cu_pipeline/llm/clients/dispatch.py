@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
+from cu_pipeline.compute.mapper import Lender, Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import CuPipelineError
 from cu_pipeline.core.progress import bar
@@ -15,6 +16,7 @@ from cu_pipeline.llm.clients.call_log import Call, TimedCall
 from cu_pipeline.llm.clients.openai import OpenAIClient, openai_identity
 from cu_pipeline.llm.clients.options import ClientOptions
 from cu_pipeline.llm.clients.packaged import PackagedPool, packaged_identity
+from cu_pipeline.llm.clients.packaged_elsewhere import PackagedElsewhere
 from cu_pipeline.llm.clients.protocol import Answer, Client, ModelQuestion, ScoringQuestion, Unanswered, UnansweredError
 
 
@@ -25,14 +27,16 @@ class ClientKind:
     Attributes:
         identity: gives the client's identity without starting it.
         open: starts it.
+        elsewhere: starts it on the workers of a cluster, for so many questions; None: it has nothing to compute.
     """
 
     identity: Callable[[ClientOptions], str]
     open: Callable[[ClientOptions], Client]
+    elsewhere: Callable[[ClientOptions, Lender, int], Client] | None = None
 
 
 CLIENTS: Final[dict[str, ClientKind]] = {
-    "packaged": ClientKind(packaged_identity, PackagedPool),
+    "packaged": ClientKind(packaged_identity, PackagedPool, PackagedElsewhere),
     "openai": ClientKind(openai_identity, OpenAIClient),
 }
 
@@ -76,7 +80,10 @@ _NOTHING = Unanswered("not asked yet")
 
 
 def ask_model(
-    questions: Iterable[ModelQuestion], known: Mapping[str, Answer], options: ClientOptions
+    questions: Iterable[ModelQuestion],
+    known: Mapping[str, Answer],
+    options: ClientOptions,
+    mapper: Mapper | None = None,
 ) -> Iterator[list[Call]]:
     """Ask a language model what is not known yet, each question once.
 
@@ -87,6 +94,7 @@ def ask_model(
         questions: neighbours share their beginning.
         known: earlier answers by key; what is `Unanswered` there is asked again.
         options: which model.
+        mapper: where a model that computes here would compute, if it lends workers; None: here.
 
     Yields:
         Up to `BATCH` new answers. A question that got no usable answer is among them, as `Unanswered`, only
@@ -109,7 +117,10 @@ def ask_model(
     _log.info(
         "asking %s %d questions, %d of them new: %s", options.chosen.model, len(asked), len(missing), price.foretold
     )
-    client = kind.open(options)
+    if kind.elsewhere and isinstance(mapper, Lender):
+        client = kind.elsewhere(options, mapper, len(missing))
+    else:
+        client = kind.open(options)
     batch: list[Call] = []
     size = min(BATCH, max(1, AT_STAKE - client.concurrency))
     reasons: Counter[str] = Counter()

@@ -208,7 +208,7 @@ def spare_llm_questions(
     return spare(inquiries, certified, known), awaiting
 
 
-def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list[Call]]:
+def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer], compute: ComputeOptions) -> Iterator[list[Call]]:
     """Get the answers that are not stored yet, a few at a time, of one model after the other."""
     yield []
     for name in ("calls", "cache_hits", "tokens", "unanswered"):
@@ -216,7 +216,7 @@ def ask_llm(inquiries: list[Inquiry], known: dict[str, Answer]) -> Iterator[list
     for model, group in groupby(inquiries, key=lambda one: one.model):
         mine = list(group)
         questions = [question for one in mine for question in one.questions]
-        for calls in ask_model(questions, known, model.client):
+        for calls in ask_model(questions, known, model.client, mapper_of(compute)):
             yield with_purposes(calls, mine)
 
 

@@ -124,7 +124,7 @@ def _language_model() -> list[Node]:
             ["llm_questions", "opinions_before_llm"],
             name="spare_llm_questions",
         ),
-        Node(nodes.ask_llm, ["llm_questions", "llm_call_cache"], "llm_calls", name="ask_llm"),
+        Node(nodes.ask_llm, ["llm_questions", "llm_call_cache", "params:compute"], "llm_calls", name="ask_llm"),
         Node(annotate, ["llm_questions", "llm_calls", "llm_background"], "llm_annotations", name="annotate_with_llm"),
     ]
 

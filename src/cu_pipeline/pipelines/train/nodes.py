@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -13,6 +14,7 @@ from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.checkpoints import checkpoints_in
 from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.models.family import History
+from cu_pipeline.models.fine_tuning_launch import fits_on
 from cu_pipeline.models.training import (
     TrainingData,
     fingerprint,
@@ -53,6 +55,7 @@ def train_models(
     checkpoints: Path,
     options: TrainOptions,
     extracted: FeatureOptions,
+    compute: ComputeOptions,
     seed: int,
 ) -> tuple[dict[str, Bundle], dict[str, History], dict[str, list[dict[str, Any]]]]:
     """Train a model for each capability, but keep the one whose every input is as before, under today's scope.
@@ -64,6 +67,7 @@ def train_models(
         checkpoints: folder of what long fits have reached, for a run that goes on where another was stopped.
         options: of training.
         extracted: the features in use.
+        compute: where networks are fine-tuned.
         seed: of every random choice.
 
     Returns:
@@ -81,7 +85,7 @@ def train_models(
             bundles[name] = with_reference(kept, data, store, extractors)
             count("models_reused")
         else:
-            with checkpoints_in(checkpoints / name):
+            with checkpoints_in(checkpoints / name), fits_on(compute):
                 bundles[name] = train(data, store, extractors, options, seed)
             count("models_trained")
     histories = {name: bundle.history for name, bundle in bundles.items()}

@@ -22,6 +22,7 @@ def create_pipeline(**_: object) -> Pipeline:
                     "fit_checkpoints",
                     "params:train",
                     "params:featurize.extractors",
+                    "params:compute",
                     "params:seed",
                 ],
                 ["bundles", "training_history", "model_selection"],

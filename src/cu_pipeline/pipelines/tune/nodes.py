@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.models.families import TrainOptions, family
+from cu_pipeline.models.fine_tuning_launch import fits_on
 from cu_pipeline.models.training import TrainingData, fingerprint, training_data
 from cu_pipeline.models.tuning import Search, open_study
 from cu_pipeline.models.tuning_loss import CrossValidation, TuningTask
@@ -93,20 +95,22 @@ def prepare_study(
     return PreparedStudy(plan.study(prints), measure, seed)
 
 
-def search_parameters(plan: TuningPlan, prepared: PreparedStudy, studies: Path) -> list[Trial]:
+def search_parameters(plan: TuningPlan, prepared: PreparedStudy, studies: Path, compute: ComputeOptions) -> list[Trial]:
     """Try points of the space, and log each as a run inside the active one."""
     from cu_pipeline.tracking.tuning_runs import TrialRuns
 
     tags = {"family": plan.space.family, "capability": _capabilities(prepared)}
     runs = TrialRuns(prepared.name, tags)
     _log.info("%s for %s: study %s", plan.space.family, _capabilities(prepared), prepared.name)
-    with open_study(studies, prepared.name, plan.options.pruning) as study:
+    with open_study(studies, prepared.name, plan.options.pruning) as study, fits_on(compute):
         return Search(study, plan.space, prepared.measure, prepared.seed).run(plan.options, runs.log)
 
 
-def measure_anew(plan: TuningPlan, prepared: PreparedStudy, trials: list[Trial], studies: Path) -> Comparison:
+def measure_anew(
+    plan: TuningPlan, prepared: PreparedStudy, trials: list[Trial], studies: Path, compute: ComputeOptions
+) -> Comparison:
     """Hold the best point against the parameters in use, on other folds."""
-    with open_study(studies, prepared.name, plan.options.pruning) as study:
+    with open_study(studies, prepared.name, plan.options.pruning) as study, fits_on(compute):
         search = Search(study, plan.space, prepared.measure, prepared.seed)
         return search.compare(_best(plan, trials).point, prepared.measure.divided_anew())
 

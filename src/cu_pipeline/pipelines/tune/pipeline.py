@@ -30,13 +30,13 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             Node(
                 search_parameters,
-                ["tuning_plan", "prepared_study", "tuning_studies"],
+                ["tuning_plan", "prepared_study", "tuning_studies", "params:compute"],
                 "tuning_trials",
                 name="search_parameters",
             ),
             Node(
                 measure_anew,
-                ["tuning_plan", "prepared_study", "tuning_trials", "tuning_studies"],
+                ["tuning_plan", "prepared_study", "tuning_trials", "tuning_studies", "params:compute"],
                 "tuning_comparison",
                 name="measure_anew",
             ),
