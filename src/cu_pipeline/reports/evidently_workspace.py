@@ -73,7 +73,7 @@ def _panels(looks: Sequence[PastLook]) -> Iterator[Any]:
 
     tests = _tests(looks)
     drifted, least = _value(metrics.NUMBER, metrics.DRIFTED), _value(metrics.NUMBER, metrics.LEAST_P)
-    yield counter_panel("Tests that declare drift, at the last look", [drifted], size="half")
+    yield counter_panel("Tests that declare drift, last look", [drifted], size="half")
     yield counter_panel("Clips in the latest window", [_value(metrics.NUMBER, metrics.CLIPS)], size="half")
     about_p = "A look declares drift where it is at most the look's alpha, and the effect is large enough."
     alpha = _value(metrics.NUMBER, metrics.ALPHA, "alpha of the look")

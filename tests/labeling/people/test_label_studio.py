@@ -11,7 +11,7 @@ import pytest
 from tests.servers.label_studio import ON_A_REAL_SERVER, TOKEN, Studio, serving
 
 ROOT = Path(__file__).parents[3]
-RUN = ("kedro", "run", "--params=collect.sample.clips=16,collect.sample.near_duplicates=0,label.llm.enabled=false")
+RUN = ("kedro", "run", "--params=collect.sample.clips=48,collect.sample.near_duplicates=0,label.llm.enabled=false")
 
 pytestmark = ON_A_REAL_SERVER
 
