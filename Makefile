@@ -9,6 +9,7 @@ VIZ_PORT ?= 4141
 VIZ := kedro-viz==12.5.0
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_PORT ?= 8090
+AIRFLOW := apache-airflow-core==3.3.2 apache-airflow-providers-standard==1.21.0
 DRIFT_PORT ?= 8000
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -43,7 +44,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster-up cluster-down cluster-status upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
+.PHONY: help cluster-up cluster-down cluster-status upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio test-airflow install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +69,10 @@ test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh 
 	@CU_PIPELINE_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
-	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_task_sync.py
+	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_loop_with_people.py tests/labeling/people/test_task_sync.py
+
+test-airflow: $(VENV)/.installed-dev $(VENV)-airflow/.installed ## run the DAG of the loop in a real Airflow, in an environment of its own
+	@CU_PIPELINE_AIRFLOW=1 $(BIN)/pytest tests/deploy/test_airflow.py
 
 test-image: $(VENV)/.installed-dev ## install what the last Bento's image lists into an empty environment, and serve from it
 	@CU_PIPELINE_IMAGE=1 $(BIN)/pytest tests/service/test_image.py
@@ -172,14 +176,14 @@ clean: ## remove caches; keep data, runs and the environment
 	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 clean-all: clean ## remove all that git ignores but data, runs and personal settings
-	rm -rf $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio src/*.egg-info
+	rm -rf $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio $(VENV)-airflow src/*.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # An environment that was moved or copied with the project still names its former place.
 relocated:
-	@$(PYTHON) .ci/relocate.py $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio
+	@$(PYTHON) .ci/relocate.py $(VENV) $(VENV)-viz $(VENV)-peers $(VENV)-label-studio $(VENV)-airflow
 
 $(VENV)/.installed: pyproject.toml constraints.txt weights.txt | $(VENV)/bin/python relocated
 	@echo "Installing into $(VENV): some minutes, once, about 3 GB"
@@ -216,6 +220,13 @@ $(VENV)-label-studio/.installed: | $(VENV)/bin/python
 	@echo "Installing Label Studio into $(VENV)-label-studio: some minutes, once, about 1 GB"
 	@$(PYTHON) -m venv $(VENV)-label-studio
 	@$(VENV)-label-studio/bin/python -m pip install --quiet $(LABEL_STUDIO)
+	@touch $@
+
+# Airflow and the project pin different versions of the same packages; its DAG calls the project's own environment.
+$(VENV)-airflow/.installed: | $(VENV)/bin/python
+	@echo "Installing Airflow into $(VENV)-airflow"
+	@$(PYTHON) -m venv $(VENV)-airflow
+	@$(VENV)-airflow/bin/python -m pip install --quiet $(AIRFLOW)
 	@touch $@
 
 $(VENV)/.installed-labelstudio: $(VENV)/.installed

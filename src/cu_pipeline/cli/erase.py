@@ -162,6 +162,8 @@ def complete_and_tell(project: Any, journal: Any, most: int | None) -> bool:
     if journal.unrepeatable:
         click.echo(f"cannot be repeated any more: {len(journal.unrepeatable)} MLflow runs, tagged `erased.data`")
     click.echo(f"erased from {len(done):,} places; a search over all stores finds nothing but the tombstone")
+    for board in project.boards_apart():
+        click.echo(f"not looked into: Label Studio {board}: give its server's key, and the same command once more")
     if journal.models and not journal.retrain:
         click.echo("`kedro run` trains without it")
     return bool(journal.retrain)
@@ -215,6 +217,29 @@ def _retrain(root: Path, env: str | None) -> None:
     done = subprocess.run([sys.executable, "-m", "kedro", "run", *chosen], cwd=root, check=False)
     if done.returncode:
         raise click.ClickException("the run failed: see above. The erasure is complete; start the run again")
+    knowing = _still_knowing(root)
+    for told in knowing:
+        click.echo(f"{told}: the gate kept its challenger back, data/08_reporting/gate.json says why")
+    if knowing:
+        names = ", ".join(told.partition(" ")[0] for told in knowing)
+        click.echo(
+            f"to replace them whatever the gate says: evaluate.gate.force: [{names}] in conf/local/parameters.yml, and "
+            "`kedro run`"
+        )
+    else:
+        click.echo("no champion learned from what was erased")
+
+
+def _still_knowing(root: Path) -> list[str]:
+    """Name the champions that learned from clips that were erased since."""
+    from cu_pipeline.models.bundle import CONFIG, Bundle
+
+    champions = (Bundle.load(path.parent) for path in sorted((root / "data/06_models/champions").glob(f"*/{CONFIG}")))
+    return [
+        f"{one.capability} {one.version} still serves, and learned from {one.erased} of the clips that were erased"
+        for one in champions
+        if one.erased
+    ]
 
 
 @contextmanager
@@ -237,7 +262,7 @@ def project_of(context: Any, root: Path) -> Any:
     from cu_pipeline.erasure.project import Project
     from cu_pipeline.inference.prediction_log.place import default_place, shared_or
     from cu_pipeline.tracking.catalog_files import catalog_files
-    from cu_pipeline.tracking.label_project import task_servers
+    from cu_pipeline.tracking.label_project import boards, task_servers
 
     os.environ.setdefault(ROOT_VARIABLE, str(root))
     catalog = context.config_loader["catalog"]
@@ -248,4 +273,5 @@ def project_of(context: Any, root: Path) -> Any:
     return Project(
         root, catalog_files(catalog), tuple(dict.fromkeys(logs)), options.limits, task_servers(context, root),
         tuple(options.manifest), shared_database(), context.params.get("stores") or StoresOptions(),
+        boards(context, root),
     )  # fmt: skip

@@ -32,6 +32,7 @@ class Project:
         prediction_logs: places of the service's log: the project's own, and one that people share.
         limits: what a media file may cost, which keys of caches depend on.
         studio: connects to Label Studio; None where the project names no server.
+        boards: where clips were sent to be labelled, as the log of batches names it: server and project.
         feeds: where clips come from, as `collect.manifest` names it.
         database: address of the database that people share; None: there is none.
         stores: addresses of what is shared with other machines.
@@ -45,6 +46,7 @@ class Project:
     feeds: tuple[str, ...] = ()
     database: str | None = None
     stores: StoresOptions = field(default_factory=StoresOptions)
+    boards: tuple[str, ...] = ()
 
     def place(self, dataset: str) -> Path:
         """Find where a dataset of the catalog lies."""
@@ -60,8 +62,17 @@ class Project:
                 for feed in feeds
             ),
             *(f"{hide_passwords(place)}, a place on a server" for place in away),
+            *(
+                f"Label Studio {board}, where clips were sent: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY reach it"
+                for board in self.boards_apart()
+            ),
             "git's history, backups and logs of servers, other clones, and what was downloaded",
         ]
+
+    def boards_apart(self) -> list[str]:
+        """Name the projects of Label Studio that clips were sent to and that no connection reaches."""
+        reached = {server.place for server in self.studio()} if self.studio else set()
+        return sorted(set(self.boards) - reached)
 
     def name(self, path: Path) -> str:
         """Name a file for people: relative to the project's folder where it lies there."""

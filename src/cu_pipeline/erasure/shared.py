@@ -1,7 +1,8 @@
-"""The places that a project shares with other machines: which there are, and whether they answer."""
+"""The servers that a project uses, and places that it shares with other machines: whether they answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from cu_pipeline.core.errors import CuPipelineError, StoreError
 from cu_pipeline.core.place_cache import FOLDER, PlaceCache
@@ -40,13 +41,19 @@ def shelves(project: Project) -> Iterator[Shelf]:
 
 
 def reachable(project: Project) -> tuple[Project, list[str]]:
-    """Try all shared places.
+    """Try Label Studio and all shared places.
 
     Returns:
         The project without those that cannot be used, and why these cannot, with the remedy.
     """
     failed: list[str] = []
     left = project
+    if project.studio is not None:
+        try:
+            _try_studio(project.studio)
+        except CuPipelineError as error:
+            failed.append(str(error))
+            left = replace(left, studio=None)
     for name, address in project.stores:
         if isinstance(address, str):
             try:
@@ -54,13 +61,7 @@ def reachable(project: Project) -> tuple[Project, list[str]]:
             except CuPipelineError as error:
                 failed.append(f"stores.{name}: {error}")
                 left = replace(left, stores=left.stores.model_copy(update={name: None}))
-    logs = []
-    for log in project.prediction_logs:
-        try:
-            _try_log(log)
-            logs.append(log)
-        except CuPipelineError as error:
-            failed.append(str(error))
+    logs = list(_answering(project.prediction_logs, failed))
     if project.database is not None:
         try:
             _try_database(project.database)
@@ -78,9 +79,24 @@ def demand_reach(project: Project) -> None:
     """
     if failed := reachable(project)[1]:
         raise StoreError(
-            f"{len(failed)} shared places cannot be reached, and nothing was changed: {'; '.join(failed)}. Remedy: see "
-            "that they answer, or take them out of the settings where they hold nothing of this project"
+            f"{len(failed)} servers or shared places cannot be reached, and nothing was changed: {'; '.join(failed)}. "
+            "Remedy: see that they answer, or take them out of the settings where they hold nothing of this project"
         )
+
+
+def _try_studio(connected: Callable[[], Any]) -> None:
+    for server in connected():
+        server.tasks()
+
+
+def _answering(logs: Iterable[str], failed: list[str]) -> Iterator[str]:
+    for log in logs:
+        try:
+            _try_log(log)
+        except CuPipelineError as error:
+            failed.append(str(error))
+        else:
+            yield log
 
 
 def _try_log(log: str) -> None:

@@ -69,6 +69,9 @@ def _stores(project: Project) -> Iterator[tuple[str, Iterable[str]]]:
     for path in project.copies():
         yield project.name(path), words_of(path.read_bytes(), "")
     yield from _shared(project)
+    for server in project.studio() if project.studio else ():
+        for task in server.tasks():
+            yield f"Label Studio {server.place}: task {task['id']}", words_of(json.dumps(task["data"]).encode(), "")
 
 
 def _shared(project: Project) -> Iterator[tuple[str, Iterable[str]]]:

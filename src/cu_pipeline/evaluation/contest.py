@@ -33,6 +33,7 @@ class Contest:
         learned: labelled test clips that are left out, since a model has learned from them.
         fresh: bool (n): which of the clips an iteration drew at random from what the service saw; None: none.
         retargeted: whether the challenger keeps to another `decision` of the capability than the champion.
+        purged: whether the champion learned from clips that were erased since, and the challenger did not.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
     """
 
@@ -50,6 +51,7 @@ class Contest:
     learned: int = 0
     fresh: NDArray[np.bool_] | None = None
     retargeted: bool = False
+    purged: bool = False
     frugal: bool = False
 
     @property

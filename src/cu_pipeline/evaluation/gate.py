@@ -31,9 +31,9 @@ def decide(
 
     Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew test clips
     from what the service saw, it may be shown better on these alone, if it does not fall on the others. One that keeps
-    to a changed `decision` of the capability only must not be shown worse, or the change would never be served. Where
-    there is no champion, or none that can be compared, it has to be shown better than the majority, and no baseline may
-    be shown better than it.
+    to a changed `decision` of the capability, or did not learn from clips that were erased, only must not be shown
+    worse, or what was asked for would never be served. Where there is no champion, or none that can be compared, it has
+    to be shown better than the majority, and no baseline may be shown better than it.
 
     Args:
         contest: with what it is compared.
@@ -164,13 +164,10 @@ def _merits(
     That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
     promotion by the first would be one by the second too.
     """
-    if contest.retargeted:
+    if wanted := _wanted(contest):
         worse = PairedGain.of(accuracy_gains(answers[1], answers[0]), contest.units)
         if worse.p_value() > trial.level:
-            yield (
-                "the capability's `decision` was changed, and the challenger, which keeps to it, is not shown to be "
-                "worse"
-            )
+            yield f"{wanted} is not shown to be worse"
             return
     margin = options.non_inferiority_margin
     if margin == 0 or trial.gain.p_value(above=-margin) > trial.level:
@@ -181,6 +178,15 @@ def _merits(
         yield f"{allowed} and reads fewer features"
     elif loss.p_value() <= trial.level:
         yield f"{allowed} and its log-loss is lower by {loss.effect:.3f} (p = {loss.p_value():.2g})"
+
+
+def _wanted(contest: Contest) -> str:
+    """Say why a challenger is wanted that is as good as the champion; "": it is not."""
+    if contest.retargeted:
+        return "the capability's `decision` was changed, and the challenger, which keeps to it,"
+    if contest.purged:
+        return "the champion learned from clips that were erased since, and the challenger, which did not,"
+    return ""
 
 
 def _worse_than(beaten: list[Difference]) -> Iterator[str]:

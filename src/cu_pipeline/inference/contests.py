@@ -68,6 +68,7 @@ def contest_of(
         learned=int(seen.sum()),
         fresh=clips["clip_id"].isin(fresh).to_numpy(dtype=bool) if fresh else None,
         retargeted=opponent is not None and challenger.decision != opponent.decision,
+        purged=opponent is not None and opponent.erased > challenger.erased,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )
 

@@ -57,6 +57,7 @@ class Bundle:
         known_as: the version that it was given in an earlier format; "": its content alone decides the version.
         reference: the clips that it learned from, described for comparison with what it is asked about later; None: an
             earlier version made the bundle. It follows from the rest, and so is no part of the version.
+        erased: how many of the clips that decided the weights were erased since; no part of the version.
     """
 
     capability: str
@@ -79,6 +80,7 @@ class Bundle:
     cross_fitted: Logits | None = None
     known_as: str = ""
     reference: Reference | None = field(default=None, compare=False, repr=False)
+    erased: int = 0
 
     @property
     def version(self) -> str:
@@ -173,6 +175,8 @@ class Bundle:
             beside["decision"] = self.decision.model_dump(mode="json")
         if self.candidates:
             beside["candidates"] = list(self.candidates)
+        if self.erased:
+            beside["erased"] = self.erased
         if self.reference is None:
             (folder / _REFERENCE).unlink(missing_ok=True)
         else:

@@ -14,7 +14,7 @@ NAME: Final = "Drift of the service's clips"
 PROJECT: Final = uuid5(NAMESPACE_URL, "cu-pipeline/drift")
 """The project's id: the same in every workspace, so that a dashboard's address stays."""
 
-MOST_LINES: Final = 24
+MOST_LINES: Final = 8
 """Tests in one plot, those that declared drift most often first: a legend of more says nothing."""
 
 Changes = dict[str, str | None]
@@ -73,21 +73,23 @@ def _panels(looks: Sequence[PastLook]) -> Iterator[Any]:
 
     tests = _tests(looks)
     drifted, least = _value(metrics.NUMBER, metrics.DRIFTED), _value(metrics.NUMBER, metrics.LEAST_P)
-    yield counter_panel("Tests that declare drift, at the last look", [drifted], size="half")
+    yield counter_panel("Tests that declare drift, last look", [drifted], size="half")
     yield counter_panel("Clips in the latest window", [_value(metrics.NUMBER, metrics.CLIPS)], size="half")
     about_p = "A look declares drift where it is at most the look's alpha, and the effect is large enough."
     alpha = _value(metrics.NUMBER, metrics.ALPHA, "alpha of the look")
-    yield line_plot_panel("Smallest adjusted p-value", [least, alpha], about_p, size="half")
-    yield bar_plot_panel("Tests that declare drift", [drifted], size="half")
+    yield line_plot_panel("Smallest adjusted p-value", [least, alpha], about_p, size="full")
+    yield bar_plot_panel("Tests that declare drift", [drifted], size="full")
     if tests:
         lines = [_value(metrics.EFFECT, metrics.series_name(name, "latest"), plain_name(name)) for name in tests]
         yield line_plot_panel("Effects by test", lines, "Each in its own unit, mostly shares from 0 to 1.", size="full")
     if estimated := sorted({name for look in looks for name in look.quality}):
         lines = [_value(metrics.QUALITY, metrics.quality_name(name, end)) for name in estimated for end in metrics.ENDS]
         yield line_plot_panel("Estimated quality", lines, "Accuracy without labels, with its interval.", size="full")
-    yield line_plot_panel("Clips at each look", [_value(metrics.NUMBER, metrics.CLIPS)], size="half")
+    yield line_plot_panel("Clips at each look", [_value(metrics.NUMBER, metrics.CLIPS, "clips")], size="half")
     if any(look.spent_usd is not None for look in looks):
-        yield line_plot_panel("Spent on labels", [_value(metrics.NUMBER, metrics.SPENT)], "US dollars.", size="half")
+        yield line_plot_panel(
+            "Spent on labels", [_value(metrics.NUMBER, metrics.SPENT, "dollars")], "US dollars.", size="half"
+        )
 
 
 def _tests(looks: Sequence[PastLook]) -> list[str]:

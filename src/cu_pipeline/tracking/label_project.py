@@ -16,7 +16,7 @@ from cu_pipeline.labeling.people.label_studio import StudioServer, TaskServer
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia
 from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
-from cu_pipeline.labeling.people.work_log import answer_log, batch_log
+from cu_pipeline.labeling.people.work_log import BatchOpened, answer_log, batch_log
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.opened_project import opened_project
 from cu_pipeline.tracking.run_lock import RunLock
@@ -71,6 +71,13 @@ def task_servers(context: Any, root: Path) -> Callable[[], list[TaskServer]] | N
         return sync.servers(connect(sync, credentials))
 
     return connected
+
+
+def boards(context: Any, root: Path) -> tuple[str, ...]:
+    """Name the projects of Label Studio that clips were sent to, by any server's address."""
+    path = root / catalog_files(context.config_loader["catalog"])["people_batches"].path
+    opened = (event for event in batch_log(path).read() if isinstance(event, BatchOpened))
+    return tuple(sorted({event.place for event in opened if "://" in event.place}))
 
 
 def _sync(context: Any, root: Path) -> TaskSync:

@@ -1,64 +1,19 @@
 """The round trip through a real Label Studio server, which `make label-studio` installs."""
 
-import importlib.util
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pandas as pd
 import pytest
+from tests.servers.label_studio import ON_A_REAL_SERVER, TOKEN, Studio, serving
 
 ROOT = Path(__file__).parents[3]
-SERVER = ROOT / ".venv-label-studio" / "bin" / "label-studio"
-TOKEN = "0123456789abcdef0123456789abcdef01234567"
-OFF = {"LATEST_VERSION_CHECK": "false", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
-RUN = ("kedro", "run", "--params=collect.sample.clips=16,collect.sample.near_duplicates=0,label.llm.enabled=false")
+RUN = ("kedro", "run", "--params=collect.sample.clips=48,collect.sample.near_duplicates=0,label.llm.enabled=false")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("CU_PIPELINE_LABEL_STUDIO" not in os.environ, reason="takes minutes: `make test-label-studio`"),
-    pytest.mark.skipif(not SERVER.exists(), reason="no .venv-label-studio here: `make label-studio` makes it"),
-    pytest.mark.skipif(importlib.util.find_spec("label_studio_sdk") is None, reason="needs the extra labelstudio"),
-]
-
-
-@dataclass
-class Studio:
-    """A running server, seen as its annotators see it."""
-
-    url: str
-
-    def get(self, path: str, **parameters: Any) -> httpx.Response:
-        return httpx.get(
-            self.url + path, params=parameters or None, headers={"Authorization": f"Token {TOKEN}"}, timeout=60
-        )
-
-    def tasks(self, title: str = "cu-pipeline") -> list[dict[str, Any]]:
-        (project,) = [one for one in self.get("/api/projects").json()["results"] if one["title"] == title]
-        return self.get("/api/tasks", project=project["id"], fields="all", page_size=1000).json()["tasks"]
-
-    def send(self, method: str, path: str, **content: Any) -> Any:
-        headers = {"Authorization": f"Token {TOKEN}"}
-        done = httpx.request(method, self.url + path, json=content, headers=headers, timeout=60)
-        done.raise_for_status()
-        return done.json() if done.content else None
-
-    def annotate(self, task: dict[str, Any], topic: str) -> int:
-        chosen = {"label_topic": [topic], "label_safety": ["none"]}
-        result = [
-            {"from_name": name, "to_name": "caption", "type": "choices", "value": {"choices": classes}}
-            for name, classes in chosen.items()
-        ]
-        return self.send("POST", f"/api/tasks/{task['id']}/annotations/", result=result, lead_time=3.0)["id"]
+pytestmark = ON_A_REAL_SERVER
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "local", "config.local")
     for name in ("src", "conf", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-    for name in ("pyproject.toml", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".telemetry"):
+    for name in ("pyproject.toml", "dvc.yaml", "params.yaml", "image.lock", ".dvcignore", ".gitignore", ".telemetry"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "conf" / "local").mkdir(exist_ok=True)
     (folder / "data").mkdir()
@@ -75,48 +30,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextmanager
-def serving(root: Path, place: Path) -> Iterator[Studio]:
-    """Run a server that shows media below a folder, with its own data in another."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    media = {"LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true", "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(root)}
-    user = ["--username", "ana@example.com", "--password", "not-a-secret", "--user-token", TOKEN]
-    options = ["--no-browser", "--internal-host", "127.0.0.1", "--port", str(port), "--enable-legacy-api-token"]
-    with (place / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [SERVER, "start", *options, *user, "--data-dir", str(place)],
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | media | OFF,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _wait(f"http://127.0.0.1:{port}", process, place / "log.txt")
-        yield Studio(f"http://127.0.0.1:{port}")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def studio(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     with serving(project / "data", tmp_path_factory.mktemp("studio")) as server:
         yield server
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            if httpx.get(f"{url}/health", timeout=5).is_success:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(1)
-    raise AssertionError(log.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +76,10 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
 
     truth = {item["clip_id"]: item["gold"] for item in _items(project) if item["draw"] == "gold"}
     answers = {
-        task["id"]: studio.annotate(task, truth.get(task["data"]["clip_id"], {}).get("topic", "pets")) for task in tasks
+        task["id"]: studio.annotate(
+            task, topic=truth.get(task["data"]["clip_id"], {}).get("topic", "pets"), safety="none"
+        )
+        for task in tasks
     }
     said = f"{len(tasks)} answered, 0 skipped, 0 deleted"
     assert said in shell("kedro", "labels", "pull")
@@ -168,7 +88,7 @@ def test_clips_go_to_people_and_their_answers_become_annotations(
     studio.send("DELETE", f"/api/annotations/{answers[tasks[0]['id']]}/")
     assert "0 answered, 0 skipped, 1 deleted" in shell("kedro", "labels", "pull")
     assert "answers are missing" in shell("kedro", "labels", "status")
-    studio.annotate(tasks[0], "pets")
+    studio.annotate(tasks[0], topic="pets", safety="none")
     assert "1 answered, 0 skipped, 0 deleted" in shell("kedro", "labels", "pull")
     batch = _batch(project)
     shell("kedro", "labels", "accept", batch, "--reason", "a test")

@@ -285,6 +285,15 @@ def test_a_model_that_is_as_good_is_not_promoted(world, caption_reader):
     assert (decision["decision"], decision["effect"]) == ("keep", 0)
 
 
+def test_a_model_without_erased_clips_is_promoted_unless_it_is_worse(world, caption_reader, contrary):
+    knows = replace(caption_reader, erased=2)
+    decision = decide(world, replace(caption_reader, temperature=2.0), knows)
+    assert (decision["decision"], decision["effect"]) == ("promote", 0)
+    assert any("clips that were erased since" in reason for reason in decision["reasons"])
+    worse = decide(world, contrary, knows)
+    assert (worse["decision"], worse["effect"]) == ("keep", -1)
+
+
 def test_a_model_that_keeps_to_a_changed_decision_is_promoted_unless_it_is_worse(world, caption_reader, contrary):
     bars = {"cooking": 1.0, "sport": 1.0}
     careful = replace(caption_reader, thresholds=bars, decision=DecisionGoal(abstain_below=0.99))

@@ -55,7 +55,7 @@ def learned(project: Project, wanted: Wanted) -> dict[tuple[str, str], set[str]]
                 bundle = Bundle.load(config.parent)
             except BundleError:
                 continue
-            if _keys(bundle, wanted.identities):
+            if not wanted.identities.others.isdisjoint(bundle.learned_from):
                 place = project.name(config.parent.parent)
                 found.setdefault((bundle.capability, bundle.version), set()).add(place)
     return found
@@ -87,6 +87,7 @@ def without(bundle: Bundle, wanted: Identities) -> Bundle:
         unlabelled=None if bundle.unlabelled is None else tuple(key for key in bundle.unlabelled if key not in gone),
         cross_fitted=None if bundle.cross_fitted is None else bundle.cross_fitted[np.array(kept, dtype=np.int64)],
         reference=reference,
+        erased=bundle.erased + len(bundle.learned_from) - len(kept),
     )
 
 
