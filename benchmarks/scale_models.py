@@ -157,11 +157,14 @@ def run_label(folder, clock):
 
 def run_train(folder, clock):
     """Train by the pipeline."""
+    from cu_pipeline.compute.engine import ComputeOptions
     from cu_pipeline.models.families import TrainOptions
     from cu_pipeline.pipelines.train.pipeline import create_pipeline
 
     shutil.rmtree(folder / "data/06_models", ignore_errors=True)  # of an earlier run, which would be kept
-    _run_nodes(create_pipeline().nodes, folder, clock, {"params:train": TrainOptions()})
+    _run_nodes(
+        create_pipeline().nodes, folder, clock, {"params:train": TrainOptions(), "params:compute": ComputeOptions()}
+    )
     return {}
 
 
