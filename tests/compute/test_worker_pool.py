@@ -25,8 +25,15 @@ def wait(seconds):
     return os.getpid()
 
 
+def _command(process):
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # another test's child, which just ended
+        return []
+
+
 def children():
-    return [child for child in psutil.Process().children() if "cu_pipeline.compute.worker" in child.cmdline()]
+    return [child for child in psutil.Process().children() if "cu_pipeline.compute.worker" in _command(child)]
 
 
 @pytest.fixture

@@ -155,7 +155,15 @@ def check_nothing(_: Args) -> None:
     """The shell's own."""
 
 
+def check_airflow(args: Args) -> None:
+    """What the DAG itself reads, in an environment that is Airflow's own."""
+    dag = (ROOT / "deploy/airflow/cu_pipeline_iterate.py").read_text(encoding="utf-8")
+    assert args[:2] in (["variables", "set"], ["dags", "test"])
+    assert args[2] in dag
+
+
 CHECKS: dict[str, Callable[[Args], Any]] = {
+    "airflow": check_airflow,
     "bentoml": check_bentoml,
     "curl": check_curl,
     "dvc": check_dvc,

@@ -125,7 +125,8 @@ def test_what_a_csv_writer_wrote_comes_back(data, quoting, sign):
     assert read(content) == (rows, [])
 
 
-PLAIN = st.text(st.sampled_from("ab é'."), min_size=1, max_size=12)
+PLAIN = st.text(st.sampled_from("ab é'."), min_size=1, max_size=12).filter(lambda text: text[0] != " ")
+"""Cells that do not begin like prose: of rows that do, a closed quote may well mean several lines."""
 
 
 @given(st.data(), st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONE]), st.sampled_from(",;\t"))

@@ -1,5 +1,7 @@
 """A real Ray cluster of two nodes on this machine, of one core each, which this process has joined."""
 
+import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,9 @@ from typing import Any, Final
 import pytest
 
 from cu_pipeline.compute.ray_cluster import connected
+
+for _name, _value in {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}.items():
+    os.environ.setdefault(_name, _value)  # Ray reads them once, when it is imported
 
 ONE_NODE: Final = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
