@@ -35,4 +35,5 @@ def text_lines(stream: IO[bytes]) -> Iterator[str]:
     try:
         yield from text
     finally:
-        text.detach()
+        if not stream.closed:  # who stops half-way may close it first
+            text.detach()
