@@ -162,8 +162,8 @@ def complete_and_tell(project: Any, journal: Any, most: int | None) -> bool:
     if journal.unrepeatable:
         click.echo(f"cannot be repeated any more: {len(journal.unrepeatable)} MLflow runs, tagged `erased.data`")
     click.echo(f"erased from {len(done):,} places; a search over all stores finds nothing but the tombstone")
-    for board in project.boards_apart():
-        click.echo(f"not looked into: Label Studio {board}: give its server's key, and the same command once more")
+    for place in project.servers_apart():
+        click.echo(f"not looked into: {place}; then the same command once more")
     if journal.models and not journal.retrain:
         click.echo("`kedro run` trains without it")
     return bool(journal.retrain)
@@ -259,6 +259,7 @@ def project_of(context: Any, root: Path) -> Any:
     from cu_pipeline.core.databases import shared_database
     from cu_pipeline.core.paths import ROOT_VARIABLE
     from cu_pipeline.core.stores import StoresOptions
+    from cu_pipeline.erasure.dvc_remotes import remotes_apart
     from cu_pipeline.erasure.project import Project
     from cu_pipeline.inference.prediction_log.place import default_place, shared_or
     from cu_pipeline.tracking.catalog_files import catalog_files
@@ -273,5 +274,5 @@ def project_of(context: Any, root: Path) -> Any:
     return Project(
         root, catalog_files(catalog), tuple(dict.fromkeys(logs)), options.limits, task_servers(context, root),
         tuple(options.manifest), shared_database(), context.params.get("stores") or StoresOptions(),
-        boards(context, root),
+        boards(context, root), remotes_apart(root),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """What an erasure may know of a project."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Project:
         feeds: where clips come from, as `collect.manifest` names it.
         database: address of the database that people share; None: there is none.
         stores: addresses of what is shared with other machines.
+        remotes_apart: DVC's remotes that are not looked into -> which, and why.
     """
 
     root: Path
@@ -47,6 +48,7 @@ class Project:
     database: str | None = None
     stores: StoresOptions = field(default_factory=StoresOptions)
     boards: tuple[str, ...] = ()
+    remotes_apart: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, dataset: str) -> Path:
         """Find where a dataset of the catalog lies."""
@@ -62,17 +64,17 @@ class Project:
                 for feed in feeds
             ),
             *(f"{hide_passwords(place)}, a place on a server" for place in away),
-            *(
-                f"Label Studio {board}, where clips were sent: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY reach it"
-                for board in self.boards_apart()
-            ),
+            *self.servers_apart(),
             "git's history, backups and logs of servers, other clones, and what was downloaded",
         ]
 
-    def boards_apart(self) -> list[str]:
-        """Name the projects of Label Studio that clips were sent to and that no connection reaches."""
+    def servers_apart(self) -> list[str]:
+        """Name DVC's remotes, and projects of Label Studio that clips were sent to, that this machine cannot use."""
         reached = {server.place for server in self.studio()} if self.studio else set()
-        return sorted(set(self.boards) - reached)
+        boards = sorted(set(self.boards) - reached)
+        remedy = "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY reach it"
+        named = [f"Label Studio {board}, where clips were sent: {remedy}" for board in boards]
+        return [*named, *self.remotes_apart.values()]
 
     def name(self, path: Path) -> str:
         """Name a file for people: relative to the project's folder where it lies there."""

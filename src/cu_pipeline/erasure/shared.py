@@ -7,6 +7,7 @@ from typing import Any
 from cu_pipeline.core.errors import CuPipelineError, StoreError
 from cu_pipeline.core.place_cache import FOLDER, PlaceCache
 from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.erasure.dvc_remotes import remotes_failing
 from cu_pipeline.erasure.project import Project
 from cu_pipeline.features.shared_parts import SharedParts
 
@@ -41,7 +42,7 @@ def shelves(project: Project) -> Iterator[Shelf]:
 
 
 def reachable(project: Project) -> tuple[Project, list[str]]:
-    """Try Label Studio and all shared places.
+    """Try Label Studio, DVC's remotes and all shared places.
 
     Returns:
         The project without those that cannot be used, and why these cannot, with the remedy.
@@ -61,6 +62,9 @@ def reachable(project: Project) -> tuple[Project, list[str]]:
             except CuPipelineError as error:
                 failed.append(f"stores.{name}: {error}")
                 left = replace(left, stores=left.stores.model_copy(update={name: None}))
+    silent = {name: why for name, why in remotes_failing(project.root).items() if name not in project.remotes_apart}
+    failed += silent.values()
+    left = replace(left, remotes_apart={**left.remotes_apart, **silent})
     logs = list(_answering(project.prediction_logs, failed))
     if project.database is not None:
         try:

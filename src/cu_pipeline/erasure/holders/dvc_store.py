@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cu_pipeline.erasure.dvc_remotes import dvc_repository
 from cu_pipeline.erasure.identities import Identities
 from cu_pipeline.erasure.project import Place, Project, Wanted
 from cu_pipeline.erasure.rewriting import PARQUET, SQLITE, count_in, rewritten
@@ -40,17 +41,12 @@ def all_contents(project: Project) -> Iterator[tuple[str, bytes]]:
 
 
 def _stores(project: Project) -> Iterator[tuple[str, Any]]:
-    from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.repo import Repo
-
-    try:
-        repo = Repo(str(project.root))
-    except (NotDvcRepoError, DvcException):
-        return
-    with repo:
-        yield "DVC's cache", repo.cache.local
-        for name in sorted(repo.config.get("remote", {})):
-            yield f"DVC's remote {name}", repo.cloud.get_remote_odb(name)
+    with dvc_repository(project.root) as repository:
+        if repository is None:
+            return
+        yield "DVC's cache", repository.cache.local
+        for name in sorted(set(repository.config.get("remote", {})) - set(project.remotes_apart)):
+            yield f"DVC's remote {name}", repository.cloud.get_remote_odb(name)
 
 
 def _holding(store: Any, wanted: Identities) -> dict[str, int]:
