@@ -3,7 +3,9 @@ import json
 
 import pytest
 
+from cu_pipeline.core.errors import Reason
 from cu_pipeline.reports.data_card import data_warnings
+from cu_pipeline.reports.data_page import MEANINGS
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +62,7 @@ def test_sound_data_raise_no_warning(card):
         "creators": [("ann", 5)],
     }
     assert data_warnings(card | sound) == []
+
+
+def test_every_reason_of_a_refusal_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Reason)

@@ -97,6 +97,7 @@ MEANINGS: Final[dict[str, str]] = {
     Reason.CRASHED: "the decoder crashed",
     Reason.DUPLICATE_ID: "the id occurs twice",
     Reason.BAD_ROW: "the row cannot be read",
+    Reason.ERASED: "it was erased, and was brought again",
 }
 
 
@@ -121,7 +122,7 @@ def data_section(
         "warnings": card["warnings"],
         "rejects": rejects.to_dict("records")[:50],
         "rejected": len(rejects),
-        "reasons": [(code, MEANINGS.get(code, ""), n) for code, n in card["rejects"]],
+        "reasons": [(code, MEANINGS[code], n) for code, n in card["rejects"]],
         "strip": [cards.card(clip, _facts(clips, clip)) for clip in spread(clips, "creator", options.thumbnails)],
         "version": text_sha256("".join(sorted(clips["clip_id"] + clips["media_sha256"])))[:12],
     }
