@@ -10,20 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cu_pipeline.core import rows as module
-from cu_pipeline.core.rows import Rows, read_parquet_rows, repeats, rows_of, sort_rows, sorted_rank, spooled, stacked
+from cu_pipeline.core import batch_file, row_order, spool
+from cu_pipeline.core import rows as rows_module
+from cu_pipeline.core.row_order import repeats, sort_rows, sorted_rank
+from cu_pipeline.core.rows import Rows, read_parquet_rows, rows_of, stacked
+from cu_pipeline.core.spool import spooled
 
 FRAME = pd.DataFrame(
     {"name": [f"n{place}" for place in range(23)], "size": range(23), "share": [place / 7 for place in range(23)]}
 )
 TEXT = pd.StringDtype("pyarrow")
+MODULES = (rows_module, batch_file, spool, row_order)
 
 
 @pytest.fixture(params=[4, 2**17], autouse=True)
 def batch(request, monkeypatch, tmp_path):
     """A few rows, so that most of them lie in a file; or many, so that none do."""
     monkeypatch.setenv("CU_PIPELINE_ROOT", str(tmp_path))
-    monkeypatch.setattr(module, "BATCH", request.param)
+    for module in MODULES:
+        monkeypatch.setattr(module, "BATCH", request.param)
     return request.param
 
 
@@ -79,7 +84,8 @@ def test_views_choose_add_change_and_rename():
 def test_rows_are_sorted_as_python_sorts_their_names(names):
     for size in (3, 2**17):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "BATCH", size)
+            for module in MODULES:
+                patch.setattr(module, "BATCH", size)
             frame = pd.DataFrame({"name": names, "place": range(len(names))})
             rows = parts(frame)
             found = sort_rows(rows, sorted_rank(rows.columns("name")["name"])).frame()

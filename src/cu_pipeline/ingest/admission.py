@@ -13,7 +13,9 @@ from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.errors import BadClipError, Reason
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import CLIPS, REJECTS, table
-from cu_pipeline.core.rows import Rows, repeats, sort_rows, sorted_rank, spooled
+from cu_pipeline.core.row_order import repeats, sort_rows, sorted_rank
+from cu_pipeline.core.rows import Rows
+from cu_pipeline.core.spool import spooled
 from cu_pipeline.ingest.fetching import Fetched
 from cu_pipeline.ingest.file_names import FileNames
 from cu_pipeline.ingest.language import name_languages

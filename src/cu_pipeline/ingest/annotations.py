@@ -11,7 +11,8 @@ import pandas as pd
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 from cu_pipeline.core.resolved import outside_scope
-from cu_pipeline.core.rows import Rows, rows_of, spooled
+from cu_pipeline.core.rows import Rows, rows_of
+from cu_pipeline.core.spool import spooled
 from cu_pipeline.ingest.class_names import settle_classes, used_classes
 from cu_pipeline.ingest.served_feedback import ServedFeedback, feedback_labels
 

@@ -15,7 +15,8 @@ from cu_pipeline.core.addresses import folder_of, is_address, join_address, loca
 from cu_pipeline.core.errors import ManifestError, NoSpaceError
 from cu_pipeline.core.paths import from_stored, to_stored
 from cu_pipeline.core.places import EXTRAS
-from cu_pipeline.core.rows import Rows, spooled
+from cu_pipeline.core.rows import Rows
+from cu_pipeline.core.spool import spooled
 from cu_pipeline.ingest.columns import known_names
 from cu_pipeline.ingest.csv_text import read_csv
 from cu_pipeline.ingest.text_files import encoding_of, text_lines

@@ -16,7 +16,8 @@ from cu_pipeline.core.errors import ManifestError, Reason
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
-from cu_pipeline.core.rows import Rows, Spool, rows_of, spooled
+from cu_pipeline.core.rows import Rows, rows_of
+from cu_pipeline.core.spool import Spool, spooled
 from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place, sort_by_name
