@@ -137,7 +137,8 @@ def _show(project: Any, wanted: Any, most: int | None) -> None:
     for place in failed:
         click.echo(f"cannot be reached: {place}")
     for place in project.not_reached():
-        click.echo(f"not looked into: {place}")
+        if place not in failed:
+            click.echo(f"not looked into: {place}")
     click.echo(f"{len(held):,} places. Nothing was changed; do it: the same command with --yes")
 
 
@@ -179,6 +180,9 @@ def _verify(project: Any, asked: Asked) -> None:
         click.echo(line)
     for place in failed:
         click.echo(f"cannot be reached: {place}")
+    for place in project.servers_apart():
+        if place not in failed:
+            click.echo(f"not looked into: {place}")
     if found:
         raise click.ClickException(f"{len(found):,} places hold something that was erased, or is asked about")
     if failed:

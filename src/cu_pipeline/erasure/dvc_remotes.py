@@ -24,7 +24,7 @@ def dvc_repository(root: Path) -> Iterator[Any]:
 
 
 def remotes_apart(root: Path) -> dict[str, str]:
-    """Name the remotes that this machine has no means to use, and so never sent anything to.
+    """Name the remotes that this machine has no keys or packages for.
 
     Returns:
         Name -> what is missing, with the remedy.
