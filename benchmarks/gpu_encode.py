@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from cu_pipeline.features.checkpoint import device_of, dtype_of
 from cu_pipeline.features.image_text import ImageText
@@ -76,7 +77,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.checkpoint or random_siglip(scratch)
         ours = ImageText({"name": str(folder)}, COUNT, given.batch, device)
-        side = ours._recipe.sides[0]
+        side = AutoConfig.from_pretrained(folder).vision_config.image_size
         random = np.random.default_rng(0)
         clips = list(random.integers(0, 255, (given.frames // COUNT, COUNT, side, side, 3), dtype=np.uint8))
         precision = ours.parameters["precision"]

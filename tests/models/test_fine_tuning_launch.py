@@ -96,6 +96,17 @@ def test_a_share_is_a_gpu_where_gpus_are_wanted_and_there(monkeypatch):
     assert training.shares(64, on_gpus=True) == 4
 
 
+def test_processes_that_have_no_gpu_of_their_own_are_refused(checkpoint, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigurationError, match=r"processes=3 .* torch finds 2\. Allowed: 1 to 2, or 0"):
+        Launch.of(options(checkpoint, device="auto", processes=3))
+    assert Launch.of(options(checkpoint, device="auto", processes=0)).processes == 2
+    assert Launch.of(options(checkpoint, device="cpu", processes=3)).processes == 3
+
+
 class OneWorker:
     """Runs the only share of a fit here, as a worker on another machine would, in another folder."""
 

@@ -233,14 +233,15 @@ def test_no_clip_fits_into_memory(checkpoint, monkeypatch):
 def test_two_processes_share_a_step(checkpoint, tmp_path):
     one = Text().fit(said(160, 0), said(40, 1), Kind.SINGLE, options(checkpoint), seed=0)
     with checkpoints_in(tmp_path):
-        two = Text().fit(said(160, 0), said(40, 1), Kind.SINGLE, options(checkpoint, processes=2), seed=0)
+        shared = options(checkpoint, processes=2, device="cpu")  # a GPU is of one process
+        two = Text().fit(said(160, 0), said(40, 1), Kind.SINGLE, shared, seed=0)
     assert right(Text(), two, said(60, 2)) > 0.9
     assert not same(one, two)
 
 
 @pytest.mark.slow
 def test_a_process_that_fails_is_told_of(checkpoint):
-    wrong = options(checkpoint, processes=2, lora={"targets": ["there_is_none"]})
+    wrong = options(checkpoint, processes=2, device="cpu", lora={"targets": ["there_is_none"]})
     with pytest.raises(ConfigurationError, match="fits no layer of the network"):
         Text().fit(said(16, 0), said(8, 1), Kind.SINGLE, wrong, 0)
 

@@ -66,7 +66,11 @@ class Launch:
 
     @classmethod
     def of(cls, options: FineTuningOptions) -> Self:
-        """Choose it: on a cluster as many workers as `compute` says, else as many processes as the options say."""
+        """Choose it: on a cluster as many workers as `compute` says, else as many processes as the options say.
+
+        Raises:
+            ConfigurationError: this machine has fewer GPUs than processes that want one.
+        """
         import torch
 
         if (cluster := _cluster.get()) is not None:
@@ -74,7 +78,13 @@ class Launch:
             processes = cluster.shares(options.batch_size, on_gpus=on_gpus)
             threads = cluster.threads(processes, torch.get_num_threads())
             return cls(processes, threads, "cuda" if on_gpus else "cpu", cluster)
-        devices = torch.cuda.device_count() if device_of(options.device) != "cpu" else 1
+        on_gpu = device_of(options.device) != "cpu"
+        devices = torch.cuda.device_count() if on_gpu else 1
+        if on_gpu and options.processes > max(devices, 1):
+            raise ConfigurationError(
+                f"processes={options.processes} of a fit need a GPU each, and torch finds {devices}. Allowed: 1 to "
+                f"{devices}, or 0, one for each GPU; or device: cpu"
+            )
         return cls(options.processes or max(devices, 1), torch.get_num_threads(), options.device)
 
     def options_of(self, options: FineTuningOptions) -> dict[str, Any]:
