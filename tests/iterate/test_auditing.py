@@ -27,6 +27,7 @@ from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.verdicts import Standing
 from cu_pipeline.iterate.work import Outcome, Work
 from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test
+from cu_pipeline.splitting.assignment import split_of
 from cu_pipeline.splitting.options import SplitOptions
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -95,6 +96,7 @@ def project(seen: Path, monkeypatch: pytest.MonkeyPatch) -> StoredProject:
         "clips": clips,
         "earlier_splits": table([], SPLITS),
         "prediction_log": str(seen / "log"),
+        "served_champions": {},
     }
     data |= {"capabilities_resolved": SimpleNamespace(active={"topic": Capability(classes=("a", "b"))})}
     data |= {"drift": drift_told("drift"), "labels": pd.DataFrame(columns=["clip_id", "capability", "label", "source"])}
@@ -145,6 +147,17 @@ def test_an_audit_asks_about_random_test_clips_of_the_window_alone(project) -> N
     assert {one.purpose for one in asked} == {Purpose.TEST}
     assert all(int(one.clip_id.removeprefix("c")) >= OUTSIDE for one in asked)
     assert (choose_clips(work(project, 7, "audit", 30)).facts, project.data["label_requests"]) == (chosen.facts, asked)
+
+
+@pytest.mark.parametrize(("cross_fitted", "splits"), [(None, {"test"}), (np.zeros((0, 2)), {"test", "rest"})])
+def test_where_champions_are_cross_fitted_new_creators_of_all_splits_are_audited(project, cross_fitted, splits) -> None:
+    project.data["served_champions"] = {"topic": SimpleNamespace(cross_fitted=cross_fitted)}
+    choose_clips(work(project, 7, "audit", 30))
+    divided = SplitOptions(train=0.5, validation=0.15, test=0.35, salt="17")
+    numbers = [one.clip_id.removeprefix("c") for one in project.data["label_requests"]]
+    found = [split_of(f"creator:writer {number}", divided) for number in numbers]
+    assert {"test" if one == "test" else "rest" for one in found} == splits
+    assert len(found) == 30
 
 
 def test_champions_as_good_as_on_their_own_test_clips_are_fit(project) -> None:

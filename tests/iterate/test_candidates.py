@@ -11,6 +11,7 @@ from cu_pipeline.inference.prediction_log.records import PredictionRecord, encod
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.iterate.candidates import (
     LogReader,
+    Place,
     candidates,
     capture_store,
     clip_names,
@@ -63,8 +64,8 @@ def seen(*records: PredictionRecord, causes: tuple[FoundCause, ...] = ()):
     return reader.found
 
 
-def in_training(one: Captured) -> tuple[str, Split]:
-    return f"creator:{one.facts['creator']}", Split.TRAIN
+def in_training(one: Captured) -> Place:
+    return Place(f"creator:{one.facts['creator']}", Split.TRAIN, known=one.facts["creator"] == "ann")
 
 
 @pytest.mark.parametrize(
@@ -117,9 +118,10 @@ def test_each_content_counts_once_by_its_latest_request() -> None:
 def test_a_clip_goes_where_its_creator_is_and_one_without_by_a_hash() -> None:
     entry = {"key": "creator:ann", "division": division(DIVIDED), "split": "validation", "since": 1, "tested": False}
     place = forecast(table([entry], SPLITS), DIVIDED)
-    assert place(captured(0, " ann ")) == ("creator:ann", Split.VALIDATION)
-    alone = [place(captured(number, ""))[1] for number in range(400)]
-    assert 0.1 < alone.count(Split.TEST) / 400 < 0.2
+    assert place(captured(0, " ann ")) == Place("creator:ann", Split.VALIDATION, known=True)
+    alone = [place(captured(number, "")) for number in range(400)]
+    assert 0.1 < [one.split for one in alone].count(Split.TEST) / 400 < 0.2
+    assert not any(one.known for one in alone)
 
 
 def test_a_name_that_a_feed_uses_is_made_longer() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.iterate.choose import Candidates, choose
+from cu_pipeline.iterate.choose import Candidates, choose, random_tests
 from cu_pipeline.iterate.options import ChooseOptions
 from cu_pipeline.labeling.people.requests import Purpose
 
@@ -20,6 +20,7 @@ def world(size: int = 300, seed: int = 1, units: int = 60) -> Candidates:
             "clip_id": [f"c{place:03}" for place in range(size)],
             "unit": [f"creator:{one}" for one in unit],
             "split": np.array(["test", "train", "train", "validation", "left_out"])[unit % 5],
+            "known": unit % 2 == 0,
             "uncertainty": rng.uniform(size=size),
             "drifted": rng.uniform(size=size) < 0.5,
         }
@@ -86,6 +87,7 @@ def test_by_value_one_of_many_copies_is_enough() -> None:
             "clip_id": [f"c{place:03}" for place in range(120)],
             "unit": [f"u{place}" for place in range(120)],
             "split": "train",
+            "known": True,
             "uncertainty": 0.9,
             "drifted": True,
         }
@@ -106,3 +108,31 @@ def test_without_embeddings_uncertainty_alone_decides(vectors: np.ndarray) -> No
     table = table[table["split"].isin(["train", "validation"])].set_index("clip_id")
     worth = (table["uncertainty"] * np.where(table["drifted"], 1.0, 0.25)).sort_values(ascending=False)
     assert found[Purpose.VALUE] == worth.index[:60].tolist()
+
+
+@given(size=st.integers(0, 120), number=st.integers(1, 80), per_unit=st.integers(1, 5), seed=st.integers(0, 20))
+def test_where_models_are_cross_fitted_clips_of_units_that_the_data_lack_test_them_too(
+    size: int, number: int, per_unit: int, seed: int
+) -> None:
+    found = world(size, seed, units=15)
+    table = found.table.set_index("clip_id")
+    requests = choose(found, number, "0001", ChooseOptions(per_unit=per_unit), cross_fitted=True)
+    names = [one.clip_id for one in requests]
+    assert len(names) == len(set(names)) <= number
+    assert max(Counter(table.loc[name, "unit"] for name in names).values(), default=0) <= per_unit
+    tests = table.loc[[one.clip_id for one in requests if one.purpose is Purpose.TEST]]
+    assert ((tests["split"] == "test") | (tests["split"].isin(["train", "validation"]) & ~tests["known"])).all()
+
+
+def test_clips_to_test_cross_fitted_models_on_are_a_uniform_sample_of_test_clips_and_of_new_units() -> None:
+    found = world(600, units=200)
+    table = found.table.set_index("clip_id")
+    usable = (table["split"] == "test") | (~table["known"] & (table["split"] != "left_out"))
+    drawn: Counter[str] = Counter()
+    for turn in range(200):
+        tests = random_tests(found, 60, f"{turn:04}", ChooseOptions(per_unit=60), cross_fitted=True)
+        drawn.update(one.clip_id for one in tests)
+    often = np.array([drawn[name] for name in table.index[usable]])
+    expected = 60 * 200 / usable.sum()
+    assert sum(drawn.values()) == often.sum() == 60 * 200
+    assert abs(often - expected).max() < 5 * np.sqrt(expected)

@@ -22,8 +22,9 @@ class Contest:
         capability: that they recognise.
         challenger: version of the bundle.
         champion: likewise; None: there is none.
-        clips: n rows of the table of clips, with people's labels, that neither model has learned from.
-        places: int64 (n): which of all labelled test clips they are, in their order.
+        clips: n rows of the table of clips, with people's labels: test clips that neither model has learned from, then
+            the `cross_fitted` ones.
+        places: int64: which of all labelled test clips the former are, in their order.
         keys: (n): what names each clip's content.
         shares: (classes): how common each class is among training clips.
         answers: the challenger's, of n clips.
@@ -32,6 +33,8 @@ class Contest:
         obstacle: why nothing can be judged; "": it can.
         learned: labelled test clips that are left out, since a model has learned from them.
         fresh: bool (n): which of the clips an iteration drew at random from what the service saw; None: none.
+        cross_fitted: of these clips, those that the challenger learned from; models that have not seen their units
+            answer for it.
         retargeted: whether the challenger keeps to another `decision` of the capability than the champion.
         purged: whether the champion learned from clips that were erased since, and the challenger did not.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
@@ -50,6 +53,7 @@ class Contest:
     obstacle: str = ""
     learned: int = 0
     fresh: NDArray[np.bool_] | None = None
+    cross_fitted: int = 0
     retargeted: bool = False
     purged: bool = False
     frugal: bool = False

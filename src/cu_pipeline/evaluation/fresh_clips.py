@@ -1,4 +1,4 @@
-"""Two distributions before the gate: test clips drawn from what the service saw, and those of before."""
+"""Two distributions before the gate: clips drawn from what the service saw to test on, and those of before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -29,11 +29,11 @@ def decide(
 ) -> Ruling:
     """Judge a challenger.
 
-    Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew test clips
-    from what the service saw, it may be shown better on these alone, if it does not fall on the others. One that keeps
-    to a changed `decision` of the capability, or did not learn from clips that were erased, only must not be shown
-    worse, or what was asked for would never be served. Where there is no champion, or none that can be compared, it has
-    to be shown better than the majority, and no baseline may be shown better than it.
+    Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew clips to
+    test on from what the service saw, it may be shown better on these alone, if it does not fall on the others. One
+    that keeps to a changed `decision` of the capability, or did not learn from clips that were erased, only must not be
+    shown worse, or what was asked for would never be served. Where there is no champion, or none that can be compared,
+    it has to be shown better than the majority, and no baseline may be shown better than it.
 
     Args:
         contest: with what it is compared.
@@ -137,6 +137,7 @@ def _compared(
         reasons=[
             verdict,
             *([] if parts is None else [str(parts)]),
+            *_cross_fitted(contest),
             *trial.worth_told(),
             *merits,
             *faults,
@@ -226,6 +227,13 @@ def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions)
         yield (
             f"its confidence is {100 * abs(found.gap):.0f} points {side} the truth, more than the {100 * bound:g} that "
             "evaluate.gate.calibration_bound allows"
+        )
+
+
+def _cross_fitted(contest: Contest) -> Iterator[str]:
+    if contest.cross_fitted:
+        yield (
+            f"it learned from {contest.cross_fitted} of these: models answered for it that had not seen their creators"
         )
 
 

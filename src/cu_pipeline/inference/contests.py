@@ -1,16 +1,18 @@
 """Bring a challenger and the champion before the gate, each by its own features, on the same test clips."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.errors import BundleError
+from cu_pipeline.core.records import Split
 from cu_pipeline.core.scope import Scope
 from cu_pipeline.evaluation.contest import Contest
 from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.features.clip_features import has_features
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.inference.predictions_table import predict_table
+from cu_pipeline.inference.predictions_table import cross_fitted_answers, predict_table
 from cu_pipeline.models.bundle import Bundle, content_keys
 
 _UNMEASURED = "no clip of the test split has a label by people, so the model cannot be measured"
@@ -30,6 +32,10 @@ def contest_of(
 ) -> Contest:
     """Ask both models about the labelled test clips that neither has learned from.
 
+    Beside a champion, clips that an iteration drew to test on count, too, where the challenger learned from them and
+    the champion did not: of these models answer for it that were fit in the same way without the clips' units
+    (cross-validation). With fewer clips to learn from they are a little worse than the challenger, not better.
+
     A champion of other classes, or one that this installation cannot serve, is not compared: the challenger stands
     alone.
 
@@ -38,20 +44,22 @@ def contest_of(
         champion: the served one; None: there is none.
         judged: the clips that people labelled.
         store: features of the clips.
-        fresh: ids of the test clips that an iteration drew from what the service saw.
+        fresh: ids of the clips that an iteration drew from what the service saw, to test on.
     """
     alone = _why_alone(challenger, champion)
     opponent = None if alone else champion
-    test = judged.clips["test"]
     same = champion is not None and champion.version == challenger.version
+    learning = _told_unseen(challenger, opponent, judged, frozenset() if same else fresh)
+    test = judged.clips["test"]
     seen = _learned_from(judged, [] if same else [one for one in (challenger, opponent) if one is not None])
     usable = ~seen
     if opponent is not None and not same:
-        usable &= has_features(test, store, challenger.inputs) & has_features(test, store, opponent.inputs)
+        usable &= _comparable(test, store, challenger, opponent)
+        learning = learning[_comparable(learning, store, challenger, opponent)]
     places = np.flatnonzero(usable)
-    clips = test.iloc[places]
+    clips = pd.concat([test.iloc[places], learning]) if len(learning) else test.iloc[places]
     asked = Judged(judged.capability, {**judged.clips, "test": clips})
-    obstacle = _obstacle(len(test), int(seen.sum()), len(places))
+    obstacle = _obstacle(len(test), int(seen.sum()), len(clips))
     told = not obstacle and not same
     return Contest(
         capability=challenger.capability,
@@ -67,10 +75,27 @@ def contest_of(
         obstacle=obstacle,
         learned=int(seen.sum()),
         fresh=clips["clip_id"].isin(fresh).to_numpy(dtype=bool) if fresh else None,
+        cross_fitted=len(learning),
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         purged=opponent is not None and opponent.erased > challenger.erased,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )
+
+
+def _told_unseen(challenger: Bundle, opponent: Bundle | None, judged: Judged, fresh: frozenset[str]) -> pd.DataFrame:
+    """Labelled clips to test on that the challenger learned from, and tells what models without their units say of."""
+    known = pd.concat([judged.clips[split.value] for split in (Split.TRAIN, Split.VALIDATION)])
+    mine = known[known["clip_id"].isin(fresh)]
+    if opponent is None or challenger.cross_fitted is None or mine.empty:
+        return known.iloc[:0]
+    rows = np.flatnonzero(np.isfinite(challenger.cross_fitted).all(axis=1))
+    keys = content_keys(mine)
+    return mine[keys.isin([challenger.learned_from[row] for row in rows]) & ~keys.isin(opponent.learned_from)]
+
+
+def _comparable(clips: pd.DataFrame, store: FeatureStore, challenger: Bundle, opponent: Bundle) -> NDArray[np.bool_]:
+    """Of which clips the features are stored that both models read: bool (n)."""
+    return has_features(clips, store, challenger.inputs) & has_features(clips, store, opponent.inputs)
 
 
 def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
@@ -108,7 +133,11 @@ def _learned_from(judged: Judged, models: list[Bundle]) -> NDArray[np.bool_]:
 def _answers(model: Bundle, asked: Judged, store: FeatureStore) -> ScoredClips:
     """What a model says of the clips that are asked, whatever its scope was when it was trained.
 
-    Each counts by its likeliest class, whether or not it would give that for an answer.
+    Each counts by its likeliest class, whether or not it would give that for an answer. Of clips that it learned from
+    models answer that have not seen them.
     """
-    said = predict_table(asked.clips["test"], store, {model.capability: model.scoped(Scope())})
+    clips = asked.clips["test"]
+    said = predict_table(clips, store, {model.capability: model.scoped(Scope())})
+    unseen = cross_fitted_answers(said, clips, model)
+    said.loc[unseen.index] = unseen
     return asked.answers("test", said).always_answered()

@@ -139,7 +139,22 @@ def newest(captured: Iterable[Captured], most: int) -> list[Captured]:
     return list(latest.values())[-most:]
 
 
-def forecast(ledger: pd.DataFrame, options: SplitOptions) -> Callable[[Captured], tuple[str, Split]]:
+@dataclass(frozen=True)
+class Place:
+    """Where a clip will be in the data.
+
+    Attributes:
+        unit: what ties it to others.
+        split: of the unit.
+        known: whether the data have clips of the unit.
+    """
+
+    unit: str
+    split: Split
+    known: bool
+
+
+def forecast(ledger: pd.DataFrame, options: SplitOptions) -> Callable[[Captured], Place]:
     """Tell the unit and the split that a clip will have: its creator's, else by a hash of its own.
 
     `collect` has the last word: it also knows which clips are copies of others.
@@ -150,10 +165,12 @@ def forecast(ledger: pd.DataFrame, options: SplitOptions) -> Callable[[Captured]
     """
     given = given_splits(ledger, options)
 
-    def found(one: Captured) -> tuple[str, Split]:
+    def found(one: Captured) -> Place:
         creator = clean_name(one.facts.get("creator", ""))
         unit = f"{CREATOR}{creator}" if creator else f"{CONTENT}{one.media_sha256 or one.content}"
-        return unit, given[unit] if unit in given else split_of(unit, options)
+        return (
+            Place(unit, given[unit], known=True) if unit in given else Place(unit, split_of(unit, options), known=False)
+        )
 
     return found
 
@@ -162,7 +179,7 @@ def candidates(
     captured: Iterable[Captured],
     seen: Mapping[str, Seen],
     known: Collection[Content],
-    place: Callable[[Captured], tuple[str, Split]],
+    place: Callable[[Captured], Place],
 ) -> tuple[Candidates, list[Captured]]:
     """List the clips that can be chosen: those that no feed has.
 
@@ -172,7 +189,7 @@ def candidates(
         captured: what the service kept, each content once.
         seen: what the log tells of the requests.
         known: contents of the clips of all feeds.
-        place: tells unit and split of a clip.
+        place: tells where a clip will be.
 
     Returns:
         The candidates, whose `clip_id` is their content, and in the same order the clips.
@@ -182,12 +199,13 @@ def candidates(
         found = seen.get(one.request_id)
         if found is not None and found.content in known:
             continue
-        unit, split = place(one)
+        where = place(one)
         doubted = 1.0 if found is None else found.uncertainty
-        rows.append((one.content, unit, split.value, doubted, found is None or found.drifted))
+        drifted = found is None or found.drifted
+        rows.append((one.content, where.unit, where.split.value, where.known, doubted, drifted))
         mine.append(one)
         told.append(found)
-    table = pd.DataFrame(rows, columns=["clip_id", "unit", "split", "uncertainty", "drifted"])
+    table = pd.DataFrame(rows, columns=["clip_id", "unit", "split", "known", "uncertainty", "drifted"])
     return Candidates(table, _vectors(told)), mine
 
 

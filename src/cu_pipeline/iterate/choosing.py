@@ -1,6 +1,6 @@
 """The step that chooses the clips that are worth a label."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from cu_pipeline.iterate.likeness import WindowScan
 from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
+from cu_pipeline.models.bundle import Bundle
 
 _PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
 
@@ -21,11 +22,11 @@ _PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
 def choose_clips(work: Work) -> Outcome:
     """Choose the clips that are worth a label, and copy them into the feed `served`.
 
-    For an audit these are test clips alone, at random among those of the latest window that the champions answered
-    about. A training that comes of an audit tests on that audit's clips, too.
+    For an audit these are clips to test on alone, at random among those of the latest window that the champions
+    answered about. A training that comes of an audit tests on that audit's clips, too.
     """
-    log, clips, splits, place, resolved = work.project.load(
-        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved"
+    log, clips, splits, place, resolved, champions = work.project.load(
+        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved", "served_champions"
     )
     decided = work.iteration.facts(StepName.DECIDE)
     audits = Action(decided["action"]) is Action.AUDIT
@@ -42,15 +43,16 @@ def choose_clips(work: Work) -> Outcome:
         found, mine = candidates(captured, reader.found, known, split)
         if len(found) < work.options.choose.least_clips and not audited:
             return Outcome({"requested": 0}, _too_few(len(found), work), (DRIFT,), StepName.SETTLE)
-        number = int(decided["clips"])
+        number, cross_fitted = int(decided["clips"]), _cross_fitted(champions)
         if audits:
-            chosen = random_tests(
-                _of_window(found, mine, work.iteration, place), number, work.iteration.id, work.options.choose
-            )
+            window = _of_window(found, mine, work.iteration, place)
+            chosen = random_tests(window, number, work.iteration.id, work.options.choose, cross_fitted=cross_fitted)
             if len(chosen) < work.options.audit.least_clips:
                 return Outcome({"requested": 0}, _no_audit(len(chosen), work), (DRIFT,), StepName.AUDIT)
         else:
-            chosen = choose(found, number, work.iteration.id, work.options.choose, len(audited))
+            chosen = choose(
+                found, number, work.iteration.id, work.options.choose, len(audited), cross_fitted=cross_fitted
+            )
         names = clip_names(mine, set(clips["clip_id"]))
         by_content = {one.content: one for one in mine}
         served = ServedClips(work.project.root / PLACE)
@@ -62,9 +64,17 @@ def choose_clips(work: Work) -> Outcome:
 
 
 def audited_clips(log: Iterable[LabelRequest], number: int) -> list[str]:
-    """The test clips that an iteration asked for to audit on, in order; none where `number` is 0."""
+    """The clips that an iteration asked for to audit on, in order; none where `number` is 0."""
     mine = Iteration(number, "").id
     return [one.clip_id for one in log if number and one.iteration == mine and one.purpose is Purpose.TEST]
+
+
+def _cross_fitted(champions: Mapping[str, Bundle]) -> bool:
+    """Whether champions tell what models that had not seen them say of the clips that they learned from.
+
+    What is trained next is of their families, as a rule; where it is not, the gate leaves out what it cannot use.
+    """
+    return bool(champions) and all(one.cross_fitted is not None for one in champions.values())
 
 
 def _of_window(found: Candidates, mine: list[Captured], iteration: Iteration, place: str) -> Candidates:
@@ -80,8 +90,8 @@ def _counted(asked: list[LabelRequest], audited: int) -> tuple[dict[str, int], s
     """How many clips are asked for, as facts and in words; those of an audit are answered already."""
     counts = {one.value: sum(request.purpose is one for request in asked) for one in _PURPOSES}
     told = (
-        f"{len(asked) - audited} clips that the service saw are asked for: {counts['test'] - audited} test clips at "
-        f"random, {counts['random']} others at random, {counts['value']} by value"
+        f"{len(asked) - audited} clips that the service saw are asked for: {counts['test'] - audited} at random "
+        f"to test on, {counts['random']} others at random, {counts['value']} by value"
     )
     if audited:
         told += f"; it is tested on the {audited} of the audit, too"
@@ -97,6 +107,6 @@ def _too_few(found: int, work: Work) -> str:
 
 def _no_audit(found: int, work: Work) -> str:
     return (
-        f"the latest window has {found} new test clips, fewer than {work.options.audit.least_clips} "
+        f"the latest window has {found} new clips to test on, fewer than {work.options.audit.least_clips} "
         "(iterate.audit.least_clips): there is no audit"
     )

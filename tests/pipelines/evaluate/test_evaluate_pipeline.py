@@ -16,6 +16,8 @@ from cu_pipeline.datasets.tables import JSONFile, ParquetTable
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.inference.contests import contest_of
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.evaluate import create_pipeline
 from cu_pipeline.pipelines.evaluate.nodes import answer_by_baselines, join_truth
@@ -43,7 +45,9 @@ def contrary(caption_reader):
     return replace(caption_reader, weights=caption_reader.weights | {name: -caption_reader.weights[name]})
 
 
-def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_back=(), earlier=(), **gate):
+def run(
+    world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_back=(), earlier=(), requests=(), **gate
+):
     """Run what gives `outputs`, but for the look into the registry; give them by name."""
     datasets = {
         "clips": world.clips,
@@ -55,7 +59,7 @@ def run(world, challenger, champion=None, outputs=tuple(OUTPUTS), seed=1, taken_
         "features": world.store,
         "capabilities_resolved": world.resolved,
         "earlier_gate_tests": list(earlier),
-        "label_requests": [],
+        "label_requests": list(requests),
         "earlier_insights": {},
         "params:evaluate": EvaluateOptions(bootstrap_draws=100, gate=gate),
         "params:seed": seed,
@@ -424,6 +428,48 @@ def test_clips_that_were_learned_from_are_measured_by_what_was_said_before(world
     assert report["cross_fitted"]["n"] == report["train"]["n"] + report["validation"]["n"] == 16
     served = found["predictions"].loc[found["predictions"]["split"] != "test", "probability"]
     assert (served > 0.6).any(), "what is served is not changed"
+
+
+def test_clips_to_test_on_that_the_challenger_learns_from_are_answered_by_models_that_have_not_seen_them(
+    world, caption_reader, contrary
+):
+    learnable = world.clips[world.clips["split"] != "test"].reset_index(drop=True)
+    fresh, keys = frozenset(learnable["clip_id"][:6]), content_keys(learnable)
+    logits = np.tile(np.array([3.0, -3.0], dtype=np.float32), (len(keys), 1))
+    learned = tuple(sorted(keys))
+    logits[learned.index(keys[1])] = np.nan  # nobody was asked about it
+    challenger = replace(caption_reader, learned_from=learned, cross_fitted=logits)
+    champion = replace(contrary, learned_from=(keys[0],))
+    judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": challenger})["topic"]
+    contest = contest_of(challenger, champion, judged, world.store, fresh)
+    used = learnable["clip_id"][2:6].tolist()
+    assert contest.clips["clip_id"].tolist() == [*judged.clips["test"]["clip_id"], *used]
+    assert (contest.cross_fitted, len(contest.places), len(contest.keys)) == (4, 8, 12)
+    assert contest.fresh.tolist() == [False] * 8 + [True] * 4
+    assert contest.answers.decided[8:].tolist() == [[True, False]] * 4, "not what it says having learned from them"
+    assert contest.answers.correct()[:8].all()
+    assert not contest.opposed.correct()[:8].any()
+    assert len(np.unique(contest.opposed.decided[8:], axis=0)) == 2, "the champion answers itself"
+
+
+def test_without_a_champion_or_cross_fitted_answers_only_test_clips_are_tested_on(world, caption_reader, contrary):
+    learnable = world.clips[world.clips["split"] != "test"]
+    fresh, keys = frozenset(learnable["clip_id"]), tuple(sorted(content_keys(learnable)))
+    crossed = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
+    judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": crossed})["topic"]
+    for challenger, champion in ((crossed, None), (replace(crossed, cross_fitted=None), contrary), (crossed, crossed)):
+        contest = contest_of(challenger, champion, judged, world.store, fresh)
+        assert (len(contest.clips), contest.cross_fitted) == (8, 0)
+
+
+def test_the_gate_says_which_clips_the_challenger_learned_from(world, caption_reader, contrary):
+    learnable = world.clips[world.clips["split"] != "test"]
+    keys = tuple(sorted(content_keys(learnable)))
+    challenger = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
+    requests = [LabelRequest("0001", name, Purpose.TEST) for name in learnable["clip_id"]]
+    decision = run(world, challenger, contrary, outputs=["gate"], requests=requests)["gate"]["topic"]
+    assert decision["fresh"]["clips"] == len(learnable) == 16
+    assert "it learned from 16 of these: models answered for it that had not seen their creators" in decision["reasons"]
 
 
 def test_test_clips_that_a_model_learned_from_are_left_out_and_counted(world, caption_reader, contrary):

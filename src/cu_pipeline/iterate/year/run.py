@@ -98,7 +98,7 @@ class YearOptions(Options):
             "capabilities": {CAPABILITY: {"classes": [*TOPICS, NEW_TOPIC]}},
             "collect": {
                 "sample": {"clips": self.first_clips, "creators": self.creators, "seed": self.seed},
-                "split": {"train": 0.55, "validation": 0.15, "test": 0.3},
+                "split": {"train": 0.7, "validation": 0.15, "test": 0.15},
             },
             "evaluate": {"gate_alpha": self.gate_alpha, "gate": {"non_inferiority_margin": _NOT_WORSE}},
             "label": {"llm": {"enabled": False}, "queue": {"budget_usd": 1e4}},

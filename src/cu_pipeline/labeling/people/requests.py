@@ -14,7 +14,7 @@ class Purpose(StrEnum):
     """What a requested label is for.
 
     Attributes:
-        TEST: drawn at random among the test clips of what the service saw; people see no machine's answer.
+        TEST: drawn at random among what the service saw, to test models on; people see no machine's answer.
         RANDOM: drawn at random among the others.
         VALUE: chosen since its label teaches much.
         WITHDRAWN: ends the requests of an iteration; it names no clip.
