@@ -1,9 +1,12 @@
 """Bring a challenger and the champion before the gate, each by its own features, on the same test clips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cu_pipeline.core.capability import Kind, indicators
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.scope import Scope
@@ -14,6 +17,7 @@ from cu_pipeline.features.clip_features import has_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.inference.predictions_table import cross_fitted_answers, predict_table
 from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.probabilities import logits_to_probabilities, thresholds
 
 _UNMEASURED = "no clip of the test split has a label by people, so the model cannot be measured"
 _LEARNED = "all {} labelled test clips are ones that a model learned from, so they say nothing of it"
@@ -69,7 +73,7 @@ def contest_of(
         places=places,
         keys=tuple(content_keys(clips)) if len(clips) else (),
         shares=judged.shares,
-        answers=_answers(challenger, asked, store) if told else None,
+        answers=_answers(challenger, asked, store, _blind_to(learning, challenger, judged)) if told else None,
         opposed=_answers(opponent, asked, store) if told and opponent is not None else None,
         alone=alone,
         obstacle=obstacle,
@@ -84,13 +88,36 @@ def contest_of(
 
 def _told_unseen(challenger: Bundle, opponent: Bundle | None, judged: Judged, fresh: frozenset[str]) -> pd.DataFrame:
     """Labelled clips to test on that the challenger learned from, and tells what models without their units say of."""
-    known = pd.concat([judged.clips[split.value] for split in (Split.TRAIN, Split.VALIDATION)])
+    known = _learnable(judged)
     mine = known[known["clip_id"].isin(fresh)]
     if opponent is None or challenger.cross_fitted is None or mine.empty:
         return known.iloc[:0]
     rows = np.flatnonzero(np.isfinite(challenger.cross_fitted).all(axis=1))
     keys = content_keys(mine)
     return mine[keys.isin([challenger.learned_from[row] for row in rows]) & ~keys.isin(opponent.learned_from)]
+
+
+def _blind_to(clips: pd.DataFrame, model: Bundle, judged: Judged) -> Bundle:
+    """The model with thresholds for several classes that clips which it learned from had no part in.
+
+    They are set again on what models said of all other clips that they had not seen; those that a `decision` asks for
+    are bounds, not the best of many, and stay.
+    """
+    if clips.empty or model.kind is not Kind.MULTI or model.decision.is_set or model.cross_fitted is None:
+        return model
+    known = _learnable(judged)
+    known = known[~known["clip_id"].isin(clips["clip_id"])]
+    place = dict(zip(model.learned_from, range(len(model.learned_from)), strict=True))
+    rows = np.array([place.get(key, -1) for key in content_keys(known)], dtype=np.int64)
+    told = (rows >= 0) & np.isfinite(model.cross_fitted[rows]).all(axis=1)
+    said = logits_to_probabilities(model.cross_fitted[rows[told]], model.kind, model.temperature)
+    truth = indicators(known["label"], judged.capability)[told].astype(np.float32)
+    return replace(model, thresholds=thresholds(said, truth, model.classes))
+
+
+def _learnable(judged: Judged) -> pd.DataFrame:
+    """The clips that people labelled and models may learn from."""
+    return pd.concat([judged.clips[split.value] for split in (Split.TRAIN, Split.VALIDATION)])
 
 
 def _comparable(clips: pd.DataFrame, store: FeatureStore, challenger: Bundle, opponent: Bundle) -> NDArray[np.bool_]:
@@ -130,14 +157,14 @@ def _learned_from(judged: Judged, models: list[Bundle]) -> NDArray[np.bool_]:
     return found
 
 
-def _answers(model: Bundle, asked: Judged, store: FeatureStore) -> ScoredClips:
+def _answers(model: Bundle, asked: Judged, store: FeatureStore, blind: Bundle | None = None) -> ScoredClips:
     """What a model says of the clips that are asked, whatever its scope was when it was trained.
 
     Each counts by its likeliest class, whether or not it would give that for an answer. Of clips that it learned from
-    models answer that have not seen them.
+    models answer that have not seen them, by the thresholds of `blind`.
     """
     clips = asked.clips["test"]
     said = predict_table(clips, store, {model.capability: model.scoped(Scope())})
-    unseen = cross_fitted_answers(said, clips, model)
+    unseen = cross_fitted_answers(said, clips, blind or model)
     said.loc[unseen.index] = unseen
     return asked.answers("test", said).always_answered()

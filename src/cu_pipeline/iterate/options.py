@@ -42,7 +42,7 @@ class ChooseOptions(Options):
         max_clips: of one iteration.
         least_clips: without so many to choose from nothing is asked.
         latest: newest clips that are chosen from.
-        test_share: of them, those of an audit included, that are drawn at random among the test clips.
+        test_share: of them, those of an audit included, that are drawn at random to test on.
         random_share: of the others that are drawn at random; the rest is chosen by value.
         per_unit: clips of one creator, at most.
     """
@@ -60,7 +60,7 @@ class AuditOptions(Options):
 
     Attributes:
         enabled: whether; else a drift that a model can learn is trained on at once.
-        clips: random test clips that people are asked about, at most.
+        clips: random clips that people are asked about, at most.
         least_clips: without so many there is no audit: what cannot be audited is trained on.
         worst_drop: a champion is fit where a fall of accuracy by as much as this is ruled out.
         alpha: chance that one that has fallen so far is taken for fit.

@@ -5,18 +5,20 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from cu_pipeline.core.capability import Kind
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.decision_goal import DecisionGoal
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.datasets.tables import JSONFile, ParquetTable
+from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.inference.contests import contest_of
+from cu_pipeline.inference.contests import _blind_to, contest_of
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.evaluate import create_pipeline
@@ -450,6 +452,26 @@ def test_clips_to_test_on_that_the_challenger_learns_from_are_answered_by_models
     assert contest.answers.correct()[:8].all()
     assert not contest.opposed.correct()[:8].any()
     assert len(np.unique(contest.opposed.decided[8:], axis=0)) == 2, "the champion answers itself"
+
+
+def test_thresholds_of_several_classes_see_no_label_that_they_are_tested_by(world, caption_reader):
+    """Of the other clips 0.3 divides those of a class from those without; with the fresh ones, 0.6 would."""
+    rng = np.random.default_rng(0)
+    size, fresh = 120, 40
+    truth = np.arange(size) % 2 == 0
+    chances = np.where(truth, 0.45, 0.15) + rng.uniform(-0.05, 0.05, size)
+    chances[:fresh] = np.where(truth[:fresh], 0.75, 0.5)
+    keys = [f"{number:04}" for number in range(size)]
+    clips = pd.DataFrame({"clip_id": keys, "media_sha256": "", "text_sha256": keys, "split": "train"})
+    clips["label"] = np.where(truth, "cooking", "")
+    logits = np.c_[np.log(chances / (1 - chances)), np.full(size, -5.0)].astype(np.float32)
+    several = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.6, "sport": 0.5}, temperature=1.0)
+    model = replace(several, learned_from=tuple(content_keys(clips)), cross_fitted=logits)
+    empty, capability = clips.iloc[:0], Capability(kind=Kind.MULTI, classes=model.classes)
+    judged = Judged(capability, {"train": clips, "validation": empty, "test": empty})
+    blind = _blind_to(clips.iloc[:fresh], model, judged)
+    assert 0.2 <= blind.thresholds["cooking"] <= 0.4
+    assert _blind_to(empty, model, judged) is model
 
 
 def test_without_a_champion_or_cross_fitted_answers_only_test_clips_are_tested_on(world, caption_reader, contrary):
