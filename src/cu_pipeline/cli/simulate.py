@@ -30,8 +30,8 @@ def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: i
     policies that retrain never, always, and whenever Evidently flags.
     """
     from cu_pipeline.core.atomic import write_text
+    from cu_pipeline.iterate.year.options import YearOptions
     from cu_pipeline.iterate.year.page import year_page
-    from cu_pipeline.iterate.year.run import YearOptions
     from cu_pipeline.iterate.year.run import simulate as replay
 
     root = Path(metadata.project_path)
