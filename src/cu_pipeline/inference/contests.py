@@ -1,6 +1,6 @@
 """Bring a challenger and the champion before the gate, each by its own features, on the same test clips."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,17 +27,26 @@ _NO_FEATURES = (
 )
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Ids of clips that the loop drew at random from what the service saw, to test on.
+
+    Attributes:
+        last: by the last iteration.
+        ever: by any.
+    """
+
+    last: frozenset[str] = frozenset()
+    ever: frozenset[str] = frozenset()
+
+
 def contest_of(
-    challenger: Bundle,
-    champion: Bundle | None,
-    judged: Judged,
-    store: FeatureStore,
-    fresh: frozenset[str] = frozenset(),
+    challenger: Bundle, champion: Bundle | None, judged: Judged, store: FeatureStore, drawn: Drawn = Drawn()
 ) -> Contest:
     """Ask both models about the labelled test clips that neither has learned from.
 
-    Beside a champion, clips that an iteration drew to test on count, too, where the challenger learned from them and
-    the champion did not: of these models answer for it that were fit in the same way without the clips' units
+    Beside a champion, clips that iterations drew to test on count, too, where the challenger learned from them and the
+    champion did not: of these models answer for it that were fit in the same way without the clips' units
     (cross-validation). With fewer clips to learn from they are a little worse than the challenger, not better.
 
     A champion of other classes, or one that this installation cannot serve, is not compared: the challenger stands
@@ -48,12 +57,12 @@ def contest_of(
         champion: the served one; None: there is none.
         judged: the clips that people labelled.
         store: features of the clips.
-        fresh: ids of the clips that an iteration drew from what the service saw, to test on.
+        drawn: clips of what the service saw.
     """
     alone = _why_alone(challenger, champion)
     opponent = None if alone else champion
     same = champion is not None and champion.version == challenger.version
-    learning = _told_unseen(challenger, opponent, judged, frozenset() if same else fresh)
+    learning = _told_unseen(challenger, opponent, judged, frozenset() if same else drawn.ever)
     test = judged.clips["test"]
     seen = _learned_from(judged, [] if same else [one for one in (challenger, opponent) if one is not None])
     usable = ~seen
@@ -78,7 +87,7 @@ def contest_of(
         alone=alone,
         obstacle=obstacle,
         learned=int(seen.sum()),
-        fresh=clips["clip_id"].isin(fresh).to_numpy(dtype=bool) if fresh else None,
+        fresh=clips["clip_id"].isin(drawn.last).to_numpy(dtype=bool) if drawn.last else None,
         cross_fitted=len(learning),
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         purged=opponent is not None and opponent.erased > challenger.erased,
@@ -86,10 +95,10 @@ def contest_of(
     )
 
 
-def _told_unseen(challenger: Bundle, opponent: Bundle | None, judged: Judged, fresh: frozenset[str]) -> pd.DataFrame:
+def _told_unseen(challenger: Bundle, opponent: Bundle | None, judged: Judged, drawn: frozenset[str]) -> pd.DataFrame:
     """Labelled clips to test on that the challenger learned from, and tells what models without their units say of."""
     known = _learnable(judged)
-    mine = known[known["clip_id"].isin(fresh)]
+    mine = known[known["clip_id"].isin(drawn)]
     if opponent is None or challenger.cross_fitted is None or mine.empty:
         return known.iloc[:0]
     rows = np.flatnonzero(np.isfinite(challenger.cross_fitted).all(axis=1))

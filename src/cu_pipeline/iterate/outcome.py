@@ -93,6 +93,8 @@ def _gains(iteration: Iteration) -> dict[str, dict[str, Any]]:
             "effect": row["effect"],
             "fresh_effect": fresh.get("effect"),
             "fresh_clips": fresh.get("clips", 0),
+            "fresh_units": fresh.get("units", 0),
+            "fresh_interval": fresh.get("interval"),
             "serves": served.get("serving", {}).get(name, row["champion"]),
         }
     return found

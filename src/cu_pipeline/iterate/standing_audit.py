@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.options import AuditOptions
 
 RETRAIN: Final = "retrain"
 """The action of an iteration that trains."""
+
+_LEVEL: Final = 0.95
+"""Of the intervals that the gate tells."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class Champions:
         """Find the last iteration that tells how good these very champions are on clips that the service saw.
 
         That is one that audited them, or one that trained and after which they served: the gate has compared them with
-        a challenger on the random clips of that iteration. An audit that found them worse is used up by the training
-        that came of it, whatever became of that.
+        a challenger on the random clips of that iteration. Where it kept the champions, such a gain as audits look for
+        must be ruled out: else nobody knows yet whether there is something better, and more labels tell. An audit that
+        found them worse is used up by the training that came of it, whatever became of that.
 
         Args:
             lines: the ledger.
@@ -55,7 +59,7 @@ class Champions:
             if datetime.fromisoformat(one.ended) < oldest:
                 return None
             if self._is_about(one):
-                counts = one.audited or _fresh_clips(one) >= options.least_clips
+                counts = one.audited or (_fresh_clips(one) >= options.least_clips and _is_settled(one, options))
                 return one if counts and not (one.found_worse and training_came) else None
             training_came = training_came or one.action == RETRAIN
         return None
@@ -69,3 +73,23 @@ class Champions:
 
 def _fresh_clips(line: IterationLine) -> int:
     return max((int(one.get("fresh_clips") or 0) for one in line.effect.values()), default=0)
+
+
+def _is_settled(line: IterationLine, options: AuditOptions) -> bool:
+    """Whether a training replaced a champion, or rules out that its challengers gain as much as audits look for."""
+    return line.outcome == "promoted" or all(_gains_little(one, options) for one in line.effect.values())
+
+
+def _gains_little(row: Mapping[str, Any], options: AuditOptions) -> bool:
+    """Whether a gain by `worst_drop` on fresh clips is ruled out at `alpha`, by a t test over units.
+
+    Lines that tell no interval, as those of before, are taken at their word.
+    """
+    if row.get("fresh_interval") is None:
+        return True
+    from scipy.stats import t
+
+    low, high = row["fresh_interval"]
+    freedom = max(int(row["fresh_units"]) - 1, 1)
+    error = (high - low) / 2 / float(t.isf((1 - _LEVEL) / 2, freedom))
+    return bool(row["fresh_effect"] + float(t.isf(options.alpha, freedom)) * error < options.worst_drop)

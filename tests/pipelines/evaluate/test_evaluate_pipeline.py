@@ -18,7 +18,7 @@ from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.table import FeatureOptions, build_all
-from cu_pipeline.inference.contests import _blind_to, contest_of
+from cu_pipeline.inference.contests import Drawn, _blind_to, contest_of
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import content_keys
 from cu_pipeline.pipelines.evaluate import create_pipeline
@@ -443,7 +443,7 @@ def test_clips_to_test_on_that_the_challenger_learns_from_are_answered_by_models
     challenger = replace(caption_reader, learned_from=learned, cross_fitted=logits)
     champion = replace(contrary, learned_from=(keys[0],))
     judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": challenger})["topic"]
-    contest = contest_of(challenger, champion, judged, world.store, fresh)
+    contest = contest_of(challenger, champion, judged, world.store, Drawn(fresh, fresh))
     used = learnable["clip_id"][2:6].tolist()
     assert contest.clips["clip_id"].tolist() == [*judged.clips["test"]["clip_id"], *used]
     assert (contest.cross_fitted, len(contest.places), len(contest.keys)) == (4, 8, 12)
@@ -451,6 +451,8 @@ def test_clips_to_test_on_that_the_challenger_learns_from_are_answered_by_models
     assert contest.answers.decided[8:].tolist() == [[True, False]] * 4, "not what it says having learned from them"
     assert contest.answers.correct()[:8].all()
     assert not contest.opposed.correct()[:8].any()
+    before = contest_of(challenger, champion, judged, world.store, Drawn(frozenset(used[3:]), fresh))
+    assert before.fresh.tolist() == [False] * 11 + [True], "those of earlier iterations count, too"
     assert len(np.unique(contest.opposed.decided[8:], axis=0)) == 2, "the champion answers itself"
 
 
@@ -480,7 +482,7 @@ def test_without_a_champion_or_cross_fitted_answers_only_test_clips_are_tested_o
     crossed = replace(caption_reader, learned_from=keys, cross_fitted=np.zeros((len(keys), 2), dtype=np.float32))
     judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": crossed})["topic"]
     for challenger, champion in ((crossed, None), (replace(crossed, cross_fitted=None), contrary), (crossed, crossed)):
-        contest = contest_of(challenger, champion, judged, world.store, fresh)
+        contest = contest_of(challenger, champion, judged, world.store, Drawn(fresh, fresh))
         assert (len(contest.clips), contest.cross_fitted) == (8, 0)
 
 

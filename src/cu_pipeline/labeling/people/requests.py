@@ -71,6 +71,11 @@ def drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
     )
 
 
+def ever_drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
+    """The clips that any iteration drew at random to test models on."""
+    return frozenset(one.clip_id for one in log if one.clip_id and one.purpose is Purpose.TEST)
+
+
 def requested_clips(
     waiting: pd.DataFrame, labels: pd.DataFrame, capabilities: Collection[str], requests: Mapping[str, LabelRequest]
 ) -> pd.DataFrame:

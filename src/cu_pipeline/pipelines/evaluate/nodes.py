@@ -28,12 +28,12 @@ from cu_pipeline.features.clip_features import (
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
-from cu_pipeline.inference.contests import contest_of
+from cu_pipeline.inference.contests import Drawn, contest_of
 from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure_curve, why_no_curve
 from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictions_table import predict_table
-from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test
+from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, ever_drawn_for_test
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion
@@ -79,8 +79,8 @@ def ask_models(
     Returns:
         By capability.
     """
-    fresh = drawn_for_test(requests)
-    return {name: contest_of(one, champions.get(name), judged[name], store, fresh) for name, one in bundles.items()}
+    drawn = Drawn(drawn_for_test(requests), ever_drawn_for_test(requests))
+    return {name: contest_of(one, champions.get(name), judged[name], store, drawn) for name, one in bundles.items()}
 
 
 def answer_by_baselines(
