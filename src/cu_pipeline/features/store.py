@@ -1,6 +1,6 @@
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial as bind
@@ -25,6 +25,8 @@ from cu_pipeline.features.shared_media import SharedMedia
 from cu_pipeline.features.shared_parts import JOINED, SharedPart, SharedParts
 
 _ROUNDS: Final = 5
+_TOGETHER: Final = 8 * 2**20
+"""Bytes of vectors that are read at once."""
 
 
 class FeatureStore:
@@ -122,7 +124,8 @@ class FeatureStore:
         if self.shared:
             self.shared.fetch({part: len(own) for part, _, own in wanted if isinstance(part, SharedPart)})
         for part, targets, own in wanted:
-            result[targets] = values_of(part, feature, own)
+            for some in _portions(own, feature):
+                result[targets[some]] = values_of(part, feature, own[some])
         return result
 
     def require_any(self, feature: FeatureKey, keys: Sequence[str]) -> None:
@@ -155,6 +158,13 @@ class FeatureStore:
                     known = self._indexes[place] = PartIndex.of(parts, state)
                 return known
         raise _unsteady(feature)
+
+
+def _portions(rows: NDArray[np.int64], feature: FeatureKey) -> Iterator[NDArray[np.intp]]:
+    """Divide what is wanted of a part, in its order: no copy of all of a large one is held beside the result."""
+    order = np.argsort(rows, kind="stable")
+    step = max(_TOGETHER // (4 * int(np.prod(feature.shape))), 1) if form_of(feature.shape) == "vectors" else len(rows)
+    yield from (order[start : start + step] for start in range(0, len(rows), step))
 
 
 def _unsteady(feature: FeatureKey) -> StoreError:
