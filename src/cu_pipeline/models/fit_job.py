@@ -121,7 +121,7 @@ def write_rows(path: Path, contents: Sequence[Any], examples: Examples, kind: Ki
 
 
 def mark_complete(checkpoint: Path, process: int) -> None:
-    """Say that a process has written its share of a checkpoint, and what it is; one that goes meanwhile does not count."""
+    """Say that a process has written its share of a checkpoint; one that goes meanwhile does not count."""
     names = ("rng_state.pth", f"rng_state_{process}.pth")
     with suppress(FileNotFoundError):  # the fit goes on without it
         others = [] if process else [path for path in checkpoint.iterdir() if not path.name.startswith(_OF_A_PROCESS)]
