@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cu_pipeline.compute.mapper import Outcome
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.dedup import index
-from cu_pipeline.dedup.frame_hashes import Hashed, HashLog, hash_key, hash_new
+from cu_pipeline.dedup.frame_hashes import HashLog, hash_key, hash_new
+from cu_pipeline.dedup.hash_table import Hashed, HashTable
 from cu_pipeline.dedup.matching import (
     DuplicateOptions,
     caption_similarity,
@@ -163,7 +164,7 @@ def test_groups_hold_copies_of_copies_and_equal_files():
         [("5", "a"), ("2", "b"), ("3", "b"), ("4", "c"), ("6", "d"), ("7", "d"), ("8", "")],
         columns=["clip_id", "media_sha256"],
     ).assign(text="")
-    log = {hash_key(sha): Hashed(hash_key(sha), found) for sha, found in hashes.items()}
+    log = HashTable(Hashed(hash_key(sha), found) for sha, found in hashes.items())
     found = duplicate_groups(clips, log, DuplicateOptions())
     assert found[["clip_id", "duplicate_group"]].to_numpy().tolist() == [
         ["2", "2"], ["3", "2"], ["5", "2"], ["6", "6"], ["7", "6"],
@@ -221,7 +222,7 @@ def test_each_clip_has_the_distance_of_the_nearest_other_one_of_its_group():
     middle = random_hashes(1)[0]
     hashes = {"m": middle, "near": bits_apart(middle, 4), "far": flipped(middle, 0.05)}
     clips = pd.DataFrame([("b", "m"), ("c", "near"), ("a", "far")], columns=["clip_id", "media_sha256"]).assign(text="")
-    log = {hash_key(sha): Hashed(hash_key(sha), found) for sha, found in hashes.items()}
+    log = HashTable(Hashed(hash_key(sha), found) for sha, found in hashes.items())
     found = duplicate_groups(clips, log, DuplicateOptions())
     assert found[["clip_id", "duplicate_group"]].to_numpy().tolist() == [["a", "a"], ["b", "a"], ["c", "a"]]
     far = min(distance(hashes["far"], hashes[name]) for name in ("m", "near"))
@@ -234,6 +235,11 @@ def test_hashes_come_back_from_their_log_with_their_shape_and_where_there_are_no
     found = HashLog(tmp_path / "hashes.jsonl").read()
     np.testing.assert_array_equal(found["a"].hashes, hashes)
     assert found["b"] == Hashed("b")
+    log.append([Hashed("b", hashes), Hashed("a")])
+    found = log.read()
+    assert [(key, one.hashes is None) for key, one in found.items()] == [("a", True), ("b", False)]
+    assert found.rows(["b", "c", "a"]).tolist() == [2, -1, 3]
+    assert len(found) == 2
 
 
 def test_hashes_are_of_the_bytes_the_decoder_and_the_way_of_hashing(monkeypatch):
@@ -260,7 +266,7 @@ class Noting:
 def test_each_new_file_is_hashed_once_in_chunks():
     media = [("a", "1.mp4"), ("a", "2.mp4"), ("", ""), ("known", "3.mp4"), *((f"m{n}", f"m{n}.mp4") for n in range(70))]
     rows, mapper = pd.DataFrame(media, columns=["media_sha256", "path"]), Noting()
-    chunks = list(hash_new(rows, {hash_key("known"): Hashed("")}, Limits(), mapper))
+    chunks = list(hash_new(rows, HashTable([Hashed(hash_key("known"))]), Limits(), mapper))
     assert mapper.items == ["1.mp4", *(f"m{n}.mp4" for n in range(70))]
     assert [len(chunk) for chunk in chunks] == [64, 7]
     assert [one.key for one in chunks[0][:2]] == [hash_key("a"), hash_key("m0")]

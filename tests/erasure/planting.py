@@ -13,7 +13,8 @@ import pandas as pd
 
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.records import CLIPS, LEDGER, table
-from cu_pipeline.dedup.frame_hashes import Hashed, HashLog, hash_key
+from cu_pipeline.dedup.frame_hashes import HashLog, hash_key
+from cu_pipeline.dedup.hash_table import Hashed
 from cu_pipeline.erasure.project import Project
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore

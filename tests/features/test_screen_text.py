@@ -13,11 +13,12 @@ from cu_pipeline.core import counters
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.features.caption_encoder import CaptionEncoder
 from cu_pipeline.features.clip_features import Feature
+from cu_pipeline.features.earlier_texts import earlier_chunks, read_earlier_texts
 from cu_pipeline.features.encoding import prepare_media
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.screen_embeddings import ScreenEmbeddings
 from cu_pipeline.features.screen_text import ScreenTextReader, _engine_of
-from cu_pipeline.features.store import FeatureStore, earlier_chunks, read_earlier_texts
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import build, modality_of
 from cu_pipeline.media.options import Limits
 from cu_pipeline.service.engine.warm_up import write_grey_clip

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import BadClipError, StoreError
-from cu_pipeline.dedup.frame_hashes import Hashed, HashLog
+from cu_pipeline.dedup.frame_hashes import HashLog
+from cu_pipeline.dedup.hash_table import Hashed
 from cu_pipeline.media.perceptual import BITS, FRAMES, WORDS, frame_hashes, hash_picture, mirror_mask
 
 shapes = np.random.default_rng(3)

@@ -9,6 +9,7 @@ CuPipelineError
 ├── BadClipError           one clip that is refused; becomes a row in `rejects`
 ├── BundleError            a model bundle that is incomplete or does not fit
 ├── StoreError             a feature store or table that is damaged
+│   └── PartGoneError      a part of a feature store that somebody removed meanwhile
 ├── PlaceError             a shared place, such as a bucket, that cannot be used
 ├── SnapshotError          a version of the data that is not known or not at hand
 ├── ReproductionError      a run that cannot be repeated
@@ -99,6 +100,10 @@ class BundleError(CuPipelineError):
 
 class StoreError(CuPipelineError):
     """A feature store or table that is damaged."""
+
+
+class PartGoneError(StoreError):
+    """A part of a feature store that somebody removed meanwhile; what it held may stand in another one now."""
 
 
 class PlaceError(CuPipelineError):

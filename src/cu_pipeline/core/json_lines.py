@@ -55,7 +55,7 @@ class LineLog(ABC, Generic[Record]):
         Raises:
             StoreError: a finished line is damaged.
         """
-        for number, line in enumerate(read_lines(self._path), 1):
+        for number, line in enumerate(_each_line(self._path), 1):
             try:
                 record = self.decode(json.loads(line))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -82,6 +82,19 @@ class KeyedLog(LineLog[KeyedRecord]):
 def read_lines(path: Path) -> list[bytes]:
     """Read the finished lines of a file; none when there is no file."""
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def _each_line(path: Path) -> Iterator[bytes]:
+    """Read the finished lines that a file has now, one by one."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        left = os.fstat(stream.fileno()).st_size
+        for line in stream:
+            left -= len(line)
+            if left < 0 or not line.endswith(b"\n"):
+                return
+            yield line[:-1]
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:

@@ -4,7 +4,8 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,10 @@ from cu_pipeline.core.places import faults_told, file_system, make_folder
 MANIFESTS: Final = "manifests"
 _TOGETHER: Final = 64
 """Files that one manifest names at most: each publication writes it anew, and readers ask for each once."""
+_LARGE: Final = 2**20
+"""Bytes from which on a manifest is full all the same."""
 _ROUNDS: Final = 5
+_REMOVED_AT_ONCE: Final = 8
 
 _log = logging.getLogger(__name__)
 
@@ -95,8 +99,15 @@ class Shelf:
         named = {entry.name: entry for name in sorted(self._known) for entry in self._known[name]}
         return {name: entry for name, entry in named.items() if name in listed and listed[name].size == entry.size}
 
-    def publish(self, files: Sequence[tuple[Path, Entry]]) -> None:
+    def publish(self, files: Sequence[tuple[Path, Entry]], beside: Collection[str] = ()) -> bool:
         """Write local files, and then the manifest from which on they count, all at once.
+
+        Args:
+            files: with what the manifest is to tell of them.
+            beside: names of files without which they are not to count.
+
+        Returns:
+            Whether they count: all of `beside` was still there when they had been written.
 
         Raises:
             PlaceError: the place cannot be used; what was written does not count.
@@ -106,10 +117,13 @@ class Shelf:
             for path, entry in files:
                 make_folder(system, self.address, f"{folder}/{entry.name}".rpartition("/")[0])
                 system.put_file(str(path), f"{folder}/{entry.name}")
+            if beside and not self.listing().keys() >= set(beside):
+                return False
             make_folder(system, self.address, f"{folder}/{MANIFESTS}")
             if self._writer.process != os.getpid():
                 self._writer = _Writer(os.getpid())
             self._write_manifests(system, folder, [entry for _, entry in files])
+        return True
 
     def fetch(self, entry: Entry, target: Path) -> None:
         """Copy a file here.
@@ -210,37 +224,44 @@ class Shelf:
         """
         with faults_told(self.address):
             system, folder = file_system(self.address)
-            for name in names:
-                _remove(system, f"{folder}/{name}")
+            with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+                list(pool.map(lambda name: _remove(system, f"{folder}/{name}"), names))
 
     def tidy(self) -> None:
-        """Write the manifests anew: few, and without what is not there any more.
+        """Write the manifests anew: few, and without what is not there any more. Those that are full of what is stay.
 
         Others may publish meanwhile: what they write afterwards names their files again.
 
         Raises:
             PlaceError: the place cannot be used.
         """
-        entries = list(self.entries().values())
-        old = sorted(self._known)
+        live = self.entries()
+        sizes = self.listing()
+        old = [
+            name
+            for name, told in sorted(self._known.items())
+            if not (_is_full(told, sizes.get(name)) and all(live.get(entry.name) == entry for entry in told))
+        ]
+        kept = {entry.name for name in self._known.keys() - set(old) for entry in self._known[name]}
+        entries = [entry for entry in live.values() if entry.name not in kept]
         with faults_told(self.address):
             system, folder = file_system(self.address)
             self._writer = _Writer(os.getpid())
-            for start in range(0, len(entries), _TOGETHER):
-                self._write_manifests(system, folder, entries[start : start + _TOGETHER])
-            for name in old:
-                _remove(system, f"{folder}/{name}")
+            for together in _divided(entries):
+                self._writer.begin()
+                self._write_manifests(system, folder, together)
+        self.remove(old)
 
     def _write_manifests(self, system: Any, folder: str, entries: list[Entry]) -> None:
         writer = self._writer
         former, together = writer.former, [*writer.entries, *entries]
-        if len(together) > _TOGETHER:
+        if len(together) > _TOGETHER or writer.size >= _LARGE:
             former, together = "", entries
             writer.begin()
         content = json.dumps({"format": 1, "entries": [asdict(entry) for entry in together]}, sort_keys=True)
         name = f"{MANIFESTS}/{writer.name}-{len(together):05d}-{text_sha256(content)[:16]}.json"
         system.pipe_file(f"{folder}/{name}", content.encode())
-        writer.former, writer.entries = name, together
+        writer.former, writer.entries, writer.size = name, together, len(content)
         if former:
             _remove(system, f"{folder}/{former}")
 
@@ -287,12 +308,30 @@ class _Writer:
     def begin(self) -> None:
         """Begin a manifest that takes no other's place; names sort by the time of this."""
         self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(6)}"
-        self.former = ""
+        self.former, self.size = "", 0
         self.entries: list[Entry] = []
+
+
+def _divided(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Divide files among manifests that are full, but for the last."""
+    together: list[Entry] = []
+    size = 0
+    for entry in entries:
+        together.append(entry)
+        size += len(json.dumps(asdict(entry)))
+        if len(together) == _TOGETHER or size >= _LARGE:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
 
 
 def _is_manifest(name: str) -> bool:
     return name.startswith(f"{MANIFESTS}/") and name.endswith(".json")
+
+
+def _is_full(told: Sequence[Entry], about: Listed | None) -> bool:
+    return about is not None and (len(told) >= _TOGETHER or about.size >= _LARGE)
 
 
 def _is_whole(name: str, text: str) -> bool:

@@ -6,9 +6,10 @@ from typing import Any, Final
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.place_cache import GIGABYTE, PlaceCache
 from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.features.earlier_texts import read_earlier_texts
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.shared_media import SharedMedia
-from cu_pipeline.features.store import FeatureStore, read_earlier_texts
+from cu_pipeline.features.store import FeatureStore
 
 RECORD: Final = "store.json"
 """Tells in the store's folder where its features lie when that is not there, so that it travels with the data."""

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -12,29 +11,17 @@ import pandas as pd
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.json_lines import KeyedLog
+from cu_pipeline.core.json_lines import LineLog
 from cu_pipeline.core.paths import from_stored
+from cu_pipeline.dedup.hash_table import Hashed, HashTable
 from cu_pipeline.media import perceptual
 from cu_pipeline.media.decoding import decoder_identity
 from cu_pipeline.media.options import Limits
-from cu_pipeline.media.perceptual import FRAMES, WORDS, Hashes
+from cu_pipeline.media.perceptual import FRAMES, WORDS
 
 
-@dataclass(frozen=True)
-class Hashed:
-    """The perceptual hashes of one file.
-
-    Attributes:
-        key: of the file's bytes, and of how its frames are decoded and hashed.
-        hashes: shape (FRAMES, 2, WORDS); None when its frames do not all decode.
-    """
-
-    key: str
-    hashes: Hashes | None = None
-
-
-class HashLog(KeyedLog[Hashed]):
-    """All frame hashes that were ever made, by key."""
+class HashLog(LineLog[Hashed]):
+    """All frame hashes that were ever made, by key; the last ones with a key count."""
 
     remedy = "delete the file, which costs hashing the clips once more"
 
@@ -50,6 +37,14 @@ class HashLog(KeyedLog[Hashed]):
         words = np.frombuffer(base64.b64decode(line["hashes"]), "<u8").astype(np.uint64)
         return Hashed(line["key"], words.reshape(FRAMES, 2, WORDS) if words.size else None)
 
+    def read(self) -> HashTable:
+        """Read the hashes by key.
+
+        Raises:
+            StoreError: a finished line is damaged.
+        """
+        return HashTable(self.records())
+
 
 CHUNK: Final = 64
 """Files whose hashes are written together, so the most that a crash costs."""
@@ -60,7 +55,7 @@ def hash_key(media_sha256: str) -> str:
     return json_sha256([media_sha256, decoder_identity(), perceptual.VERSION])
 
 
-def hash_new(rows: pd.DataFrame, known: Mapping[str, Hashed], limits: Limits, mapper: Mapper) -> Iterator[list[Hashed]]:
+def hash_new(rows: pd.DataFrame, known: HashTable, limits: Limits, mapper: Mapper) -> Iterator[list[Hashed]]:
     """Hash the frames of media that were not hashed before, a chunk at a time.
 
     Args:
@@ -71,7 +66,8 @@ def hash_new(rows: pd.DataFrame, known: Mapping[str, Hashed], limits: Limits, ma
     """
     with_media = rows[rows["media_sha256"] != ""].drop_duplicates("media_sha256")
     files = dict(zip(map(hash_key, with_media["media_sha256"]), with_media["path"], strict=True))
-    new = {key: path for key, path in files.items() if key not in known}
+    lacking = known.rows(list(files)) < 0
+    new = {key: path for (key, path), lacks in zip(files.items(), lacking, strict=True) if lacks}
     count("clips_hashed", len(new))
     count("clips_hash_cached", len(files) - len(new))
     yield from hash_files(new, limits, mapper)

@@ -1,6 +1,6 @@
 """Clips that show the same, by their pictures and captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -13,9 +13,10 @@ from pydantic import Field
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.core.records import DUPLICATES, table
 from cu_pipeline.core.text_columns import as_arrow, as_mask, encoded, stand_for
-from cu_pipeline.dedup.frame_hashes import Hashed, hash_key
+from cu_pipeline.dedup.frame_hashes import hash_key
+from cu_pipeline.dedup.hash_table import HashTable
 from cu_pipeline.dedup.index import Pairs, candidate_pairs
-from cu_pipeline.media.perceptual import BITS, FRAMES, WORDS, Hashes, mirror_mask
+from cu_pipeline.media.perceptual import BITS, Hashes, mirror_mask
 
 
 class DuplicateOptions(Options):
@@ -117,7 +118,7 @@ def _trigrams(text: str) -> set[str]:
     return {text[place : place + 3] for place in range(len(text) - 2)}
 
 
-def duplicate_groups(clips: pd.DataFrame, hashes: Mapping[str, Hashed], options: DuplicateOptions) -> pd.DataFrame:
+def duplicate_groups(clips: pd.DataFrame, hashes: HashTable, options: DuplicateOptions) -> pd.DataFrame:
     """Find the groups of clips that show the same.
 
     Args:
@@ -152,13 +153,9 @@ def duplicate_groups(clips: pd.DataFrame, hashes: Mapping[str, Hashed], options:
 
 
 def _matched_files(
-    files: pa.Array, captions: pa.Array, hashes: Mapping[str, Hashed], options: DuplicateOptions
+    files: pa.Array, captions: pa.Array, hashes: HashTable, options: DuplicateOptions
 ) -> tuple[Pairs, NDArray[np.float64]]:
     """Find pairs of files with hashes that show the same, shape (pairs, 2), by their places, and their distances."""
-    found = (hashes.get(hash_key(sha)) for sha in files.to_pylist())
-    shown = {place: one.hashes for place, one in enumerate(found) if one is not None and one.hashes is not None}
-    stacked = np.empty((len(shown), FRAMES, 2, WORDS), np.uint64)
-    for row, one in enumerate(shown.values()):
-        stacked[row] = one
-    pairs, distances = match(stacked, captions.take(pa.array(list(shown), pa.int64())).to_pylist(), options)
-    return np.fromiter(shown, np.int64, len(shown))[pairs], distances
+    places, shown = hashes.shown([hash_key(sha) for sha in files.to_pylist()])
+    pairs, distances = match(shown, captions.take(pa.array(places)).to_pylist(), options)
+    return places[pairs], distances

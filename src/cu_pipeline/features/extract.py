@@ -7,6 +7,7 @@ from cu_pipeline.compute.mapper import Mapper, Spreader
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_features import CONTENT
+from cu_pipeline.features.compaction import compact
 from cu_pipeline.features.encoding import Buffer, Tally, encoded
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Source
 from cu_pipeline.features.spread import spread
@@ -44,7 +45,7 @@ def extract_missing(
 
     Media are decoded in isolated worker processes, each clip once for all extractors that lack it, while this process
     runs the models. A mapper that spreads work over machines decodes, encodes and stores there, in the same parts:
-    then no chunk is left for the caller to store.
+    then no chunk is left for the caller to store. Where many small parts are stored by then, they are joined.
 
     Args:
         extractors: what to compute.
@@ -66,6 +67,7 @@ def extract_missing(
         tallies = [buffer.tally for buffer in buffers]
     for extractor, missing, tally in zip(extractors, lacking, tallies, strict=True):
         _tell(extractor.identity.name, len(missing), tally)
+        compact(store, extractor.identity)
 
 
 def _told(extractor: Extractor, extractors: Sequence[Extractor]) -> str:

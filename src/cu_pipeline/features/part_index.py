@@ -49,6 +49,11 @@ class PartIndex:
         rows: NDArray[np.int64] = pc.fill_null(found, -1).to_numpy().astype(np.int64)
         return rows
 
+    def read(self) -> NDArray[np.bool_]:
+        """Which rows are read: bool (n of all parts), those whose key no row before has."""
+        first: NDArray[np.bool_] = pc.index_in(self.keys, value_set=self.keys).to_numpy() == np.arange(len(self.keys))
+        return first
+
     def by_part(self, rows: NDArray[np.int64]) -> Iterator[tuple[Part, NDArray[np.int64], NDArray[np.int64]]]:
         """Divide wanted rows among the parts.
 

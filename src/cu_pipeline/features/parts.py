@@ -1,5 +1,6 @@
 """The Parquet files of a feature store: what stands in one, and how it is read on a disk or on a shared place."""
 
+import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -9,19 +10,25 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from cu_pipeline.core.errors import StoreError
+from cu_pipeline.core.errors import PartGoneError, StoreError
 from cu_pipeline.features.extractor import FeatureKey, Identity, Values, form_of
 from cu_pipeline.features.pictures import Jpegs, Pictures
 from cu_pipeline.features.shared_parts import SharedPart
 
 Part: TypeAlias = Path | SharedPart
 
+LOCKED: Final = "extractor.json"
+"""The file that stands beside the parts from the first one on."""
+
 KEY: Final = "content_key"
 _VECTOR: Final = "vector"
 _TEXT: Final = "text"
 _PICTURES: Final = "pictures"
 _PRESENT: Final = "present"
+_GROUP: Final = 2**20
+"""Bytes of a group of rows in a part that was joined, which are read together where only some rows are wanted."""
 
 
 def table_of(identity: Identity, keys: Sequence[str], values: Values) -> pa.Table:
@@ -35,9 +42,18 @@ def table_of(identity: Identity, keys: Sequence[str], values: Values) -> pa.Tabl
     return pa.table({KEY: pa.array(keys, pa.string()), **_columns_of(identity, values)})
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a part. JPEG files do not get smaller, and a group of rows a clip lets one clip's be read alone."""
-    if _PICTURES in table.column_names:
+def write_table(table: pa.Table, path: Path, *, joined: bool = False) -> None:
+    """Write a part. JPEG files do not get smaller, and a group of rows a clip lets one clip's be read alone.
+
+    Args:
+        table: as `table_of` gives it.
+        path: of the file.
+        joined: the part was joined from many, and is divided into groups of rows.
+    """
+    if joined:
+        rows = max(_GROUP * table.num_rows // table.nbytes, 1)
+        pq.write_table(table, path, compression="zstd", use_dictionary=False, row_group_size=rows)
+    elif _PICTURES in table.column_names:
         pq.write_table(table, path, compression="none", use_dictionary=False, row_group_size=1)
     else:
         pq.write_table(table, path, compression="zstd")
@@ -47,7 +63,7 @@ def keys_of(part: Part) -> list[str]:
     """Read the content hashes of a part, in order of its rows; of one on a shared place its manifest has them.
 
     Raises:
-        StoreError: the part is damaged.
+        StoreError: the part is damaged, or gone (`PartGoneError`).
     """
     if isinstance(part, SharedPart):
         return part.keys
@@ -55,32 +71,70 @@ def keys_of(part: Part) -> list[str]:
     return keys
 
 
-def values_of(part: Part, feature: FeatureKey) -> Values:
-    """Read the features of a part; pictures are read only when they are wanted.
+def values_of(part: Part, feature: FeatureKey, rows: NDArray[np.int64]) -> Values:
+    """Read features of a part: the groups of rows that are wanted; pictures only when they are looked at.
+
+    Args:
+        part: to read.
+        feature: whose part it is.
+        rows: of the part (n).
+
+    Returns:
+        Those of the rows, in their order.
 
     Raises:
-        StoreError: the part is damaged.
+        StoreError: the part is damaged, or gone (`PartGoneError`).
         PlaceError: the shared place that it is on cannot be used.
     """
     form = form_of(feature.shape)
-    if form == "text":
-        return np.array(_column(part, _TEXT).to_pylist(), dtype=object)
     if form == "pictures":
         clips = [partial(_pictures, part, row) if has else None for row, has in enumerate(_present(part))]
-        return Pictures(clips, feature.shape)
-    vectors = _column(part, _VECTOR).combine_chunks()
-    return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)
+        return Pictures(clips, feature.shape)[rows]
+    column, places = _wanted(part, _TEXT if form == "text" else _VECTOR, rows)
+    if form == "text":
+        return np.array(column.to_pylist(), dtype=object)[places]
+    vectors = column.combine_chunks()
+    return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)[places]
 
 
 def read_table(part: Part) -> pa.Table:
     """Read all of a part.
 
     Raises:
-        StoreError: the part is damaged.
+        StoreError: the part is damaged, or gone (`PartGoneError`).
         PlaceError: the shared place that it is on cannot be used.
     """
     with _reading(part) as source:
         return pq.read_table(source)
+
+
+@contextmanager
+def held(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Keep others from removing parts of a folder; who only adds or reads some does not ask.
+
+    Where the file system has no locks, or nothing is stored yet, nobody is kept.
+
+    Args:
+        folder: of the parts of one extractor.
+        wait: until nobody else removes any.
+
+    Yields:
+        Whether nobody else does.
+    """
+    try:
+        lock = (folder / LOCKED).open("rb")
+    except FileNotFoundError:
+        yield True
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            free = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # no locks here
+            free = True
+        yield free
 
 
 def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
@@ -97,6 +151,19 @@ def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
 def _column(part: Part, name: str) -> pa.ChunkedArray:
     with _reading(part) as source, pq.ParquetFile(source) as file:
         return file.read(columns=[name]).column(name)
+
+
+def _wanted(part: Part, name: str, rows: NDArray[np.int64]) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
+    """Read the groups of rows that have wanted ones, and tell where these are in what was read."""
+    with _reading(part) as source, pq.ParquetFile(source) as file:
+        about = file.metadata
+        sizes = np.array([about.row_group(group).num_rows for group in range(about.num_row_groups)], dtype=np.int64)
+        firsts = np.cumsum(sizes) - sizes
+        groups = np.searchsorted(firsts, rows, side="right") - 1
+        read = np.unique(groups)
+        shifts = np.zeros(len(sizes), dtype=np.int64)
+        shifts[read] = np.cumsum(sizes[read]) - sizes[read] - firsts[read]
+        return file.read_row_groups(read.tolist(), columns=[name]).column(name), rows + shifts[groups]
 
 
 def _present(part: Part) -> list[bool]:
@@ -122,12 +189,14 @@ def _reading(part: Part) -> Iterator[Any]:
     """Give what pyarrow reads a part from: a path, or a stream that asks a shared place for ranges.
 
     Raises:
-        StoreError: the part is damaged.
+        StoreError: the part is damaged, or gone (`PartGoneError`).
         PlaceError: the shared place cannot be used.
     """
     if isinstance(part, Path):
         try:
             yield part
+        except FileNotFoundError as error:
+            raise PartGoneError(f"{part} is gone") from error
         except (pa.ArrowException, OSError, KeyError, IndexError, ValueError) as error:
             raise _damaged(part, error) from error
         return

@@ -9,11 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from cu_pipeline.core.errors import PartGoneError, PlaceError
 from cu_pipeline.core.hashing import file_sha256, json_sha256
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import faults_told, file_system
 from cu_pipeline.core.shelf import Entry, Shelf
 
+JOINED: Final = "part-0-"
+"""How the name of a part begins that was joined from many: it sorts before those of all others."""
 _FETCHED_AT_ONCE: Final = 8
 _SMALL: Final = 2**20
 _WORTH_FETCHING: Final = 1 / 8
@@ -46,14 +49,34 @@ class SharedPart:
         """Give the copy's path where there is one, and else a stream that asks the place for ranges.
 
         Raises:
+            PartGoneError: it was removed meanwhile.
             PlaceError: the place cannot be used.
         """
-        with faults_told(self.shelf.address):
+        with self._gone_told(), faults_told(self.shelf.address):
             if path := self.shelf.cache.find(self.entry.sha256):
                 yield path
             else:
                 with self.shelf.open(self.entry) as stream:
                     yield stream
+
+    def fetch(self) -> None:
+        """Have a copy here, if the cache takes it.
+
+        Raises:
+            PartGoneError: it was removed meanwhile.
+            PlaceError: the place cannot be used.
+        """
+        with self._gone_told():
+            self.shelf.copy(self.entry)
+
+    @contextmanager
+    def _gone_told(self) -> Iterator[None]:
+        try:
+            yield
+        except PlaceError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise PartGoneError(f"{self} is gone") from error
+            raise
 
 
 class SharedParts:
@@ -98,7 +121,15 @@ class SharedParts:
         shelf = self.shelf(name, fingerprint)
         return [SharedPart(shelf, entry) for _, entry in sorted(shelf.entries().items()) if "keys" in entry.facts]
 
-    def add(self, place: tuple[str, str], record: str, keys: Sequence[str], write: Callable[[Path], object]) -> None:
+    def add(
+        self,
+        place: tuple[str, str],
+        record: str,
+        keys: Sequence[str],
+        write: Callable[[Path], object],
+        *,
+        instead: Sequence[SharedPart] = (),
+    ) -> Entry | None:
         """Publish a part.
 
         Args:
@@ -106,22 +137,29 @@ class SharedParts:
             record: JSON that describes it, for people.
             keys: content hashes in order of the rows.
             write: writes the part to the path given.
+            instead: parts that it was joined from.
+
+        Returns:
+            What the manifest tells of it; None: it does not count, since one that it was joined from went meanwhile.
 
         Raises:
             PlaceError: the place cannot be used.
         """
         shelf = self.shelf(*place)
+        begin = JOINED if instead else "part-"
         with tempfile.TemporaryDirectory(prefix="cu-pipeline-") as folder:
             part, about = Path(folder, "part.parquet"), Path(folder, "extractor.json")
             write(part)
-            name = f"part-{json_sha256(list(keys))[:16]}-{file_sha256(part)[:16]}.parquet"
+            name = f"{begin}{json_sha256(list(keys))[:16]}-{file_sha256(part)[:16]}.parquet"
             files = [(part, Entry.of(part, name, keys=list(keys)))]
             if record and place not in self._described:
                 about.write_text(record, encoding="utf-8")
                 files.append((about, Entry.of(about, "extractor.json")))
-            shelf.publish(files)
+            if not shelf.publish(files, beside=[part.entry.name for part in instead]):
+                return None
             self._described.add(place)
             shelf.cache.keep(files[0][1].sha256, files[0][1].size, partial(_copy, part))
+            return files[0][1]
 
     def fetch(self, wanted: Mapping[SharedPart, int]) -> None:
         """Fetch the parts of which much is wanted, as far as half of the cache takes them; of others ranges are read.
@@ -130,6 +168,7 @@ class SharedParts:
             wanted: part -> its rows that are wanted.
 
         Raises:
+            PartGoneError: one was removed meanwhile.
             PlaceError: the place cannot be used.
         """
         chosen = [
@@ -141,7 +180,18 @@ class SharedParts:
         if sum(part.entry.size for part in lacking) > self._cache.most / 2:
             return
         with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
-            list(pool.map(lambda part: part.shelf.copy(part.entry), lacking))
+            list(pool.map(SharedPart.fetch, lacking))
+
+    def remove(self, place: tuple[str, str], parts: Sequence[SharedPart]) -> None:
+        """Remove parts whose features stand in others.
+
+        Raises:
+            PlaceError: the place cannot be used.
+        """
+        shelf = self.shelf(*place)
+        shelf.remove([part.entry.name for part in parts])
+        for part in parts:
+            shelf.cache.drop(part.entry.sha256)
 
     def replace(self, part: SharedPart, kept: Sequence[str], write: Callable[[Path], None]) -> None:
         """Put a shorter part in the place of another, which goes after it; one without any row just goes.

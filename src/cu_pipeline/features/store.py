@@ -1,10 +1,11 @@
 import json
-import logging
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial as bind
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +13,20 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.addresses import local_path
 from cu_pipeline.core.atomic import atomic_path, write_text
-from cu_pipeline.core.errors import StoreError
+from cu_pipeline.core.errors import PartGoneError, StoreError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.json_lines import read_lines
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import is_shared
-from cu_pipeline.features.extractor import FeatureChunk, FeatureKey, Identity, Values, empty_values, form_of
+from cu_pipeline.features.extractor import FeatureKey, Identity, Values, empty_values, form_of
 from cu_pipeline.features.part_index import PartIndex, state_of
-from cu_pipeline.features.parts import KEY, Part, keys_of, read_table, table_of, values_of, write_table
+from cu_pipeline.features.parts import KEY, LOCKED, Part, held, keys_of, read_table, table_of, values_of, write_table
 from cu_pipeline.features.pictures import Pictures
 from cu_pipeline.features.shared_media import SharedMedia
-from cu_pipeline.features.shared_parts import SharedPart, SharedParts
+from cu_pipeline.features.shared_parts import JOINED, SharedPart, SharedParts
+
+_ROUNDS: Final = 5
+_TOGETHER: Final = 8 * 2**20
+"""Bytes of vectors that are read at once."""
 
 
 class FeatureStore:
@@ -33,6 +37,7 @@ class FeatureStore:
     two machines that agree on the key may share the store. Each part is written atomically: on a disk under its name
     at once, on a shared place by a manifest that names it (`core.shelf`). Content that an
     extractor refused is kept as a vector of NaN, or as a text or pictures of null, so that it is not tried again.
+    Many small parts become few meanwhile (`features.compaction`): who finds one gone looks for where it went.
 
     Args:
         root: folder of the store, made when first written; or its address, such as `s3://bucket/features`.
@@ -54,7 +59,7 @@ class FeatureStore:
             PlaceError: the shared place cannot be used.
         """
         distinct = list(dict.fromkeys(keys))
-        absent = self._index(feature).rows(distinct) < 0
+        absent = self.index(feature).rows(distinct) < 0
         return [distinct[place] for place in np.flatnonzero(absent)]
 
     def append(self, identity: Identity, keys: Sequence[str], values: Values) -> None:
@@ -81,10 +86,10 @@ class FeatureStore:
         if self.shared:
             self.shared.add((identity.name, identity.fingerprint), record, keys, bind(write_table, table))
             return
-        folder = self._folder(identity)
-        if not (folder / "extractor.json").exists():
-            write_text(folder / "extractor.json", record)
-        _write(table, folder / f"part-{json_sha256(list(keys))[:16]}.parquet")
+        folder = self.folder(identity)
+        if not (folder / LOCKED).exists():
+            write_text(folder / LOCKED, record)
+        write_part(table, folder / f"part-{json_sha256(list(keys))[:16]}.parquet")
 
     def read(self, feature: FeatureKey, keys: Sequence[str], *, partial: bool = False, least: int = 1) -> Values:
         """Stored features in the order of `keys`; pictures are read from the files only when they are wanted.
@@ -105,38 +110,65 @@ class FeatureStore:
             StoreError: a key is not stored, or a part is damaged.
             PlaceError: the shared place cannot be used.
         """
-        index = self._index(feature)
+        for _ in range(_ROUNDS):
+            with suppress(PartGoneError):
+                return self._read(feature, keys, least if partial else len(keys))
+        raise _unsteady(feature)
+
+    def _read(self, feature: FeatureKey, keys: Sequence[str], least: int) -> Values:
+        index = self.index(feature)
         rows = index.rows(keys)
-        _check(feature, keys, rows, least if partial else len(keys))
+        _check(feature, keys, rows, least)
         result = empty_values(feature.shape, len(keys))
         wanted = list(index.by_part(rows))
         if self.shared:
             self.shared.fetch({part: len(own) for part, _, own in wanted if isinstance(part, SharedPart)})
         for part, targets, own in wanted:
-            result[targets] = values_of(part, feature)[own]
+            for some in _portions(own, feature):
+                result[targets[some]] = values_of(part, feature, own[some])
         return result
 
     def require_any(self, feature: FeatureKey, keys: Sequence[str]) -> None:
         """Refuse to go on where features are stored of no content at all, though there is some; see `read`."""
-        _check(feature, keys, self._index(feature).rows(keys), 1)
+        _check(feature, keys, self.index(feature).rows(keys), 1)
 
-    def _folder(self, feature: FeatureKey) -> Path:
+    def folder(self, feature: FeatureKey) -> Path:
+        """The folder of a feature's parts in a store on a disk."""
         return Path(self.root) / feature.name / feature.fingerprint
 
     def _parts(self, feature: FeatureKey) -> Sequence[Part]:
         if self.shared:
             return self.shared.parts(feature.name, feature.fingerprint)
-        return sorted(self._folder(feature).glob("part-*.parquet"))
+        return sorted(self.folder(feature).glob("part-*.parquet"))
 
-    def _index(self, feature: FeatureKey) -> PartIndex:
-        """Where the features are; the keys are read again only when a part came, went or changed."""
-        parts = self._parts(feature)
-        state = tuple(map(state_of, parts))
+    def index(self, feature: FeatureKey) -> PartIndex:
+        """Where the features are; the keys are read again only when a part came, went or changed.
+
+        Raises:
+            StoreError: a part is damaged.
+            PlaceError: the shared place cannot be used.
+        """
         place = (feature.name, feature.fingerprint)
-        known = self._indexes.get(place)
-        if known is None or known.state != state:
-            known = self._indexes[place] = PartIndex.of(parts, state)
-        return known
+        for _ in range(_ROUNDS):
+            with suppress(PartGoneError, FileNotFoundError):
+                parts = self._parts(feature)
+                state = tuple(map(state_of, parts))
+                known = self._indexes.get(place)
+                if known is None or known.state != state:
+                    known = self._indexes[place] = PartIndex.of(parts, state)
+                return known
+        raise _unsteady(feature)
+
+
+def _portions(rows: NDArray[np.int64], feature: FeatureKey) -> Iterator[NDArray[np.intp]]:
+    """Divide what is wanted of a part, in its order: no copy of all of a large one is held beside the result."""
+    order = np.argsort(rows, kind="stable")
+    step = max(_TOGETHER // (4 * int(np.prod(feature.shape))), 1) if form_of(feature.shape) == "vectors" else len(rows)
+    yield from (order[start : start + step] for start in range(0, len(rows), step))
+
+
+def _unsteady(feature: FeatureKey) -> StoreError:
+    return StoreError(f"the parts of {feature.name!r} change faster than they are read: see what else writes there")
 
 
 def _check(feature: FeatureKey, keys: Sequence[str], rows: NDArray[np.int64], least: int) -> None:
@@ -181,13 +213,19 @@ def part_keys(part: Path) -> list[str]:
 
 
 def shorten_part(part: Path, keys: Collection[str]) -> None:
-    """Keep only the features of some contents in a part of a store on a disk; a part without any goes."""
-    table = read_table(part)
-    kept = _rows_of(table, keys)
-    if not kept.num_rows:
-        part.unlink()
-    elif kept.num_rows < table.num_rows:
-        _write(kept, part)
+    """Keep only the features of some contents in a part of a store on a disk; a part without any goes.
+
+    Raises:
+        PartGoneError: it was joined with others meanwhile.
+        StoreError: the part is damaged.
+    """
+    with held(part.parent, wait=True):
+        table = read_table(part)
+        kept = _rows_of(table, keys)
+        if not kept.num_rows:
+            part.unlink()
+        elif kept.num_rows < table.num_rows:
+            write_part(kept, part)
 
 
 def shorten_shared_part(parts: SharedParts, part: SharedPart, keys: Collection[str]) -> None:
@@ -201,43 +239,14 @@ def shorten_shared_part(parts: SharedParts, part: SharedPart, keys: Collection[s
     if len(kept) == len(part.keys):
         return
     table = _rows_of(read_table(part), keys) if kept else None
-    parts.replace(part, kept, bind(write_table, table))
+    parts.replace(part, kept, bind(write_table, table, joined=part.entry.name.startswith(JOINED)))
 
 
 def _rows_of(table: pa.Table, keys: Collection[str]) -> pa.Table:
     return table.filter(pa.array([key in keys for key in table.column(KEY).to_pylist()], pa.bool_()))
 
 
-def _write(table: pa.Table, part: Path) -> None:
+def write_part(table: pa.Table, part: Path) -> None:
+    """Write a part of a store on a disk, whose name tells whether it was joined from many."""
     with atomic_path(part) as temporary:
-        write_table(table, temporary)
-
-
-_log = logging.getLogger(__name__)
-
-
-def read_earlier_texts(path: Path) -> dict[str, str]:
-    """The texts by the key of that form; what is damaged is left out, and so read from the media again."""
-    found = {}
-    for line in read_lines(path):
-        try:
-            record = json.loads(line)
-            found[str(record["key"])] = str(record["text"])
-        except (ValueError, LookupError, TypeError):
-            continue
-    return found
-
-
-def earlier_chunks(identity: Identity, earlier: Mapping[str, str], missing: Sequence[str]) -> Iterator[FeatureChunk]:
-    """Take over what an earlier version knows of contents that the store lacks.
-
-    Args:
-        identity: of the extractor.
-        earlier: as `read_earlier_texts` gives it.
-        missing: content hashes that the store lacks.
-    """
-    keys = {content: json_sha256([identity.fingerprint, content]) for content in missing}
-    known = [content for content, key in keys.items() if key in earlier]
-    if known:
-        _log.info("%s: %d taken over from the file of an earlier version", identity.name, len(known))
-        yield FeatureChunk(identity, known, np.array([earlier[keys[content]] for content in known], dtype=object))
+        write_table(table, temporary, joined=part.name.startswith(JOINED))

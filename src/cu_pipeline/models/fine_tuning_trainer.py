@@ -147,11 +147,13 @@ class ClassifierTrainer(Trainer):
         Clips that were put in again to fill the last batches of an epoch weigh nothing.
         """
         samples, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        several, last = self.args.world_size > 1, self.accelerator.gradient_state
-        if several and samples and last.end_of_dataloader and last.remainder > 0:
+        several = self.args.world_size > 1
+        # accelerate knows no remainder of an epoch that is resumed half-way
+        remainder = len(self.train_dataset) % (self.args.per_device_train_batch_size * self.args.world_size)
+        if several and samples and self.accelerator.gradient_state.end_of_dataloader and remainder:
             weights = samples[-1]["weights"]
             places = torch.arange(len(weights), device=weights.device) + len(weights) * self.args.process_index
-            samples[-1]["weights"] = weights * (places < last.remainder)
+            samples[-1]["weights"] = weights * (places < remainder)
         self._step_weight = None
         if several or len(samples) > 1:
             weight = torch.stack([one["weights"].sum() for one in samples]).sum().to(device)

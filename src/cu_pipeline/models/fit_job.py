@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -120,11 +121,13 @@ def write_rows(path: Path, contents: Sequence[Any], examples: Examples, kind: Ki
 
 
 def mark_complete(checkpoint: Path, process: int) -> None:
-    """Say that a process has written its share of a checkpoint, and what it is."""
-    others = [] if process else [path for path in checkpoint.iterdir() if not path.name.startswith(_OF_A_PROCESS)]
-    own = [path for path in (checkpoint / "rng_state.pth", checkpoint / f"rng_state_{process}.pth") if path.is_file()]
-    share = {path.name: file_sha256(path) for path in (*others, *own)}
-    write_text(checkpoint / f"{_COMPLETE}.{process}", json.dumps(share))
+    """Say that a process has written its share of a checkpoint; one that goes meanwhile does not count."""
+    names = ("rng_state.pth", f"rng_state_{process}.pth")
+    with suppress(FileNotFoundError):  # the fit goes on without it
+        others = [] if process else [path for path in checkpoint.iterdir() if not path.name.startswith(_OF_A_PROCESS)]
+        own = [path for name in names if (path := checkpoint / name).is_file()]
+        share = {path.name: file_sha256(path) for path in (*others, *own)}
+        write_text(checkpoint / f"{_COMPLETE}.{process}", json.dumps(share))
 
 
 def last_checkpoint(folder: Path, processes: int) -> Path | None:

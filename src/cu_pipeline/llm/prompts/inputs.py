@@ -13,10 +13,11 @@ from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.features.clip_pictures import ClipPictures
+from cu_pipeline.features.earlier_texts import earlier_chunks
 from cu_pipeline.features.extract import extract_missing
 from cu_pipeline.features.extractor import Extractor, FeatureChunk, Tagger
 from cu_pipeline.features.screen_text import ScreenTextOptions, ScreenTextReader
-from cu_pipeline.features.store import FeatureStore, earlier_chunks
+from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import EXTRACTORS
 from cu_pipeline.llm.prompts.prompt import ClipInputs
 from cu_pipeline.media.options import Limits

@@ -18,7 +18,8 @@ from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.rows import Rows, rows_of
 from cu_pipeline.core.spool import Spool, spooled
-from cu_pipeline.dedup.frame_hashes import Hashed, hash_new
+from cu_pipeline.dedup.frame_hashes import hash_new
+from cu_pipeline.dedup.hash_table import Hashed, HashTable
 from cu_pipeline.dedup.matching import DuplicateOptions, duplicate_groups
 from cu_pipeline.ingest.admission import addresses, admit_rows, check_rows, place, sort_by_name
 from cu_pipeline.ingest.annotations import annotations_of_people
@@ -250,7 +251,7 @@ def list_rejects(*refused: pd.DataFrame) -> pd.DataFrame:
 
 
 def hash_media(
-    admitted_rows: Rows, hash_cache: dict[str, Hashed], limits: Limits, compute: ComputeOptions
+    admitted_rows: Rows, hash_cache: HashTable, limits: Limits, compute: ComputeOptions
 ) -> Iterator[list[Hashed]]:
     """Hash the frames of media files that were not hashed before, a chunk at a time.
 
@@ -264,7 +265,7 @@ def hash_media(
     yield from hash_new(admitted_rows.columns("media_sha256", "path"), hash_cache, limits, mapper_of(compute))
 
 
-def find_duplicates(admitted_rows: Rows, frame_hashes: dict[str, Hashed], options: DuplicateOptions) -> pd.DataFrame:
+def find_duplicates(admitted_rows: Rows, frame_hashes: HashTable, options: DuplicateOptions) -> pd.DataFrame:
     """Find groups of clips that show the same."""
     duplicates = duplicate_groups(admitted_rows.columns("clip_id", "media_sha256", "text"), frame_hashes, options)
     groups = duplicates["duplicate_group"].nunique()
