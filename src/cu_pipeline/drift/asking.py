@@ -145,7 +145,7 @@ def seeded(seed: int, *purpose: str) -> np.random.Generator:
 
 def _of_unit(now: ClipSample) -> int:
     """How many clips of a unit of the reference are read, by the traffic's average."""
-    return int(min(OF_UNIT, np.ceil(_TIMES * len(now) / max(1, len(set(now.units()))))))
+    return int(min(OF_UNIT, np.ceil(_TIMES * len(now) / max(1, now.table["group"].nunique()))))
 
 
 def _renamed(asked: Asked, capability: str) -> Asked:

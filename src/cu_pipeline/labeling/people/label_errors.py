@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, indicators, join_label, split_label
 from cu_pipeline.core.decision import decide, tied
+from cu_pipeline.core.lean import distinct, objects, places
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
@@ -57,11 +59,10 @@ def suspect_labels(
     """
     original_of = originals(clips)
     said = by_people(on_originals(annotations, original_of))
-    texts = clips.set_index("clip_id")["text"]
     found: dict[str, Any] = {}
     for name, capability in capabilities.items() if options.most else ():
         mine = said[said["capability"] == name]
-        judged = pd.Index(sorted(set(mine["clip_id"])))
+        judged = distinct(mine["clip_id"])
         given = people_say(mine, judged, capability, people).probabilities
         even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
         doubted = (1 - options.slip) * given + options.slip * even
@@ -70,7 +71,8 @@ def suspect_labels(
                 "%s: what captions tell of the labels of %d clips is learned from %d of %d others, drawn at random",
                 name, len(judged), MOST_LEARNED, others,
             )  # fmt: skip
-        told = caption_probabilities(texts.loc[judged].tolist(), given, capability, options.folds, seed)
+        texts = clips["text"].iloc[places(judged, clips["clip_id"])].reset_index(drop=True)
+        told = caption_probabilities(texts, given, capability, options.folds, seed)
         evidence = without_prior(told, given, capability.kind)
         together = _together(doubted, evidence, capability.kind)
         labels = decide(given, capability).labels
@@ -84,14 +86,14 @@ def suspect_labels(
                 "suggested": _otherwise(labels[row], together[row], capability),
                 "score": round(float(scores[row]), 6),
             }
-            for row in order
+            for row in order[: options.most]
         ]
-        found[name] = {"clips": len(judged), "suspects": suspects[: options.most]}
+        found[name] = {"clips": len(judged), "suspects": suspects}
     return found
 
 
 def caption_probabilities(
-    texts: Sequence[str], given: NDArray[np.float64], capability: Capability, folds: int, seed: int
+    texts: "Sequence[str] | pd.Series[str]", given: NDArray[np.float64], capability: Capability, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Predict class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
 
@@ -133,7 +135,7 @@ def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
 
 
 def _out_of_fold(
-    texts: Sequence[str], answers: NDArray[np.int64], number: int, folds: int, seed: int
+    texts: "Sequence[str] | pd.Series[str]", answers: NDArray[np.int64], number: int, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Predict probabilities, (n, number): those of an answer that other folds lack, or all but one, are its share."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -142,7 +144,7 @@ def _out_of_fold(
     from threadpoolctl import threadpool_limits
 
     fold = np.random.default_rng(seed).permutation(len(texts)) % folds
-    documents = np.array(texts, dtype=object)
+    documents = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
     shares = _shares(answers, number)
     result = np.tile(shares, (len(texts), 1))
     for one in np.unique(fold):
@@ -151,16 +153,20 @@ def _out_of_fold(
         if len(learned) > MOST_LEARNED:
             learned = np.random.default_rng([seed, one]).choice(learned, MOST_LEARNED, replace=False)
         present = np.unique(answers[learned])
-        if len(present) < 2 or not any(str(text).strip() for text in documents[learned]):
+        shown = objects(documents.iloc[learned])
+        if len(present) < 2 or not any(str(text).strip() for text in shown):
             continue
         model = make_pipeline(
             TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
         with threadpool_limits(1):  # threads only wait for one another here, the longer the busier the machine
-            model.fit(documents[learned], answers[learned])
+            model.fit(shown, answers[learned])
         known = shares[present].sum()
-        result[np.ix_(mine, present)] = 0.02 * shares[present] + 0.98 * known * model.predict_proba(documents[mine])
+        rows = np.flatnonzero(mine)
+        for some in np.split(rows, range(BATCH, len(rows), BATCH)):
+            told = model.predict_proba(objects(documents.iloc[some]))
+            result[np.ix_(some, present)] = 0.02 * shares[present] + 0.98 * known * told
     return result
 
 
