@@ -73,11 +73,12 @@ def _labels(
     accepted = np.where(excluded, -1, accepted_by(sources, results, len(clip_ids)))
     chosen = np.where(accepted >= 0, accepted, most_confident(sources, len(clip_ids)))
     told = _Chosen.of(sources, chosen, people.probabilities.shape)
-    probabilities = np.where(human[:, None], people.probabilities, told.probabilities)
     voters = np.where(human, people.voters, told.voters)
     known = voters > 0
     even = tied(people.probabilities, capability.kind)
     by_human = decide(people.probabilities[human], capability, clip_ids=clip_ids[human])
+    probabilities = people.probabilities
+    np.copyto(probabilities, told.probabilities, where=~human[:, None])
     told.answers[human], told.confidence[human] = by_human.labels, by_human.probability
     frame = pd.DataFrame(
         {

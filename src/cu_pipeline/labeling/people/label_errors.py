@@ -64,8 +64,6 @@ def suspect_labels(
         mine = said[said["capability"] == name]
         judged = distinct(mine["clip_id"])
         given = people_say(mine, judged, capability, people).probabilities
-        even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
-        doubted = (1 - options.slip) * given + options.slip * even
         if (others := len(judged) - -(-len(judged) // options.folds)) > MOST_LEARNED:
             _log.info(
                 "%s: what captions tell of the labels of %d clips is learned from %d of %d others, drawn at random",
@@ -73,20 +71,25 @@ def suspect_labels(
             )  # fmt: skip
         texts = clips["text"].iloc[places(judged, clips["clip_id"])].reset_index(drop=True)
         told = caption_probabilities(texts, given, capability, options.folds, seed)
-        evidence = without_prior(told, given, capability.kind)
-        together = _together(doubted, evidence, capability.kind)
-        labels = decide(given, capability).labels
-        scores = _belief(labels, together, capability)
-        listed = (scores < options.doubtful) | _spoken_against(labels, evidence, capability)
-        order = _in_turn(labels, scores, np.flatnonzero(listed & ~tied(given, capability.kind)))
+        prior, labels = _prior(given, capability.kind), list[str]()
+        scores, listed = np.empty(len(judged)), np.empty(len(judged), dtype=np.bool_)
+        for some in (slice(start, start + BATCH) for start in range(0, len(judged), BATCH)):
+            evidence, together = _weighed(given[some], told[some], prior, capability.kind, options)
+            answers = decide(given[some], capability).labels
+            scores[some] = _belief(answers, together, capability)
+            listed[some] = (scores[some] < options.doubtful) | _spoken_against(answers, evidence, capability)
+            listed[some] &= ~tied(given[some], capability.kind)
+            labels += answers
+        order = _in_turn(labels, scores, np.flatnonzero(listed))[: options.most]
+        _, together = _weighed(given[order], told[order], prior, capability.kind, options)
         suspects = [
             {
                 "clip_id": judged[row],
                 "label": labels[row],
-                "suggested": _otherwise(labels[row], together[row], capability),
+                "suggested": _otherwise(labels[row], beliefs, capability),
                 "score": round(float(scores[row]), 6),
             }
-            for row in order[: options.most]
+            for row, beliefs in zip(order, together, strict=True)
         ]
         found[name] = {"clips": len(judged), "suspects": suspects}
     return found
@@ -120,12 +123,31 @@ def without_prior(told: NDArray[np.float64], given: NDArray[np.float64], kind: K
         given: by people; the likeliest classes are counted.
         kind: of the capability.
     """
+    return _lifted(told, _prior(given, kind), kind)
+
+
+def _prior(given: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    """How common each class is by people's labels, (classes,)."""
     if kind is Kind.SINGLE:
-        lift = told / _shares(given.argmax(axis=1), given.shape[1])
+        return _shares(given.argmax(axis=1), given.shape[1])
+    return np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
+
+
+def _lifted(told: NDArray[np.float64], prior: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    if kind is Kind.SINGLE:
+        lift = told / prior
         return lift / lift.sum(axis=1, keepdims=True)
-    shares = np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
-    holds, fails = told / shares, (1 - told) / (1 - shares)
+    holds, fails = told / prior, (1 - told) / (1 - prior)
     return holds / (holds + fails)
+
+
+def _weighed(
+    given: NDArray[np.float64], told: NDArray[np.float64], prior: NDArray[np.float64], kind: Kind, options: ErrorOptions
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what captions tell of clips, as if classes were equally common, and that with what people say."""
+    even = 1 / given.shape[1] if kind is Kind.SINGLE else 0.5
+    evidence = _lifted(told, prior, kind)
+    return evidence, _together((1 - options.slip) * given + options.slip * even, evidence, kind)
 
 
 def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
