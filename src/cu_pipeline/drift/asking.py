@@ -12,7 +12,8 @@ from cu_pipeline.drift.clip_tests import DriftTest, Sides, Untested
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
 from cu_pipeline.drift.table import Purpose, drift_tests
-from cu_pipeline.drift.unit_statistics import UnitDesign, UnitStatistic
+from cu_pipeline.drift.unit_design import UnitDesign
+from cu_pipeline.drift.unit_statistics import UnitStatistic
 
 OF_UNIT: Final = 20
 """Clips of one unit and side that are read, at most."""

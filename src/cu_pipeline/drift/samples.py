@@ -14,7 +14,7 @@ from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.lean import ranks
 from cu_pipeline.drift.stretches import TrafficCounts
-from cu_pipeline.drift.unit_statistics import Mask
+from cu_pipeline.drift.unit_design import Mask
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cu_pipeline.core.lean import places
-from cu_pipeline.drift.unit_statistics import LEAST_UNITS
+from cu_pipeline.drift.unit_design import LEAST_UNITS
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
