@@ -5,6 +5,8 @@ import pytest
 from kedro.io import DatasetError
 
 from cu_pipeline.core.records import DUPLICATES, LEDGER, TABLES, table
+from cu_pipeline.core.rows import Rows
+from cu_pipeline.datasets.row_files import write_rows
 from cu_pipeline.datasets.tables import ParquetParts
 
 
@@ -56,15 +58,14 @@ def test_equal_rows_that_are_added_again_are_there_twice(tmp_path: Path) -> None
 def test_a_part_that_was_not_finished_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = ParquetParts(filepath=str(tmp_path), schema="duplicates")
     parts.save(_rows("a"))
-    write = pd.DataFrame.to_parquet
 
-    def stop_half_way(frame: pd.DataFrame, path: Path, **options: object) -> None:
-        write(frame, path, **options)
+    def stop_half_way(rows: Rows, path: Path, schema: str | None, remedy: str) -> None:
+        write_rows(rows, path, schema, remedy)
         path.write_bytes(path.read_bytes()[:50])
         assert parts.load()["clip_id"].tolist() == ["a"], "another process reads meanwhile"
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", stop_half_way)
+    monkeypatch.setattr("cu_pipeline.datasets.tables.write_rows", stop_half_way)
     with pytest.raises((DatasetError, OSError), match="the disk is gone"):
         parts.save(_rows("b"))
     assert parts.load()["clip_id"].tolist() == ["a"]

@@ -61,5 +61,5 @@ def test_a_look_is_read_as_it_was_written():
 
 def test_what_came_before_the_last_drift_is_decided_on():
     told = [Look("a", NOON, 0.01, decision="drift"), Look("b", NOON + timedelta(days=1), 0.01, decision="no_drift")]
-    assert last_drift(told, Look("c", NOON + timedelta(days=2), 0.01)) == NOON
-    assert last_drift(told, told[0]) is None, "a look that is made again is not decided by itself"
+    assert last_drift(told, NOON + timedelta(days=2)) == NOON
+    assert last_drift(told, told[0].time) is None, "a look that is made again is not decided by itself"

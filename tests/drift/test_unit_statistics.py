@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cu_pipeline.drift.unit_statistics import LEAST_UNITS, UnitDesign, UnitStatistic, p_values
+from cu_pipeline.drift.unit_design import LEAST_UNITS, UnitDesign
+from cu_pipeline.drift.unit_statistics import UnitStatistic, p_values
 
 
 def design(before, now):

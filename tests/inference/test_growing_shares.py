@@ -15,7 +15,7 @@ from cu_pipeline.inference.growing_shares import CurveClips, measure_curve, why_
 from cu_pipeline.models.bundle import Bundle
 from cu_pipeline.models.linear import Linear, LinearOptions
 from cu_pipeline.models.training import labelled_examples, training_data
-from cu_pipeline.pipelines.evaluate.nodes import measure_learning_curves
+from cu_pipeline.pipelines.evaluate.insights import measure_learning_curves
 
 CLASSES = ("cooking", "sport")
 OPTIONS = CurveOptions(shares=(0.1, 0.3, 1.0), orders=2)

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import ABSTAIN, NONE, SEPARATOR, Capability, Kind, join_label
 from cu_pipeline.core.hashing import unit_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 THRESHOLD: Final = 0.5
 """Over which a class of several holds where no other threshold is set."""
@@ -38,7 +41,7 @@ def decide(
     probabilities: NDArray[np.float64],
     capability: Capability,
     thresholds: Mapping[str, float] | None = None,
-    clip_ids: Sequence[str] | None = None,
+    clip_ids: "Sequence[str] | pd.Index[str] | None" = None,
 ) -> Decided:
     """Choose each clip's label.
 
@@ -139,7 +142,9 @@ def _likeliest(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.greater_equal(probabilities, probabilities.max(axis=1)[:, None] - _EVEN)
 
 
-def _break_ties(chosen: NDArray[np.int64], probabilities: NDArray[np.float64], clip_ids: Sequence[str]) -> None:
+def _break_ties(
+    chosen: NDArray[np.int64], probabilities: NDArray[np.float64], clip_ids: "Sequence[str] | pd.Index[str]"
+) -> None:
     likeliest = _likeliest(probabilities)
     for row in np.flatnonzero(likeliest.sum(axis=1) > 1):
         among = np.flatnonzero(likeliest[row])

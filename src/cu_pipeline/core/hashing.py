@@ -49,11 +49,25 @@ def facts_sha256(facts: Mapping[str, object] | Sequence[object]) -> str:
     return found.hexdigest()
 
 
-def _rows_of(table: Any) -> Iterator[str]:
+def rows_sha256(table: Any) -> str:
+    """Compute what `json_sha256` does of the list of a table's rows, written as text, without that list.
+
+    >>> import pandas as pd
+    >>> rows_sha256(pd.DataFrame({"x": [1.5, 2.0]})) == json_sha256([["1.5"], ["2.0"]])
+    True
+    """
+    found = hashlib.sha256()
+    for part in _rows_of(table, as_text=True):
+        found.update(_encoded(part))
+    return found.hexdigest()
+
+
+def _rows_of(table: Any, *, as_text: bool = False) -> Iterator[str]:
     """The canonical JSON of a table's rows, in parts."""
     yield "["
     for start in range(0, len(table), _ROWS):
-        rows = table.iloc[start : start + _ROWS].to_numpy().tolist()
+        part = table.iloc[start : start + _ROWS]
+        rows = (part.astype(str) if as_text else part).to_numpy().tolist()
         yield "," * (start > 0) + _canonical(rows)[1:-1]
     yield "]"
 

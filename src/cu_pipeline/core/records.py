@@ -209,11 +209,16 @@ _STORED: Final = {"str": "object"}
 def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
     """Bring `rows` to exactly the columns and types of a persisted table, also when there are no rows.
 
+    Text that Arrow holds stays there.
+
     >>> table([], REJECTS).columns.tolist()
     ['clip_id', 'path', 'reason', 'detail']
     """
     frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.astype({name: dtype(column) for name, column in columns.items()})
+    kept = {
+        name for name, one in columns.items() if one.kind == "str" and isinstance(frame[name].dtype, pd.StringDtype)
+    }
+    return frame.astype({name: dtype(column) for name, column in columns.items() if name not in kept})
 
 
 def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:

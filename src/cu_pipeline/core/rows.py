@@ -159,7 +159,14 @@ class Rows:
 
 def rows_of(frame: pd.DataFrame) -> Rows:
     """Take a pandas table for rows."""
-    return rows_of_arrow(to_arrow(frame))
+    if len(frame) <= BATCH:
+        return rows_of_arrow(to_arrow(frame))
+
+    def read(names: Sequence[str]) -> Iterator["pa.Table"]:
+        for start in range(0, len(frame), BATCH):
+            yield to_arrow(frame[list(names)].iloc[start : start + BATCH])
+
+    return Rows(tuple(frame.columns), len(frame), read)
 
 
 def read_parquet_rows(path: Path) -> Rows:

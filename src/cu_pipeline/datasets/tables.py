@@ -8,7 +8,8 @@ import pandas as pd
 
 from cu_pipeline.core.atomic import atomic_path, write_text
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.hashing import rows_sha256
+from cu_pipeline.core.lean import below, is_lean, lean
 from cu_pipeline.core.records import TABLES, completed, table
 from cu_pipeline.core.rows import BATCH, Rows, read_parquet_rows, rows_of
 from cu_pipeline.datasets.local import LocalDataset
@@ -19,6 +20,9 @@ _EDITED: Final = (
     "The file {0} was edited, or is of another version of this package. Remedy: bring it back with `dvc checkout {0}`, "
     "or delete it and run the pipeline that writes it"
 )
+LARGE: Final = BATCH
+"""Rows beyond which a table is read so that it holds no object for each."""
+
 _UNWRITTEN: Final = "It was not written to {0}. Remedy: report this, unless you changed the code"
 
 
@@ -42,10 +46,8 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         state = self._state()
-        data = self._read()
-        if state != self._checked:
-            self._check(data, _EDITED.format(self._filepath))
-            self._checked = state
+        data = self._read(_EDITED.format(self._filepath), checked=state == self._checked)
+        self._checked = state
         return data
 
     def save(self, data: pd.DataFrame) -> None:
@@ -54,7 +56,7 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
             self._write(data, temporary)
         self._checked = self._state()
 
-    def _read(self) -> pd.DataFrame:
+    def _read(self, remedy: str, *, checked: bool) -> pd.DataFrame:
         raise NotImplementedError
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
@@ -75,7 +77,8 @@ class TableFile(LocalDataset[pd.DataFrame, pd.DataFrame]):
 class ParquetTable(TableFile):
     """A pandas table in one Parquet file; equal tables give equal bytes.
 
-    `Rows`, large tables and those whose text Arrow holds are checked and written a batch at a time.
+    `Rows`, large tables and those whose text Arrow holds are checked and written a batch at a time. A large table is
+    read and checked likewise, and comes as `core.lean` has it.
     """
 
     def save(self, data: pd.DataFrame | Rows) -> None:
@@ -87,8 +90,16 @@ class ParquetTable(TableFile):
             write_rows(rows, temporary, self._schema, _UNWRITTEN.format(self._filepath))
         self._checked = self._state()
 
-    def _read(self) -> pd.DataFrame:
-        return pd.read_parquet(self._filepath)
+    def _read(self, remedy: str, *, checked: bool) -> pd.DataFrame:
+        rows = read_parquet_rows(self._filepath)
+        if len(rows) > LARGE:
+            if not checked:
+                check_rows(rows, self._schema, remedy)
+            return lean(rows)
+        data = pd.read_parquet(self._filepath)
+        if not checked:
+            self._check(data, remedy)
+        return data
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
         data.to_parquet(path, index=False)
@@ -98,7 +109,7 @@ def _as_rows(table: pd.DataFrame) -> pd.DataFrame | Rows:
     """Take a table for rows, unless it is a small one of objects, or holds what Arrow has no type for."""
     from pyarrow import ArrowException
 
-    if len(table) <= BATCH and not any(isinstance(kind, pd.StringDtype) for kind in table.dtypes):
+    if len(table) <= BATCH and not any(is_lean(table[name]) for name in table):
         return table
     try:
         return rows_of(table)
@@ -121,8 +132,11 @@ class ParquetRows(ParquetTable):
 class CSVTable(TableFile):
     """A pandas table in one CSV file, read back as text with empty cells as ""."""
 
-    def _read(self) -> pd.DataFrame:
-        return pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
+    def _read(self, remedy: str, *, checked: bool) -> pd.DataFrame:
+        data = pd.read_csv(self._filepath, dtype=str, keep_default_na=False)
+        if not checked:
+            self._check(data, remedy)
+        return data
 
     def _write(self, data: pd.DataFrame, path: Path) -> None:
         data.to_csv(path, index=False)
@@ -274,15 +288,18 @@ class ParquetParts(LocalDataset[pd.DataFrame, pd.DataFrame]):
 
     def load(self) -> pd.DataFrame:
         columns = TABLES[self._schema].columns
-        parts = [completed(pd.read_parquet(path), columns) for path in sorted(self._filepath.glob("part-*.parquet"))]
-        return pd.concat(parts, ignore_index=True) if parts else table([], columns)
+        rows = [read_parquet_rows(path) for path in sorted(self._filepath.glob("part-*.parquet"))]
+        large = sum(map(len, rows)) > LARGE
+        parts = [completed(lean(one) if large else one.frame(), columns) for one in rows]
+        return below(parts) if parts else table([], columns)
 
     def save(self, data: pd.DataFrame) -> None:
         self._filepath.mkdir(parents=True, exist_ok=True)
         if data.empty:
             return
-        check_table(data, self._schema, f"It was not added to {self._filepath}. Remedy: report this")
         number = len(list(self._filepath.glob("part-*.parquet")))
-        name = json_sha256(data.astype(str).to_numpy().tolist())[:12]
+        name = rows_sha256(data)[:12]
         with atomic_path(self._filepath / f"part-{number:06}-{name}.parquet") as temporary:
-            data.to_parquet(temporary, index=False)
+            write_rows(
+                rows_of(data), temporary, self._schema, f"It was not added to {self._filepath}. Remedy: report this"
+            )

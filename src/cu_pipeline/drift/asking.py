@@ -12,7 +12,8 @@ from cu_pipeline.drift.clip_tests import DriftTest, Sides, Untested
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.samples import ClipSample, part_titles, shared_parts
 from cu_pipeline.drift.table import Purpose, drift_tests
-from cu_pipeline.drift.unit_statistics import UnitDesign, UnitStatistic
+from cu_pipeline.drift.unit_design import UnitDesign
+from cu_pipeline.drift.unit_statistics import UnitStatistic
 
 OF_UNIT: Final = 20
 """Clips of one unit and side that are read, at most."""
@@ -145,7 +146,7 @@ def seeded(seed: int, *purpose: str) -> np.random.Generator:
 
 def _of_unit(now: ClipSample) -> int:
     """How many clips of a unit of the reference are read, by the traffic's average."""
-    return int(min(OF_UNIT, np.ceil(_TIMES * len(now) / max(1, len(set(now.units()))))))
+    return int(min(OF_UNIT, np.ceil(_TIMES * len(now) / max(1, now.table["group"].nunique()))))
 
 
 def _renamed(asked: Asked, capability: str) -> Asked:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.drift.samples import ClipSample
-from cu_pipeline.drift.unit_statistics import Combine, Floats
+from cu_pipeline.drift.unit_design import Floats
+from cu_pipeline.drift.unit_statistics import Combine
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Effect: TypeAlias = Literal["largest", "first", "moved", "distance", "rise"]

@@ -123,7 +123,7 @@ def compare(
     before = {name: distinct[id(sample)] for name, sample in references.items()}
     now = current.with_units("traffic")
     known = {str(unit) for sample in distinct.values() for unit in sample.units()}
-    windows = cut_windows(now, last_drift(earlier, look), options)
+    windows = cut_windows(now, last_drift(earlier, look.time), options)
     empty = Comparison(
         DriftDecision.NOT_ENOUGH_DATA, look, windows=[describe(name, one, known) for name, one in windows.items()]
     )

@@ -81,7 +81,7 @@ def next_look(id_: str, time: datetime, earlier: Sequence[Look], alpha: float, o
     return Look(id_, time, by_plan + by_extra, by_extra)
 
 
-def last_drift(looks: Sequence[Look], before: Look) -> datetime | None:
-    """When the looks before this one last found drift: what came until then has been decided on."""
+def last_drift(looks: Sequence[Look], before: datetime | None) -> datetime | None:
+    """When looks at what came before a moment last found drift: what came until then has been decided on."""
     times = [look.time for look in looks if look.time is not None and look.decision == "drift"]
-    return max((time for time in times if before.time is not None and time < before.time), default=None)
+    return max((time for time in times if before is not None and time < before), default=None)

@@ -12,8 +12,9 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.lean import ranks
 from cu_pipeline.drift.stretches import TrafficCounts
-from cu_pipeline.drift.unit_statistics import Mask
+from cu_pipeline.drift.unit_design import Mask
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,13 @@ class ClipSample:
         Args:
             side: a name for this side.
         """
-        alone = pd.Series([f"alone:{side}:{number}" for number in range(len(self))], self.table.index, dtype=object)
-        told = self.table["group"] if "group" in self.table else pd.Series("", self.table.index)
-        return ClipSample(self.table.assign(group=told.where(told.fillna("") != "", alone)))
+        told = self.table["group"] if "group" in self.table else pd.Series("", self.table.index, dtype=object)
+        alone = np.flatnonzero((told.fillna("") == "").to_numpy(dtype=np.bool_))
+        if not len(alone) and "group" in self.table:
+            return ClipSample(self.table)
+        named = told.astype(object)
+        named.iloc[alone] = [f"alone:{side}:{number}" for number in alone]
+        return ClipSample(self.table.assign(group=named))
 
     def units(self) -> npt.NDArray[np.object_]:
         """The unit of each clip, shape (clips,), of a sample with units."""
@@ -55,8 +60,8 @@ class ClipSample:
 
         The last unit is cut, so that the size is `most` where there are as many clips.
         """
-        names, unit = np.unique(self.units().astype(str), return_inverse=True)
-        turn = rng.permutation(len(names))[unit]
+        unit = ranks(self.table["group"])
+        turn = rng.permutation(int(unit.max(initial=-1)) + 1)[unit]
         order = np.lexsort((rng.random(len(unit)), turn))
         starts = np.r_[True, np.diff(turn[order]) != 0]
         place = np.arange(len(order)) - np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
@@ -87,7 +92,8 @@ class ClipSample:
 
         Records of earlier versions tell none.
         """
-        told = [json.loads(layout) for layout in set(self.table.get("parts", ())) if layout != "{}"]
+        layouts = self.table["parts"].unique() if "parts" in self.table else ()
+        told = [json.loads(layout) for layout in layouts if layout != "{}"]
         first: dict[str, int] = told[0] if told else {}
         return {name: width for name, width in first.items() if all(name in other for other in told)}
 
@@ -109,12 +115,14 @@ class ClipSample:
 
     def capabilities(self) -> set[str]:
         """The capabilities that any clip has a prediction for."""
-        return {name for row in set(self.table["labels"]) for name in json.loads(row)}
+        return {name for row in self.table["labels"].unique() for name in json.loads(row)}
 
     def answered(self, capability: str) -> "ClipSample":
         """The clips that a capability applies to and so has a prediction for; this very sample where all have one."""
-        has = [capability in json.loads(row) for row in self.table["labels"]]
-        return self if all(has) else ClipSample(self.table[has])
+        told = {row: capability in json.loads(row) for row in self.table["labels"].unique()}
+        if all(told.values()):
+            return self
+        return ClipSample(self.table[self.table["labels"].map(told).to_numpy(dtype=np.bool_)])
 
     def labels(self, capability: str) -> list[str]:
         """The predicted label of each clip; all must have one."""

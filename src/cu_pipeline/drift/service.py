@@ -10,7 +10,8 @@ from cu_pipeline.drift.clip_tests import Untested
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.stretches import LEAST_PERIOD_DAYS, Stretches, TrafficCounts
 from cu_pipeline.drift.table import SERVICE_TESTS
-from cu_pipeline.drift.unit_statistics import UnitDesign, UnitStatistic
+from cu_pipeline.drift.unit_design import UnitDesign
+from cu_pipeline.drift.unit_statistics import UnitStatistic
 from cu_pipeline.drift.windows import LATEST_PERIOD, Window
 
 SERVICE_KINDS = frozenset(SERVICE_TESTS)

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cu_pipeline.drift.unit_statistics import LEAST_UNITS
+from cu_pipeline.core.lean import places
+from cu_pipeline.drift.unit_design import LEAST_UNITS
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -85,9 +86,9 @@ class Stretches:
         ends = [times.max(), *traffic.refusals["time"]]
         end = max(pd.Timestamp(one) for one in ends)
         tables = [_cut(table, end, period / OF_PERIOD, days) for table in (traffic.answers, traffic.refusals)]
-        contents = dict(zip(traffic.table["request_id"], traffic.table["content"], strict=True))
-        near = zip(traffic.table["content"], traffic.near_repeats, strict=True)
-        same = {content: contents[first] for content, first in near if first}
+        clips, near = traffic.table, traffic.near_repeats[traffic.near_repeats != ""]
+        firsts = clips["content"].iloc[places(near, clips["request_id"])]
+        same = dict(zip(clips["content"].loc[near.index], firsts, strict=True))
         oldest, start = times.min().to_pydatetime(), (end - period).to_pydatetime()
         return cls(tables[0], tables[1], start, end.to_pydatetime(), oldest, period, same)
 

@@ -54,6 +54,16 @@ class Window:
         return ("start", self.start), ("end", self.end)
 
 
+def oldest_needed(decided: datetime, options: DriftOptions) -> datetime:
+    """Find the moment before which no window and no period begins, and nothing that they are compared with.
+
+    Args:
+        decided: when was last decided on what came until then; answers came later.
+        options: how long windows and periods are.
+    """
+    return decided - timedelta(days=options.windows.days + 2 * options.looks.every_days)
+
+
 def cut_windows(current: ClipSample, since: datetime | None, options: DriftOptions) -> dict[str, ClipSample]:
     """Cut traffic, oldest first, into windows, by name.
 
@@ -82,7 +92,7 @@ def describe(name: str, sample: ClipSample, known: set[str]) -> Window:
         known: units of the reference.
     """
     times = sample.table["time"]
-    units = set(sample.units())
+    units = sample.table["group"].drop_duplicates()
     sent = sample.optional("requests")
     return Window(
         name=name,
@@ -90,7 +100,7 @@ def describe(name: str, sample: ClipSample, known: set[str]) -> Window:
         end=_moment(times.iloc[-1]) if len(sample) else None,
         clips=len(sample),
         units=len(units),
-        known_units=len(units & known),
+        known_units=int(units.isin(known).sum()),
         requests=len(sample) if sent is None else int(np.nansum(sent.to_numpy(np.float64))),
     )
 

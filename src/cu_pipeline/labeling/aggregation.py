@@ -1,5 +1,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import as_json, decide, tied
+from cu_pipeline.core.lean import below, places, texts
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.certification import accepted_by
@@ -23,6 +25,9 @@ from cu_pipeline.labeling.sources.source import (
     most_confident,
     sources_say,
 )
+
+_FEW: Final = 1000
+"""Texts of probabilities that are kept, so that those who repeat them share them."""
 
 
 def aggregate(opinions: Opinions, guarantee: Mapping[str, Guarantee], people: PeopleOptions) -> pd.DataFrame:
@@ -46,9 +51,10 @@ def aggregate(opinions: Opinions, guarantee: Mapping[str, Guarantee], people: Pe
         results = guarantee[name].results if name in guarantee else ()
         ineligible = opinions.ineligible[opinions.ineligible["capability"] == name]
         labels = _labels(on_originals(mine, original_of), original_of, capability, results, people, ineligible)
-        price = mine.groupby("clip_id")["price"].sum().reindex(labels["clip_id"], fill_value=0.0).round(9)
+        paid = mine["price"].groupby(places(mine["clip_id"], labels["clip_id"])).sum()
+        price = paid.reindex(range(len(labels)), fill_value=0.0).round(9)
         tables.append(labels.assign(capability=name, price=price.to_numpy()))
-    return table(pd.concat(tables, ignore_index=True), LABELS)
+    return table(below(tables), LABELS)
 
 
 def _labels(
@@ -63,29 +69,50 @@ def _labels(
     people = people_say(by_people(annotations), clip_ids, capability, options)
     sources = sources_say(annotations, clip_ids, capability)
     human = people.voters > 0
-    excluded = human | clip_ids.isin(ineligible_for(ineligible, annotators_of(annotations)))
+    excluded = human | clip_ids.isin(ineligible_for(ineligible, annotators_of(annotations)).index)
     accepted = np.where(excluded, -1, accepted_by(sources, results, len(clip_ids)))
     chosen = np.where(accepted >= 0, accepted, most_confident(sources, len(clip_ids)))
     told = _Chosen.of(sources, chosen, people.probabilities.shape)
-    probabilities = np.where(human[:, None], people.probabilities, told.probabilities)
     voters = np.where(human, people.voters, told.voters)
     known = voters > 0
     even = tied(people.probabilities, capability.kind)
-    by_human = decide(people.probabilities[human], capability, clip_ids=clip_ids[human].tolist())
+    by_human = decide(people.probabilities[human], capability, clip_ids=clip_ids[human])
+    probabilities = people.probabilities
+    np.copyto(probabilities, told.probabilities, where=~human[:, None])
     told.answers[human], told.confidence[human] = by_human.labels, by_human.probability
     frame = pd.DataFrame(
         {
             "label": told.answers[known],
             "probability": told.confidence[known].round(6),
-            "probabilities": [as_json(row, capability.classes) for row in probabilities[known]],
+            "probabilities": _written(probabilities, known, capability, original_of),
             "source": np.where(human, np.where(even, TIE, AnnotatorKind.HUMAN.value), told.names)[known],
             "annotators": voters[known],
             "certified": (accepted >= 0)[known],
-        },
-        index=clip_ids[known],
+        }
     )
-    copies = original_of[original_of.isin(frame.index)]
-    return frame.loc[copies.tolist()].assign(clip_id=copies.index.to_numpy()).reset_index(drop=True)
+    place = places(original_of, clip_ids[known])
+    mine = place >= 0
+    return frame.iloc[place[mine]].assign(clip_id=original_of.index[mine].array).reset_index(drop=True)
+
+
+def _written(
+    probabilities: NDArray[np.float64], known: NDArray[np.bool_], capability: Capability, like: "pd.Series[str]"
+) -> "pd.Series[str]":
+    """Write the probabilities, (n, classes), of the known clips; where they repeat, equal ones are one text."""
+    found: dict[bytes, str] = {}
+
+    def text(row: NDArray[np.float64]) -> str:
+        told = found.get(key := row.tobytes())
+        if told is None:
+            told = as_json(row, capability.classes)
+            if len(found) < _FEW:
+                found[key] = told
+        return told
+
+    rows = np.flatnonzero(known)
+    head = {probabilities[row].tobytes() for row in rows[: 2 * _FEW]}
+    repeats = len(head) < _FEW
+    return texts((text(probabilities[row]) for row in rows), pd.Series(dtype=object) if repeats else like)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
+import numpy as np
 import pandas as pd
 
+from cu_pipeline.core.lean import numbered, places, ranks
 from cu_pipeline.core.records import AnnotatorKind
 
 
@@ -12,11 +14,15 @@ def originals(clips: pd.DataFrame) -> "pd.Series[str]":
     Returns:
         By `clip_id`: the first `clip_id` of those with the same content, so its own if there is no other.
     """
-    contents = clips["media_sha256"].fillna("") + "/" + clips["text_sha256"].fillna("")
-    clip_ids = clips["clip_id"].tolist()
-    keys = [content if content != "/" else clip for clip, content in zip(clip_ids, contents, strict=True)]
-    first = dict(sorted(zip(keys, clip_ids, strict=True), reverse=True))
-    return pd.Series([first[key] for key in keys], index=pd.Index(clip_ids, dtype=object), dtype=object)
+    clip_ids = clips["clip_id"]
+    media, text = (clips[name].fillna("") for name in ("media_sha256", "text_sha256"))
+    number = numbered(media) * (len(clips) + 1) + numbered(text)
+    alone = ((media == "") & (text == "")).to_numpy(dtype=bool)
+    number[alone] = -1 - np.flatnonzero(alone)
+    _, content = np.unique(number, return_inverse=True)
+    order = np.lexsort((ranks(clip_ids), content))
+    first = order[np.diff(content[order], prepend=-1) > 0][content]
+    return pd.Series(clip_ids.array.take(first), index=pd.Index(clip_ids), dtype=clip_ids.dtype)
 
 
 def without_copies(clips: pd.DataFrame) -> pd.DataFrame:
@@ -26,8 +32,9 @@ def without_copies(clips: pd.DataFrame) -> pd.DataFrame:
 
 def on_originals(annotations: pd.DataFrame, original_of: "pd.Series[str]") -> pd.DataFrame:
     """Count what was said of a copy as said of its original; opinions on clips that are gone are left out."""
-    known = annotations[annotations["clip_id"].isin(original_of.index)]
-    return known.assign(clip_id=known["clip_id"].map(original_of).to_numpy())
+    row = places(annotations["clip_id"], original_of.index)
+    known = annotations[row >= 0]
+    return known.assign(clip_id=original_of.array.take(row[row >= 0]))
 
 
 def by_people(annotations: pd.DataFrame) -> pd.DataFrame:

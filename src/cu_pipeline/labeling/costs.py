@@ -10,6 +10,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.dollars import dollars
+from cu_pipeline.core.lean import distinct
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -103,7 +104,9 @@ def _cost(labels: pd.DataFrame, usd: float, sources: Sequence[Mapping[str, Any]]
     paid = np.asarray(labels["price"], dtype=np.float64)
     even = paid + (usd - paid.sum()) / max(len(paid), 1)
     value = round(float(usd / right.sum()), 9) if right.sum() > 0 else None
-    right_by = {source: "calibration" if source in measured else "stated" for source in sorted(set(labels["source"]))}
+    right_by = {
+        source: "calibration" if source in measured else "stated" for source in sorted(labels["source"].unique())
+    }
     return {"value": value, "ci95": ratio_interval(even, right), "right_by": right_by, "basis": _basis(right_by)}
 
 
@@ -128,7 +131,9 @@ def _basis(right_by: Mapping[str, str]) -> str:
 
 def _agreement(annotations: pd.DataFrame, capability: Capability, people: PeopleOptions) -> list[dict[str, Any]]:
     """Say how often two sources give the same label to a clip that both labelled."""
-    clip_ids = pd.Index(sorted(set(annotations["clip_id"])))
+    if (annotations["kind"] == AnnotatorKind.HUMAN).all():
+        return []
+    clip_ids = distinct(annotations["clip_id"])
     given = {source.name: source.answers for source in sources_say(annotations, clip_ids, capability)}
     human = people_say(by_people(annotations), clip_ids, capability, people)
     seen = (human.voters > 0) & ~tied(human.probabilities, capability.kind)

@@ -1,16 +1,18 @@
 """The ledger of all that was ever paid for labels: its entries, each made once."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import inf, nan
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.lean import below, in_batches, places, texts
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 from cu_pipeline.llm.clients.call_log import Payment
 
@@ -31,13 +33,11 @@ def priced_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFra
     Raises:
         ConfigurationError: a price is not a number of at least 0.
     """
-    given = {
-        clip_id: json.loads(metadata).get(FEED_PRICE, "")
-        for clip_id, metadata in zip(clips["clip_id"], clips["metadata"], strict=True)
-        if FEED_PRICE in metadata
-    }
-    prices = {clip_id: _price(clip_id, price) for clip_id, price in given.items()}
-    return annotations.assign(price=annotations["clip_id"].map(prices).astype("float64").fillna(0.0))
+    naming = clips[clips["metadata"].str.contains(FEED_PRICE, regex=False)]
+    told = zip(naming["clip_id"], naming["metadata"], strict=True)
+    prices = np.fromiter((_price(clip, json.loads(text).get(FEED_PRICE, "")) for clip, text in told), np.float64)
+    place = places(annotations["clip_id"], naming["clip_id"])
+    return annotations.assign(price=np.append(prices, 0.0)[place])
 
 
 def _price(clip_id: str, given: object) -> float:
@@ -78,16 +78,13 @@ def new_entries(
     Returns:
         A table with the columns of `records.LEDGER`.
     """
-    contents = clips.set_index("clip_id")[["media_sha256", "text_sha256"]].to_dict("split")
-    content_of = dict(zip(contents["index"], contents["data"], strict=True))
-    others = _without(annotations[annotations["kind"] != AnnotatorKind.LLM], answers)
-    others = others.assign(batch="", key=[_key(row, content_of) for row in others.to_dict("records")])
-    before = set(known) - set(others["key"])
-    said = pd.concat([others, _keyed(answers, before)], ignore_index=True).assign(tokens=0)
+    others = _without(annotations[annotations["kind"] != AnnotatorKind.LLM], answers).reset_index(drop=True)
+    others = others.assign(batch="", key=texts(_keys(others, clips), others["clip_id"]))
     moment = now.isoformat(timespec="seconds")
+    said = below([others, _keyed(answers, known, others["key"])]).assign(tokens=0)
     parts = [table(one.assign(entered_at=moment), LEDGER) for one in (said, _calls(payments, annotations))]
-    entries = pd.concat(parts, ignore_index=True)
-    return entries[~entries["key"].isin(set(known))].drop_duplicates("key").reset_index(drop=True)
+    entries = below(parts)
+    return entries[~entries["key"].isin(known)].drop_duplicates("key").reset_index(drop=True)
 
 
 def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
@@ -96,10 +93,11 @@ def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
     So nobody is paid twice because a person's or a class's name is cleaned since.
     """
     people = ledger[ledger["kind"] == AnnotatorKind.HUMAN]
-    spelt = people.assign(**{name: people[name].map(clean_name) for name in ("annotator", "label")})
+    cleaned = {name: {one: clean_name(one) for one in people[name].unique()} for name in ("annotator", "label")}
+    spelt = people.assign(**{name: people[name].map(names) for name, names in cleaned.items()})
     changed = spelt[(spelt[["annotator", "label"]] != people[["annotator", "label"]]).any(axis=1)]
     keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in changed.to_dict("records")]
-    return pd.concat([ledger["key"], pd.Series(keys, dtype=object)], ignore_index=True)
+    return below([ledger[["key"]], pd.DataFrame({"key": pd.Series(keys, dtype=object)})])["key"]
 
 
 def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFrame:
@@ -122,8 +120,13 @@ def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFra
 
 def _without(annotations: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
     """Leave out the annotations that are people's answers to clips of batches."""
-    answered = pd.MultiIndex.from_frame(annotations[_PLACE]).isin(pd.MultiIndex.from_frame(answers[_PLACE]))
-    return annotations[~(answered & (annotations["kind"] == AnnotatorKind.HUMAN).to_numpy())]
+    if answers.empty:
+        return annotations
+    by_people = (annotations["kind"] == AnnotatorKind.HUMAN) & annotations["clip_id"].isin(answers["clip_id"])
+    mine = pd.MultiIndex.from_frame(annotations.loc[by_people, _PLACE])
+    answered = by_people.to_numpy(dtype=bool)
+    answered[answered] = mine.isin(pd.MultiIndex.from_frame(answers[_PLACE]))
+    return annotations[~answered]
 
 
 def call_key(payment: str) -> str:
@@ -135,15 +138,26 @@ def call_key(payment: str) -> str:
     return json_sha256(["call", payment])[:32]
 
 
-def _keyed(answers: pd.DataFrame, before: set[str]) -> pd.DataFrame:
+def _keyed(answers: pd.DataFrame, known: "pd.Series[str]", others: "pd.Series[str]") -> pd.DataFrame:
     """Key the answers, without those that an earlier version entered, which named no batch."""
     keyed = answers.assign(key=[_answer_key(row) for row in answers.to_dict("records")])
-    entered = [_key(row, {}) in before for row in answers.to_dict("records")]
+    unnamed = pd.Series([_key(row, {}) for row in answers.to_dict("records")], answers.index, dtype=object)
+    entered = unnamed.isin(known) & ~unnamed.isin(others)
     return keyed[~keyed["key"].isin(keyed.loc[entered, "key"])]
 
 
 def _answer_key(row: Mapping[Any, Any]) -> str:
     return json_sha256(["answer", *(row[name] for name in ("batch", *_PLACE))])[:32]
+
+
+def _keys(annotations: pd.DataFrame, clips: pd.DataFrame) -> Iterator[str]:
+    """Make the key of each annotation's entry."""
+    content = ["media_sha256", "text_sha256"]
+    for rows in in_batches(annotations, [*_PLACE, "kind", "version", "label", "draw"]):
+        asked = rows.loc[~rows["kind"].isin(_PAID_BY_ANSWER), "clip_id"].drop_duplicates()
+        found = clips.loc[clips["clip_id"].isin(asked), ["clip_id", *content]] if len(asked) else clips.iloc[:0]
+        content_of = dict(zip(found["clip_id"], found[content].to_numpy(dtype=object).tolist(), strict=True))
+        yield from (_key(row, content_of) for row in rows.to_dict("records"))
 
 
 def _key(row: Mapping[object, object], content_of: Mapping[str, list[str]]) -> str:

@@ -125,7 +125,7 @@ def money_table(ledger: pd.DataFrame, unused: Mapping[str, str], annotations: pd
         unused: batch -> what became of it, for those whose answers are not used.
         annotations: opinions that count now; answers of a language model that has no part in them are not used.
     """
-    last = str(max(ledger["entered_at"], default=""))
+    last = str(max(ledger["entered_at"].unique(), default=""))
     cells = ledger.assign(
         source=source_column(ledger), state=_states(ledger, unused, annotations), is_new=ledger["entered_at"] == last
     )
@@ -188,9 +188,10 @@ def _states(ledger: pd.DataFrame, unused: Mapping[str, str], annotations: pd.Dat
     """Say of each entry what became of an answer that is not used; "" for one that is."""
     of_batch = ledger["batch"].map(unused).fillna("")
     heard = ["capability", "annotator", "version"]
-    current = pd.MultiIndex.from_frame(annotations[heard].fillna(""))
+    current = pd.MultiIndex.from_frame(annotations[heard].fillna("").drop_duplicates())
     by_llm = ledger["kind"] == AnnotatorKind.LLM
-    is_old = by_llm & ~pd.MultiIndex.from_frame(ledger[heard].fillna("")).isin(current)
+    is_old = by_llm.to_numpy(dtype=bool, copy=True)
+    is_old[is_old] = ~pd.MultiIndex.from_frame(ledger.loc[by_llm, heard].fillna("")).isin(current)
     names_none = by_llm & (ledger["clip_id"] != "") & (ledger["label"] == "")
     return of_batch.mask(is_old, NOT_USED_NOW).mask(names_none, NO_CLASS)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind, split_label
+from cu_pipeline.core.capability import Capability, Kind, indicators
 from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.hashing import unit_interval
 from cu_pipeline.core.records import AnnotatorKind, Split
@@ -34,8 +34,8 @@ def class_priors(
         & annotations["clip_id"].isin(training),
         "label",
     ]
-    named = pd.Series([one for label in labels for one in split_label(label, capability.kind)], dtype=object)
-    counts = named.value_counts().reindex(list(capability.classes), fill_value=0).to_numpy(dtype=float)
+    times = labels.value_counts()
+    counts = times.to_numpy(dtype=float) @ indicators(times.index, capability)
     answers = len(counts) if capability.kind is Kind.SINGLE else 2
     return (counts + 1) / (len(labels) + answers)
 

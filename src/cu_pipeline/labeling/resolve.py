@@ -10,6 +10,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Capabilities, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.lean import places
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.ingest.class_names import foreign_in_words
@@ -46,7 +47,9 @@ def resolve_capabilities(
     active, waiting, skipped, problems = {}, {}, {}, []
     for name, capability in capabilities.root.items():
         labels = people.loc[people["capability"] == name, "label"]
-        used = Counter(one for label in labels for one in split_label(label, capability.kind))
+        used = Counter[str]()
+        for label, times in labels.value_counts(sort=False).items():
+            used.update(dict.fromkeys(split_label(str(label), capability.kind), int(times)))
         classes = capability.classes or tuple(sorted(used))
         if foreign := {one: times for one, times in used.items() if one not in classes}:
             problems.append(foreign_in_words(name, foreign, capability))
@@ -106,7 +109,6 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
 
     Capabilities without any such label are left out.
     """
-    split_of = clips.set_index("clip_id")["split"]
     people = annotations[annotations["kind"] == AnnotatorKind.HUMAN.value]
     counts: ClassCounts = {}
     for name, capability in capabilities.root.items():
@@ -115,9 +117,11 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
             continue
         golden = own["annotator"] == GOLD
         voted = _voted(own[golden | ~own["clip_id"].isin(own.loc[golden, "clip_id"])], capability.kind)
-        table = pd.crosstab(voted["label"], voted["clip_id"].map(split_of))
+        place = places(voted["clip_id"], clips["clip_id"])
+        known, splits = voted[place >= 0], clips["split"].to_numpy(dtype=object)[place[place >= 0]]
+        table = pd.crosstab(known["label"], pd.Series(splits, known.index, dtype=object))
         named = capability.classes or sorted(
-            {one for label in own["label"] for one in split_label(label, capability.kind)}
+            {one for label in own["label"].unique() for one in split_label(label, capability.kind)}
         )
         table = table.reindex(index=named, columns=[split.value for split in Split], fill_value=0)
         counts[name] = {

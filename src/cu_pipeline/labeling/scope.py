@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.capability import NOT_APPLICABLE, Capabilities
+from cu_pipeline.core.lean import distinct
 from cu_pipeline.core.resolved import outside_scope
 from cu_pipeline.core.scope import METADATA, Modality, Scope, clips_column
 from cu_pipeline.labeling.copies import on_originals, originals
@@ -115,7 +116,7 @@ def _verdicts(said: pd.DataFrame, clips: pd.DataFrame) -> "pd.Series[bool]":
         clips: inside its scope.
     """
     if not (said["label"] == NOT_APPLICABLE).any():
-        return pd.Series(False, index=pd.Index(sorted(set(said["clip_id"])), dtype=object), dtype=bool)
+        return pd.Series(False, index=distinct(said["clip_id"]), dtype=bool)
     original_of = originals(clips)
     votes = on_originals(said, original_of).drop_duplicates(["clip_id", "annotator"], keep="last")
     golden = votes["annotator"] == GOLD

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.inference.prediction_log.made import NOON, opened, record, write
 
+from cu_pipeline.core.lean import TEXT
 from cu_pipeline.inference.prediction_log import encode_embedding, read_latest, read_log, read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.minutes import MOST_REASONS, RefusedMinutes
 from cu_pipeline.inference.prediction_log.reuploads import earlier_equals
@@ -66,10 +68,32 @@ def test_each_content_counts_once_and_its_other_answers_are_repeats(tmp_path):
 def test_embeddings_are_one_matrix_of_the_logs_bytes(tmp_path):
     write(tmp_path, *[clip(str(number), number, vector=(number, 0, 1)) for number in range(5)])
     traffic = distinct_clips(scan_log(tmp_path))
-    assert traffic.embeddings.dtype == np.float16
-    assert traffic.embeddings[:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert all(np.shares_memory(row, traffic.embeddings) for row in traffic.table["embedding"])
+    found = traffic.embeddings(np.arange(5))
+    assert found.dtype == np.float16
+    assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert all(np.shares_memory(row, found) for row in traffic.table["embedding"])
     assert traffic.parts == PARTS
+
+
+def test_traffic_that_lies_on_the_disk_is_what_it_is_in_memory(tmp_path, monkeypatch):
+    wider = [clip(f"w{number}", 20 + number, (8, 4, 5, number), parts={"motion@3c": 1, **PARTS}) for number in range(3)]
+    again = [clip(f"z{number}", 40 + number, (number, 7, 7), media_sha256=f"m-{number}") for number in range(4)]
+    write(tmp_path / "log", *[clip(str(number), number, (number, 0, 1)) for number in range(9)], *wider, *again)
+    held = distinct_clips(scan_log(tmp_path / "log"))
+    monkeypatch.setenv("CU_PIPELINE_ROOT", str(tmp_path))
+    monkeypatch.setattr("cu_pipeline.inference.prediction_log.vectors.HELD", 12)
+    for module in ("inference.prediction_log.traffic", "core.spool", "core.batch_file", "core.lean"):
+        monkeypatch.setattr(f"cu_pipeline.{module}.BATCH", 4)
+    found = distinct_clips(scan_log(tmp_path / "log"))
+    assert found.table["request_id"].dtype == TEXT
+    assert [row.tolist() for row in found.table["embedding"]] == [row.tolist() for row in held.table["embedding"]]
+    for told in ("table", "answers"):
+        plain, lying = (getattr(one, told).drop(columns="embedding", errors="ignore") for one in (held, found))
+        pd.testing.assert_frame_equal(lying.astype(plain.dtypes), plain)
+    rows = np.array([6, 2, 3, len(held.table) - 1])
+    assert found.embeddings(rows).tolist() == held.embeddings(rows).tolist()
+    assert found.table.iloc[rows]["embedding"].iloc[0].tolist() == held.table["embedding"].iloc[6].tolist()
+    assert (found.about(), found.near_repeats.tolist()) == (held.about(), held.near_repeats.tolist())
 
 
 def test_of_clips_with_other_features_the_shared_parts_are_told(tmp_path):
@@ -77,13 +101,13 @@ def test_of_clips_with_other_features_the_shared_parts_are_told(tmp_path):
     write(tmp_path, clip("a", 0), wider)
     traffic = distinct_clips(scan_log(tmp_path))
     assert traffic.parts == PARTS
-    assert traffic.embeddings.tolist() == [[0.5, -1, 3], [4, 5, 6]]
+    assert traffic.embeddings(np.arange(2)).tolist() == [[0.5, -1, 3], [4, 5, 6]]
     assert [len(row) for row in traffic.table["embedding"]] == [3, 4]
 
 
 def test_an_empty_log_is_no_traffic(tmp_path):
     traffic = distinct_clips(scan_log(tmp_path))
-    assert (len(traffic.table), traffic.embeddings.shape, len(traffic.near_repeats)) == (0, (0, 0), 0)
+    assert (len(traffic.table), traffic.embeddings(np.arange(0)).shape, len(traffic.near_repeats)) == (0, (0, 0), 0)
     assert {"has_sound", "latency_ms", "client", "embedding"} <= set(traffic.table.columns)
 
 

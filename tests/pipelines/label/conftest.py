@@ -33,7 +33,7 @@ def run_label(tmp_path: Path) -> Run:
 
     def run(feed: dict[str, pd.DataFrame], capabilities: dict[str, Any], **label: Any) -> tuple[Any, dict[str, int]]:
         config: dict[str, dict[str, Any]] = yaml.safe_load((BASE / "catalog_label.yml").read_text())
-        for entry in config.values():
+        for entry in (one for one in config.values() if "filepath" in one):
             path = Path(entry["filepath"])
             entry["filepath"] = str(tmp_path / path if path.parts[0] == "data" else BASE.parents[1] / path)
         catalog = DataCatalog.from_config(config)

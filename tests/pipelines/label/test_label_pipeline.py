@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,25 @@ import pandas as pd
 import pytest
 import yaml
 
+from cu_pipeline.core.lean import TEXT, lean
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+from cu_pipeline.core.rows import rows_of
 from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.pipelines.label.people_nodes import merge_annotations
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
 
 NO_WORK = {"calibration_tests": 0, "ledger_entries_added": 0, "llm_clips_spared": 0}
+BATCHED = (
+    "core.rows",
+    "core.lean",
+    "core.spool",
+    "datasets.tables",
+    "datasets.row_files",
+    "labeling.people.label_errors",
+)
+"""Modules that work on batches of rows."""
+
 BASE = Path(__file__).parents[3] / "conf" / "base"
 
 LABELLED = {
@@ -150,3 +164,40 @@ def test_without_any_source_that_speaks_everything_is_asked_of_people(
     catalog, counts = run_label(cold, {"topic": {"classes": ["a", "b"]}}, llm={"enabled": False})
     assert catalog.load("labels").empty
     assert counts["clips_queued"] == 1
+
+
+def test_tables_whose_text_arrow_holds_are_labelled_as_small_ones(
+    tmp_path: Path, run_label: Run, feed: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of more than a batch come so; here batches are of four rows."""
+    copies = feed["clips"].assign(
+        clip_id=lambda rows: "z" + rows["clip_id"], group=lambda rows: "of " + rows["clip_id"]
+    )
+    feed["clips"] = pd.concat([feed["clips"].assign(group=feed["clips"]["clip_id"]), copies], ignore_index=True)
+    feed["clips"]["metadata"] = '{"annotation_draw": "random", "annotation_price": "0.5"}'
+    feed["feed_annotations"] = feed.pop("annotations")
+    feed = {name: one.fillna(dict.fromkeys(one.select_dtypes(object), "")) for name, one in feed.items()}
+    keyword = {"name": "kitchen", "capability": "topic", "label": "cooking", "kind": "keywords", "words": ["Recipe"]}
+    regex = {"name": "pen", "capability": "topic", "label": "football", "kind": "regex", "pattern": "penal+ty"}
+    given = {"llm": {"enabled": True, "max_clips": 3}, "rules": [keyword, regex], "queue": {"max_clips": 5}}
+
+    def outputs(feed: dict[str, pd.DataFrame]) -> dict[str, Any]:
+        merged = merge_annotations(feed["feed_annotations"], feed["clips"], [], [])
+        catalog, counts = run_label({"people_opinions": merged, **feed}, {"topic": {}}, **given)
+        names = ("labels", "rule_annotations", "annotations", "guarantee", "label_queue", "agreement", "label_errors")
+        found = {name: catalog.load(name) for name in (*names, "ledger", "label_summary")}
+        found["ledger"] = found["ledger"].drop(columns="entered_at")
+        found["label_summary"]["money"].pop("added_at")
+        return found | {name: counts[name] for name in ("ledger_entries_added", "clips_queued", "calibration_tests")}
+
+    plain = outputs(feed)
+    shutil.rmtree(tmp_path / "data/05_model_input/ledger")
+    for name in ("datasets.tables.LARGE", *(f"{one}.BATCH" for one in BATCHED)):
+        monkeypatch.setattr(f"cu_pipeline.{name}", 4)
+    large = outputs({name: lean(rows_of(one)) for name, one in feed.items()})
+    assert large["labels"]["clip_id"].dtype == TEXT
+    for name, wanted in plain.items():
+        if isinstance(wanted, pd.DataFrame):
+            pd.testing.assert_frame_equal(large[name].astype(wanted.dtypes), wanted)
+        else:
+            assert large[name] == wanted, name

@@ -16,6 +16,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.logs import PredictionLogPlace
 from cu_pipeline.datasets.objects import JSONObjectLog
 from cu_pipeline.datasets.tables import EarlierJSON, EarlierText, Folder, JSONFile, TextFile, TextTree
+from cu_pipeline.drift.looks import Look
 from cu_pipeline.drift.options import DriftOptions, HistoryOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.pipelines.monitor.causes import gather_notices
@@ -305,3 +306,32 @@ def test_the_page_is_made_once_and_again_only_for_new_traffic(tmp_path, foreign_
     serve(tmp_path / "log", n=1, seed=3)
     _, counts = run(tmp_path)
     assert counts["drift_pages_made"] == 1
+
+
+def _look(time, decision):
+    return Look(f"{time}", time, 0.01, decision=decision)
+
+
+def test_what_is_older_than_any_window_since_a_decision_is_left_in_the_log(tmp_path):
+    options = OPTIONS.model_copy(update={"windows": OPTIONS.windows.model_copy(update={"days": 5.0})})
+    for seed, days in enumerate((-30, -6.5, 0, 1)):
+        serve(tmp_path, 30, seed=seed, start=NOON + timedelta(days=days))
+    decided, calm = _look(NOON + timedelta(minutes=1), "drift"), _look(NOON + timedelta(days=1), "no_drift")
+    whole = read_traffic(str(tmp_path), DELIVERY, options, [calm])
+    bounded = read_traffic(str(tmp_path), DELIVERY, options, [decided, calm])
+    assert (whole.requests, bounded.requests, bounded.other) == (120, 90, 30)
+    assert bounded.table["request_id"].tolist() == whole.table["request_id"].tolist()[30:]
+    earlier, references = [decided], {"topic": reference()}
+    tests = [
+        compare_with_references(references, traffic, DELIVERY, RESOLVED, options, 0, earlier)[0]
+        for traffic in (whole, bounded)
+    ]
+    assert [one.windows for one in tests] == [[*tests[0].windows]] * 2
+    assert tests[0].tests == tests[1].tests, "what is tested is the same"
+
+
+def test_a_log_that_ends_before_the_last_decision_is_read_whole(tmp_path):
+    serve(tmp_path, 30, start=NOON - timedelta(days=90))
+    serve(tmp_path, 5, start=NOON + timedelta(days=2), version="bbb")
+    found = read_traffic(str(tmp_path), DELIVERY, OPTIONS, [_look(NOON, "drift")])
+    assert found.requests == 30

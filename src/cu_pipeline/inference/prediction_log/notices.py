@@ -80,7 +80,7 @@ def _by_others(place: str | Path, traffic: Traffic) -> int:
     """Count the answers by other models since the delivered ones answer; what was answered before is history."""
     if traffic.table.empty:
         return traffic.other
-    first = min([traffic.table["time"].min(), *traffic.repeats["time"]])
+    first = min([traffic.table["time"].min(), *traffic.repeats["time"].iloc[:1]])
     return max(0, count_answers(place, first) - traffic.requests)
 
 

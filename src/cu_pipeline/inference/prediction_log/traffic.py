@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,10 +14,14 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import ABSTAIN
 from cu_pipeline.core.caption_text import clean_name
+from cu_pipeline.core.lean import last_of_each, lean, numbered
+from cu_pipeline.core.rows import BATCH
+from cu_pipeline.core.spool import Spool
 from cu_pipeline.core.units import content_name, unit_name
 from cu_pipeline.inference.prediction_log.records import PredictionRecord, RefusalRecord
 from cu_pipeline.inference.prediction_log.reuploads import earlier_equals
 from cu_pipeline.inference.prediction_log.scan import LogScan
+from cu_pipeline.inference.prediction_log.vectors import VectorColumn, Vectors
 
 FACTS: Final = ("duration_s", "width", "height", "fps", "bytes", "text_length")
 HAS: Final = ("has_caption", "has_video", "has_sound")
@@ -52,7 +54,7 @@ class Traffic:
             creator; `content`; JSON of `parts`, `labels`, `predictions`, `versions` and `abstained` (whether a model
             did); `requests`, how often the content was sent; facts; has_caption, has_video and has_sound, 1, 0 or NaN;
             texts `language`, `client` and `decoder`, "" where unknown; `latency_ms`; `embedding`, float16 of shape
-            (width,), a row of one matrix.
+            (width,), read when it is asked for. Of a large table text is as `core.lean` has it.
         requests: answers, repeated ones included.
         invalid: lines of the log that are torn or no record.
         other: records that are older, or of other models.
@@ -61,8 +63,6 @@ class Traffic:
         answers: one row an answer, oldest first: time, request_id, group, content, latency_ms; only the latest of a
             content's answers is in `table`.
         refusals: requests that were refused: time (a minute's start), reason, requests.
-        matrix: of the table's embeddings, (clips, width); None where they are of several widths, since the features
-            changed meanwhile.
     """
 
     table: pd.DataFrame
@@ -73,7 +73,6 @@ class Traffic:
     skipped: int
     answers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_OF_ANSWERS)))
     refusals: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(_OF_REFUSALS)))
-    matrix: NDArray[np.float16] | None = None
 
     @property
     def parts(self) -> dict[str, int]:
@@ -82,19 +81,18 @@ class Traffic:
         first: dict[str, int] = layouts[0] if layouts else {}
         return {name: width for name, width in first.items() if all(one.get(name) == width for one in layouts)}
 
-    @cached_property
-    def embeddings(self) -> NDArray[np.float16]:
-        """The parts of `parts` of all clips, (clips, width): the log's bytes where all clips have the same parts."""
-        layouts = set(self.table["parts"])
-        if self.matrix is not None and len(layouts) <= 1:
-            return self.matrix
-        wanted, blocks = self.parts, np.zeros((len(self.table), sum(self.parts.values())), dtype=np.float16)
-        for told in layouts:
-            rows = np.flatnonzero((self.table["parts"] == told).to_numpy())
-            whole = np.stack(self.table["embedding"].iloc[rows].tolist())
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """The parts of `parts` of some clips, (n, width): the log's bytes where all clips have the same parts."""
+        layouts, found = self.table["parts"].iloc[rows], self.table["embedding"].iloc[rows]
+        if len(self.table["parts"].unique()) <= 1 and (matrix := _matrix(found)) is not None:
+            return matrix
+        wanted, blocks = self.parts, np.zeros((len(rows), sum(self.parts.values())), dtype=np.float16)
+        for told in layouts.unique():
+            mine = np.flatnonzero((layouts == told).to_numpy())
+            whole = np.stack(found.iloc[mine].tolist())
             ends = dict(zip(layout := json.loads(told), np.cumsum(list(layout.values())), strict=True))
             columns = [np.arange(ends[name] - width, ends[name]) for name, width in wanted.items()]
-            blocks[rows] = whole[:, np.concatenate([np.empty(0, np.int64), *columns])]
+            blocks[mine] = whole[:, np.concatenate([np.empty(0, np.int64), *columns])]
         return blocks
 
     @cached_property
@@ -109,7 +107,7 @@ class Traffic:
         Clips without video are left out: captions of one text are told by their content. The latest ones are looked at.
         """
         seen = np.flatnonzero((self.table["has_video"] == 1).to_numpy())[-MOST_LOOKED_AT:]
-        earlier = earlier_equals(self.embeddings if len(seen) == len(self.table) else self.embeddings[seen])
+        earlier = earlier_equals(self.embeddings(seen))
         names = self.table["request_id"].to_numpy(dtype=object)
         found = np.full(len(self.table), "", dtype=object)
         known = earlier >= 0
@@ -122,7 +120,10 @@ class Traffic:
 
     def about(self) -> dict[str, object]:
         """The part of the drift report that says what was current."""
-        times = [time.isoformat(timespec="seconds") for time in self.table["time"]]
+        times = [
+            time.isoformat(timespec="seconds")
+            for time in (self.table["time"].iloc[place] for place in ((0, -1) if len(self.table) else ()))
+        ]
         return {
             "n": len(self.table),
             "units": int(self.table["group"].nunique()),
@@ -153,40 +154,27 @@ def distinct_clips(log: LogScan, facts: Sequence[str] = FACTS, refusals: Sequenc
     for record in log:
         kept.add(record)
     told = [[getattr(one, name) for name in _OF_REFUSALS] for one in refusals]
-    refused = pd.DataFrame(told, columns=list(_OF_REFUSALS))
-    counts = (kept.requests, log.invalid, log.other, log.replays, log.skipped)
-    return Traffic(kept.table(), *counts, kept.answers(), refused, kept.matrix)
+    return kept.traffic(pd.DataFrame(told, columns=list(_OF_REFUSALS)), log)
 
 
 class _Kept:
-    """Columns that grow by a record; of a content that comes again the row of before is left behind.
-
-    Embeddings are the log's bytes, a matrix for each layout of their parts.
-    """
+    """Answers that are added one by one: their columns in a spool, their embeddings beside it."""
 
     def __init__(self, facts: Sequence[str]) -> None:
         self._facts = facts
         self.requests = 0
-        self.matrix: NDArray[np.float16] | None = None
-        self._place: dict[str, int] = {}
-        self._texts: dict[str, list[str]] = defaultdict(list)
-        self._times: list[datetime] = []
-        self._numbers: dict[str, array[float]] = defaultdict(lambda: array("d"))
-        self._blocks: dict[int, bytearray] = defaultdict(bytearray)
-        self._rows: list[tuple[int, int]] = []
-        self._sent: Counter[str] = Counter()
-        self._same: dict[str, str] = {}
+        self._spool, self._batch = Spool(), defaultdict[str, list[Any]](list)
+        self._stores: dict[int, Vectors] = {}
 
     def add(self, record: PredictionRecord) -> None:
         """Take the next record of the log."""
-        place, width = self.requests, len(record.embedding)
         self.requests += 1
         content = content_name(record.media_sha256, record.text_sha256) or _digest(record)
-        self._sent[content] += 1
-        self._place[content] = place
         creator = clean_name(record.creator) if record.creator else ""
         told = {name: record.facts.get(name) for name in TOLD}
-        texts = {
+        size = len(record.embedding)
+        store = self._stores.setdefault(size, Vectors(size))
+        row: dict[str, Any] = {
             "request_id": record.request_id,
             "group": unit_name(creator, content),
             "creator": creator,
@@ -197,50 +185,44 @@ class _Kept:
             "versions": json.dumps(record.versions),
             "abstained": json.dumps({name: label == ABSTAIN for name, label in record.labels.items()}),
             **{name: value if isinstance(value, str) else "" for name, value in told.items()},
+            "time": record.time,
+            **{name: np.nan if one is None else float(one) for name, one in self._measured(record).items()},
+            _STORE: list(self._stores).index(size),
+            _NUMBER: store.add(record.embedding),
         }
-        for name, text in texts.items():
-            self._texts[name].append(self._same.setdefault(text, text) if name in _OFTEN else text)
-        self._times.append(record.time)
-        for name, number in self._measured(record).items():
-            self._numbers[name].append(np.nan if number is None else number)
-        self._rows.append((width, len(self._blocks[width])))
-        self._blocks[width] += record.embedding
+        for name, value in row.items():
+            self._batch[name].append(value)
+        if len(self._batch["time"]) == BATCH:
+            self._spooled()
 
-    def table(self) -> pd.DataFrame:
-        """The latest row of each content."""
-        rows = sorted(self._place.values())
-        columns: dict[str, Any] = {name: [self._texts[name][row] for row in rows] for name in (*_COLUMNS, *TOLD)}
-        columns["time"] = [self._times[row] for row in rows]
-        columns["requests"] = [self._sent[content] for content in columns["content"]]
-        for name in dict.fromkeys((*self._facts, *HAS, "latency_ms")):
-            columns[name] = np.array(self._numbers[name], dtype=np.float64)[rows] if rows else np.empty(0)
-        return pd.DataFrame(columns | {"embedding": self._vectors(rows)})
+    def traffic(self, refusals: pd.DataFrame, log: LogScan) -> Traffic:
+        """The latest row of each content, and all answers."""
+        self._spooled()
+        rows = self._spool.rows()
+        whole = lean(rows) if len(rows) > BATCH else rows.frame()
+        measured = list(dict.fromkeys((*self._facts, *HAS, "latency_ms")))
+        if whole.empty:
+            whole = pd.DataFrame(columns=[*_COLUMNS, *TOLD, "time", *measured, _STORE, _NUMBER])
+        content = numbered(whole["content"])
+        latest = last_of_each(whole, ["content"])
+        table = whole if latest.all() else whole[latest].reset_index(drop=True)
+        sent = np.bincount(content)[content[latest]] if len(content) else np.empty(0, dtype=np.int64)
+        numbers = [table[name].to_numpy(dtype=np.int64) for name in (_STORE, _NUMBER)]
+        vectors = VectorColumn(list(self._stores.values()), *numbers)
+        table = table.assign(requests=sent)[[*_COLUMNS, *TOLD, "time", "requests", *measured]]
+        answers = whole[list(_OF_ANSWERS)]
+        if answers.empty:
+            answers = answers.assign(time=pd.to_datetime(answers["time"], utc=True))
+        counts = (self.requests, log.invalid, log.other, log.replays, log.skipped)
+        return Traffic(table.assign(embedding=vectors), *counts, answers, refusals)
 
-    def answers(self) -> pd.DataFrame:
-        """All answers."""
-        told = {name: self._texts[name] for name in ("request_id", "group", "content")}
-        latency = np.array(self._numbers["latency_ms"], dtype=np.float64)
-        times = pd.Series(pd.to_datetime(self._times, utc=True))
-        return pd.DataFrame({"time": times} | told | {"latency_ms": latency}, columns=list(_OF_ANSWERS))
+    def _spooled(self) -> None:
+        import pyarrow as pa
 
-    def _vectors(self, rows: list[int]) -> "pd.Series[Any]":
-        """A row of one matrix for each; there are several matrices where the models' features changed meanwhile."""
-        wanted: dict[int, list[int]] = defaultdict(list)
-        for row in rows:
-            width, start = self._rows[row]
-            wanted[width].append(start // width if width else 0)
-        matrices = {width: self._matrix(width, starts) for width, starts in wanted.items()}
-        if len(matrices) == 1:
-            (self.matrix,) = matrices.values()
-        ready = {width: iter(matrix) for width, matrix in matrices.items()}
-        return pd.Series([next(ready[self._rows[row][0]]) for row in rows], dtype=object)
-
-    def _matrix(self, width: int, starts: list[int]) -> NDArray[np.float16]:
-        """Rows of the embeddings of so many bytes; the whole block is let go of where some are left behind."""
-        whole = np.frombuffer(self._blocks.pop(width, b""), dtype="<f2").reshape(-1 if width else 0, width // 2)
-        if not width:
-            return np.empty((len(starts), 0), dtype=np.float16)
-        return whole if len(starts) == len(whole) else whole[starts]
+        if self._batch:
+            kinds = {"time": pa.timestamp("ns", tz="UTC")}
+            self._spool.add(pa.table({name: pa.array(held, kinds.get(name)) for name, held in self._batch.items()}))
+            self._batch = defaultdict(list)
 
     def _measured(self, record: PredictionRecord) -> dict[str, float | None]:
         found = {name: record.facts.get(name) for name in (*self._facts, "has_sound")}
@@ -252,8 +234,14 @@ class _Kept:
         return numbers | has | {"latency_ms": sum(record.timings.values()) if record.timings else None}
 
 
-_OFTEN: Final = frozenset({"group", "creator", "parts", "versions", "labels", "abstained", *TOLD})
-"""Texts that many records share, which are kept once."""
+def _matrix(vectors: "pd.Series[Any]") -> NDArray[np.float16] | None:
+    """Vectors of one width, (n, width); None for others."""
+    found = vectors.array
+    return found.matrix() if isinstance(found, VectorColumn) else np.stack(vectors.tolist())
+
+
+_STORE, _NUMBER = "_store", "_number"
+"""Columns that say where an embedding is."""
 
 
 def _digest(record: PredictionRecord) -> str:

@@ -2,11 +2,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.lean import below, distinct, places
 from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
@@ -32,18 +34,19 @@ def drawn_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFram
     Raises:
         ConfigurationError: it holds something else than "random" or nothing.
     """
-    draws = {
-        clip_id: str(json.loads(metadata).get(FEED_DRAW, "")).strip()
-        for clip_id, metadata in zip(clips["clip_id"], clips["metadata"], strict=True)
-        if FEED_DRAW in metadata
-    }
-    for clip_id, draw in draws.items():
+    naming = clips[clips["metadata"].str.contains(FEED_DRAW, regex=False)]
+    given = {text: str(json.loads(text).get(FEED_DRAW, "")).strip() for text in naming["metadata"].unique()}
+    draws = naming["metadata"].map(given).to_numpy(dtype=object)
+    for clip_id, draw in zip(naming["clip_id"], draws, strict=True):
         if draw not in {"", "random"}:
             raise ConfigurationError(
                 f"clip {clip_id}: {FEED_DRAW} {draw!r} is unknown: write random if the clip was drawn at random from "
                 "all, whatever it shows, to be labelled; else leave the cell empty"
             )
-    return annotations.assign(draw=annotations["clip_id"].map(draws).fillna(annotations["draw"]))
+    place = places(annotations["clip_id"], naming["clip_id"])
+    told = annotations["draw"].to_numpy(dtype=object, copy=True)
+    told[place >= 0] = draws[place[place >= 0]]
+    return annotations.assign(draw=told)
 
 
 def calibration_clips(
@@ -68,32 +71,37 @@ def calibration_clips(
         A table with the columns of `CALIBRATION`, copies left out, and clips on which people's votes are even: of each
         capability first the clips that came labelled with the feed, then the others as they arrived.
     """
-    rows: list[dict[str, object]] = []
+    tables = [table([], CALIBRATION)]
     for name, capability in capabilities.items() if options.enabled else ():
         original_of = originals(capability.scope.within(clips))
-        place = {original_of.get(clip, clip): -number for number, clip in enumerate(reversed(arrived))}
+        place = _in_turn(arrived, original_of)
         mine = by_people(on_originals(annotations[annotations["capability"] == name], original_of))
-        drawn = sorted(set(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"]))
-        chosen = pd.Index(sorted(drawn, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
+        chosen = distinct(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"])
+        if place:
+            chosen = pd.Index(sorted(chosen, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
         truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
         labels, even = decide(truth.probabilities, capability).labels, tied(truth.probabilities, capability.kind)
-        rows += [
-            {"capability": name, "clip_id": clip, "label": label}
-            for clip, label, undecided in zip(chosen, labels, even, strict=True)
-            if not undecided
-        ]
-    return table(rows, CALIBRATION)
+        decided = pd.DataFrame({"capability": name, "clip_id": chosen, "label": pd.Series(labels, dtype=object)})
+        tables.append(table(decided[~even], CALIBRATION))
+    return below(tables)
+
+
+def _in_turn(arrived: Sequence[str], original_of: "pd.Series[str]") -> dict[str, int]:
+    """Order clips by when they arrived: the original of each -> its place, the latest one's is 0."""
+    found = places(list(arrived), original_of.index)
+    names = [original_of.iloc[row] if row >= 0 else clip for clip, row in zip(arrived, found, strict=True)]
+    return {clip: -number for number, clip in enumerate(reversed(names))}
 
 
 def hide_calibration(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     """Leave out what was said of calibration clips, which sources label as if no person had."""
-    return annotations[~_places(annotations).isin(_places(calibration))]
+    hidden = np.zeros(len(annotations), dtype=np.bool_)
+    for name, mine in calibration.groupby("capability", sort=False):
+        about = (annotations["capability"] == name) & annotations["clip_id"].isin(mine["clip_id"])
+        hidden |= about.to_numpy(dtype=np.bool_)
+    return annotations[~hidden]
 
 
 def prior_knowledge(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     """Leave only what sources may learn from: the feed's own annotations, but of no calibration clip."""
     return hide_calibration(annotations[annotations["draw"] == ""], calibration)
-
-
-def _places(frame: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(frame[["capability", "clip_id"]])

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.lean import distinct, places
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -122,7 +123,7 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     original_of = originals(opinions.clips_of(name))
     mine = opinions.annotations[opinions.annotations["capability"] == name]
     said = on_originals(mine, original_of)
-    clip_ids = pd.Index(sorted(set(original_of)))
+    clip_ids = distinct(original_of)
     present = [one for one in annotators_of(said) if one[0] != AnnotatorKind.HUMAN]
     awaited = {(AnnotatorKind.LLM.value, one): version for one, version in opinions.awaited.get(name, {}).items()}
     names = name_sources([*present, *awaited])
@@ -130,10 +131,10 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     ineligible = opinions.ineligible[opinions.ineligible["capability"] == name]
     excluded = ineligible_for(ineligible, {*present, *awaited})
     drawn = opinions.calibration[opinions.calibration["capability"] == name]
-    calibration = drawn[~drawn["clip_id"].isin(excluded)]
-    calibrating = clip_ids.get_indexer(pd.Index(calibration["clip_id"]))
+    calibration = drawn[~drawn["clip_id"].isin(excluded.index)]
+    calibrating = places(calibration["clip_id"], clip_ids)
     unseen = ~clip_ids.isin(by_people(said)["clip_id"])
-    pool = (unseen & ~clip_ids.isin(excluded)).nonzero()[0]
+    pool = (unseen & ~clip_ids.isin(excluded.index)).nonzero()[0]
     answers = SourceAnswers(
         capability,
         [source.take(calibrating) for source in sources],

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.lean import below
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.copies import without_copies
 from cu_pipeline.labeling.guarantee.calibration_set import prior_knowledge
@@ -91,7 +92,7 @@ class Opinions:
 
     def heard(self, annotations: pd.DataFrame, ineligible: pd.DataFrame | None = None) -> Self:
         """Add what another source said, and the clips about which it was not asked."""
-        everyone = pd.concat([self.annotations, annotations.fillna({"price": 0.0})], ignore_index=True)
+        everyone = below([self.annotations, annotations.fillna({"price": 0.0})])
         return replace(self, annotations=everyone)._without(ineligible)
 
     def awaiting(
@@ -126,4 +127,4 @@ class Opinions:
     def _without(self, ineligible: pd.DataFrame | None) -> Self:
         if ineligible is None or ineligible.empty:
             return self
-        return replace(self, ineligible=pd.concat([self.ineligible, ineligible], ignore_index=True))
+        return replace(self, ineligible=below([self.ineligible, ineligible]))

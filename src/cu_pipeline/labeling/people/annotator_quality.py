@@ -123,6 +123,8 @@ def peer_agreement(said: Votes) -> NDArray[np.float64]:
 
 
 def _table(question: Votes, options: PeopleOptions, seed: int) -> dict[str, Any]:
+    if not question.annotators:
+        return {"alpha": None, "alpha_ci95": None, "annotators": {}}
     counts = question.counts()
     fitted = fit_dawid_skene(question, options.confusion_smoothing)
     scores = informativeness(question, fitted, seed, options.draws)

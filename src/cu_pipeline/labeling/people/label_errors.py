@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, indicators, join_label, split_label
 from cu_pipeline.core.decision import decide, tied
+from cu_pipeline.core.lean import distinct, objects, places
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
@@ -57,41 +59,44 @@ def suspect_labels(
     """
     original_of = originals(clips)
     said = by_people(on_originals(annotations, original_of))
-    texts = clips.set_index("clip_id")["text"]
     found: dict[str, Any] = {}
     for name, capability in capabilities.items() if options.most else ():
         mine = said[said["capability"] == name]
-        judged = pd.Index(sorted(set(mine["clip_id"])))
+        judged = distinct(mine["clip_id"])
         given = people_say(mine, judged, capability, people).probabilities
-        even = 1 / len(capability.classes) if capability.kind is Kind.SINGLE else 0.5
-        doubted = (1 - options.slip) * given + options.slip * even
         if (others := len(judged) - -(-len(judged) // options.folds)) > MOST_LEARNED:
             _log.info(
                 "%s: what captions tell of the labels of %d clips is learned from %d of %d others, drawn at random",
                 name, len(judged), MOST_LEARNED, others,
             )  # fmt: skip
-        told = caption_probabilities(texts.loc[judged].tolist(), given, capability, options.folds, seed)
-        evidence = without_prior(told, given, capability.kind)
-        together = _together(doubted, evidence, capability.kind)
-        labels = decide(given, capability).labels
-        scores = _belief(labels, together, capability)
-        listed = (scores < options.doubtful) | _spoken_against(labels, evidence, capability)
-        order = _in_turn(labels, scores, np.flatnonzero(listed & ~tied(given, capability.kind)))
+        texts = clips["text"].iloc[places(judged, clips["clip_id"])].reset_index(drop=True)
+        told = caption_probabilities(texts, given, capability, options.folds, seed)
+        prior, labels = _prior(given, capability.kind), list[str]()
+        scores, listed = np.empty(len(judged)), np.empty(len(judged), dtype=np.bool_)
+        for some in (slice(start, start + BATCH) for start in range(0, len(judged), BATCH)):
+            evidence, together = _weighed(given[some], told[some], prior, capability.kind, options)
+            answers = decide(given[some], capability).labels
+            scores[some] = _belief(answers, together, capability)
+            listed[some] = (scores[some] < options.doubtful) | _spoken_against(answers, evidence, capability)
+            listed[some] &= ~tied(given[some], capability.kind)
+            labels += answers
+        order = _in_turn(labels, scores, np.flatnonzero(listed))[: options.most]
+        _, together = _weighed(given[order], told[order], prior, capability.kind, options)
         suspects = [
             {
                 "clip_id": judged[row],
                 "label": labels[row],
-                "suggested": _otherwise(labels[row], together[row], capability),
+                "suggested": _otherwise(labels[row], beliefs, capability),
                 "score": round(float(scores[row]), 6),
             }
-            for row in order
+            for row, beliefs in zip(order, together, strict=True)
         ]
-        found[name] = {"clips": len(judged), "suspects": suspects[: options.most]}
+        found[name] = {"clips": len(judged), "suspects": suspects}
     return found
 
 
 def caption_probabilities(
-    texts: Sequence[str], given: NDArray[np.float64], capability: Capability, folds: int, seed: int
+    texts: "Sequence[str] | pd.Series[str]", given: NDArray[np.float64], capability: Capability, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Predict class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
 
@@ -118,12 +123,31 @@ def without_prior(told: NDArray[np.float64], given: NDArray[np.float64], kind: K
         given: by people; the likeliest classes are counted.
         kind: of the capability.
     """
+    return _lifted(told, _prior(given, kind), kind)
+
+
+def _prior(given: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    """How common each class is by people's labels, (classes,)."""
     if kind is Kind.SINGLE:
-        lift = told / _shares(given.argmax(axis=1), given.shape[1])
+        return _shares(given.argmax(axis=1), given.shape[1])
+    return np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
+
+
+def _lifted(told: NDArray[np.float64], prior: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    if kind is Kind.SINGLE:
+        lift = told / prior
         return lift / lift.sum(axis=1, keepdims=True)
-    shares = np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
-    holds, fails = told / shares, (1 - told) / (1 - shares)
+    holds, fails = told / prior, (1 - told) / (1 - prior)
     return holds / (holds + fails)
+
+
+def _weighed(
+    given: NDArray[np.float64], told: NDArray[np.float64], prior: NDArray[np.float64], kind: Kind, options: ErrorOptions
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give what captions tell of clips, as if classes were equally common, and that with what people say."""
+    even = 1 / given.shape[1] if kind is Kind.SINGLE else 0.5
+    evidence = _lifted(told, prior, kind)
+    return evidence, _together((1 - options.slip) * given + options.slip * even, evidence, kind)
 
 
 def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
@@ -133,7 +157,7 @@ def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
 
 
 def _out_of_fold(
-    texts: Sequence[str], answers: NDArray[np.int64], number: int, folds: int, seed: int
+    texts: "Sequence[str] | pd.Series[str]", answers: NDArray[np.int64], number: int, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Predict probabilities, (n, number): those of an answer that other folds lack, or all but one, are its share."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -142,7 +166,7 @@ def _out_of_fold(
     from threadpoolctl import threadpool_limits
 
     fold = np.random.default_rng(seed).permutation(len(texts)) % folds
-    documents = np.array(texts, dtype=object)
+    documents = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
     shares = _shares(answers, number)
     result = np.tile(shares, (len(texts), 1))
     for one in np.unique(fold):
@@ -151,16 +175,20 @@ def _out_of_fold(
         if len(learned) > MOST_LEARNED:
             learned = np.random.default_rng([seed, one]).choice(learned, MOST_LEARNED, replace=False)
         present = np.unique(answers[learned])
-        if len(present) < 2 or not any(str(text).strip() for text in documents[learned]):
+        shown = objects(documents.iloc[learned])
+        if len(present) < 2 or not any(str(text).strip() for text in shown):
             continue
         model = make_pipeline(
             TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
             LogisticRegression(C=10, max_iter=1000),
         )
         with threadpool_limits(1):  # threads only wait for one another here, the longer the busier the machine
-            model.fit(documents[learned], answers[learned])
+            model.fit(shown, answers[learned])
         known = shares[present].sum()
-        result[np.ix_(mine, present)] = 0.02 * shares[present] + 0.98 * known * model.predict_proba(documents[mine])
+        rows = np.flatnonzero(mine)
+        for some in np.split(rows, range(BATCH, len(rows), BATCH)):
+            told = model.predict_proba(objects(documents.iloc[some]))
+            result[np.ix_(some, present)] = 0.02 * shares[present] + 0.98 * known * told
     return result
 
 

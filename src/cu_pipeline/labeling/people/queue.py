@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.lean import below, distinct, last_of_each, numbered, places, told_of
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.clip_features import ClipFeatures
@@ -100,24 +102,28 @@ def plan_queue(
         what is asked about it where that is not all.
     """
     options, capabilities = terms.options, resolved.active
-    questions = asked_of(clips, resolved)
     even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
     waiting = _waiting(clips, annotations, resolved, reviews, options.redundancy, even)
     requested = requested_clips(waiting, labels, list(capabilities), terms.requested)
     waiting = waiting if requested.empty else requested
-    gold = _gold_truth(clips, annotations, capabilities, reviews)
+    gold = _gold_clips(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
-    asked = [len(questions[clip]) for clip in (*waiting["clip_id"], *gold)]
+    asked = np.concatenate([_questions(one, clips, resolved) for one in (waiting["clip_id"], gold)])
     affordable = _affordable(left, terms.price * options.redundancy, asked)
     slots = _slots(len(waiting), len(gold), options.max_clips if affordable is None else affordable, options)
-    golden = clips[clips["clip_id"].isin(list(gold)[: slots.gold])]
+    truth = _gold_truth(gold.iloc[: slots.gold], annotations, capabilities)
+    golden = clips[clips["clip_id"].isin(list(truth))]
+    named = {item.clip_id for one in reviews for item in one.batch.items}
+    questions = asked_of(
+        clips[clips["clip_id"].isin(waiting["clip_id"]) | clips["clip_id"].isin([*truth, *named])], resolved
+    )
     if not requested.empty:
         chosen = requested.iloc[: slots.asked]
         shown = [name for name in chosen["clip_id"] if terms.requested[name].purpose is Purpose.VALUE]
         thought = machine_predictions(labels, annotations, shown, capabilities)
         tasks = _mixed(
             [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(chosen)],
-            [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(golden)],
+            [queue_task(clip, Draw.GOLD, [], truth[clip["clip_id"]]) for clip in _rows(golden)],
         )
         _log.info(
             "%d of %d clips that an iteration asks for wait for people, and %d with a known answer",
@@ -148,7 +154,7 @@ def plan_queue(
         [queue_task(clip, Draw.RANDOM, []) for clip in _rows(drawn)],
         [tie_task(clip, votes[clip["clip_id"]]) for clip in _rows(ties)]
         + [queue_task(clip, Draw.VALUE, thought.get(clip["clip_id"], [])) for clip in _rows(valued)],
-        [queue_task(clip, Draw.GOLD, [], gold[clip["clip_id"]]) for clip in _rows(golden)],
+        [queue_task(clip, Draw.GOLD, [], truth[clip["clip_id"]]) for clip in _rows(golden)],
     )
     queue = _asked(tasks, questions, capabilities)
     _log.info(
@@ -204,19 +210,36 @@ def _waiting(
         redundancy: answers that are enough, where they are not even.
         even: labels on which people's votes are even.
     """
-    people = pd.concat([annotations, people_annotations(reviews)], ignore_index=True)
+    people = below([annotations, people_annotations(reviews)])
     people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
-    out, lacking = list(_out(reviews)), set[str]()
+    out, ids = pd.Series(list(_out(reviews)), dtype=object), clips["clip_id"]
+    lacking = np.zeros(len(clips), dtype=np.bool_)
     for name in resolved.active:
         content = originals(resolved.clips_of(name, clips))
-        mine = on_originals(people[people["capability"] == name], content).drop_duplicates(["clip_id", "annotator"])
-        answers = mine.groupby("clip_id")["annotator"].agg(["size", set])
-        enough = [size >= redundancy or GOLD in names for size, names in answers.itertuples(index=False)]
-        missing = set(content) - set(answers.index[enough])
-        missing |= set(content.reindex(even.loc[even["capability"] == name, "clip_id"]).dropna())
-        lacking |= missing - set(content.reindex(out).dropna())
-    one_each = clips[clips["clip_id"].isin(lacking)]
-    return one_each.iloc[one_each["clip_id"].map(lambda name: unit_interval(f"queue/{name}")).argsort(kind="stable")]
+        mine = on_originals(people[people["capability"] == name], content)
+        missing = ids.isin(content) & ~ids.isin(_answered(mine, redundancy))
+        missing |= ids.isin(_originals_of(even.loc[even["capability"] == name, "clip_id"], content))
+        lacking |= (missing & ~ids.isin(_originals_of(out, content))).to_numpy(dtype=np.bool_)
+    one_each = clips[lacking]
+    chances = told_of(one_each["clip_id"], lambda name: unit_interval(f"queue/{name}"), np.float64)
+    return one_each.iloc[np.argsort(chances, kind="stable")]
+
+
+def _answered(votes: pd.DataFrame, redundancy: int) -> "pd.Series[str]":
+    """Find the clips that have answers enough, each once."""
+    votes = votes[last_of_each(votes, ["clip_id", "annotator"])]
+    clip = numbered(votes["clip_id"])
+    golden = np.bincount(
+        clip[(votes["annotator"] == GOLD).to_numpy(dtype=bool)], minlength=int(clip.max(initial=-1)) + 1
+    )
+    enough = (np.bincount(clip, minlength=len(golden)) >= redundancy) | (golden > 0)
+    return votes["clip_id"][enough[clip]].drop_duplicates()
+
+
+def _originals_of(clip_ids: "pd.Series[str]", content: "pd.Series[str]") -> "pd.Series[str]":
+    """Name the originals of the clips that there are."""
+    place = places(clip_ids, content.index)
+    return content.iloc[place[place >= 0]]
 
 
 def _answers_by_clip(reviews: Iterable[Review]) -> Counter[str]:
@@ -237,25 +260,47 @@ def _out(reviews: Iterable[Review]) -> set[str]:
     return undecided | skipped
 
 
-def _gold_truth(
+def _golden(annotations: pd.DataFrame, capabilities: Mapping[str, Capability]) -> "pd.Series[bool]":
+    """Say which annotations are right labels of the feed's own."""
+    known = annotations["capability"].isin(list(capabilities))
+    return (annotations["annotator"] == GOLD) & (annotations["kind"] == AnnotatorKind.HUMAN) & known
+
+
+def _gold_clips(
     clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: Mapping[str, Capability], reviews: Sequence[Review]
+) -> "pd.Series[str]":
+    """List the clips whose answer is known, those first that were shown the fewest times."""
+    mine = distinct(annotations.loc[_golden(annotations, capabilities), "clip_id"])
+    found = pd.Series(mine[mine.isin(clips["clip_id"])])
+    shown = Counter(item.clip_id for one in reviews for item in one.batch.items if item.draw is Draw.GOLD)
+    times = np.zeros(len(found), dtype=np.int64)
+    place = places(list(shown), found)
+    times[place[place >= 0]] = np.fromiter(shown.values(), np.int64, len(shown))[place >= 0]
+    chances = told_of(found, lambda clip: unit_interval(f"gold/{clip}"), np.float64)
+    return found.iloc[np.lexsort((chances, times))].reset_index(drop=True)
+
+
+def _gold_truth(
+    clip_ids: "pd.Series[str]", annotations: pd.DataFrame, capabilities: Mapping[str, Capability]
 ) -> dict[str, dict[str, str]]:
-    """Collect clip -> capability -> right label, those first that were shown the fewest times."""
-    rows = annotations[
-        (annotations["annotator"] == GOLD)
-        & (annotations["kind"] == AnnotatorKind.HUMAN)
-        & annotations["capability"].isin(list(capabilities))
-        & annotations["clip_id"].isin(clips["clip_id"])
-    ]
-    truth: dict[str, dict[str, str]] = {}
+    """Collect clip -> capability -> right label."""
+    rows = annotations[_golden(annotations, capabilities) & annotations["clip_id"].isin(clip_ids)]
+    truth: dict[str, dict[str, str]] = {clip: {} for clip in clip_ids}
     for clip, capability, label in zip(rows["clip_id"], rows["capability"], rows["label"], strict=True):
-        truth.setdefault(clip, {})[capability] = label
-    shown = [item.clip_id for one in reviews for item in one.batch.items if item.draw is Draw.GOLD]
-    order = sorted(truth, key=lambda clip: (shown.count(clip), unit_interval(f"gold/{clip}")))
-    return {clip: truth[clip] for clip in order}
+        truth[clip][capability] = label
+    return truth
 
 
-def _affordable(budget: float, price: float, questions: Sequence[int]) -> int | None:
+def _questions(clip_ids: "pd.Series[str]", clips: pd.DataFrame, resolved: ResolvedCapabilities) -> NDArray[np.int64]:
+    """Count the capabilities that apply to each clip, (n,)."""
+    number = np.zeros(len(clip_ids), dtype=np.int64)
+    for name in resolved.active:
+        inside = resolved.clips_of(name, clips)
+        number += 1 if inside is clips else clip_ids.isin(inside["clip_id"]).to_numpy(dtype=np.int64)
+    return number
+
+
+def _affordable(budget: float, price: float, questions: NDArray[np.int64]) -> int | None:
     """Say about how many clips people can be asked within a budget, even if it is the dearest; None: about all.
 
     Args:
@@ -263,7 +308,7 @@ def _affordable(budget: float, price: float, questions: Sequence[int]) -> int | 
         price: of one question, to all who answer it.
         questions: that each clip asks.
     """
-    spent = np.cumsum(np.sort(np.array(questions, dtype=np.float64) * price)[::-1])
+    spent = np.cumsum(np.sort(questions * price)[::-1])
     number = int(np.searchsorted(spent, budget + 1e-9, side="right"))
     return None if number == len(questions) and budget >= 0 else number
 

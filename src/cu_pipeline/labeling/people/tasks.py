@@ -140,7 +140,9 @@ def machine_predictions(
         & ~labels["source"].isin([AnnotatorKind.HUMAN, TIE])
     ]
     place = ["clip_id", "capability", "source"]
-    versions = annotations.assign(source=source_column(annotations)).drop_duplicates(place, keep="last")
+    mine = annotations["clip_id"].isin(list(clip_ids))
+    named = annotations[mine].assign(source=source_column(annotations)[mine])
+    versions = named.drop_duplicates(place, keep="last")
     machine = machine.merge(versions[[*place, "version"]], how="left", on=place)
     return {str(clip): [_prediction(rows, capabilities)] for clip, rows in machine.groupby("clip_id", sort=False)}
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.hashing import unit_interval
+from cu_pipeline.core.lean import below, places, told_of
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.features.clip_features import ClipFeatures
 from cu_pipeline.labeling.people.probe import probe_uncertainty
@@ -67,7 +68,7 @@ def most_valued(waiting: pd.DataFrame, drawn: pd.DataFrame, known: Known, number
     if not number or candidates.empty:
         return candidates.iloc[:0]
     learned = _labelled(known)
-    table = pd.concat([drawn, candidates, learned], ignore_index=True)
+    table = below([drawn, candidates, learned])
     vectors = clip_vectors(table["text"].tolist(), known.features(table) if known.features else None)
     few = len(drawn) + len(candidates)
     names = table["clip_id"].tolist()[:few]
@@ -101,14 +102,14 @@ def uncertainty(
     Returns:
         (n,) in [0, 1].
     """
-    places = pd.Index(clip_ids)
-    total: NDArray[np.float64] = np.zeros(len(places))
+    asked = pd.Index(clip_ids)
+    total: NDArray[np.float64] = np.zeros(len(asked))
     number = [len(capabilities if questions is None else questions[clip]) or 1 for clip in clip_ids]
     for name, capability in capabilities.items():
         applies = np.array([questions is None or name in questions[clip] for clip in clip_ids], dtype=bool)
-        unknown = (probed or {}).get(name, np.ones(len(places))).copy()
+        unknown = (probed or {}).get(name, np.ones(len(asked))).copy()
         rows = labels[labels["capability"] == name]
-        where = places.get_indexer(pd.Index(rows["clip_id"]))
+        where = places(rows["clip_id"], asked)
         counts = where >= 0
         if probed and name in probed:
             counts &= (rows["source"].isin([AnnotatorKind.HUMAN, TIE]) | rows["certified"].astype(bool)).to_numpy()
@@ -120,9 +121,9 @@ def uncertainty(
 def _labelled(known: Known) -> pd.DataFrame:
     """The clips that people labelled; of many some that are drawn at random."""
     people = known.labels.loc[known.labels["source"] == AnnotatorKind.HUMAN, "clip_id"]
-    learned = known.clips[known.clips["clip_id"].isin(people)]
-    order = learned["clip_id"].map(lambda name: unit_interval(f"queue/{name}")).argsort(kind="stable")
-    return learned.iloc[order].iloc[:MOST]
+    rows = np.flatnonzero(known.clips["clip_id"].isin(people))
+    chances = told_of(known.clips["clip_id"].iloc[rows], lambda name: unit_interval(f"queue/{name}"), np.float64)
+    return known.clips.iloc[rows[np.argsort(chances, kind="stable")[:MOST]]]
 
 
 def _probed(vectors: Vectors, asked: int, learned: Sequence[str], known: Known) -> dict[str, NDArray[np.float64]]:
@@ -135,11 +136,11 @@ def _probed(vectors: Vectors, asked: int, learned: Sequence[str], known: Known) 
         known: of all clips.
     """
     found = {}
-    places = pd.Index(learned)
-    people = known.labels[known.labels["source"] == AnnotatorKind.HUMAN]
+    place = pd.Index(learned)
+    people = known.labels[(known.labels["source"] == AnnotatorKind.HUMAN) & known.labels["clip_id"].isin(place)]
     for name, capability in known.capabilities.items():
-        rows = people[(people["capability"] == name) & people["clip_id"].isin(places)]
-        mine = vectors[asked + places.get_indexer(pd.Index(rows["clip_id"]))]
+        rows = people[people["capability"] == name]
+        mine = vectors[asked + places(rows["clip_id"], place)]
         unsure = probe_uncertainty(mine, soft_targets(rows, capability), vectors[:asked], capability.kind)
         if unsure is not None:
             found[name] = unsure
@@ -148,17 +149,14 @@ def _probed(vectors: Vectors, asked: int, learned: Sequence[str], known: Known) 
 
 def _units(table: pd.DataFrame, known: Known) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number the clips' units, and count the clips of each that people labelled or have before them."""
-    unit = _unit_names(known.clips)
-    asked = set(known.labels.loc[known.labels["source"].isin([AnnotatorKind.HUMAN, TIE]), "clip_id"]) | set(known.out)
-    counts = unit[unit.index.isin(asked)].value_counts()
-    mine = unit.reindex(table["clip_id"])
+    clips, units = known.clips["clip_id"], known.clips["group"]
+    labelled = known.labels.loc[known.labels["source"].isin([AnnotatorKind.HUMAN, TIE]), "clip_id"]
+    asked = clips.isin(labelled) | clips.isin(list(known.out))
+    names = units.where(units.fillna("") != "", clips)
+    counts = names[asked].value_counts()
+    mine = names.iloc[places(table["clip_id"], clips)]
     numbers = np.asarray(pd.factorize(mine)[0], dtype=np.int64)
-    return numbers, np.asarray(counts.reindex(mine).fillna(0), dtype=np.int64)
-
-
-def _unit_names(clips: pd.DataFrame) -> "pd.Series[str]":
-    names = clips["group"].where(clips["group"].fillna("") != "", clips["clip_id"])
-    return pd.Series(names.to_numpy(), index=pd.Index(clips["clip_id"]), dtype=object)
+    return numbers, np.asarray(mine.map(counts).fillna(0), dtype=np.int64)
 
 
 def _copies(clip_ids: Sequence[str], duplicates: pd.DataFrame) -> NDArray[np.int64]:

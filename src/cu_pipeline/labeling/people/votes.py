@@ -1,13 +1,14 @@
 """What people say of clips: their votes by question, and the class probabilities that these add up to."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, Kind, split_label
+from cu_pipeline.core.capability import Capability, Kind, indicators
+from cu_pipeline.core.lean import distinct, last_of_each, places
 
 GOLD = "label"
 """The annotator that stands for the feed's own label column: it is taken as the truth."""
@@ -42,30 +43,28 @@ def count_votes(
         smoothing: weight of the prior in votes.
     """
     votes = annotations[annotations["label"] != ""]
-    votes = votes.drop_duplicates(["clip_id", "annotator"], keep="last")
+    votes = votes[last_of_each(votes, ["clip_id", "annotator"])]
     golden = votes["annotator"] == GOLD
     people = _tally(votes[~golden], clip_ids, capability)
     gold = _tally(votes[golden], clip_ids, capability)
     has_gold = gold.voters > 0
     answers = len(capability.classes) if capability.kind is Kind.SINGLE else 2
-    shares = (people.probabilities + smoothing / answers) / (people.voters + smoothing)[:, None]
-    return Opinion(
-        np.where(has_gold[:, None], gold.probabilities, shares), np.where(has_gold, gold.voters, people.voters)
-    )
+    shares = people.probabilities
+    shares += smoothing / answers
+    shares /= (people.voters + smoothing)[:, None]
+    np.copyto(shares, gold.probabilities, where=has_gold[:, None])
+    return Opinion(shares, np.where(has_gold, gold.voters, people.voters))
 
 
 def _tally(votes: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability) -> Opinion:
     """Count the votes for each class, (n, classes), and the voters, (n,)."""
-    column = {name: place for place, name in enumerate(capability.classes)}
-    counts = np.zeros((len(clip_ids), len(column)))
-    voters = np.zeros(len(clip_ids), dtype=np.int64)
-    for row, label in zip(clip_ids.get_indexer(pd.Index(votes["clip_id"])), votes["label"], strict=True):
-        if row < 0:
-            continue
-        voters[row] += 1
-        for name in split_label(label, capability.kind):
-            counts[row, column[name]] += 1
-    return Opinion(counts, voters)
+    rows = places(votes["clip_id"], clip_ids)
+    codes, labels = pd.factorize(votes["label"].to_numpy(dtype=object)[rows >= 0])
+    rows, named = rows[rows >= 0], indicators(labels, capability)
+    counts = np.zeros((len(clip_ids), len(capability.classes)))
+    for place, is_named in enumerate(named.T):
+        counts[:, place] = np.bincount(rows[is_named[codes]], minlength=len(clip_ids))
+    return Opinion(counts, np.bincount(rows, minlength=len(clip_ids)).astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -108,21 +107,22 @@ def votes_by_question(annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capa
         capability: with its classes.
     """
     votes = annotations[(annotations["label"] != "") & annotations["clip_id"].isin(clip_ids)]
-    votes = votes.drop_duplicates(["clip_id", "annotator"], keep="last")
+    votes = votes[last_of_each(votes, ["clip_id", "annotator"])]
+    codes, labels = pd.factorize(votes["label"].to_numpy(dtype=object))
+    named = indicators(labels, capability)
     if capability.kind is Kind.SINGLE:
-        column = {name: place for place, name in enumerate(capability.classes)}
-        answers = [column[split_label(label, capability.kind)[0]] for label in votes["label"]]
-        return {"": _sorted(votes, clip_ids, answers, len(column))}
-    chosen = [split_label(label, capability.kind) for label in votes["label"]]
-    return {name: _sorted(votes, clip_ids, [name in one for one in chosen], 2) for name in capability.classes}
+        return {"": _sorted(votes, clip_ids, named.argmax(axis=1)[codes], len(capability.classes))}
+    return {
+        name: _sorted(votes, clip_ids, one[codes], 2) for name, one in zip(capability.classes, named.T, strict=True)
+    }
 
 
-def _sorted(votes: pd.DataFrame, clip_ids: "pd.Index[str]", answers: Sequence[int], number: int) -> Votes:
-    rows = clip_ids.get_indexer(pd.Index(votes["clip_id"])).astype(np.int64)
-    given = np.asarray(answers, dtype=np.int64)
+def _sorted(votes: pd.DataFrame, clip_ids: "pd.Index[str]", answers: NDArray[Any], number: int) -> Votes:
+    rows = places(votes["clip_id"], clip_ids)
+    given = answers.astype(np.int64)
     golden = (votes["annotator"] == GOLD).to_numpy(dtype=bool)
     gold = np.full(len(clip_ids), -1, dtype=np.int64)
     gold[rows[golden]] = given[golden]
-    names = tuple(sorted(set(votes.loc[~golden, "annotator"])))
-    place = pd.Index(names).get_indexer(pd.Index(votes.loc[~golden, "annotator"])).astype(np.int64)
+    names = tuple(distinct(votes.loc[~golden, "annotator"]))
+    place = places(votes.loc[~golden, "annotator"], pd.Index(names, dtype=object))
     return Votes(rows[~golden], place, given[~golden], len(clip_ids), names, number, gold)

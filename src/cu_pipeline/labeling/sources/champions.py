@@ -8,7 +8,9 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.decision import as_json, decide
+from cu_pipeline.core.lean import below, texts
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, Split, table
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.features.clip_features import has_features, read_features
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
@@ -42,7 +44,7 @@ def annotate_by_champions(
         A table with the columns of `records.ANNOTATIONS`, and one with those of `eligibility.INELIGIBLE`: clips to
         which answers, or silence, prove nothing of other clips.
     """
-    rows: list[dict[str, object]] = []
+    said = [table([], ANNOTATIONS)]
     ineligible = [all_eligible()]
     for bundle in champions.values():
         capability = capabilities.get(bundle.capability)
@@ -50,9 +52,9 @@ def annotate_by_champions(
             _log.warning("%s: the served model does not tell what it learned, or from which clips", bundle.capability)
             continue
         usable, reasons = _usable(clips_of(bundle.capability), bundle, store)
-        rows += _annotations(usable, bundle, store, price)
+        said += _annotations(usable, bundle, store, price)
         ineligible.append(ineligible_clips(bundle.capability, reasons, ANNOTATOR))
-    return table(rows, ANNOTATIONS), pd.concat(ineligible, ignore_index=True)
+    return below(said), below(ineligible)
 
 
 def _usable(
@@ -86,25 +88,26 @@ def _ready(new: pd.DataFrame, bundle: Bundle, store: FeatureStore) -> "pd.Series
     return ready
 
 
-def _annotations(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: float) -> Iterator[dict[str, object]]:
+def _annotations(clips: pd.DataFrame, bundle: Bundle, store: FeatureStore, price: float) -> Iterator[pd.DataFrame]:
     if clips.empty:
         return
     scorer = Scorer(bundle)
-    probabilities = scorer.probabilities(read_features(clips, store, bundle.inputs))
-    bars = (
-        bundle.thresholds if bundle.kind is Kind.MULTI else {}
-    )  # how sure a source must be is for the guarantee to say
-    decided = decide(probabilities, bundle.answers, bars, clips["clip_id"].tolist())
-    for row, clip_id in enumerate(clips["clip_id"]):
-        yield {
-            "clip_id": clip_id,
+    # how sure a source must be is for the guarantee to say
+    bars = bundle.thresholds if bundle.kind is Kind.MULTI else {}
+    for start in range(0, len(clips), BATCH):
+        some = clips.iloc[start : start + BATCH]
+        probabilities = scorer.probabilities(read_features(some, store, bundle.inputs))
+        decided = decide(probabilities, bundle.answers, bars, pd.Index(some["clip_id"]))
+        told = {
+            "clip_id": some["clip_id"].array,
             "capability": bundle.capability,
             "annotator": ANNOTATOR,
             "kind": AnnotatorKind.MODEL.value,
-            "label": decided.labels[row],
-            "probability": round(float(decided.probability[row]), 6),
-            "probabilities": as_json(probabilities[row], bundle.classes),
+            "label": decided.labels,
+            "probability": [round(float(one), 6) for one in decided.probability],
+            "probabilities": texts((as_json(row, bundle.classes) for row in probabilities), some["clip_id"]),
             "price": price,
             "version": bundle.version,
             "draw": "",
         }
+        yield table(pd.DataFrame(told), ANNOTATIONS)

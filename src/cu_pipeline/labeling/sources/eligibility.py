@@ -1,13 +1,15 @@
 """Which clips are eligible for certification: those that every source in use was asked about or could have been."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
+from cu_pipeline.core.lean import below, places
 from cu_pipeline.core.records import NAME, TEXT, AnnotatorKind, table
 from cu_pipeline.labeling.sources.source import Annotator
 
@@ -48,14 +50,15 @@ class IneligibleClips:
     pool: Mapping[str, int] = field(default_factory=dict)
 
 
-def ineligible_clips(capability: str, clips: Mapping[Ineligible, Iterable[str]], annotator: str = "") -> pd.DataFrame:
+def ineligible_clips(
+    capability: str, clips: Mapping[Ineligible, "pd.Series[str]"], annotator: str = ""
+) -> pd.DataFrame:
     """Make a table with the columns of `INELIGIBLE` from the ids of clips by reason."""
-    rows: list[dict[str, object]] = [
-        {"capability": capability, "clip_id": clip, "reason": reason.value, "annotator": annotator}
+    parts = [
+        pd.DataFrame({"capability": capability, "clip_id": mine, "reason": reason.value, "annotator": annotator})
         for reason, mine in clips.items()
-        for clip in mine
     ]
-    return table(rows, INELIGIBLE)
+    return below([all_eligible(), *(table(one, INELIGIBLE) for one in parts)])
 
 
 def all_eligible() -> pd.DataFrame:
@@ -63,8 +66,8 @@ def all_eligible() -> pd.DataFrame:
     return table([], INELIGIBLE)
 
 
-def ineligible_for(ineligible: pd.DataFrame, in_use: Collection[Annotator]) -> dict[str, Ineligible]:
-    """Find the clips about which not all sources in use were asked, each with the first reason.
+def ineligible_for(ineligible: pd.DataFrame, in_use: Collection[Annotator]) -> "pd.Series[str]":
+    """Find the clips about which not all sources in use were asked: by `clip_id` the first reason.
 
     Whether a source is asked about a clip must not depend on people's labels of it, nor on other sources' answers. Then
     eligible calibration clips and other eligible clips are routed alike.
@@ -74,16 +77,21 @@ def ineligible_for(ineligible: pd.DataFrame, in_use: Collection[Annotator]) -> d
         in_use: annotators whose answers may count.
     """
     kinds = {kind for kind, _ in in_use}
-    found: dict[str, Ineligible] = {}
-    for clip, reason, annotator in zip(
-        ineligible["clip_id"], map(Ineligible, ineligible["reason"]), ineligible["annotator"], strict=True
-    ):
-        kind = _KINDS[reason]
+    counts = np.zeros(len(ineligible), dtype=np.bool_)
+    for reason, annotator in ineligible[["reason", "annotator"]].drop_duplicates().itertuples(index=False, name=None):
+        kind = _KINDS[Ineligible(reason)]
         if kind in kinds if annotator == "" else (kind.value, annotator) in in_use:
-            found.setdefault(clip, reason)
-    return found
+            counts |= ((ineligible["reason"] == reason) & (ineligible["annotator"] == annotator)).to_numpy(np.bool_)
+    found = ineligible[counts].drop_duplicates("clip_id")
+    return pd.Series(found["reason"].to_numpy(dtype=object), index=pd.Index(found["clip_id"]), dtype=object)
 
 
-def count_reasons(found: Mapping[str, Ineligible], clips: Iterable[str]) -> dict[str, int]:
-    """Count the ineligible ones among clips, by reason."""
-    return dict(sorted(Counter(found[clip].value for clip in clips if clip in found).items()))
+def count_reasons(found: "pd.Series[str]", clips: "pd.Series[str] | pd.Index[str]") -> dict[str, int]:
+    """Count the ineligible ones among clips, by reason.
+
+    Args:
+        found: as `ineligible_for` gives them.
+        clips: their ids.
+    """
+    place = places(clips, found.index)
+    return dict(sorted(Counter(found.to_numpy()[place[place >= 0]]).items()))

@@ -20,6 +20,7 @@ from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.decision import as_json
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import file_sha256, json_sha256
+from cu_pipeline.core.lean import below, in_batches, told_of
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
 
@@ -69,7 +70,7 @@ class KeywordRule(RuleOptions):
 
     def _holds(self, clips: pd.DataFrame) -> "pd.Series[bool]":
         words = "|".join(re.escape(word) for word in self.words)
-        return clips["text"].str.contains(rf"(?<!\w)(?:{words})(?!\w)", case=False, regex=True)
+        return _found_in(clips["text"], re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE))
 
 
 class RegexRule(RuleOptions):
@@ -88,8 +89,7 @@ class RegexRule(RuleOptions):
         return pattern
 
     def _holds(self, clips: pd.DataFrame) -> "pd.Series[bool]":
-        expression = re.compile(self.pattern)
-        return clips["text"].map(lambda text: expression.search(text) is not None).astype(bool)
+        return _found_in(clips["text"], re.compile(self.pattern))
 
 
 class DurationRule(RuleOptions):
@@ -149,7 +149,9 @@ class FunctionRule:
         Raises:
             ConfigurationError: the function failed.
         """
-        return pd.Series([self._answer(row) for row in clips.to_dict("records")], index=clips.index, dtype=object)
+        batches = in_batches(clips, list(clips.columns))
+        answers = [self._answer(row) for batch in batches for row in batch.to_dict("records")]
+        return pd.Series(answers, index=clips.index, dtype=object)
 
     def _answer(self, row: Mapping[Any, Any]) -> str:
         try:
@@ -206,7 +208,7 @@ def rules_in_use(rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mappi
         clips: the table of usable clips.
         capabilities: the active ones.
     """
-    present = set(clips["feed"])
+    present = set(clips["feed"].unique())
 
     def may_speak(rule: Rule) -> bool:
         if not isinstance(rule, RuleOptions) or not rule.feeds:
@@ -238,7 +240,7 @@ def annotate_by_rules(
         ConfigurationError: a rule's name, capability or label is not usable.
     """
     problems = _problems(rules, {*capabilities, *skipped})
-    rows: list[dict[str, object]] = []
+    said = [table([], ANNOTATIONS)]
     scoped = {name: clips_of(name) for name in {rule.capability for rule in rules} & set(capabilities)}
     for rule in rules:
         if rule.capability not in capabilities:
@@ -246,14 +248,14 @@ def annotate_by_rules(
         capability, clips = capabilities[rule.capability], scoped[rule.capability]
         answers = rule.answers(clips)
         given = answers[answers != ""]
-        for answer in sorted(set(given)):
+        for answer in sorted(given.unique()):
             if problem := _foreign(rule, answer, capability):
                 problems.append(problem)
         if not problems:
-            rows += _rows(rule, clips.loc[given.index, "clip_id"], given, capability)
+            said.append(_said(rule, clips.loc[given.index, "clip_id"], given, capability))
     if problems:
         raise ConfigurationError(problems)
-    return table(rows, ANNOTATIONS)
+    return below(said)
 
 
 def load_rules(path: Path) -> list[FunctionRule]:
@@ -290,16 +292,19 @@ def _former_names() -> Iterator[None]:
             del sys.modules[name]
 
 
-def _rows(
-    rule: Rule, clip_ids: "pd.Series[str]", given: "pd.Series[str]", capability: Capability
-) -> list[dict[str, object]]:
-    told = {answer: _told(answer, rule.probability, capability) for answer in set(given)}
-    return [
-        {"clip_id": clip_id, "capability": rule.capability, "annotator": rule.name, "kind": AnnotatorKind.RULE.value}
-        | told[answer]
-        | {"price": 0.0, "version": rule.version, "draw": ""}
-        for clip_id, answer in zip(clip_ids, given, strict=True)
-    ]
+def _found_in(texts: "pd.Series[str]", expression: re.Pattern[str]) -> "pd.Series[bool]":
+    return pd.Series(told_of(texts, lambda text: expression.search(text) is not None, np.bool_), index=texts.index)
+
+
+def _said(rule: Rule, clip_ids: "pd.Series[str]", given: "pd.Series[str]", capability: Capability) -> pd.DataFrame:
+    told = {answer: _told(answer, rule.probability, capability) for answer in given.unique()}
+    answers = {name: given.map({answer: one[name] for answer, one in told.items()}) for name in _TOLD}
+    named = {"capability": rule.capability, "annotator": rule.name, "kind": AnnotatorKind.RULE.value}
+    facts = {"price": 0.0, "version": rule.version, "draw": ""}
+    return table(pd.DataFrame({"clip_id": clip_ids, **answers, **named, **facts}), ANNOTATIONS)
+
+
+_TOLD: Final = ("label", "probability", "probabilities")
 
 
 def _told(answer: str, probability: float, capability: Capability) -> dict[str, object]:

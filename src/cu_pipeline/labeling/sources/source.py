@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, indicators
 from cu_pipeline.core.decision import certainty, decide
+from cu_pipeline.core.lean import numbered_by, places
 from cu_pipeline.core.records import AnnotatorKind
 
 TIE: Final = "tie"
@@ -69,8 +70,14 @@ def source_column(annotations: pd.DataFrame) -> "pd.Series[str]":
         for name, mine in annotations.groupby("capability")
         for one, source in name_sources(annotators_of(mine)).items()
     }
-    places = zip(annotations["capability"], annotations["kind"], annotations["annotator"], strict=True)
-    return pd.Series([names[place] for place in places], index=annotations.index, dtype=object)
+    return _named(annotations, ["capability", "kind", "annotator"], names)
+
+
+def _named(annotations: pd.DataFrame, columns: list[str], names: Mapping[Any, str]) -> "pd.Series[str]":
+    """Name each annotation by some of its columns."""
+    _, first, place = np.unique(numbered_by(annotations, columns), return_index=True, return_inverse=True)
+    found = [names[one] for one in annotations[columns].iloc[first].itertuples(index=False, name=None)]
+    return pd.Series(np.array(found, dtype=object)[place], index=annotations.index, dtype=object)
 
 
 def kind_of(source: str) -> str:
@@ -148,13 +155,9 @@ def sources_say(
     """
     names = names if names is not None else name_sources(annotators_of(annotations))
     present = annotations[annotations["clip_id"].isin(clip_ids) & (annotations["kind"] != AnnotatorKind.HUMAN)]
-    named = pd.Series(
-        [names[one] for one in zip(present["kind"], present["annotator"], strict=True)],
-        index=present.index,
-        dtype=object,
-    )
+    named = _named(present, ["kind", "annotator"], names)
     kinds = [kind.value for kind in _ORDER]
-    order = sorted(set(named), key=lambda name: (kinds.index(kind_of(name)), name))
+    order = sorted(named.unique(), key=lambda name: (kinds.index(kind_of(name)), name))
     return sorted(
         (_source(name, present[named == name], clip_ids, capability) for name in order), key=lambda one: one.price
     )
@@ -170,18 +173,19 @@ def most_confident(sources: Sequence[Source], clips: int) -> NDArray[np.int64]:
 
 def _source(name: str, annotations: pd.DataFrame, clip_ids: "pd.Index[str]", capability: Capability) -> Source:
     sums = np.zeros((len(clip_ids), len(capability.classes)))
-    rows = clip_ids.get_indexer(pd.Index(annotations["clip_id"]))
+    rows = places(annotations["clip_id"], clip_ids)
     codes, texts = pd.factorize(annotations["probabilities"])
-    told = np.array([[json.loads(text)[one] for one in capability.classes] for text in texts]).reshape(
-        -1, sums.shape[1]
-    )
+    told = np.empty((len(texts), sums.shape[1]))
+    for place, text in enumerate(texts):
+        probabilities_of = json.loads(text)
+        told[place] = [probabilities_of[one] for one in capability.classes]
     np.add.at(sums, rows, told[codes])
     voters = np.bincount(rows, minlength=len(clip_ids)).astype(np.int64)
     spoken = voters > 0
     probabilities = sums / np.maximum(voters, 1)[:, None]
     answers = np.full(len(clip_ids), "", dtype=object)
     confidence = np.full(len(clip_ids), -np.inf)
-    decided = decide(probabilities[spoken], capability, clip_ids=clip_ids[spoken].tolist())
+    decided = decide(probabilities[spoken], capability, clip_ids=clip_ids[spoken])
     answers[spoken], confidence[spoken] = decided.labels, decided.probability
     _as_given(answers, confidence, annotations[voters[rows] == 1], (rows[voters[rows] == 1], probabilities), capability)
     return Source(
@@ -191,7 +195,7 @@ def _source(name: str, annotations: pd.DataFrame, clip_ids: "pd.Index[str]", cap
         answers=answers,
         confidence=confidence,
         price=float(annotations["price"].sum()) / max(int(spoken.sum()), 1),
-        versions=tuple(sorted(set(annotations["version"]))),
+        versions=tuple(sorted(annotations["version"].unique())),
     )
 
 

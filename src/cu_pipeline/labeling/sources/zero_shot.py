@@ -13,7 +13,9 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.decision import as_json, decide
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.core.lean import below, texts
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.features.clip_features import Feature, content_column, has_features, read_features
 from cu_pipeline.features.image_text import NAME
 from cu_pipeline.features.store import FeatureStore
@@ -101,7 +103,7 @@ def annotate_by_zero_shot(
             f"a folder or a repository of the hub: featurize.extractors.{NAME}: {{checkpoint: {{name: models/siglip}}}}"
         )
     feature = FeatureInput.of(build_all(FeatureOptions({NAME: extractors.root[NAME]}))[NAME])
-    rows: list[dict[str, object]] = []
+    said = [table([], ANNOTATIONS)]
     ineligible = [all_eligible()]
     for name, capability in capabilities.items():
         clips = clips_of(name)
@@ -110,32 +112,36 @@ def annotate_by_zero_shot(
         if not stored.all():
             _log.info("%s: of %d clips %s is not stored, so the zero-shot model does not label them: run featurize",
                       name, int((~stored).sum()), NAME)  # fmt: skip
-        rows += _annotations(name, clips[stored], ZeroShotAnnotator(feature, capability, options), store, price)
+        said += _annotations(name, clips[stored], ZeroShotAnnotator(feature, capability, options), store, price)
         lacking = clips.loc[~stored, "clip_id"]
         ineligible.append(ineligible_clips(name, {Ineligible.FRAMES: lacking}, ANNOTATOR))
-    return table(rows, ANNOTATIONS), pd.concat(ineligible, ignore_index=True)
+    return below(said), below(ineligible)
 
 
 def _annotations(
     name: str, clips: pd.DataFrame, annotator: ZeroShotAnnotator, store: FeatureStore, price: float
-) -> Iterator[dict[str, object]]:
-    frames = read_features(clips, store, {NAME: annotator.feature})[NAME]
-    seen = np.flatnonzero(frames.present)
-    if not len(seen):
-        return
-    clips = clips.iloc[seen]
-    probabilities = annotator.probabilities(frames.take(seen))
-    decided = decide(probabilities, annotator.capability, clip_ids=clips["clip_id"].tolist())
-    for row, clip_id in enumerate(clips["clip_id"]):
-        yield {
-            "clip_id": clip_id,
+) -> Iterator[pd.DataFrame]:
+    for start in range(0, len(clips), BATCH):
+        some = clips.iloc[start : start + BATCH]
+        frames = read_features(some, store, {NAME: annotator.feature})[NAME]
+        seen = np.flatnonzero(frames.present)
+        if not len(seen):
+            continue
+        some = some.iloc[seen]
+        probabilities = annotator.probabilities(frames.take(seen))
+        decided = decide(probabilities, annotator.capability, clip_ids=pd.Index(some["clip_id"]))
+        told = {
+            "clip_id": some["clip_id"].array,
             "capability": name,
             "annotator": ANNOTATOR,
             "kind": AnnotatorKind.ZERO_SHOT.value,
-            "label": decided.labels[row],
-            "probability": round(float(decided.probability[row]), 6),
-            "probabilities": as_json(probabilities[row], annotator.capability.classes),
+            "label": decided.labels,
+            "probability": [round(float(one), 6) for one in decided.probability],
+            "probabilities": texts(
+                (as_json(row, annotator.capability.classes) for row in probabilities), some["clip_id"]
+            ),
             "price": price,
             "version": annotator.version,
             "draw": "",
         }
+        yield table(pd.DataFrame(told), ANNOTATIONS)

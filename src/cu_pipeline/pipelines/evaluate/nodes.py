@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability, indicators
-from cu_pipeline.core.records import Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.baselines import MOST_CLIPS, BaselineData, context_of, facts_of, some
@@ -13,13 +12,11 @@ from cu_pipeline.evaluation.bootstrap import Bootstrap
 from cu_pipeline.evaluation.cautions import cautions
 from cu_pipeline.evaluation.comparison import compare
 from cu_pipeline.evaluation.contest import Contest
-from cu_pipeline.evaluation.error_gallery import surest_errors
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.judged import Judged, ModelAnswers
 from cu_pipeline.evaluation.measurement import EvaluateOptions, ask_baselines, baseline_report, model_report
 from cu_pipeline.evaluation.metrics import ScoredClips, answers_in_words
-from cu_pipeline.evaluation.modality_parts import modality_parts
 from cu_pipeline.evaluation.set_coverage import in_words as sets_in_words
 from cu_pipeline.features.clip_features import (
     content_column,
@@ -29,13 +26,10 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import Drawn, contest_of
-from cu_pipeline.inference.growing_shares import NOT_FITTED, CurveClips, measure_curve, why_no_curve
-from cu_pipeline.inference.hidden_modalities import answers_without
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictions_table import predict_table
 from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, ever_drawn_for_test
 from cu_pipeline.models.bundle import Bundle, under_scopes
-from cu_pipeline.models.training import training_data
 from cu_pipeline.tracking.promotions import Promotion
 
 _log = logging.getLogger(__name__)
@@ -342,88 +336,3 @@ def _summary(report: dict[str, Any]) -> str:
         told = f"{sets_in_words(report['prediction_sets'])}; {told}"
     where = f"{test['n']} clips of {test['units']} units"
     return f"{who}: test accuracy {test['accuracy']:.3f} [{low:.3f}, {high:.3f}] on {where}; {told}"
-
-
-def hide_modalities(
-    answers: dict[str, ModelAnswers], shown: dict[str, Bundle], store: FeatureStore
-) -> dict[str, list[dict[str, Any]]]:
-    """Ask the models about the labelled test clips once more, without one modality at a time.
-
-    Returns:
-        capability -> what each modality adds.
-    """
-    parts = {}
-    for name, model in answers.items():
-        test = model.splits["test"]
-        hidden = answers_without(shown[name], test, store)
-        parts[name] = modality_parts(test.decided, hidden, test.units)
-    return parts
-
-
-def gather_curve_clips(
-    clips: pd.DataFrame, labels: pd.DataFrame, answers: dict[str, ModelAnswers], shown: dict[str, Bundle]
-) -> dict[str, CurveClips]:
-    """Join the clips that learning curves are measured with.
-
-    Returns:
-        By capability, of those that have labelled clips to learn from.
-    """
-    found = {}
-    for name, model in answers.items():
-        inside = shown[name].scope.within(clips)
-        labelled = set(labels.loc[labels["capability"] == name, "clip_id"])
-        if labelled & set(inside.loc[inside["split"] == Split.TRAIN.value, "clip_id"]):
-            data = training_data(name, shown[name].answers, inside, labels)
-            found[name] = CurveClips.of(data, model.splits["test"].clips)
-    return found
-
-
-def measure_learning_curves(
-    curve_clips: dict[str, CurveClips],
-    shown: dict[str, Bundle],
-    store: FeatureStore,
-    earlier: dict[str, Any],
-    options: EvaluateOptions,
-    seed: int,
-) -> dict[str, Any]:
-    """Measure what more labels bring, unless an earlier run has done that for the same model, labels and options.
-
-    Returns:
-        capability -> the part `learning_curve` of the `insights` dataset, or in words why there is none.
-    """
-    how = options.insights.learning_curve
-    curves: dict[str, Any] = {}
-    for name, clips in curve_clips.items():
-        key = clips.fingerprint(shown[name], how, seed)
-        known = earlier.get(name, {}).get("learning_curve") or {}
-        why = why_no_curve(shown[name], clips, how)
-        whole = len(known.get("points", ())) == len(how.shares)
-        if why or (whole and known["of"] == key):
-            curves[name] = why or known
-            continue
-        curve = measure_curve(shown[name], clips, store, how, seed)
-        curves[name] = NOT_FITTED if curve is None else curve.to_json(clips.known, how.more_clips) | {"of": key}
-    return curves
-
-
-def gather_insights(
-    answers: dict[str, ModelAnswers], parts: dict[str, Any], curves: dict[str, Any], options: EvaluateOptions
-) -> dict[str, Any]:
-    """Put together what is told of the shown models beside their numbers, the surest mistakes among it.
-
-    Returns:
-        The `insights` dataset.
-    """
-    found = {}
-    for name, model in answers.items():
-        curve = curves.get(name, "no clip to learn from has a label")
-        found[name] = {
-            "model_version": model.version,
-            "modalities": parts[name],
-            "learning_curve": curve if isinstance(curve, dict) else None,
-            "why_no_curve": curve if isinstance(curve, str) else "",
-            "errors": surest_errors(model.splits["test"], model.classes, options.insights.errors),
-        }
-        if isinstance(curve, dict) and curve["forecast"]:
-            _log.info("%s: %s", name, curve["forecast"]["in_words"])
-    return found

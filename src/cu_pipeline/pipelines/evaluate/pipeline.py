@@ -1,6 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
-from cu_pipeline.pipelines.evaluate import nodes
+from cu_pipeline.pipelines.evaluate import insights, nodes
 
 OPTIONS = ["params:evaluate", "params:seed"]
 
@@ -103,25 +103,25 @@ def _measurements() -> list[Node]:
 def _insights() -> list[Node]:
     return [
         Node(
-            nodes.hide_modalities,
+            insights.hide_modalities,
             ["shown_answers", "shown_bundles", "features"],
             "modality_parts",
             name="hide_modalities",
         ),
         Node(
-            nodes.gather_curve_clips,
+            insights.gather_curve_clips,
             ["clips", "labels", "shown_answers", "shown_bundles"],
             "curve_clips",
             name="gather_curve_clips",
         ),
         Node(
-            nodes.measure_learning_curves,
+            insights.measure_learning_curves,
             ["curve_clips", "shown_bundles", "features", "earlier_insights", *OPTIONS],
             "learning_curves",
             name="measure_learning_curves",
         ),
         Node(
-            nodes.gather_insights,
+            insights.gather_insights,
             ["shown_answers", "modality_parts", "learning_curves", "params:evaluate"],
             "insights",
             name="gather_insights",

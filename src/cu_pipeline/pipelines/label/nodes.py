@@ -10,6 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
+from cu_pipeline.core.lean import below
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
@@ -160,7 +161,7 @@ def choose_llm_clips(
         chosen[name] = ClipsToAsk(recipe, choose_clips(waiting, name, options.max_clips, first))
         rest = waiting.loc[~waiting.index.isin(chosen[name].clips.index), "clip_id"]
         beyond.append(ineligible_clips(name, {Ineligible.LIMIT: rest}))
-    return chosen, pd.concat(beyond, ignore_index=True)
+    return chosen, below(beyond)
 
 
 def read_screen_texts(
@@ -265,12 +266,12 @@ def write_ledger(
         The new entries, and the table of all that was ever paid.
     """
     answers = paid_answers(people_batches, people_annotations)
-    said = pd.concat([opinions.annotations, apart], ignore_index=True) if len(apart) else opinions.annotations
+    said = below([opinions.annotations, apart]) if len(apart) else opinions.annotations
     known, now = known_keys(ledger), datetime.now(UTC)
     entries = new_entries(said, answers, opinions.clips, payments, known, now)
     count("ledger_entries_added", len(entries))
     unused = unused_batches(review_batches(people_batches, people_annotations))
-    money = money_table(pd.concat([ledger, entries], ignore_index=True), unused, said)
+    money = money_table(below([ledger, entries]), unused, said)
     for line in money_messages(money):
         _log.info(line)
     return entries, money

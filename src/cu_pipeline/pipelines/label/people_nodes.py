@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
+from cu_pipeline.core.lean import below, in_order, last_of_each
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -51,8 +52,8 @@ def merge_annotations(
     keys = ["clip_id", "capability", "annotator"]
     answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
     given = drawn_by_feed(priced_by_feed(feed_annotations, clips), clips)
-    annotations = pd.concat([given, answered], ignore_index=True).drop_duplicates(keys, keep="last")
-    return annotations.sort_values(keys).reset_index(drop=True)
+    annotations = below([given, answered])
+    return in_order(annotations[last_of_each(annotations, keys)], keys)
 
 
 def check_data(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cu_pipeline.core.lean import places
 from cu_pipeline.core.paths import project_root
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
@@ -89,13 +90,20 @@ def gather_audits(
     by_people = annotations[
         (annotations["kind"] == AnnotatorKind.HUMAN.value) & (annotations["draw"] == _RANDOM)
     ].drop_duplicates(["clip_id", "capability"], keep="last")
-    contents = [content_name(*both) for both in zip(clips["media_sha256"], clips["text_sha256"], strict=True)]
-    content_of = dict(zip(clips["clip_id"], contents, strict=True))
-    request_of = dict(zip(traffic.table["content"], traffic.table["request_id"], strict=True))
+    request_of = _requests(by_people["clip_id"], clips, traffic)
     for clip, capability, label in by_people[["clip_id", "capability", "label"]].itertuples(index=False):
-        if request := request_of.get(content_of.get(clip, "")):
+        if request := request_of.get(clip):
             found.setdefault(capability, {})[request] = label
     return found
+
+
+def _requests(clip_ids: "pd.Series[str]", clips: pd.DataFrame, traffic: Traffic) -> dict[str, str]:
+    """Find the requests that were about clips: clip -> request id, of those that the service has seen."""
+    mine = clips[clips["clip_id"].isin(clip_ids)]
+    contents = [content_name(*both) for both in zip(mine["media_sha256"], mine["text_sha256"], strict=True)]
+    place = places(contents, traffic.table["content"])
+    requests = traffic.table["request_id"]
+    return {clip: requests.iloc[row] for clip, row in zip(mine["clip_id"], place, strict=True) if row >= 0}
 
 
 def estimate_served_quality(

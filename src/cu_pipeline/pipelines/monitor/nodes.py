@@ -3,6 +3,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -11,14 +12,16 @@ import pandas as pd
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.resolved import ResolvedCapabilities
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.drift.compare import Comparison, DriftDecision, compare
 from cu_pipeline.drift.diagnosis import Cause
-from cu_pipeline.drift.looks import Look, next_look
+from cu_pipeline.drift.looks import Look, last_drift, next_look
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.quality import QualityEstimate
 from cu_pipeline.drift.samples import ClipSample
+from cu_pipeline.drift.windows import oldest_needed
 from cu_pipeline.drift.words import summarise
-from cu_pipeline.inference.prediction_log import read_refusals, scan_log
+from cu_pipeline.inference.prediction_log import read_latest, read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 
 ONLY_REPLAYS: Final = "only the product's own clips"
@@ -33,13 +36,31 @@ References = dict[str, pd.DataFrame]
 _log = logging.getLogger(__name__)
 
 
-def read_traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions) -> Traffic:
-    """Read what the service answered with the models that were delivered, but not about the product's own clips."""
-    log = scan_log(prediction_log, versions=_served(delivery), since=options.since)
-    traffic = distinct_clips(log, options.facts, read_refusals(prediction_log, options.since))
+def read_traffic(
+    prediction_log: str, delivery: dict[str, Any], options: DriftOptions, earlier_looks: Sequence[Look] = ()
+) -> Traffic:
+    """Read what the service answered with the models that were delivered, but not about the product's own clips.
+
+    Once a drift was decided on, what is older than any window is left in the log.
+    """
+    decided = last_drift(earlier_looks, _latest(prediction_log))
+    traffic = _traffic(prediction_log, delivery, options, decided and oldest_needed(decided, options))
+    if decided and (traffic.table.empty or traffic.table["time"].iloc[-1] <= decided):
+        traffic = _traffic(prediction_log, delivery, options, None)
     if traffic.invalid:
         _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
     return traffic
+
+
+def _traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions, start: datetime | None) -> Traffic:
+    since = max((one for one in (options.since, start) if one is not None), default=None)
+    log = scan_log(prediction_log, versions=_served(delivery), since=since)
+    return distinct_clips(log, options.facts, read_refusals(prediction_log, since))
+
+
+def _latest(prediction_log: str) -> datetime | None:
+    """When the latest answer was given, by whatever models; None where there is none."""
+    return next((record.time for record in read_latest(prediction_log, 1)), None)
 
 
 def compare_with_references(
@@ -149,7 +170,7 @@ def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, Any]:
     """The part of the drift report that says what the traffic was compared with."""
     used = reference[reference["split"].isin([*options.reference_splits, *options.prediction_splits])]
     units = ClipSample(used).with_units("reference").units()
-    versions = {version for told in set(reference["versions"]) for version in json.loads(told).values()}
+    versions = {version for told in reference["versions"].unique() for version in json.loads(told).values()}
     return {"versions": sorted(versions), "clips": len(used), "units": len(set(units))}
 
 
@@ -194,5 +215,7 @@ def _table_hash(table: pd.DataFrame) -> str:
         digest.update(np.asarray(row, dtype="<f2").tobytes())
     others = table.drop(columns="embedding")
     digest.update(json.dumps(list(others.columns)).encode())
-    digest.update(pd.util.hash_pandas_object(others, index=False).to_numpy().tobytes())
+    for start in range(0, len(others), BATCH):
+        part = others.iloc[start : start + BATCH]
+        digest.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
     return digest.hexdigest()

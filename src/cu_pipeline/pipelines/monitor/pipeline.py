@@ -12,7 +12,12 @@ def create_pipeline(**_: object) -> Pipeline:
 
 def _comparison() -> list[Node]:
     return [
-        Node(nodes.read_traffic, ["prediction_log", "delivery", "params:monitor"], "traffic", name="read_traffic"),
+        Node(
+            nodes.read_traffic,
+            ["prediction_log", "delivery", "params:monitor", "earlier_drift_looks"],
+            "traffic",
+            name="read_traffic",
+        ),
         Node(
             nodes.compare_with_references,
             [

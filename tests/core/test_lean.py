@@ -1,0 +1,58 @@
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cu_pipeline.core.lean import TEXT, below, distinct, in_order, last_of_each, lean, places, texts
+from cu_pipeline.core.rows import rows_of
+
+KEYS = st.lists(st.tuples(st.sampled_from(["é", "a", "Z", "", "ab"]), st.sampled_from("xyz")), max_size=12)
+
+
+def _both(rows):
+    plain = pd.DataFrame(rows, columns=["a", "b"], dtype=object)
+    return plain, plain.astype(TEXT)
+
+
+def test_text_that_repeats_is_shared_and_other_text_is_arrows():
+    plain = pd.DataFrame({"id": [f"c{number}" for number in range(40)], "kind": "human", "price": 0.5, "sure": True})
+    found = lean(rows_of(plain))
+    assert found.dtypes.tolist() == [TEXT, object, "float64", "bool"]
+    assert len({id(text) for text in found["kind"]}) == 1
+    pd.testing.assert_frame_equal(found.astype(plain.dtypes), plain)
+
+
+def test_a_column_that_repeats_at_first_and_differs_later_is_whole(monkeypatch):
+    monkeypatch.setattr("cu_pipeline.core.rows.BATCH", 20)
+    plain = pd.DataFrame({"kind": ["human"] * 20 + [f"k{number}" for number in range(30)]})
+    pd.testing.assert_frame_equal(lean(rows_of(plain)), plain)
+
+
+@given(KEYS)
+def test_rows_are_sorted_and_the_last_of_each_are_found_as_by_pandas(rows):
+    plain, arrows = _both(rows)
+    wanted = ~plain.duplicated(["a", "b"], keep="last").to_numpy()
+    for table in (plain, arrows):
+        assert last_of_each(table, ["a", "b"]).tolist() == wanted.tolist()
+        found = in_order(table, ["a", "b"])
+        assert found.astype(object).to_numpy().tolist() == sorted(map(list, rows))
+        assert distinct(table["a"]).tolist() == sorted({one for one, _ in rows})
+
+
+@given(KEYS, KEYS)
+def test_places_are_those_of_an_index(rows, others):
+    among = pd.Index(dict.fromkeys(one for one, _ in others), dtype=object)
+    wanted = among.get_indexer([one for one, _ in rows])
+    for table in _both(rows):
+        for index in (among, among.astype(TEXT)):
+            assert places(table["a"], index).tolist() == wanted.tolist()
+
+
+def test_what_is_put_below_arrows_text_becomes_arrows_and_its_rows_keep_their_order():
+    few, many = _both([("x", "1"), ("y", "2")])
+    found = below([few, many, few.iloc[:0]])
+    assert found.dtypes.tolist() == [TEXT, TEXT]
+    assert found["a"].tolist() == ["x", "y", "x", "y"]
+    assert texts(iter("abc"), many["a"]).dtype == TEXT
+    assert texts(iter("abc"), few["a"]).tolist() == list("abc")
+    assert np.asarray(texts(iter(()), many["a"])).tolist() == []
