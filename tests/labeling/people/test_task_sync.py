@@ -15,14 +15,14 @@ from cu_pipeline.labeling.people.batches import State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
-from cu_pipeline.labeling.people.task_sync import (
+from cu_pipeline.labeling.people.sync_words import (
     Pushed,
-    TaskSync,
     harvest_message,
     not_played_message,
     push_message,
     status_table,
 )
+from cu_pipeline.labeling.people.task_sync import TaskSync
 from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 
 CAPABILITIES = {

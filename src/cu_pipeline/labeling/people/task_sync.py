@@ -8,11 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from cu_pipeline.core.actor import actor
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StudioError
 from cu_pipeline.core.hashing import json_sha256
 from cu_pipeline.core.progress import each
-from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
 from cu_pipeline.labeling.people.label_studio import TaskServer
@@ -20,9 +19,9 @@ from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.question_sets import Names, QuestionSheet, by_questions, sheet, title_of
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
+from cu_pipeline.labeling.people.sync_words import Pushed
 from cu_pipeline.labeling.people.tasks import PLAYED, Task
 from cu_pipeline.labeling.people.work_log import (
-    AnswerState,
     BatchDecided,
     BatchOpened,
     Draw,
@@ -36,19 +35,6 @@ FILE = "file"
 """The place of batches that were written to a file."""
 
 _CHUNK = 50
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What a push did.
-
-    Attributes:
-        sent: tasks that were missing on the server.
-        readdressed: tasks there whose media are now served from another address.
-    """
-
-    sent: int
-    readdressed: int
 
 
 @dataclass(frozen=True)
@@ -307,81 +293,6 @@ def _batch(task: Task) -> str:
 
 def _answered(review: Review, item: Item) -> bool:
     return is_complete(review.answers.get(item.clip_id, ()), review.batch)
-
-
-def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
-    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration.
-
-    One that is skipped, since its scope holds no clip, is not among them.
-    """
-    known = {**configured, **resolved.active}
-    return {
-        name: known[name]
-        for name in configured
-        if name not in resolved.skipped and len(known[name].classes) >= _fewest(known[name])
-    }
-
-
-def status_table(reviews: Sequence[Review]) -> str:
-    """Write a table of batches, the reasons below it."""
-    if not reviews:
-        return "no batch was sent to people yet: `kedro labels push`, or `kedro labels export FILE`"
-    head = ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
-    rows = [
-        [
-            one.batch.batch,
-            one.state.value,
-            "yes" if one.accepted else "no",
-            str(len(one.batch.items)),
-            str(one.complete),
-            f"{one.gold_right}/{one.gold_asked}",
-            "-" if one.agreement is None else f"{one.agreement:.0%}",
-            f"${one.spent:.2f}",
-        ]
-        for one in reviews
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
-    reasons = [f"{one.batch.batch}: {one.reason}" for one in reviews]
-    return "\n".join([*lines, "", *reasons])
-
-
-def push_message(pushed: Pushed, place: str, reviews: Sequence[Review]) -> str:
-    """Say what was sent, and which clips wait for answers where."""
-    waiting: Counter[str] = Counter()
-    for one in reviews:
-        if one.state is State.OPEN:
-            waiting[one.batch.place] += len(one.batch.items) - one.complete
-    lines = [f"{pushed.sent} clips sent to {place}"]
-    if pushed.readdressed:
-        lines.append(f"{pushed.readdressed} clips there got the new address of their media")
-    lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
-    return "\n".join(lines)
-
-
-def not_played_message(clips: Mapping[str, int]) -> str:
-    """Warn of clips that people cannot see."""
-    codecs = ", ".join(f"{number} {codec}" for codec, number in clips.items())
-    return f"browsers do not play {codecs}: people must skip these clips, or convert them to H.264 in the feed"
-
-
-def harvest_message(found: Harvest) -> str:
-    """Say what came in."""
-    numbers = {state: sum(answer.state is state for answer in found.fresh) for state in AnswerState}
-    lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
-    if found.foreign:
-        lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
-    if found.further:
-        lines.append(
-            f"{found.further} parts of answers, such as notes, belong to no question of this project, and are not used"
-        )
-    return "\n".join(lines)
-
-
-def _fewest(capability: Capability) -> int:
-    return 2 if capability.kind is Kind.SINGLE else 1
 
 
 def _clip_of(task: Mapping[str, Any]) -> str:
