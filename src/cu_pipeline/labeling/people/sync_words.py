@@ -2,24 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from cu_pipeline.labeling.people.batches import Review, State
 from cu_pipeline.labeling.people.harvest import Harvest
+from cu_pipeline.labeling.people.task_sending import Pushed
 from cu_pipeline.labeling.people.work_log import AnswerState
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What a push did.
-
-    Attributes:
-        sent: tasks that were missing on the server.
-        readdressed: tasks there whose media are now served from another address.
-    """
-
-    sent: int
-    readdressed: int
 
 
 def status_table(reviews: Sequence[Review]) -> str:
@@ -57,6 +44,8 @@ def push_message(pushed: Pushed, place: str, reviews: Sequence[Review]) -> str:
     lines = [f"{pushed.sent} clips sent to {place}"]
     if pushed.readdressed:
         lines.append(f"{pushed.readdressed} clips there got the new address of their media")
+    if pushed.doubled:
+        lines.append(f"{pushed.doubled} clips were there twice, and are there once now")
     lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
     return "\n".join(lines)
 
