@@ -101,7 +101,8 @@ def fetch(project: Project, kind: PeopleKind, batches: tuple[str, ...]) -> list[
 
 def waiting_for(reviews: list[Review], kind: PeopleKind) -> str:
     """Say what is still to be done by people; "": nothing."""
-    missing = sum(len(one.batch.items) - one.complete for one in reviews if one.state is State.OPEN)
+    waiting = [one for one in reviews if one.state is State.OPEN]
+    missing = sum(len(one.batch.items) - one.complete for one in waiting)
     doubtful = [one for one in reviews if one.state is State.REVIEW]
     told = []
     if missing:
@@ -109,8 +110,11 @@ def waiting_for(reviews: list[Review], kind: PeopleKind) -> str:
         if kind is PeopleKind.FILES:
             way = f"import {FILE} in Label Studio, label, and `kedro labels import ANSWERS.json`"
         elif kind is PeopleKind.LABEL_STUDIO:
-            way = "label them in Label Studio; the next `kedro iterate` takes the answers"
-        told.append(f"{missing} clips wait for people: {way}")
+            places = ", ".join(dict.fromkeys(one.batch.place for one in waiting))
+            way = f"label them in Label Studio, {places}; the next `kedro iterate` takes the answers"
+        answered = sum(one.complete for one in reviews)
+        so_far = f" ({answered} are answered)" if answered else ""
+        told.append(f"{missing} clips wait for people{so_far}: {way}")
     if doubtful:
         names = ", ".join(one.batch.batch for one in doubtful)
         told.append(f"{names}: {doubtful[0].reason}: `kedro labels accept` or `send-back`")

@@ -163,12 +163,12 @@ def _step(work: Work) -> tuple[Iteration, Outcome]:
         project.state.write(begun.failing(name, f"{name.value}: {error}"))
         announce_error(begun, error, work.options.alerts)
         raise
-    if outcome.told:
-        work.tell(f"  {outcome.told}")
     if outcome.waits:
         waiting = begun.waiting(name, outcome.waits, outcome.told)
         project.state.write(waiting)
         return waiting, outcome
+    if outcome.told:
+        work.tell(f"  {outcome.told}")
     upcoming = outcome.upcoming or after(name)
     ended = begun.ending(name, time.perf_counter() - started, outcome.facts, project.hashes(*outcome.inputs), upcoming)
     if name is StepName.SETTLE:
