@@ -2,12 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cu_pipeline.core.progress import each
-from cu_pipeline.labeling.people.batches import Review, is_complete
+from cu_pipeline.labeling.people.batches import Review, State, is_complete
 from cu_pipeline.labeling.people.label_studio import TaskServer
 from cu_pipeline.labeling.people.tasks import Task
 from cu_pipeline.labeling.people.work_log import BatchOpened, Item
@@ -37,6 +37,13 @@ def unanswered(review: Review) -> list[Task]:
         for item in review.batch.items
         if not is_complete(review.answers.get(item.clip_id, ()), review.batch)
     ]
+
+
+def gone(tasks: Iterable[Task], reviews: Iterable[Review]) -> list[Task]:
+    """List the tasks of batches that wait for answers and are not among those of a server any more."""
+    there = {_place(task) for task in tasks}
+    wanted = (task for review in reviews if review.state is State.OPEN for task in unanswered(review))
+    return [task for task in wanted if _place(task) not in there]
 
 
 def send_missing(server: TaskServer, wanted: Sequence[Task]) -> Pushed:
