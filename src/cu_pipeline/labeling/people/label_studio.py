@@ -160,6 +160,8 @@ class StudioServer:
         try:
             self._client.projects.update(id=project, label_config=interface, maximum_annotations=redundancy)
         except ApiError as error:
+            if error.status_code in _AWAY:
+                raise
             raise StudioError(
                 f"Label Studio at {self._url} refuses the questions for {self._title!r}: "
                 f"{_meaning(error.status_code, error.body)}. Where its answers are to questions that are not asked any "
@@ -195,6 +197,8 @@ class StudioServer:
                     request_options=_ONCE,
                 )
             except ApiError as error:
+                if error.status_code in _AWAY:
+                    raise
                 raise StudioError(
                     f"Label Studio at {self._url} may not show {folder}: {_meaning(error.status_code, error.body)}. "
                     "Start it again with `make label-studio`, which serves what `kedro labels media-root` "

@@ -70,7 +70,7 @@ class TaskSync:
             server: with the project that is asked about everything; the others are beside it.
 
         Returns:
-            How many tasks were sent, and how many got a new address.
+            How many tasks were sent, how many got a new address, and how many were there twice.
         """
         everything = list(self.capabilities)
         queued = {
