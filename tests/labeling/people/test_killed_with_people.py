@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
 import pytest
 import yaml
+from mlflow import MlflowClient
 from tests.servers.label_studio import ON_A_REAL_SERVER, TOKEN, Studio, serving
 from tests.servers.watched_requests import Moment, Watched, watched
 from tests.text_project import capture_traffic, topic_of, write_project
@@ -92,8 +92,7 @@ class Loop:
         clips = pd.read_parquet(data / "02_intermediate/clips.parquet")[["clip_id", "split", "group", "feed"]]
         batches = [one["items"] for one in _lines(data / "01_raw/people_batches.jsonl")]
         answers = _lines(data / "01_raw/people_annotations.jsonl")
-        mlflow.set_tracking_uri(f"sqlite:///{next(self.root.rglob('mlflow.db'))}")
-        models = mlflow.MlflowClient().search_model_versions()
+        models = MlflowClient(f"sqlite:///{next(self.root.rglob('mlflow.db'))}").search_model_versions()
         return {
             "champions": {path.parent.name: json.loads(path.read_text())["version"] for path in champions},
             "labels": labels.to_csv(index=False),
