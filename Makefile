@@ -69,7 +69,7 @@ test-pages: $(VENV)/.installed-dev ## type the commands of all pages in a fresh 
 	@CU_PIPELINE_PAGES=1 $(BIN)/pytest tests/docs/test_fresh_shell.py
 
 test-label-studio: $(VENV)/.installed-dev install-label-studio ## test the way to people and back on a real Label Studio server
-	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_loop_with_people.py tests/labeling/people/test_task_sync.py
+	@CU_PIPELINE_LABEL_STUDIO=1 $(BIN)/pytest tests/labeling/people/test_label_studio.py tests/labeling/people/test_label_studio_client.py tests/labeling/people/test_loop_with_people.py tests/labeling/people/test_killed_with_people.py tests/labeling/people/test_task_sync.py
 
 test-airflow: $(VENV)/.installed-dev $(VENV)-airflow/.installed ## run the DAG of the loop in a real Airflow, in an environment of its own
 	@CU_PIPELINE_AIRFLOW=1 $(BIN)/pytest tests/deploy/test_airflow.py

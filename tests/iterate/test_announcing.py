@@ -33,7 +33,7 @@ def test_people_are_told_once_what_an_iteration_waits_for(posted) -> None:
     found, options = posted
     waiting = Iteration(4, "t", status=Status.WAITING, reason="9 clips wait", upcoming=StepName.WAIT_FOR_PEOPLE)
     for _ in range(3):
-        announce_waiting(waiting, options)
+        announce_waiting(waiting, "", options)
     (alert,) = found()
     assert (alert["event"], alert["title"]) == ("waiting", "Iteration 4 waits: 9 clips wait")
 

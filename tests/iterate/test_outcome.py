@@ -113,4 +113,20 @@ def test_status_tells_what_it_waits_for_and_who_holds_it() -> None:
     first, second, *rest = status_lines(waiting, held)
     assert first == "held by ann, 2026-11-27T02:45:09+00:00: a holiday"
     assert second.endswith("waits: 9 clips wait")
-    assert any("requested 9" in line for line in rest)
+    assert any("9 clips are asked for" in line for line in rest)
+
+
+def test_status_tells_in_words_what_came_of_each_step() -> None:
+    sent = {"people": "label_studio", "place": "http://studio cu-pipeline", "clips": 9, "committed_usd": 0.4}
+    better = {"promoted": ["topic"], "refused": {"mood": "too few labels"}, "way": "at once"}
+    one = after(
+        RETRAIN, CHOSEN, (StepName.ASK_PEOPLE, sent), (StepName.TRAIN, {"gate": GATE}), (StepName.APPROVE, better)
+    )
+    told = "\n".join(status_lines(one, Standing()))
+    for words in (
+        "9 clips, $0.40, http://studio cu-pipeline",
+        "topic better",
+        "topic promoted; mood is not promoted: too few labels",
+    ):
+        assert words in told
+    assert not any(sign in told for sign in "[{'_")

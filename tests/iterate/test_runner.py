@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.iterate.conftest import auditing
 
-from cu_pipeline.core.errors import RunInProgressError, StoreError, StudioError
+from cu_pipeline.core.errors import RunInProgressError, StoreError, StudioAwayError, StudioError
 from cu_pipeline.iterate import runner
 from cu_pipeline.iterate.history_page import PAGE
 from cu_pipeline.iterate.options import GuardOptions, IterateOptions
@@ -199,6 +199,47 @@ def test_waiting_for_people_is_a_state_and_goes_on_when_answers_come(project, st
     report, lines = said(project)
     assert report.ended is Ended.DONE
     assert lines[0] == "iteration 1, wait for people", "what is done is not done again"
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_never_given_up(project, steps) -> None:
+    done = steps[StepName.WAIT_FOR_PEOPLE]
+
+    def away(work):
+        raise StudioAwayError("Label Studio does not answer")
+
+    steps[StepName.WAIT_FOR_PEOPLE] = away
+    for _ in range(5):
+        report, _ = said(project)
+        assert (report.ended, report.told) == (Ended.WAITING, "Label Studio does not answer")
+    steps[StepName.WAIT_FOR_PEOPLE] = done
+    assert said(project)[0].told == "promoted: topic (at once)"
+
+
+def test_another_run_in_the_project_is_no_failure_of_the_step(project, steps) -> None:
+    done = steps[StepName.LABEL]
+
+    def busy(work):
+        raise RunInProgressError("another run holds the lock")
+
+    steps[StepName.LABEL] = busy
+    for _ in range(4):
+        with pytest.raises(RunInProgressError):
+            said(project)
+    steps[StepName.LABEL] = done
+    assert said(project)[0].ended is Ended.DONE
+
+
+def test_errors_with_waiting_between_them_do_not_add_up(project, steps) -> None:
+    def fails(work):
+        raise StudioError("a wrong token")
+
+    for _ in range(2):
+        steps[StepName.WAIT_FOR_PEOPLE] = fails
+        for _ in range(2):
+            with pytest.raises(StudioError):
+                said(project)
+        steps[StepName.WAIT_FOR_PEOPLE] = lambda work: Outcome(told="3 clips wait", waits=Status.WAITING)
+        assert said(project)[0].ended is Ended.WAITING
 
 
 def test_an_error_is_told_and_the_step_is_tried_again(project, steps) -> None:

@@ -26,7 +26,7 @@ _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 @click.pass_obj
 def push(metadata: Any, /, *, env: str | None) -> None:
     """Send the queue to a Label Studio server."""
-    from cu_pipeline.labeling.people.task_sync import push_message
+    from cu_pipeline.labeling.people.sync_words import push_message
     from cu_pipeline.tracking.label_project import connect
 
     with _sync(metadata, env) as (sync, credentials):
@@ -97,7 +97,7 @@ def media_root(metadata: Any, /, *, env: str | None) -> None:
 @click.pass_obj
 def status(metadata: Any, /, *, env: str | None) -> None:
     """Show the batches: state, answers, accuracy on gold clips, agreement, money."""
-    from cu_pipeline.labeling.people.task_sync import status_table
+    from cu_pipeline.labeling.people.sync_words import status_table
 
     with _sync(metadata, env, writes=False) as (sync, _):
         click.echo(status_table(sync.reviews()))
@@ -135,7 +135,7 @@ def _sync(metadata: Any, env: str | None, *, writes: bool = True) -> Iterator[tu
 
 
 def _tell_not_shown(sync: Any) -> None:
-    from cu_pipeline.labeling.people.task_sync import not_played_message
+    from cu_pipeline.labeling.people.sync_words import not_played_message
 
     if left_out := sync.unservable():
         click.echo(sync.media.unservable_message(left_out), err=True)
@@ -144,7 +144,7 @@ def _tell_not_shown(sync: Any) -> None:
 
 
 def _tell_harvest(found: Any) -> None:
-    from cu_pipeline.labeling.people.task_sync import harvest_message
+    from cu_pipeline.labeling.people.sync_words import harvest_message
 
     click.echo(harvest_message(found))
     if found.problems:

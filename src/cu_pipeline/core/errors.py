@@ -16,6 +16,7 @@ CuPipelineError
 ├── NoSpaceError           a file that does not fit on the disk
 ├── TrackingError          MLflow's server or database that cannot be used
 ├── StudioError            a Label Studio server or file that does not do what is asked of it
+│   └── StudioAwayError    a server that does not answer now
 ├── RunInProgressError     another run holds the project's lock
 └── DeliveryError          a service that does not start or does not answer as it must
 """
@@ -128,6 +129,10 @@ class TrackingError(CuPipelineError):
 
 class StudioError(CuPipelineError):
     """A Label Studio server or file that does not do what is asked of it."""
+
+
+class StudioAwayError(StudioError):
+    """A Label Studio server that does not answer now, and may later."""
 
 
 class RunInProgressError(CuPipelineError):

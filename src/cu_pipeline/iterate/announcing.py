@@ -32,12 +32,13 @@ def announce_drift(told: DriftTold, options: AlertOptions) -> None:
         send(alert, options)
 
 
-def announce_waiting(current: Iteration, options: AlertOptions) -> None:
-    """Tell what an iteration waits for, once for each step that waits."""
+def announce_waiting(current: Iteration, on: str, options: AlertOptions) -> None:
+    """Tell what an iteration waits for, once for each step that waits and each thing beside that it waits for."""
     event = _WAITS[current.status]
+    step = current.upcoming.value
     send(
         Alert(
-            id=f"iteration-{current.number}/{event}/{current.upcoming.value}",
+            id=f"iteration-{current.number}/{event}/{step}" + (f"/{on}" if on else ""),
             event=event,
             severity=Severity.WARNING,
             title=f"Iteration {current.number} waits: {current.reason}",

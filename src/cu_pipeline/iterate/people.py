@@ -14,6 +14,7 @@ from cu_pipeline.iterate.options import IterateOptions, PeopleKind
 from cu_pipeline.iterate.project import Project
 from cu_pipeline.labeling.people.batches import Review, State
 from cu_pipeline.labeling.people.question_sets import file_of
+from cu_pipeline.labeling.people.task_sending import gone
 from cu_pipeline.labeling.people.task_sync import TaskSync
 from cu_pipeline.sample.truth import known_truth
 from cu_pipeline.tracking.label_project import TOKEN, connect, open_sync
@@ -87,21 +88,39 @@ def ask(project: Project, kind: PeopleKind, options: IterateOptions, seed: int) 
         return Asked(tuple(one.batch.batch for one in mine), clips, sum(one.committed for one in mine), place)
 
 
-def fetch(project: Project, kind: PeopleKind, batches: tuple[str, ...]) -> list[Review]:
+@dataclass(frozen=True)
+class Standing:
+    """Where the batches of an iteration stand.
+
+    Attributes:
+        reviews: of each.
+        gone: clips that wait for an answer and that the Label Studio server does not have any more.
+    """
+
+    reviews: list[Review]
+    gone: int = 0
+
+
+def fetch(project: Project, kind: PeopleKind, batches: tuple[str, ...]) -> Standing:
     """Take the answers that have come, and say where batches stand.
 
     Raises:
         StudioError: the Label Studio server does not answer as it must.
     """
     with open_sync(project.root, project.env) as (sync, credentials):
+        tasks = None
         if kind is PeopleKind.LABEL_STUDIO:
-            sync.take(sync.fetch(connect(sync, credentials)))
-        return [one for one in sync.reviews() if one.batch.batch in batches]
+            tasks = sync.fetch(connect(sync, credentials))
+            sync.take(tasks)
+        reviews = [one for one in sync.reviews() if one.batch.batch in batches]
+        return Standing(reviews, 0 if tasks is None else len(gone(tasks, reviews)))
 
 
-def waiting_for(reviews: list[Review], kind: PeopleKind) -> str:
+def waiting_for(standing: Standing, kind: PeopleKind) -> str:
     """Say what is still to be done by people; "": nothing."""
-    missing = sum(len(one.batch.items) - one.complete for one in reviews if one.state is State.OPEN)
+    reviews = standing.reviews
+    waiting = [one for one in reviews if one.state is State.OPEN]
+    missing = sum(len(one.batch.items) - one.complete for one in waiting)
     doubtful = [one for one in reviews if one.state is State.REVIEW]
     told = []
     if missing:
@@ -109,8 +128,17 @@ def waiting_for(reviews: list[Review], kind: PeopleKind) -> str:
         if kind is PeopleKind.FILES:
             way = f"import {FILE} in Label Studio, label, and `kedro labels import ANSWERS.json`"
         elif kind is PeopleKind.LABEL_STUDIO:
-            way = "label them in Label Studio; the next `kedro iterate` takes the answers"
-        told.append(f"{missing} clips wait for people: {way}")
+            places = ", ".join(dict.fromkeys(one.batch.place for one in waiting))
+            way = f"label them in Label Studio, {places}; the next `kedro iterate` takes the answers"
+        answered = sum(one.complete for one in reviews)
+        so_far = f" ({answered} are answered)" if answered else ""
+        told.append(f"{missing} clips wait for people{so_far}: {way}")
+    if standing.gone:
+        names = " ".join(one.batch.batch for one in waiting)
+        told.append(
+            f"{standing.gone} of them are not there any more: `kedro labels push` sends them again, and `kedro labels "
+            f"accept` goes on without them (batches: {names})"
+        )
     if doubtful:
         names = ", ".join(one.batch.batch for one in doubtful)
         told.append(f"{names}: {doubtful[0].reason}: `kedro labels accept` or `send-back`")

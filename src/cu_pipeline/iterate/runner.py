@@ -11,7 +11,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from cu_pipeline.core.atomic import write_text
-from cu_pipeline.core.errors import RunInProgressError
+from cu_pipeline.core.errors import RunInProgressError, StudioAwayError
 from cu_pipeline.iterate import parent_run, rollouts
 from cu_pipeline.iterate.announcing import announce_end, announce_error, announce_waiting
 from cu_pipeline.iterate.evidence import challengers
@@ -137,7 +137,7 @@ def _go_on(project: Project, current: Iteration, tell: Callable[[str], None]) ->
         work = Work(project, current, parameters, options, standing, tell)
         current, outcome = _step(work)
         if outcome.waits:
-            announce_waiting(current, options.alerts)
+            announce_waiting(current, outcome.waits_on, options.alerts)
             return Report(Ended.HELD if outcome.waits is Status.APPROVAL else Ended.WAITING, outcome.told)
         if current.status is Status.DONE:
             line = _settled(project, current)
@@ -155,16 +155,20 @@ def _step(work: Work) -> tuple[Iteration, Outcome]:
     started = time.perf_counter()
     try:
         outcome = STEPS[name](replace(work, iteration=begun))
+    except StudioAwayError as error:
+        outcome = Outcome(told=str(error), waits=Status.WAITING, waits_on="label_studio")
+    except RunInProgressError:
+        raise
     except Exception as error:
         project.state.write(begun.failing(name, f"{name.value}: {error}"))
         announce_error(begun, error, work.options.alerts)
         raise
-    if outcome.told:
-        work.tell(f"  {outcome.told}")
     if outcome.waits:
-        waiting = replace(begun, status=outcome.waits, reason=outcome.told)
+        waiting = begun.waiting(name, outcome.waits, outcome.told)
         project.state.write(waiting)
         return waiting, outcome
+    if outcome.told:
+        work.tell(f"  {outcome.told}")
     upcoming = outcome.upcoming or after(name)
     ended = begun.ending(name, time.perf_counter() - started, outcome.facts, project.hashes(*outcome.inputs), upcoming)
     if name is StepName.SETTLE:

@@ -58,7 +58,7 @@ class StepRecord:
         started: ISO 8601, UTC; of the first time.
         ended: likewise; "" while it is not done.
         tries: how often it was begun: more than once after a kill, an error, or while it waits.
-        errors: how often it ended with one.
+        errors: how often in a row it ended with one.
         seconds: that the try took which ended it.
         inputs: file -> SHA-256 of what it went by.
         facts: what came of it, for later steps and for people.
@@ -130,6 +130,12 @@ class Iteration:
         record = self.record(name)
         assert record is not None  # noqa: S101 - it was begun
         return replace(self._with(replace(record, errors=record.errors + 1)), reason=error)
+
+    def waiting(self, name: StepName, status: Status, reason: str) -> Self:
+        """Note that a step is not over, but did what it could: errors before are forgotten."""
+        record = self.record(name)
+        assert record is not None  # noqa: S101 - it was begun
+        return replace(self._with(replace(record, errors=0)), status=status, reason=reason)
 
     def ending(
         self, name: StepName, seconds: float, facts: Mapping[str, Any], inputs: Mapping[str, str], upcoming: StepName

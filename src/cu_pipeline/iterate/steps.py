@@ -134,9 +134,10 @@ def wait_for_people(work: Work) -> Outcome:
     """Take the answers that have come; where some are missing the iteration waits."""
     asked = work.iteration.facts(StepName.ASK_PEOPLE)
     kind = PeopleKind(asked["people"])
-    reviews = people.fetch(work.project, kind, tuple(asked["batches"]))
-    if missing := people.waiting_for(reviews, kind):
+    standing = people.fetch(work.project, kind, tuple(asked["batches"]))
+    if missing := people.waiting_for(standing, kind):
         return Outcome(told=missing, waits=Status.WAITING)
+    reviews = standing.reviews
     found = people.counted(reviews)
     action = Action(work.iteration.facts(StepName.DECIDE)["action"])
     upcoming = _AFTER_PEOPLE[action]

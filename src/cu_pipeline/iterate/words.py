@@ -1,12 +1,14 @@
 """The loop in words: where it stands, and what iterations came to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from cu_pipeline.iterate.evidence import challengers
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.state import Iteration, Status, StepName
 from cu_pipeline.iterate.verdicts import Standing
 
-_WIDTH = 64
+_WIDTH: Final = 100
 
 
 def status_lines(current: Iteration | None, standing: Standing) -> list[str]:
@@ -71,19 +73,37 @@ def _gains(line: IterationLine) -> str:
     return ", ".join(told) or "-"
 
 
-def _told(name: StepName, facts: dict[str, object]) -> str:
-    keys = {
-        StepName.MONITOR: ("decision",),
-        StepName.DECIDE: ("action", "reason"),
-        StepName.COLLECT: ("captured",),
-        StepName.CHOOSE: ("requested",),
-        StepName.ASK_PEOPLE: ("clips", "committed_usd", "place"),
-        StepName.WAIT_FOR_PEOPLE: ("answered",),
-        StepName.AUDIT: ("told",),
-        StepName.APPROVE: ("promoted", "refused"),
-    }.get(name, ())
-    said = ", ".join(f"{key} {facts[key]}" for key in keys if facts.get(key))
+def _told(name: StepName, facts: Mapping[str, Any]) -> str:
+    """What came of a step, on one line."""
+    said = _FACTS[name](facts) if facts and name in _FACTS else ""
     return f"  {said[:_WIDTH]}{'…' if len(said) > _WIDTH else ''}" if said else ""
+
+
+def _approved(facts: Mapping[str, Any]) -> str:
+    names = ", ".join(facts["promoted"])
+    refused = "; ".join(f"{name} is not promoted: {why}" for name, why in facts["refused"].items())
+    return "; ".join(part for part in (f"{names} promoted" if names else "", refused) if part) or "nothing is promoted"
+
+
+def _judged(facts: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{one.capability} {'better' if one.promoted else 'kept back'}" for one in challengers(facts["gate"])
+    )
+
+
+_FACTS: Final[dict[StepName, Callable[[Mapping[str, Any]], str]]] = {
+    StepName.MONITOR: lambda facts: str(facts["decision"]),
+    StepName.DECIDE: lambda facts: f"{facts['action']}: {facts['reason']}",
+    StepName.CHOOSE: lambda facts: f"{facts['requested']} clips are asked for",
+    StepName.COLLECT: lambda facts: f"{facts['served']} clips that the service saw are in the data",
+    StepName.LABEL: lambda facts: f"{facts['queued']} clips are left for people",
+    StepName.ASK_PEOPLE: lambda facts: f"{facts['clips']} clips, ${facts['committed_usd']:.2f}, {facts['place']}",
+    StepName.WAIT_FOR_PEOPLE: lambda facts: f"{facts['answered']} clips are answered",
+    StepName.AUDIT: lambda facts: str(facts["told"]),
+    StepName.TRAIN: _judged,
+    StepName.APPROVE: _approved,
+}
+"""Step -> what its facts say, in words."""
 
 
 def _words(name: StepName) -> str:

@@ -66,6 +66,7 @@ class Outcome:
         inputs: files that it went by.
         upcoming: the step that comes next; None: the one after it.
         waits: the step is not over: what for; None: it is.
+        waits_on: what it waits for beside what the step always does, of which people are told apart; "": nothing.
     """
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -73,3 +74,4 @@ class Outcome:
     inputs: tuple[str, ...] = ()
     upcoming: StepName | None = None
     waits: Status | None = None
+    waits_on: str = ""

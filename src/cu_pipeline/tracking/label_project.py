@@ -13,9 +13,10 @@ from cu_pipeline.core.errors import ConfigurationError, StudioError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.ingest.tombstones import CLIP, read_tombstones
 from cu_pipeline.labeling.people.label_studio import StudioServer, TaskServer
+from cu_pipeline.labeling.people.question_sets import asked_capabilities
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia
-from cu_pipeline.labeling.people.task_sync import TaskSync, asked_capabilities
+from cu_pipeline.labeling.people.task_sync import TaskSync
 from cu_pipeline.labeling.people.work_log import BatchOpened, answer_log, batch_log
 from cu_pipeline.tracking.catalog_files import catalog_files
 from cu_pipeline.tracking.opened_project import opened_project

@@ -15,14 +15,14 @@ from cu_pipeline.labeling.people.batches import State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions, StudioOptions
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
-from cu_pipeline.labeling.people.task_sync import (
-    Pushed,
-    TaskSync,
+from cu_pipeline.labeling.people.sync_words import (
     harvest_message,
     not_played_message,
     push_message,
     status_table,
 )
+from cu_pipeline.labeling.people.task_sending import Pushed
+from cu_pipeline.labeling.people.task_sync import TaskSync
 from cu_pipeline.labeling.people.work_log import answer_log, batch_log
 
 CAPABILITIES = {
@@ -54,6 +54,9 @@ class LabelStudio:
     def change(self, task: int, data: dict[str, Any]) -> None:
         (mine,) = [one for one in self.sent if one["id"] == task]
         mine["data"] = data
+
+    def remove(self, tasks: Sequence[int]) -> None:
+        self.sent = [one for one in self.sent if one["id"] not in tasks]
 
     def tasks(self) -> list[dict[str, Any]]:
         return json.loads(json.dumps(self.sent))
@@ -158,6 +161,18 @@ def test_an_interrupted_push_goes_on_where_it_stopped(sync: TaskSync, server: La
     server.fails_after = None
     assert sync.push(server).sent == 6 - sent
     assert sorted(sent_ids(server)) == sorted(one["data"]["clip_id"] for one in sync.queue)
+
+
+def test_what_a_server_took_twice_is_asked_once_and_no_answer_is_lost(sync: TaskSync, server: LabelStudio) -> None:
+    sync.push(server)
+    server.send([{key: one[key] for key in ("data", "meta", "predictions")} for one in server.sent])
+    server.annotate(7, {"topic": ["pets"], "safety": ["none"]})
+    answered = server.sent[7]
+    pushed = sync.push(server)
+    assert (pushed.sent, pushed.doubled) == (0, 6)
+    assert answered in server.sent
+    assert len(sent_ids(server)) == len(set(sent_ids(server))) == 6
+    assert "6 clips were there twice" in push_message(pushed, server.place, ())
 
 
 def test_nothing_is_opened_when_the_server_cannot_be_prepared(sync: TaskSync, server: LabelStudio) -> None:

@@ -4,10 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from cu_pipeline.core.errors import ConfigurationError, StudioError
+from cu_pipeline.core.errors import ConfigurationError, StudioAwayError, StudioError
 from cu_pipeline.labeling.people.tasks import Task
+
+_ONCE: Final = {"max_retries": 0}
+"""For what makes something: a server may have done so and failed before it said so, and would make it again."""
+
+_AWAY: Final = frozenset({502, 503, 504})
+"""What is answered in the place of a server that is not there."""
 
 
 class TaskServer(Protocol):
@@ -98,6 +104,7 @@ class StudioServer:
                     label_config=interface,
                     maximum_annotations=redundancy,
                     sampling="Sequential sampling",
+                    request_options=_ONCE,
                 )
                 self._project = made.id
             else:
@@ -134,7 +141,7 @@ class StudioServer:
     def send(self, tasks: Sequence[Task]) -> None:
         """Add tasks."""
         with self._in_words():
-            self._client.projects.import_tasks(self._found(), request=list(tasks))
+            self._client.projects.import_tasks(self._found(), request=list(tasks), request_options=_ONCE)
 
     def change(self, task: int, data: Mapping[str, Any]) -> None:
         """Replace what a task shows."""
@@ -153,6 +160,8 @@ class StudioServer:
         try:
             self._client.projects.update(id=project, label_config=interface, maximum_annotations=redundancy)
         except ApiError as error:
+            if error.status_code in _AWAY:
+                raise
             raise StudioError(
                 f"Label Studio at {self._url} refuses the questions for {self._title!r}: "
                 f"{_meaning(error.status_code, error.body)}. Where its answers are to questions that are not asked any "
@@ -180,8 +189,16 @@ class StudioServer:
             if str(folder) in shown:
                 continue
             try:
-                storage.create(project=self._project, title=folder.name, path=str(folder), use_blob_urls=True)
+                storage.create(
+                    project=self._project,
+                    title=folder.name,
+                    path=str(folder),
+                    use_blob_urls=True,
+                    request_options=_ONCE,
+                )
             except ApiError as error:
+                if error.status_code in _AWAY:
+                    raise
                 raise StudioError(
                     f"Label Studio at {self._url} may not show {folder}: {_meaning(error.status_code, error.body)}. "
                     "Start it again with `make label-studio`, which serves what `kedro labels media-root` "
@@ -196,14 +213,19 @@ class StudioServer:
         try:
             yield
         except ApiError as error:
+            if error.status_code in _AWAY:
+                raise self._away(f"status {error.status_code}") from None
             raise StudioError(
                 f"Label Studio at {self._url} refuses: {_meaning(error.status_code, error.body)}"
             ) from None
         except httpx.HTTPError as error:
-            raise StudioError(
-                f"Label Studio at {self._url} does not answer ({type(error).__name__}: {error}). Is it running? "
-                "`make label-studio` starts one; LABEL_STUDIO_URL names another"
-            ) from None
+            raise self._away(f"{type(error).__name__}: {error}") from None
+
+    def _away(self, seen: str) -> StudioAwayError:
+        return StudioAwayError(
+            f"Label Studio at {self._url} does not answer ({seen}). Is it running? `make label-studio` starts one; "
+            "LABEL_STUDIO_URL names another"
+        )
 
 
 def _meaning(status: int | None, body: Any) -> str:

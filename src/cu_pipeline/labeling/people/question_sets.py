@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.keys import registry_key
+from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.people.tasks import Task, labelling_interface, questions_of
 from cu_pipeline.labeling.people.work_log import Draw
 
@@ -31,6 +32,19 @@ class QuestionSheet:
     names: Names
     tasks: list[Task]
     interface: str
+
+
+def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
+    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration.
+
+    One that is skipped, since its scope holds no clip, is not among them.
+    """
+    known = {**configured, **resolved.active}
+    return {
+        name: known[name]
+        for name in configured
+        if name not in resolved.skipped and len(known[name].classes) >= _fewest(known[name])
+    }
 
 
 def by_questions(queue: Iterable[Task], capabilities: Iterable[str]) -> dict[Names, list[Task]]:
@@ -83,3 +97,7 @@ def file_of(file: Path, names: Names) -> Path:
     'tasks-topic+safety.json'
     """
     return file.with_name(f"{file.stem}-{'+'.join(map(registry_key, names))}{file.suffix}")
+
+
+def _fewest(capability: Capability) -> int:
+    return 2 if capability.kind is Kind.SINGLE else 1

@@ -1,54 +1,32 @@
 """Sending the queue to people, with or without a server, and taking their answers."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from cu_pipeline.core.actor import actor
-from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StudioError
-from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.progress import each
-from cu_pipeline.core.resolved import ResolvedCapabilities
-from cu_pipeline.labeling.people.batches import Review, State, is_complete, review_batches
+from cu_pipeline.labeling.people.batch_opening import in_batches, still_to_ask
+from cu_pipeline.labeling.people.batches import Review, State, review_batches
 from cu_pipeline.labeling.people.harvest import Harvest, harvest
 from cu_pipeline.labeling.people.label_studio import TaskServer
 from cu_pipeline.labeling.people.options import StudioOptions
 from cu_pipeline.labeling.people.question_sets import Names, QuestionSheet, by_questions, sheet, title_of
 from cu_pipeline.labeling.people.queue import QueueTerms
 from cu_pipeline.labeling.people.served_media import ServedMedia, Unservable
+from cu_pipeline.labeling.people.task_sending import Pushed, send_missing, unanswered
 from cu_pipeline.labeling.people.tasks import PLAYED, Task
 from cu_pipeline.labeling.people.work_log import (
-    AnswerState,
     BatchDecided,
     BatchOpened,
-    Draw,
-    Item,
     PersonAnswer,
     RecordLog,
-    Terms,
 )
 
 FILE = "file"
 """The place of batches that were written to a file."""
-
-_CHUNK = 50
-
-
-@dataclass(frozen=True)
-class Pushed:
-    """What a push did.
-
-    Attributes:
-        sent: tasks that were missing on the server.
-        readdressed: tasks there whose media are now served from another address.
-    """
-
-    sent: int
-    readdressed: int
 
 
 @dataclass(frozen=True)
@@ -92,7 +70,7 @@ class TaskSync:
             server: with the project that is asked about everything; the others are beside it.
 
         Returns:
-            How many tasks were sent, and how many got a new address.
+            How many tasks were sent, how many got a new address, and how many were there twice.
         """
         everything = list(self.capabilities)
         queued = {
@@ -106,7 +84,7 @@ class TaskSync:
             self._send(server if title == self.studio.project else server.titled(title), names, tasks)
             for title, (names, tasks) in (begun | queued).items()
         ]
-        return Pushed(sum(one.sent for one in done), sum(one.readdressed for one in done))
+        return Pushed(*(sum(numbers) for numbers in zip(*map(astuple, done), strict=True)))
 
     def fetch(self, server: TaskServer) -> list[Task]:
         """Fetch the tasks, with their annotations, of all projects that clips were sent to."""
@@ -162,15 +140,9 @@ class TaskSync:
 
     def _addressed(self) -> list[Task]:
         """Take the queue without what was asked since it was written, and what cannot be shown, with addresses."""
-        busy, enough, answers = self._busy()
         unservable = self.unservable()
-        return [
-            self._addressed_now(task)
-            for task in self.queue
-            if (clip := task["data"]["clip_id"]) not in busy
-            and (clip not in enough or answers[clip] <= task["meta"].get("even_of", -1))
-            and clip not in unservable
-        ]
+        waiting = still_to_ask(self.queue, self.reviews(), self.terms.options.redundancy)
+        return [self._addressed_now(task) for task in waiting if task["data"]["clip_id"] not in unservable]
 
     def _addressed_now(self, task: Task) -> Task:
         """Give a task its media's address, as far as the clip is in the feed and its media can be shown."""
@@ -178,19 +150,6 @@ class TaskSync:
         if clip not in self.media.stored or self.media.unservable([clip]):
             return task
         return {**task, "data": task["data"] | {"video": self.media.address(clip)}}
-
-    def _busy(self) -> tuple[set[str], set[str], Counter[str]]:
-        """Find the clips that wait in a batch, those with enough answers in an accepted one, and how many all have."""
-        busy, enough, answers = set(), set(), Counter[str]()
-        for review in self.reviews():
-            for item in review.batch.items:
-                number = len(review.answers.get(item.clip_id, ()))
-                answers[item.clip_id] += number
-                if review.state is not State.DONE:
-                    busy.add(item.clip_id)
-                elif review.accepted and number >= self.terms.options.redundancy and item.draw is not Draw.GOLD:
-                    enough.add(item.clip_id)
-        return busy, enough, answers
 
     def _unfinished(self, place: str) -> list[Review]:
         return [one for one in self._unfinished_anywhere() if one.batch.place == place]
@@ -221,27 +180,15 @@ class TaskSync:
         begun = [task for review in self._unfinished(server.place) for task in self._missing(review)]
         shown = [*queue, *begun]
         if not shown:
-            return Pushed(0, 0)
+            return Pushed()
         local = [] if self.studio.media_url else self.media.folders(task["data"]["clip_id"] for task in shown)
         interface = sheet(names, shown, self._known()).interface
         server.prepare(interface, self.terms.options.redundancy, local)
         self._check_shown(server, shown)
         self._open(names, queue, server.place)
-        there = {(_batch(task), task["data"].get("clip_id")): task for task in server.tasks()}
-        wanted = [task for review in self._unfinished(server.place) for task in self._missing(review)]
-        missing = [task for task in wanted if (_batch(task), task["data"]["clip_id"]) not in there]
-        moved: list[tuple[int, dict[str, Any]]] = [
-            (there[place]["id"], task["data"])
-            for task in wanted
-            if (place := (_batch(task), task["data"]["clip_id"])) in there
-            and there[place]["data"].get("video") != task["data"]["video"]
-        ]
-        for number, data in each(iter(moved), "giving tasks their new address", len(moved), "task"):
-            server.change(number, data)
-        chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
-        for chunk in each(chunks, "sending tasks", math.ceil(len(missing) / _CHUNK), f"batch of {_CHUNK}"):
-            server.send(chunk)
-        return Pushed(len(missing), len(moved))
+        return send_missing(
+            server, [task for review in self._unfinished(server.place) for task in self._missing(review)]
+        )
 
     def _check_shown(self, server: TaskServer, tasks: Iterable[Task]) -> None:
         """Refuse a server that does not show media itself where it should."""
@@ -256,132 +203,11 @@ class TaskSync:
 
     def _missing(self, review: Review) -> list[Task]:
         """List the tasks of a batch that wait for answers, as they are sent."""
-        return [
-            self._addressed_now(_as_sent(review.batch, item))
-            for item in review.batch.items
-            if not _answered(review, item)
-        ]
+        return [self._addressed_now(task) for task in unanswered(review)]
 
     def _open(self, names: Names, queue: Sequence[Task], place: str) -> None:
-        number = len(self.reviews())
-        parts = math.ceil(len(queue) / self.terms.options.batch_clips)
-        cut = [len(queue) * part // parts for part in range(parts + 1)] if parts else []
-        self.batches.append(
-            self._opened(queue[start:end], names, place, number + turn)
-            for turn, (start, end) in enumerate(pairwise(cut), start=1)
-        )
-
-    def _opened(self, tasks: Sequence[Task], names: Names, place: str, number: int) -> BatchOpened:
-        queue = self.terms.options
-        terms = Terms(
-            price=self.terms.price,
-            redundancy=queue.redundancy,
-            gold_accuracy=queue.gold_accuracy,
-            alpha=queue.alpha,
-        )
-        time = self.now()
-        name = f"{number:04}-{json_sha256([time, [task['data']['clip_id'] for task in tasks]])[:6]}"
-        items = tuple(
-            Item(
-                clip_id=task["data"]["clip_id"],
-                draw=task["meta"]["draw"],
-                gold=task["meta"].get("gold", {}),
-                task={"data": task["data"], "predictions": task["predictions"]},
-            )
-            for task in tasks
-        )
         asked = {name: self.capabilities[name] for name in names}
-        return BatchOpened(
-            batch=name, time=time, place=place, terms=terms, capabilities=asked, items=items, actor=actor()
-        )
-
-
-def _as_sent(batch: BatchOpened, item: Item) -> Task:
-    """Show a task without what people must not see: how its clip was drawn, and whether the answer is known."""
-    return {**item.task, "meta": {"batch": batch.batch}}
-
-
-def _batch(task: Task) -> str:
-    return (task.get("meta") or {}).get("batch", "")
-
-
-def _answered(review: Review, item: Item) -> bool:
-    return is_complete(review.answers.get(item.clip_id, ()), review.batch)
-
-
-def asked_capabilities(resolved: ResolvedCapabilities, configured: Mapping[str, Capability]) -> dict[str, Capability]:
-    """Choose what people are asked about: each capability whose classes are known, by the feed or configuration.
-
-    One that is skipped, since its scope holds no clip, is not among them.
-    """
-    known = {**configured, **resolved.active}
-    return {
-        name: known[name]
-        for name in configured
-        if name not in resolved.skipped and len(known[name].classes) >= _fewest(known[name])
-    }
-
-
-def status_table(reviews: Sequence[Review]) -> str:
-    """Write a table of batches, the reasons below it."""
-    if not reviews:
-        return "no batch was sent to people yet: `kedro labels push`, or `kedro labels export FILE`"
-    head = ["batch", "state", "used", "clips", "answered", "gold", "agreement", "spent"]
-    rows = [
-        [
-            one.batch.batch,
-            one.state.value,
-            "yes" if one.accepted else "no",
-            str(len(one.batch.items)),
-            str(one.complete),
-            f"{one.gold_right}/{one.gold_asked}",
-            "-" if one.agreement is None else f"{one.agreement:.0%}",
-            f"${one.spent:.2f}",
-        ]
-        for one in reviews
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
-    ]
-    reasons = [f"{one.batch.batch}: {one.reason}" for one in reviews]
-    return "\n".join([*lines, "", *reasons])
-
-
-def push_message(pushed: Pushed, place: str, reviews: Sequence[Review]) -> str:
-    """Say what was sent, and which clips wait for answers where."""
-    waiting: Counter[str] = Counter()
-    for one in reviews:
-        if one.state is State.OPEN:
-            waiting[one.batch.place] += len(one.batch.items) - one.complete
-    lines = [f"{pushed.sent} clips sent to {place}"]
-    if pushed.readdressed:
-        lines.append(f"{pushed.readdressed} clips there got the new address of their media")
-    lines += [f"{number} clips wait for answers at {where}" for where, number in waiting.items()]
-    return "\n".join(lines)
-
-
-def not_played_message(clips: Mapping[str, int]) -> str:
-    """Warn of clips that people cannot see."""
-    codecs = ", ".join(f"{number} {codec}" for codec, number in clips.items())
-    return f"browsers do not play {codecs}: people must skip these clips, or convert them to H.264 in the feed"
-
-
-def harvest_message(found: Harvest) -> str:
-    """Say what came in."""
-    numbers = {state: sum(answer.state is state for answer in found.fresh) for state in AnswerState}
-    lines = [", ".join(f"{number} {state.value}" for state, number in numbers.items()) + " since the last time"]
-    if found.foreign:
-        lines.append(f"{found.foreign} tasks there were not sent by this project, and are left alone")
-    if found.further:
-        lines.append(
-            f"{found.further} parts of answers, such as notes, belong to no question of this project, and are not used"
-        )
-    return "\n".join(lines)
-
-
-def _fewest(capability: Capability) -> int:
-    return 2 if capability.kind is Kind.SINGLE else 1
+        self.batches.append(in_batches(queue, asked, self.terms, place, self.now(), len(self.reviews())))
 
 
 def _clip_of(task: Mapping[str, Any]) -> str:
