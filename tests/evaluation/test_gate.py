@@ -287,6 +287,16 @@ def test_fresh_clips_do_not_pay_for_what_those_of_before_were_used_for() -> None
     assert judged(both((9, 1), (3, 3)), entries=entries)[0].decision == "keep", "clips of before do"
 
 
+def test_a_doubted_champion_gives_way_to_a_model_that_is_not_worse_and_learned_from_what_the_service_saw() -> None:
+    equal = both((2, 2), (2, 2))
+    assert judged(equal)[0].decision == "keep"
+    decision, _ = judged(equal, non_inferiority_margin=0.1)
+    assert decision.decision == "promote"
+    assert any(one.endswith("learned from what the service saw since the champion did") for one in decision.reasons)
+    assert judged(replace(equal, fresh=None), non_inferiority_margin=0.1)[0].decision == "keep", "nobody doubts it"
+    assert judged(both((2, 2), (0, 12)), non_inferiority_margin=0.1)[0].decision == "keep"
+
+
 def test_few_units_of_fresh_clips_count_with_the_others() -> None:
     units = [*range(60), *([60] * 58), 61, 62]
     decision, _ = judged(both((10, 11), (10, 2), units=units))

@@ -10,13 +10,13 @@ from cu_pipeline.sample.world import NEW_TOPIC, TOPICS
 CAPABILITY: Final = "topic"
 
 _TEST_SHARE: Final = 0.375
-"""Of the loop's labels: about as many test clips as a window has."""
+"""Of the loop's labels: as many as an audit asks about."""
 
 _AUDIT_ALPHA: Final = 0.1
 """Chance that a fall is passed over: a training costs little more than its audit here, and a year is short."""
 
 _NOT_WORSE: Final = 0.05
-"""Margin within which a challenger of lower log-loss is promoted, too: so few test clips show no small gain."""
+"""Margin within which a challenger is promoted that learned what is new: so few test clips show no small gain."""
 
 _LOOK_DAYS: Final = 1e-4
 """A window of the year passes in a minute or two: so long are a monitor's day and horizon here, about nine seconds."""
