@@ -57,7 +57,7 @@ def _catalog(root: Path) -> dict[str, dict[str, Any]]:
     config: dict[str, dict[str, Any]] = {}
     for name in ("label", "prompts"):
         config |= yaml.safe_load((BASE / f"catalog_{name}.yml").read_text())
-    for entry in config.values():
+    for entry in (one for one in config.values() if "filepath" in one):
         path = Path(entry["filepath"])
         entry["filepath"] = str(root / path if path.parts[0] == "data" else BASE.parents[1] / path)
     return config
