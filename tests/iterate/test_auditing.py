@@ -64,7 +64,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Have a service see 200 texts of as many creators, and keep them."""
     root = tmp_path_factory.mktemp("audited")
     store = CaptureStore(root / "data/01_raw/capture")
-    log = PredictionLog.open(str(root / "log"), LogOptions(), None)
+    log = PredictionLog.open(str(root / "log"), LogOptions(retention_days=36_500), None)
     for number in range(CLIPS):
         told = {"clip_id": f"c{number}", "creator": f"writer {number}"}
         store.keep(f"r{number}", None, "", caption(number), told)

@@ -38,7 +38,7 @@ def record(number: int, day: int, shift: float, version: str) -> PredictionRecor
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Likeness]:
     """Have a service see clips on three days, those of the third in another style; compare a day with the first."""
     place = str(tmp_path_factory.mktemp("log") / "prediction_log")
-    log = PredictionLog.open(place, LogOptions(), None)
+    log = PredictionLog.open(place, LogOptions(retention_days=36_500), None)
     for day, shift in ((0, 0.0), (1, 0.0), (2, 1.5)):
         for number in range(CLIPS):
             assert log.append(record(number, day, shift, "v1" if day else "v0"))
@@ -79,7 +79,7 @@ def test_what_the_log_does_not_hold_any_more_is_not_like_anything(compared) -> N
 
 def test_a_part_of_a_log_is_read(compared, tmp_path) -> None:
     place = str(tmp_path / "log")
-    log = PredictionLog.open(place, LogOptions(), None)
+    log = PredictionLog.open(place, LogOptions(retention_days=36_500), None)
     for number in range(5):
         log.append(record(number, 0, 0.0, "v0" if number else "v1"))
     log.close()
