@@ -9,6 +9,7 @@ from tests.pipelines.collect.test_pipeline import Project, clip
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.inference.prediction_log import (
     FeedbackRecord,
+    LogOptions,
     PredictionLog,
     PredictionRecord,
     read_answers,
@@ -26,13 +27,14 @@ def project(tmp_path, monkeypatch):
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+KEPT = LogOptions(retention_days=36_500)
 
 
 def answered(project: Project, name, media, caption, label, annotator="Ann"):
     """Keep a request as the service does, and a person's word on it."""
     digest = "" if media is None else sha256(media.read_bytes()).hexdigest()
     CaptureStore(project.root / "data/01_raw/capture").keep(name, media, digest, caption, {"creator": "me"})
-    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"))
+    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"), KEPT)
     told = {"labels": {}, "probabilities": {}, "versions": {}, "embedding": "", "facts": {}}
     text = text_sha256(caption) if caption else ""
     log.append(PredictionRecord(time=NOON, request_id=name, media_sha256=digest, text_sha256=text, **told))
@@ -77,7 +79,7 @@ def test_feedback_outlives_the_log_that_it_came_by(project):
 
 
 def test_feedback_on_what_the_log_does_not_know_is_looked_for_once(project):
-    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"))
+    log = PredictionLog.open(str(project.root / "data/07_model_output/prediction_log"), KEPT)
     log.append(FeedbackRecord(time=NOON, request_id="gone", capability="topic", label="猫", annotator="Ann"))
     log.close()
     project.feed({"clip_id": "a", "text": "text"}, {"clip_id": "b", "text": "other"})
