@@ -288,13 +288,13 @@ def test_fresh_clips_do_not_pay_for_what_those_of_before_were_used_for() -> None
 
 
 def test_a_doubted_champion_gives_way_to_a_model_that_is_not_worse_and_learned_from_what_the_service_saw() -> None:
-    equal = both((2, 2), (2, 2))
+    equal = both((2, 2), (2, 2), newer=True)
     assert judged(equal)[0].decision == "keep"
     decision, _ = judged(equal, non_inferiority_margin=0.1)
     assert decision.decision == "promote"
     assert any(one.endswith("learned from what the service saw since the champion did") for one in decision.reasons)
-    assert judged(replace(equal, fresh=None), non_inferiority_margin=0.1)[0].decision == "keep", "nobody doubts it"
-    assert judged(both((2, 2), (0, 12)), non_inferiority_margin=0.1)[0].decision == "keep"
+    assert judged(replace(equal, newer=False), non_inferiority_margin=0.1)[0].decision == "keep", "nothing is new"
+    assert judged(both((2, 2), (0, 12), newer=True), non_inferiority_margin=0.1)[0].decision == "keep"
 
 
 def test_few_units_of_fresh_clips_count_with_the_others() -> None:

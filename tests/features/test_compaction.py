@@ -1,5 +1,6 @@
 """Small parts become few while others read, write, join as well, or are killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -112,6 +113,21 @@ def test_of_several_features_of_a_content_the_same_is_read_before_and_after(tmp_
     before = store.read(IDENTITY, stored)
     compact(store, IDENTITY, many=1)
     assert FeatureStore(folder).read(IDENTITY, stored).tobytes() == before.tobytes()
+
+
+def test_a_full_disk_leaves_small_parts_as_they_are(tmp_path, monkeypatch, caplog):
+    store = FeatureStore(tmp_path)
+    keys = append_all(store, "w", 20)
+    before, stored = contents(tmp_path), store.read(IDENTITY, keys)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(compaction, "write_part", full)
+    assert compact(store, IDENTITY, many=2) == 0
+    assert "toy: small parts stay as they are: [Errno 28] No space left on device" in caplog.text
+    assert before.items() <= contents(tmp_path).items()
+    np.testing.assert_array_equal(store.read(IDENTITY, keys), stored)
 
 
 def test_pictures_stay_where_they_are_and_texts_do_not(tmp_path):

@@ -197,14 +197,19 @@ def test_what_serves_after_a_training_is_audited_by_it(outcome: str) -> None:
         (0.0, [-0.3, 0.3], Action.AUDIT),  # so few clips tell nothing of a gain by 5 points
         (0.06, [-0.02, 0.14], Action.AUDIT),
         (-0.1, [-0.2, 0.0], Action.NOTHING),
+        (0.0, [0.0, 0.0], Action.NOTHING),
     ],
 )
 def test_kept_champions_are_the_best_that_is_known_where_a_gain_is_ruled_out(
     effect: float, interval: list[float], action: Action
 ) -> None:
-    told_of = {"fresh_effect": effect, "fresh_interval": interval, "fresh_units": 25, "fresh_clips": 30, "serves": "v1"}
+    told_of = {"fresh_effect": effect, "fresh_interval": interval, "fresh_units": 25, "fresh_freedom": 24.0}
+    told_of |= {"fresh_clips": 30, "serves": "v1"}
     kept = line(200, outcome="kept", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [kept], alike=True, **AUDITS).action is action
+    few = line(200, outcome="kept", effect={"topic": told_of | {"fresh_units": 5}}, window=WINDOW)
+    if effect == 0:
+        assert decision(told(), [few], alike=True, **AUDITS).action is Action.AUDIT, "five units that are alike"
     other = line(200, outcome="promoted", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [other], alike=True, **AUDITS).action is Action.NOTHING
 

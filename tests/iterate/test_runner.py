@@ -50,7 +50,8 @@ def test_an_iteration_goes_from_drift_to_a_new_champion_and_into_the_ledger(proj
     }
     assert line.effect["topic"] | {} == {
         "decision": "promote", "champion": "old", "challenger": "new", "effect": 0.1, "fresh_effect": 0.2,
-        "fresh_clips": 40, "fresh_units": 0, "fresh_interval": None, "serves": "new",
+        "fresh_clips": 40, "fresh_units": 0, "fresh_interval": None, "fresh_freedom": None,
+        "serves": "new",
     }  # fmt: skip
     told = json.loads((project.root / "run.json").read_text())
     assert told["name"] == "iteration 1: new style, promoted"

@@ -35,6 +35,7 @@ class Contest:
         fresh: bool (n): which of the clips an iteration drew at random from what the service saw; None: none.
         cross_fitted: of these clips, those that the challenger learned from; models that have not seen their units
             answer for it.
+        newer: whether the challenger learned from clips that the last iteration asked about, and the champion did not.
         retargeted: whether the challenger keeps to another `decision` of the capability than the champion.
         purged: whether the champion learned from clips that were erased since, and the challenger did not.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
@@ -54,6 +55,7 @@ class Contest:
     learned: int = 0
     fresh: NDArray[np.bool_] | None = None
     cross_fitted: int = 0
+    newer: bool = False
     retargeted: bool = False
     purged: bool = False
     frugal: bool = False

@@ -114,6 +114,7 @@ class Strata:
             "units": self.fresh.units,
             "effect": self.fresh.effect,
             "interval": self.fresh.interval(),
+            "freedom": self.fresh.freedom,
             "p_value": self.fresh.p_value(),
             "earlier_clips": 0 if self.earlier is None else self.earlier.clips,
             "earlier_effect": None if self.earlier is None else self.earlier.effect,

@@ -122,7 +122,7 @@ def _compared(
     parts = Strata.of(contest, accuracy_gains(own, opposed))
     p, level = (gain.p_value(), None) if parts is None else parts.held(gain, contest, account, alpha)
     trial = Trial.of(contest, gain, p, account, alpha, level)
-    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options, doubted=parts is not None))
+    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
     slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
     verdict = (
         f"on {gain.clips} test clips of {gain.units} units the challenger's accuracy is {gain.effect:+.3f} against the "
@@ -158,20 +158,15 @@ def _compared(
 
 
 def _merits(
-    contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, options: GateOptions, *, doubted: bool
+    contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, options: GateOptions
 ) -> Iterator[str]:
     """Say why a challenger that is not worse by more than the margin is preferred.
 
     That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
     promotion by the first would be one by the second too.
 
-    Args:
-        contest: of both.
-        answers: of the challenger and the champion.
-        trial: of the challenger's gain.
-        options: the rules.
-        doubted: whether an iteration of the loop drew clips to test on: it trains where nobody knows the champion to be
-            fit for what the service sees, so that it has no better claim to its place than one that learned from that.
+    An iteration of the loop trains where nobody knows the champion to be fit for what the service sees: it has no
+    better claim to its place than a challenger that learned from that.
     """
     if wanted := _wanted(contest):
         worse = PairedGain.of(accuracy_gains(answers[1], answers[0]), contest.units)
@@ -185,7 +180,7 @@ def _merits(
     allowed = f"it is not worse by more than {100 * margin:g} points (evaluate.gate.non_inferiority_margin)"
     if contest.frugal:
         yield f"{allowed} and reads fewer features"
-    elif doubted:
+    elif contest.newer:
         yield f"{allowed} and learned from what the service saw since the champion did"
     elif loss.p_value() <= trial.level:
         yield f"{allowed} and its log-loss is lower by {loss.effect:.3f} (p = {loss.p_value():.2g})"

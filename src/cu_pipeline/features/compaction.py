@@ -56,8 +56,12 @@ def compact(store: FeatureStore, feature: FeatureKey, many: int = MANY) -> int:
         return 0
     if store.shared:
         return _compact(store, feature, many)
-    with held(store.folder(feature), wait=False) as free:
-        return _compact(store, feature, many) if free else 0
+    try:
+        with held(store.folder(feature), wait=False) as free:
+            return _compact(store, feature, many) if free else 0
+    except OSError as error:  # the disk is full, or may only be read: what is stored serves as it is
+        _log.warning("%s: small parts stay as they are: %s", feature.name, error)
+        return 0
 
 
 def _compact(store: FeatureStore, feature: FeatureKey, many: int) -> int:

@@ -29,15 +29,17 @@ _NO_FEATURES = (
 
 @dataclass(frozen=True)
 class Drawn:
-    """Ids of clips that the loop drew at random from what the service saw, to test on.
+    """Ids of clips of what the service saw that the loop asked people about.
 
     Attributes:
-        last: by the last iteration.
+        last: drawn at random to test on by the last iteration.
         ever: by any.
+        asked: that the last iteration asked about, to test on or to learn from.
     """
 
     last: frozenset[str] = frozenset()
     ever: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 def contest_of(
@@ -89,6 +91,7 @@ def contest_of(
         learned=int(seen.sum()),
         fresh=clips["clip_id"].isin(drawn.last).to_numpy(dtype=bool) if drawn.last else None,
         cross_fitted=len(learning),
+        newer=opponent is not None and _learned_more(challenger, opponent, judged, drawn.asked),
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         purged=opponent is not None and opponent.erased > challenger.erased,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
@@ -104,6 +107,13 @@ def _told_unseen(challenger: Bundle, opponent: Bundle | None, judged: Judged, dr
     rows = np.flatnonzero(np.isfinite(challenger.cross_fitted).all(axis=1))
     keys = content_keys(mine)
     return mine[keys.isin([challenger.learned_from[row] for row in rows]) & ~keys.isin(opponent.learned_from)]
+
+
+def _learned_more(challenger: Bundle, opponent: Bundle, judged: Judged, asked: frozenset[str]) -> bool:
+    """Whether the challenger learned from clips that the last iteration asked about, and the champion from none."""
+    known = _learnable(judged)
+    keys = set(content_keys(known[known["clip_id"].isin(asked)])) if asked else set()
+    return bool(keys.intersection(challenger.learned_from)) and not keys.intersection(opponent.learned_from)
 
 
 def _blind_to(clips: pd.DataFrame, model: Bundle, judged: Judged) -> Bundle:

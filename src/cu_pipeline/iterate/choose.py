@@ -64,7 +64,7 @@ def choose(
         audited: test clips that an audit has drawn already, beside `number`; they count among the share that is tested.
         cross_fitted: whether models can be tested on clips that they learn from, see `random_tests`.
     """
-    table = found.table.reset_index(drop=True)
+    table, number = found.table.reset_index(drop=True), min(number, len(found))
     units = table["unit"].tolist()
     lacking = max(round((number + audited) * options.test_share) - audited, 0)
     tested = random_tests(found, min(lacking, number), iteration, options, cross_fitted=cross_fitted)

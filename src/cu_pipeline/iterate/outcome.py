@@ -95,6 +95,7 @@ def _gains(iteration: Iteration) -> dict[str, dict[str, Any]]:
             "fresh_clips": fresh.get("clips", 0),
             "fresh_units": fresh.get("units", 0),
             "fresh_interval": fresh.get("interval"),
+            "fresh_freedom": fresh.get("freedom"),
             "serves": served.get("serving", {}).get(name, row["champion"]),
         }
     return found

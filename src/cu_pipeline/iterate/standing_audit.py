@@ -1,5 +1,6 @@
 """What is known of the champions that serve: the last audit of them, or the last training that they came out of."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -83,13 +84,15 @@ def _is_settled(line: IterationLine, options: AuditOptions) -> bool:
 def _gains_little(row: Mapping[str, Any], options: AuditOptions) -> bool:
     """Whether a gain by `worst_drop` on fresh clips is ruled out at `alpha`, by a t test over units.
 
-    Lines that tell no interval, as those of before, are taken at their word.
+    The error is at least that of as many units, of which so many as `worst_drop` differ: of a few that are all alike
+    the spread tells nothing. Lines that tell no interval, as those of before, are taken at their word.
     """
-    if row.get("fresh_interval") is None:
+    if row.get("fresh_interval") is None or row.get("fresh_freedom") is None:
         return True
     from scipy.stats import t
 
     low, high = row["fresh_interval"]
-    freedom = max(int(row["fresh_units"]) - 1, 1)
-    error = (high - low) / 2 / float(t.isf((1 - _LEVEL) / 2, freedom))
+    freedom, gain = max(float(row["fresh_freedom"]), 1.0), options.worst_drop
+    told = (high - low) / 2 / float(t.isf((1 - _LEVEL) / 2, freedom))
+    error = max(told, math.sqrt(gain * (1 - gain) / max(int(row["fresh_units"]), 1)))
     return bool(row["fresh_effect"] + float(t.isf(options.alpha, freedom)) * error < options.worst_drop)

@@ -453,6 +453,9 @@ def test_clips_to_test_on_that_the_challenger_learns_from_are_answered_by_models
     assert not contest.opposed.correct()[:8].any()
     before = contest_of(challenger, champion, judged, world.store, Drawn(frozenset(used[3:]), fresh))
     assert before.fresh.tolist() == [False] * 11 + [True], "those of earlier iterations count, too"
+    news = [Drawn(asked=frozenset(used)), Drawn(asked=frozenset(learnable["clip_id"][:1])), Drawn()]
+    newer = [contest_of(challenger, champion, judged, world.store, one).newer for one in news]
+    assert newer == [True, False, False], "the champion knows the only clip that was asked about, or none was"
     assert len(np.unique(contest.opposed.decided[8:], axis=0)) == 2, "the champion answers itself"
 
 

@@ -71,6 +71,12 @@ def drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
     )
 
 
+def last_asked_for(log: Iterable[LabelRequest]) -> frozenset[str]:
+    """The clips that the last iteration asked for, whatever for."""
+    listed = [one for one in log if one.clip_id]
+    return frozenset(one.clip_id for one in listed if one.iteration == listed[-1].iteration)
+
+
 def ever_drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
     """The clips that any iteration drew at random to test models on."""
     return frozenset(one.clip_id for one in log if one.clip_id and one.purpose is Purpose.TEST)

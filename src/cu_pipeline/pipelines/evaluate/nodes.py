@@ -28,7 +28,7 @@ from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import Drawn, contest_of
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictions_table import predict_table
-from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, ever_drawn_for_test
+from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, ever_drawn_for_test, last_asked_for
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -73,7 +73,7 @@ def ask_models(
     Returns:
         By capability.
     """
-    drawn = Drawn(drawn_for_test(requests), ever_drawn_for_test(requests))
+    drawn = Drawn(drawn_for_test(requests), ever_drawn_for_test(requests), last_asked_for(requests))
     return {name: contest_of(one, champions.get(name), judged[name], store, drawn) for name, one in bundles.items()}
 
 
