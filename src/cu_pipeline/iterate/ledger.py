@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from cu_pipeline.core.json_lines import LineLog
-from cu_pipeline.iterate.ledger_check import CheckedLine, in_words
+from cu_pipeline.iterate.checked_files import CheckedLine, in_words
 
 AUDITED: Final = "audited"
 """The outcome of an audit, whatever it found."""

@@ -1,4 +1,4 @@
-"""What must stand in a line of the ledger of iterations, which people may edit, so that the loop can go by it."""
+"""What must stand in the files of the loop, which people may edit, so that it can go by them."""
 
 from collections.abc import Iterator
 from datetime import datetime
