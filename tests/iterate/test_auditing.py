@@ -28,7 +28,7 @@ from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.verdicts import Standing
 from cu_pipeline.iterate.work import Outcome, Work
 from cu_pipeline.labeling.options import LabelOptions
-from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test
+from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test, last_asked
 from cu_pipeline.splitting.assignment import split_of
 from cu_pipeline.splitting.options import SplitOptions
 
@@ -182,7 +182,7 @@ def test_a_training_after_an_audit_tests_on_its_clips_and_as_many_more_as_its_sh
     tests = {one.clip_id for one in project.data["label_requests"]}
     chosen = choose_clips(work(project, 8, "retrain", 30, audit=7))
     assert (chosen.facts["requested"], chosen.facts["test"]) == (30, 36), "three in five of both together"
-    assert tests < drawn_for_test(project.data["label_requests"]), "the gate takes them for fresh"
+    assert tests < drawn_for_test(last_asked(project.data["label_requests"])), "the gate takes them for fresh"
     mine = [one for one in project.data["label_requests"] if one.iteration == "0008"]
     assert len({one.clip_id for one in mine}) == 60
     assert not tests & {one.clip_id for one in mine if one.purpose is not Purpose.TEST}
@@ -205,6 +205,8 @@ def test_with_what_a_training_asks_for_go_clips_that_rules_answer_about(project)
 def test_without_enough_test_clips_there_is_no_audit_and_the_training_draws_its_own(project) -> None:
     none = choose_clips(work(project, 7, "audit", 10))
     assert (none.facts, none.upcoming) == ({"requested": 0}, StepName.AUDIT)
+    assert none.told.startswith(f"the champions answered about {CLIPS - OUTSIDE} clips of the latest window")
+    assert "of 10 that may be asked about, 10 could be drawn to test on (of the test split, 8 of one" in none.told
     found = audit(work(project, 7, "audit", 10))
     assert found.facts["effect"]["topic"]["fit"] is None
     assert "not known to be fit, so it is trained" in found.told

@@ -6,7 +6,7 @@ from typing import Final
 
 from cu_pipeline.core.scope import METADATA, clips_column
 from cu_pipeline.evaluation.account import Account, GateTest
-from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.contest import Contest, unread_told
 from cu_pipeline.evaluation.fresh_clips import Strata
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.gate_options import GateOptions
@@ -31,9 +31,10 @@ def decide(
 
     Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew clips to
     test on from what the service saw, it may be shown better on these alone, if it does not fall on the others. One
-    that keeps to a changed `decision` of the capability, or did not learn from clips that were erased, only must not be
-    shown worse, or what was asked for would never be served. Where there is no champion, or none that can be compared,
-    it has to be shown better than the majority, and no baseline may be shown better than it.
+    that keeps to a changed `decision` of the capability, did not learn from clips that were erased, or knows a class
+    that was added, only must not be shown worse, or what was asked for would never be served. Where there is no
+    champion, or none that can be compared, it has to be shown better than the majority, and no baseline may be shown
+    better than it.
 
     Args:
         contest: with what it is compared.
@@ -137,6 +138,7 @@ def _compared(
         reasons=[
             verdict,
             *([] if parts is None else [str(parts)]),
+            *_unknown(contest),
             *_cross_fitted(contest),
             *trial.worth_told(),
             *merits,
@@ -192,6 +194,8 @@ def _wanted(contest: Contest) -> str:
         return "the capability's `decision` was changed, and the challenger, which keeps to it,"
     if contest.purged:
         return "the champion learned from clips that were erased since, and the challenger, which did not,"
+    if contest.added:
+        return f"the champion does not know {', '.join(map(repr, contest.added))}, and the challenger, which does,"
     return ""
 
 
@@ -235,6 +239,11 @@ def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions)
         )
 
 
+def _unknown(contest: Contest) -> Iterator[str]:
+    for name, clips in contest.added.items():
+        yield f"{clips} of these clips are of {name!r}, which the champion does not know: it counts as wrong on them"
+
+
 def _cross_fitted(contest: Contest) -> Iterator[str]:
     if contest.cross_fitted:
         yield (
@@ -245,3 +254,4 @@ def _cross_fitted(contest: Contest) -> Iterator[str]:
 def _left_out(contest: Contest) -> Iterator[str]:
     if contest.learned:
         yield f"{contest.learned} labelled test clips are left out, since one of the models learned from them"
+    yield from unread_told(contest.unread)

@@ -61,7 +61,8 @@ def choose_clips(work: Work) -> Outcome:
             window = _of_window(found, mine, work.iteration, place)
             chosen = random_tests(window, number, work.iteration.id, work.options.choose, cross_fitted=cross_fitted)
             if len(chosen) < work.options.audit.least_clips:
-                return Outcome({"requested": 0}, _no_audit(len(chosen), work), (DRIFT,), StepName.AUDIT)
+                told = _no_audit(len(window), (len(chosen), number), work, cross_fitted=cross_fitted)
+                return Outcome({"requested": 0}, told, (DRIFT,), StepName.AUDIT)
         else:
             chosen = choose(
                 found, number, work.iteration.id, work.options.choose, len(audited), cross_fitted=cross_fitted
@@ -128,8 +129,12 @@ def _too_few(found: int, work: Work) -> str:
     )
 
 
-def _no_audit(found: int, work: Work) -> str:
+def _no_audit(found: int, drawn: tuple[int, int], work: Work, *, cross_fitted: bool) -> str:
+    """Say why there is no audit: of `found` clips so many could be drawn of as many as were wanted."""
+    splits = "of the test split or of new creators" if cross_fitted else "of the test split"
     return (
-        f"the latest window has {found} new clips to test on, fewer than {work.options.audit.least_clips} "
-        "(iterate.audit.least_clips): there is no audit"
+        f"the champions answered about {found} clips of the latest window that were kept and are not in the data; of "
+        f"{drawn[1]} that may be asked about, {drawn[0]} could be drawn to test on ({splits}, "
+        f"{work.options.choose.per_unit} of one creator at most), fewer than {work.options.audit.least_clips} "
+        "(iterate.audit.least_clips): nobody is asked"
     )
