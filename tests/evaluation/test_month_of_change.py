@@ -107,7 +107,7 @@ def _few_signs(monkeypatch):
     monkeypatch.setattr(fresh_clips, "FLIPS", 199)
 
 
-@pytest.mark.parametrize(("fresh", "gained", "days", "lacking"), [(30, 0.01, 18, 0.4), (160, 0.04, 4, 0.1)])
+@pytest.mark.parametrize(("fresh", "gained", "days", "lacking"), [(30, 0.01, 18, 0.4), (160, 0.04, 5, 0.1)])
 @RUNS
 def test_a_better_challenger_is_promoted_sooner_than_by_test_clips_alone(runs, fresh, gained, days, lacking):
     """Few: two or three weeks, where test clips alone mostly find none; many: days, where these take over a week."""
