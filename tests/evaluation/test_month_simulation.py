@@ -13,7 +13,7 @@ from cu_pipeline.evaluation.account import Account, level
 from cu_pipeline.evaluation.gate import decide
 
 FEW_AND_MANY = pytest.mark.parametrize("fresh", [30, 160])
-RUNS = pytest.mark.parametrize("runs", [60, pytest.param(600, marks=pytest.mark.nightly)])
+RUNS = pytest.mark.parametrize("runs", [50, pytest.param(500, marks=pytest.mark.nightly)])
 LEVEL = level(0, ALPHA)
 A_POINT = 0.01
 MARGIN = 0.05
@@ -65,7 +65,7 @@ def test_the_gate_itself_decides_so(fresh, margin):
 @FEW_AND_MANY
 @RUNS
 def test_a_challenger_that_is_no_better_is_promoted_at_most_at_the_level_of_its_decision(fresh, runs):
-    """1,800 decisions, +- 0.9 points. It is promised of each decision, not of the month: see `docs/models.md`."""
+    """1,500 decisions, +- 0.9 points. It is promised of each decision, not of the month: see `docs/models.md`."""
     promoted, _ = promotions(months(runs, fresh, lambda random: 0.0))
     at_most(promoted, LEVEL)
 
@@ -110,6 +110,6 @@ def test_thirty_challengers_that_are_each_4_points_worse_cost_about_one_margin_t
 @FEW_AND_MANY
 @RUNS
 def test_a_challenger_worse_by_more_than_the_margin_passes_at_most_at_the_level(fresh, runs):
-    """Worse by exactly the margin: 1,800 decisions, +- 0.9 points."""
+    """Worse by exactly the margin: 1,500 decisions, +- 0.9 points."""
     promoted, _ = promotions(months(runs, fresh, lambda random: -MARGIN, MARGIN))
     at_most(promoted, LEVEL)

@@ -12,7 +12,7 @@ from tests.months import ACCURACY, DAYS
 from cu_pipeline.evaluation import fresh_clips
 from cu_pipeline.iterate.options import AuditOptions, IterateOptions
 
-RUNS = pytest.mark.parametrize("runs", [60, pytest.param(600, marks=pytest.mark.nightly)])
+RUNS = pytest.mark.parametrize("runs", [50, pytest.param(500, marks=pytest.mark.nightly)])
 MARGINS = pytest.mark.parametrize("margin", [0.0, 0.05])
 FALL = 0.1
 CURED = ACCURACY - AuditOptions().worst_drop
