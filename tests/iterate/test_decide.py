@@ -45,7 +45,7 @@ def audited(*, fit: bool, hours: float = 200, serves: str = "v1", **how: object)
     )  # fmt: skip
 
 
-def trained(outcome: str, hours: float = 200, fresh: int = 30, **how: object) -> IterationLine:
+def trained(outcome: str, hours: float = 100, fresh: int = 30, **how: object) -> IterationLine:
     effect = {"topic": {"champion": "v0", "challenger": "v1", "serves": "v1", "fresh_clips": fresh}}
     return line(hours, outcome=outcome, effect=effect, window=WINDOW, **how)
 
@@ -201,6 +201,7 @@ def test_an_audit_counts_for_its_champions_and_its_time(lines) -> None:
 def test_what_serves_after_a_training_is_audited_by_it(outcome: str) -> None:
     assert decision(told(), [trained(outcome)], alike=True, **AUDITS).action is Action.NOTHING
     assert decision(told(), [trained(outcome)], **AUDITS).action is Action.AUDIT
+    assert decision(told(), [trained(outcome, 24 * 7)], alike=True, **AUDITS).action is Action.AUDIT, "a week ago"
 
 
 @pytest.mark.parametrize(
@@ -218,12 +219,12 @@ def test_kept_champions_are_the_best_that_is_known_where_a_gain_is_ruled_out(
 ) -> None:
     told_of = {"fresh_effect": effect, "fresh_interval": interval, "fresh_units": 25, "fresh_freedom": 24.0}
     told_of |= {"fresh_clips": 30, "serves": "v1"}
-    kept = line(200, outcome="kept", effect={"topic": told_of}, window=WINDOW)
+    kept = line(100, outcome="kept", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [kept], alike=True, **AUDITS).action is action
-    few = line(200, outcome="kept", effect={"topic": told_of | {"fresh_units": 5}}, window=WINDOW)
+    few = line(100, outcome="kept", effect={"topic": told_of | {"fresh_units": 5}}, window=WINDOW)
     if effect == 0:
         assert decision(told(), [few], alike=True, **AUDITS).action is Action.AUDIT, "five units that are alike"
-    other = line(200, outcome="promoted", effect={"topic": told_of}, window=WINDOW)
+    other = line(100, outcome="promoted", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [other], alike=True, **AUDITS).action is Action.NOTHING
 
 

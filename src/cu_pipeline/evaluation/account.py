@@ -34,6 +34,8 @@ class GateTest:
         units: of how many units.
         added: keys of the test clips that the test before this one in the same account did not have; sorted.
         dropped: keys of those that only that one had; sorted.
+        shortfall: of a challenger that was promoted, by which it may lie below the best champion before it, see
+            `margin.Margin`.
     """
 
     time: str
@@ -47,6 +49,7 @@ class GateTest:
     units: int
     added: tuple[str, ...]
     dropped: tuple[str, ...]
+    shortfall: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -54,8 +57,9 @@ class GateTest:
         return self.p_value <= self.alpha
 
     def as_json(self) -> dict[str, Any]:
-        """Write it for the account."""
-        return asdict(self)
+        """Write it for the account; most models have no shortfall, and say nothing of it."""
+        written = asdict(self)
+        return written if self.shortfall else {name: value for name, value in written.items() if name != "shortfall"}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -145,6 +149,10 @@ class Account:
         by_unit = uses.groupby(pd.Series(units, dtype="object").astype(str)).transform("max")
         tests = float(by_unit.mean())
         return Standing(tests, len(self._tests), float((by_unit == 0).mean()), level(tests, alpha), spent(tests, alpha))
+
+    def shortfall(self, version: str | None) -> float:
+        """By how much a champion may lie below the best one before it, as its last test says; 0 without one."""
+        return next((one.shortfall for one in reversed(self._tests) if one.challenger == version), 0.0)
 
     def answered(self, challenger: str, champion: str, keys: Iterable[str]) -> GateTest | None:
         """Find the test of the same two models, unless there are so many new clips that another is due."""

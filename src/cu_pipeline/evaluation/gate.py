@@ -11,6 +11,7 @@ from cu_pipeline.evaluation.fresh_clips import Strata
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.gate_trial import Trial
+from cu_pipeline.evaluation.margin import Margin
 from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.evaluation.paired_test import PairedGain
 from cu_pipeline.evaluation.power import power_assumed
@@ -123,7 +124,8 @@ def _compared(
     parts = Strata.of(contest, accuracy_gains(own, opposed))
     p, level = (gain.p_value(), None) if parts is None else parts.held(gain, contest, account, alpha)
     trial = Trial.of(contest, gain, p, account, alpha, level)
-    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
+    margin = Margin(options.non_inferiority_margin, account.shortfall(contest.champion))
+    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, margin))
     slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
     verdict = (
         f"on {gain.clips} test clips of {gain.units} units the challenger's accuracy is {gain.effect:+.3f} against the "
@@ -131,8 +133,9 @@ def _compared(
     )
     faults = [*_fallen(slices, options.slice_margin), *_miscalibrated(contest, own, options)]
     faults += [] if parts is None else parts.faults(options.slice_margin)
-    notes = [] if faults else list(_falling(slices, options.slice_margin))
     promoted = bool(trial.shown_better or merits) and not faults
+    notes = [] if faults else list(_falling(slices, options.slice_margin))
+    notes += [] if promoted else list(_used_up(trial, margin))
     decision = Decision(
         decision="promote" if promoted else "keep",
         reasons=[
@@ -156,13 +159,14 @@ def _compared(
         slices=[one.to_json() for one in slices],
         **trial.facts(),
     )
-    return decision, trial.entries
+    if not promoted:
+        return decision, trial.entries
+    better = trial.shown_better or bool(_wanted(contest))
+    return decision, trial.promoting(contest, account, margin.after(trial.gain, trial.level, better=better))
 
 
-def _merits(
-    contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, options: GateOptions
-) -> Iterator[str]:
-    """Say why a challenger that is not worse by more than the margin is preferred.
+def _merits(contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, margin: Margin) -> Iterator[str]:
+    """Say why a challenger that is not worse by more than what is left of the margin is preferred.
 
     That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
     promotion by the first would be one by the second too.
@@ -175,17 +179,26 @@ def _merits(
         if worse.p_value() > trial.level:
             yield f"{wanted} is not shown to be worse"
             return
-    margin = options.non_inferiority_margin
-    if margin == 0 or trial.gain.p_value(above=-margin) > trial.level:
+    if not margin.allows(trial.gain, trial.level):
         return
     loss = PairedGain.of(log_losses(answers[1]) - log_losses(answers[0]), contest.units)
-    allowed = f"it is not worse by more than {100 * margin:g} points (evaluate.gate.non_inferiority_margin)"
+    of = f"what is left of {100 * margin.whole:g}, " if margin.shortfall else ""
+    allowed = f"it is not worse by more than {100 * margin.left:.3g} points ({of}evaluate.gate.non_inferiority_margin)"
     if contest.frugal:
         yield f"{allowed} and reads fewer features"
     elif contest.newer:
         yield f"{allowed} and learned from what the service saw since the champion did"
     elif loss.p_value() <= trial.level:
         yield f"{allowed} and its log-loss is lower by {loss.effect:.3f} (p = {loss.p_value():.2g})"
+
+
+def _used_up(trial: Trial, margin: Margin) -> Iterator[str]:
+    """Say that a challenger would be within the margin, had champions not used it up."""
+    if margin.shortfall and Margin(margin.whole).allows(trial.gain, trial.level):
+        yield (
+            f"it is not worse by more than {100 * margin.whole:g} points (evaluate.gate.non_inferiority_margin), but "
+            f"earlier promotions within this margin may have cost {100 * margin.shortfall:.1f} of them already"
+        )
 
 
 def _wanted(contest: Contest) -> str:

@@ -67,6 +67,7 @@ class AuditOptions(Options):
         worst_drop: a champion is fit where a fall of accuracy by as much as this is ruled out.
         alpha: chance that one that has fallen so far is taken for fit.
         stands_days: for how long an audit stands.
+        training_stands_days: for how long a training stands; then what serves is audited again.
     """
 
     enabled: bool = True
@@ -75,6 +76,7 @@ class AuditOptions(Options):
     worst_drop: Share = 0.05
     alpha: float = Field(default=0.2, gt=0, lt=1)
     stands_days: float = Field(default=90.0, ge=0, allow_inf_nan=False)
+    training_stands_days: float = Field(default=7.0, ge=0, allow_inf_nan=False)
 
 
 class BudgetOptions(Options):
