@@ -197,6 +197,12 @@ def test_a_model_that_was_never_measured_is_not_promoted(world, caption_reader):
     assert "no clip of the test split has a label by people" in decision["reasons"][0]
 
 
+def test_without_any_label_by_people_a_model_is_kept_back_and_not_measured(world, caption_reader, contrary):
+    found = run(replace(world, labels=world.labels.iloc[:0]), caption_reader, contrary)
+    assert "no clip of the test split has a label by people" in found["gate"]["topic"]["reasons"][0]
+    assert "test" not in found["metrics"]["topic"]
+
+
 def test_without_a_model_nothing_is_predicted_measured_or_judged(world):
     found = run(world, None)
     assert found["predictions"].empty
