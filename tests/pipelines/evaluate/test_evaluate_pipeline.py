@@ -312,6 +312,13 @@ def test_a_champion_that_lacks_a_new_class_is_compared_and_wrong_on_its_clips(wo
     assert (knowing["decision"], knowing["effect"]) == ("promote", 1)
 
 
+def test_a_champion_of_another_kind_is_not_compared(world, caption_reader):
+    champion = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.5, "sport": 0.5})
+    decision = decide(world, caption_reader, champion)
+    assert (decision["decision"], decision["against"]) == ("promote", "majority")
+    assert decision["reasons"][0] == "the kind changed from multi to single, so the champion answers otherwise"
+
+
 def test_a_champion_of_the_same_classes_in_another_order_is_compared(world, caption_reader, contrary):
     turned = replace(contrary, classes=contrary.classes[::-1])
     decision = decide(world, caption_reader, turned)
