@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.atomic import atomic_path, write_text
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.hashing import rows_sha256
 from cu_pipeline.core.lean import below, is_lean, lean
 from cu_pipeline.core.records import TABLES, completed, table
@@ -261,11 +261,9 @@ class EarlierColumns(LocalDataset[Any, Rows]):
         self._columns = columns
 
     def load(self) -> Rows:
-        from pyarrow import ArrowException
-
         try:
             return read_parquet_rows(self._filepath).only(self._columns)
-        except (OSError, ArrowException):
+        except (OSError, StoreError):
             return rows_of(pd.DataFrame(columns=self._columns))
 
     def save(self, data: Any) -> None:
