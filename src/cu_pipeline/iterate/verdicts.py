@@ -7,9 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from pydantic import TypeAdapter, ValidationError
+
 from cu_pipeline.core.actor import actor
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
+from cu_pipeline.iterate.checked_files import in_words
 from cu_pipeline.iterate.state import now
 
 
@@ -101,10 +104,10 @@ class VerdictLog:
         found = []
         for number, line in enumerate(read_lines(self.path), 1):
             try:
-                told = json.loads(line)
-                found.append(Verdict(**{**told, "word": Word(told["word"])}))
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{self.path} line {number} is damaged. Remedy: delete that line") from error
+                found.append(TypeAdapter(Verdict).validate_json(line))
+            except ValidationError as error:
+                told = "; ".join(in_words(error))
+                raise StoreError(f"{self.path} line {number} is damaged ({told}). Remedy: delete that line") from error
         return found
 
     def standing(self, iteration: int) -> Standing:
