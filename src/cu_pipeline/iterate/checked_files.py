@@ -41,6 +41,7 @@ class CheckedEffect(_Part):
     clips: int = 0
     right: int = 0
     accuracy: float | None = None
+    promised: float | None = None
     effect: float | None = None
     fresh_effect: float | None = None
     fresh_clips: int | None = None
