@@ -22,7 +22,8 @@ def line(
     hours: float, *, action: str = "retrain", trained: bool = True, usd: float = 0.0, **how: object
 ) -> IterationLine:
     ended = (NOW - timedelta(hours=hours)).isoformat()
-    facts = {"outcome": "promoted", "reason": "", "cost": {"committed_usd": usd}, "look": "an earlier look"} | how
+    facts = {"outcome": "promoted", "reason": "", "cost": {"committed_usd": usd}, "look": "an earlier look"}
+    facts |= {"cause": {"kind": "new_style"}} | how
     return IterationLine(1, ended, ended, action, seconds={"train": 1.0} if trained else {}, **facts)
 
 
@@ -166,6 +167,18 @@ def test_what_was_audited_and_is_fit_is_not_audited_again_on_such_clips() -> Non
     assert "audited on such clips by iteration 1, and are fit: 5 tests say so" in found.reason
     assert decision(told(), [audited(fit=True)], alike=False, **AUDITS).action is Action.AUDIT
     assert decision(told(), [audited(fit=True, look="a look")], **AUDITS).reason.endswith("this very drift")
+
+
+def test_a_cause_of_another_kind_is_news_although_such_clips_look_like_those_of_before() -> None:
+    topic = FoundCause("new_topic", "a cluster far from all", share=0.16)
+    found = decision(told(topic), [trained("promoted")], alike=True, **AUDITS)
+    assert (found.action, found.cause) == (Action.AUDIT, topic)
+    before = trained("promoted", 300, cause={"kind": "new_topic"})
+    assert decision(told(topic), [before, trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
+    long_ago = trained("promoted", 24 * 91, cause={"kind": "new_topic"})
+    assert decision(told(topic), [long_ago, trained("promoted")], alike=True, **AUDITS).action is Action.AUDIT
+    nameless = FoundCause("unknown", "no test named")
+    assert decision(told(nameless), [trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ class ChooseOptions(Options):
         test_share: of them, those of an audit included, that are drawn at random to test on.
         random_share: of the others that are drawn at random; the rest is chosen by value.
         per_unit: clips of one creator, at most.
+        along: clips to learn from that nobody is asked about, at most, since rules answer about them for nothing.
     """
 
     max_clips: int = Field(default=160, ge=1)
@@ -54,6 +55,7 @@ class ChooseOptions(Options):
     test_share: Share = 0.6
     random_share: Share = 0.2
     per_unit: int = Field(default=8, ge=1)
+    along: int = Field(default=200, ge=0)
 
 
 class AuditOptions(Options):

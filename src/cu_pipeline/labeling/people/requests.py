@@ -8,6 +8,7 @@ from typing import Any, Self
 import pandas as pd
 
 from cu_pipeline.core.records import Split
+from cu_pipeline.ingest.served_clips import SERVED
 
 
 class Purpose(StrEnum):
@@ -72,6 +73,23 @@ def last_asked(log: Iterable[LabelRequest]) -> list[LabelRequest]:
 def drawn_for_test(requests: Iterable[LabelRequest]) -> frozenset[str]:
     """The clips of requests that were drawn at random to test models on."""
     return frozenset(one.clip_id for one in requests if one.purpose is Purpose.TEST)
+
+
+def taken_along(clips: pd.DataFrame, log: Iterable[LabelRequest]) -> "pd.Series[str]":
+    """Find the clips that iterations took along since rules answer about them: of the feed `served`, asked for by none.
+
+    Args:
+        clips: the table of usable clips.
+        log: of all requests.
+
+    Returns:
+        Their ids.
+    """
+    served = clips["feed"] == SERVED
+    if not served.any():
+        return clips.loc[served, "clip_id"]
+    found: pd.Series[str] = clips.loc[served & ~clips["clip_id"].isin({one.clip_id for one in log}), "clip_id"]
+    return found
 
 
 def requested_clips(
