@@ -37,8 +37,8 @@ def test_approval_and_veto_are_about_one_iteration_and_the_last_counts(log) -> N
             '{"word": "veto", "iteration": null, "by": "me", "time": "now"}',
             "iteration: Input should be a valid integer",
         ),
-        ("{", "Invalid JSON"),
-        ("[]", "the line: "),
+        ("{", "Expecting property name"),
+        ("[]", "the whole: "),
     ],
 )
 def test_a_damaged_line_is_named(log, line, told) -> None:

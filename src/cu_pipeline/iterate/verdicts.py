@@ -7,12 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from cu_pipeline.core.actor import actor
+from cu_pipeline.core.checked import checked
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
-from cu_pipeline.iterate.checked_files import in_words
 from cu_pipeline.iterate.state import now
 
 
@@ -104,10 +102,9 @@ class VerdictLog:
         found = []
         for number, line in enumerate(read_lines(self.path), 1):
             try:
-                found.append(TypeAdapter(Verdict).validate_json(line))
-            except ValidationError as error:
-                told = "; ".join(in_words(error))
-                raise StoreError(f"{self.path} line {number} is damaged ({told}). Remedy: delete that line") from error
+                found.append(checked(Verdict, json.loads(line)))
+            except ValueError as error:
+                raise StoreError(f"{self.path} line {number} is damaged ({error}). Remedy: delete that line") from error
         return found
 
     def standing(self, iteration: int) -> Standing:
