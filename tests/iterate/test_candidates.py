@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import SPLITS, Split, table
 from cu_pipeline.inference.prediction_log.records import PredictionRecord, encode_embedding
 from cu_pipeline.ingest.capture_store import Captured
@@ -21,6 +21,7 @@ from cu_pipeline.iterate.candidates import (
     newest,
 )
 from cu_pipeline.iterate.finding import FoundCause
+from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.splitting.options import SplitOptions
 from cu_pipeline.splitting.placements import division
 
@@ -137,5 +138,6 @@ def test_a_name_that_a_feed_uses_is_made_longer() -> None:
 
 def test_a_feed_that_is_no_capture_is_refused() -> None:
     assert capture_store("capture:/srv/kept").folder == Path("/srv/kept")
-    with pytest.raises(ConfigurationError, match=r"iterate.capture='sample': allowed are capture"):
-        capture_store("sample")
+    for feed in ("sample", "capture:", "captured", "capture/there"):
+        with pytest.raises(ValidationError, match="allowed are capture, the project's own, and capture:FOLDER"):
+            IterateOptions(capture=feed)

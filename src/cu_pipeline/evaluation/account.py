@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
+from cu_pipeline.core.checked import checked
+
 FIRST: Final = 0.7
 """The share of alpha that the first test on fresh clips gets."""
 
@@ -63,8 +65,12 @@ class GateTest:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read a line of the account."""
-        return cls(**{**record, "added": tuple(record["added"]), "dropped": tuple(record["dropped"])})
+        """Read a line of the account.
+
+        Raises:
+            ValueError: a value has another type.
+        """
+        return checked(cls, record)
 
 
 def level(tests: float, alpha: float) -> float:

@@ -254,7 +254,8 @@ def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions)
 
 def _unknown(contest: Contest) -> Iterator[str]:
     for name, clips in contest.added.items():
-        yield f"{clips} of these clips are of {name!r}, which the champion does not know: it counts as wrong on them"
+        told = f"{clips} of these clips are of {name!r}, which the champion does not know"
+        yield f"{told}: it counts as wrong on them" if clips else f"{told}, so nothing is known of that class yet"
 
 
 def _cross_fitted(contest: Contest) -> Iterator[str]:

@@ -64,11 +64,14 @@ class Judged:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """How common each class is among training clips, or test clips where no other has a label: (classes)."""
+        """How common each class is among training clips, or test clips where no other has a label: (classes).
+
+        All are 0 where none has.
+        """
         known = self.clips[Split.TRAIN.value]
         known = self.clips[Split.TEST.value] if known.empty else known
-        shares: NDArray[np.float64] = indicators(known["label"], self.capability).mean(axis=0)
-        return shares
+        counts: NDArray[np.int64] = indicators(known["label"], self.capability).sum(axis=0)
+        return counts / max(len(known), 1)
 
     def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
         """Hold predictions of a split's clips against what people said.

@@ -159,6 +159,10 @@ def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
         return "there is no champion yet"
     if champion.version == challenger.version:
         return ""
+    if champion.kind is not challenger.kind:
+        return (
+            f"the kind changed from {champion.kind.value} to {challenger.kind.value}, so the champion answers otherwise"
+        )
     if not champion.answers.answers_among(challenger.answers):
         return "the classes changed, so the champion can no longer answer"
     try:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
 from cu_pipeline.core.caption_text import clean_caption, clean_name
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
@@ -103,13 +102,8 @@ def capture_store(feed: str) -> CaptureStore:
 
     Args:
         feed: `capture`, the project's own, or `capture:FOLDER`.
-
-    Raises:
-        ConfigurationError: it is no such feed.
     """
-    kind, _, folder = feed.partition(":")
-    if kind != "capture":
-        raise ConfigurationError(f"iterate.capture={feed!r}: allowed are capture and capture:FOLDER")
+    folder = feed.partition(":")[2]
     return CaptureStore(from_stored(str(Path(folder or CAPTURES).expanduser())))
 
 

@@ -1,9 +1,10 @@
 """Parameters of the loop."""
 
+import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.iterate.alerts.options import AlertOptions
@@ -147,3 +148,10 @@ class IterateOptions(Options):
     guards: GuardOptions = GuardOptions()
     rollout: LoopRolloutOptions = LoopRolloutOptions()
     alerts: AlertOptions = AlertOptions()
+
+    @field_validator("capture")
+    @classmethod
+    def _is_kept_by_the_service(cls, feed: str) -> str:
+        if not re.fullmatch(r"capture(:.*\S)?", feed):
+            raise ValueError("allowed are capture, the project's own, and capture:FOLDER")
+        return feed

@@ -8,11 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.checked import checked
 from cu_pipeline.core.errors import StoreError
-from cu_pipeline.iterate.checked_files import Moment, in_words
+from cu_pipeline.iterate.checked_line import Moment
 
 FORMAT: Final = 1
 """Of the file; one of another format is refused."""
@@ -185,11 +186,10 @@ class StateFile:
                 raise ValueError("it is of another version")
             if lacking := sorted({"status", "upcoming", "steps"} - content.keys()):
                 raise ValueError(f"it lacks {', '.join(lacking)}")
-            return TypeAdapter(Iteration).validate_python(content)
+            return checked(Iteration, content)
         except ValueError as error:
-            told = "; ".join(in_words(error)) if isinstance(error, ValidationError) else error
             raise StoreError(
-                f"{self.path} does not tell where the last iteration stands ({told}). Remedy: move it away; the next "
+                f"{self.path} does not tell where the last iteration stands ({error}). Remedy: move it away; the next "
                 "`kedro iterate` then begins anew, and what was labelled and trained is kept"
             ) from error
 

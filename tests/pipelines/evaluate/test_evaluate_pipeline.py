@@ -197,6 +197,12 @@ def test_a_model_that_was_never_measured_is_not_promoted(world, caption_reader):
     assert "no clip of the test split has a label by people" in decision["reasons"][0]
 
 
+def test_without_any_label_by_people_a_model_is_kept_back_and_not_measured(world, caption_reader, contrary):
+    found = run(replace(world, labels=world.labels.iloc[:0]), caption_reader, contrary)
+    assert "no clip of the test split has a label by people" in found["gate"]["topic"]["reasons"][0]
+    assert "test" not in found["metrics"]["topic"]
+
+
 def test_without_a_model_nothing_is_predicted_measured_or_judged(world):
     found = run(world, None)
     assert found["predictions"].empty
@@ -295,6 +301,8 @@ def test_a_champion_that_lacks_a_new_class_is_compared_and_wrong_on_its_clips(wo
     assert any(
         "'travel', and the challenger, which does, is not shown to be worse" in one for one in decision["reasons"]
     )
+    unseen = decide(world, knows_travel(caption_reader), caption_reader)
+    assert any("0 of these clips are of 'travel'" in one and "nothing is known" in one for one in unseen["reasons"])
     worse = decide(grown, knows_travel(contrary), caption_reader)
     assert (worse["decision"], worse["against"], worse["effect"]) == ("keep", "champion", -0.75)
     found = run(grown, knows_travel(contrary), caption_reader)["metrics"]["topic"]
@@ -304,6 +312,13 @@ def test_a_champion_that_lacks_a_new_class_is_compared_and_wrong_on_its_clips(wo
         with_travel(world, *(f"c{row}" for row in range(16, 24))), knows_travel(contrary, 9), caption_reader
     )
     assert (knowing["decision"], knowing["effect"]) == ("promote", 1)
+
+
+def test_a_champion_of_another_kind_is_not_compared(world, caption_reader):
+    champion = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.5, "sport": 0.5})
+    decision = decide(world, caption_reader, champion)
+    assert (decision["decision"], decision["against"]) == ("promote", "majority")
+    assert decision["reasons"][0] == "the kind changed from multi to single, so the champion answers otherwise"
 
 
 def test_a_champion_of_the_same_classes_in_another_order_is_compared(world, caption_reader, contrary):

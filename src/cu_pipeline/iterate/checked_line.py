@@ -1,10 +1,9 @@
-"""What must stand in the files of the loop, which people may edit, so that it can go by them."""
+"""What must stand in a line of the ledger of iterations, which people may edit, so that the loop can go by it."""
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 
 def _moment(value: str) -> str:
@@ -41,6 +40,7 @@ class CheckedEffect(_Part):
     clips: int = 0
     right: int = 0
     accuracy: float | None = None
+    promised: float | None = None
     effect: float | None = None
     fresh_effect: float | None = None
     fresh_clips: int | None = None
@@ -80,12 +80,3 @@ class CheckedLine(_Part):
     seconds: dict[str, FiniteFloat] = Field(default_factory=dict)
     run_id: str = ""
     actor: str = ""
-
-
-def in_words(error: ValidationError) -> Iterator[str]:
-    """Say of each value that cannot be used where it stands, and what is wanted."""
-    for one in error.errors(include_url=False):
-        place = ".".join(map(str, one["loc"]))
-        value: Any = one["input"]
-        shown = "" if isinstance(value, dict) else f" (not {value!r})"
-        yield f"{place or 'the line'}: {one['msg']}{shown}"
