@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.ingest.capture_store import Captured
@@ -26,6 +27,9 @@ from cu_pipeline.models.bundle import Bundle
 
 _PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
 
+_LOOKED_AT: Final = 20_000
+"""Newest clips of which rules are asked whether they answer."""
+
 
 def choose_clips(work: Work) -> Outcome:
     """Choose the clips that are worth a label, and copy them into the feed `served`.
@@ -43,8 +47,9 @@ def choose_clips(work: Work) -> Outcome:
     asked = [one for one in log if one.iteration == work.iteration.id]
     served = ServedClips(work.project.root / PLACE)
     if not asked:
-        kept = newest(capture_store(work.options.capture).entries())
-        captured = kept[-work.options.choose.latest :]
+        latest = work.options.choose.latest
+        kept = newest(capture_store(work.options.capture).entries())[-max(latest, _LOOKED_AT) :]
+        captured = kept[-latest:]
         kinds = {name: one.kind for name, one in resolved.active.items()}
         reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
         for record in scan_log(place):
