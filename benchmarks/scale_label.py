@@ -32,18 +32,30 @@ WIDTH = 384
 PARTS = {"captions@2b": WIDTH}
 VERSION = "32cc52d8f298"
 DAYS = 60
+BLOCK = 500_000
+"""Clips that are made at a time."""
 
 
 def write_label(folder, clips, classes, unlabelled):
     """Write what collect and featurize leave, and the language model's answers of an earlier run."""
-    scale_models.TOGETHER = max(scale_models.TOGETHER, clips // 2000)
-    write_project(folder, clips, classes)
     from cu_pipeline.core.records import DUPLICATES, table
+    from cu_pipeline.core.spool import Spool
 
     files = _files(folder)
-    known = pd.read_parquet(folder / "data/02_intermediate/annotations.parquet")
-    waiting = np.random.default_rng(SEED).random(len(known)) < unlabelled
-    files["feed_annotations"].save(known[~waiting].reset_index(drop=True))
+    if unlabelled:
+        scale_models.TOGETHER = max(scale_models.TOGETHER, clips // 2000)
+        write_project(folder, clips, classes)
+        known = pd.read_parquet(folder / "data/02_intermediate/annotations.parquet")
+        waiting = np.random.default_rng(SEED).random(len(known)) < unlabelled
+        files["feed_annotations"].save(known[~waiting].reset_index(drop=True))
+    else:  # nothing is asked about any clip, so that no feature is read
+        spools = Spool(), Spool()
+        for first in range(0, clips, BLOCK):
+            known, _ = scale_models.feed(min(BLOCK, clips - first), classes, first)
+            for spool, made in zip(spools, scale_models.tables(known), strict=True):
+                spool.add(made)
+        files["clips"].save(spools[0].rows())
+        files["feed_annotations"].save(spools[1].rows())
     files["duplicates"].save(table([], DUPLICATES))
     files["feed_checks"].save({"least": 10})
 
