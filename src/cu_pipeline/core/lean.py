@@ -1,5 +1,6 @@
 """Tables in pandas that hold no Python object for each row: text is Arrow's, or few objects are shared."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -44,9 +45,10 @@ def lean(rows: Rows) -> pd.DataFrame:
 
 
 def _give_back() -> None:
-    """Let go of the memory that reading took beside what it gave."""
+    """Let go of the memory that checking and reading took beside what it gave: pandera's checks hold rows in cycles."""
     import pyarrow as pa
 
+    gc.collect()
     pa.default_memory_pool().release_unused()
 
 

@@ -15,7 +15,8 @@ def originals(clips: pd.DataFrame) -> "pd.Series[str]":
         By `clip_id`: the first `clip_id` of those with the same content, so its own if there is no other.
     """
     clip_ids = clips["clip_id"]
-    media, text = (clips[name].fillna("") for name in ("media_sha256", "text_sha256"))
+    contents = (clips[name] for name in ("media_sha256", "text_sha256"))
+    media, text = (one.fillna("") if one.isna().any() else one for one in contents)
     number = numbered(media) * (len(clips) + 1) + numbered(text)
     alone = ((media == "") & (text == "")).to_numpy(dtype=bool)
     number[alone] = -1 - np.flatnonzero(alone)
