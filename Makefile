@@ -44,7 +44,7 @@ port_free = @$(BIN)/python -c 'import socket, sys; taken = socket.socket().conne
 	sys.exit(f"port {sys.argv[1]} is in use: end what listens there, or give another: make $(@) $(2)=…" if taken else 0)' $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster-up cluster-down cluster-status upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio test-airflow install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-store bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
+.PHONY: help cluster-up cluster-down cluster-status upgrade image-lock install run repro test test-nightly test-image test-pages test-label-studio test-airflow install-label-studio install-notebook lint ui drift-ui serve simulate viz label-studio bench-decode bench-collect bench-encode bench-models bench-scale bench-scale-models bench-scale-label bench-store bench-labels bench-fine-tune bench-serve bench-drift bench-cost motion-set clean clean-all relocated
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ bench-scale: $(VENV)/.installed-dev ## measure featurize on Ray beside the local
 
 bench-scale-models: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16]
 	@$(BIN)/python benchmarks/scale_models.py --clips $(or $(CLIPS),100000) --classes $(or $(CLASSES),16) --output benchmarks/scale_models.json
+
+bench-scale-label: $(VENV)/.installed ## measure label and monitor on many captions and a long log: [CLIPS=100000] [STAGES="label monitor"] [DAYS=60] [FOLDER=kept]
+	@$(BIN)/python benchmarks/scale_label.py --clips $(or $(CLIPS),100000) --days $(or $(DAYS),60) $(if $(STAGES),--stages $(STAGES)) $(if $(FOLDER),--folder $(FOLDER)) --output benchmarks/scale_label.json
 
 bench-store: $(VENV)/.installed ## measure the feature store before and after its parts are joined, beside pyarrow: [CONTENTS=100000]
 	@$(BIN)/python benchmarks/feature_store.py --contents $(or $(CONTENTS),100000) --output benchmarks/feature_store.json

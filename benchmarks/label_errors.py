@@ -28,8 +28,10 @@ from sklearn.metrics import roc_auc_score
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.labeling.people.crowd import people_say
-from cu_pipeline.labeling.people.label_errors import caption_probabilities, suspect_labels
+from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
+from cu_pipeline.labeling.people.other_captions import Captions, OtherCaptions, Questions
+from cu_pipeline.labeling.people.votes import Opinion
 from cu_pipeline.sample.clip_plans import plan_world
 from cu_pipeline.sample.options import SampleOptions
 
@@ -70,7 +72,7 @@ def planted(manifest: Path, seeds: int = 3) -> None:
             gold = {clip: [("label", str(label))] for clip, label in zip(texts, given, strict=True)}
             place = {clip: row for row, clip in enumerate(texts)}
             _, scores = ours(texts, votes_table(gold), capability, seed)
-            told = caption_probabilities(list(texts.values()), np.eye(2)[given], capability, 5, seed)
+            told = out_of_fold(list(texts.values()), np.eye(2)[given], capability, 5, seed)
             listed = {
                 "ours": [place[clip] for clip in list(scores)[:20]],
                 "cleanlab": list(find_label_issues(given, told, return_indices_ranked_by="self_confidence")[:20]),
@@ -80,6 +82,12 @@ def planted(manifest: Path, seeds: int = 3) -> None:
         for method, counts in rows.items():
             wrong, rare = np.mean(counts, axis=0)
             print(f"{kind:12}{method:12}{wrong:12.1f}{rare:12.1f}", flush=True)
+
+
+def out_of_fold(texts: list[str], given: np.ndarray, capability: Capability, folds: int, seed: int) -> np.ndarray:
+    """Predict class probabilities, (n, classes), by other clips' captions and labels."""
+    opinion = Opinion(given, np.arange(len(given), dtype=np.int32), np.ones(len(given), dtype=np.int64))
+    return OtherCaptions(Captions.of(texts), Questions(opinion, capability), folds, seed).of(np.arange(len(texts)))
 
 
 def errors(truth: np.ndarray, kind: str, seed: int, rate: float = 0.05) -> np.ndarray:
@@ -160,7 +168,7 @@ def cleanlabs(texts: dict[str, str], annotations: pd.DataFrame, capability: Capa
 
     clips = pd.Index(sorted(texts))
     given = people_say(annotations, clips, capability, PeopleOptions()).probabilities
-    told = caption_probabilities([texts[clip] for clip in clips], given, capability, ErrorOptions().folds, seed)
+    told = out_of_fold([texts[clip] for clip in clips], given, capability, ErrorOptions().folds, seed)
     coded = annotations.assign(label=annotations["label"].map({one: n for n, one in enumerate(capability.classes)}))
     wide = coded.pivot_table(index="clip_id", columns="annotator", values="label", aggfunc="last").reindex(clips)
     found = []

@@ -42,11 +42,12 @@ TOGETHER = 32
 CATALOGS = ("collect", "featurize", "label", "train", "evaluate", "deliver")
 
 
-def feed(clips, classes):
-    """Make captions, labels and splits, and what makes the vectors, some clips at a time."""
+def feed(clips, classes, first=0):
+    """Make captions, labels and splits, and what makes the vectors, some clips at a time; behind `first` others."""
     random = np.random.default_rng(SEED)
     vocabulary = np.array(["".join(random.choice(list("abcdefghiklmnoprstuvw"), random.integers(3, 9)))
                            for _ in range(20_000)])  # fmt: skip
+    random = np.random.default_rng([SEED, first]) if first else random
     creators = np.arange(clips) // CLIPS_OF_A_CREATOR
     usual = random.integers(0, classes, creators[-1] + 1)[creators]
     answers = np.where(random.random(clips) < 0.4, random.integers(0, classes, clips), usual)
@@ -57,10 +58,10 @@ def feed(clips, classes):
     centres = np.random.default_rng(0).normal(size=(classes, WIDTH)) * 0.05
     known = pd.DataFrame(
         {
-            "clip_id": [f"clip{number:07}" for number in range(clips)],
+            "clip_id": [f"clip{number:07}" for number in range(first, first + clips)],
             "text": [" ".join(row) for row in vocabulary[chosen]],
             "label": [f"class {one:02}" for one in answers],
-            "group": [f"creator{one}" for one in creators],
+            "group": [f"creator{one}" for one in creators + first // CLIPS_OF_A_CREATOR],
             "split": np.select([draw < 0.7, draw < 0.85], ["train", "validation"], "test"),
         }
     )
@@ -96,21 +97,15 @@ def memory(which):
 def write_project(folder, clips, classes):
     """Write tables and features as collect, featurize and label would have left them."""
     from cu_pipeline.core.capability import Capability
-    from cu_pipeline.core.hashing import text_sha256
-    from cu_pipeline.core.records import ANNOTATIONS, CLIPS, LABELS, table
+    from cu_pipeline.core.records import LABELS, table
     from cu_pipeline.core.resolved import ResolvedCapabilities
     from cu_pipeline.features.table import FeatureOptions, build_all
 
     known, vectors = feed(clips, classes)
     files = catalog(folder)
-    facts = {"raw_text": known["text"], "text_sha256": known["text"].map(text_sha256), "has_audio": False, "bytes": 0}
-    facts |= {"media_sha256": "", "creator": known["group"], "metadata": "{}", "feed": "captions.csv", "lang": "en"}
-    facts |= dict.fromkeys(("path", "lang_source", "codec"), "") | {"posted_at": "2026-01-01T00:00:00+00:00"}
-    rows = table(known.drop(columns="label").assign(**facts), CLIPS)
+    rows, told = tables(known)
     files["clips"].save(rows)
-    told = known[["clip_id", "label"]].assign(capability="topic", probabilities="", price=0.0)
-    people = {"kind": "human", "annotator": "label", "version": "", "draw": ""}
-    files["annotations"].save(table(told.assign(**people), ANNOTATIONS))
+    files["annotations"].save(told)
     beside = {"probability": 1.0, "source": "human", "annotators": 1, "certified": False}
     files["labels"].save(table(told.assign(**beside), LABELS))
     topic = Capability(classes=tuple(sorted(set(known["label"]))))
@@ -125,6 +120,19 @@ def write_project(folder, clips, classes):
             part = slice(first, first + TOGETHER)
             store.append(extractors["captions"].identity, list(keys[part]), values[fresh][part])
             store.append(extractors["caption_text"].identity, list(keys[part]), texts[part])
+
+
+def tables(known):
+    """The tables of clips and of people's annotations, as collect and label leave them."""
+    from cu_pipeline.core.hashing import text_sha256
+    from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
+
+    facts = {"raw_text": known["text"], "text_sha256": known["text"].map(text_sha256), "has_audio": False, "bytes": 0}
+    facts |= {"media_sha256": "", "creator": known["group"], "metadata": "{}", "feed": "captions.csv", "lang": "en"}
+    facts |= dict.fromkeys(("path", "lang_source", "codec"), "") | {"posted_at": "2026-01-01T00:00:00+00:00"}
+    people = {"kind": "human", "annotator": "label", "version": "", "draw": ""}
+    told = known[["clip_id", "label"]].assign(capability="topic", probabilities="", price=0.0, **people)
+    return table(known.drop(columns="label").assign(**facts), CLIPS), table(told, ANNOTATIONS)
 
 
 def catalog(folder):

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cu_pipeline.core.lean import TEXT, below, distinct, in_order, last_of_each, lean, places, texts
+from cu_pipeline.core.lean import (
+    TEXT,
+    below,
+    beside,
+    distinct,
+    in_order,
+    last_of_each,
+    lean,
+    places,
+    renumbered,
+    rows_where,
+    texts,
+)
 from cu_pipeline.core.rows import Rows, read_parquet_rows, rows_of
 
 KEYS = st.lists(st.tuples(st.sampled_from(["é", "a", "Z", "", "ab"]), st.sampled_from("xyz")), max_size=12)
@@ -86,3 +98,25 @@ def test_what_is_put_below_arrows_text_becomes_arrows_and_its_rows_keep_their_or
     assert texts(iter("abc"), many["a"]).dtype == TEXT
     assert texts(iter("abc"), few["a"]).tolist() == list("abc")
     assert np.asarray(texts(iter(()), many["a"])).tolist() == []
+
+
+def test_rows_and_columns_that_stay_are_shared_and_what_is_given_is_not_changed():
+    rows = [("x", "1"), ("y", "2"), ("z", "3")]
+    for table in (*_both(rows), pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]})):
+        before = table.copy()
+        assert rows_where(table, [True, True, True]) is table
+        assert rows_where(table, table["b"] != table["b"].iloc[1])["a"].tolist() == [
+            table["a"].iloc[0],
+            table["a"].iloc[2],
+        ]
+        more = beside(table, a=table["b"].to_numpy(), c=7)
+        assert more["a"].tolist() == table["b"].tolist()
+        assert list(more) == ["a", "b", "c"]
+        assert renumbered(table.iloc[1:]).index.tolist() == [0, 1]
+        alone = below([table.iloc[:0], table.iloc[1:], table.iloc[:0]])
+        assert alone.index.tolist() == [0, 1]
+        pd.testing.assert_frame_equal(alone, table.iloc[1:].reset_index(drop=True))
+        pd.testing.assert_frame_equal(table, before)
+    numbers = table.iloc[1:]
+    assert np.shares_memory(below([numbers, numbers.iloc[:0]])["a"].to_numpy(), table["a"].to_numpy())
+    assert np.shares_memory(beside(table, b=0)["a"].to_numpy(), table["a"].to_numpy())

@@ -73,6 +73,18 @@ def test_what_was_checked_is_not_checked_again_until_it_changes(place, monkeypat
     assert checked == [1, 2]
 
 
+def test_a_large_table_is_held_once_however_many_load_it(place, monkeypatch):
+    dataset = ParquetTable(filepath=str(place), schema="duplicates")
+    dataset.save(GOOD)
+    assert dataset.load() is not dataset.load(), "small ones are everyone's own"
+    monkeypatch.setattr(tables, "LARGE", 0)
+    held = dataset.load()
+    assert dataset.load() is held
+    dataset.save(GOOD.assign(bits=2.0))
+    assert dataset.load()["bits"].tolist() == [2.0]
+    assert held["bits"].tolist() == [1.0]
+
+
 def test_a_table_without_a_schema_holds_anything(place):
     ParquetTable(filepath=str(place)).save(pd.DataFrame({"x": [1]}))
     assert ParquetTable(filepath=str(place)).load()["x"].tolist() == [1]

@@ -1,5 +1,6 @@
 """Tables in pandas that hold no Python object for each row: text is Arrow's, or few objects are shared."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -32,23 +33,25 @@ def lean(rows: Rows) -> pd.DataFrame:
     """
     if not len(rows):
         return rows.frame()
-    parts: dict[str, list[Any]] = {name: [] for name in rows.names}
-    shared: dict[str, bool] = {}
-    for batch in rows.arrow():
-        for name in rows.names:
+    columns: dict[str, Any] = {}
+    for name in rows.names:
+        shared, parts = None, list[Any]()
+        for batch in rows.arrow([name]):
             column = _plain(batch[name].combine_chunks())
-            if name not in shared:
-                shared[name] = _is_text(column) and len(column.unique()) * _REPEATS <= len(column)
-            parts[name].append(_kept(column, shared=shared[name]))
-    whole = pd.DataFrame({name: _column(parts.pop(name)) for name in rows.names})
+            if shared is None:
+                shared = _is_text(column) and len(column.unique()) * _REPEATS <= len(column)
+            parts.append(_kept(column, shared=shared))
+        columns[name] = _column(parts)
+    whole = pd.DataFrame(columns, copy=False)
     _give_back()
     return whole
 
 
 def _give_back() -> None:
-    """Let go of the memory that reading took beside what it gave."""
+    """Let go of the memory that checking and reading took beside what it gave: pandera's checks hold rows in cycles."""
     import pyarrow as pa
 
+    gc.collect()
     pa.default_memory_pool().release_unused()
 
 
@@ -57,15 +60,43 @@ def is_lean(column: "pd.Series[Any]") -> bool:
     return isinstance(column.dtype, pd.StringDtype)
 
 
+def rows_where(frame: pd.DataFrame, mask: "pd.Series[bool] | Mask") -> pd.DataFrame:
+    """Leave some rows of a table, without a copy where these are all of them."""
+    kept = np.asarray(mask, dtype=np.bool_)
+    return frame if kept.all() else frame[kept]
+
+
+def beside(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """Put columns in the place of those that are called so, or behind all; the other ones are shared, not copied."""
+    found = frame.copy(deep=False)
+    for name, values in columns.items():
+        found[name] = values
+    return found
+
+
+def renumbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give rows a new index; their columns are shared, not copied."""
+    found = frame.copy(deep=False)
+    found.index = pd.RangeIndex(len(frame))
+    return found
+
+
 def below(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Put tables below one another, with a new index; a column whose text Arrow holds in one of them stays Arrow's.
+
+    Where all rows are one table's its columns are shared, not copied.
 
     >>> some, more = pd.DataFrame({"a": ["x"]}), pd.DataFrame({"a": ["y"]}, dtype=TEXT)
     >>> below([some, more]).dtypes.tolist() == [TEXT]
     True
     """
     held = {str(name): one[name].dtype for one in tables for name in one if is_lean(one[name])}
-    alike = [one.astype({name: kind for name, kind in held.items() if name in one}) for one in tables]
+    kinds = [{name: kind for name, kind in held.items() if name in one and one[name].dtype != kind} for one in tables]
+    alike = [one.astype(kind) if kind else one for one, kind in zip(tables, kinds, strict=True)]
+    if sum(len(one) > 0 for one in alike) == 1:
+        (whole,) = (one for one in alike if len(one))
+        if all(one.columns.equals(whole.columns) and one.dtypes.equals(whole.dtypes) for one in alike):
+            return renumbered(whole)
     return pd.concat(alike, ignore_index=True)
 
 
@@ -156,7 +187,7 @@ def in_order(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         return frame.sort_values(list(keys), kind="stable", ignore_index=True)
     by_key = [ranks(frame[name]) for name in keys]
     if _ascends(by_key):
-        return frame.reset_index(drop=True)
+        return renumbered(frame)
     return frame.iloc[np.lexsort(by_key[::-1])].reset_index(drop=True)
 
 

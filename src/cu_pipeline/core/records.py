@@ -218,7 +218,8 @@ def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Colum
     kept = {
         name for name, one in columns.items() if one.kind == "str" and isinstance(frame[name].dtype, pd.StringDtype)
     }
-    return frame.astype({name: dtype(column) for name, column in columns.items() if name not in kept})
+    kinds = {name: dtype(column) for name, column in columns.items() if name not in kept}
+    return frame.astype({name: kind for name, kind in kinds.items() if frame[name].dtype != kind}, copy=False)
 
 
 def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:

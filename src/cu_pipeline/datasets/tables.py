@@ -1,6 +1,7 @@
 """Datasets of tables, JSON and text in local files, written atomically: a crash leaves the old file or the new one."""
 
 import json
+import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,8 +79,19 @@ class ParquetTable(TableFile):
     """A pandas table in one Parquet file; equal tables give equal bytes.
 
     `Rows`, large tables and those whose text Arrow holds are checked and written a batch at a time. A large table is
-    read and checked likewise, and comes as `core.lean` has it.
+    read and checked likewise, and comes as `core.lean` has it; whoever loads it while another still holds it gets the
+    very same one.
     """
+
+    _held: "tuple[tuple[int, int, int], weakref.ref[pd.DataFrame]] | None" = None
+
+    def load(self) -> pd.DataFrame:
+        state = self._state()
+        if self._held is not None and self._held[0] == state and (held := self._held[1]()) is not None:
+            return held
+        data = super().load()
+        self._held = (state, weakref.ref(data)) if len(data) > LARGE else None
+        return data
 
     def save(self, data: pd.DataFrame | Rows) -> None:
         rows = _as_rows(data) if isinstance(data, pd.DataFrame) else data

@@ -13,6 +13,12 @@ LATEST: Final = "latest"
 SINCE_DECISION: Final = "since_decision"
 LATEST_PERIOD: Final = "latest_period"
 
+MOST_ANSWERS: Final = 100_000
+"""Of more answers the latest ones are looked at: of a window no more than `max_clips` are compared."""
+
+_PERIODS: Final = 3
+"""Latest ones that are looked at, however many answers they have: one tells what was sent before, one what is usual."""
+
 _LONGER: Final = 1.5
 """`since_decision` is looked at where it has so many times the clips of `latest`: else both ask the same."""
 
@@ -62,6 +68,22 @@ def oldest_needed(decided: datetime, options: DriftOptions) -> datetime:
         options: how long windows and periods are.
     """
     return decided - timedelta(days=options.windows.days + 2 * options.looks.every_days)
+
+
+def enough_since(oldest: datetime | None, latest: datetime | None, options: DriftOptions) -> datetime | None:
+    """Find the moment from which on a log is read, so that what it takes is not as much as the log has.
+
+    Args:
+        oldest: when the oldest of the latest `MOST_ANSWERS` answers was given; None where there are fewer.
+        latest: when the latest answer was given.
+        options: how long periods are.
+
+    Returns:
+        None: from its beginning.
+    """
+    if oldest is None or latest is None:
+        return None
+    return min(oldest, latest - timedelta(days=_PERIODS * options.looks.every_days))
 
 
 def cut_windows(current: ClipSample, since: datetime | None, options: DriftOptions) -> dict[str, ClipSample]:

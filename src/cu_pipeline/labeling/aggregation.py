@@ -1,6 +1,7 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain, islice
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import as_json, decide, tied
-from cu_pipeline.core.lean import below, places, texts
+from cu_pipeline.core.lean import below, beside, places, rows_where, texts
 from cu_pipeline.core.records import LABELS, AnnotatorKind, table
+from cu_pipeline.core.rows import BATCH
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.certification import accepted_by
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -17,6 +19,7 @@ from cu_pipeline.labeling.guarantee.outcome import Guarantee
 from cu_pipeline.labeling.guarantee.results import CertificationResult
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.people.votes import Opinion
 from cu_pipeline.labeling.sources.eligibility import ineligible_for
 from cu_pipeline.labeling.sources.source import (
     TIE,
@@ -26,6 +29,7 @@ from cu_pipeline.labeling.sources.source import (
     sources_say,
 )
 
+_USED: Final = ["clip_id", "annotator", "kind", "label", "probabilities", "version", "price"]
 _FEW: Final = 1000
 """Texts of probabilities that are kept, so that those who repeat them share them."""
 
@@ -47,13 +51,17 @@ def aggregate(opinions: Opinions, guarantee: Mapping[str, Guarantee], people: Pe
     tables = []
     for name, capability in opinions.active.items():
         original_of = originals(opinions.clips_of(name))
-        mine = opinions.annotations[opinions.annotations["capability"] == name]
+        said = opinions.annotations
+        mine = rows_where(said[_USED], said["capability"] == name)
         results = guarantee[name].results if name in guarantee else ()
         ineligible = opinions.ineligible[opinions.ineligible["capability"] == name]
         labels = _labels(on_originals(mine, original_of), original_of, capability, results, people, ineligible)
-        paid = mine["price"].groupby(places(mine["clip_id"], labels["clip_id"])).sum()
-        price = paid.reindex(range(len(labels)), fill_value=0.0).round(9)
-        tables.append(labels.assign(capability=name, price=price.to_numpy()))
+        paid = np.zeros(len(labels))
+        priced = mine[(mine["price"] != 0).to_numpy()]
+        place = places(priced["clip_id"], labels["clip_id"])
+        sums = rows_where(priced, place >= 0)["price"].groupby(place[place >= 0]).sum()
+        paid[sums.index] = sums.round(9)
+        tables.append(beside(labels, capability=name, price=paid))
     return table(below(tables), LABELS)
 
 
@@ -72,33 +80,37 @@ def _labels(
     excluded = human | clip_ids.isin(ineligible_for(ineligible, annotators_of(annotations)).index)
     accepted = np.where(excluded, -1, accepted_by(sources, results, len(clip_ids)))
     chosen = np.where(accepted >= 0, accepted, most_confident(sources, len(clip_ids)))
-    told = _Chosen.of(sources, chosen, people.probabilities.shape)
-    voters = np.where(human, people.voters, told.voters)
-    known = voters > 0
-    even = tied(people.probabilities, capability.kind)
-    by_human = decide(people.probabilities[human], capability, clip_ids=clip_ids[human])
-    probabilities = people.probabilities
-    np.copyto(probabilities, told.probabilities, where=~human[:, None])
-    told.answers[human], told.confidence[human] = by_human.labels, by_human.probability
+    voters = people.voters.copy()
+    for number, source in enumerate(sources):
+        counts = ~human & (chosen == number)
+        voters[counts] = source.voters[counts]
+    everyone = _Everyone(capability, clip_ids, people, sources, chosen)
+    known = np.flatnonzero(voters > 0)
+    blocks = [known[at : at + BATCH] for at in range(0, len(known), BATCH)]
+    parts = [everyone.labels(rows) for rows in blocks]
     frame = pd.DataFrame(
         {
-            "label": told.answers[known],
-            "probability": told.confidence[known].round(6),
-            "probabilities": _written(probabilities, known, capability, original_of),
-            "source": np.where(human, np.where(even, TIE, AnnotatorKind.HUMAN.value), told.names)[known],
+            "label": _one_column(parts, "label", object),
+            "probability": _one_column(parts, "probability", float).round(6),
+            "probabilities": _written((everyone.probabilities(rows) for rows in blocks), capability, original_of),
+            "source": _one_column(parts, "source", object),
             "annotators": voters[known],
             "certified": (accepted >= 0)[known],
         }
     )
     place = places(original_of, clip_ids[known])
     mine = place >= 0
-    return frame.iloc[place[mine]].assign(clip_id=original_of.index[mine].array).reset_index(drop=True)
+    each = np.array_equal(place, np.arange(len(frame)))
+    found = frame if each else frame.iloc[place[mine]].reset_index(drop=True)
+    return beside(found, clip_id=original_of.index[mine].array)
 
 
-def _written(
-    probabilities: NDArray[np.float64], known: NDArray[np.bool_], capability: Capability, like: "pd.Series[str]"
-) -> "pd.Series[str]":
-    """Write the probabilities, (n, classes), of the known clips; where they repeat, equal ones are one text."""
+def _one_column(parts: "list[dict[str, NDArray[Any]]]", name: str, kind: Any) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, kind), *(part.pop(name) for part in parts)])
+
+
+def _written(blocks: Iterable[NDArray[np.float64]], capability: Capability, like: "pd.Series[str]") -> "pd.Series[str]":
+    """Write the probabilities of clips, blocks of (some, classes); where they repeat, equal ones are one text."""
     found: dict[bytes, str] = {}
 
     def text(row: NDArray[np.float64]) -> str:
@@ -109,31 +121,54 @@ def _written(
                 found[key] = told
         return told
 
-    rows = np.flatnonzero(known)
-    head = {probabilities[row].tobytes() for row in rows[: 2 * _FEW]}
-    repeats = len(head) < _FEW
-    return texts((text(probabilities[row]) for row in rows), pd.Series(dtype=object) if repeats else like)
+    rows = (row for block in blocks for row in block)
+    first = list(islice(rows, 2 * _FEW))
+    repeats = len({row.tobytes() for row in first}) < _FEW
+    return texts(map(text, chain(first, rows)), pd.Series(dtype=object) if repeats else like)
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """What the chosen source of each of n clips says; zeros and "" where there is none."""
+class _Everyone:
+    """What people, and where they are silent the chosen source, say of n clips.
 
-    probabilities: NDArray[np.float64]
-    voters: NDArray[np.int64]
-    names: NDArray[np.object_]
-    answers: NDArray[np.object_]
-    confidence: NDArray[np.float64]
+    Attributes:
+        capability: with its classes.
+        clip_ids: n of them.
+        people: what people say.
+        sources: others.
+        chosen: (n,) place of the one that counts where people are silent; -1: none.
+    """
 
-    @classmethod
-    def of(cls, sources: Sequence[Source], chosen: NDArray[np.int64], shape: tuple[int, ...]) -> "_Chosen":
-        """Take for each clip what the source at the place `chosen` says; -1: none."""
-        n = len(chosen)
-        texts = [np.full(n, "", dtype=object) for _ in range(2)]
-        taken = cls(np.zeros(shape), np.zeros(n, dtype=np.int64), texts[0], texts[1], np.zeros(n))
-        for place, source in enumerate(sources):
-            mine = chosen == place
-            taken.probabilities[mine], taken.voters[mine] = source.probabilities[mine], source.voters[mine]
-            taken.names[mine], taken.answers[mine] = source.name, source.answers[mine]
-            taken.confidence[mine] = source.confidence[mine]
-        return taken
+    capability: Capability
+    clip_ids: "pd.Index[str]"
+    people: Opinion
+    sources: Sequence[Source]
+    chosen: NDArray[np.int64]
+
+    def probabilities(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of some clips, (rows, classes)."""
+        found = self.people.of(rows)
+        for _, source, mine in self._told(rows):
+            found[mine] = source.probabilities[rows[mine]]
+        return found
+
+    def labels(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Of some clips, (rows,) each: `label`, `probability` that it is right, and `source`."""
+        human, said = self.people.voters[rows] > 0, self.people.of(rows)
+        even = tied(said, self.capability.kind)
+        source = np.where(human, np.where(even, TIE, AnnotatorKind.HUMAN.value), "").astype(object)
+        label, probability = np.full(len(rows), "", dtype=object), np.zeros(len(rows))
+        decided = decide(said[human], self.capability, clip_ids=self.clip_ids[rows[human]])
+        once: dict[str, str] = {}
+        label[human] = [once.setdefault(one, one) for one in decided.labels]
+        probability[human] = decided.probability
+        for name, one, mine in self._told(rows):
+            source[mine], label[mine] = name, one.answers[rows[mine]]
+            probability[mine] = one.confidence[rows[mine]]
+        return {"label": label, "probability": probability, "source": source}
+
+    def _told(self, rows: NDArray[np.int64]) -> Iterator[tuple[str, Source, NDArray[np.bool_]]]:
+        """Each source that counts for any of some clips, and for which."""
+        place = np.where(self.people.voters[rows] > 0, -1, self.chosen[rows])
+        for number in np.unique(place[place >= 0]):
+            yield self.sources[number].name, self.sources[number], place == number

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.dollars import dollars
-from cu_pipeline.core.lean import distinct
+from cu_pipeline.core.lean import distinct, rows_where
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -20,6 +20,9 @@ from cu_pipeline.labeling.money import Money, money_of_rows
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.sources.source import TIE, kind_of, source_words, sources_say
+
+_USED: Final = ["clip_id", "annotator", "kind", "label", "probabilities", "version", "price", "capability"]
+_OF_LABELS: Final = ["probability", "source", "price", "certified"]
 
 
 def bill(labels: pd.DataFrame, opinions: Opinions) -> list[str]:
@@ -56,10 +59,10 @@ def summarise(
         `money`: the table; `capabilities`: name -> `coverage`, `cost_per_correct` and `agreement` between sources.
     """
     original_of = originals(opinions.clips)
-    said = on_originals(opinions.annotations, original_of)
+    said = on_originals(opinions.annotations[_USED], original_of)
     result = {}
     for name, capability in opinions.active.items():
-        mine, clips = labels[labels["capability"] == name], len(opinions.clips_of(name))
+        mine, clips = rows_where(labels[_OF_LABELS], labels["capability"] == name), len(opinions.clips_of(name))
         sources = guarantee[name].sources if name in guarantee else ()
         result[name] = {
             "clips": clips,
@@ -67,7 +70,7 @@ def summarise(
             "coverage": round(len(mine) / max(clips, 1), 4),
             "certified": int(mine["certified"].sum()),
             "cost_per_correct": _cost(mine, money.exact_usd(name), sources),
-            "agreement": _agreement(said[said["capability"] == name], capability, people),
+            "agreement": _agreement(rows_where(said, said["capability"] == name), capability, people),
         }
     return {"money": money.as_json(), "capabilities": result}
 

@@ -12,7 +12,7 @@ import pandas as pd
 from cu_pipeline.core.caption_text import clean_name
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.lean import below, in_batches, places, texts
+from cu_pipeline.core.lean import below, beside, in_batches, places, renumbered, rows_where, texts
 from cu_pipeline.core.records import LEDGER, AnnotatorKind, table
 from cu_pipeline.llm.clients.call_log import Payment
 
@@ -37,7 +37,7 @@ def priced_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFra
     told = zip(naming["clip_id"], naming["metadata"], strict=True)
     prices = np.fromiter((_price(clip, json.loads(text).get(FEED_PRICE, "")) for clip, text in told), np.float64)
     place = places(annotations["clip_id"], naming["clip_id"])
-    return annotations.assign(price=np.append(prices, 0.0)[place])
+    return beside(annotations, price=np.append(prices, 0.0)[place])
 
 
 def _price(clip_id: str, given: object) -> float:
@@ -78,13 +78,14 @@ def new_entries(
     Returns:
         A table with the columns of `records.LEDGER`.
     """
-    others = _without(annotations[annotations["kind"] != AnnotatorKind.LLM], answers).reset_index(drop=True)
-    others = others.assign(batch="", key=texts(_keys(others, clips), others["clip_id"]))
+    others = renumbered(_without(rows_where(annotations, annotations["kind"] != AnnotatorKind.LLM), answers))
+    others = beside(others, batch="", key=texts(_keys(others, clips), others["clip_id"]))
     moment = now.isoformat(timespec="seconds")
-    said = below([others, _keyed(answers, known, others["key"])]).assign(tokens=0)
-    parts = [table(one.assign(entered_at=moment), LEDGER) for one in (said, _calls(payments, annotations))]
+    said = beside(below([others, _keyed(answers, known, others["key"])]), tokens=0)
+    parts = [table(beside(one, entered_at=moment), LEDGER) for one in (said, _calls(payments, annotations))]
     entries = below(parts)
-    return entries[~entries["key"].isin(known)].drop_duplicates("key").reset_index(drop=True)
+    fresh = rows_where(entries, ~entries["key"].isin(known))
+    return renumbered(rows_where(fresh, ~fresh["key"].duplicated()))
 
 
 def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
@@ -92,17 +93,18 @@ def known_keys(ledger: pd.DataFrame) -> "pd.Series[str]":
 
     So nobody is paid twice because a person's or a class's name is cleaned since.
     """
-    people = ledger[ledger["kind"] == AnnotatorKind.HUMAN]
-    cleaned = {name: {one: clean_name(one) for one in people[name].unique()} for name in ("annotator", "label")}
-    spelt = people.assign(**{name: people[name].map(names) for name, names in cleaned.items()})
-    changed = spelt[(spelt[["annotator", "label"]] != people[["annotator", "label"]]).any(axis=1)]
-    keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in changed.to_dict("records")]
+    by_people = ledger["kind"] == AnnotatorKind.HUMAN
+    names = {one: clean_name(one) for name in ("annotator", "label") for one in ledger.loc[by_people, name].unique()}
+    respelt = [one for one, clean in names.items() if one != clean]
+    changed = ledger[by_people & (ledger["annotator"].isin(respelt) | ledger["label"].isin(respelt))]
+    spelt = changed.assign(**{name: changed[name].map(names) for name in ("annotator", "label")})
+    keys = [_answer_key(row) if row["batch"] else _key(row, {}) for row in spelt.to_dict("records")]
     return below([ledger[["key"]], pd.DataFrame({"key": pd.Series(keys, dtype=object)})])["key"]
 
 
 def _calls(payments: Sequence[Payment], annotations: pd.DataFrame) -> pd.DataFrame:
     """Make an entry of each call, with the label that came of it; "" where none did."""
-    by_llm = annotations[annotations["kind"] == AnnotatorKind.LLM]
+    by_llm = annotations[annotations["kind"] == AnnotatorKind.LLM] if payments else annotations.iloc[:0]
     places = by_llm[[*_PLACE, "version"]].itertuples(index=False, name=None)
     labels = dict(zip(places, zip(by_llm["label"], by_llm["probability"], strict=True), strict=True))
     rows = []

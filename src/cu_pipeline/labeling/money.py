@@ -126,7 +126,7 @@ def money_table(ledger: pd.DataFrame, unused: Mapping[str, str], annotations: pd
         annotations: opinions that count now; answers of a language model that has no part in them are not used.
     """
     last = str(max(ledger["entered_at"].unique(), default=""))
-    cells = ledger.assign(
+    cells = ledger[["capability", "price", "tokens"]].assign(
         source=source_column(ledger), state=_states(ledger, unused, annotations), is_new=ledger["entered_at"] == last
     )
     sums = cells.groupby(_CELL, as_index=False).agg(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import NONE, Capabilities, Kind, split_label
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.lean import places
+from cu_pipeline.core.lean import places, rows_where
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.ingest.class_names import foreign_in_words
@@ -19,6 +19,8 @@ from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.scope import Applicability
 
 _log = logging.getLogger(__name__)
+
+_USED: Final = ["clip_id", "annotator", "kind", "label", "capability"]
 
 SHOWN: Final = 8
 """Rare classes that a warning names."""
@@ -43,7 +45,7 @@ def resolve_capabilities(
     Raises:
         ConfigurationError: labels outside the configured classes, or no capability is left.
     """
-    people, applicability = by_people(annotations), applicability or Applicability()
+    people, applicability = by_people(annotations[_USED]), applicability or Applicability()
     active, waiting, skipped, problems = {}, {}, {}, []
     for name, capability in capabilities.root.items():
         labels = people.loc[people["capability"] == name, "label"]
@@ -109,14 +111,14 @@ def class_counts(clips: pd.DataFrame, annotations: pd.DataFrame, capabilities: C
 
     Capabilities without any such label are left out.
     """
-    people = annotations[annotations["kind"] == AnnotatorKind.HUMAN.value]
+    people = rows_where(annotations[_USED], annotations["kind"] == AnnotatorKind.HUMAN.value)
     counts: ClassCounts = {}
     for name, capability in capabilities.root.items():
-        own = people[people["capability"] == name]
+        own = rows_where(people, people["capability"] == name)
         if own.empty:
             continue
         golden = own["annotator"] == GOLD
-        voted = _voted(own[golden | ~own["clip_id"].isin(own.loc[golden, "clip_id"])], capability.kind)
+        voted = _voted(rows_where(own, golden | ~own["clip_id"].isin(own.loc[golden, "clip_id"])), capability.kind)
         place = places(voted["clip_id"], clips["clip_id"])
         known, splits = voted[place >= 0], clips["split"].to_numpy(dtype=object)[place[place >= 0]]
         table = pd.crosstab(known["label"], pd.Series(splits, known.index, dtype=object))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.capability import NOT_APPLICABLE, Capabilities
-from cu_pipeline.core.lean import distinct
+from cu_pipeline.core.lean import distinct, renumbered, rows_where
 from cu_pipeline.core.resolved import outside_scope
 from cu_pipeline.core.scope import METADATA, Modality, Scope, clips_column
 from cu_pipeline.labeling.copies import on_originals, originals
@@ -69,7 +69,7 @@ def divide_opinions(opinions: pd.DataFrame, clips: pd.DataFrame, capabilities: C
     for name, capability in capabilities.root.items():
         inside = capability.scope.within(clips)
         mine = (opinions["capability"] == name).to_numpy()
-        said = opinions[mine & ~configured]
+        said = rows_where(opinions, mine & ~configured)
         verdicts = _verdicts(said, inside)
         inapplicable[name] = tuple(verdicts.index[verdicts])
         apart |= mine & opinions["clip_id"].isin(inapplicable[name]).to_numpy()
@@ -87,8 +87,8 @@ def divide_opinions(opinions: pd.DataFrame, clips: pd.DataFrame, capabilities: C
                 "advice": _advice(name, verdicts, inside),
             }
     return ScopedOpinions(
-        opinions[~apart].reset_index(drop=True),
-        opinions[apart].reset_index(drop=True),
+        renumbered(rows_where(opinions, ~apart)),
+        renumbered(opinions[apart]),
         Applicability({name: found for name, found in inapplicable.items() if found}, nowhere),
         report,
     )

@@ -4,7 +4,7 @@ import pytest
 
 from cu_pipeline.core.capability import Capability, Kind, join_label
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
-from cu_pipeline.labeling.people import label_errors
+from cu_pipeline.labeling.people import label_errors, other_captions
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
 from cu_pipeline.sample.clip_plans import plan_world
@@ -134,7 +134,8 @@ def test_of_many_captions_a_sample_is_learned_from_and_all_labels_are_looked_at(
     wrong = sorted(truth)[::40]
     labels = truth | {clip: "w" if truth[clip] == "v" else "v" for clip in wrong}
     gold = votes(*((clip, "label", label) for clip, label in labels.items()))
-    monkeypatch.setattr(label_errors, "MOST_LEARNED", 150)
+    for module in (label_errors, other_captions):
+        monkeypatch.setattr(module, "MOST_LEARNED", 150)
     with caplog.at_level("INFO"):
         found = suspect_labels(clips(captions), gold, {"topic": Capability(classes=("v", "w"))},
                                PeopleOptions(), ErrorOptions(), 0)["topic"]  # fmt: skip

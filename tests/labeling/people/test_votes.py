@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Capability, Kind
+from cu_pipeline.labeling.people import votes as module
 from cu_pipeline.labeling.people.votes import GOLD, count_votes
 
 TOPIC = Capability(classes=("a", "b", "c"))
@@ -52,6 +53,30 @@ def test_a_person_votes_once_and_the_last_time_counts(votes) -> None:
 
 def test_opinions_on_refused_clips_are_left_out(votes) -> None:
     assert _count(votes(("refused", "ann", "a"))).voters.tolist() == [0]
+
+
+@pytest.mark.parametrize("capability", [TOPIC, SAFETY])
+def test_shares_are_those_of_counting_clip_by_clip_whatever_the_blocks(
+    votes, capability: Capability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    clips, people = [f"{number:02}" for number in range(40)], ["ann", "bob", "cyd", GOLD]
+    names = ["none", "|".join(capability.classes), *capability.classes][2 * (capability.kind is Kind.SINGLE) :]
+    said = [(clip, who, str(random.choice(names))) for clip in clips for who in people if random.random() < 0.4]
+    random.shuffle(said)
+    answers = len(capability.classes) if capability.kind is Kind.SINGLE else 2
+    wanted = []
+    for clip in clips:
+        mine = {who: label.split("|") for one, who, label in said if one == clip}
+        share = [(sum(name in named for who, named in mine.items() if who != GOLD) + 0.5 / answers)
+                 / (len(mine.keys() - {GOLD}) + 0.5) for name in capability.classes]  # fmt: skip
+        wanted.append([float(name in mine[GOLD]) for name in capability.classes] if GOLD in mine else share)
+    for size in (1000, 7):
+        monkeypatch.setattr(module, "BATCH", size)
+        opinion = count_votes(votes(*said), pd.Index(clips), capability, 0.5)
+        assert opinion.probabilities.tolist() == wanted
+        assert opinion.of(slice(3, 9)).tolist() == wanted[3:9]
+        assert len(opinion.shared) == len({tuple(row) for row in wanted}), "clips share what is the same"
 
 
 @pytest.mark.parametrize("people", [1, 2, 5])

@@ -25,6 +25,8 @@ BATCHED = (
     "datasets.tables",
     "datasets.row_files",
     "labeling.people.label_errors",
+    "labeling.people.votes",
+    "labeling.aggregation",
 )
 """Modules that work on batches of rows."""
 

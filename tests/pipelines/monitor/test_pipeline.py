@@ -335,3 +335,26 @@ def test_a_log_that_ends_before_the_last_decision_is_read_whole(tmp_path):
     serve(tmp_path, 5, start=NOON + timedelta(days=2), version="bbb")
     found = read_traffic(str(tmp_path), DELIVERY, OPTIONS, [_look(NOON, "drift")])
     assert found.requests == 30
+
+
+def test_of_a_long_log_the_latest_answers_and_three_periods_are_read(tmp_path, monkeypatch):
+    for seed, hours in enumerate((-90, -80, -60, 0)):
+        serve(tmp_path, 30, seed=seed, start=NOON + timedelta(hours=hours))
+    serve(tmp_path, 45, seed=8, start=NOON + timedelta(hours=1), version="bbb")
+    serve(tmp_path, 20, seed=9, start=NOON + timedelta(hours=1), replay=True)
+    whole = read_traffic(str(tmp_path), DELIVERY, OPTIONS)
+    found = {}
+    for most in (121, 100, 50):
+        monkeypatch.setattr("cu_pipeline.pipelines.monitor.nodes.MOST_ANSWERS", most)
+        found[most] = read_traffic(str(tmp_path), DELIVERY, OPTIONS)
+    assert (whole.requests, whole.other) == (120, 45)
+    assert {most: one.requests for most, one in found.items()} == {121: 120, 100: 100, 50: 60}
+    assert found[50].table["request_id"].tolist() == whole.table["request_id"].tolist()[60:]
+    options = OPTIONS.model_copy(update={"windows": OPTIONS.windows.model_copy(update={"clips": 40})})
+    latest = [
+        [(test.name, test.statistic, test.effect) for test in one.tests if test.window == "latest"]
+        for traffic in (whole, found[100])
+        for one in compare_with_references({"topic": reference()}, traffic, DELIVERY, RESOLVED, options, 0, ())[:1]
+    ]
+    assert latest[0] == latest[1], "what the latest window tells does not depend on how much is read"
+    assert latest[0]

@@ -10,6 +10,7 @@ from cu_pipeline.inference.prediction_log.place import Place
 from cu_pipeline.inference.prediction_log.reading import (
     ReadLog,
     holds_records,
+    oldest_of_latest,
     read_feedback,
     read_latest,
     read_log,
@@ -40,6 +41,7 @@ __all__ = [
     "decode_embedding",
     "encode_embedding",
     "holds_records",
+    "oldest_of_latest",
     "read_answers",
     "read_feedback",
     "read_latest",

@@ -15,7 +15,7 @@ from cu_pipeline.inference.prediction_log.records import (
     ShadowRecord,
     from_line,
 )
-from cu_pipeline.inference.prediction_log.scan import LogScan, check_zone, order
+from cu_pipeline.inference.prediction_log.scan import LogScan, answered_by_all, check_zone, order
 from cu_pipeline.inference.prediction_log.sources import connected, open_files, stored
 
 Read = TypeVar("Read", ShadowRecord, FeedbackRecord, RefusalRecord)
@@ -128,6 +128,35 @@ def read_latest(place: str | Path, most: int) -> list[PredictionRecord]:
             rows = stored(connection, PredictionRecord, newest)
             found |= {one.request_id: one for one in rows if one is not None}
     return sorted(found.values(), key=order)[-most:]
+
+
+def oldest_of_latest(place: str | Path, most: int, versions: Mapping[str, str]) -> datetime | None:
+    """Find when the oldest of the latest answers of models was given; None where the database holds fewer.
+
+    Args:
+        place: of the log. What waits to be moved to the database does not count.
+        most: answers that are traffic.
+        versions: of the models that gave them, by capability.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    with connected(Place.of(place)) as connection:
+        if connection is None:
+            return None
+        import sqlalchemy as sa
+
+        from cu_pipeline.inference.prediction_log.schema import PREDICTIONS, raw_columns, record_time
+
+        dialect = connection.dialect.name
+        (time,) = (one for one in raw_columns(PREDICTIONS, dialect) if one.name == "time")
+        mine = sa.select(time).where(sa.not_(PREDICTIONS.c.replay), *answered_by_all(versions, dialect))
+        latest_first = mine.order_by(PREDICTIONS.c.time.desc(), PREDICTIONS.c.request_id.desc())
+        found = connection.execute(latest_first.offset(most - 1).limit(1)).scalar()
+        try:
+            return None if found is None else record_time(found)
+        except (ValueError, TypeError):  # a damaged row is told when the log is read
+            return None
 
 
 def count_answers(place: str | Path, since: datetime) -> int:

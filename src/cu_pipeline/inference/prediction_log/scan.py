@@ -125,7 +125,7 @@ class LogScan:
 
         dialect = connection.dialect.name
         conditions = [] if self._since is None else [PREDICTIONS.c.time >= self._since]
-        conditions += [] if self._versions is None else _answered(self._versions, dialect)
+        conditions += [] if self._versions is None else answered_by_all(self._versions, dialect)
         total = _count(connection, sa.select(sa.func.count()).select_from(PREDICTIONS))
         skipped = sa.select(sa.func.count()).select_from(SKIPPED)
         self.skipped += _count(
@@ -163,7 +163,7 @@ def _drop_known(connection: "Connection", waiting: _Waiting) -> None:
                 del found[name]
 
 
-def _answered(versions: Mapping[str, str], dialect: str) -> list["ColumnElement[bool]"]:
+def answered_by_all(versions: Mapping[str, str], dialect: str) -> list["ColumnElement[bool]"]:
     """Whether a row names all these models; one whose JSON is damaged passes, and is counted when it is read."""
     import sqlalchemy as sa
 

@@ -159,6 +159,15 @@ def raw_columns(table: sa.Table, dialect: str) -> list[sa.ColumnElement[Any]]:
     ]
 
 
+def record_time(value: str | datetime) -> datetime:
+    """Read a moment as `raw_columns` has it.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
 def record_of(model: type[Record], row: Mapping[str, Any]) -> Record:
     """Read the record of a row of `raw_columns`.
 
@@ -173,7 +182,7 @@ def record_of(model: type[Record], row: Mapping[str, Any]) -> Record:
                 raise ValueError(f"{column.name} holds no JSON")
             values[column.name] = json.loads(value)
         elif isinstance(column.type, UtcTime) and isinstance(value, str):
-            values[column.name] = datetime.fromisoformat(value).replace(tzinfo=UTC)
+            values[column.name] = record_time(value)
     record = model.model_validate(values)
     if isinstance(record, PredictionRecord):
         record.vector()

@@ -8,7 +8,7 @@ import pandas as pd
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.decision import decide, tied
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.core.lean import below, distinct, places
+from cu_pipeline.core.lean import below, beside, distinct, places, rows_where
 from cu_pipeline.core.records import NAME, table
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions, Sample
@@ -21,6 +21,7 @@ CALIBRATION: Final = {"capability": NAME, "clip_id": NAME, "label": NAME}
 FEED_DRAW: Final = "annotation_draw"
 """The feed's column that says how a clip came to be labelled: "random", or nothing."""
 
+_USED: Final = ["clip_id", "annotator", "kind", "label", "draw"]
 _DRAWS: Final[dict[Sample, tuple[str, ...]]] = {Sample.RANDOM_DRAWS: ("random",), Sample.FEED: ("random", "")}
 
 
@@ -46,7 +47,7 @@ def drawn_by_feed(annotations: pd.DataFrame, clips: pd.DataFrame) -> pd.DataFram
     place = places(annotations["clip_id"], naming["clip_id"])
     told = annotations["draw"].to_numpy(dtype=object, copy=True)
     told[place >= 0] = draws[place[place >= 0]]
-    return annotations.assign(draw=told)
+    return beside(annotations, draw=told)
 
 
 def calibration_clips(
@@ -75,13 +76,13 @@ def calibration_clips(
     for name, capability in capabilities.items() if options.enabled else ():
         original_of = originals(capability.scope.within(clips))
         place = _in_turn(arrived, original_of)
-        mine = by_people(on_originals(annotations[annotations["capability"] == name], original_of))
-        chosen = distinct(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"])
+        mine = by_people(on_originals(rows_where(annotations[_USED], annotations["capability"] == name), original_of))
+        sample = distinct(mine.loc[mine["draw"].isin(_DRAWS[options.calibration]), "clip_id"])
         if place:
-            chosen = pd.Index(sorted(chosen, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
-        truth = people_say(mine[mine["clip_id"].isin(chosen)], chosen, capability, people)
+            sample = pd.Index(sorted(sample, key=lambda clip: place.get(clip, -len(arrived))), dtype=object)
+        truth = people_say(mine[mine["clip_id"].isin(sample)], sample, capability, people)
         labels, even = decide(truth.probabilities, capability).labels, tied(truth.probabilities, capability.kind)
-        decided = pd.DataFrame({"capability": name, "clip_id": chosen, "label": pd.Series(labels, dtype=object)})
+        decided = pd.DataFrame({"capability": name, "clip_id": sample, "label": pd.Series(labels, dtype=object)})
         tables.append(table(decided[~even], CALIBRATION))
     return below(tables)
 
@@ -99,9 +100,9 @@ def hide_calibration(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd
     for name, mine in calibration.groupby("capability", sort=False):
         about = (annotations["capability"] == name) & annotations["clip_id"].isin(mine["clip_id"])
         hidden |= about.to_numpy(dtype=np.bool_)
-    return annotations[~hidden]
+    return rows_where(annotations, ~hidden)
 
 
 def prior_knowledge(annotations: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     """Leave only what sources may learn from: the feed's own annotations, but of no calibration clip."""
-    return hide_calibration(annotations[annotations["draw"] == ""], calibration)
+    return hide_calibration(rows_where(annotations, annotations["draw"] == ""), calibration)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind
-from cu_pipeline.core.lean import distinct, places
+from cu_pipeline.core.lean import distinct, places, rows_where
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.guarantee.opinions import Opinions
@@ -31,6 +31,8 @@ from cu_pipeline.labeling.sources.source import (
     name_sources,
     sources_say,
 )
+
+_USED: Final = ["clip_id", "annotator", "kind", "label", "probabilities", "version", "price"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def certification_of(name: str, opinions: Opinions) -> Certification:
     """
     capability, options = opinions.active[name], opinions.guarantee
     original_of = originals(opinions.clips_of(name))
-    mine = opinions.annotations[opinions.annotations["capability"] == name]
+    mine = rows_where(opinions.annotations[_USED], opinions.annotations["capability"] == name)
     said = on_originals(mine, original_of)
     clip_ids = distinct(original_of)
     present = [one for one in annotators_of(said) if one[0] != AnnotatorKind.HUMAN]

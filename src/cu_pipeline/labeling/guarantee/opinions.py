@@ -8,7 +8,7 @@ import pandas as pd
 
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.core.lean import below
+from cu_pipeline.core.lean import below, beside
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.labeling.copies import without_copies
 from cu_pipeline.labeling.guarantee.calibration_set import prior_knowledge
@@ -37,6 +37,11 @@ class Asked:
     def is_complete(self) -> bool:
         """Whether so few questions are open that they may be taken for ones which are never answered."""
         return self.unanswered <= MOST_UNANSWERED * self.clips
+
+
+def priced(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Give annotations that nothing was paid for a price of 0."""
+    return beside(annotations, price=annotations["price"].fillna(0.0))
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Opinions:
 
     def heard(self, annotations: pd.DataFrame, ineligible: pd.DataFrame | None = None) -> Self:
         """Add what another source said, and the clips about which it was not asked."""
-        everyone = below([self.annotations, annotations.fillna({"price": 0.0})])
+        everyone = below([self.annotations, priced(annotations)])
         return replace(self, annotations=everyone)._without(ineligible)
 
     def awaiting(

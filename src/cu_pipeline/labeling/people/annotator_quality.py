@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.lean import rows_where
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.labeling.people.crowd import fit_dawid_skene
 from cu_pipeline.labeling.people.informativeness import Verdict, informativeness
@@ -38,11 +39,11 @@ def annotator_tables(
         `informativeness_ci95` and `verdict`. A multi-label capability has a question for each class, answered no
         or yes; a single-label one has one question, with its own name. What is not defined is null.
     """
-    human = annotations[annotations["kind"] == AnnotatorKind.HUMAN]
+    human = rows_where(annotations, annotations["kind"] == AnnotatorKind.HUMAN)
     clip_ids = pd.Index(clips["clip_id"])
     result: dict[str, Any] = {}
     for name, capability in capabilities.items():
-        questions = votes_by_question(human[human["capability"] == name], clip_ids, capability)
+        questions = votes_by_question(rows_where(human, human["capability"] == name), clip_ids, capability)
         result[name] = {asked or name: _table(one, options, seed) for asked, one in questions.items()}
     return result
 

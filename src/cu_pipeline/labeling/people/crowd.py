@@ -148,7 +148,8 @@ def _dawid_skene(
     fitted = {name: fit_dawid_skene(one, options.confusion_smoothing).posterior for name, one in questions.items()}
     single = capability.kind is Kind.SINGLE
     posterior = fitted[""] if single else np.column_stack([fitted[name][:, 1] for name in capability.classes])
-    return Opinion(np.where(plain.voters[:, None] > 0, posterior, plain.probabilities), plain.voters)
+    decided = np.where(plain.voters[:, None] > 0, posterior, plain.probabilities)
+    return Opinion(decided, np.arange(len(decided), dtype=np.int32), plain.voters)
 
 
 def _comparable(question: Votes) -> bool:

@@ -1,5 +1,4 @@
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,20 +8,17 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, Kind, indicators, join_label, split_label
 from cu_pipeline.core.decision import decide, tied
-from cu_pipeline.core.lean import distinct, objects, places
+from cu_pipeline.core.lean import distinct, places, rows_where
 from cu_pipeline.core.rows import BATCH
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions
-
-_TOKENS: Final = r"\w+|[^\w\s]"
-"""A word or a sign: emoji tell much."""
+from cu_pipeline.labeling.people.other_captions import MOST_LEARNED, Captions, OtherCaptions, Questions
 
 _AGAINST: Final = 2.0
 """How much likelier captions must make another answer, for a label to be listed that people do not doubt."""
 
-MOST_LEARNED: Final = 10_000
-"""Captions that each fold's classifier learns from, at most; the labels of all clips are looked at."""
+_USED: Final = ["clip_id", "annotator", "label", "capability", "kind"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,30 +54,31 @@ def suspect_labels(
         given, `suggested`, and `score`: the probability that the label is right, were all classes equally common.
     """
     original_of = originals(clips)
-    said = by_people(on_originals(annotations, original_of))
+    said = by_people(on_originals(annotations[_USED], original_of))
     found: dict[str, Any] = {}
     for name, capability in capabilities.items() if options.most else ():
-        mine = said[said["capability"] == name]
+        mine = rows_where(said, said["capability"] == name)
         judged = distinct(mine["clip_id"])
-        given = people_say(mine, judged, capability, people).probabilities
+        given = people_say(mine, judged, capability, people)
         if (others := len(judged) - -(-len(judged) // options.folds)) > MOST_LEARNED:
             _log.info(
                 "%s: what captions tell of the labels of %d clips is learned from %d of %d others, drawn at random",
                 name, len(judged), MOST_LEARNED, others,
             )  # fmt: skip
-        texts = clips["text"].iloc[places(judged, clips["clip_id"])].reset_index(drop=True)
-        told = caption_probabilities(texts, given, capability, options.folds, seed)
-        prior, labels = _prior(given, capability.kind), list[str]()
+        asked = Questions(given, capability)
+        told = OtherCaptions(Captions(clips["text"], places(judged, clips["clip_id"])), asked, options.folds, seed)
+        prior, labels = asked.prior(), list[str]()
         scores, listed = np.empty(len(judged)), np.empty(len(judged), dtype=np.bool_)
-        for some in (slice(start, start + BATCH) for start in range(0, len(judged), BATCH)):
-            evidence, together = _weighed(given[some], told[some], prior, capability.kind, options)
-            answers = decide(given[some], capability).labels
+        for some in (np.arange(at, min(at + BATCH, len(judged))) for at in range(0, len(judged), BATCH)):
+            votes = given.of(some)
+            evidence, together = _weighed(votes, told.of(some), prior, capability.kind, options)
+            answers = decide(votes, capability).labels
             scores[some] = _belief(answers, together, capability)
             listed[some] = (scores[some] < options.doubtful) | _spoken_against(answers, evidence, capability)
-            listed[some] &= ~tied(given[some], capability.kind)
+            listed[some] &= ~tied(votes, capability.kind)
             labels += answers
         order = _in_turn(labels, scores, np.flatnonzero(listed))[: options.most]
-        _, together = _weighed(given[order], told[order], prior, capability.kind, options)
+        _, together = _weighed(given.of(order), told.of(order), prior, capability.kind, options)
         suspects = [
             {
                 "clip_id": judged[row],
@@ -93,44 +90,6 @@ def suspect_labels(
         ]
         found[name] = {"clips": len(judged), "suspects": suspects}
     return found
-
-
-def caption_probabilities(
-    texts: "Sequence[str] | pd.Series[str]", given: NDArray[np.float64], capability: Capability, folds: int, seed: int
-) -> NDArray[np.float64]:
-    """Predict class probabilities, (n, classes), of each clip from captions and labels of other clips alone.
-
-    Of more than `MOST_LEARNED` others a random sample is learned from.
-
-    Args:
-        texts: n captions.
-        given: (n, classes) probabilities by people.
-        capability: with its classes.
-        folds: of the cross-validation.
-        seed: of the division.
-    """
-    if capability.kind is Kind.SINGLE:
-        return _out_of_fold(texts, given.argmax(axis=1), len(capability.classes), folds, seed)
-    each = [_out_of_fold(texts, (column > 0.5).astype(np.int64), 2, folds, seed)[:, 1] for column in given.T]
-    return np.column_stack(each)
-
-
-def without_prior(told: NDArray[np.float64], given: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
-    """Turn class probabilities, (n, classes), into what they would be were all classes, or yes and no, equally common.
-
-    Args:
-        told: by captions.
-        given: by people; the likeliest classes are counted.
-        kind: of the capability.
-    """
-    return _lifted(told, _prior(given, kind), kind)
-
-
-def _prior(given: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
-    """How common each class is by people's labels, (classes,)."""
-    if kind is Kind.SINGLE:
-        return _shares(given.argmax(axis=1), given.shape[1])
-    return np.array([_shares((column > 0.5).astype(np.int64), 2)[1] for column in given.T])
 
 
 def _lifted(told: NDArray[np.float64], prior: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
@@ -150,48 +109,6 @@ def _weighed(
     return evidence, _together((1 - options.slip) * given + options.slip * even, evidence, kind)
 
 
-def _shares(answers: NDArray[np.int64], number: int) -> NDArray[np.float64]:
-    """How common each of a number of answers is, (number,), by Laplace's rule."""
-    shares: NDArray[np.float64] = (np.bincount(answers, minlength=number) + 1) / (len(answers) + number)
-    return shares
-
-
-def _out_of_fold(
-    texts: "Sequence[str] | pd.Series[str]", answers: NDArray[np.int64], number: int, folds: int, seed: int
-) -> NDArray[np.float64]:
-    """Predict probabilities, (n, number): those of an answer that other folds lack, or all but one, are its share."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from threadpoolctl import threadpool_limits
-
-    fold = np.random.default_rng(seed).permutation(len(texts)) % folds
-    documents = texts if isinstance(texts, pd.Series) else pd.Series(list(texts), dtype=object)
-    shares = _shares(answers, number)
-    result = np.tile(shares, (len(texts), 1))
-    for one in np.unique(fold):
-        others, mine = fold != one, fold == one
-        learned = np.flatnonzero(others)
-        if len(learned) > MOST_LEARNED:
-            learned = np.random.default_rng([seed, one]).choice(learned, MOST_LEARNED, replace=False)
-        present = np.unique(answers[learned])
-        shown = objects(documents.iloc[learned])
-        if len(present) < 2 or not any(str(text).strip() for text in shown):
-            continue
-        model = make_pipeline(
-            TfidfVectorizer(token_pattern=_TOKENS, sublinear_tf=True, ngram_range=(1, 2)),
-            LogisticRegression(C=10, max_iter=1000),
-        )
-        with threadpool_limits(1):  # threads only wait for one another here, the longer the busier the machine
-            model.fit(shown, answers[learned])
-        known = shares[present].sum()
-        rows = np.flatnonzero(mine)
-        for some in np.split(rows, range(BATCH, len(rows), BATCH)):
-            told = model.predict_proba(objects(documents.iloc[some]))
-            result[np.ix_(some, present)] = 0.02 * shares[present] + 0.98 * known * told
-    return result
-
-
 def _together(people: NDArray[np.float64], told: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
     joint = people * told
     against = joint.sum(axis=1, keepdims=True) if kind is Kind.SINGLE else joint + (1 - people) * (1 - told)
@@ -208,14 +125,12 @@ def _spoken_against(labels: Sequence[str], evidence: NDArray[np.float64], capabi
     return np.asarray((_AGAINST * right < 1 - right).any(axis=1))
 
 
-def _in_turn(labels: Sequence[str], scores: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:
+def _in_turn(labels: Sequence[str], scores: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Order rows so that each label's worst come first in turn, among equals of a turn the worst."""
-    waiting: Counter[str] = Counter()
-    turns = []
-    for row in sorted(rows.tolist(), key=lambda row: (scores[row], row)):
-        turns.append((waiting[labels[row]], scores[row], row))
-        waiting[labels[row]] += 1
-    return [row for *_, row in sorted(turns)]
+    worst_first = rows[np.lexsort((rows, scores[rows]))]
+    label = pd.Series(pd.factorize(np.array([labels[row] for row in worst_first], dtype=object))[0])
+    turn = label.groupby(label).cumcount().to_numpy()
+    return worst_first[np.lexsort((worst_first, scores[worst_first], turn))]
 
 
 def _otherwise(label: str, together: NDArray[np.float64], capability: Capability) -> str:

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.hashing import unit_interval
-from cu_pipeline.core.lean import below, distinct, last_of_each, numbered, places, told_of
+from cu_pipeline.core.lean import below, distinct, last_of_each, numbered, places, rows_where, told_of
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.clip_features import ClipFeatures
@@ -28,6 +28,8 @@ from cu_pipeline.labeling.people.value import Known, most_valued, uncertainty
 from cu_pipeline.labeling.people.votes import GOLD
 from cu_pipeline.labeling.people.work_log import AnswerState, Draw
 from cu_pipeline.labeling.sources.source import TIE
+
+_USED: Final = ["clip_id", "annotator", "capability"]
 
 _log = logging.getLogger(__name__)
 
@@ -211,12 +213,12 @@ def _waiting(
         even: labels on which people's votes are even.
     """
     people = below([annotations, people_annotations(reviews)])
-    people = people[(people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != "")]
+    people = rows_where(people[_USED], (people["kind"] == AnnotatorKind.HUMAN) & (people["label"] != ""))
     out, ids = pd.Series(list(_out(reviews)), dtype=object), clips["clip_id"]
     lacking = np.zeros(len(clips), dtype=np.bool_)
     for name in resolved.active:
         content = originals(resolved.clips_of(name, clips))
-        mine = on_originals(people[people["capability"] == name], content)
+        mine = on_originals(rows_where(people, people["capability"] == name), content)
         missing = ids.isin(content) & ~ids.isin(_answered(mine, redundancy))
         missing |= ids.isin(_originals_of(even.loc[even["capability"] == name, "clip_id"], content))
         lacking |= (missing & ~ids.isin(_originals_of(out, content))).to_numpy(dtype=np.bool_)
@@ -227,7 +229,7 @@ def _waiting(
 
 def _answered(votes: pd.DataFrame, redundancy: int) -> "pd.Series[str]":
     """Find the clips that have answers enough, each once."""
-    votes = votes[last_of_each(votes, ["clip_id", "annotator"])]
+    votes = rows_where(votes, last_of_each(votes, ["clip_id", "annotator"]))
     clip = numbered(votes["clip_id"])
     golden = np.bincount(
         clip[(votes["annotator"] == GOLD).to_numpy(dtype=bool)], minlength=int(clip.max(initial=-1)) + 1

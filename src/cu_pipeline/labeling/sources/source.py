@@ -67,7 +67,7 @@ def source_column(annotations: pd.DataFrame) -> "pd.Series[str]":
     """Name the source of each annotation; sources are told apart within a capability."""
     names = {
         (name, *one): source
-        for name, mine in annotations.groupby("capability")
+        for name, mine in annotations[["capability", "kind", "annotator"]].drop_duplicates().groupby("capability")
         for one, source in name_sources(annotators_of(mine)).items()
     }
     return _named(annotations, ["capability", "kind", "annotator"], names)

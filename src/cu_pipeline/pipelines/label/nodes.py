@@ -25,7 +25,7 @@ from cu_pipeline.labeling.guarantee.calibration_set import (
     prior_knowledge,
 )
 from cu_pipeline.labeling.guarantee.cascade import asked, certified_unasked, llm_versions, spare
-from cu_pipeline.labeling.guarantee.opinions import Opinions
+from cu_pipeline.labeling.guarantee.opinions import Opinions, priced
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.guarantee.outcome import Guarantee, certify_capabilities
 from cu_pipeline.labeling.guarantee.results import CertificationTest
@@ -85,7 +85,7 @@ def choose_calibration(
     """
     arrived = [answer.clip_id for answer in people_annotations]
     drawn = calibration_clips(clips, annotations, resolved.active, guarantee, people, arrived)
-    return drawn, Opinions(clips, resolved, annotations.fillna({"price": 0.0}), drawn, guarantee, people.price)
+    return drawn, Opinions(clips, resolved, priced(annotations), drawn, guarantee, people.price)
 
 
 def annotate_with_rules(

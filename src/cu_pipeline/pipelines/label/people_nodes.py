@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.core.lean import below, in_order, last_of_each
+from cu_pipeline.core.lean import below, in_order, last_of_each, rows_where
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
@@ -53,7 +53,7 @@ def merge_annotations(
     answered = answered_clips(review_batches(people_batches, people_annotations), clips["clip_id"])
     given = drawn_by_feed(priced_by_feed(feed_annotations, clips), clips)
     annotations = below([given, answered])
-    return in_order(annotations[last_of_each(annotations, keys)], keys)
+    return in_order(rows_where(annotations, last_of_each(annotations, keys)), keys)
 
 
 def check_data(

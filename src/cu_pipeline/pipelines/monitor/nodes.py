@@ -19,9 +19,9 @@ from cu_pipeline.drift.looks import Look, last_drift, next_look
 from cu_pipeline.drift.options import DriftOptions
 from cu_pipeline.drift.quality import QualityEstimate
 from cu_pipeline.drift.samples import ClipSample
-from cu_pipeline.drift.windows import oldest_needed
+from cu_pipeline.drift.windows import MOST_ANSWERS, enough_since, oldest_needed
 from cu_pipeline.drift.words import summarise
-from cu_pipeline.inference.prediction_log import read_latest, read_refusals, scan_log
+from cu_pipeline.inference.prediction_log import oldest_of_latest, read_latest, read_refusals, scan_log
 from cu_pipeline.inference.prediction_log.traffic import Traffic, distinct_clips
 
 ONLY_REPLAYS: Final = "only the product's own clips"
@@ -41,19 +41,22 @@ def read_traffic(
 ) -> Traffic:
     """Read what the service answered with the models that were delivered, but not about the product's own clips.
 
-    Once a drift was decided on, what is older than any window is left in the log.
+    What is older than any window is left in the log: of what came before a drift that was decided on, and of more than
+    `MOST_ANSWERS` answers.
     """
-    decided = last_drift(earlier_looks, _latest(prediction_log))
-    traffic = _traffic(prediction_log, delivery, options, decided and oldest_needed(decided, options))
+    latest = _latest(prediction_log)
+    decided = last_drift(earlier_looks, latest)
+    enough = enough_since(oldest_of_latest(prediction_log, MOST_ANSWERS, _served(delivery)), latest, options)
+    traffic = _traffic(prediction_log, delivery, options, enough, decided and oldest_needed(decided, options))
     if decided and (traffic.table.empty or traffic.table["time"].iloc[-1] <= decided):
-        traffic = _traffic(prediction_log, delivery, options, None)
+        traffic = _traffic(prediction_log, delivery, options, enough)
     if traffic.invalid:
         _log.warning("%d lines of the prediction log are no records and were skipped", traffic.invalid)
     return traffic
 
 
-def _traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions, start: datetime | None) -> Traffic:
-    since = max((one for one in (options.since, start) if one is not None), default=None)
+def _traffic(prediction_log: str, delivery: dict[str, Any], options: DriftOptions, *starts: datetime | None) -> Traffic:
+    since = max((one for one in (options.since, *starts) if one is not None), default=None)
     log = scan_log(prediction_log, versions=_served(delivery), since=since)
     return distinct_clips(log, options.facts, read_refusals(prediction_log, since))
 
