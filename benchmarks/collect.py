@@ -93,7 +93,7 @@ def run_collect(manifest, folder):
     from kedro.runner import SequentialRunner
 
     from cu_pipeline.core.capability import Capabilities
-    from cu_pipeline.pipelines.collect.nodes import CollectOptions
+    from cu_pipeline.pipelines.collect.options import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
     class Clock:

@@ -1,5 +1,7 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from cu_pipeline.core.lean import (
     rows_where,
     texts,
 )
-from cu_pipeline.core.rows import rows_of
+from cu_pipeline.core.rows import Rows, read_parquet_rows, rows_of
 
 KEYS = st.lists(st.tuples(st.sampled_from(["é", "a", "Z", "", "ab"]), st.sampled_from("xyz")), max_size=12)
 
@@ -38,6 +40,34 @@ def test_a_column_that_repeats_at_first_and_differs_later_is_whole(monkeypatch):
     monkeypatch.setattr("cu_pipeline.core.rows.BATCH", 20)
     plain = pd.DataFrame({"kind": ["human"] * 20 + [f"k{number}" for number in range(30)]})
     pd.testing.assert_frame_equal(lean(rows_of(plain)), plain)
+
+
+def _below(*tables):
+    return Rows(("a",), sum(map(len, tables)), lambda names: (one.select(names) for one in tables))
+
+
+def test_a_table_without_rows_is_one(tmp_path):
+    plain = pd.DataFrame({"id": ["a"], "price": [0.5]}).iloc[:0]
+    plain.to_parquet(tmp_path / "none.parquet")
+    for rows in (rows_of(plain), read_parquet_rows(tmp_path / "none.parquet"), _below()):
+        assert lean(rows).to_dict("list") == {name: [] for name in rows.names}
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_text_of_several_arrow_types_is_one_column(repeats):
+    kinds = (pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string()))
+    texts = ["x"] * 9 if repeats else [f"x{number}" for number in range(9)]
+    found = lean(_below(*(pa.table({"a": pa.array(texts).cast(kind)}) for kind in (*kinds, *kinds[::-1]))))
+    assert found["a"].tolist() == texts * 8
+    assert found.dtypes.tolist() == [object if repeats else TEXT]
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_batches_without_any_text_are_missing_text(repeats):
+    texts = ["x"] * 9 if repeats else [f"x{number}" for number in range(9)]
+    some, none = pa.table({"a": texts}), pa.table({"a": pa.nulls(2)})
+    assert lean(_below(some, none, some))["a"].isna().tolist() == [False] * 9 + [True] * 2 + [False] * 9
+    assert lean(_below(none, some))["a"].tolist()[2:] == texts
 
 
 @given(KEYS)

@@ -5,7 +5,8 @@ import pytest
 from cu_pipeline.core.errors import PlaceError
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import is_shared
-from cu_pipeline.core.shelf import MANIFESTS, Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import MANIFESTS, Entry
 
 
 @pytest.fixture

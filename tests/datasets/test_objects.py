@@ -7,6 +7,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.datasets.objects import JSONObject, JSONObjectLog, JSONObjects
+from cu_pipeline.datasets.tables import JSONFile
 
 NAME = "cu_pipeline.core.resolved.ResolvedCapabilities"
 ONE = ResolvedCapabilities({"topic": Capability(classes=("a", "é"))}, waiting={"topic": "no label yet"})
@@ -47,3 +48,14 @@ def test_a_damaged_line_of_a_log_is_told_with_its_number(tmp_path: Path, line: s
     with pytest.raises(DatasetError, match="line 2 is damaged") as told:
         log.load()
     assert isinstance(told.value.__cause__, StoreError)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"other": 1}'])
+def test_a_damaged_file_is_told_with_the_remedy(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    datasets = [JSONObject(filepath=str(path), of=NAME), JSONObjects(filepath=str(path), of=NAME)]
+    datasets += [JSONFile(filepath=str(path))] if text in {"", "{"} else []
+    for dataset in datasets:
+        with pytest.raises(DatasetError, match=r"file\.json is damaged \(.*`dvc checkout`.* makes it again"):
+            dataset.load()

@@ -5,7 +5,7 @@ from kedro.io.core import DatasetError
 from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.records import DUPLICATES, REJECTS, table
 from cu_pipeline.datasets import tables
-from cu_pipeline.datasets.tables import CSVTable, EarlierTable, JSONFile, ParquetTable
+from cu_pipeline.datasets.tables import CSVTable, EarlierColumns, EarlierTable, JSONFile, ParquetRows, ParquetTable
 
 GOOD = table([{"clip_id": "a", "duplicate_group": "a", "bits": 1.0}], DUPLICATES)
 
@@ -17,6 +17,17 @@ def place(tmp_path):
 
 def cause(error):
     return error.value.__cause__ or error.value
+
+
+@pytest.mark.parametrize("kind", [ParquetTable, ParquetRows, EarlierTable])
+@pytest.mark.parametrize("left", [0, 100, -8])
+def test_a_damaged_parquet_file_is_told_with_the_remedy(place, kind, left):
+    ParquetTable(filepath=str(place), schema="duplicates").save(GOOD)
+    place.write_bytes(place.read_bytes()[:left])
+    with pytest.raises(DatasetError, match=r"duplicates\.parquet is damaged \(.*`dvc checkout`.* makes it again"):
+        kind(filepath=str(place), schema="duplicates").load()
+    lacking = EarlierColumns(filepath=str(place), columns=["clip_id"]).load()
+    assert (lacking.names, len(lacking)) == (("clip_id",), 0)
 
 
 def test_a_table_that_breaks_its_schema_is_not_written(place):

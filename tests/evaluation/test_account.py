@@ -96,3 +96,18 @@ def test_entries_name_only_what_has_changed_and_are_read_back():
     assert again == entries
     standing = Account("topic", again).standing(["k000", "k011"], ["k000", "k011"], ALPHA)
     assert standing.tests == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"alpha": None}, "alpha: Input should be a valid number"),
+        ({"added": None}, "added: Input should be a valid tuple"),
+        ({"added": [1]}, r"added\.0: Input should be a valid string"),
+        ({"clips": "many"}, "clips: Input should be a valid integer"),
+    ],
+)
+def test_an_entry_that_was_edited_wrongly_is_told(change, told):
+    (entry,) = entered([names(0, 3)])
+    with pytest.raises(ValueError, match=told):
+        GateTest.from_json(entry.as_json() | change)

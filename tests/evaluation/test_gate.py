@@ -1,5 +1,6 @@
 """The gate's rules on answers that are known."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.evaluation.account import Account
+from cu_pipeline.evaluation.account import Account, GateTest
 from cu_pipeline.evaluation.contest import Contest, slices
 from cu_pipeline.evaluation.gate import decide
 from cu_pipeline.evaluation.gate_options import GateOptions
@@ -317,3 +318,35 @@ def test_equal_models_are_promoted_no_more_often_than_alpha_whatever_part_is_loo
         fresh = np.arange(120) >= 60
         promoted += judged(contest(right[0], right[1], fresh=fresh))[0].decision == "promote"
     assert promoted / 200 <= 0.05 + 2 * (0.05 * 0.95 / 200) ** 0.5
+
+
+def chained(number: int, own: int, other: int, champion: str, **others):
+    """A challenger of the loop's on 400 clips, beside a champion."""
+    right, opposed = differing(own, other, 400)
+    return contest(right, opposed, challenger=f"v{number}", champion=champion, newer=True, **others)
+
+
+def test_promotions_within_the_margin_use_it_up_together() -> None:
+    margin = {"non_inferiority_margin": 0.05}
+    first, entries = judged(chained(1, 10, 12, "v0"), **margin)
+    assert first.decision == "promote"
+    assert 0.02 < entries[0].shortfall < 0.05
+    assert GateTest.from_json(json.loads(json.dumps(entries[0].as_json()))) == entries[0]
+    second, made = judged(chained(2, 10, 12, "v1"), entries=entries, **margin)
+    assert (second.decision, made[0].shortfall) == ("keep", 0)
+    assert any("earlier promotions within this margin may have cost" in one for one in second.reasons)
+    other, _ = judged(chained(2, 10, 12, "v0"), entries=entries, **margin)
+    assert other.decision == "promote", "beside a champion whose place was no loss"
+    better, paid = judged(chained(3, 120, 12, "v1"), entries=entries, **margin)
+    assert (better.decision, paid[0].shortfall) == ("promote", 0), "what is shown to be gained is taken off"
+
+
+def test_a_model_that_is_promoted_after_a_test_kept_it_back_has_a_shortfall_too() -> None:
+    one = chained(1, 10, 12, "v0")
+    kept, entries = judged(one)
+    assert (kept.decision, "shortfall" in entries[0].as_json()) == ("keep", False)
+    promoted, made = judged(one, entries=entries, non_inferiority_margin=0.05)
+    assert promoted.decision == "promote"
+    assert 0.02 < made[0].shortfall < 0.05
+    again, none = judged(one, entries=entries + made, non_inferiority_margin=0.05)
+    assert (again.decision, none) == ("promote", [])

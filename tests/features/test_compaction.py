@@ -295,8 +295,8 @@ def test_what_was_erased_meanwhile_does_not_come_back_from_a_joined_part(bucket,
     keys = append_all(store, "w", 4)
     read = compaction.read_table
 
-    def then_erased(part):
-        table = read(part)
+    def then_erased(part, feature):
+        table = read(part, feature)
         for one in other.shared.parts(IDENTITY.name, IDENTITY.fingerprint):
             if keys[0] in one.keys:
                 other.shared.remove((IDENTITY.name, IDENTITY.fingerprint), [one])

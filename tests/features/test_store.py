@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.features import part_index
+from cu_pipeline.features.compaction import compact
 from cu_pipeline.features.extractor import Identity
 from cu_pipeline.features.store import FeatureStore, part_keys, shorten_part
 
@@ -70,6 +72,28 @@ def test_a_damaged_part_is_named_with_the_remedy(tmp_path):
     part.write_bytes(part.read_bytes()[:50])
     with pytest.raises(StoreError, match="Delete this file"):
         store.missing(IDENTITY, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ({"vector": pa.array([[0.0] * 12], pa.list_(pa.float32(), 12))}, "'vector' is .*12"),
+        ({"vector": pa.array([[0.0] * 6], pa.list_(pa.float64(), 6))}, "'vector' is .*double"),
+        ({"vector": pa.array([[0.0] * 6], pa.list_(pa.float32()))}, "'vector' is list<"),
+        ({"text": pa.array(["a"])}, "vector"),
+        ({"content_key": pa.array([7]), "vector": pa.array([[0.0] * 6], pa.list_(pa.float32(), 6))}, "int64, not text"),
+    ],
+)
+def test_a_part_of_another_width_or_type_than_its_extractors_is_named_with_the_remedy(tmp_path, column, told):
+    store = FeatureStore(tmp_path)
+    store.append(IDENTITY, ["a"], vectors(["a"]))
+    odd = store.folder(IDENTITY) / "part-odd.parquet"
+    pq.write_table(pa.table({"content_key": ["b"]} | column), odd)
+    for read in (lambda: store.read(IDENTITY, ["a", "b"]), lambda: compact(store, IDENTITY, many=1)):
+        with pytest.raises(StoreError, match=rf"part-odd\.parquet cannot be read \(.*{told}.*\)\. Delete this file"):
+            read()
+    odd.unlink()
+    assert store.missing(IDENTITY, ["a", "b"]) == ["b"], "it is computed again"
 
 
 def test_a_half_written_part_does_not_count(tmp_path):

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from cu_pipeline.core.errors import ManifestError
 from cu_pipeline.ingest.feeds import read_feeds
 from cu_pipeline.media.options import Limits
-from cu_pipeline.pipelines.collect.nodes import CollectOptions
+from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.tracking.configuration import model_problems
 
 

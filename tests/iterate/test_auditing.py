@@ -20,13 +20,15 @@ from cu_pipeline.core.records import SPLITS, table
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.ingest.capture_store import CaptureStore
+from cu_pipeline.ingest.served_clips import PLACE, ServedClips
 from cu_pipeline.iterate.auditing import audit
 from cu_pipeline.iterate.choosing import choose_clips
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.verdicts import Standing
 from cu_pipeline.iterate.work import Outcome, Work
-from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test
+from cu_pipeline.labeling.options import LabelOptions
+from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test, last_asked
 from cu_pipeline.splitting.assignment import split_of
 from cu_pipeline.splitting.options import SplitOptions
 
@@ -39,6 +41,9 @@ WINDOW = {
     "start": (NOON + timedelta(minutes=OUTSIDE)).isoformat(),
     "end": (NOON + timedelta(minutes=CLIPS)).isoformat(),
 }
+
+
+RULE = {"name": "hundreds", "kind": "regex", "capability": "topic", "label": "a", "pattern": r"number 1\d\d$"}
 
 
 class StoredProject(QuietProject):
@@ -88,9 +93,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(seen: Path, monkeypatch: pytest.MonkeyPatch) -> StoredProject:
+def project(seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredProject:
     monkeypatch.setenv(ROOT_VARIABLE, str(seen))
-    clips = pd.DataFrame(columns=["clip_id", "media_sha256", "text_sha256", "group"])
+    clips = pd.DataFrame(columns=["clip_id", "media_sha256", "text_sha256", "group", "feed"])
     data = {
         "label_requests": [],
         "clips": clips,
@@ -102,7 +107,7 @@ def project(seen: Path, monkeypatch: pytest.MonkeyPatch) -> StoredProject:
     data |= {"drift": drift_told("drift"), "labels": pd.DataFrame(columns=["clip_id", "capability", "label", "source"])}
     data |= {"earlier_served_quality": {"topic": {"model_version": "v1", "accuracy": 0.9, "low": 0.82, "high": 0.95}}}
     data["earlier_served_quality"]["topic"] |= {"clips": 90, "units": 90}
-    return StoredProject(seen, data)
+    return StoredProject(tmp_path, data)
 
 
 def work(project: StoredProject, number: int, action: str, clips: int, audit: int = 0) -> Work:
@@ -114,6 +119,7 @@ def work(project: StoredProject, number: int, action: str, clips: int, audit: in
         "collect": SimpleNamespace(split=divided),
         "seed": 17,
         "evaluate": EvaluateOptions(bootstrap_draws=100),
+        "label": LabelOptions(rules=[RULE]),
     }
     return Work(project, iteration, parameters, IterateOptions(), Standing(), lambda _: None)
 
@@ -128,6 +134,7 @@ def answered(project: StoredProject, wrong: int = 0) -> None:
             "media_sha256": "",
             "text_sha256": [text_sha256(clean_caption(caption(number))) for number in numbers],
             "group": [f"creator:writer {number}" for number in numbers],
+            "feed": "served",
         }
     )
     labels = ["a" if (number % 10 > 0) != (place < wrong) else "b" for place, number in enumerate(numbers)]
@@ -142,7 +149,7 @@ def audited(project: StoredProject, wrong: int) -> Outcome:
 
 def test_an_audit_asks_about_random_test_clips_of_the_window_alone(project) -> None:
     chosen = choose_clips(work(project, 7, "audit", 30))
-    assert chosen.facts == {"requested": 30, "test": 30, "random": 0, "value": 0}
+    assert chosen.facts == {"requested": 30, "test": 30, "random": 0, "value": 0, "along": 0}
     asked = project.data["label_requests"]
     assert {one.purpose for one in asked} == {Purpose.TEST}
     assert all(int(one.clip_id.removeprefix("c")) >= OUTSIDE for one in asked)
@@ -175,15 +182,31 @@ def test_a_training_after_an_audit_tests_on_its_clips_and_as_many_more_as_its_sh
     tests = {one.clip_id for one in project.data["label_requests"]}
     chosen = choose_clips(work(project, 8, "retrain", 30, audit=7))
     assert (chosen.facts["requested"], chosen.facts["test"]) == (30, 36), "three in five of both together"
-    assert tests < drawn_for_test(project.data["label_requests"]), "the gate takes them for fresh"
+    assert tests < drawn_for_test(last_asked(project.data["label_requests"])), "the gate takes them for fresh"
     mine = [one for one in project.data["label_requests"] if one.iteration == "0008"]
     assert len({one.clip_id for one in mine}) == 60
     assert not tests & {one.clip_id for one in mine if one.purpose is not Purpose.TEST}
 
 
+def test_with_what_a_training_asks_for_go_clips_that_rules_answer_about(project) -> None:
+    chosen = choose_clips(work(project, 8, "retrain", 30))
+    asked = {one.clip_id for one in project.data["label_requests"]}
+    served = [row["clip_id"] for row in ServedClips(project.root / PLACE).rows()]
+    along = set(served) - asked
+    assert len(served) == len(asked) + len(along)
+    assert (len(asked), len(along)) == (30, chosen.facts["along"])
+    assert chosen.told.endswith(f"; {len(along)} more are taken along, since rules answer about them")
+    ruled = [number for number in range(100, 200) if f"c{number}" not in asked]
+    divided = SplitOptions(train=0.5, validation=0.15, test=0.35, salt="17")
+    assert along == {f"c{number}" for number in ruled if split_of(f"creator:writer {number}", divided) != "test"}
+    assert choose_clips(work(project, 8, "retrain", 30)).facts == chosen.facts, "as after a kill"
+
+
 def test_without_enough_test_clips_there_is_no_audit_and_the_training_draws_its_own(project) -> None:
     none = choose_clips(work(project, 7, "audit", 10))
     assert (none.facts, none.upcoming) == ({"requested": 0}, StepName.AUDIT)
+    assert none.told.startswith(f"the champions answered about {CLIPS - OUTSIDE} clips of the latest window")
+    assert "of 10 that may be asked about, 10 could be drawn to test on (of the test split, 8 of one" in none.told
     found = audit(work(project, 7, "audit", 10))
     assert found.facts["effect"]["topic"]["fit"] is None
     assert "not known to be fit, so it is trained" in found.told

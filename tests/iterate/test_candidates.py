@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.records import SPLITS, Split, table
 from cu_pipeline.inference.prediction_log.records import PredictionRecord, encode_embedding
 from cu_pipeline.ingest.capture_store import Captured
@@ -15,11 +15,13 @@ from cu_pipeline.iterate.candidates import (
     candidates,
     capture_store,
     clip_names,
+    content_of,
     doubt,
     forecast,
     newest,
 )
 from cu_pipeline.iterate.finding import FoundCause
+from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.splitting.options import SplitOptions
 from cu_pipeline.splitting.placements import division
 
@@ -83,7 +85,7 @@ def test_doubt_is_the_mean_entropy_of_the_answers(probabilities: dict, doubted: 
 
 
 def test_what_the_service_saw_is_as_doubtful_as_its_answer_and_what_the_log_forgot_as_can_be() -> None:
-    found, mine = candidates(map(captured, range(3)), seen(record(0), record(1, 1.0)), set(), in_training)
+    found, mine = candidates(map(captured, range(3)), seen(record(0), record(1, 1.0)), set(), in_training, {})
     assert [one.clip_id for one in mine] == ["c0", "c1", "c2"]
     assert found.table["clip_id"].tolist() == [one.content for one in mine]
     assert found.table["uncertainty"].tolist() == [1.0, 0.0, 1.0]
@@ -91,28 +93,33 @@ def test_what_the_service_saw_is_as_doubtful_as_its_answer_and_what_the_log_forg
 
 
 def test_what_is_in_the_data_is_no_candidate() -> None:
-    found, mine = candidates(map(captured, range(3)), seen(record(0), record(1)), {("m1", "t1")}, in_training)
+    found, mine = candidates(
+        map(captured, range(3)), seen(record(0), record(1)), {content_of(captured(1))}, in_training, {}
+    )
     assert (len(found), [one.clip_id for one in mine]) == (2, ["c0", "c2"])
 
 
 def test_the_clips_that_causes_name_are_the_drifted_region() -> None:
     named = FoundCause("new_style", "", request_ids=("r1",))
     broken = FoundCause("upstream_fault", "", request_ids=("r0",), trains=False)
-    told = seen(record(0), record(1), causes=(named, broken))
-    assert candidates(map(captured, range(2)), told, set(), in_training)[0].table["drifted"].tolist() == [False, True]
-    assert candidates([captured(0)], seen(record(0)), set(), in_training)[0].table["drifted"].all(), "none is named"
+    told, two = seen(record(0), record(1), causes=(named, broken)), map(captured, range(2))
+    assert candidates(two, told, set(), in_training, {})[0].table["drifted"].tolist() == [
+        False,
+        True,
+    ]
+    assert candidates([captured(0)], seen(record(0)), set(), in_training, {})[0].table["drifted"].all(), "none is named"
 
 
 def test_other_makes_of_embeddings_are_far_from_all() -> None:
     odd = record(2, vector=(1.0, 0.0, 0.0), captions=3)
-    found, _ = candidates(map(captured, range(3)), seen(record(0), record(1), odd), set(), in_training)
+    found, _ = candidates(map(captured, range(3)), seen(record(0), record(1), odd), set(), in_training, {})
     assert found.vectors.shape == (3, 2)
     assert not found.vectors[2].any()
 
 
 def test_each_content_counts_once_by_its_latest_request() -> None:
     requests = [captured(0), captured(1), captured(2), captured(0, request="again")]
-    assert [one.request_id for one in newest(requests, 2)] == ["r2", "again"]
+    assert [one.request_id for one in newest(requests)] == ["r1", "r2", "again"]
 
 
 def test_a_clip_goes_where_its_creator_is_and_one_without_by_a_hash() -> None:
@@ -131,5 +138,6 @@ def test_a_name_that_a_feed_uses_is_made_longer() -> None:
 
 def test_a_feed_that_is_no_capture_is_refused() -> None:
     assert capture_store("capture:/srv/kept").folder == Path("/srv/kept")
-    with pytest.raises(ConfigurationError, match=r"iterate.capture='sample': allowed are capture"):
-        capture_store("sample")
+    for feed in ("sample", "capture:", "captured", "capture/there"):
+        with pytest.raises(ValidationError, match="allowed are capture, the project's own, and capture:FOLDER"):
+            IterateOptions(capture=feed)

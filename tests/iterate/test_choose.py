@@ -23,6 +23,7 @@ def world(size: int = 300, seed: int = 1, units: int = 60) -> Candidates:
             "known": unit % 2 == 0,
             "uncertainty": rng.uniform(size=size),
             "drifted": rng.uniform(size=size) < 0.5,
+            "answered": 0.0,
         }
     )
     return Candidates(table, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
@@ -90,10 +91,23 @@ def test_by_value_one_of_many_copies_is_enough() -> None:
             "known": True,
             "uncertainty": 0.9,
             "drifted": True,
+            "answered": 0.0,
         }
     )
     found = chosen(Candidates(table, vectors), 6, test_share=0.0, random_share=0.0)
     assert sorted(int(name[1:]) // 20 for name in found[Purpose.VALUE]) == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_rules_answer_is_chosen_by_value_last_and_drawn_at_random_as_ever() -> None:
+    found = world()
+    ruled = np.arange(len(found.table)) % 2 == 0
+    found.table["answered"] = ruled.astype(float)
+    by_purpose = chosen(found, random_share=0.2)
+    answered = found.table.set_index("clip_id")["answered"]
+    assert answered[by_purpose[Purpose.VALUE]].sum() == 0
+    assert by_purpose[Purpose.TEST] == chosen(world(), random_share=0.2)[Purpose.TEST]
+    found.table["answered"] = np.where(ruled, 0.5, 0.0)
+    assert 0 < (answered[chosen(found, random_share=0.2)[Purpose.VALUE]] > 0).mean() < 0.5, "one of two capabilities"
 
 
 def test_the_same_iteration_chooses_the_same_and_another_draws_others() -> None:

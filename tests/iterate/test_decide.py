@@ -22,7 +22,8 @@ def line(
     hours: float, *, action: str = "retrain", trained: bool = True, usd: float = 0.0, **how: object
 ) -> IterationLine:
     ended = (NOW - timedelta(hours=hours)).isoformat()
-    facts = {"outcome": "promoted", "reason": "", "cost": {"committed_usd": usd}, "look": "an earlier look"} | how
+    facts = {"outcome": "promoted", "reason": "", "cost": {"committed_usd": usd}, "look": "an earlier look"}
+    facts |= {"cause": {"kind": "new_style"}} | how
     return IterationLine(1, ended, ended, action, seconds={"train": 1.0} if trained else {}, **facts)
 
 
@@ -44,7 +45,7 @@ def audited(*, fit: bool, hours: float = 200, serves: str = "v1", **how: object)
     )  # fmt: skip
 
 
-def trained(outcome: str, hours: float = 200, fresh: int = 30, **how: object) -> IterationLine:
+def trained(outcome: str, hours: float = 100, fresh: int = 30, **how: object) -> IterationLine:
     effect = {"topic": {"champion": "v0", "challenger": "v1", "serves": "v1", "fresh_clips": fresh}}
     return line(hours, outcome=outcome, effect=effect, window=WINDOW, **how)
 
@@ -168,6 +169,18 @@ def test_what_was_audited_and_is_fit_is_not_audited_again_on_such_clips() -> Non
     assert decision(told(), [audited(fit=True, look="a look")], **AUDITS).reason.endswith("this very drift")
 
 
+def test_a_cause_of_another_kind_is_news_although_such_clips_look_like_those_of_before() -> None:
+    topic = FoundCause("new_topic", "a cluster far from all", share=0.16)
+    found = decision(told(topic), [trained("promoted")], alike=True, **AUDITS)
+    assert (found.action, found.cause) == (Action.AUDIT, topic)
+    before = trained("promoted", 300, cause={"kind": "new_topic"})
+    assert decision(told(topic), [before, trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
+    long_ago = trained("promoted", 24 * 91, cause={"kind": "new_topic"})
+    assert decision(told(topic), [long_ago, trained("promoted")], alike=True, **AUDITS).action is Action.AUDIT
+    nameless = FoundCause("unknown", "no test named")
+    assert decision(told(nameless), [trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -188,6 +201,7 @@ def test_an_audit_counts_for_its_champions_and_its_time(lines) -> None:
 def test_what_serves_after_a_training_is_audited_by_it(outcome: str) -> None:
     assert decision(told(), [trained(outcome)], alike=True, **AUDITS).action is Action.NOTHING
     assert decision(told(), [trained(outcome)], **AUDITS).action is Action.AUDIT
+    assert decision(told(), [trained(outcome, 24 * 7)], alike=True, **AUDITS).action is Action.AUDIT, "a week ago"
 
 
 @pytest.mark.parametrize(
@@ -205,12 +219,12 @@ def test_kept_champions_are_the_best_that_is_known_where_a_gain_is_ruled_out(
 ) -> None:
     told_of = {"fresh_effect": effect, "fresh_interval": interval, "fresh_units": 25, "fresh_freedom": 24.0}
     told_of |= {"fresh_clips": 30, "serves": "v1"}
-    kept = line(200, outcome="kept", effect={"topic": told_of}, window=WINDOW)
+    kept = line(100, outcome="kept", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [kept], alike=True, **AUDITS).action is action
-    few = line(200, outcome="kept", effect={"topic": told_of | {"fresh_units": 5}}, window=WINDOW)
+    few = line(100, outcome="kept", effect={"topic": told_of | {"fresh_units": 5}}, window=WINDOW)
     if effect == 0:
         assert decision(told(), [few], alike=True, **AUDITS).action is Action.AUDIT, "five units that are alike"
-    other = line(200, outcome="promoted", effect={"topic": told_of}, window=WINDOW)
+    other = line(100, outcome="promoted", effect={"topic": told_of}, window=WINDOW)
     assert decision(told(), [other], alike=True, **AUDITS).action is Action.NOTHING
 
 

@@ -1,5 +1,7 @@
 """The page of iterations."""
 
+import pytest
+
 from cu_pipeline.iterate.history_page import course_figure, history_page
 from cu_pipeline.iterate.ledger import IterationLine
 
@@ -48,6 +50,21 @@ def test_an_audit_says_how_many_answers_were_right_and_what_was_promised() -> No
     assert "topic: 20 of 30 right, 90.0 % promised" in page
     assert "aaa111, worse" in page
     assert "safety:" not in page
+
+
+@pytest.mark.parametrize("outcome", ["audited", "kept"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"cause": {"kind": "mix"}},
+        {"cause": {"in_words": "more cats"}},
+        {"effect": {"topic": {"effect": 0.1}}},
+        {"effect": {"topic": {"fresh_effect": 0.1, "effect": 0.1}}},
+        {"effect": {"topic": {"clips": 3}}},
+    ],
+)
+def test_lines_that_tell_less_are_shown_by_what_they_tell(outcome, told) -> None:
+    assert "2026‑03‑06" in history_page([line(6, outcome, **told)])
 
 
 def test_one_iteration_without_drift_has_a_page_and_equal_lines_equal_bytes() -> None:

@@ -1,7 +1,9 @@
+import json
 from dataclasses import replace
 
 import pytest
 
+from cu_pipeline.core.errors import StoreError
 from cu_pipeline.iterate.evidence import challengers, lacking_evidence
 from cu_pipeline.iterate.ledger import IterationLine, IterationLog
 from cu_pipeline.iterate.outcome import line_of
@@ -74,6 +76,48 @@ def test_the_ledger_gives_back_what_was_entered_and_overlooks_what_later_version
     log.path = tmp_path / "iterations.jsonl"
     text = log.path.read_text().replace('{"number"', '{"later": 1, "number"')
     log.path.write_text(text)
+    assert list(log.records()) == [line]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"cost": {"committed_usd": None}}, r"cost\.committed_usd: Input should be a valid number \(not None\)"),
+        ({"cost": {"asked": "three"}}, r"cost\.asked: Input should be a valid integer \(not 'three'\)"),
+        ({"seconds": []}, r"seconds: Input should be a valid dictionary"),
+        ({"seconds": {"train": None}}, r"seconds\.train"),
+        ({"ended": None}, r"ended: Input should be a valid string"),
+        ({"started": "2026-11-27T02:45:09"}, r"started: .*offset from UTC"),
+        ({"started": "yesterday"}, r"started: .*Invalid isoformat string"),
+        ({"window": {"end": 5}}, r"window\.end"),
+        ({"effect": {"topic": None}}, r"effect\.topic"),
+        ({"effect": {"topic": {"fresh_interval": [0.1]}}}, r"fresh_interval"),
+        ({"effect": {"topic": {"fresh_interval": [0.0, 0.1]}}}, r"without fresh_effect"),
+        ({"number": "7"}, r"number: Input should be a valid integer"),
+        ({"cause": "drift"}, r"cause"),
+    ],
+)
+def test_a_line_that_was_edited_wrongly_is_named_with_what_is_wrong_and_the_remedy(tmp_path, change, told) -> None:
+    log = IterationLog(tmp_path / "iterations.jsonl")
+    good = IterationLog.encode(line_of(after(RETRAIN, CHOSEN), 0.0, vetoed=True))
+    (tmp_path / "iterations.jsonl").write_text(json.dumps(good) + "\n" + json.dumps(good | change) + "\n")
+    with pytest.raises(StoreError, match=rf"iterations\.jsonl line 2 is damaged \(.*{told}.*delete that line"):
+        list(log.records())
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "null", "7", '{"number": 1}', '"text"'])
+def test_a_line_that_is_none_is_named(tmp_path, line) -> None:
+    (tmp_path / "iterations.jsonl").write_text(line + "\n")
+    with pytest.raises(StoreError, match="line 1 is damaged"):
+        list(IterationLog(tmp_path / "iterations.jsonl").records())
+
+
+def test_half_a_line_at_the_end_does_not_count(tmp_path) -> None:
+    log = IterationLog(tmp_path / "iterations.jsonl")
+    line = line_of(after(RETRAIN, CHOSEN), 0.0, vetoed=True)
+    log.append([line])
+    whole = (tmp_path / "iterations.jsonl").read_text()
+    (tmp_path / "iterations.jsonl").write_text(whole + whole[:50])
     assert list(log.records()) == [line]
 
 

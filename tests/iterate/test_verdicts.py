@@ -29,9 +29,21 @@ def test_approval_and_veto_are_about_one_iteration_and_the_last_counts(log) -> N
     assert log.standing(1).vetoed is None
 
 
-def test_a_damaged_line_is_named(log) -> None:
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"word": "dance"}', "word: Input should be 'hold', 'release', 'approve' or 'veto'"),
+        (
+            '{"word": "veto", "iteration": null, "by": "me", "time": "now"}',
+            "iteration: Input should be a valid integer",
+        ),
+        ("{", "Expecting property name"),
+        ("[]", "the whole: "),
+    ],
+)
+def test_a_damaged_line_is_named(log, line, told) -> None:
     log.say(Word.HOLD, 0, "")
     with log.path.open("a") as stream:
-        stream.write('{"word": "dance"}\n')
-    with pytest.raises(StoreError, match="line 2 is damaged"):
+        stream.write(line + "\n")
+    with pytest.raises(StoreError, match=rf"line 2 is damaged \(.*{told}.*Remedy: delete that line"):
         log.read()

@@ -25,3 +25,9 @@ def test_an_earlier_version_is_told_with_the_remedy(tmp_path):
     file.write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):
         read_drift_file(file)
+
+
+@pytest.mark.parametrize("found", [[], None, "drift", 7])
+def test_what_is_no_decision_is_told_with_the_remedy(found):
+    with pytest.raises(StoreError, match=r"drift\.json is of another version .*PIPELINES=monitor"):
+        read_drift(found)

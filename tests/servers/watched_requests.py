@@ -4,7 +4,7 @@ import http.client
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -68,10 +68,10 @@ def watched(url: str) -> Iterator[Watched]:
         def _asked(self) -> tuple[http.client.HTTPResponse, bytes]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             kept = {name: value for name, value in self.headers.items() if name.lower() not in _OF_A_CONNECTION}
-            connection = http.client.HTTPConnection(host, timeout=120)
-            connection.request(self.command, self.path, body, kept)
-            answer = connection.getresponse()
-            return answer, answer.read()
+            with closing(http.client.HTTPConnection(host, timeout=120)) as connection:
+                connection.request(self.command, self.path, body, kept)
+                answer = connection.getresponse()
+                return answer, answer.read()
 
         def _give(self, answer: http.client.HTTPResponse, content: bytes) -> None:
             self.send_response(answer.status)

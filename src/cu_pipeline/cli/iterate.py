@@ -167,10 +167,13 @@ def _open_one(current: "Iteration | None", word: "Word") -> int:
     """The number of the iteration that a word can still be about."""
     from cu_pipeline.core.errors import ConfigurationError
     from cu_pipeline.iterate.state import Status
+    from cu_pipeline.iterate.verdicts import Word
 
     if current is None or current.status is Status.DONE:
         told = "no iteration is open" if current is None else f"iteration {current.number} is over: {current.reason}"
-        raise ConfigurationError(
-            f"{word.value}: {told}. Remedy for a model that serves already: `kedro models rollback CAPABILITY`"
-        )
+        remedy = {
+            Word.APPROVE: "a model that was kept back: `kedro models promote CAPABILITY MODEL`",
+            Word.VETO: "a model that serves already: `kedro models rollback CAPABILITY`",
+        }[word]
+        raise ConfigurationError(f"{word.value}: {told}. Remedy for {remedy}")
     return current.number

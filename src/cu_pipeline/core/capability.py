@@ -17,6 +17,7 @@ from pydantic import (
 
 from cu_pipeline.core.caption_text import clean_name, folded_name
 from cu_pipeline.core.decision_goal import DecisionGoal
+from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.scope import Scope
 
@@ -71,6 +72,10 @@ class Capability(Options):
         if not self.decision.is_set:
             written.pop("decision", None)
         return written
+
+    def answers_among(self, other: "Capability") -> bool:
+        """Whether each answer that it gives is one of another's: that has its classes, in any order, or more."""
+        return self.kind is other.kind and set(self.classes) <= set(other.classes)
 
     @field_validator("classes")
     @classmethod
@@ -200,8 +205,21 @@ def join_label(classes: tuple[str, ...] | list[str], kind: Kind) -> str:
     return SEPARATOR.join(sorted(set(classes))) or NONE
 
 
+def unknown_classes(labels: Iterable[str], capability: Capability) -> tuple[str, ...]:
+    """The classes, sorted, that labels name and the capability has not.
+
+    >>> unknown_classes(["b|c", "none"], Capability(kind=Kind.MULTI, classes=("a", "b")))
+    ('c',)
+    """
+    named = {name for label in set(labels) for name in split_label(label, capability.kind)}
+    return tuple(sorted(named - {ABSTAIN, *capability.classes}))
+
+
 def indicators(labels: Iterable[str], capability: Capability) -> NDArray[np.bool_]:
     """Tell which classes each of n labels names: bool (n, classes); `abstain` names none.
+
+    Raises:
+        ConfigurationError: a label names a class that the capability has not.
 
     >>> indicators(["b", "none"], Capability(kind=Kind.MULTI, classes=("a", "b"))).tolist()
     [[False, True], [False, False]]
@@ -210,7 +228,12 @@ def indicators(labels: Iterable[str], capability: Capability) -> NDArray[np.bool
     distinct: dict[str, int] = {}
     rows = [distinct.setdefault(label, len(distinct)) for label in labels]
     found = np.zeros((len(distinct), len(place)), dtype=np.bool_)
+    if unknown := unknown_classes(distinct, capability):
+        raise ConfigurationError(
+            f"labels name {', '.join(map(repr, unknown))}; classes are {', '.join(capability.classes)}. Add the class "
+            "to the capability and train again, or take these labels back"
+        )
     for label, row in distinct.items():
         names = split_label(label, capability.kind)
-        found[row, [place[name] for name in names if name != ABSTAIN or name in place]] = True
+        found[row, [place[name] for name in names if name in place]] = True
     return found[np.array(rows, dtype=np.int64)]

@@ -59,7 +59,7 @@ class LineLog(ABC, Generic[Record]):
             try:
                 record = self.decode(json.loads(line))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise StoreError(f"{self._path} line {number} is damaged: {self.remedy}") from error
+                raise StoreError(f"{self._path} line {number} is damaged ({error}): {self.remedy}") from error
             yield record
 
     def append(self, records: Iterable[Record]) -> None:

@@ -28,13 +28,16 @@ Mask = NDArray[np.bool_]
 def lean(rows: Rows) -> pd.DataFrame:
     """Read a whole table into pandas.
 
-    Text that repeats comes as objects, one for each text that there is; other text is held by Arrow.
+    Text that repeats comes as objects, one for each text that there is; other text is held by Arrow. A column may hold
+    its text in other Arrow types from batch to batch.
     """
+    if not len(rows):
+        return rows.frame()
     columns: dict[str, Any] = {}
     for name in rows.names:
         shared, parts = None, list[Any]()
         for batch in rows.arrow([name]):
-            column = batch[name].combine_chunks()
+            column = _plain(batch[name].combine_chunks())
             if shared is None:
                 shared = _is_text(column) and len(column.unique()) * _REPEATS <= len(column)
             parts.append(_kept(column, shared=shared))
@@ -211,6 +214,15 @@ def _is_text(column: "pa.Array | pa.ChunkedArray") -> bool:
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
+def _plain(column: "pa.Array") -> "pa.Array":
+    """Text as Arrow's `string`, and other values as they are; what has no type is text of which none is there."""
+    import pyarrow as pa
+
+    held = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    text = pa.types.is_large_string(held.type) or pa.types.is_string_view(held.type) or pa.types.is_null(held.type)
+    return held.cast(pa.string()) if text else held
+
+
 def _kept(column: "pa.Array", *, shared: bool) -> "pa.Array":
     """What is held of a batch's column: text that repeats by a dictionary."""
     import pyarrow as pa
@@ -228,8 +240,8 @@ def _column(parts: list[Any]) -> Any:
     if not pa.types.is_dictionary(whole.type):
         return pd.Series(whole.combine_chunks(), dtype=TEXT) if _is_text(whole) else whole.to_pandas()
     whole = whole.unify_dictionaries()
-    texts = whole.chunk(0).dictionary.to_numpy(zero_copy_only=False)
-    codes = np.concatenate([one.indices.to_numpy() for one in whole.chunks])
+    texts = np.append(whole.chunk(0).dictionary.to_numpy(zero_copy_only=False), np.array([None], dtype=object))
+    codes = np.concatenate([one.indices.fill_null(len(texts) - 1).to_numpy() for one in whole.chunks])
     return texts[codes]
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cu_pipeline.core.errors import StoreError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -170,11 +172,24 @@ def rows_of(frame: pd.DataFrame) -> Rows:
 
 
 def read_parquet_rows(path: Path) -> Rows:
-    """Open a Parquet file; it is read when its rows are."""
+    """Open a Parquet file; it is read when its rows are.
+
+    Raises:
+        StoreError: it is no whole Parquet file.
+    """
+    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(path) as file:
-        names, count = file.schema_arrow.names, file.metadata.num_rows
+    try:
+        with ParquetFile(path) as file:
+            names, count = file.schema_arrow.names, file.metadata.num_rows
+    except FileNotFoundError:
+        raise
+    except (ArrowException, OSError) as error:
+        raise StoreError(
+            f"{path} is damaged ({error}): take back the file's last version (`dvc checkout`), or run the pipeline "
+            "that makes it again"
+        ) from error
 
     def read(wanted: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa

@@ -11,7 +11,8 @@ from typing import Any, Final
 from cu_pipeline.core.atomic import atomic_path, replace_folder, temporary_beside, write_text
 from cu_pipeline.core.errors import PlaceError
 from cu_pipeline.core.hashing import text_sha256
-from cu_pipeline.core.shelf import Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import Entry
 
 FILES: Final = "files"
 VERSIONS: Final = "versions"

@@ -9,7 +9,8 @@ from pathlib import Path
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.shared_folder import FILES, VERSIONS, version_text
-from cu_pipeline.core.shelf import Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import Entry
 
 
 @dataclass(frozen=True)

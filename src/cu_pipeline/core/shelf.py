@@ -3,11 +3,10 @@
 import json
 import logging
 import os
-import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,46 +16,23 @@ from cu_pipeline.core.errors import PlaceError
 from cu_pipeline.core.hashing import file_sha256, text_sha256
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import faults_told, file_system, make_folder
+from cu_pipeline.core.shelf_manifests import (
+    LARGE,
+    MANIFESTS,
+    TOGETHER,
+    Entry,
+    Listed,
+    Writer,
+    divided,
+    is_full,
+    is_manifest,
+    is_whole,
+)
 
-MANIFESTS: Final = "manifests"
-_TOGETHER: Final = 64
-"""Files that one manifest names at most: each publication writes it anew, and readers ask for each once."""
-_LARGE: Final = 2**20
-"""Bytes from which on a manifest is full all the same."""
 _ROUNDS: Final = 5
 _REMOVED_AT_ONCE: Final = 8
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file of a shelf.
-
-    Attributes:
-        name: below the shelf's folder. Another content must have another name.
-        size: in bytes.
-        sha256: of its bytes.
-        facts: what its reader wants to know without opening it.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    facts: dict[str, Any] = field(default_factory=dict, hash=False)
-
-    @classmethod
-    def of(cls, path: Path, name: str, **facts: Any) -> "Entry":
-        """Describe a local file that is to be published under `name`."""
-        return cls(name, path.stat().st_size, file_sha256(path), facts)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What a listing says of a file: its bytes, and when it was written (seconds since 1970)."""
-
-    size: int
-    written: float
 
 
 class Shelf:
@@ -77,11 +53,11 @@ class Shelf:
         self.address = address.rstrip("/")
         self.cache = cache or PlaceCache()
         self._known: dict[str, list[Entry]] = {}
-        self._writer = _Writer(0)
+        self._writer = Writer(0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what was read, and the writer, to the process that has them."""
-        return {**self.__dict__, "_known": {}, "_writer": _Writer(0)}
+        return {**self.__dict__, "_known": {}, "_writer": Writer(0)}
 
     def entries(self) -> dict[str, Entry]:
         """The complete files by name, in order of publication.
@@ -92,7 +68,7 @@ class Shelf:
         with faults_told(self.address):
             for _ in range(_ROUNDS):
                 listed = self.listing()
-                if self._read_manifests(sorted(name for name in listed if _is_manifest(name))):
+                if self._read_manifests(sorted(name for name in listed if is_manifest(name))):
                     break
             else:
                 raise PlaceError(f"{self.address} cannot be read: its manifests change faster than they are read")
@@ -121,7 +97,7 @@ class Shelf:
                 return False
             make_folder(system, self.address, f"{folder}/{MANIFESTS}")
             if self._writer.process != os.getpid():
-                self._writer = _Writer(os.getpid())
+                self._writer = Writer(os.getpid())
             self._write_manifests(system, folder, [entry for _, entry in files])
         return True
 
@@ -240,14 +216,14 @@ class Shelf:
         old = [
             name
             for name, told in sorted(self._known.items())
-            if not (_is_full(told, sizes.get(name)) and all(live.get(entry.name) == entry for entry in told))
+            if not (is_full(told, sizes.get(name)) and all(live.get(entry.name) == entry for entry in told))
         ]
         kept = {entry.name for name in self._known.keys() - set(old) for entry in self._known[name]}
         entries = [entry for entry in live.values() if entry.name not in kept]
         with faults_told(self.address):
             system, folder = file_system(self.address)
-            self._writer = _Writer(os.getpid())
-            for together in _divided(entries):
+            self._writer = Writer(os.getpid())
+            for together in divided(entries):
                 self._writer.begin()
                 self._write_manifests(system, folder, together)
         self.remove(old)
@@ -255,7 +231,7 @@ class Shelf:
     def _write_manifests(self, system: Any, folder: str, entries: list[Entry]) -> None:
         writer = self._writer
         former, together = writer.former, [*writer.entries, *entries]
-        if len(together) > _TOGETHER or writer.size >= _LARGE:
+        if len(together) > TOGETHER or writer.size >= LARGE:
             former, together = "", entries
             writer.begin()
         content = json.dumps({"format": 1, "entries": [asdict(entry) for entry in together]}, sort_keys=True)
@@ -284,59 +260,14 @@ class Shelf:
             if isinstance(content, Exception):
                 raise content
             texts[name] = content.decode(errors="replace")
-            if _is_whole(name, texts[name]):
+            if is_whole(name, texts[name]):
                 self.cache.keep(keys[name], len(content), partial(_write, content))
         for name, text in texts.items():
-            if not _is_whole(name, text):
+            if not is_whole(name, text):
                 _log.warning("%s/%s is not whole, and does not count", self.address, name)
                 continue
             self._known[name] = [Entry(**one) for one in json.loads(text)["entries"]]
         return True
-
-
-class _Writer:
-    """What one process has published under its current manifest.
-
-    Args:
-        process: its number.
-    """
-
-    def __init__(self, process: int) -> None:
-        self.process = process
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a manifest that takes no other's place; names sort by the time of this."""
-        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(6)}"
-        self.former, self.size = "", 0
-        self.entries: list[Entry] = []
-
-
-def _divided(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Divide files among manifests that are full, but for the last."""
-    together: list[Entry] = []
-    size = 0
-    for entry in entries:
-        together.append(entry)
-        size += len(json.dumps(asdict(entry)))
-        if len(together) == _TOGETHER or size >= _LARGE:
-            yield together
-            together, size = [], 0
-    if together:
-        yield together
-
-
-def _is_manifest(name: str) -> bool:
-    return name.startswith(f"{MANIFESTS}/") and name.endswith(".json")
-
-
-def _is_full(told: Sequence[Entry], about: Listed | None) -> bool:
-    return about is not None and (len(told) >= _TOGETHER or about.size >= _LARGE)
-
-
-def _is_whole(name: str, text: str) -> bool:
-    """Whether a manifest has the content that its name tells."""
-    return name.removesuffix(".json").rpartition("-")[2] == text_sha256(text)[:16]
 
 
 def _write(content: bytes, path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import ImportString, TypeAdapter
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
-from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.local import LocalDataset, damage_told
 
 
 class JSONForm(Protocol):
@@ -39,7 +39,8 @@ class JSONObject(LocalDataset[JSONForm, JSONForm]):
         self._class = _class_named(of)
 
     def load(self) -> JSONForm:
-        return self._class.from_json(json.loads(self._filepath.read_text(encoding="utf-8")))
+        with damage_told(self._filepath):
+            return self._class.from_json(json.loads(self._filepath.read_text(encoding="utf-8")))
 
     def save(self, data: JSONForm) -> None:
         write_text(self._filepath, _indented(data.as_json()))
@@ -53,8 +54,9 @@ class JSONObjects(LocalDataset[dict[str, JSONForm], dict[str, JSONForm]]):
         self._class = _class_named(of)
 
     def load(self) -> dict[str, JSONForm]:
-        records = json.loads(self._filepath.read_text(encoding="utf-8"))
-        return {name: self._class.from_json(record) for name, record in records.items()}
+        with damage_told(self._filepath):
+            records = json.loads(self._filepath.read_text(encoding="utf-8"))
+            return {name: self._class.from_json(record) for name, record in records.items()}
 
     def save(self, data: dict[str, JSONForm]) -> None:
         write_text(self._filepath, _indented({name: one.as_json() for name, one in data.items()}))

@@ -8,12 +8,12 @@ from typing import Any, Final
 import pandas as pd
 
 from cu_pipeline.core.atomic import atomic_path, write_text
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.errors import ConfigurationError, StoreError
 from cu_pipeline.core.hashing import rows_sha256
 from cu_pipeline.core.lean import below, is_lean, lean
 from cu_pipeline.core.records import TABLES, completed, table
 from cu_pipeline.core.rows import BATCH, Rows, read_parquet_rows, rows_of
-from cu_pipeline.datasets.local import LocalDataset
+from cu_pipeline.datasets.local import LocalDataset, damage_told
 from cu_pipeline.datasets.row_files import check_rows, write_rows
 from cu_pipeline.datasets.schema import check_table
 
@@ -158,7 +158,8 @@ class JSONFile(LocalDataset[Any, Any]):
     """A JSON value in one file, indented for people and for diffs; keys keep their order."""
 
     def load(self) -> Any:
-        return json.loads(self._filepath.read_text(encoding="utf-8"))
+        with damage_told(self._filepath):
+            return json.loads(self._filepath.read_text(encoding="utf-8"))
 
     def save(self, data: Any) -> None:
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
@@ -272,11 +273,9 @@ class EarlierColumns(LocalDataset[Any, Rows]):
         self._columns = columns
 
     def load(self) -> Rows:
-        from pyarrow import ArrowException
-
         try:
             return read_parquet_rows(self._filepath).only(self._columns)
-        except (OSError, ArrowException):
+        except (OSError, StoreError):
             return rows_of(pd.DataFrame(columns=self._columns))
 
     def save(self, data: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any, Final, Self
 
 import pandas as pd
 
+from cu_pipeline.core.checked import checked
+
 FIRST: Final = 0.7
 """The share of alpha that the first test on fresh clips gets."""
 
@@ -34,6 +36,8 @@ class GateTest:
         units: of how many units.
         added: keys of the test clips that the test before this one in the same account did not have; sorted.
         dropped: keys of those that only that one had; sorted.
+        shortfall: of a challenger that was promoted, by which it may lie below the best champion before it, see
+            `margin.Margin`.
     """
 
     time: str
@@ -47,6 +51,7 @@ class GateTest:
     units: int
     added: tuple[str, ...]
     dropped: tuple[str, ...]
+    shortfall: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -54,13 +59,18 @@ class GateTest:
         return self.p_value <= self.alpha
 
     def as_json(self) -> dict[str, Any]:
-        """Write it for the account."""
-        return asdict(self)
+        """Write it for the account; most models have no shortfall, and say nothing of it."""
+        written = asdict(self)
+        return written if self.shortfall else {name: value for name, value in written.items() if name != "shortfall"}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read a line of the account."""
-        return cls(**{**record, "added": tuple(record["added"]), "dropped": tuple(record["dropped"])})
+        """Read a line of the account.
+
+        Raises:
+            ValueError: a value has another type.
+        """
+        return checked(cls, record)
 
 
 def level(tests: float, alpha: float) -> float:
@@ -145,6 +155,10 @@ class Account:
         by_unit = uses.groupby(pd.Series(units, dtype="object").astype(str)).transform("max")
         tests = float(by_unit.mean())
         return Standing(tests, len(self._tests), float((by_unit == 0).mean()), level(tests, alpha), spent(tests, alpha))
+
+    def shortfall(self, version: str | None) -> float:
+        """By how much a champion may lie below the best one before it, as its last test says; 0 without one."""
+        return next((one.shortfall for one in reversed(self._tests) if one.challenger == version), 0.0)
 
     def answered(self, challenger: str, champion: str, keys: Iterable[str]) -> GateTest | None:
         """Find the test of the same two models, unless there are so many new clips that another is due."""

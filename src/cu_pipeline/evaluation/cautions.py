@@ -29,6 +29,12 @@ def cautions(measured: Mapping[str, Any]) -> list[str]:
 
 
 def _told(measured: Mapping[str, Any]) -> Iterator[str]:
+    for name in measured.get("unknown", ()):
+        clips = measured["per_class"][name]["support"]
+        yield (
+            f"The model does not know the class {name!r}, which labels name: it is wrong on all {clips} test clips of "
+            "it. Train it again: kedro run."
+        )
     if (nothing := learned_nothing(measured)) is not None:
         yield f"The model is {nothing}."
     baselines = {name: one for name, one in measured.get("baselines", {}).items() if "gain" in one}

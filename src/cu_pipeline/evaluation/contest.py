@@ -1,7 +1,7 @@
 """What the gate judges: a trained model, and the one that is served, on the same test clips."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,10 @@ class Contest:
         newer: whether the challenger learned from clips that the last iteration asked about, and the champion did not.
         retargeted: whether the challenger keeps to another `decision` of the capability than the champion.
         purged: whether the champion learned from clips that were erased since, and the challenger did not.
+        added: classes that the challenger knows and the champion does not, and how many of the clips are of each: the
+            champion counts as wrong on these.
+        unread: labelled clips to test on that are left out, since features that a model reads are not stored, by model:
+            `challenger` or `champion`.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
     """
 
@@ -58,6 +62,8 @@ class Contest:
     newer: bool = False
     retargeted: bool = False
     purged: bool = False
+    added: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
     frugal: bool = False
 
     @property
@@ -83,6 +89,20 @@ def slices(clips: pd.DataFrame, columns: Sequence[str]) -> dict[str, NDArray[np.
         if len(set(values)) > 1:
             found |= {f"{column}={value}": (values == value).to_numpy() for value in sorted(set(values) - {""})}
     return found
+
+
+def unread_told(unread: Mapping[str, int]) -> Iterator[str]:
+    """Say of how many clips features lack that a model reads, and what to do.
+
+    Args:
+        unread: model -> clips.
+    """
+    for who, clips in unread.items():
+        if clips:
+            yield (
+                f"{clips} labelled clips are left out, as features that the {who} reads are not stored of them: run "
+                "the featurize pipeline"
+            )
 
 
 def is_column(name: str) -> bool:

@@ -6,11 +6,12 @@ from typing import Final
 
 from cu_pipeline.core.scope import METADATA, clips_column
 from cu_pipeline.evaluation.account import Account, GateTest
-from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.contest import Contest, unread_told
 from cu_pipeline.evaluation.fresh_clips import Strata
 from cu_pipeline.evaluation.gate_decision import Decision
 from cu_pipeline.evaluation.gate_options import GateOptions
 from cu_pipeline.evaluation.gate_trial import Trial
+from cu_pipeline.evaluation.margin import Margin
 from cu_pipeline.evaluation.metrics import ScoredClips, log_losses
 from cu_pipeline.evaluation.paired_test import PairedGain
 from cu_pipeline.evaluation.power import power_assumed
@@ -31,9 +32,10 @@ def decide(
 
     Against a champion it has to be shown better, and to fall in no protected slice. Where an iteration drew clips to
     test on from what the service saw, it may be shown better on these alone, if it does not fall on the others. One
-    that keeps to a changed `decision` of the capability, or did not learn from clips that were erased, only must not be
-    shown worse, or what was asked for would never be served. Where there is no champion, or none that can be compared,
-    it has to be shown better than the majority, and no baseline may be shown better than it.
+    that keeps to a changed `decision` of the capability, did not learn from clips that were erased, or knows a class
+    that was added, only must not be shown worse, or what was asked for would never be served. Where there is no
+    champion, or none that can be compared, it has to be shown better than the majority, and no baseline may be shown
+    better than it.
 
     Args:
         contest: with what it is compared.
@@ -122,7 +124,8 @@ def _compared(
     parts = Strata.of(contest, accuracy_gains(own, opposed))
     p, level = (gain.p_value(), None) if parts is None else parts.held(gain, contest, account, alpha)
     trial = Trial.of(contest, gain, p, account, alpha, level)
-    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, options))
+    margin = Margin(options.non_inferiority_margin, account.shortfall(contest.champion))
+    merits = [] if trial.shown_better else list(_merits(contest, answers, trial, margin))
     slices = fallen_slices(own, opposed, contest.clips, options.protected_slices, options.slice_margin)
     verdict = (
         f"on {gain.clips} test clips of {gain.units} units the challenger's accuracy is {gain.effect:+.3f} against the "
@@ -130,13 +133,15 @@ def _compared(
     )
     faults = [*_fallen(slices, options.slice_margin), *_miscalibrated(contest, own, options)]
     faults += [] if parts is None else parts.faults(options.slice_margin)
-    notes = [] if faults else list(_falling(slices, options.slice_margin))
     promoted = bool(trial.shown_better or merits) and not faults
+    notes = [] if faults else list(_falling(slices, options.slice_margin))
+    notes += [] if promoted else list(_used_up(trial, margin))
     decision = Decision(
         decision="promote" if promoted else "keep",
         reasons=[
             verdict,
             *([] if parts is None else [str(parts)]),
+            *_unknown(contest),
             *_cross_fitted(contest),
             *trial.worth_told(),
             *merits,
@@ -154,13 +159,14 @@ def _compared(
         slices=[one.to_json() for one in slices],
         **trial.facts(),
     )
-    return decision, trial.entries
+    if not promoted:
+        return decision, trial.entries
+    better = trial.shown_better or bool(_wanted(contest))
+    return decision, trial.promoting(contest, account, margin.after(trial.gain, trial.level, better=better))
 
 
-def _merits(
-    contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, options: GateOptions
-) -> Iterator[str]:
-    """Say why a challenger that is not worse by more than the margin is preferred.
+def _merits(contest: Contest, answers: tuple[ScoredClips, ScoredClips], trial: Trial, margin: Margin) -> Iterator[str]:
+    """Say why a challenger that is not worse by more than what is left of the margin is preferred.
 
     That it is better by any amount, and that it is not worse by more than the margin, are tested at one level: a wrong
     promotion by the first would be one by the second too.
@@ -173,11 +179,11 @@ def _merits(
         if worse.p_value() > trial.level:
             yield f"{wanted} is not shown to be worse"
             return
-    margin = options.non_inferiority_margin
-    if margin == 0 or trial.gain.p_value(above=-margin) > trial.level:
+    if not margin.allows(trial.gain, trial.level):
         return
     loss = PairedGain.of(log_losses(answers[1]) - log_losses(answers[0]), contest.units)
-    allowed = f"it is not worse by more than {100 * margin:g} points (evaluate.gate.non_inferiority_margin)"
+    of = f"what is left of {100 * margin.whole:g}, " if margin.shortfall else ""
+    allowed = f"it is not worse by more than {100 * margin.left:.3g} points ({of}evaluate.gate.non_inferiority_margin)"
     if contest.frugal:
         yield f"{allowed} and reads fewer features"
     elif contest.newer:
@@ -186,12 +192,23 @@ def _merits(
         yield f"{allowed} and its log-loss is lower by {loss.effect:.3f} (p = {loss.p_value():.2g})"
 
 
+def _used_up(trial: Trial, margin: Margin) -> Iterator[str]:
+    """Say that a challenger would be within the margin, had champions not used it up."""
+    if margin.shortfall and Margin(margin.whole).allows(trial.gain, trial.level):
+        yield (
+            f"it is not worse by more than {100 * margin.whole:g} points (evaluate.gate.non_inferiority_margin), but "
+            f"earlier promotions within this margin may have cost {100 * margin.shortfall:.1f} of them already"
+        )
+
+
 def _wanted(contest: Contest) -> str:
     """Say why a challenger is wanted that is as good as the champion; "": it is not."""
     if contest.retargeted:
         return "the capability's `decision` was changed, and the challenger, which keeps to it,"
     if contest.purged:
         return "the champion learned from clips that were erased since, and the challenger, which did not,"
+    if contest.added:
+        return f"the champion does not know {', '.join(map(repr, contest.added))}, and the challenger, which does,"
     return ""
 
 
@@ -235,6 +252,12 @@ def _miscalibrated(contest: Contest, answers: ScoredClips, options: GateOptions)
         )
 
 
+def _unknown(contest: Contest) -> Iterator[str]:
+    for name, clips in contest.added.items():
+        told = f"{clips} of these clips are of {name!r}, which the champion does not know"
+        yield f"{told}: it counts as wrong on them" if clips else f"{told}, so nothing is known of that class yet"
+
+
 def _cross_fitted(contest: Contest) -> Iterator[str]:
     if contest.cross_fitted:
         yield (
@@ -245,3 +268,4 @@ def _cross_fitted(contest: Contest) -> Iterator[str]:
 def _left_out(contest: Contest) -> Iterator[str]:
     if contest.learned:
         yield f"{contest.learned} labelled test clips are left out, since one of the models learned from them"
+    yield from unread_told(contest.unread)

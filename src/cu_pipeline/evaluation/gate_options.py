@@ -15,8 +15,8 @@ class GateOptions(Options):
         slice_margin: by which accuracy may fall there.
         calibration_bound: largest gap between mean confidence and accuracy; null: any.
         non_inferiority_margin: a challenger that is not worse by more than this is promoted where it reads fewer
-            features, has a lower log-loss, or learned from what the service saw in an iteration of the loop; 0: only a
-            better one is.
+            features, has a lower log-loss, or learned from what the service saw in an iteration of the loop. All that
+            are promoted so in a row share it, until one is shown to be better; 0: only a better one is.
         force: capabilities whose challenger is promoted whatever the gate says; that is recorded.
     """
 

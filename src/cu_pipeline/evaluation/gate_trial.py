@@ -1,7 +1,7 @@
 """A test of a challenger on test clips that may have served before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from cu_pipeline.evaluation.account import MAJORITY, Account, GateTest, Standing
@@ -60,6 +60,21 @@ class Trial:
         outcome = (level, p_value, gain.effect)
         entry = account.enter((contest.challenger, opponent), outcome, contest.keys, gain.units)
         return cls(gain, p_value, level, standing, None, [entry])
+
+    def promoting(self, contest: Contest, account: Account, shortfall: float) -> list[GateTest]:
+        """The entries of a challenger that is promoted.
+
+        Args:
+            contest: whose clips are used.
+            account: of the capability.
+            shortfall: of the challenger. Where a test before kept it back, another one tells this.
+        """
+        if not shortfall or (self.earlier is not None and self.earlier.shortfall):
+            return self.entries
+        outcome = (self.level, self.p_value, self.gain.effect)
+        models = (contest.challenger, contest.champion or MAJORITY)
+        made = self.entries or [account.enter(models, outcome, contest.keys, self.gain.units)]
+        return [replace(one, shortfall=shortfall) for one in made]
 
     @property
     def shown_better(self) -> bool:

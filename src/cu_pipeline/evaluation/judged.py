@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability, indicators
+from cu_pipeline.core.capability import Capability, indicators, unknown_classes
 from cu_pipeline.core.records import AnnotatorKind, Split
 from cu_pipeline.evaluation.metrics import ScoredClips
 
@@ -25,8 +25,11 @@ _DRAWS: Final = {"": "given by the feed", "random": "drawn at random", "value": 
 class Judged:
     """The clips that people labelled for one capability.
 
+    People may name classes that a model does not know, since they were added after it was trained. It is wrong on their
+    clips, and gives these classes a probability of 0.
+
     Attributes:
-        capability: with its classes.
+        capability: with its classes: those of the model, and then the others that people named, sorted.
         clips: split -> rows of the table of clips, with what people said in `label`.
     """
 
@@ -46,7 +49,7 @@ class Judged:
 
         Args:
             name: of the capability.
-            capability: with its classes.
+            capability: with the classes of the model.
             clips: the table of clips.
             labels: of all sources and capabilities.
             annotations: likewise; they tell in the column `SOURCE` how clips came to people.
@@ -55,22 +58,28 @@ class Judged:
         joined = clips.merge(own[["clip_id", "label"]], on="clip_id", validate="one_to_one")
         if annotations is not None:
             joined[SOURCE] = joined["clip_id"].map(_sources(annotations, name)).fillna("")
-        return cls(capability, {split.value: joined[joined["split"] == split.value] for split in Split})
+        named = capability.classes + unknown_classes(joined["label"], capability)
+        whole = capability.model_copy(update={"classes": named})
+        return cls(whole, {split.value: joined[joined["split"] == split.value] for split in Split})
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """How common each class is among training clips, or test clips where no other has a label: (classes)."""
+        """How common each class is among training clips, or test clips where no other has a label: (classes).
+
+        All are 0 where none has.
+        """
         known = self.clips[Split.TRAIN.value]
         known = self.clips[Split.TEST.value] if known.empty else known
-        shares: NDArray[np.float64] = indicators(known["label"], self.capability).mean(axis=0)
-        return shares
+        counts: NDArray[np.int64] = indicators(known["label"], self.capability).sum(axis=0)
+        return counts / max(len(known), 1)
 
     def answers(self, split: str, predicted: pd.DataFrame) -> ScoredClips:
         """Hold predictions of a split's clips against what people said.
 
         Args:
             split: whose clips.
-            predicted: rows of the table of predictions, of this capability, these clips among them.
+            predicted: rows of the table of predictions, of this capability, these clips among them; by a model of
+                these classes or of some of them.
         """
         return self.compare(self.clips[split], predicted).answers
 
@@ -93,8 +102,24 @@ def _parsed(texts: NDArray[np.object_], classes: Sequence[str]) -> NDArray[np.fl
     found = np.empty((len(texts), len(classes)))
     for row, text in enumerate(texts):
         given = json.loads(text)
-        found[row] = [given[name] for name in classes]
+        found[row] = [given.get(name, 0.0) for name in classes]
     return found
+
+
+def of_classes(values: NDArray[Any], own: Sequence[str], classes: Sequence[str]) -> NDArray[Any]:
+    """Bring columns into the order of other classes, those that are not known among them as zeros.
+
+    Args:
+        values: (n, own).
+        own: names of the columns, each one of `classes`.
+        classes: names of the columns that are wanted.
+
+    Returns:
+        (n, classes).
+    """
+    spread = np.zeros((len(values), len(classes)), dtype=values.dtype)
+    spread[:, [list(classes).index(name) for name in own]] = values
+    return spread
 
 
 def _sources(annotations: pd.DataFrame, capability: str) -> "pd.Series[str]":
@@ -142,7 +167,8 @@ class ModelAnswers:
 
     Attributes:
         version: of its bundle.
-        classes: of the capability, in order.
+        classes: of the capability, in order: what people named, and the model may not know.
+        unknown: of these, the classes that the model does not know.
         shares: (classes): how common each class is among training clips.
         splits: split -> its clips.
         cross_fitted: the training and validation clips that models were asked about which had not seen their units;
@@ -158,6 +184,7 @@ class ModelAnswers:
     cross_fitted: Answered | None = None
     uncalibrated: ScoredClips | None = None
     set_threshold: float | None = None
+    unknown: tuple[str, ...] = ()
 
     @property
     def unseen(self) -> Answered | None:

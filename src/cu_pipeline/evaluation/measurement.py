@@ -67,6 +67,7 @@ def model_report(model: ModelAnswers, bootstrap: Bootstrap) -> dict[str, Any]:
         if len(given):
             report[split] = _block(given, bootstrap if split == Split.TEST else None)
             report |= _in_full(model, given) if split == Split.TEST else {}
+            report |= {"unknown": list(model.unknown)} if split == Split.TEST and model.unknown else {}
             if split == Split.TEST and model.set_threshold is not None:
                 report["prediction_sets"] = set_report(given, model.set_threshold, bootstrap)
     other = model.cross_fitted

@@ -113,7 +113,8 @@ def _joined(
     masks = [read[index.starts[place] : index.starts[place + 1]] for place in group]
     if store.shared:
         store.shared.fetch({part: len(part.keys) for part in parts if isinstance(part, SharedPart)})
-    table = pa.concat_tables(read_table(part).filter(mask) for part, mask in zip(parts, masks, strict=True))
+    tables = [read_table(part, feature).filter(mask) for part, mask in zip(parts, masks, strict=True)]
+    table = pa.concat_tables(tables)
     if store.shared:
         shared = [part for part in parts if isinstance(part, SharedPart)]
         return _replace_shared(store.shared, (feature.name, feature.fingerprint), shared, table)

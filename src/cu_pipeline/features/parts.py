@@ -67,8 +67,12 @@ def keys_of(part: Part) -> list[str]:
     """
     if isinstance(part, SharedPart):
         return part.keys
-    keys: list[str] = _column(part, KEY).to_pylist()
-    return keys
+    with _reading(part) as source, pq.ParquetFile(source) as file:
+        found = file.read(columns=[KEY]).column(KEY)
+        if not _is_text(found.type):
+            raise pa.ArrowInvalid(f"its {KEY} are {found.type}, not text")
+        keys: list[str] = found.to_pylist()
+        return keys
 
 
 def values_of(part: Part, feature: FeatureKey, rows: NDArray[np.int64]) -> Values:
@@ -88,24 +92,31 @@ def values_of(part: Part, feature: FeatureKey, rows: NDArray[np.int64]) -> Value
     """
     form = form_of(feature.shape)
     if form == "pictures":
-        clips = [partial(_pictures, part, row) if has else None for row, has in enumerate(_present(part))]
+        clips = [partial(_pictures, part, row) if has else None for row, has in enumerate(_present(part, feature))]
         return Pictures(clips, feature.shape)[rows]
-    column, places = _wanted(part, _TEXT if form == "text" else _VECTOR, rows)
+    column, places = _wanted(part, feature, rows)
     if form == "text":
         return np.array(column.to_pylist(), dtype=object)[places]
     vectors = column.combine_chunks()
     return np.asarray(vectors.values.to_numpy().reshape(-1, *feature.shape), dtype=np.float32)[places]
 
 
-def read_table(part: Part) -> pa.Table:
+def read_table(part: Part, feature: FeatureKey | None = None) -> pa.Table:
     """Read all of a part.
+
+    Args:
+        part: to read.
+        feature: whose part it is; None: whatever stands in it is taken.
 
     Raises:
         StoreError: the part is damaged, or gone (`PartGoneError`).
         PlaceError: the shared place that it is on cannot be used.
     """
     with _reading(part) as source:
-        return pq.read_table(source)
+        table = pq.read_table(source)
+        if feature is not None:
+            _check_type(table.schema, feature)
+        return table
 
 
 @contextmanager
@@ -148,14 +159,31 @@ def _columns_of(identity: Identity, values: Values) -> dict[str, pa.Array]:
     return {_VECTOR: pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width)}
 
 
-def _column(part: Part, name: str) -> pa.ChunkedArray:
-    with _reading(part) as source, pq.ParquetFile(source) as file:
-        return file.read(columns=[name]).column(name)
+def _check_type(schema: pa.Schema, feature: FeatureKey) -> str:
+    """Name the column that holds a feature's values.
+
+    Raises:
+        ArrowInvalid: it is of another type or width than the extractor's.
+    """
+    name, wanted = {
+        "vectors": (_VECTOR, pa.list_(pa.float32(), int(np.prod(feature.shape)))),
+        "text": (_TEXT, pa.string()),
+        "pictures": (_PRESENT, pa.bool_()),
+    }[form_of(feature.shape)]
+    found = schema.field(name).type
+    if found != wanted and not (_is_text(found) and _is_text(wanted)):
+        raise pa.ArrowInvalid(f"its column {name!r} is {found}, and {feature.name!r} gives {wanted}")
+    return name
 
 
-def _wanted(part: Part, name: str, rows: NDArray[np.int64]) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _wanted(part: Part, feature: FeatureKey, rows: NDArray[np.int64]) -> tuple[pa.ChunkedArray, NDArray[np.int64]]:
     """Read the groups of rows that have wanted ones, and tell where these are in what was read."""
     with _reading(part) as source, pq.ParquetFile(source) as file:
+        name = _check_type(file.schema_arrow, feature)
         about = file.metadata
         sizes = np.array([about.row_group(group).num_rows for group in range(about.num_row_groups)], dtype=np.int64)
         firsts = np.cumsum(sizes) - sizes
@@ -166,13 +194,14 @@ def _wanted(part: Part, name: str, rows: NDArray[np.int64]) -> tuple[pa.ChunkedA
         return file.read_row_groups(read.tolist(), columns=[name]).column(name), rows + shifts[groups]
 
 
-def _present(part: Part) -> list[bool]:
+def _present(part: Part, feature: FeatureKey) -> list[bool]:
     """Which rows have pictures. From afar the footer tells, since each row is a group with statistics of its own."""
-    with _reading(part) as source:
+    with _reading(part) as source, pq.ParquetFile(source) as file:
+        _check_type(file.schema_arrow, feature)
         if isinstance(source, Path):
-            found: list[bool] = pq.read_table(source, columns=[_PRESENT]).column(_PRESENT).to_pylist()
+            found: list[bool] = file.read(columns=[_PRESENT]).column(_PRESENT).to_pylist()
             return found
-        about = pq.ParquetFile(source).metadata
+        about = file.metadata
         place = next(place for place in range(about.num_columns) if about.schema.column(place).name == _PRESENT)
         return [bool(about.row_group(row).column(place).statistics.max) for row in range(about.num_row_groups)]
 

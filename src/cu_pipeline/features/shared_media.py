@@ -11,7 +11,8 @@ from typing import Final
 from cu_pipeline.core.counters import count
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.shared_folder import FILES
-from cu_pipeline.core.shelf import Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import Entry
 
 FETCHED: Final = "media_fetched"
 """Counts media that a machine did not have and found on the shared place."""

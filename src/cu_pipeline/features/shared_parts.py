@@ -13,7 +13,8 @@ from cu_pipeline.core.errors import PartGoneError, PlaceError
 from cu_pipeline.core.hashing import file_sha256, json_sha256
 from cu_pipeline.core.place_cache import PlaceCache
 from cu_pipeline.core.places import faults_told, file_system
-from cu_pipeline.core.shelf import Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import Entry
 
 JOINED: Final = "part-0-"
 """How the name of a part begins that was joined from many: it sorts before those of all others."""

@@ -1,16 +1,17 @@
 """Bring a challenger and the champion before the gate, each by its own features, on the same test clips."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Kind, indicators
+from cu_pipeline.core.capability import Kind, indicators, split_label
 from cu_pipeline.core.errors import BundleError
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.scope import Scope
-from cu_pipeline.evaluation.contest import Contest
+from cu_pipeline.evaluation.contest import Contest, unread_told
 from cu_pipeline.evaluation.judged import Judged
 from cu_pipeline.evaluation.metrics import ScoredClips
 from cu_pipeline.features.clip_features import has_features
@@ -21,10 +22,7 @@ from cu_pipeline.models.probabilities import logits_to_probabilities, thresholds
 
 _UNMEASURED = "no clip of the test split has a label by people, so the model cannot be measured"
 _LEARNED = "all {} labelled test clips are ones that a model learned from, so they say nothing of it"
-_NO_FEATURES = (
-    "the features that the champion reads are stored for no test clip, so the models cannot be compared: run the "
-    "featurize pipeline"
-)
+_NO_FEATURES = "no test clip is left that both models can be asked about: {}"
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ def contest_of(
     champion did not: of these models answer for it that were fit in the same way without the clips' units
     (cross-validation). With fewer clips to learn from they are a little worse than the challenger, not better.
 
-    A champion of other classes, or one that this installation cannot serve, is not compared: the challenger stands
-    alone.
+    A champion that knows fewer classes is compared, and wrong on the clips of the others. One that would answer by a
+    class which the challenger has not, or that this installation cannot serve, is not: the challenger stands alone.
 
     Args:
         challenger: the trained model.
@@ -67,14 +65,14 @@ def contest_of(
     learning = _told_unseen(challenger, opponent, judged, frozenset() if same else drawn.ever)
     test = judged.clips["test"]
     seen = _learned_from(judged, [] if same else [one for one in (challenger, opponent) if one is not None])
-    usable = ~seen
-    if opponent is not None and not same:
-        usable &= _comparable(test, store, challenger, opponent)
-        learning = learning[_comparable(learning, store, challenger, opponent)]
-    places = np.flatnonzero(usable)
+    compared = {} if opponent is None or same else {"challenger": challenger, "champion": opponent}
+    lacking, lacking_too = (_lacking(clips, store, compared.values()) for clips in (test, learning))
+    unread = dict(zip(compared, lacking[~seen].sum(axis=0) + lacking_too.sum(axis=0), strict=True))
+    places = np.flatnonzero(~seen & ~lacking.any(axis=1))
+    learning = learning.iloc[np.flatnonzero(~lacking_too.any(axis=1))]
     clips = pd.concat([test.iloc[places], learning]) if len(learning) else test.iloc[places]
     asked = Judged(judged.capability, {**judged.clips, "test": clips})
-    obstacle = _obstacle(len(test), int(seen.sum()), len(clips))
+    obstacle = "" if len(clips) else _obstacle(len(test), int(seen.sum()), unread)
     told = not obstacle and not same
     return Contest(
         capability=challenger.capability,
@@ -94,6 +92,8 @@ def contest_of(
         newer=opponent is not None and _learned_more(challenger, opponent, judged, drawn.asked),
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         purged=opponent is not None and opponent.erased > challenger.erased,
+        added={} if opponent is None else _added(challenger, opponent, clips),
+        unread=unread,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )
 
@@ -119,13 +119,13 @@ def _learned_more(challenger: Bundle, opponent: Bundle, judged: Judged, asked: f
 def _blind_to(clips: pd.DataFrame, model: Bundle, judged: Judged) -> Bundle:
     """The model with thresholds for several classes that clips which it learned from had no part in.
 
-    They are set again on what models said of all other clips that they had not seen; those that a `decision` asks for
-    are bounds, not the best of many, and stay.
+    They are set again on what models said of all clips of other units, none of which is a copy of these, that they had
+    not seen; those that a `decision` asks for are bounds, not the best of many, and stay.
     """
     if clips.empty or model.kind is not Kind.MULTI or model.decision.is_set or model.cross_fitted is None:
         return model
     known = _learnable(judged)
-    known = known[~known["clip_id"].isin(clips["clip_id"])]
+    known = known[~known["group"].isin(clips["group"])]
     place = dict(zip(model.learned_from, range(len(model.learned_from)), strict=True))
     rows = np.array([place.get(key, -1) for key in content_keys(known)], dtype=np.int64)
     told = (rows >= 0) & np.isfinite(model.cross_fitted[rows]).all(axis=1)
@@ -139,9 +139,19 @@ def _learnable(judged: Judged) -> pd.DataFrame:
     return pd.concat([judged.clips[split.value] for split in (Split.TRAIN, Split.VALIDATION)])
 
 
-def _comparable(clips: pd.DataFrame, store: FeatureStore, challenger: Bundle, opponent: Bundle) -> NDArray[np.bool_]:
-    """Of which clips the features are stored that both models read: bool (n)."""
-    return has_features(clips, store, challenger.inputs) & has_features(clips, store, opponent.inputs)
+def _added(challenger: Bundle, opponent: Bundle, clips: pd.DataFrame) -> dict[str, int]:
+    """The classes that the champion does not know, and of how many clips people named them."""
+    named = [split_label(label, challenger.kind) for label in clips["label"]]
+    added = [name for name in challenger.classes if name not in opponent.classes]
+    return {one: sum(one in names for names in named) for one in added}
+
+
+def _lacking(clips: pd.DataFrame, store: FeatureStore, models: Collection[Bundle]) -> NDArray[np.bool_]:
+    """Of which clips features that each of some models reads are not stored: bool (n, models)."""
+    found = np.zeros((len(clips), len(models)), dtype=bool)
+    for place, one in enumerate(models):
+        found[:, place] = ~has_features(clips, store, one.inputs)
+    return found
 
 
 def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
@@ -149,7 +159,11 @@ def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
         return "there is no champion yet"
     if champion.version == challenger.version:
         return ""
-    if champion.answers.classes != challenger.classes or champion.kind != challenger.kind:
+    if champion.kind is not challenger.kind:
+        return (
+            f"the kind changed from {champion.kind.value} to {challenger.kind.value}, so the champion answers otherwise"
+        )
+    if not champion.answers.answers_among(challenger.answers):
         return "the classes changed, so the champion can no longer answer"
     try:
         champion.extractors()
@@ -158,12 +172,11 @@ def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
     return ""
 
 
-def _obstacle(labelled: int, learned: int, left: int) -> str:
-    if left:
-        return ""
+def _obstacle(labelled: int, learned: int, unread: Mapping[str, int]) -> str:
+    """Say why no clip is left to test on."""
     if not labelled:
         return _UNMEASURED
-    return _LEARNED.format(labelled) if learned == labelled else _NO_FEATURES
+    return _LEARNED.format(labelled) if learned == labelled else _NO_FEATURES.format("; ".join(unread_told(unread)))
 
 
 def _learned_from(judged: Judged, models: list[Bundle]) -> NDArray[np.bool_]:

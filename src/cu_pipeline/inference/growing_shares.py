@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import indicators
+from cu_pipeline.core.capability import indicators, unknown_classes
 from cu_pipeline.core.decision import decide
 from cu_pipeline.core.hashing import facts_sha256
 from cu_pipeline.core.records import AnnotatorKind, Split
@@ -74,6 +74,8 @@ def why_no_curve(bundle: Bundle, clips: CurveClips, options: CurveOptions) -> st
         return "evaluate.insights.learning_curve.seconds is 0"
     if not isinstance(family(bundle.family), Refittable):
         return f"models of family {bundle.family} are not fitted again to several shares of the clips"
+    if unknown := unknown_classes(clips.data.clips["label"], bundle.answers):
+        return f"labels name {', '.join(map(repr, unknown))}, which the model does not know: train it again first"
     learners = clips.data.clips[clips.data.clips["split"] != Split.TEST.value]
     if learners["group"].nunique() < _LEAST_UNITS:
         return f"the clips to learn from are of fewer than {_LEAST_UNITS} creators"

@@ -15,7 +15,7 @@ def answers_of(bundle: Bundle, judged: Judged, predictions: pd.DataFrame) -> Mod
 
     Args:
         bundle: the model.
-        judged: the clips that people labelled, of the same classes.
+        judged: the clips that people labelled, of the model's classes and perhaps others.
         predictions: of these clips, by the model; there may be others.
     """
     own = predictions[predictions["capability"] == bundle.capability]
@@ -24,12 +24,13 @@ def answers_of(bundle: Bundle, judged: Judged, predictions: pd.DataFrame) -> Mod
     raw = uncalibrated(test.probabilities, bundle.kind, bundle.temperature)
     return ModelAnswers(
         version=bundle.version,
-        classes=bundle.classes,
+        classes=judged.capability.classes,
         shares=judged.shares,
         splits=splits,
         cross_fitted=_cross_fitted(bundle, judged, own),
         uncalibrated=ScoredClips(test.kind, test.truth, raw, test.decided),
         set_threshold=bundle.set_threshold,
+        unknown=tuple(name for name in judged.capability.classes if name not in bundle.classes),
     )
 
 

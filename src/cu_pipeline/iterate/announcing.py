@@ -72,7 +72,7 @@ def announce_end(line: IterationLine, options: AlertOptions) -> None:
     facts = {"cause": str(line.cause.get("in_words", "")), "paid": f"${line.cost.get('paid_usd', 0.0):.2f}"}
     for name, one in line.effect.items():
         if one.get("accuracy") is not None:
-            facts[f"audit of {name}"] = str(one["why"])
+            facts[f"audit of {name}"] = str(one.get("why", ""))
         if one.get("effect") is not None:
             facts[f"gain of {name}"] = f"{100 * one['effect']:+.1f} points, serves {one.get('serves')}"
     send(

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Kind
-from cu_pipeline.core.caption_text import clean_name
-from cu_pipeline.core.errors import ConfigurationError
+from cu_pipeline.core.caption_text import clean_caption, clean_name
+from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import from_stored
 from cu_pipeline.core.records import Split
 from cu_pipeline.inference.prediction_log.records import PredictionRecord
@@ -35,14 +35,12 @@ class Seen:
     """What the log tells of a request.
 
     Attributes:
-        content: that it was about.
         uncertainty: of the answer, 0 to 1.
         vector: the clip's embedding.
         parts: what the embedding is made of.
         drifted: whether it is among the requests that the causes of the drift name.
     """
 
-    content: Content
     uncertainty: float
     vector: NDArray[np.float32]
     parts: tuple[str, ...]
@@ -75,7 +73,6 @@ class LogReader:
         """Take a record in, if it is wanted."""
         if record.request_id in self.wanted:
             self.found[record.request_id] = Seen(
-                content=(record.media_sha256, record.text_sha256),
                 uncertainty=doubt(record.probabilities, self.kinds),
                 vector=record.vector(),
                 parts=tuple(f"{name}:{width}" for name, width in record.parts.items()),
@@ -105,13 +102,8 @@ def capture_store(feed: str) -> CaptureStore:
 
     Args:
         feed: `capture`, the project's own, or `capture:FOLDER`.
-
-    Raises:
-        ConfigurationError: it is no such feed.
     """
-    kind, _, folder = feed.partition(":")
-    if kind != "capture":
-        raise ConfigurationError(f"iterate.capture={feed!r}: allowed are capture and capture:FOLDER")
+    folder = feed.partition(":")[2]
     return CaptureStore(from_stored(str(Path(folder or CAPTURES).expanduser())))
 
 
@@ -130,13 +122,19 @@ def clip_names(captured: Iterable[Captured], taken: Collection[str]) -> dict[str
     }
 
 
-def newest(captured: Iterable[Captured], most: int) -> list[Captured]:
-    """Each content once, by its latest request; the newest `most`, oldest first."""
+def content_of(one: Captured) -> Content:
+    """The hashes that a clip will have in the data."""
+    caption = clean_caption(one.caption)
+    return one.media_sha256, text_sha256(caption) if caption else ""
+
+
+def newest(captured: Iterable[Captured]) -> list[Captured]:
+    """Each content once, by its latest request, oldest first."""
     latest: dict[str, Captured] = {}
     for one in captured:
         latest.pop(one.content, None)
         latest[one.content] = one
-    return list(latest.values())[-most:]
+    return list(latest.values())
 
 
 @dataclass(frozen=True)
@@ -180,6 +178,7 @@ def candidates(
     seen: Mapping[str, Seen],
     known: Collection[Content],
     place: Callable[[Captured], Place],
+    answered: Mapping[str, float],
 ) -> tuple[Candidates, list[Captured]]:
     """List the clips that can be chosen: those that no feed has.
 
@@ -190,22 +189,24 @@ def candidates(
         seen: what the log tells of the requests.
         known: contents of the clips of all feeds.
         place: tells where a clip will be.
+        answered: content -> share of capabilities about which rules answer; none where it is missing.
 
     Returns:
         The candidates, whose `clip_id` is their content, and in the same order the clips.
     """
     mine, rows, told = [], [], []
     for one in captured:
-        found = seen.get(one.request_id)
-        if found is not None and found.content in known:
+        if content_of(one) in known:
             continue
+        found = seen.get(one.request_id)
         where = place(one)
         doubted = 1.0 if found is None else found.uncertainty
         drifted = found is None or found.drifted
-        rows.append((one.content, where.unit, where.split.value, where.known, doubted, drifted))
+        told_already = answered.get(one.content, 0.0)
+        rows.append((one.content, where.unit, where.split.value, where.known, doubted, drifted, told_already))
         mine.append(one)
         told.append(found)
-    table = pd.DataFrame(rows, columns=["clip_id", "unit", "split", "known", "uncertainty", "drifted"])
+    table = pd.DataFrame(rows, columns=["clip_id", "unit", "split", "known", "uncertainty", "drifted", "answered"])
     return Candidates(table, _vectors(told)), mine
 
 

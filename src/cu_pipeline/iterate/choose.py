@@ -17,7 +17,8 @@ from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 BEYOND: Final = 0.25
 """What the doubt about a clip counts outside the drifted region, against 1 inside."""
 
-_LEARNABLE: Final = (Split.TRAIN, Split.VALIDATION)
+LEARNABLE: Final = (Split.TRAIN, Split.VALIDATION)
+"""Splits of clips that models learn from."""
 
 _MOST: Final = 3000
 """Candidates that are compared with one another."""
@@ -29,7 +30,8 @@ class Candidates:
 
     Attributes:
         table: n rows with `clip_id`, `unit` (who made it, with near-duplicates), `split`, `known` (whether the data
-            have clips of its unit), `uncertainty` (0 to 1) and `drifted` (whether it is in the drifted region).
+            have clips of its unit), `uncertainty` (0 to 1), `drifted` (whether it is in the drifted region) and
+            `answered` (the share of capabilities about which rules answer).
         vectors: (n, width): what they look and read like, each of length 1 or 0.
     """
 
@@ -53,8 +55,8 @@ def choose(
 
     A share is drawn at random to test on. These are a sample of what the service sees, whatever made the others
     interesting, so that a challenger is tested fairly. The others come from the clips that can be learned from:
-    some at random, the rest by drifted region times uncertainty times distance from what is chosen already. Of one
-    creator no more than `per_unit` are taken.
+    some at random, the rest by drifted region times uncertainty times distance from what is chosen already, times the
+    share of capabilities about which no rule answers. Of one creator no more than `per_unit` are taken.
 
     Args:
         found: what can be chosen from; clips of no split are left out.
@@ -68,7 +70,7 @@ def choose(
     units = table["unit"].tolist()
     lacking = max(round((number + audited) * options.test_share) - audited, 0)
     tested = random_tests(found, min(lacking, number), iteration, options, cross_fitted=cross_fitted)
-    mine, learnable = table["clip_id"].isin([one.clip_id for one in tested]), table["split"].isin(_LEARNABLE)
+    mine, learnable = table["clip_id"].isin([one.clip_id for one in tested]), table["split"].isin(LEARNABLE)
     others = _in_random_order(table, iteration, learnable & ~mine)
     rest = number - len(tested)
     taken = Counter(table["unit"][mine])
@@ -99,7 +101,7 @@ def random_tests(
     table = found.table.reset_index(drop=True)
     usable = table["split"] == Split.TEST
     if cross_fitted:
-        usable |= table["split"].isin(_LEARNABLE) & ~table["known"].astype(bool)
+        usable |= table["split"].isin(LEARNABLE) & ~table["known"].astype(bool)
     tests = _in_random_order(table, iteration, usable)
     places = _capped(tests, table["unit"].tolist(), options.per_unit, Counter(), number)
     return [LabelRequest(iteration, table["clip_id"][place], Purpose.TEST) for place in places]
@@ -136,6 +138,7 @@ def _by_value(
     vectors = found.vectors[pool].astype(np.float64)
     region = np.where(table["drifted"].to_numpy(dtype=bool)[pool], 1.0, BEYOND)
     worth = region * table["uncertainty"].to_numpy(dtype=np.float64)[pool]
+    worth *= 1 - table["answered"].to_numpy(dtype=np.float64)[pool]
     distance = np.full(len(pool), 2.0)
     for place in learned:
         distance = np.minimum(distance, _distances(vectors, found.vectors[place]))

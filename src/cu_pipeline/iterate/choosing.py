@@ -3,27 +3,40 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import PLACE, ServedClips
-from cu_pipeline.iterate.candidates import LogReader, candidates, capture_store, clip_names, forecast, newest
+from cu_pipeline.iterate.candidates import (
+    LogReader,
+    candidates,
+    capture_store,
+    clip_names,
+    forecast,
+    newest,
+)
 from cu_pipeline.iterate.choose import Candidates, choose, random_tests
 from cu_pipeline.iterate.decide import Action
 from cu_pipeline.iterate.likeness import WindowScan
 from cu_pipeline.iterate.state import Iteration, StepName
+from cu_pipeline.iterate.taken_along import RulesOfThumb, take_along
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import Bundle
 
 _PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
 
+_LOOKED_AT: Final = 20_000
+"""Newest clips of which rules are asked whether they answer."""
+
 
 def choose_clips(work: Work) -> Outcome:
     """Choose the clips that are worth a label, and copy them into the feed `served`.
 
     For an audit these are clips to test on alone, at random among those of the latest window that the champions
-    answered about. A training that comes of an audit tests on that audit's clips, too.
+    answered about. A training that comes of an audit tests on that audit's clips, too. With what is asked for clips go
+    into that feed that rules answer about, and nobody is asked about.
     """
     log, clips, splits, place, resolved, champions = work.project.load(
         "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved", "served_champions"
@@ -32,35 +45,43 @@ def choose_clips(work: Work) -> Outcome:
     audits = Action(decided["action"]) is Action.AUDIT
     audited = [] if audits else audited_clips(log, decided.get("audit", 0))
     asked = [one for one in log if one.iteration == work.iteration.id]
+    served = ServedClips(work.project.root / PLACE)
     if not asked:
-        captured = newest(capture_store(work.options.capture).entries(), work.options.choose.latest)
+        latest = work.options.choose.latest
+        kept = newest(capture_store(work.options.capture).entries())[-max(latest, _LOOKED_AT) :]
+        captured = kept[-latest:]
         kinds = {name: one.kind for name, one in resolved.active.items()}
         reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
         for record in scan_log(place):
             reader.add(record)
         known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
         split = forecast(splits, work.parameters["collect"].split)
-        found, mine = candidates(captured, reader.found, known, split)
+        rules = RulesOfThumb.of(work.parameters["label"].rules, resolved.active, clips)
+        answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
+        found, mine = candidates(captured, reader.found, known, split, answered)
         if len(found) < work.options.choose.least_clips and not audited:
             return Outcome({"requested": 0}, _too_few(len(found), work), (DRIFT,), StepName.SETTLE)
-        number, cross_fitted = int(decided["clips"]), _cross_fitted(champions)
+        number, cross_fitted, along = int(decided["clips"]), _cross_fitted(champions), []
         if audits:
             window = _of_window(found, mine, work.iteration, place)
             chosen = random_tests(window, number, work.iteration.id, work.options.choose, cross_fitted=cross_fitted)
             if len(chosen) < work.options.audit.least_clips:
-                return Outcome({"requested": 0}, _no_audit(len(chosen), work), (DRIFT,), StepName.AUDIT)
+                told = _no_audit(len(window), (len(chosen), number), work, cross_fitted=cross_fitted)
+                return Outcome({"requested": 0}, told, (DRIFT,), StepName.AUDIT)
         else:
             chosen = choose(
                 found, number, work.iteration.id, work.options.choose, len(audited), cross_fitted=cross_fitted
             )
-        names = clip_names(mine, set(clips["clip_id"]))
-        by_content = {one.content: one for one in mine}
-        served = ServedClips(work.project.root / PLACE)
-        served.keep((by_content[one.clip_id], names[one.clip_id]) for one in chosen)
+            along = take_along(kept, answered, split, known, {one.clip_id for one in chosen}, work.options.choose)
+        by_content = {one.content: one for one in kept}
+        names = clip_names(kept, set(clips["clip_id"]))
+        into_feed = [*(by_content[one.clip_id] for one in chosen), *along]
+        served.keep((one, names[one.content]) for one in into_feed)
         asked = [LabelRequest(work.iteration.id, name, Purpose.TEST) for name in audited]
         asked += [replace(one, clip_id=names[one.clip_id]) for one in chosen]
         work.project.save("label_requests", asked)
-    return Outcome(*_counted(asked, len(audited)), (DRIFT, REQUESTS))
+    unasked = {row["clip_id"] for row in served.rows()} - {*clips["clip_id"], *(one.clip_id for one in asked)}
+    return Outcome(*_counted(asked, len(audited), len(unasked)), (DRIFT, REQUESTS))
 
 
 def audited_clips(log: Iterable[LabelRequest], number: int) -> list[str]:
@@ -86,8 +107,14 @@ def _of_window(found: Candidates, mine: list[Captured], iteration: Iteration, pl
     return Candidates(found.table[inside], found.vectors[inside])
 
 
-def _counted(asked: list[LabelRequest], audited: int) -> tuple[dict[str, int], str]:
-    """How many clips are asked for, as facts and in words; those of an audit are answered already."""
+def _counted(asked: list[LabelRequest], audited: int, along: int) -> tuple[dict[str, int], str]:
+    """How many clips are asked for, as facts and in words; those of an audit are answered already.
+
+    Args:
+        asked: what is asked for.
+        audited: of these, those of an audit.
+        along: clips that nobody is asked about.
+    """
     counts = {one.value: sum(request.purpose is one for request in asked) for one in _PURPOSES}
     told = (
         f"{len(asked) - audited} clips that the service saw are asked for: {counts['test'] - audited} at random "
@@ -95,7 +122,9 @@ def _counted(asked: list[LabelRequest], audited: int) -> tuple[dict[str, int], s
     )
     if audited:
         told += f"; it is tested on the {audited} of the audit, too"
-    return {"requested": len(asked) - audited, **counts}, told
+    if along:
+        told += f"; {along} more are taken along, since rules answer about them"
+    return {"requested": len(asked) - audited, **counts, "along": along}, told
 
 
 def _too_few(found: int, work: Work) -> str:
@@ -105,8 +134,12 @@ def _too_few(found: int, work: Work) -> str:
     )
 
 
-def _no_audit(found: int, work: Work) -> str:
+def _no_audit(found: int, drawn: tuple[int, int], work: Work, *, cross_fitted: bool) -> str:
+    """Say why there is no audit: of `found` clips so many could be drawn of as many as were wanted."""
+    splits = "of the test split or of new creators" if cross_fitted else "of the test split"
     return (
-        f"the latest window has {found} new clips to test on, fewer than {work.options.audit.least_clips} "
-        "(iterate.audit.least_clips): there is no audit"
+        f"the champions answered about {found} clips of the latest window that were kept and are not in the data; of "
+        f"{drawn[1]} that may be asked about, {drawn[0]} could be drawn to test on ({splits}, "
+        f"{work.options.choose.per_unit} of one creator at most), fewer than {work.options.audit.least_clips} "
+        "(iterate.audit.least_clips): nobody is asked"
     )

@@ -128,8 +128,10 @@ def decide(
         return LoopDecision(Action.NOTHING, f"iteration {former} has dealt with this very drift", cause)
     if worse is not None:
         return _retrained(cause, worse, means)
-    if audit is not None and audit.window and (found := champions.compare(audit)).alike:
-        return LoopDecision(Action.NOTHING, f"{cause.in_words}; {_dealt_with(audit)}: {found.told}", cause)
+    if audit is not None and audit.window and not _is_news(cause, means):
+        found = champions.compare(audit)
+        if found.alike:
+            return LoopDecision(Action.NOTHING, f"{cause.in_words}; {_dealt_with(audit)}: {found.told}", cause)
     return _labelled(cause, means)
 
 
@@ -144,6 +146,18 @@ def _retrained(cause: FoundCause, worse: IterationLine, means: _Means) -> LoopDe
     if rests is not None:
         return _while_it_rests(cause, reason, rests, means)
     return _affordable(cause, Action.RETRAIN, reason, means, worse)
+
+
+def _is_news(cause: FoundCause, means: _Means) -> bool:
+    """Whether no iteration has asked people about clips because of a cause of this kind.
+
+    Tests of one window of clips against another see less than those of the monitor, which hold a window against all
+    that the models learned from. So that they tell nothing apart says little where the monitor names another cause.
+    """
+    stands = means.at - timedelta(days=means.options.audit.stands_days)
+    asked = (one for one in means.lines if one.audited or one.trained)
+    kinds = {one.cause.get("kind") for one in asked if datetime.fromisoformat(one.ended) >= stands}
+    return cause.kind not in kinds | {UNKNOWN}
 
 
 def _labelled(cause: FoundCause, means: _Means) -> LoopDecision:

@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cu_pipeline.core.checked import checked
 from cu_pipeline.core.json_lines import LineLog
+from cu_pipeline.iterate.checked_line import CheckedLine
 
 AUDITED: Final = "audited"
 """The outcome of an audit, whatever it found."""
@@ -88,6 +90,7 @@ class IterationLog(LineLog[IterationLine]):
     @staticmethod
     def decode(line: dict[str, Any]) -> IterationLine:
         """Turn what stands in a line into it; keys of later versions are left out."""
+        checked(CheckedLine, line)
         return IterationLine(**{key: value for key, value in line.items() if key in IterationLine.__annotations__})
 
 

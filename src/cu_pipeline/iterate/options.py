@@ -1,9 +1,10 @@
 """Parameters of the loop."""
 
+import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cu_pipeline.core.options import Options, Share
 from cu_pipeline.iterate.alerts.options import AlertOptions
@@ -45,6 +46,7 @@ class ChooseOptions(Options):
         test_share: of them, those of an audit included, that are drawn at random to test on.
         random_share: of the others that are drawn at random; the rest is chosen by value.
         per_unit: clips of one creator, at most.
+        along: clips to learn from that nobody is asked about, at most, since rules answer about them for nothing.
     """
 
     max_clips: int = Field(default=160, ge=1)
@@ -53,6 +55,7 @@ class ChooseOptions(Options):
     test_share: Share = 0.6
     random_share: Share = 0.2
     per_unit: int = Field(default=8, ge=1)
+    along: int = Field(default=200, ge=0)
 
 
 class AuditOptions(Options):
@@ -65,6 +68,7 @@ class AuditOptions(Options):
         worst_drop: a champion is fit where a fall of accuracy by as much as this is ruled out.
         alpha: chance that one that has fallen so far is taken for fit.
         stands_days: for how long an audit stands.
+        training_stands_days: for how long a training stands; then what serves is audited again.
     """
 
     enabled: bool = True
@@ -73,6 +77,7 @@ class AuditOptions(Options):
     worst_drop: Share = 0.05
     alpha: float = Field(default=0.2, gt=0, lt=1)
     stands_days: float = Field(default=90.0, ge=0, allow_inf_nan=False)
+    training_stands_days: float = Field(default=7.0, ge=0, allow_inf_nan=False)
 
 
 class BudgetOptions(Options):
@@ -143,3 +148,10 @@ class IterateOptions(Options):
     guards: GuardOptions = GuardOptions()
     rollout: LoopRolloutOptions = LoopRolloutOptions()
     alerts: AlertOptions = AlertOptions()
+
+    @field_validator("capture")
+    @classmethod
+    def _is_kept_by_the_service(cls, feed: str) -> str:
+        if not re.fullmatch(r"capture(:.*\S)?", feed):
+            raise ValueError("allowed are capture, the project's own, and capture:FOLDER")
+        return feed

@@ -46,8 +46,9 @@ class Champions:
 
         That is one that audited them, or one that trained and after which they served: the gate has compared them with
         a challenger on the random clips of that iteration. Where it kept the champions, such a gain as audits look for
-        must be ruled out: else nobody knows yet whether there is something better, and more labels tell. An audit that
-        found them worse is used up by the training that came of it, whatever became of that.
+        must be ruled out: else nobody knows yet whether there is something better, and more labels tell. A training
+        stands for `training_stands_days` only: that the best which is known serves does not say that it is good. An
+        audit that found champions worse is used up by the training that came of it, whatever became of that.
 
         Args:
             lines: the ledger.
@@ -60,7 +61,7 @@ class Champions:
             if datetime.fromisoformat(one.ended) < oldest:
                 return None
             if self._is_about(one):
-                counts = one.audited or (_fresh_clips(one) >= options.least_clips and _is_settled(one, options))
+                counts = one.audited or (_fresh_clips(one) >= options.least_clips and _is_settled(one, options, at))
                 return one if counts and not (one.found_worse and training_came) else None
             training_came = training_came or one.action == RETRAIN
         return None
@@ -76,8 +77,10 @@ def _fresh_clips(line: IterationLine) -> int:
     return max((int(one.get("fresh_clips") or 0) for one in line.effect.values()), default=0)
 
 
-def _is_settled(line: IterationLine, options: AuditOptions) -> bool:
-    """Whether a training replaced a champion, or rules out that its challengers gain as much as audits look for."""
+def _is_settled(line: IterationLine, options: AuditOptions, at: datetime) -> bool:
+    """Whether a training of late replaced a champion, or rules out that challengers gain what audits look for."""
+    if datetime.fromisoformat(line.ended) <= at - timedelta(days=options.training_stands_days):
+        return False
     return line.outcome == "promoted" or all(_gains_little(one, options) for one in line.effect.values())
 
 

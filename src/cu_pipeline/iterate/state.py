@@ -8,11 +8,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
+from pydantic import ConfigDict
+
 from cu_pipeline.core.atomic import write_text
+from cu_pipeline.core.checked import checked
 from cu_pipeline.core.errors import StoreError
+from cu_pipeline.iterate.checked_line import Moment
 
 FORMAT: Final = 1
 """Of the file; one of another format is refused."""
+
+
+_NOTHING_ELSE: Final = ConfigDict(extra="forbid")
 
 
 class StepName(StrEnum):
@@ -64,6 +71,8 @@ class StepRecord:
         facts: what came of it, for later steps and for people.
     """
 
+    __pydantic_config__ = _NOTHING_ELSE
+
     name: StepName
     started: str
     ended: str = ""
@@ -90,8 +99,10 @@ class Iteration:
         spent_usd: what all labels had cost when it began.
     """
 
+    __pydantic_config__ = _NOTHING_ELSE
+
     number: int
-    started: str
+    started: Moment
     trigger: str = ""
     status: Status = Status.RUNNING
     reason: str = ""
@@ -171,12 +182,12 @@ class StateFile:
             return None
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
-            if content.pop("format") != FORMAT:
-                raise ValueError("of another version")
-            steps = [StepRecord(**{**one, "name": StepName(one["name"])}) for one in content.pop("steps")]
-            status, upcoming = Status(content.pop("status")), StepName(content.pop("upcoming"))
-            return Iteration(steps=tuple(steps), status=status, upcoming=upcoming, **content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+                raise ValueError("it is of another version")
+            if lacking := sorted({"status", "upcoming", "steps"} - content.keys()):
+                raise ValueError(f"it lacks {', '.join(lacking)}")
+            return checked(Iteration, content)
+        except ValueError as error:
             raise StoreError(
                 f"{self.path} does not tell where the last iteration stands ({error}). Remedy: move it away; the next "
                 "`kedro iterate` then begins anew, and what was labelled and trained is kept"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from cu_pipeline.core.actor import actor
+from cu_pipeline.core.checked import checked
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import append_lines, read_lines
 from cu_pipeline.iterate.state import now
@@ -101,10 +102,9 @@ class VerdictLog:
         found = []
         for number, line in enumerate(read_lines(self.path), 1):
             try:
-                told = json.loads(line)
-                found.append(Verdict(**{**told, "word": Word(told["word"])}))
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{self.path} line {number} is damaged. Remedy: delete that line") from error
+                found.append(checked(Verdict, json.loads(line)))
+            except ValueError as error:
+                raise StoreError(f"{self.path} line {number} is damaged ({error}). Remedy: delete that line") from error
         return found
 
     def standing(self, iteration: int) -> Standing:

@@ -68,8 +68,8 @@ def _gains(line: IterationLine) -> str:
         gain = one.get("fresh_effect") if one.get("fresh_effect") is not None else one.get("effect")
         if gain is not None:
             told.append(f"{name} {100 * gain:+.1f}")
-        elif line.audited and one["clips"]:
-            told.append(f"{name} {one['right']} of {one['clips']} right")
+        elif line.audited and one.get("clips"):
+            told.append(f"{name} {one.get('right', 0)} of {one['clips']} right")
     return ", ".join(told) or "-"
 
 

@@ -205,10 +205,11 @@ def read_drift(found: Mapping[str, Any], place: str = "drift.json") -> DriftTold
         StoreError: it is of an earlier version, or damaged.
     """
     try:
-        return DriftTold.model_validate({**found, "sha256": json_sha256(found)})
+        seen = {**found, "sha256": json_sha256(found)} if isinstance(found, Mapping) else found
+        return DriftTold.model_validate(seen)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise StoreError(
             f"{place} is of another version of this package, or damaged ({where}: {first['msg']}). {_REMEDY}"
         ) from error

@@ -1,4 +1,4 @@
-from cu_pipeline.labeling.people.requests import LabelRequest, Purpose, drawn_for_test, latest_requests
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose, drawn_for_test, last_asked, latest_requests
 
 
 def test_the_last_iteration_counts_until_it_withdraws() -> None:
@@ -9,9 +9,9 @@ def test_the_last_iteration_counts_until_it_withdraws() -> None:
     assert latest_requests([first]).keys() == {"a"}
     assert latest_requests(log[:3]).keys() == {"b", "c"}
     assert latest_requests(log) == {}
-    assert drawn_for_test(log) == {"b"}, "what models are tested on stays"
+    assert drawn_for_test(last_asked(log)) == {"b"}, "what models are tested on stays"
     assert latest_requests([]) == {}
-    assert drawn_for_test([]) == frozenset()
+    assert drawn_for_test(last_asked([])) == frozenset()
 
 
 def test_a_request_is_read_as_it_was_written() -> None:

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, of_its_feed, rules_in_use
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets", "sport")),
@@ -133,3 +133,12 @@ def test_a_rule_without_feeds_has_the_version_that_it_had_before_there_were_any(
     plain = _rule("keywords", words=["recipe"])
     assert plain.version == "a4c243f44f69"
     assert _rule("keywords", words=["recipe"], feeds=["sample"]).version != plain.version
+
+
+def test_what_the_service_saw_counts_as_of_the_only_other_feed(feed) -> None:
+    rule = _rule("keywords", words=["recipe"], feeds=["clips.csv"])
+    feed = feed.assign(feed=["clips.csv", "served", "served", "served"])
+    alone, several = (of_its_feed(feed, feeds) for feeds in (["clips.csv", "served"], ["clips.csv", "b", "served"]))
+    assert annotate_by_rules([rule], lambda _: alone, CAPABILITIES, ())["clip_id"].tolist() == ["1", "3"]
+    assert annotate_by_rules([rule], lambda _: several, CAPABILITIES, ())["clip_id"].tolist() == ["1"]
+    assert of_its_feed(feed, ["served"]) is feed

@@ -66,7 +66,7 @@ def run(root: Path, feed: str) -> dict[str, int]:
     from cu_pipeline.compute.engine import ComputeOptions
     from cu_pipeline.core import counters
     from cu_pipeline.core.capability import Capabilities
-    from cu_pipeline.pipelines.collect.nodes import CollectOptions
+    from cu_pipeline.pipelines.collect.options import CollectOptions
     from cu_pipeline.pipelines.collect.pipeline import create_pipeline
     from cu_pipeline.tracking.catalog_files import catalog_files, tidy
 

@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 from cu_pipeline.compute.engine import ComputeOptions
 from cu_pipeline.core import counters
 from cu_pipeline.core.capability import Capabilities
-from cu_pipeline.pipelines.collect.nodes import CollectOptions
+from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
 

@@ -23,7 +23,7 @@ from cu_pipeline.ingest.manifest import read_manifest
 from cu_pipeline.ingest.options import FetchOptions
 from cu_pipeline.ingest.probing import ProbeLog
 from cu_pipeline.media.options import Limits
-from cu_pipeline.pipelines.collect.nodes import CollectOptions
+from cu_pipeline.pipelines.collect.options import CollectOptions
 from cu_pipeline.pipelines.collect.pipeline import create_pipeline
 
 REPOSITORY = Path(__file__).parents[3]

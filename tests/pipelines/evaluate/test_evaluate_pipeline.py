@@ -197,6 +197,12 @@ def test_a_model_that_was_never_measured_is_not_promoted(world, caption_reader):
     assert "no clip of the test split has a label by people" in decision["reasons"][0]
 
 
+def test_without_any_label_by_people_a_model_is_kept_back_and_not_measured(world, caption_reader, contrary):
+    found = run(replace(world, labels=world.labels.iloc[:0]), caption_reader, contrary)
+    assert "no clip of the test split has a label by people" in found["gate"]["topic"]["reasons"][0]
+    assert "test" not in found["metrics"]["topic"]
+
+
 def test_without_a_model_nothing_is_predicted_measured_or_judged(world):
     found = run(world, None)
     assert found["predictions"].empty
@@ -241,6 +247,86 @@ def test_models_of_other_features_are_compared_each_by_its_own(world, caption_re
     assert (decision["decision"], decision["effect"], decision["p_value"]) == ("keep", -1, 1)
 
 
+def with_travel(world, *clips):
+    """The world after a class was added and people named it for some clips."""
+    labels = world.labels.copy()
+    labels.loc[labels["clip_id"].isin(clips), "label"] = "travel"
+    return replace(world, labels=labels)
+
+
+def knows_travel(bundle, mark=0.0):
+    """The model with a class that it names last, since it was added; `mark` is how much it prefers that."""
+    weights = dict(bundle.weights)
+    for name, value in bundle.weights.items():
+        if value.shape and value.shape[0] == 2 and ("expert." in name or name.startswith("out.")):
+            weights[name] = np.concatenate([value, np.zeros_like(value[:1])])
+    weights["out.bias"] = np.array([0.0, 0.0, mark], dtype=np.float32)
+    return replace(bundle, classes=(*bundle.classes, "travel"), weights=weights, model=bundle.model | {"classes": 3})
+
+
+def test_a_model_is_wrong_on_clips_of_a_class_that_it_does_not_know(world, caption_reader, caplog):
+    found = run(with_travel(world, "c00", "c16", "c17"), caption_reader)
+    report = found["metrics"]["topic"]
+    assert (report["test"]["accuracy"], report["test"]["n"]) == (0.75, 8), "two of eight clips are of the new class"
+    assert (report["classes"], report["unknown"]) == (["cooking", "sport", "travel"], ["travel"])
+    assert report["per_class"]["travel"] | {"auroc": None} == {
+        "precision": 0, "recall": 0, "f1": 0, "support": 2, "average_precision": 0.25, "auroc": None,
+    }  # fmt: skip
+    assert report["test"]["log_loss"] > -np.log(1e-6) / 4, "it gives the class no chance"
+    assert report["warnings"][0].startswith("The model does not know the class 'travel', which labels name: it is wron")
+    assert "topic: people name 'travel', which the trained model" in caplog.text
+    assert {one["truth"] for one in found["insights"]["topic"]["errors"]} == {"travel"}
+    assert len(found["insights"]["topic"]["modalities"]) == 2
+    known = run(world, caption_reader, outputs=["metrics"])["metrics"]["topic"]
+    assert "unknown" not in known
+
+
+def test_clips_of_several_classes_are_wrong_where_the_model_does_not_know_one(world, caption_reader):
+    bundle = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.5, "sport": 0.5})
+    world.labels["label"] = [("cooking", "sport|travel")[row % 2] if row > 19 else "none" for row in range(24)]
+    report = run(world, bundle, outputs=["metrics"])["metrics"]["topic"]
+    assert report["confusion"]["travel"] == [[6, 0], [2, 0]]
+    assert report["confusion"]["sport"][1] == [0, 2]
+    assert report["unknown"] == ["travel"]
+
+
+def test_a_champion_that_lacks_a_new_class_is_compared_and_wrong_on_its_clips(world, caption_reader, contrary):
+    grown = with_travel(world, "c16", "c17")
+    decision = decide(grown, knows_travel(caption_reader), caption_reader)
+    assert (decision["decision"], decision["against"], decision["effect"]) == ("promote", "champion", 0)
+    assert (
+        "2 of these clips are of 'travel', which the champion does not know: it counts as wrong on them"
+        in (decision["reasons"])
+    )
+    assert any(
+        "'travel', and the challenger, which does, is not shown to be worse" in one for one in decision["reasons"]
+    )
+    unseen = decide(world, knows_travel(caption_reader), caption_reader)
+    assert any("0 of these clips are of 'travel'" in one and "nothing is known" in one for one in unseen["reasons"])
+    worse = decide(grown, knows_travel(contrary), caption_reader)
+    assert (worse["decision"], worse["against"], worse["effect"]) == ("keep", "champion", -0.75)
+    found = run(grown, knows_travel(contrary), caption_reader)["metrics"]["topic"]
+    assert (found["model_version"], found["test"]["accuracy"]) == (caption_reader.version, 0.75), "it is measured, too"
+    assert found["challenger"]["test"]["accuracy"] == 0
+    knowing = decide(
+        with_travel(world, *(f"c{row}" for row in range(16, 24))), knows_travel(contrary, 9), caption_reader
+    )
+    assert (knowing["decision"], knowing["effect"]) == ("promote", 1)
+
+
+def test_a_champion_of_another_kind_is_not_compared(world, caption_reader):
+    champion = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.5, "sport": 0.5})
+    decision = decide(world, caption_reader, champion)
+    assert (decision["decision"], decision["against"]) == ("promote", "majority")
+    assert decision["reasons"][0] == "the kind changed from multi to single, so the champion answers otherwise"
+
+
+def test_a_champion_of_the_same_classes_in_another_order_is_compared(world, caption_reader, contrary):
+    turned = replace(contrary, classes=contrary.classes[::-1])
+    decision = decide(world, caption_reader, turned)
+    assert (decision["against"], decision["effect"]) == ("champion", 0), "turned round, the wrong one is right"
+
+
 def test_models_of_other_features_are_compared_on_the_clips_that_have_both(world, caption_reader, earlier_champion):
     identity = build_all(FeatureOptions(frames={"count": 3, "size": 64}))["frames"].identity
     shutil.rmtree(world.store.root / "frames" / identity.fingerprint)
@@ -248,6 +334,12 @@ def test_models_of_other_features_are_compared_on_the_clips_that_have_both(world
     decision = decide(world, caption_reader, earlier_champion)
     assert decision["p_value"] == pytest.approx(0.5**2)
     assert "on 2 test clips" in decision["reasons"][0]
+    lacking = (
+        "6 labelled clips are left out, as features that the {} reads are not stored of them: run the featurize pi"
+    )
+    assert decision["reasons"][-1].startswith(lacking.format("champion"))
+    judged = join_truth(world.clips, world.labels, table([], ANNOTATIONS), {"topic": earlier_champion})["topic"]
+    assert contest_of(earlier_champion, caption_reader, judged, world.store).unread == {"challenger": 6, "champion": 0}
 
 
 def test_a_champion_whose_features_are_stored_for_no_clip_is_kept_with_the_remedy(
@@ -257,7 +349,10 @@ def test_a_champion_whose_features_are_stored_for_no_clip_is_kept_with_the_remed
     shutil.rmtree(world.store.root / "frames" / identity.fingerprint)
     decision = decide(world, caption_reader, earlier_champion)
     assert (decision["decision"], decision["p_value"]) == ("keep", None)
-    assert "run the featurize pipeline" in decision["reasons"][0]
+    assert decision["reasons"][0] == (
+        "no test clip is left that both models can be asked about: 8 labelled clips are left out, as features that the "
+        "champion reads are not stored of them: run the featurize pipeline"
+    )
 
 
 def test_a_champion_that_cannot_be_served_here_is_replaced_by_a_model_that_can_stand_alone(
@@ -469,6 +564,7 @@ def test_thresholds_of_several_classes_see_no_label_that_they_are_tested_by(worl
     keys = [f"{number:04}" for number in range(size)]
     clips = pd.DataFrame({"clip_id": keys, "media_sha256": "", "text_sha256": keys, "split": "train"})
     clips["label"] = np.where(truth, "cooking", "")
+    clips["group"] = keys
     logits = np.c_[np.log(chances / (1 - chances)), np.full(size, -5.0)].astype(np.float32)
     several = replace(caption_reader, kind=Kind.MULTI, thresholds={"cooking": 0.6, "sport": 0.5}, temperature=1.0)
     model = replace(several, learned_from=tuple(content_keys(clips)), cross_fitted=logits)
@@ -476,6 +572,9 @@ def test_thresholds_of_several_classes_see_no_label_that_they_are_tested_by(worl
     judged = Judged(capability, {"train": clips, "validation": empty, "test": empty})
     blind = _blind_to(clips.iloc[:fresh], model, judged)
     assert 0.2 <= blind.thresholds["cooking"] <= 0.4
+    one_unit = clips.assign(group="copies of each other")
+    alike = Judged(capability, judged.clips | {"train": one_unit})
+    assert _blind_to(one_unit.iloc[:fresh], model, alike).thresholds["cooking"] == 0.5, "nor of a copy of these clips"
     assert _blind_to(empty, model, judged) is model
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from cu_pipeline.core.records import ANNOTATIONS, CLIPS, table
 from cu_pipeline.features.store import FeatureStore
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import Bundle, content_keys
 
 Run = Callable[..., tuple[Any, dict[str, int]]]
@@ -110,3 +111,23 @@ def test_a_model_that_does_not_tell_what_had_no_label_is_tested_on_test_clips_al
     catalog, _, feed = label(unlabelled=None)
     labels = catalog.load("labels").set_index("clip_id")
     assert set(labels.index[labels["certified"]]) == set(feed.names[(feed.splits == "test") & ~feed.is_drawn])
+
+
+def test_clips_that_are_here_since_a_rule_answers_about_them_are_labelled_by_it_and_never_certified(
+    run_label: Run, tmp_path: Path, caption_reader: Bundle
+) -> None:
+    feed = Feed(caption_reader, tmp_path)
+    served = feed.names.index >= CLIPS_IN_ALL - 100
+    clips = feed.tables["clips"].assign(feed=np.where(served, "served", "clips.csv"))
+    asked = [LabelRequest("0001", feed.names.iloc[-1], Purpose.VALUE)]
+    off = {"llm": {"enabled": False}, "errors": {"most": 0}}
+    tables = feed.tables | {"clips": clips, "label_requests": asked}
+    catalog, counts = run_label(tables, TOPIC, **off, rules=[RULE])
+    labels = catalog.load("labels").set_index("clip_id")
+    cooking = feed.names[clips["text"].str.startswith("cooking")]
+    along = sorted(set(feed.names[served][:-1]) & set(cooking))
+    others = set(cooking) - set(feed.names[feed.is_drawn]) - set(along)
+    assert counts["calibration_tests"] == 1
+    assert set(labels.loc[along, "source"]) == {"rule"}
+    assert set(labels.index[labels["certified"]]) == others
+    assert "an iteration took them along since rules answer about them" in catalog.load("guarantee")["topic"].message

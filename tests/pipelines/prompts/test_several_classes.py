@@ -16,6 +16,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions
 from cu_pipeline.labeling.options import LabelOptions, PeopleOptions
+from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.llm.clients.dispatch import CLIENTS, ClientKind
 from cu_pipeline.llm.clients.protocol import Answer, Generated, Scored
 from cu_pipeline.llm.lab.development import PromptsOptions
@@ -164,7 +165,10 @@ def test_the_champion_labels_clips_as_it_was_measured(results: dict[str, Any], t
     background = label.gather_llm_background(clips, known, nobody, RESOLVED, PeopleOptions(), options)
     recipes = resolve_recipes(background, {"bare": "{{ text }}"}, prompt_registry.champion, options)
     assert recipes == {"safety": champion.recipe}
-    chosen, _ = label.choose_llm_clips(clips, known, nobody, RESOLVED, recipes, options)
+    chosen, _ = label.choose_llm_clips(clips, known, nobody, RESOLVED, recipes, [], options)
+    asked = [LabelRequest("0001", chosen["safety"].clips["clip_id"].iloc[0], Purpose.TEST)]
+    fewer, _ = label.choose_llm_clips(clips.assign(feed="served"), known, nobody, RESOLVED, recipes, asked, options)
+    assert fewer["safety"].clips["clip_id"].tolist() == [asked[0].clip_id], "the others are here for their rules"
     store = FeatureStore(tracked_root / "features")
     inquiries = label.plan_llm_questions(chosen, background, {}, store, options, FeatureOptions())
     answers: dict[str, Answer] = {

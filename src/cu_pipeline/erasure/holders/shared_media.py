@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from cu_pipeline.core.shelf import Entry
+from cu_pipeline.core.shelf_manifests import Entry
 from cu_pipeline.erasure.holders.shelf_strays import find_strays
 from cu_pipeline.erasure.identities import Identities
 from cu_pipeline.erasure.project import Place, Project, Wanted

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from cu_pipeline.core.errors import BundleError, PlaceError
 from cu_pipeline.core.shared_folder import FILES
 from cu_pipeline.core.shared_versions import Version, exchange, versions
-from cu_pipeline.core.shelf import Entry, Shelf
+from cu_pipeline.core.shelf import Shelf
+from cu_pipeline.core.shelf_manifests import Entry
 from cu_pipeline.erasure.holders.bundles import told_of, without
 from cu_pipeline.erasure.holders.documents import is_ledger
 from cu_pipeline.erasure.holders.dvc_store import holds

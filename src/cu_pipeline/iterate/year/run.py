@@ -101,16 +101,17 @@ def _pass(
     options: YearOptions,
     books: _Books,
 ) -> WindowOutcome:
-    """Let a window pass: users upload, then the loop looks, and the other policies decide."""
+    """Let a window pass: users upload, then the loop looks, and beside it the other policies decide."""
     clips = as_clips(uploads, project.root)
     answered = _served(client, uploads)
     accuracy = {OURS: float(np.mean([label == upload.topic for label, upload in zip(answered, uploads, strict=True)]))}
-    _turn(project)
+    with ThreadPoolExecutor(1) as beside:
+        others = [beside.submit(rival_window, rival, clips, window, options) for rival in rivals]
+        _turn(project)
+    accuracy |= {rival.policy.name: found.result() for rival, found in zip(rivals, others, strict=True)}
     told, lines = _told(project)
     books.asked = sum(int(line["cost"].get("asked", 0)) for line in lines)
     spent = sum(float(line["cost"].get("committed_usd", 0.0)) for line in lines)
-    for rival in rivals:
-        accuracy[rival.policy.name] = rival_window(rival, clips, window, options)
     return WindowOutcome(
         window.number,
         window.title,

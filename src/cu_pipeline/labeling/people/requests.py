@@ -8,6 +8,7 @@ from typing import Any, Self
 import pandas as pd
 
 from cu_pipeline.core.records import Split
+from cu_pipeline.ingest.served_clips import SERVED
 
 
 class Purpose(StrEnum):
@@ -63,23 +64,32 @@ def latest_requests(log: Iterable[LabelRequest]) -> dict[str, LabelRequest]:
     return {} if withdrawn else {one.clip_id: one for one in mine}
 
 
-def drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
-    """The clips that the last iteration drew at random to test models on; a withdrawal changes nothing about that."""
+def last_asked(log: Iterable[LabelRequest]) -> list[LabelRequest]:
+    """What the iteration asked for that asked for clips last; a withdrawal changes nothing about that."""
     listed = [one for one in log if one.clip_id]
-    return frozenset(
-        one.clip_id for one in listed if one.purpose is Purpose.TEST and one.iteration == listed[-1].iteration
-    )
+    return [one for one in listed if one.iteration == listed[-1].iteration]
 
 
-def last_asked_for(log: Iterable[LabelRequest]) -> frozenset[str]:
-    """The clips that the last iteration asked for, whatever for."""
-    listed = [one for one in log if one.clip_id]
-    return frozenset(one.clip_id for one in listed if one.iteration == listed[-1].iteration)
+def drawn_for_test(requests: Iterable[LabelRequest]) -> frozenset[str]:
+    """The clips of requests that were drawn at random to test models on."""
+    return frozenset(one.clip_id for one in requests if one.purpose is Purpose.TEST)
 
 
-def ever_drawn_for_test(log: Iterable[LabelRequest]) -> frozenset[str]:
-    """The clips that any iteration drew at random to test models on."""
-    return frozenset(one.clip_id for one in log if one.clip_id and one.purpose is Purpose.TEST)
+def taken_along(clips: pd.DataFrame, log: Iterable[LabelRequest]) -> "pd.Series[str]":
+    """Find the clips that iterations took along since rules answer about them: of the feed `served`, asked for by none.
+
+    Args:
+        clips: the table of usable clips.
+        log: of all requests.
+
+    Returns:
+        Their ids.
+    """
+    served = clips["feed"] == SERVED
+    if not served.any():
+        return clips.loc[served, "clip_id"]
+    found: pd.Series[str] = clips.loc[served & ~clips["clip_id"].isin({one.clip_id for one in log}), "clip_id"]
+    return found
 
 
 def requested_clips(

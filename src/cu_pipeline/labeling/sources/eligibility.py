@@ -21,12 +21,21 @@ FEWEST_ELIGIBLE: Final = 40
 
 
 class Ineligible(StrEnum):
-    """Why a source was not asked about a clip: for reasons other than what the clip is."""
+    """Why a clip does not count.
+
+    Attributes:
+        LEARNED: a served model is not asked, since it learned from the clip.
+        FEATURES: nor here, since it lacks features.
+        FRAMES: a zero-shot model is not asked, since it lacks frames.
+        LIMIT: a language model is not asked, since others come first.
+        TAKEN: the clip is here since a rule answers about it, so that it is like no random draw, whoever answers.
+    """
 
     LEARNED = "learned"
     FEATURES = "features"
     FRAMES = "frames"
     LIMIT = "limit"
+    TAKEN = "taken"
 
 
 _KINDS: Final = {
@@ -79,8 +88,9 @@ def ineligible_for(ineligible: pd.DataFrame, in_use: Collection[Annotator]) -> "
     kinds = {kind for kind, _ in in_use}
     counts = np.zeros(len(ineligible), dtype=np.bool_)
     for reason, annotator in ineligible[["reason", "annotator"]].drop_duplicates().itertuples(index=False, name=None):
-        kind = _KINDS[Ineligible(reason)]
-        if kind in kinds if annotator == "" else (kind.value, annotator) in in_use:
+        kind = _KINDS.get(Ineligible(reason))
+        used = kind in kinds if annotator == "" else (str(kind), annotator) in in_use
+        if used or kind is None:
             counts |= ((ineligible["reason"] == reason) & (ineligible["annotator"] == annotator)).to_numpy(np.bool_)
     found = ineligible[counts].drop_duplicates("clip_id")
     return pd.Series(found["reason"].to_numpy(dtype=object), index=pd.Index(found["clip_id"]), dtype=object)

@@ -23,6 +23,7 @@ from cu_pipeline.core.hashing import file_sha256, json_sha256
 from cu_pipeline.core.lean import below, in_batches, told_of
 from cu_pipeline.core.options import Options
 from cu_pipeline.core.records import ANNOTATIONS, AnnotatorKind, table
+from cu_pipeline.ingest.served_clips import SERVED
 
 Name = Annotated[str, AfterValidator(clean_name), Field(min_length=1)]
 """Of a creator or of classes, spelt as in the feed's tables."""
@@ -217,6 +218,20 @@ def rules_in_use(rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mappi
         return bool(present & set(rule.feeds) and capability and not _foreign(rule, rule.label, capability))
 
     return [rule for rule in rules if may_speak(rule)]
+
+
+def of_its_feed(clips: pd.DataFrame, feeds: Collection[str]) -> pd.DataFrame:
+    """Let clips that the service saw count as of the project's feed, so that rules for that are about them, too.
+
+    A project with several feeds does not tell which of them its service sees: there the feed stays `served`, which
+    rules may name.
+
+    Args:
+        clips: with `feed`.
+        feeds: all that the project's clips are of.
+    """
+    others = sorted({*feeds} - {SERVED})
+    return clips.assign(feed=clips["feed"].replace(SERVED, others[0])) if len(others) == 1 else clips
 
 
 def annotate_by_rules(

@@ -4,17 +4,19 @@ from cu_pipeline.pipelines.collect.feedback import take_feedback
 from cu_pipeline.pipelines.collect.nodes import (
     admit_clips,
     check_feed,
-    check_leakage,
-    check_splits,
     collect_annotations,
     fetch_media,
-    find_duplicates,
-    hash_media,
-    keep_clips,
     list_rejects,
     place_media,
     probe_media,
     read_feed,
+)
+from cu_pipeline.pipelines.collect.splits import (
+    check_leakage,
+    check_splits,
+    find_duplicates,
+    hash_media,
+    keep_clips,
     split_clips,
 )
 

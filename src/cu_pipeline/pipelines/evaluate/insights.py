@@ -30,7 +30,7 @@ def hide_modalities(
     parts = {}
     for name, model in answers.items():
         test = model.splits["test"]
-        hidden = answers_without(shown[name], test, store)
+        hidden = answers_without(shown[name], model, store)
         parts[name] = modality_parts(test.decided, hidden, test.units)
     return parts
 

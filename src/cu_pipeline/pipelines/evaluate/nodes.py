@@ -28,7 +28,7 @@ from cu_pipeline.inference import zero_shot_baseline
 from cu_pipeline.inference.contests import Drawn, contest_of
 from cu_pipeline.inference.model_answers import answers_of
 from cu_pipeline.inference.predictions_table import predict_table
-from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, ever_drawn_for_test, last_asked_for
+from cu_pipeline.labeling.people.requests import LabelRequest, drawn_for_test, last_asked
 from cu_pipeline.models.bundle import Bundle, under_scopes
 from cu_pipeline.tracking.promotions import Promotion
 
@@ -58,7 +58,18 @@ def join_truth(
     Returns:
         By capability.
     """
-    return {name: Judged.of(name, bundle.answers, clips, labels, annotations) for name, bundle in bundles.items()}
+    found = {name: Judged.of(name, bundle.answers, clips, labels, annotations) for name, bundle in bundles.items()}
+    for name, judged in found.items():
+        unknown = judged.capability.classes[len(bundles[name].classes) :]
+        if unknown:
+            _log.warning(
+                "%s: people name %s, which the trained model %s does not know: it counts as wrong on these clips. To "
+                "train it again: kedro run",
+                name,
+                ", ".join(map(repr, unknown)),
+                bundles[name].version,
+            )
+    return found
 
 
 def ask_models(
@@ -73,7 +84,8 @@ def ask_models(
     Returns:
         By capability.
     """
-    drawn = Drawn(drawn_for_test(requests), ever_drawn_for_test(requests), last_asked_for(requests))
+    last = last_asked(requests)
+    drawn = Drawn(drawn_for_test(last), drawn_for_test(requests), frozenset(one.clip_id for one in last))
     return {name: contest_of(one, champions.get(name), judged[name], store, drawn) for name, one in bundles.items()}
 
 
@@ -202,7 +214,7 @@ def hold_against_truth(
     for name, truth in judged.items():
         if name not in predicted:
             continue
-        if models[name].answers == truth.capability:
+        if models[name].answers.answers_among(truth.capability):
             found[name] = answers_of(models[name], truth, predictions)
         else:
             _log.warning("%s: the served model answers other classes than people label, so it is not measured", name)

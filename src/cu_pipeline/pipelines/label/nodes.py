@@ -34,12 +34,13 @@ from cu_pipeline.labeling.money import Money, money_messages, money_table
 from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
 from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
 from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.people.requests import LabelRequest, taken_along
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
 from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scopes
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, of_its_feed, rules_in_use
 from cu_pipeline.labeling.sources.zero_shot import annotate_by_zero_shot
 from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
@@ -88,13 +89,21 @@ def choose_calibration(
 
 
 def annotate_with_rules(
-    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...]
+    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...], requests: list[LabelRequest]
 ) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
     everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
-    said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped)
+    feeds = opinions.clips["feed"].unique()
+    said = annotate_by_rules(
+        everyone,
+        lambda name: of_its_feed(opinions.single_clips(name), feeds),
+        opinions.active,
+        opinions.capabilities.skipped,
+    )
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
-    return said, opinions.heard(said).decided_by(versions)
+    along = {Ineligible.TAKEN: taken_along(opinions.clips, requests)}
+    ineligible = below([ineligible_clips(name, along) for name in opinions.active])
+    return said, opinions.heard(said, ineligible).decided_by(versions)
 
 
 def annotate_with_champions(
@@ -146,12 +155,15 @@ def choose_llm_clips(
     calibration: pd.DataFrame,
     resolved: ResolvedCapabilities,
     label_recipes: dict[str, Recipe],
+    requests: list[LabelRequest],
     options: LlmOptions,
 ) -> tuple[dict[str, ClipsToAsk], pd.DataFrame]:
     """Choose for each capability the clips that the language model is asked about, calibration clips before all others.
 
-    Besides, give those that are left out beyond the limit.
+    Clips that are here since rules answer about them are left to these. Besides, give those that are left out beyond
+    the limit.
     """
+    clips = clips[~clips["clip_id"].isin(taken_along(clips, requests))]
     chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
         mine = resolved.clips_of(name, clips)

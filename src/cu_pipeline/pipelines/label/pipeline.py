@@ -60,7 +60,7 @@ def _sources() -> list[Node]:
         ),
         Node(
             nodes.annotate_with_rules,
-            ["opinions_of_people", "label_rules", "params:label.rules"],
+            ["opinions_of_people", "label_rules", "params:label.rules", "label_requests"],
             ["rule_annotations", "opinions_with_rules"],
             name="annotate_with_rules",
         ),
@@ -95,7 +95,7 @@ def _language_model() -> list[Node]:
         ),
         Node(
             nodes.choose_llm_clips,
-            ["clips", "annotations", "calibration_clips", _CAPABILITIES, "label_recipes", _LLM],
+            ["clips", "annotations", "calibration_clips", _CAPABILITIES, "label_recipes", "label_requests", _LLM],
             ["llm_clips", "llm_ineligible"],
             name="choose_llm_clips",
         ),

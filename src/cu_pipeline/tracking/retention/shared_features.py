@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from cu_pipeline.core.shelf import MANIFESTS
+from cu_pipeline.core.shelf_manifests import MANIFESTS
 from cu_pipeline.features.shared_parts import SharedPart, SharedParts
 from cu_pipeline.features.store import shorten_shared_part
 from cu_pipeline.tracking.retention.features import contents_at_hand, in_use
