@@ -149,6 +149,11 @@ def without_erased(captured: Iterable[Captured], tombstones: Tombstones) -> list
     ]
 
 
+def still_there(captured: Iterable[Captured]) -> list[Captured]:
+    """Leave out clips whose file has gone: one such clip would fail an iteration each time that it is chosen."""
+    return [one for one in captured if one.media is None or one.media.is_file()]
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a clip will be in the data.

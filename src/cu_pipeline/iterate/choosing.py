@@ -15,6 +15,7 @@ from cu_pipeline.iterate.candidates import (
     clip_names,
     forecast,
     newest,
+    still_there,
     without_erased,
 )
 from cu_pipeline.iterate.choose import Candidates, choose, random_tests
@@ -56,7 +57,7 @@ def choose_clips(work: Work) -> Outcome:
     if not asked:
         latest = work.options.choose.latest
         seen = newest(capture_store(work.options.capture).entries())
-        kept = without_erased(seen, erased)[-max(latest, _LOOKED_AT) :]
+        kept = still_there(without_erased(seen, erased)[-max(latest, _LOOKED_AT) :])
         captured = kept[-latest:]
         kinds = {name: one.kind for name, one in resolved.active.items()}
         reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
