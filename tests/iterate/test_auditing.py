@@ -21,6 +21,7 @@ from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.ingest.capture_store import CaptureStore
 from cu_pipeline.ingest.served_clips import PLACE, ServedClips
+from cu_pipeline.ingest.tombstones import NOTHING_ERASED, bury, read_tombstones
 from cu_pipeline.iterate.auditing import audit
 from cu_pipeline.iterate.choosing import choose_clips
 from cu_pipeline.iterate.options import IterateOptions
@@ -102,6 +103,7 @@ def project(seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stor
         "earlier_splits": table([], SPLITS),
         "prediction_log": str(seen / "log"),
         "served_champions": {},
+        "tombstones": NOTHING_ERASED,
     }
     data |= {"capabilities_resolved": SimpleNamespace(active={"topic": Capability(classes=("a", "b"))})}
     data |= {"drift": drift_told("drift"), "labels": pd.DataFrame(columns=["clip_id", "capability", "label", "source"])}
@@ -200,6 +202,26 @@ def test_with_what_a_training_asks_for_go_clips_that_rules_answer_about(project)
     divided = SplitOptions(train=0.5, validation=0.15, test=0.35, salt="17")
     assert along == {f"c{number}" for number in ruled if split_of(f"creator:writer {number}", divided) != "test"}
     assert choose_clips(work(project, 8, "retrain", 30)).facts == chosen.facts, "as after a kill"
+
+
+def test_what_was_erased_and_came_again_is_neither_asked_about_nor_taken_along(project, tmp_path) -> None:
+    choose_clips(work(project, 8, "retrain", 30))
+    taken = sorted(row["clip_id"] for row in ServedClips(project.root / PLACE).rows())
+    numbers = [name.removeprefix("c") for name in taken]
+    creators = [f"writer {number}" for number in numbers[::2]]
+    file = tmp_path / "erased.jsonl"
+    bury(file, clips=taken[1::2], creators=creators, contents=[], at="2026-03-04T12:00:00+00:00", reason="")
+    project.data["tombstones"] = read_tombstones(file)
+    again = StoredProject(tmp_path / "again", project.data | {"label_requests": []})
+    assert choose_clips(work(again, 8, "retrain", 30)).facts["requested"] == 30
+    assert not {row["clip_id"] for row in ServedClips(again.root / PLACE).rows()} & set(taken)
+
+
+def test_what_an_iteration_that_was_given_up_asked_for_is_not_counted_as_taken_along(project) -> None:
+    choose_clips(work(project, 7, "audit", 30))
+    along = choose_clips(work(project, 8, "retrain", 30)).facts["along"]
+    asked = {one.clip_id for one in project.data["label_requests"]}
+    assert along == len(ServedClips(project.root / PLACE).rows()) - len(asked)
 
 
 def test_without_enough_test_clips_there_is_no_audit_and_the_training_draws_its_own(project) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cu_pipeline.iterate.candidates import (
     doubt,
     forecast,
     newest,
+    still_there,
 )
 from cu_pipeline.iterate.finding import FoundCause
 from cu_pipeline.iterate.options import IterateOptions
@@ -141,3 +143,10 @@ def test_a_feed_that_is_no_capture_is_refused() -> None:
     for feed in ("sample", "capture:", "captured", "capture/there"):
         with pytest.raises(ValidationError, match="allowed are capture, the project's own, and capture:FOLDER"):
             IterateOptions(capture=feed)
+
+
+def test_a_clip_whose_file_has_gone_cannot_be_chosen(tmp_path) -> None:
+    (tmp_path / "m2.mp4").write_bytes(b"x")
+    gone, there = (replace(captured(number), media=tmp_path / f"m{number}.mp4") for number in (1, 2))
+    text = replace(captured(3), media=None, media_sha256="")
+    assert still_there([gone, there, text]) == [there, text]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -179,6 +180,16 @@ def test_a_cause_of_another_kind_is_news_although_such_clips_look_like_those_of_
     assert decision(told(topic), [long_ago, trained("promoted")], alike=True, **AUDITS).action is Action.AUDIT
     nameless = FoundCause("unknown", "no test named")
     assert decision(told(nameless), [trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
+
+
+def test_a_weaker_cause_is_news_too_and_is_asked_about_once() -> None:
+    causes = (FoundCause("new_style", "neon", share=0.6), FoundCause("new_topic", "gardens", share=0.2))
+    before = replace(audited(fit=True), cause={"kind": "new_style"})
+    found = decision(told(*causes), [before], alike=True, **AUDITS)
+    assert (found.action, found.cause) == (Action.AUDIT, causes[1])
+    after = replace(audited(fit=True), cause={"kind": "new_topic"})
+    rests = decision(told(*causes), [before, after], alike=True, **AUDITS)
+    assert (rests.action, rests.cause) == (Action.NOTHING, causes[0])
 
 
 @pytest.mark.parametrize(

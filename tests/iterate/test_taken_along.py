@@ -53,6 +53,29 @@ def test_a_rule_for_a_feed_is_about_what_the_service_saw_where_that_is_the_only_
     assert answered("my recipe", rules=[rule("cooking", "recipe", feeds=["clips.csv"])], feeds=feeds) == told
 
 
+@pytest.mark.parametrize("feeds", [["clips.csv"], ["clips.csv", "served"], ["clips.csv", "more.csv"]])
+def test_a_rule_may_name_what_the_service_saw_before_any_of_it_is_in_the_data(feeds) -> None:
+    assert answered("my recipe", rules=[rule("cooking", "recipe", feeds=["served"])], feeds=feeds) == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ({"feeds": ["clips.csv"]}, 0.0),
+        ({"feeds": ["served"]}, 1.0),
+        ({"languages": ["de"]}, 0.0),
+        ({"languages": ["en"]}, 1.0),
+        ({"modalities": ["text"]}, 1.0),
+        ({"metadata": {"region": ["eu"]}}, 1.0),
+    ],
+)
+def test_rules_of_a_capability_that_does_not_apply_say_nothing(scope, told) -> None:
+    active = {"topic": Capability.model_validate({"classes": ["cooking", "pets"], "scope": scope})}
+    clip = replace(captured(1), caption="my recipe", facts={"lang": "en"})
+    rules = RulesOfThumb.of([COOKING], active, pd.DataFrame({"feed": ["clips.csv"]}))
+    assert rules.answered([clip]).tolist() == [told]
+
+
 def test_a_rule_that_goes_by_what_is_not_measured_yet_says_nothing() -> None:
     short = TypeAdapter(AnyRule).validate_python(
         {"name": "short", "kind": "duration", "capability": "topic", "label": "pets", "at_most_s": 9}

@@ -19,6 +19,8 @@ from cu_pipeline.core.records import Split
 from cu_pipeline.inference.prediction_log.records import PredictionRecord
 from cu_pipeline.ingest.capture import CAPTURES
 from cu_pipeline.ingest.capture_store import Captured, CaptureStore
+from cu_pipeline.ingest.tombstones import CONTENT as ERASED_CONTENT
+from cu_pipeline.ingest.tombstones import Tombstones
 from cu_pipeline.iterate.choose import Candidates
 from cu_pipeline.iterate.finding import FoundCause
 from cu_pipeline.splitting.assignment import split_of
@@ -135,6 +137,21 @@ def newest(captured: Iterable[Captured]) -> list[Captured]:
         latest.pop(one.content, None)
         latest[one.content] = one
     return list(latest.values())
+
+
+def without_erased(captured: Iterable[Captured], tombstones: Tombstones) -> list[Captured]:
+    """Leave out what was erased and has come again: no feed takes it, and a copy of it would stay in `served`."""
+    return [
+        one
+        for one in captured
+        if not tombstones.names(one.clip_id, one.facts.get("creator", ""))
+        and not tombstones.knows(ERASED_CONTENT, one.media_sha256)
+    ]
+
+
+def still_there(captured: Iterable[Captured]) -> list[Captured]:
+    """Leave out clips whose file has gone: one such clip would fail an iteration each time that it is chosen."""
+    return [one for one in captured if one.media is None or one.media.is_file()]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from cu_pipeline.iterate.candidates import (
     clip_names,
     forecast,
     newest,
+    still_there,
+    without_erased,
 )
 from cu_pipeline.iterate.choose import Candidates, choose, random_tests
 from cu_pipeline.iterate.decide import Action
@@ -38,8 +40,14 @@ def choose_clips(work: Work) -> Outcome:
     answered about. A training that comes of an audit tests on that audit's clips, too. With what is asked for clips go
     into that feed that rules answer about, and nobody is asked about.
     """
-    log, clips, splits, place, resolved, champions = work.project.load(
-        "label_requests", "clips", "earlier_splits", "prediction_log", "capabilities_resolved", "served_champions"
+    log, clips, splits, place, resolved, champions, erased = work.project.load(
+        "label_requests",
+        "clips",
+        "earlier_splits",
+        "prediction_log",
+        "capabilities_resolved",
+        "served_champions",
+        "tombstones",
     )
     decided = work.iteration.facts(StepName.DECIDE)
     audits = Action(decided["action"]) is Action.AUDIT
@@ -48,7 +56,8 @@ def choose_clips(work: Work) -> Outcome:
     served = ServedClips(work.project.root / PLACE)
     if not asked:
         latest = work.options.choose.latest
-        kept = newest(capture_store(work.options.capture).entries())[-max(latest, _LOOKED_AT) :]
+        seen = newest(capture_store(work.options.capture).entries())
+        kept = still_there(without_erased(seen, erased)[-max(latest, _LOOKED_AT) :])
         captured = kept[-latest:]
         kinds = {name: one.kind for name, one in resolved.active.items()}
         reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
@@ -80,7 +89,7 @@ def choose_clips(work: Work) -> Outcome:
         asked = [LabelRequest(work.iteration.id, name, Purpose.TEST) for name in audited]
         asked += [replace(one, clip_id=names[one.clip_id]) for one in chosen]
         work.project.save("label_requests", asked)
-    unasked = {row["clip_id"] for row in served.rows()} - {*clips["clip_id"], *(one.clip_id for one in asked)}
+    unasked = {row["clip_id"] for row in served.rows()} - {*clips["clip_id"], *(one.clip_id for one in [*log, *asked])}
     return Outcome(*_counted(asked, len(audited), len(unasked)), (DRIFT, REQUESTS))
 
 

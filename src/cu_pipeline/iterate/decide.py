@@ -60,7 +60,7 @@ class LoopDecision:
     Attributes:
         action: to take.
         reason: in words.
-        cause: that it answers; None without drift.
+        cause: that it answers: the strongest, or one of a kind that nobody was asked about; None without drift.
         clips: that may be asked about, by the budgets.
         audit: number of the iteration whose audit found the champions worse, and whose clips are tested on; 0: none.
     """
@@ -128,11 +128,12 @@ def decide(
         return LoopDecision(Action.NOTHING, f"iteration {former} has dealt with this very drift", cause)
     if worse is not None:
         return _retrained(cause, worse, means)
-    if audit is not None and audit.window and not _is_news(cause, means):
+    news = next((one for one in trains if _is_news(one, means)), None)
+    if audit is not None and audit.window and news is None:
         found = champions.compare(audit)
         if found.alike:
             return LoopDecision(Action.NOTHING, f"{cause.in_words}; {_dealt_with(audit)}: {found.told}", cause)
-    return _labelled(cause, means)
+    return _labelled(news or cause, means)
 
 
 def _cause_of(line: IterationLine) -> FoundCause:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_caption, clean_name
 from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.core.scope import Scope, request_facts
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.iterate.candidates import Content, Place, content_of
 from cu_pipeline.iterate.choose import LEARNABLE
 from cu_pipeline.iterate.options import ChooseOptions
-from cu_pipeline.labeling.sources.rules import AnyRule, Rule, of_its_feed, rules_in_use
+from cu_pipeline.labeling.sources.rules import AnyRule, Rule, answers_of, rules_in_use
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,16 @@ class RulesOfThumb:
             active: capabilities.
             clips: the table of usable clips.
         """
-        mine = [one for one in rules_in_use(rules, clips, active) if one.capability in active]
-        return cls(mine, active, clips["feed"].unique())
+        feeds = clips["feed"].unique()
+        soon = pd.DataFrame({"feed": [*feeds, SERVED]})  # the first iteration brings the first clips of that feed
+        mine = [one for one in rules_in_use(rules, soon, active) if one.capability in active]
+        return cls(mine, active, feeds)
 
     def answered(self, captured: Sequence[Captured]) -> NDArray[np.float64]:
-        """Give for each clip the share of capabilities about which rules answer, and agree: (n), 0 to 1."""
+        """Give for each clip the share of capabilities about which rules answer, and agree: (n), 0 to 1.
+
+        A capability that does not apply to a clip, as far as that is known, has no answer.
+        """
         rows = [
             {
                 "clip_id": one.content,
@@ -56,11 +62,13 @@ class RulesOfThumb:
             }
             for one in captured
         ]
-        clips = of_its_feed(_with_all_columns(rows), self.feeds)
+        clips = _with_all_columns(rows)
         said: dict[str, list[pd.Series[str]]] = {}
         for rule in self.rules:
-            said.setdefault(rule.capability, []).append(rule.answers(clips))
-        told = [_agreed(np.array(answers)) for answers in said.values()]
+            said.setdefault(rule.capability, []).append(answers_of(rule, clips, self.feeds))
+        told = [
+            _agreed(np.array(answers)) & _applies(self.active[name].scope, captured) for name, answers in said.items()
+        ]
         found: NDArray[np.float64] = np.sum(told, axis=0) / len(self.active) if told else np.zeros(len(rows))
         return found
 
@@ -102,6 +110,18 @@ def _with_all_columns(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
     empty: dict[str, object] = {"float64": np.nan, "int64": 0, "bool": False}
     unknown: dict[str, object] = {name: empty.get(column.kind, "") for name, column in CLIPS.items()}
     return table([unknown | dict(one) | {"feed": SERVED} for one in rows], CLIPS)
+
+
+def _applies(scope: Scope, captured: Sequence[Captured]) -> NDArray[np.bool_]:
+    """Whether clips will be inside a scope: (n). A language that nobody told may be found yet, and excludes none."""
+    found = np.ones(len(captured), dtype=np.bool_)
+    for place, one in enumerate(captured if scope.is_limited else ()):
+        told = {"feed": SERVED} | request_facts(
+            has_video=one.media is not None, has_text=bool(clean_caption(one.caption))
+        )
+        told |= {"lang": lang} if (lang := one.facts.get("lang", "")) else {}
+        found[place] = not scope.refusal(told)
+    return found
 
 
 def _agreed(answers: NDArray[np.object_]) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import ConfigurationError
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, of_its_feed, rules_in_use
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
+from cu_pipeline.labeling.sources.rules import rule as function
 
 CAPABILITIES = {
     "topic": Capability(classes=("cooking", "pets", "sport")),
@@ -138,7 +139,24 @@ def test_a_rule_without_feeds_has_the_version_that_it_had_before_there_were_any(
 def test_what_the_service_saw_counts_as_of_the_only_other_feed(feed) -> None:
     rule = _rule("keywords", words=["recipe"], feeds=["clips.csv"])
     feed = feed.assign(feed=["clips.csv", "served", "served", "served"])
-    alone, several = (of_its_feed(feed, feeds) for feeds in (["clips.csv", "served"], ["clips.csv", "b", "served"]))
-    assert annotate_by_rules([rule], lambda _: alone, CAPABILITIES, ())["clip_id"].tolist() == ["1", "3"]
-    assert annotate_by_rules([rule], lambda _: several, CAPABILITIES, ())["clip_id"].tolist() == ["1"]
-    assert of_its_feed(feed, ["served"]) is feed
+    assert _asked(rule, feed, ["clips.csv", "served"]) == ["1", "3"]
+    assert _asked(rule, feed, ["clips.csv", "b", "served"]) == ["1"]
+    assert _asked(rule, feed, ["served"]) == ["1"]
+
+
+def test_rules_that_name_what_the_service_saw_and_functions_see_it_as_that(feed) -> None:
+    feed = feed.assign(feed=["clips.csv", "served", "served", "served"])
+    named = _rule("keywords", words=["recipe"], feeds=["served"])
+    assert _asked(named, feed, ["clips.csv", "served"]) == ["3"]
+    both = _rule("keywords", words=["recipe"], feeds=["clips.csv", "served"])
+    assert _asked(both, feed, ["clips.csv", "served"]) == ["1", "3"]
+
+    @function("topic")
+    def served(clip):
+        return "cooking" if clip["feed"] == "served" else None
+
+    assert _asked(served, feed, ["clips.csv", "served"]) == ["2", "3", "4"]
+
+
+def _asked(rule, feed, feeds) -> list[str]:
+    return annotate_by_rules([rule], lambda _: feed, CAPABILITIES, (), feeds)["clip_id"].tolist()

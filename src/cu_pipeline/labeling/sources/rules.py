@@ -220,18 +220,21 @@ def rules_in_use(rules: Sequence[Rule], clips: pd.DataFrame, capabilities: Mappi
     return [rule for rule in rules if may_speak(rule)]
 
 
-def of_its_feed(clips: pd.DataFrame, feeds: Collection[str]) -> pd.DataFrame:
-    """Let clips that the service saw count as of the project's feed, so that rules for that are about them, too.
+def answers_of(rule: Rule, clips: pd.DataFrame, feeds: Collection[str]) -> "pd.Series[str]":
+    """Ask a rule about clips; one for the project's only feed is asked about what its service saw, too.
 
-    A project with several feeds does not tell which of them its service sees: there the feed stays `served`, which
-    rules may name.
+    A project with several feeds does not tell which of them its service sees: there a rule has to name `served`. To one
+    that does, and to a function, clips are of the feed that they are of.
 
     Args:
+        rule: that is asked.
         clips: with `feed`.
         feeds: all that the project's clips are of.
     """
     others = sorted({*feeds} - {SERVED})
-    return clips.assign(feed=clips["feed"].replace(SERVED, others[0])) if len(others) == 1 else clips
+    if isinstance(rule, RuleOptions) and len(others) == 1 and SERVED not in rule.feeds:
+        clips = clips.assign(feed=clips["feed"].replace(SERVED, others[0]))
+    return rule.answers(clips)
 
 
 def annotate_by_rules(
@@ -239,6 +242,7 @@ def annotate_by_rules(
     clips_of: Callable[[str], pd.DataFrame],
     capabilities: Mapping[str, Capability],
     skipped: Collection[str],
+    feeds: Collection[str] = (),
 ) -> pd.DataFrame:
     """Ask every rule about every clip that its capability applies to.
 
@@ -247,6 +251,7 @@ def annotate_by_rules(
         clips_of: finds the clips that a capability applies to.
         capabilities: the active ones.
         skipped: names of those that are not active; their rules are not asked.
+        feeds: all that the project's clips are of.
 
     Returns:
         A table with the columns of `records.ANNOTATIONS`.
@@ -261,7 +266,7 @@ def annotate_by_rules(
         if rule.capability not in capabilities:
             continue
         capability, clips = capabilities[rule.capability], scoped[rule.capability]
-        answers = rule.answers(clips)
+        answers = answers_of(rule, clips, feeds)
         given = answers[answers != ""]
         for answer in sorted(given.unique()):
             if problem := _foreign(rule, answer, capability):

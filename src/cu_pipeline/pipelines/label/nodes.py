@@ -40,7 +40,7 @@ from cu_pipeline.labeling.priors import class_priors, people_captions
 from cu_pipeline.labeling.scope import Applicability, divide_opinions, tell_scopes
 from cu_pipeline.labeling.sources.champions import annotate_by_champions
 from cu_pipeline.labeling.sources.eligibility import Ineligible, all_eligible, ineligible_clips
-from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, of_its_feed, rules_in_use
+from cu_pipeline.labeling.sources.rules import AnyRule, annotate_by_rules, load_rules, rules_in_use
 from cu_pipeline.labeling.sources.zero_shot import annotate_by_zero_shot
 from cu_pipeline.llm.clients.call_log import Call, Payment
 from cu_pipeline.llm.clients.dispatch import ask_model
@@ -94,12 +94,7 @@ def annotate_with_rules(
     """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
     everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
     feeds = opinions.clips["feed"].unique()
-    said = annotate_by_rules(
-        everyone,
-        lambda name: of_its_feed(opinions.single_clips(name), feeds),
-        opinions.active,
-        opinions.capabilities.skipped,
-    )
+    said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped, feeds)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
     along = {Ineligible.TAKEN: taken_along(opinions.clips, requests)}
     ineligible = below([ineligible_clips(name, along) for name in opinions.active])
