@@ -179,6 +179,9 @@ def test_a_cause_of_another_kind_is_news_although_such_clips_look_like_those_of_
     long_ago = trained("promoted", 24 * 91, cause={"kind": "new_topic"})
     assert decision(told(topic), [long_ago, trained("promoted")], alike=True, **AUDITS).action is Action.AUDIT
     nameless = FoundCause("unknown", "no test named")
+    copies = FoundCause("reuploads", "half are copies", trains=False)
+    both = decision(told(copies, nameless), [trained("promoted")], alike=True, **AUDITS)
+    assert (both.action, both.reason.split("; ")[:2]) == (Action.ALERT, ["half are copies", "no test named"])
     assert decision(told(nameless), [trained("promoted")], alike=True, **AUDITS).action is Action.NOTHING
 
 

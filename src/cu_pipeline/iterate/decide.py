@@ -132,7 +132,9 @@ def decide(
     if audit is not None and audit.window and news is None:
         found = champions.compare(audit)
         if found.alike:
-            return LoopDecision(Action.NOTHING, f"{cause.in_words}; {_dealt_with(audit)}: {found.told}", cause)
+            others = [one.in_words for one in told.causes if not one.trains]
+            reason = "; ".join([*others, cause.in_words, f"{_dealt_with(audit)}: {found.told}"])
+            return LoopDecision(Action.ALERT if others else Action.NOTHING, reason, cause)
     return _labelled(news or cause, means)
 
 
