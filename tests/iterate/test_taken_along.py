@@ -38,6 +38,8 @@ def test_the_share_of_capabilities_is_told_about_which_rules_answer_and_agree() 
     assert answered("my&nbsp;recipe") == [0.5], "captions are cleaned as in the data"
     assert answered("my recipe", rules=[]) == [0.0]
     assert answered() == []
+    both, turned = (rule(name, "fight", capability="safety") for name in ("advert|violence", "violence|advert"))
+    assert answered("a fight", rules=[both, turned]) == [0.5], "in any order"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cu_pipeline.core.capability import Capability
+from cu_pipeline.core.capability import Capability, join_label, split_label
 from cu_pipeline.core.caption_text import clean_caption, clean_name
 from cu_pipeline.core.records import CLIPS, table
 from cu_pipeline.core.scope import Scope, request_facts
@@ -65,7 +65,9 @@ class RulesOfThumb:
         clips = _with_all_columns(rows)
         said: dict[str, list[pd.Series[str]]] = {}
         for rule in self.rules:
-            said.setdefault(rule.capability, []).append(answers_of(rule, clips, self.feeds))
+            kind, answers = self.active[rule.capability].kind, answers_of(rule, clips, self.feeds)
+            written = {one: one and join_label(split_label(one, kind), kind) for one in answers.unique()}
+            said.setdefault(rule.capability, []).append(answers.map(written))
         told = [
             _agreed(np.array(answers)) & _applies(self.active[name].scope, captured) for name, answers in said.items()
         ]
