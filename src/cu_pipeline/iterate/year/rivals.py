@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from threadpoolctl import threadpool_limits
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.capability import Capability, Kind
@@ -73,15 +74,16 @@ def rival_window(rival: Rival, clips: pd.DataFrame, window: Window, options: Yea
     Returns:
         The share of right answers.
     """
-    rival.learner.workshop.featurize(clips)
-    seen = _seen(rival.learner, clips)
-    right = float((rival.learner.answers(clips)["label"] == clips["topic"]).mean())
-    if rival.policy.alarm(rival.seen, seen):
-        rng = np.random.default_rng([options.seed, window.number])
-        bought = clips.sample(n=min(options.labels, len(clips)), random_state=rng)
-        rival.learner = rival.learner.taught(bought, _said(bought["topic"], options, rng))
-        rival.labelled += len(bought)
-        rival.seen = _seen(rival.learner, clips)
+    with threadpool_limits(1):  # the loop works beside, and needs the other core
+        rival.learner.workshop.featurize(clips)
+        seen = _seen(rival.learner, clips)
+        right = float((rival.learner.answers(clips)["label"] == clips["topic"]).mean())
+        if rival.policy.alarm(rival.seen, seen):
+            rng = np.random.default_rng([options.seed, window.number])
+            bought = clips.sample(n=min(options.labels, len(clips)), random_state=rng)
+            rival.learner = rival.learner.taught(bought, _said(bought["topic"], options, rng))
+            rival.labelled += len(bought)
+            rival.seen = _seen(rival.learner, clips)
     return right
 
 
