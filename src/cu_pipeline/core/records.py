@@ -222,6 +222,16 @@ def table(rows: list[dict[str, object]] | pd.DataFrame, columns: dict[str, Colum
     return frame.astype({name: kind for name, kind in kinds.items() if frame[name].dtype != kind}, copy=False)
 
 
+def blank(columns: dict[str, Column]) -> dict[str, float | str]:
+    """Make a row of a table of which nothing is known yet.
+
+    >>> blank({"text": TEXT, "fps": FACT, "bytes": COUNT, "has_audio": FLAG})
+    {'text': '', 'fps': nan, 'bytes': 0, 'has_audio': False}
+    """
+    unknown: dict[str, float] = {"float64": float("nan"), "int64": 0, "bool": False}
+    return {name: unknown.get(column.kind, "") for name, column in columns.items()}
+
+
 def completed(frame: pd.DataFrame, columns: dict[str, Column]) -> pd.DataFrame:
     """Add to a table of an earlier version the columns that have come since.
 

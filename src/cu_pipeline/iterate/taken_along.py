@@ -1,7 +1,7 @@
 """Clips that are learned from and that nobody is asked about: rules of the parameters answer about them for nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import Capability, join_label, split_label
 from cu_pipeline.core.caption_text import clean_caption, clean_name
-from cu_pipeline.core.records import CLIPS, table
+from cu_pipeline.core.records import CLIPS, blank, table
 from cu_pipeline.core.scope import Scope, request_facts
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import SERVED
@@ -62,7 +62,7 @@ class RulesOfThumb:
             }
             for one in captured
         ]
-        clips = _with_all_columns(rows)
+        clips = table([{**blank(CLIPS), "feed": SERVED, **one} for one in rows], CLIPS)
         said: dict[str, list[pd.Series[str]]] = {}
         for rule in self.rules:
             kind, answers = self.active[rule.capability].kind, answers_of(rule, clips, self.feeds)
@@ -105,13 +105,6 @@ def take_along(
             taken[where.unit] += 1
             chosen.append(one)
     return chosen
-
-
-def _with_all_columns(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
-    """A table of clips of which nothing is measured yet."""
-    empty: dict[str, object] = {"float64": np.nan, "int64": 0, "bool": False}
-    unknown: dict[str, object] = {name: empty.get(column.kind, "") for name, column in CLIPS.items()}
-    return table([unknown | dict(one) | {"feed": SERVED} for one in rows], CLIPS)
 
 
 def _applies(scope: Scope, captured: Sequence[Captured]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.mapper import Mapper
 from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.hashing import unit_interval
-from cu_pipeline.core.records import CLIPS, AnnotatorKind, Split, table
+from cu_pipeline.core.records import CLIPS, AnnotatorKind, Split, blank, table
 from cu_pipeline.features.extract import contents_of, extract_missing
 from cu_pipeline.features.extractor import Extractor
 from cu_pipeline.features.store import FeatureStore
@@ -106,7 +106,5 @@ class Learner:
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:
     """Labelled rows with all columns of the table of clips; what the simulation does not know is left empty."""
-    unknown = {"float64": np.nan, "int64": 0, "bool": False}
-    lacking = {name: unknown.get(column.kind, "") for name, column in CLIPS.items() if name not in rows}
-    whole = rows.assign(**lacking)
+    whole = rows.assign(**{name: value for name, value in blank(CLIPS).items() if name not in rows})
     return table(whole, CLIPS).assign(**{name: whole[name] for name in _LABELLED})
