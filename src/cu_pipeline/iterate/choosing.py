@@ -65,8 +65,10 @@ def choose_clips(work: Work) -> Outcome:
             reader.add(record)
         known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
         split = forecast(splits, work.parameters["collect"].split)
-        rules = RulesOfThumb.of(work.parameters["label"].rules, resolved.active, clips)
-        answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
+        answered: dict[str, float] = {}
+        if not audits:  # which draw at random, whatever rules say
+            rules = RulesOfThumb.of(work.parameters["label"].rules, resolved.active, clips)
+            answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
         found, mine = candidates(captured, reader.found, known, split, answered)
         if len(found) < work.options.choose.least_clips and not audited:
             return Outcome({"requested": 0}, _too_few(len(found), work), (DRIFT,), StepName.SETTLE)
