@@ -1,7 +1,7 @@
 """How Kedro reads this project's configuration: recorded parameters inside a DVC stage, faults told in words."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
@@ -32,6 +32,7 @@ from cu_pipeline.tracking.overrides import (
 )
 from cu_pipeline.tracking.parameter_trees import lay_over
 from cu_pipeline.tracking.project_feed import with_feed
+from cu_pipeline.tracking.remembered_files import remembered
 
 _MOVED: Final = {"workers": "compute.workers"}
 """Top-level parameters of earlier versions -> what takes their place."""
@@ -204,13 +205,19 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """
         if key != "parameters":
             with self._faults_told(), self._stores_told():
-                return super().__getitem__(key)
+                return self._remembered(key) if key == "catalog" else super().__getitem__(key)
         if STAGE_VARIABLE in os.environ:
             recorded, _ = self.up_to_date()
             return lay_over(self.base_parameters(), recorded.changes)
         with self._faults_told():
-            found = super().__getitem__(key)
+            found = self._remembered(key)
         return with_feed(found, params_file.read(self.root), self.root)
+
+    def _remembered(self, key: str) -> dict[str, Any]:
+        read = super().__getitem__
+        if key in self:  # set by the caller
+            return read(key)
+        return self._of_files(self.env or self.default_run_env, key, self.runtime_params, lambda: read(key))
 
     @property
     def root(self) -> Path:
@@ -281,7 +288,16 @@ class ProjectConfigLoader(OmegaConfigLoader):
             merge_strategy=self.merge_strategy,
         )
         with self._faults_told():
-            return loader[key]
+            return self._of_files(environment, key, {}, lambda: loader[key])
+
+    def _of_files(
+        self, environment: str, key: str, given: dict[str, Any], read: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """What reading an environment's files gives; it is not read again while no file has changed."""
+        folder = Path(self.conf_source)
+        resolved = (self._own_environment(), self._stores) if key == "catalog" else ()
+        terms = (self.conf_source, self.base_env, environment, key, given, resolved)
+        return remembered([folder / self.base_env, folder / environment], terms, read)
 
     @contextmanager
     def _faults_told(self) -> Iterator[None]:

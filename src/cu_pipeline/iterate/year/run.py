@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,33 +83,41 @@ def simulate(source: Path, folder: Path, options: YearOptions, windows: Sequence
             running(folder, project.variables(), output=folder / "service.log", timeout_s=_START_S) as service,
             httpx.Client(base_url=service.url, timeout=_REQUEST_S, trust_env=False) as client,
         ):
-            posted = _first(options)
-            for window in each(iter(windows), "windows of the year", len(windows)):
-                uploads = window_uploads(folder / _TRAFFIC, window, posted, options.clips, LocalMapper())
-                posted = posted.model_copy(update={"clips": posted.clips + options.clips})
-                books.windows.append(_pass(window, uploads, project, rivals, client, options, books))
-                _log.info("%s", _line(books.windows[-1]))
+            made = partial(_uploads, folder, options)
+            with ThreadPoolExecutor(1) as beside:
+                coming = beside.submit(made, 0, windows[0])
+                for place, window in each(enumerate(windows), "windows of the year", len(windows)):
+                    uploads = coming.result()
+                    answered = _served(client, uploads)
+                    clips = as_clips(uploads, folder)
+                    others = [beside.submit(rival_window, rival, clips, window, options) for rival in rivals]
+                    for later in windows[place + 1 : place + 2]:
+                        coming = beside.submit(made, place + 1, later)
+                    _turn(project)
+                    accuracy = {OURS: _right(answered, uploads)}
+                    accuracy |= {rival.policy.name: found.result() for rival, found in zip(rivals, others, strict=True)}
+                    books.windows.append(_outcome(window, len(uploads), accuracy, project, rivals, books))
+                    _log.info("%s", _line(books.windows[-1]))
     price = books.windows[-1].spent[OURS] / books.asked if books.asked else _price(project)
     return Year(OURS, tuple(_in_dollars(one, price) for one in books.windows), time.monotonic() - began)
 
 
-def _pass(
-    window: Window,
-    uploads: list[Upload],
-    project: Project,
-    rivals: list[Rival],
-    client: "httpx.Client",
-    options: YearOptions,
-    books: _Books,
+def _uploads(folder: Path, options: YearOptions, place: int, window: Window) -> list[Upload]:
+    """What users upload in the window at a place of the year, rendered."""
+    first = SampleOptions(clips=options.first_clips, creators=options.creators, seed=options.seed)
+    posted = first.model_copy(update={"clips": options.first_clips + place * options.clips})
+    return window_uploads(folder / _TRAFFIC, window, posted, options.clips, LocalMapper())
+
+
+def _right(answered: Sequence[str], uploads: Sequence[Upload]) -> float:
+    """The share of right answers."""
+    return float(np.mean([label == upload.topic for label, upload in zip(answered, uploads, strict=True)]))
+
+
+def _outcome(
+    window: Window, uploads: int, accuracy: dict[str, float], project: Project, rivals: list[Rival], books: _Books
 ) -> WindowOutcome:
-    """Let a window pass: users upload, then the loop looks, and beside it the other policies decide."""
-    clips = as_clips(uploads, project.root)
-    answered = _served(client, uploads)
-    accuracy = {OURS: float(np.mean([label == upload.topic for label, upload in zip(answered, uploads, strict=True)]))}
-    with ThreadPoolExecutor(1) as beside:
-        others = [beside.submit(rival_window, rival, clips, window, options) for rival in rivals]
-        _turn(project)
-    accuracy |= {rival.policy.name: found.result() for rival, found in zip(rivals, others, strict=True)}
+    """What came of a window, when the loop and the other policies are through."""
     told, lines = _told(project)
     books.asked = sum(int(line["cost"].get("asked", 0)) for line in lines)
     spent = sum(float(line["cost"].get("committed_usd", 0.0)) for line in lines)
@@ -116,7 +125,7 @@ def _pass(
         window.number,
         window.title,
         window.cause,
-        len(uploads),
+        uploads,
         accuracy,
         {OURS: spent} | {rival.policy.name: float(rival.labelled) for rival in rivals},
         told,
@@ -160,11 +169,6 @@ def _told(project: Project) -> tuple[Told, list[dict[str, Any]]]:
         trusted=bool(quality and quality["trusted"]),
     )
     return told, lines
-
-
-def _first(options: YearOptions) -> SampleOptions:
-    """The part of the endless feed that the first models learn from."""
-    return SampleOptions(clips=options.first_clips, creators=options.creators, seed=options.seed)
 
 
 def _price(project: Project) -> float:
