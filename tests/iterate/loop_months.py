@@ -4,7 +4,7 @@ What serves, and what is trained, are the cheap models of `tests.months`. Drift 
 days are alike, as after a style that changed once and stays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +41,7 @@ class LoopMonth:
         reached: number of a training, from 1, and what serves -> how good its challenger truly is there.
         options: of the loop.
         margin: `non_inferiority_margin`.
+        causes: what the monitor names, day by day, over and over.
     """
 
     random: np.random.Generator
@@ -48,6 +49,7 @@ class LoopMonth:
     reached: Reached
     options: IterateOptions = field(default_factory=IterateOptions)
     margin: float = 0.0
+    causes: Sequence[FoundCause] = (STYLE,)
     lines: list[IterationLine] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     truth: list[float] = field(default_factory=list)
@@ -77,14 +79,15 @@ class LoopMonth:
         at = BEGIN + timedelta(days=day)
         serving = {"topic": self.version}
         champions = Champions(serving, lambda _: Likeness(alike=True, told="5 tests"))
-        told = Finding("drift", causes=(STYLE,), look=f"look {day}", window=(at - timedelta(days=1), at))
+        cause = self.causes[day % len(self.causes)]
+        told = Finding("drift", causes=(cause,), look=f"look {day}", window=(at - timedelta(days=1), at))
         found = decide(told, self.lines, RICH, self.options, at, "", champions)
         self.last = found
         if found.action is Action.NOTHING or found.action is Action.ALERT:
             return
         facts = {
             "action": found.action.value, "reason": found.reason, "look": told.look, "champions": serving,
-            "cause": {"kind": STYLE.kind, "in_words": STYLE.in_words}, "audit": found.audit,
+            "cause": {"kind": cause.kind, "in_words": cause.in_words}, "audit": found.audit,
             "window": {"start": (at - timedelta(days=1)).isoformat(), "end": at.isoformat()},
         }  # fmt: skip
         if not found.audit:
