@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.lean import below
+from cu_pipeline.core.lean import below, rows_where
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
@@ -33,6 +33,7 @@ from cu_pipeline.labeling.ledger import known_keys, new_entries
 from cu_pipeline.labeling.money import Money, money_messages, money_table
 from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
 from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
+from cu_pipeline.labeling.people.checked_rules import RuleCheck
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.people.requests import LabelRequest, taken_along
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
@@ -89,16 +90,48 @@ def choose_calibration(
 
 
 def annotate_with_rules(
-    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...], requests: list[LabelRequest]
+    opinions: Opinions,
+    functions: Path,
+    rules: tuple[AnyRule, ...],
+    requests: list[LabelRequest],
+    people: PeopleOptions,
+    least_right: float,
 ) -> tuple[pd.DataFrame, Opinions]:
-    """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
+    """Ask the rules of the parameters and of the rules file about every clip that is no copy.
+
+    Rules that people's labels have shown to be wrong too often label no clip that iterations took along: it is there
+    for its label alone, nobody else is asked about it, and no certificate depends on it.
+
+    Returns:
+        What all rules say, and the opinions with what counts of that.
+    """
     everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
     feeds = opinions.clips["feed"].unique()
     said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped, feeds)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
-    along = {Ineligible.TAKEN: taken_along(opinions.clips, requests)}
-    ineligible = below([ineligible_clips(name, along) for name in opinions.active])
-    return said, opinions.heard(said, ineligible).decided_by(versions)
+    along = taken_along(opinions.clips, requests)
+    ineligible = below([ineligible_clips(name, {Ineligible.TAKEN: along}) for name in opinions.active])
+    counted = said
+    if len(along):
+        asked = [one.clip_id for one in requests if one.clip_id]
+        check = RuleCheck({one.name: one.probability for one in everyone}, asked, people, least_right)
+        counted = rows_where(said, ~(said["clip_id"].isin(along) & _by_failed_rules(said, opinions, check)))
+    return said, opinions.heard(counted, ineligible).decided_by(versions)
+
+
+def _by_failed_rules(said: pd.DataFrame, opinions: Opinions, check: RuleCheck) -> "pd.Series[bool]":
+    """Which of rules' answers are of rules that are right too seldom."""
+    found = pd.Series(data=False, index=said.index)
+    for name, capability in opinions.active.items():
+        mine, others = (one[one["capability"] == name] for one in (said, opinions.annotations))
+        failed = check.failed(mine, others, opinions.clips_of(name), capability)
+        for rule, accuracy in failed.items():
+            _log.warning(
+                "%s: rule %r labels no clip that was taken along: of what the service saw and people labelled it is "
+                "right about %.0f %%, less than label.along_least_right", name, rule, 100 * accuracy,
+            )  # fmt: skip
+        found |= (said["capability"] == name) & said["annotator"].isin(list(failed))
+    return found
 
 
 def annotate_with_champions(
