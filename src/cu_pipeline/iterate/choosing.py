@@ -1,6 +1,6 @@
 """The step that chooses the clips that are worth a label."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -65,12 +65,12 @@ def choose_clips(work: Work) -> Outcome:
     answered about. A training that comes of an audit tests on that audit's clips, too. With what is asked for clips go
     into that feed that rules answer about, and nobody is asked about.
     """
-    log, clips = work.project.load("label_requests", "clips")
+    log, clips, rejects = work.project.load("label_requests", "clips", "rejects")
     decided = work.iteration.facts(StepName.DECIDE)
     audits = Action(decided["action"]) is Action.AUDIT
     audited = [] if audits else audited_clips(log, decided.get("audit", 0))
     asked = [one for one in log if one.iteration == work.iteration.id]
-    served = ServedClips(work.project.root / PLACE)
+    served, arrived = ServedClips(work.project.root / PLACE), {*clips["clip_id"], *rejects["clip_id"]}
     if not asked:
         seen = _seen(work, clips, ask_rules=not audits)
         if len(seen.candidates) < work.options.choose.least_clips and not audited:
@@ -78,7 +78,8 @@ def choose_clips(work: Work) -> Outcome:
         chosen = _to_audit(seen, work) if audits else _to_train(seen, work, len(audited))
         if isinstance(chosen, Outcome):
             return chosen
-        along = [] if audits else _along(seen, chosen, work)
+        settled = {content for content, name in served.names().items() if name in arrived}
+        along = [] if audits else _along(seen, {*settled, *(one.clip_id for one in chosen)}, work)
         names = clip_names(seen.kept, set(clips["clip_id"]))
         by_content = {one.content: one for one in seen.kept}
         into_feed = [*(by_content[one.clip_id] for one in chosen), *along]
@@ -86,7 +87,7 @@ def choose_clips(work: Work) -> Outcome:
         asked = [LabelRequest(work.iteration.id, name, Purpose.TEST) for name in audited]
         asked += [replace(one, clip_id=names[one.clip_id]) for one in chosen]
         work.project.save("label_requests", asked)
-    unasked = {row["clip_id"] for row in served.rows()} - {*clips["clip_id"], *(one.clip_id for one in [*log, *asked])}
+    unasked = {*served.names().values()} - arrived - {one.clip_id for one in [*log, *asked]}
     return Outcome(*_counted(asked, len(audited), len(unasked)), (DRIFT, REQUESTS))
 
 
@@ -139,10 +140,16 @@ def _to_train(seen: _Traffic, work: Work, audited: int) -> list[LabelRequest]:
     return choose(seen.candidates, number, work.iteration.id, options, audited, cross_fitted=cross_fitted)
 
 
-def _along(seen: _Traffic, chosen: list[LabelRequest], work: Work) -> list[Captured]:
-    """Choose clips to learn from that nobody is asked about."""
-    asked = {one.clip_id for one in chosen}
-    return take_along(seen.kept, seen.answered, seen.place, seen.known, asked, work.options.choose)
+def _along(seen: _Traffic, apart: Collection[str], work: Work) -> list[Captured]:
+    """Choose clips to learn from that nobody is asked about.
+
+    Args:
+        seen: what the service kept.
+        apart: contents that people are asked about, and those of the feed `served` that `collect` has taken or refused:
+            what it refuses once would take the same place in every training.
+        work: of the step.
+    """
+    return take_along(seen.kept, seen.answered, seen.place, seen.known, apart, work.options.choose)
 
 
 def audited_clips(log: Iterable[LabelRequest], number: int) -> list[str]:
