@@ -67,7 +67,7 @@ def test_of_several_classes_the_whole_answer_must_be_right(clips, votes) -> None
     assert failed(seen, told, list("1234"), rule("violence", "fight", "safety")) == {"fight": pytest.approx(3.2 / 8)}
 
 
-def test_a_rule_that_failed_labels_no_clip_that_was_taken_along(clips, votes, tmp_path) -> None:
+def test_where_a_rule_failed_none_labels_what_was_taken_along(clips, votes, tmp_path) -> None:
     captions = {"old": "a recipe", "along": "a recipe", "both": "a recipe with a cat"} | dict.fromkeys("1234", "recipe")
     feeds = ["first.csv", "served", "served", "served", "served", "served", "served"]
     seen = clips(captions).assign(feed=feeds, split="train", text_sha256=list(captions))
@@ -85,4 +85,4 @@ def test_a_rule_that_failed_labels_no_clip_that_was_taken_along(clips, votes, tm
 
     everything = {(name, "recipe") for name in captions} | {("both", "cat")}
     assert labelled(0.0) == everything
-    assert labelled(0.7) == everything - {("along", "recipe"), ("both", "recipe")}
+    assert labelled(0.7) == everything - {("along", "recipe"), ("both", "recipe"), ("both", "cat")}

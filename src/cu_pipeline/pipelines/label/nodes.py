@@ -99,8 +99,9 @@ def annotate_with_rules(
 ) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy.
 
-    Rules that people's labels have shown to be wrong too often label no clip that iterations took along: it is there
-    for its label alone, nobody else is asked about it, and no certificate depends on it.
+    Where people's labels show that a rule of a capability is wrong too often, none labels what iterations took along:
+    these clips are here for their labels alone, and without one rule the others' classes would seem commoner than they
+    are. Nobody else is asked about them, and no certificate depends on them.
 
     Returns:
         What all rules say, and the opinions with what counts of that.
@@ -115,23 +116,22 @@ def annotate_with_rules(
     if len(along):
         asked = [one.clip_id for one in requests if one.clip_id]
         check = RuleCheck({one.name: one.probability for one in everyone}, asked, people, least_right)
-        counted = rows_where(said, ~(said["clip_id"].isin(along) & _by_failed_rules(said, opinions, check)))
+        distrusted = [name for name in opinions.active if _any_failed(name, said, opinions, check)]
+        counted = rows_where(said, ~(said["clip_id"].isin(along) & said["capability"].isin(distrusted)))
     return said, opinions.heard(counted, ineligible).decided_by(versions)
 
 
-def _by_failed_rules(said: pd.DataFrame, opinions: Opinions, check: RuleCheck) -> "pd.Series[bool]":
-    """Which of rules' answers are of rules that are right too seldom."""
-    found = pd.Series(data=False, index=said.index)
-    for name, capability in opinions.active.items():
-        mine, others = (one[one["capability"] == name] for one in (said, opinions.annotations))
-        failed = check.failed(mine, others, opinions.clips_of(name), capability)
-        for rule, accuracy in failed.items():
-            _log.warning(
-                "%s: rule %r labels no clip that was taken along: of what the service saw and people labelled it is "
-                "right about %.0f %%, less than label.along_least_right", name, rule, 100 * accuracy,
-            )  # fmt: skip
-        found |= (said["capability"] == name) & said["annotator"].isin(list(failed))
-    return found
+def _any_failed(name: str, said: pd.DataFrame, opinions: Opinions, check: RuleCheck) -> bool:
+    """Whether some rule of a capability is right too seldom; it is told which."""
+    mine, others = (one[one["capability"] == name] for one in (said, opinions.annotations))
+    failed = check.failed(mine, others, opinions.clips_of(name), opinions.active[name])
+    for rule, accuracy in failed.items():
+        _log.warning(
+            "%s: rules label no clip that was taken along, since %r is right about %.0f %% of what the service saw and "
+            "people labelled, less than label.along_least_right. Remedy: correct that rule, or take it out",
+            name, rule, 100 * accuracy,
+        )  # fmt: skip
+    return bool(failed)
 
 
 def annotate_with_champions(
