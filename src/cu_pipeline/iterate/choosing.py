@@ -1,12 +1,13 @@
 """The step that chooses the clips that are worth a label."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import pandas as pd
 
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import PLACE, ServedClips
@@ -28,6 +29,7 @@ from cu_pipeline.iterate.likeness import WindowScan
 from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.taken_along import RulesOfThumb, take_along
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
+from cu_pipeline.labeling.people.checked_rules import RuleCheck
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import Bundle
 
@@ -72,7 +74,7 @@ def choose_clips(work: Work) -> Outcome:
     asked = [one for one in log if one.iteration == work.iteration.id]
     served, arrived = ServedClips(work.project.root / PLACE), {*clips["clip_id"], *rejects["clip_id"]}
     if not asked:
-        seen = _seen(work, clips, ask_rules=not audits)
+        seen = _seen(work, clips, log, ask_rules=not audits)
         if len(seen.candidates) < work.options.choose.least_clips and not audited:
             return Outcome({"requested": 0}, _too_few(len(seen.candidates), work), (DRIFT,), StepName.SETTLE)
         chosen = _to_audit(seen, work) if audits else _to_train(seen, work, len(audited))
@@ -91,12 +93,13 @@ def choose_clips(work: Work) -> Outcome:
     return Outcome(*_counted(asked, len(audited), len(unasked)), (DRIFT, REQUESTS))
 
 
-def _seen(work: Work, clips: pd.DataFrame, *, ask_rules: bool) -> _Traffic:
+def _seen(work: Work, clips: pd.DataFrame, log: Sequence[LabelRequest], *, ask_rules: bool) -> _Traffic:
     """Look at what the service kept and answered.
 
     Args:
         work: of the step.
         clips: the table of usable clips.
+        log: of all requests.
         ask_rules: whether rules are asked about it; an audit draws at random, whatever they say.
     """
     splits, place, resolved, erased = work.project.load(
@@ -112,12 +115,34 @@ def _seen(work: Work, clips: pd.DataFrame, *, ask_rules: bool) -> _Traffic:
         reader.add(record)
     answered: dict[str, float] = {}
     if ask_rules:
-        rules = RulesOfThumb.of(work.parameters["label"].rules, resolved.active, clips)
+        failed = _failed(work, clips, log, resolved.active)
+        sound = [one for one in work.parameters["label"].rules if one.capability not in failed]
+        rules = RulesOfThumb.of(sound, resolved.active, clips)
         answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
     known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
     split = forecast(splits, work.parameters["collect"].split)
     found, mine = candidates(captured, reader.found, known, split, answered)
     return _Traffic(kept, found, mine, answered, known, split)
+
+
+def _failed(
+    work: Work, clips: pd.DataFrame, log: Sequence[LabelRequest], active: Mapping[str, Capability]
+) -> frozenset[str]:
+    """Find the capabilities with a rule that people's labels of earlier requests have shown to be wrong too often.
+
+    What goes along would get no label of them, and people should be asked where such rules speak, too.
+    """
+    if not log:
+        return frozenset()
+    said, people = work.project.load("rule_annotations", "annotations")
+    options = work.parameters["label"]
+    check = RuleCheck.of(options.rules, log, options.people, options.along_least_right)
+    said = said[said["annotator"].isin(list(check.stated))]
+
+    def of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return said[said["capability"] == name], people[people["capability"] == name]
+
+    return frozenset(name for name, one in active.items() if check.failed(*of(name), one.scope.within(clips), one))
 
 
 def _to_audit(seen: _Traffic, work: Work) -> list[LabelRequest] | Outcome:

@@ -1,8 +1,8 @@
 """How often rules are right about what the service saw, as people's labels of such clips tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from cu_pipeline.core.lean import rows_where
 from cu_pipeline.labeling.copies import by_people, on_originals, originals
 from cu_pipeline.labeling.people.crowd import people_say
 from cu_pipeline.labeling.people.options import PeopleOptions
+from cu_pipeline.labeling.people.requests import LabelRequest
+from cu_pipeline.labeling.sources.rules import Rule
 
 _LATEST: Final = 40
 """Clips that a rule is judged by: it may have been right for long, and be wrong about what is new."""
@@ -36,6 +38,12 @@ class RuleCheck:
     asked: Sequence[str]
     people: PeopleOptions
     least: float
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], log: Iterable[LabelRequest], people: PeopleOptions, least: float) -> Self:
+        """Hold rules to the labels of what iterations asked for, as the log of requests has it."""
+        asked = [one.clip_id for one in log if one.clip_id]
+        return cls({one.name: one.probability for one in rules}, asked, people, least)
 
     def failed(
         self, said: pd.DataFrame, annotations: pd.DataFrame, clips: pd.DataFrame, capability: Capability

@@ -114,8 +114,7 @@ def annotate_with_rules(
     ineligible = below([ineligible_clips(name, {Ineligible.TAKEN: along}) for name in opinions.active])
     counted = said
     if len(along):
-        asked = [one.clip_id for one in requests if one.clip_id]
-        check = RuleCheck({one.name: one.probability for one in everyone}, asked, people, least_right)
+        check = RuleCheck.of(everyone, requests, people, least_right)
         distrusted = [name for name in opinions.active if _any_failed(name, said, opinions, check)]
         counted = rows_where(said, ~(said["clip_id"].isin(along) & said["capability"].isin(distrusted)))
     return said, opinions.heard(counted, ineligible).decided_by(versions)
