@@ -1,4 +1,7 @@
-"""What rules that are wrong about new traffic cost, simulated: mean accuracies over seeds, held with their errors."""
+"""What rules that are wrong about new traffic cost, simulated; bounds are held with two Monte Carlo standard errors.
+
+`nightly` runs have ten times as many worlds.
+"""
 
 import numpy as np
 import pandas as pd
@@ -22,5 +25,4 @@ def test_rules_that_are_wrong_do_a_challenger_no_real_harm(runs: int) -> None:
     assert abs(found["first"].mean() - 0.7) < 0.04
     for name, harm in HARM.items():
         assert mean[name] > -harm - 2 * error[name], name
-    spared = found["slang"] - found["slang, believed"]
-    assert spared.mean() > 2 * spared.std(ddof=1) / np.sqrt(runs), "else a check of rules is of no use"
+    assert mean["slang"] > mean["slang, believed"] + 0.01, "else a check of rules is of no use"
