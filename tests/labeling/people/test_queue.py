@@ -143,6 +143,16 @@ def test_the_random_draw_is_uniform(nobody) -> None:
     assert tenths.between(80 - 4 * 8, 80 + 4 * 8).all()
 
 
+def test_clips_that_an_iteration_took_along_are_asked_about_by_value_alone(nobody) -> None:
+    """They are here since rules answer about them, so that among random draws they would certify nothing."""
+    along = {f"c{place:03}" for place in range(0, 40, 2)}
+    terms = replace(options(max_clips=40, random_share=0.75, gold_share=0, price=0), along=along)
+    queue = plan(corpus(40), nobody, settings=terms)
+    drawn, valued = (set(queued(queue, draw)) for draw in ("random", "value"))
+    assert drawn == {f"c{place:03}" for place in range(1, 40, 2)}
+    assert valued == along
+
+
 @settings(max_examples=25)
 @given(
     budget=st.floats(0, 3),

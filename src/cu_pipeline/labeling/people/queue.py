@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class QueueTerms:
         features: finds the stored features of clips, by which the most useful are chosen; None: captions tell alone.
         requested: clip -> what an iteration of the loop asks for; while any of these waits, nothing else is queued but
             clips with a known answer.
+        along: clips that are here since rules answer about them: drawn at random they would certify nothing.
     """
 
     options: QueueOptions
@@ -52,6 +53,7 @@ class QueueTerms:
     lacking: Mapping[str, int] = field(default_factory=dict)
     features: Callable[[pd.DataFrame], ClipFeatures] | None = None
     requested: Mapping[str, LabelRequest] = field(default_factory=dict)
+    along: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,12 @@ def plan_queue(
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided], waiting[~undecided]
-    share = min(slots.random, len(waiting))
+    could_be_drawn = waiting.loc[~waiting["clip_id"].isin(terms.along), "clip_id"].tolist()
+    share = min(slots.random, len(could_be_drawn))
     ties = ties.iloc[: slots.asked - share]
     out = with_people(reviews, questions)
     draws, shortages = draw_at_random(
-        waiting["clip_id"].tolist(),
+        could_be_drawn,
         questions,
         share,
         {name: (number, out[name]) for name, number in terms.lacking.items()},
