@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from cu_pipeline.core.lean import below, distinct, last_of_each, numbered, place
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
@@ -45,7 +46,6 @@ class QueueTerms:
         features: finds the stored features of clips, by which the most useful are chosen; None: captions tell alone.
         requested: clip -> what an iteration of the loop asks for; while any of these waits, nothing else is queued but
             clips with a known answer.
-        along: clips that are here since rules answer about them: drawn at random they would certify nothing.
     """
 
     options: QueueOptions
@@ -53,7 +53,6 @@ class QueueTerms:
     lacking: Mapping[str, int] = field(default_factory=dict)
     features: Callable[[pd.DataFrame], ClipFeatures] | None = None
     requested: Mapping[str, LabelRequest] = field(default_factory=dict)
-    along: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,10 @@ def plan_queue(
 
     Of clips with the same media and caption one stands for all. Those that have all their answers or are out in a
     batch are left out. A share is drawn at random: the clips with the lowest hashes, so that the draw is uniform and
-    stays while others are labelled. It is larger where a certificate lacks more draws than that, unless people would
-    have to look at all clips before. The others are those whose answers teach most, before them those on which people's
-    votes are even, since one more vote decides them. Clips with a known answer are mixed in, those first that were
-    shown the fewest times.
+    stays while others are labelled; but not of the feed `served`, where a draw can certify nothing. It is larger where
+    a certificate lacks more draws than that, unless people would have to look at all clips before. The others are those
+    whose answers teach most, before them those on which people's votes are even, since one more vote decides them.
+    Clips with a known answer are mixed in, those first that were shown the fewest times.
 
     Only a clip that was chosen by value shows what machines think: who sees their answer agrees with it too readily,
     which would spoil the random sample that measures them, and gold.
@@ -108,7 +107,7 @@ def plan_queue(
     options, capabilities = terms.options, resolved.active
     even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
     waiting = _waiting(clips, annotations, resolved, reviews, options.redundancy, even)
-    requested = requested_clips(waiting, labels, list(capabilities), terms.requested)
+    requested = requested_clips(waiting, terms.requested)
     waiting = waiting if requested.empty else requested
     gold = _gold_clips(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
@@ -137,7 +136,7 @@ def plan_queue(
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided], waiting[~undecided]
-    could_be_drawn = waiting.loc[~waiting["clip_id"].isin(terms.along), "clip_id"].tolist()
+    could_be_drawn = waiting.loc[waiting["feed"] != SERVED, "clip_id"].tolist()
     share = min(slots.random, len(could_be_drawn))
     ties = ties.iloc[: slots.asked - share]
     out = with_people(reviews, questions)

@@ -16,6 +16,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.costs import bill, cost_messages, summarise
@@ -89,15 +90,18 @@ def choose_calibration(
 
 
 def annotate_with_rules(
-    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...], requests: list[LabelRequest]
+    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...]
 ) -> tuple[pd.DataFrame, Opinions]:
-    """Ask the rules of the parameters and of the rules file about every clip that is no copy."""
+    """Ask the rules of the parameters and of the rules file about every clip that is no copy.
+
+    Whatever any source says of clips that iterations chose from the service's traffic, none is certified.
+    """
     everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
     feeds = opinions.clips["feed"].unique()
     said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped, feeds)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
-    along = {Ineligible.TAKEN: taken_along(opinions.clips, requests)}
-    ineligible = below([ineligible_clips(name, along) for name in opinions.active])
+    chosen = {Ineligible.SERVED: opinions.clips.loc[opinions.clips["feed"] == SERVED, "clip_id"]}
+    ineligible = below([ineligible_clips(name, chosen) for name in opinions.active])
     return said, opinions.heard(said, ineligible).decided_by(versions)
 
 

@@ -18,7 +18,7 @@ from cu_pipeline.labeling.people.batches import answered_clips, review_batches
 from cu_pipeline.labeling.people.label_errors import suspect_labels
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions
 from cu_pipeline.labeling.people.queue import QueueTerms, plan_queue
-from cu_pipeline.labeling.people.requests import LabelRequest, latest_requests, taken_along
+from cu_pipeline.labeling.people.requests import LabelRequest, latest_requests
 from cu_pipeline.labeling.people.tasks import Task
 from cu_pipeline.labeling.people.vectors import stored_vectors
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
@@ -83,8 +83,7 @@ def queue_clips(
     reviews = review_batches(people_batches, people_annotations)
     lacking = {name: found.labels_needed or 0 for name, found in guarantee.items()}
     stored = partial(stored_vectors, store=features, extractors=list(build_all(extractors).values()))
-    along = taken_along(opinions.clips, requests)
-    terms = QueueTerms(options, opinions.human_price, lacking, stored, latest_requests(requests), along)
+    terms = QueueTerms(options, opinions.human_price, lacking, stored, latest_requests(requests))
     return plan_queue(opinions.clips, duplicates, opinions.annotations, labels, opinions.capabilities, reviews, terms)
 
 

@@ -60,7 +60,7 @@ def _sources() -> list[Node]:
         ),
         Node(
             nodes.annotate_with_rules,
-            ["opinions_of_people", "label_rules", "params:label.rules", "label_requests"],
+            ["opinions_of_people", "label_rules", "params:label.rules"],
             ["rule_annotations", "opinions_with_rules"],
             name="annotate_with_rules",
         ),
