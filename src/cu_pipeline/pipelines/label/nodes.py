@@ -10,7 +10,7 @@ import pandas as pd
 from cu_pipeline.compute.engine import ComputeOptions, mapper_of
 from cu_pipeline.core.capability import Capabilities
 from cu_pipeline.core.counters import count
-from cu_pipeline.core.lean import below
+from cu_pipeline.core.lean import below, rows_where
 from cu_pipeline.core.records import ANNOTATIONS, table
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
@@ -162,7 +162,7 @@ def choose_llm_clips(
     Clips that are here since rules answer about them are left to these. Besides, give those that are left out beyond
     the limit.
     """
-    clips = clips[~clips["clip_id"].isin(taken_along(clips, requests))]
+    clips = rows_where(clips, ~clips["clip_id"].isin(taken_along(clips, requests)))
     chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
         mine = resolved.clips_of(name, clips)
