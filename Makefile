@@ -109,7 +109,7 @@ cluster-down: $(VENV)/.installed-cluster ## stop them; their data stay in .clust
 cluster-status: $(VENV)/.installed-cluster ## tell which of them run
 	@$(BIN)/python -m deploy.cluster status
 
-simulate: $(VENV)/.installed ## replay a year of drift against a running service, with the loop and without; about 25 minutes
+simulate: $(VENV)/.installed ## replay a year of drift against a running service, with the loop and without; about 15 minutes
 	@$(BIN)/kedro simulate
 
 viz: $(VENV)/.installed $(VENV)-viz/.installed ## show the pipelines in Kedro-Viz on http://127.0.0.1:4141 [VIZ_PORT=4141]

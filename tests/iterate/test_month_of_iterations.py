@@ -6,14 +6,17 @@ held with two Monte Carlo standard errors; `nightly` runs have ten times as many
 
 import numpy as np
 import pytest
-from tests.iterate.loop_months import loop_months, per_day
+from tests.iterate.loop_months import RICH, STYLE, loop_months, per_day
 from tests.months import ACCURACY, DAYS
 
+from cu_pipeline.drift.diagnosis import TRAINS
 from cu_pipeline.evaluation import fresh_clips
+from cu_pipeline.iterate.finding import UNKNOWN, FoundCause
 from cu_pipeline.iterate.options import AuditOptions, IterateOptions
 
 RUNS = pytest.mark.parametrize("runs", [50, pytest.param(500, marks=pytest.mark.nightly)])
 MARGINS = pytest.mark.parametrize("margin", [0.0, 0.05])
+KINDS = tuple(FoundCause(str(kind), str(kind)) for kind in sorted(TRAINS - {UNKNOWN}))
 FALL = 0.1
 CURED = ACCURACY - AuditOptions().worst_drop
 LEARNED = ACCURACY - FALL + 0.07
@@ -64,6 +67,21 @@ def test_what_replaced_a_fallen_champion_by_a_small_step_is_not_left_there(runs)
     """Each training brings back 3 points more, and is promoted within a margin of 5."""
     months = loop_months(runs, FALL, lambda _, serves: min(serves + 0.03, ACCURACY), margin=0.05)
     at_most(per_day(months, "truth")[:, -1] < CURED, 0.4)
+
+
+@RUNS
+def test_alarms_that_name_another_kind_each_day_cost_half_of_the_budget(runs):
+    """The worst case of asking about what is new: nothing is wrong, and the monitor names all kinds in turn.
+
+    Each kind is audited, and audits that are not sure lead to a training now and then.
+    """
+    alike, others = (loop_months(runs, 0.0, lambda _, serves: serves, causes=causes) for causes in ((STYLE,), KINDS))
+    more, options = usd(others) - usd(alike), IterateOptions()
+    each = (options.audit.clips + options.choose.max_clips) * RICH.clip_usd
+    assert 0 < more.mean() <= (len(KINDS) - 1) * each
+    spent = usd(others)
+    assert spent.mean() <= 0.5 * MONTH_USD + 2 * spent.std() / np.sqrt(runs)
+    assert spent.max() <= MONTH_USD
 
 
 @RUNS

@@ -26,7 +26,7 @@ def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: i
     """Replay a year of generated clips against a running service, with and without the loop.
 
     The service, the loop and the models are the real ones, in a project of their own; the people who label are
-    simulated, and are paid. It takes about 25 minutes on two idle cores. The page year.html compares the loop with
+    simulated, and are paid. It takes about 15 minutes on two idle cores. The page year.html compares the loop with
     policies that retrain never, always, and whenever Evidently flags.
     """
     from cu_pipeline.core.atomic import write_text

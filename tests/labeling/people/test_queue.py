@@ -143,6 +143,16 @@ def test_the_random_draw_is_uniform(nobody) -> None:
     assert tenths.between(80 - 4 * 8, 80 + 4 * 8).all()
 
 
+def test_clips_that_iterations_chose_are_asked_about_by_value_alone(nobody) -> None:
+    """No machine is certified on them, so that random draws among them would tell nothing."""
+    clips = corpus(40)
+    clips["feed"] = ["served" if place % 2 else "clips.csv" for place in range(40)]
+    queue = plan(clips, nobody, settings=options(max_clips=40, random_share=0.75, gold_share=0, price=0))
+    drawn, valued = (set(queued(queue, draw)) for draw in ("random", "value"))
+    assert drawn == set(clips.loc[clips["feed"] != "served", "clip_id"])
+    assert valued == set(clips.loc[clips["feed"] == "served", "clip_id"])
+
+
 @settings(max_examples=25)
 @given(
     budget=st.floats(0, 3),
@@ -341,13 +351,6 @@ def test_people_see_what_machines_think_only_of_clips_chosen_by_value(divided, n
     thought = labels({"c012": 0.7, "c003": 0.7, "c011": 0.7})
     tasks = plan(divided, nobody, thought, settings=terms(asked))
     assert {task["data"]["clip_id"]: len(task["predictions"]) for task in tasks} == {"c012": 1, "c003": 0, "c011": 0}
-
-
-def test_machines_come_first_but_not_for_what_models_are_tested_on(divided, nobody) -> None:
-    asked = requests(c012=Purpose.VALUE, c013=Purpose.VALUE, c003=Purpose.TEST)
-    certified = labels({"c012": 0.99, "c003": 0.99}, certified=True)
-    tasks = plan(divided, nobody, certified, settings=terms(asked))
-    assert sorted(queued(tasks)) == ["c003", "c013"]
 
 
 def test_what_was_chosen_by_value_is_not_asked_about_among_test_clips(divided, nobody) -> None:

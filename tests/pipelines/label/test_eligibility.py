@@ -113,7 +113,7 @@ def test_a_model_that_does_not_tell_what_had_no_label_is_tested_on_test_clips_al
     assert set(labels.index[labels["certified"]]) == set(feed.names[(feed.splits == "test") & ~feed.is_drawn])
 
 
-def test_clips_that_are_here_since_a_rule_answers_about_them_are_labelled_by_it_and_never_certified(
+def test_clips_that_iterations_chose_are_labelled_by_rules_and_never_certified(
     run_label: Run, tmp_path: Path, caption_reader: Bundle
 ) -> None:
     feed = Feed(caption_reader, tmp_path)
@@ -125,9 +125,9 @@ def test_clips_that_are_here_since_a_rule_answers_about_them_are_labelled_by_it_
     catalog, counts = run_label(tables, TOPIC, **off, rules=[RULE])
     labels = catalog.load("labels").set_index("clip_id")
     cooking = feed.names[clips["text"].str.startswith("cooking")]
-    along = sorted(set(feed.names[served][:-1]) & set(cooking))
-    others = set(cooking) - set(feed.names[feed.is_drawn]) - set(along)
+    chosen = sorted(set(feed.names[served]) & set(cooking))
+    others = set(cooking) - set(feed.names[feed.is_drawn]) - set(chosen)
     assert counts["calibration_tests"] == 1
-    assert set(labels.loc[along, "source"]) == {"rule"}
+    assert set(labels.loc[chosen, "source"]) == {"rule"}
     assert set(labels.index[labels["certified"]]) == others
-    assert "an iteration took them along since rules answer about them" in catalog.load("guarantee")["topic"].message
+    assert "iterations chose them from the service's traffic" in catalog.load("guarantee")["topic"].message

@@ -32,7 +32,7 @@ _REASONS = {
     Ineligible.FEATURES: "what the served model reads of them is not stored",
     Ineligible.FRAMES: "their frames are not stored as the zero-shot model reads them",
     Ineligible.LIMIT: "the language model is asked about label.llm.max_clips only",
-    Ineligible.TAKEN: "an iteration took them along since rules answer about them",
+    Ineligible.SERVED: "iterations chose them from the service's traffic, of which no random draws are tested",
 }
 
 

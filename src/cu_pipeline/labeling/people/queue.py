@@ -18,6 +18,7 @@ from cu_pipeline.core.lean import below, distinct, last_of_each, numbered, place
 from cu_pipeline.core.records import AnnotatorKind
 from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.clip_features import ClipFeatures
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.labeling.copies import on_originals, originals
 from cu_pipeline.labeling.people.batches import Review, State, people_annotations
 from cu_pipeline.labeling.people.options import QueueOptions
@@ -82,10 +83,10 @@ def plan_queue(
 
     Of clips with the same media and caption one stands for all. Those that have all their answers or are out in a
     batch are left out. A share is drawn at random: the clips with the lowest hashes, so that the draw is uniform and
-    stays while others are labelled. It is larger where a certificate lacks more draws than that, unless people would
-    have to look at all clips before. The others are those whose answers teach most, before them those on which people's
-    votes are even, since one more vote decides them. Clips with a known answer are mixed in, those first that were
-    shown the fewest times.
+    stays while others are labelled; but not of the feed `served`, where a draw can certify nothing. It is larger where
+    a certificate lacks more draws than that, unless people would have to look at all clips before. The others are those
+    whose answers teach most, before them those on which people's votes are even, since one more vote decides them.
+    Clips with a known answer are mixed in, those first that were shown the fewest times.
 
     Only a clip that was chosen by value shows what machines think: who sees their answer agrees with it too readily,
     which would spoil the random sample that measures them, and gold.
@@ -106,7 +107,7 @@ def plan_queue(
     options, capabilities = terms.options, resolved.active
     even = labels[(labels["source"] == TIE) & labels["capability"].isin(list(capabilities))]
     waiting = _waiting(clips, annotations, resolved, reviews, options.redundancy, even)
-    requested = requested_clips(waiting, labels, list(capabilities), terms.requested)
+    requested = requested_clips(waiting, terms.requested)
     waiting = waiting if requested.empty else requested
     gold = _gold_clips(clips, annotations, capabilities, reviews)
     left = options.budget_usd - sum(one.committed for one in reviews)
@@ -135,11 +136,12 @@ def plan_queue(
     waiting = waiting.assign(uncertainty=uncertainty(labels, waiting["clip_id"].tolist(), capabilities, questions))
     undecided = waiting["clip_id"].isin(even["clip_id"])
     ties, waiting = waiting[undecided], waiting[~undecided]
-    share = min(slots.random, len(waiting))
+    could_be_drawn = waiting.loc[waiting["feed"] != SERVED, "clip_id"].tolist()
+    share = min(slots.random, len(could_be_drawn))
     ties = ties.iloc[: slots.asked - share]
     out = with_people(reviews, questions)
     draws, shortages = draw_at_random(
-        waiting["clip_id"].tolist(),
+        could_be_drawn,
         questions,
         share,
         {name: (number, out[name]) for name, number in terms.lacking.items()},

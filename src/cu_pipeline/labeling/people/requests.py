@@ -1,6 +1,6 @@
 """Clips that somebody chose for people to label, before all others: an iteration of the loop does."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
@@ -92,30 +92,22 @@ def taken_along(clips: pd.DataFrame, log: Iterable[LabelRequest]) -> "pd.Series[
     return found
 
 
-def requested_clips(
-    waiting: pd.DataFrame, labels: pd.DataFrame, capabilities: Collection[str], requests: Mapping[str, LabelRequest]
-) -> pd.DataFrame:
+def requested_clips(waiting: pd.DataFrame, requests: Mapping[str, LabelRequest]) -> pd.DataFrame:
     """Find the clips that are asked for and wait, in the order in which they are asked for.
 
-    Machines come first: a clip that was chosen for what its label teaches needs no person once all its labels are
-    certified. What models are tested on is labelled by people whatever machines say, and a clip that was chosen to be
-    learned from is asked about only where it can be: among test clips it would spoil the random sample. To the
-    certificates of machines' labels none of these clips is a random draw: they need one from all clips.
+    People label them whatever machines say: these clips are of traffic that has drifted, and no machine is certified
+    there. One that was chosen to be learned from is asked about only where it can be: among test clips it would spoil
+    the random sample. To the certificates of machines' labels none of these clips is a random draw from all.
 
     Args:
         waiting: clips that people may be asked about.
-        labels: with their probabilities.
-        capabilities: that are asked about.
         requests: clip -> what is asked for.
 
     Returns:
         Rows of `waiting`.
     """
-    certified = labels[labels["certified"].astype(bool) & labels["capability"].isin(list(capabilities))]
-    known = certified.groupby("clip_id").size()
     order = {name: place for place, name in enumerate(requests)}
     found = waiting[waiting["clip_id"].isin(list(order))]
     tests = found["clip_id"].map(lambda name: requests[name].purpose is Purpose.TEST)
-    teaches = (found["split"] != Split.TEST) & (found["clip_id"].map(known).fillna(0) < len(capabilities))
-    found = found[tests.astype(bool) | teaches]
+    found = found[tests.astype(bool) | (found["split"] != Split.TEST)]
     return found.iloc[found["clip_id"].map(order).argsort(kind="stable")]

@@ -28,14 +28,15 @@ class Ineligible(StrEnum):
         FEATURES: nor here, since it lacks features.
         FRAMES: a zero-shot model is not asked, since it lacks frames.
         LIMIT: a language model is not asked, since others come first.
-        TAKEN: the clip is here since a rule answers about it, so that it is like no random draw, whoever answers.
+        SERVED: an iteration chose the clip from traffic that has drifted, by what sources say of it: it is like no
+            random draw, whoever answers.
     """
 
     LEARNED = "learned"
     FEATURES = "features"
     FRAMES = "frames"
     LIMIT = "limit"
-    TAKEN = "taken"
+    SERVED = "served"
 
 
 _KINDS: Final = {

@@ -16,6 +16,7 @@ from cu_pipeline.core.resolved import ResolvedCapabilities
 from cu_pipeline.features.extractor import FeatureChunk
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureOptions, build_all
+from cu_pipeline.ingest.served_clips import SERVED
 from cu_pipeline.labeling.aggregation import aggregate
 from cu_pipeline.labeling.copies import on_originals, originals, without_copies
 from cu_pipeline.labeling.costs import bill, cost_messages, summarise
@@ -101,7 +102,8 @@ def annotate_with_rules(
 
     Where people's labels show that a rule of a capability is wrong too often, none labels what iterations took along:
     these clips are here for their labels alone, and without one rule the others' classes would seem commoner than they
-    are. Nobody else is asked about them, and no certificate depends on them.
+    are, and nobody else is asked about them. Whatever any source says of clips that iterations chose from the service's
+    traffic, none is certified.
 
     Returns:
         What all rules say, and the opinions with what counts of that.
@@ -111,7 +113,8 @@ def annotate_with_rules(
     said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped, feeds)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
     along = taken_along(opinions.clips, requests)
-    ineligible = below([ineligible_clips(name, {Ineligible.TAKEN: along}) for name in opinions.active])
+    chosen = {Ineligible.SERVED: opinions.clips.loc[opinions.clips["feed"] == SERVED, "clip_id"]}
+    ineligible = below([ineligible_clips(name, chosen) for name in opinions.active])
     counted = said
     if len(along):
         check = RuleCheck.of(everyone, requests, people, least_right)
@@ -190,7 +193,7 @@ def choose_llm_clips(
     Clips that are here since rules answer about them are left to these. Besides, give those that are left out beyond
     the limit.
     """
-    clips = clips[~clips["clip_id"].isin(taken_along(clips, requests))]
+    clips = rows_where(clips, ~clips["clip_id"].isin(taken_along(clips, requests)))
     chosen, beyond = {}, [all_eligible()]
     for name, recipe in label_recipes.items():
         mine = resolved.clips_of(name, clips)
