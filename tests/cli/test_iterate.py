@@ -30,6 +30,11 @@ def test_people_hold_and_release_the_loop(project) -> None:
     assert run(project, "status").output == "no iteration yet: `kedro iterate`\n"
 
 
+def test_where_the_loop_stands_is_the_same_in_each_environment(project) -> None:
+    refused = run(project, "status", "--env", "production")
+    assert (refused.exit_code, "No such option" in refused.output) == (2, True)
+
+
 def test_a_held_loop_ends_with_4(project) -> None:
     run(project, "hold")
     held = run(project)

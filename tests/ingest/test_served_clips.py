@@ -58,7 +58,7 @@ def test_a_file_that_went_meanwhile_is_told(captured: list[Captured], tmp_path: 
     captured[0].media.unlink()
     with pytest.raises(ManifestError, match="run `kedro iterate` again"):
         ServedClips(tmp_path / "served").keep([(captured[0], "c1")])
-    assert not ServedClips(tmp_path / "served").contents()
+    assert not ServedClips(tmp_path / "served").names()
 
 
 def test_a_folder_without_clips_is_told_with_the_remedy(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from cu_pipeline.core.capability import Capability
 from cu_pipeline.core.caption_text import clean_caption
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.paths import ROOT_VARIABLE
-from cu_pipeline.core.records import SPLITS, table
+from cu_pipeline.core.records import ANNOTATIONS, SPLITS, table
 from cu_pipeline.evaluation.measurement import EvaluateOptions
 from cu_pipeline.inference.prediction_log import LogOptions, PredictionLog, PredictionRecord, encode_embedding
 from cu_pipeline.ingest.capture_store import CaptureStore
@@ -100,6 +100,9 @@ def project(seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stor
     data = {
         "label_requests": [],
         "clips": clips,
+        "rule_annotations": table([], ANNOTATIONS),
+        "annotations": table([], ANNOTATIONS),
+        "rejects": pd.DataFrame(columns=["clip_id", "path", "reason", "detail"]),
         "earlier_splits": table([], SPLITS),
         "prediction_log": str(seen / "log"),
         "served_champions": {},
@@ -202,6 +205,35 @@ def test_with_what_a_training_asks_for_go_clips_that_rules_answer_about(project)
     divided = SplitOptions(train=0.5, validation=0.15, test=0.35, salt="17")
     assert along == {f"c{number}" for number in ruled if split_of(f"creator:writer {number}", divided) != "test"}
     assert choose_clips(work(project, 8, "retrain", 30)).facts == chosen.facts, "as after a kill"
+
+
+@pytest.mark.parametrize(("label", "goes"), [("a", True), ("b", False)])
+def test_nothing_goes_along_for_a_rule_that_people_have_shown_to_be_wrong(project, label: str, goes: bool) -> None:
+    audited(project, wrong=12)
+    names = [name for name in project.data["clips"]["clip_id"] if len(name) == 4]
+    said = pd.DataFrame({"clip_id": names, "capability": "topic", "label": "a", "annotator": "hundreds"})
+    project.data["rule_annotations"] = table(said.assign(kind="rule"), ANNOTATIONS)
+    project.data["annotations"] = table(said.assign(label=label, annotator="ann", kind="human"), ANNOTATIONS)
+    chosen = choose_clips(work(project, 8, "retrain", 30, audit=7))
+    assert (chosen.facts["along"] > 0) is goes
+
+
+def test_what_collect_refuses_takes_no_place_among_what_goes_along_again(project) -> None:
+    settings = IterateOptions.model_validate({"choose": {"along": 5}})
+
+    def taken() -> set[str]:
+        before = {one.clip_id for one in project.data["label_requests"]}
+        number = 8 + len(before)
+        chosen = choose_clips(replace(work(project, number, "retrain", 2), options=settings))
+        asked = {one.clip_id for one in project.data["label_requests"]}
+        assert chosen.told.endswith("; 5 more are taken along, since rules answer about them")
+        return {row["clip_id"] for row in ServedClips(project.root / PLACE).rows()} - asked
+
+    first = taken()
+    refused = sorted(first)[:2]
+    project.data["rejects"] = pd.DataFrame({"clip_id": refused, "path": "", "reason": "decode", "detail": ""})
+    again = taken()
+    assert len(again - first) == 2, "for each that was refused another one; the others are still to come"
 
 
 def test_what_was_erased_and_came_again_is_neither_asked_about_nor_taken_along(project, tmp_path) -> None:

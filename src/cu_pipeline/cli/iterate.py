@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cu_pipeline.iterate.state import Iteration
     from cu_pipeline.iterate.verdicts import Word
 
-_ENV = click.option("--env", "-e", default=None, help="Kedro environment.")
 _REASON = click.option("--reason", default="", help="Why; it is kept.")
 _TERMINATED: Final = 128 + signal.SIGTERM
 
@@ -23,7 +22,7 @@ _TERMINATED: Final = 128 + signal.SIGTERM
 @click.option("--every", default=None, metavar="1h", help="Again and again at fixed times, until SIGTERM or Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, by the last run of monitor.")
 @click.option("--cause", default="", help="Label and train whatever the monitor says; why is kept.")
-@_ENV
+@click.option("--env", "-e", default=None, help="Kedro environment.")
 @click.pass_context
 def iterate(context: click.Context, /, *, every: str | None, dry_run: bool, cause: str, env: str | None) -> None:
     """Do one iteration, or go on with the one that is not over.
@@ -46,15 +45,14 @@ def iterate(context: click.Context, /, *, every: str | None, dry_run: bool, caus
 
 
 @iterate.command("status")
-@_ENV
 @click.pass_obj
-def status(metadata: Any, /, *, env: str | None) -> None:
+def status(metadata: Any, /) -> None:
     """Show where the loop stands: the last iteration, its steps, what it waits for."""
     root = Path(metadata.project_path)
     with told_in_words(root):
         from cu_pipeline.iterate.words import status_lines
 
-        project = _project(root, env)
+        project = _project(root, None)
         current = project.state.read()
         for line in status_lines(current, project.verdicts.standing(current.number if current else 0)):
             click.echo(line)

@@ -42,9 +42,9 @@ class ServedClips:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def contents(self) -> set[str]:
-        """What is kept, as captured clips name it."""
-        return {str(one["content"]) for one in self._lines()}
+    def names(self) -> dict[str, str]:
+        """What is kept: content, as captured clips name it -> what it is called here."""
+        return {str(one["content"]): str(one["row"]["clip_id"]) for one in self._lines()}
 
     def keep(self, chosen: Iterable[tuple[Captured, str]]) -> None:
         """Copy captured clips, unless their content is kept.
@@ -56,7 +56,7 @@ class ServedClips:
             ManifestError: a file has gone from the service's store meanwhile.
             NoSpaceError: the disk is full.
         """
-        known = self.contents()
+        known = self.names()
         fresh = [(one, name) for one, name in chosen if one.content not in known]
         append_lines(self.folder / CLIPS, [self._line(one, name) for one, name in fresh])
 

@@ -1,15 +1,20 @@
 """The step that chooses the clips that are worth a label."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import pandas as pd
+
+from cu_pipeline.core.capability import Capability
 from cu_pipeline.inference.prediction_log import scan_log
 from cu_pipeline.ingest.capture_store import Captured
 from cu_pipeline.ingest.served_clips import PLACE, ServedClips
 from cu_pipeline.iterate.candidates import (
+    Content,
     LogReader,
+    Place,
     candidates,
     capture_store,
     clip_names,
@@ -24,6 +29,7 @@ from cu_pipeline.iterate.likeness import WindowScan
 from cu_pipeline.iterate.state import Iteration, StepName
 from cu_pipeline.iterate.taken_along import RulesOfThumb, take_along
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
+from cu_pipeline.labeling.people.checked_rules import RuleCheck
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
 from cu_pipeline.models.bundle import Bundle
 
@@ -33,6 +39,27 @@ _LOOKED_AT: Final = 20_000
 """Newest clips of which rules are asked whether they answer."""
 
 
+@dataclass(frozen=True)
+class _Traffic:
+    """What the service kept, and what is known of it.
+
+    Attributes:
+        kept: newest clips, each content once, oldest first.
+        candidates: of the latest of them, those that no feed has.
+        clips: these, in the same order.
+        answered: content -> share of capabilities about which rules answer; empty where nobody asked rules.
+        known: contents of the clips of all feeds.
+        place: tells where a clip will be.
+    """
+
+    kept: list[Captured]
+    candidates: Candidates
+    clips: list[Captured]
+    answered: Mapping[str, float]
+    known: set[Content]
+    place: Callable[[Captured], Place]
+
+
 def choose_clips(work: Work) -> Outcome:
     """Choose the clips that are worth a label, and copy them into the feed `served`.
 
@@ -40,59 +67,114 @@ def choose_clips(work: Work) -> Outcome:
     answered about. A training that comes of an audit tests on that audit's clips, too. With what is asked for clips go
     into that feed that rules answer about, and nobody is asked about.
     """
-    log, clips, splits, place, resolved, champions, erased = work.project.load(
-        "label_requests",
-        "clips",
-        "earlier_splits",
-        "prediction_log",
-        "capabilities_resolved",
-        "served_champions",
-        "tombstones",
-    )
+    log, clips, rejects = work.project.load("label_requests", "clips", "rejects")
     decided = work.iteration.facts(StepName.DECIDE)
     audits = Action(decided["action"]) is Action.AUDIT
     audited = [] if audits else audited_clips(log, decided.get("audit", 0))
     asked = [one for one in log if one.iteration == work.iteration.id]
-    served = ServedClips(work.project.root / PLACE)
+    served, arrived = ServedClips(work.project.root / PLACE), {*clips["clip_id"], *rejects["clip_id"]}
     if not asked:
-        latest = work.options.choose.latest
-        seen = newest(capture_store(work.options.capture).entries())
-        kept = still_there(without_erased(seen, erased)[-max(latest, _LOOKED_AT) :])
-        captured = kept[-latest:]
-        kinds = {name: one.kind for name, one in resolved.active.items()}
-        reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
-        for record in scan_log(place):
-            reader.add(record)
-        known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
-        split = forecast(splits, work.parameters["collect"].split)
-        answered: dict[str, float] = {}
-        if not audits:  # which draw at random, whatever rules say
-            rules = RulesOfThumb.of(work.parameters["label"].rules, resolved.active, clips)
-            answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
-        found, mine = candidates(captured, reader.found, known, split, answered)
-        if len(found) < work.options.choose.least_clips and not audited:
-            return Outcome({"requested": 0}, _too_few(len(found), work), (DRIFT,), StepName.SETTLE)
-        number, cross_fitted, along = int(decided["clips"]), _cross_fitted(champions), []
-        if audits:
-            window = _of_window(found, mine, work.iteration, place)
-            chosen = random_tests(window, number, work.iteration.id, work.options.choose, cross_fitted=cross_fitted)
-            if len(chosen) < work.options.audit.least_clips:
-                told = _no_audit(len(window), (len(chosen), number), work, cross_fitted=cross_fitted)
-                return Outcome({"requested": 0}, told, (DRIFT,), StepName.AUDIT)
-        else:
-            chosen = choose(
-                found, number, work.iteration.id, work.options.choose, len(audited), cross_fitted=cross_fitted
-            )
-            along = take_along(kept, answered, split, known, {one.clip_id for one in chosen}, work.options.choose)
-        by_content = {one.content: one for one in kept}
-        names = clip_names(kept, set(clips["clip_id"]))
+        seen = _seen(work, clips, log, ask_rules=not audits)
+        if len(seen.candidates) < work.options.choose.least_clips and not audited:
+            return Outcome({"requested": 0}, _too_few(len(seen.candidates), work), (DRIFT,), StepName.SETTLE)
+        chosen = _to_audit(seen, work) if audits else _to_train(seen, work, len(audited))
+        if isinstance(chosen, Outcome):
+            return chosen
+        settled = {content for content, name in served.names().items() if name in arrived}
+        along = [] if audits else _along(seen, {*settled, *(one.clip_id for one in chosen)}, work)
+        names = clip_names(seen.kept, set(clips["clip_id"]))
+        by_content = {one.content: one for one in seen.kept}
         into_feed = [*(by_content[one.clip_id] for one in chosen), *along]
         served.keep((one, names[one.content]) for one in into_feed)
         asked = [LabelRequest(work.iteration.id, name, Purpose.TEST) for name in audited]
         asked += [replace(one, clip_id=names[one.clip_id]) for one in chosen]
         work.project.save("label_requests", asked)
-    unasked = {row["clip_id"] for row in served.rows()} - {*clips["clip_id"], *(one.clip_id for one in [*log, *asked])}
+    unasked = {*served.names().values()} - arrived - {one.clip_id for one in [*log, *asked]}
     return Outcome(*_counted(asked, len(audited), len(unasked)), (DRIFT, REQUESTS))
+
+
+def _seen(work: Work, clips: pd.DataFrame, log: Sequence[LabelRequest], *, ask_rules: bool) -> _Traffic:
+    """Look at what the service kept and answered.
+
+    Args:
+        work: of the step.
+        clips: the table of usable clips.
+        log: of all requests.
+        ask_rules: whether rules are asked about it; an audit draws at random, whatever they say.
+    """
+    splits, place, resolved, erased = work.project.load(
+        "earlier_splits", "prediction_log", "capabilities_resolved", "tombstones"
+    )
+    latest = work.options.choose.latest
+    stored = newest(capture_store(work.options.capture).entries())
+    kept = still_there(without_erased(stored, erased)[-max(latest, _LOOKED_AT) :])
+    captured = kept[-latest:]
+    kinds = {name: one.kind for name, one in resolved.active.items()}
+    reader = LogReader.of([one.request_id for one in captured], kinds, work.drift().causes)
+    for record in scan_log(place):
+        reader.add(record)
+    answered: dict[str, float] = {}
+    if ask_rules:
+        failed = _failed(work, clips, log, resolved.active)
+        sound = [one for one in work.parameters["label"].rules if one.capability not in failed]
+        rules = RulesOfThumb.of(sound, resolved.active, clips)
+        answered = dict(zip([one.content for one in kept], rules.answered(kept).tolist(), strict=True))
+    known = set(zip(clips["media_sha256"], clips["text_sha256"], strict=True))
+    split = forecast(splits, work.parameters["collect"].split)
+    found, mine = candidates(captured, reader.found, known, split, answered)
+    return _Traffic(kept, found, mine, answered, known, split)
+
+
+def _failed(
+    work: Work, clips: pd.DataFrame, log: Sequence[LabelRequest], active: Mapping[str, Capability]
+) -> frozenset[str]:
+    """Find the capabilities with a rule that people's labels of earlier requests have shown to be wrong too often.
+
+    What goes along would get no label of them, and people should be asked where such rules speak, too.
+    """
+    if not log:
+        return frozenset()
+    said, people = work.project.load("rule_annotations", "annotations")
+    options = work.parameters["label"]
+    check = RuleCheck.of(options.rules, log, options.people, options.along_least_right)
+    said = said[said["annotator"].isin(list(check.stated))]
+
+    def of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return said[said["capability"] == name], people[people["capability"] == name]
+
+    return frozenset(name for name, one in active.items() if check.failed(*of(name), one.scope.within(clips), one))
+
+
+def _to_audit(seen: _Traffic, work: Work) -> list[LabelRequest] | Outcome:
+    """Draw clips of the latest window to test on, whatever rules say; where there are too few, say that instead."""
+    log, champions = work.project.load("prediction_log", "served_champions")
+    number, cross_fitted = int(work.iteration.facts(StepName.DECIDE)["clips"]), _cross_fitted(champions)
+    window = _of_window(seen.candidates, seen.clips, work.iteration, log)
+    chosen = random_tests(window, number, work.iteration.id, work.options.choose, cross_fitted=cross_fitted)
+    if len(chosen) >= work.options.audit.least_clips:
+        return chosen
+    told = _no_audit(len(window), (len(chosen), number), work, cross_fitted=cross_fitted)
+    return Outcome({"requested": 0}, told, (DRIFT,), StepName.AUDIT)
+
+
+def _to_train(seen: _Traffic, work: Work, audited: int) -> list[LabelRequest]:
+    """Choose clips to test on and to learn from, beside `audited` clips of an audit."""
+    (champions,) = work.project.load("served_champions")
+    number, cross_fitted = int(work.iteration.facts(StepName.DECIDE)["clips"]), _cross_fitted(champions)
+    options = work.options.choose
+    return choose(seen.candidates, number, work.iteration.id, options, audited, cross_fitted=cross_fitted)
+
+
+def _along(seen: _Traffic, apart: Collection[str], work: Work) -> list[Captured]:
+    """Choose clips to learn from that nobody is asked about.
+
+    Args:
+        seen: what the service kept.
+        apart: contents that people are asked about, and those of the feed `served` that `collect` has taken or refused:
+            what it refuses once would take the same place in every training.
+        work: of the step.
+    """
+    return take_along(seen.kept, seen.answered, seen.place, seen.known, apart, work.options.choose)
 
 
 def audited_clips(log: Iterable[LabelRequest], number: int) -> list[str]:

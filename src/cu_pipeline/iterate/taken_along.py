@@ -80,7 +80,7 @@ def take_along(
     answered: Mapping[str, float],
     place: Callable[[Captured], Place],
     known: Collection[Content],
-    asked: Collection[str],
+    apart: Collection[str],
     options: ChooseOptions,
 ) -> list[Captured]:
     """Choose clips to learn from that nobody is asked about, the newest first.
@@ -90,7 +90,7 @@ def take_along(
         answered: content -> share of capabilities about which rules answer.
         place: tells where a clip will be: test clips are left out.
         known: hashes of the clips of all feeds.
-        asked: contents that people are asked about.
+        apart: contents that are left out: people are asked about them, or they cannot come into the data.
         options: how many.
     """
     taken: Counter[str] = Counter()
@@ -98,7 +98,7 @@ def take_along(
     for one in reversed(captured):
         if len(chosen) >= options.along:
             break
-        if answered[one.content] == 0 or one.content in asked or content_of(one) in known:
+        if answered[one.content] == 0 or one.content in apart or content_of(one) in known:
             continue
         where = place(one)
         if where.split in LEARNABLE and taken[where.unit] < options.per_unit:

@@ -1,6 +1,6 @@
 from pydantic import Field
 
-from cu_pipeline.core.options import Options
+from cu_pipeline.core.options import Options, Share
 from cu_pipeline.labeling.guarantee.options import GuaranteeOptions
 from cu_pipeline.labeling.people.options import ErrorOptions, PeopleOptions, QueueOptions, StudioOptions
 from cu_pipeline.labeling.sources.rules import AnyRule
@@ -38,6 +38,8 @@ class LabelOptions(Options):
     Attributes:
         people: what their labels cost and how they add up.
         rules: that label clips by their facts; functions in conf/base/rules.py come on top.
+        along_least_right: how often a rule must be right, as people's labels of what the service saw tell, to label
+            what iterations take along.
         champion: the served models as a source.
         zero_shot: an image-text model as a source.
         llm: a language model as a source.
@@ -49,6 +51,7 @@ class LabelOptions(Options):
 
     people: PeopleOptions = PeopleOptions()
     rules: tuple[AnyRule, ...] = ()
+    along_least_right: Share = 0.65
     champion: ChampionOptions = ChampionOptions()
     zero_shot: ZeroShotSourceOptions = ZeroShotSourceOptions()
     llm: LlmOptions = LlmOptions()

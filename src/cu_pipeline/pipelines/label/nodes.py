@@ -34,6 +34,7 @@ from cu_pipeline.labeling.ledger import known_keys, new_entries
 from cu_pipeline.labeling.money import Money, money_messages, money_table
 from cu_pipeline.labeling.options import ChampionOptions, ZeroShotSourceOptions
 from cu_pipeline.labeling.people.batches import paid_answers, review_batches, unused_batches
+from cu_pipeline.labeling.people.checked_rules import RuleCheck
 from cu_pipeline.labeling.people.options import PeopleOptions
 from cu_pipeline.labeling.people.requests import LabelRequest, taken_along
 from cu_pipeline.labeling.people.work_log import BatchDecided, BatchOpened, PersonAnswer
@@ -90,19 +91,49 @@ def choose_calibration(
 
 
 def annotate_with_rules(
-    opinions: Opinions, functions: Path, rules: tuple[AnyRule, ...]
+    opinions: Opinions,
+    functions: Path,
+    rules: tuple[AnyRule, ...],
+    requests: list[LabelRequest],
+    people: PeopleOptions,
+    least_right: float,
 ) -> tuple[pd.DataFrame, Opinions]:
     """Ask the rules of the parameters and of the rules file about every clip that is no copy.
 
-    Whatever any source says of clips that iterations chose from the service's traffic, none is certified.
+    Where people's labels show that a rule of a capability is wrong too often, none labels what iterations took along:
+    these clips are here for their labels alone, and without one rule the others' classes would seem commoner than they
+    are, and nobody else is asked about them. Whatever any source says of clips that iterations chose from the service's
+    traffic, none is certified.
+
+    Returns:
+        What all rules say, and the opinions with what counts of that.
     """
     everyone = rules_in_use([*rules, *load_rules(functions)], opinions.clips, opinions.active)
     feeds = opinions.clips["feed"].unique()
     said = annotate_by_rules(everyone, opinions.single_clips, opinions.active, opinions.capabilities.skipped, feeds)
     versions = {name: [rule.version for rule in everyone if rule.capability == name] for name in opinions.active}
+    along = taken_along(opinions.clips, requests)
     chosen = {Ineligible.SERVED: opinions.clips.loc[opinions.clips["feed"] == SERVED, "clip_id"]}
     ineligible = below([ineligible_clips(name, chosen) for name in opinions.active])
-    return said, opinions.heard(said, ineligible).decided_by(versions)
+    counted = said
+    if len(along):
+        check = RuleCheck.of(everyone, requests, people, least_right)
+        distrusted = [name for name in opinions.active if _any_failed(name, said, opinions, check)]
+        counted = rows_where(said, ~(said["clip_id"].isin(along) & said["capability"].isin(distrusted)))
+    return said, opinions.heard(counted, ineligible).decided_by(versions)
+
+
+def _any_failed(name: str, said: pd.DataFrame, opinions: Opinions, check: RuleCheck) -> bool:
+    """Whether some rule of a capability is right too seldom; it is told which."""
+    mine, others = (one[one["capability"] == name] for one in (said, opinions.annotations))
+    failed = check.failed(mine, others, opinions.clips_of(name), opinions.active[name])
+    for rule, accuracy in failed.items():
+        _log.warning(
+            "%s: rules label no clip that was taken along, since %r is right about %.0f %% of what the service saw and "
+            "people labelled, less than label.along_least_right. Remedy: correct that rule, or take it out",
+            name, rule, 100 * accuracy,
+        )  # fmt: skip
+    return bool(failed)
 
 
 def annotate_with_champions(

@@ -60,7 +60,14 @@ def _sources() -> list[Node]:
         ),
         Node(
             nodes.annotate_with_rules,
-            ["opinions_of_people", "label_rules", "params:label.rules"],
+            [
+                "opinions_of_people",
+                "label_rules",
+                "params:label.rules",
+                "label_requests",
+                _PEOPLE,
+                "params:label.along_least_right",
+            ],
             ["rule_annotations", "opinions_with_rules"],
             name="annotate_with_rules",
         ),
