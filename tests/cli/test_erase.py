@@ -77,6 +77,20 @@ def test_a_look_changes_nothing_and_names_what_is_not_looked_into(kedro: Kedro, 
     assert clips(feed) == ["clip-ann", "clip-ben", "clip-eve"]
 
 
+def test_where_a_team_shares_places_nothing_goes_here_alone(kedro: Kedro, feed: Path, project: Path) -> None:
+    shared = project / ".cluster/env"
+    shared.parent.mkdir()
+    shared.touch()
+    try:
+        code, shown = kedro("erase", "--creator", "creator.ann", "--yes")
+    finally:
+        shared.unlink()
+        shared.parent.rmdir()
+    assert code == 1
+    assert "with --env cluster alone: give it, or --env local" in shown
+    assert clips(feed) == ["clip-ann", "clip-ben", "clip-eve"]
+
+
 def test_it_is_done_searched_for_and_lifted(kedro: Kedro, feed: Path) -> None:
     code, shown = kedro("erase", "--creator", "creator.ann", "--yes", "--reason", "asked for")
     assert code == 0, shown

@@ -49,10 +49,12 @@ def test_all_that_a_project_knows_is_told(tmp_path):
         ("cu_pipeline_rejected_clips", "missing"): 2,
         ("cu_pipeline_clips", "train"): 5,
         ("cu_pipeline_iterations_total", "promoted"): 1,
+        ("cu_pipeline_iterations_total", "failed"): 0,
         ("cu_pipeline_iteration_dollars_total",): 4.5,
         ("cu_pipeline_iteration_status", "waiting"): 1,
         ("cu_pipeline_iteration_status", "running"): 0,
         ("cu_pipeline_champion_changes_total", "topic", "gate"): 2,
+        ("cu_pipeline_champion_changes_total", "topic", "rollback"): 0,
         ("cu_pipeline_files_unreadable", "drift.json"): 0,
     }
     assert {name: found.get(name) for name in expected} == expected
@@ -60,10 +62,12 @@ def test_all_that_a_project_knows_is_told(tmp_path):
     assert [name[1] for name in causes] == ["new_style"]
 
 
-def test_a_project_that_never_ran_has_nothing_to_tell(tmp_path):
+def test_a_project_that_never_ran_tells_that_no_iteration_ended(tmp_path):
     done = typed(tmp_path)
     assert done.exit_code == 0
-    assert values(done.output) == {}
+    found = values(done.output)
+    assert found["cu_pipeline_iterations_total", "failed"] == found["cu_pipeline_iteration_dollars_total",] == 0
+    assert set(found.values()) == {0}
 
 
 @pytest.mark.parametrize(

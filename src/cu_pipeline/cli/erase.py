@@ -38,7 +38,9 @@ def erase(metadata: Any, /, **given: Any) -> None:
     with told_in_words(root):
         if asked.lift:
             _lift(root, asked)
-        elif asked.verify:
+            return
+        _check_shared(root, asked)
+        if asked.verify:
             with _opened(root, asked.env) as project:
                 _verify(project, asked)
         elif _erased(root, asked):
@@ -79,6 +81,16 @@ class Asked:
             raise click.UsageError("name what goes: --clip ID or --creator NAME, each as often as needed")
         if self.lift and (self.resume or self.verify or self.yes):
             raise click.UsageError("--lift stands alone with --clip and --creator")
+
+
+def _check_shared(root: Path, asked: Asked) -> None:
+    """Do not erase here what tells which of the team's places hold a clip, unless these are looked into as well."""
+    if asked.env is not None or not (root / ".cluster/env").is_file():
+        return
+    told = "what the team shares, by .cluster/env, is looked into with --env cluster alone"
+    if asked.yes or asked.resume:
+        raise click.ClickException(f"{told}: give it, or --env local to leave all that as it is")
+    click.echo(f"not looked into: {told}")
 
 
 def _erased(root: Path, asked: Asked) -> bool:

@@ -11,11 +11,12 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import read_lines
-from cu_pipeline.iterate.ledger import IterationLog
+from cu_pipeline.iterate.ledger import OUTCOMES, IterationLine, IterationLog
 from cu_pipeline.iterate.project import LEDGER, STATE
 from cu_pipeline.iterate.state import StateFile, Status
 from cu_pipeline.iterate.work import PROMOTIONS
 from cu_pipeline.reports.drift_told import DECISIONS, read_drift_file
+from cu_pipeline.tracking.promotions import CAUSES
 
 REPORTING: Final = Path("data/08_reporting")
 DRIFT: Final = REPORTING / "drift.json"
@@ -31,7 +32,8 @@ class ProjectMetrics:
     """A collector of prometheus_client: reads the files of a project at each scrape.
 
     A file that is not there gives no metric; one that cannot be read is counted in `cu_pipeline_files_unreadable`, and
-    the others are told all the same.
+    the others are told all the same. What alerts take the increase of is told from 0 on, also where there was none yet:
+    a count that appears with its first event shows no increase.
 
     Args:
         root: the project's folder.
@@ -47,6 +49,8 @@ class ProjectMetrics:
         for place, read in _READERS.items():
             path = self._root / place
             if not path.is_file():
+                if place == LEDGER:
+                    yield from _ended([])
                 continue
             try:
                 found = list(read(path))
@@ -136,9 +140,12 @@ def _splits(path: Path) -> Iterator[Metric]:
 
 
 def _iterations(path: Path) -> Iterator[Metric]:
-    lines = list(IterationLog(path).records())
+    yield from _ended(list(IterationLog(path).records()))
+
+
+def _ended(lines: list[IterationLine]) -> Iterator[Metric]:
     outcomes = _counter("iterations", "Iterations that are over, by how they ended.", "outcome")
-    for outcome, number in Counter(line.outcome for line in lines).items():
+    for outcome, number in (dict.fromkeys(OUTCOMES, 0) | Counter(line.outcome for line in lines)).items():
         outcomes.add_metric([outcome], number)
     promised = CounterMetricFamily(
         "cu_pipeline_iteration_dollars",
@@ -155,7 +162,9 @@ def _iteration(path: Path) -> Iterator[Metric]:
 
 
 def _promotions(path: Path) -> Iterator[Metric]:
-    found = Counter((line["capability"], line["cause"]) for line in map(json.loads, read_lines(path)))
+    lines = list(map(json.loads, read_lines(path)))
+    changes = Counter((line["capability"], line["cause"]) for line in lines if "refused" not in line)
+    found = {(line["capability"], cause): 0 for line in lines for cause in CAUSES} | changes
     family = _counter("champion_changes", "Changes of champions, by what brought them about.", "capability", "cause")
     for labels, number in found.items():
         family.add_metric(labels, number)

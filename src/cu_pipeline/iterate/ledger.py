@@ -12,6 +12,9 @@ from cu_pipeline.iterate.checked_line import CheckedLine
 AUDITED: Final = "audited"
 """The outcome of an audit, whatever it found."""
 
+OUTCOMES: Final = ("nothing", "alerted", AUDITED, "labelled", "promoted", "kept", "vetoed", "failed")
+"""How iterations end."""
+
 MONTH: Final = timedelta(days=30)
 """What a month of money is."""
 
@@ -25,7 +28,7 @@ class IterationLine:
         started: ISO 8601, UTC.
         ended: likewise.
         action: what was decided: `nothing`, `alert`, `audit`, `label` or `retrain`.
-        outcome: how it ended: `nothing`, `alerted`, `audited`, `labelled`, `promoted`, `kept`, `vetoed` or `failed`.
+        outcome: how it ended, of `OUTCOMES`.
         reason: of the outcome, in words.
         cause: the strongest cause: `kind`, `in_words`, `since`, `share`; empty without drift.
         look: what names the data that the monitor looked at.

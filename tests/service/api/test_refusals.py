@@ -5,11 +5,14 @@ import json
 import logging
 
 import pytest
+from starlette.testclient import TestClient
+from tests.service.api.conftest import close, make_service
 
 from cu_pipeline.inference.prediction_log import read_log
 from cu_pipeline.service.api.body import MAX_JSON_BYTES
 from cu_pipeline.service.engine.interface import OverloadedError
 from cu_pipeline.service.refusal import MAX_DETAILS
+from cu_pipeline.service.security.api_keys import KeyScope, NewKey, create_key, utc_now
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -149,6 +152,22 @@ def test_a_refused_clip_says_why(client):
 def test_overload_says_when_to_come_again(client):
     answer = client.post("/classify", json={"caption": "full"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+def test_who_asks_too_often_is_told_to_those_who_run_the_service(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "bentoml.cu_pipeline")
+    slow, _ = create_key(tmp_path / "keys.json", NewKey("ann", rate="1/h"), utc_now())
+    watcher, _ = create_key(tmp_path / "keys.json", NewKey("watcher", (KeyScope.METRICS,)), utc_now())
+    service = make_service(tmp_path)
+    with TestClient(service.app) as client:
+        told = [client.post("/classify", json={"caption": "a"}, headers={"x-api-key": slow}) for _ in range(2)]
+        metrics = client.get("/metrics", headers={"x-api-key": watcher}).text
+    close(service)
+    assert [one.status_code for one in told] == [200, 429]
+    assert 'cu_pipeline_requests_total{method="POST",route="/classify",status="429"} 1.0' in metrics
+    assert [line.split()[1:4] + line.split()[-2:] for line in caplog.messages if "/classify" in line] == [
+        ["POST", "/classify", status, "by", "ann"] for status in ("200", "429")
+    ]
 
 
 def test_a_failure_tells_the_client_nothing_of_itself(client, caplog):

@@ -13,6 +13,7 @@ from anyio import to_thread
 from cu_pipeline.service.api.body import ClientGoneError
 from cu_pipeline.service.api.running import Running
 from cu_pipeline.service.drain import Drain
+from cu_pipeline.service.metric_files import OTHER
 from cu_pipeline.service.refusal import (
     REQUEST_ID,
     RETRY_AFTER,
@@ -24,6 +25,7 @@ from cu_pipeline.service.refusal import (
     id_of,
     refuse,
 )
+from cu_pipeline.service.security.routes import SCOPES
 
 CLIENT_GONE: Final = 499
 """What the log says of a request whose client left; nobody is answered so."""
@@ -70,7 +72,9 @@ class Envelope:
         route, method, status = route_of(scope), str(scope["method"]), exchange.status
         self._running.metrics.request(route, method, status, seconds)
         shown = method[:16] if method.isalpha() else "?"
-        _logger.info("%s %s %s %s %.1f ms", exchange.request_id, shown, route, status, 1000 * seconds)
+        key = scope["state"].get("key")
+        by = f" by {key}" if key else ""
+        _logger.info("%s %s %s %s %.1f ms%s", exchange.request_id, shown, route, status, 1000 * seconds, by)
 
     async def _cancelled(self, exchange: "_Exchange") -> None:
         """Tell the client of a request that the end of the service cancelled; other cancellations go on."""
@@ -147,8 +151,9 @@ def _has_body(scope: Scope) -> bool:
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that answered; `other` where none did."""
-    return str(getattr(scope.get("route"), "path", "other"))
+    """The template of the route that answered, or would have but for a refusal before it; else `other`."""
+    asked = scope["path"] if scope["path"] in SCOPES else OTHER
+    return str(getattr(scope.get("route"), "path", asked))
 
 
 async def _remove(folder: Path | None) -> None:

@@ -23,12 +23,17 @@ _CHALLENGE: Final = 'Bearer realm="cu_pipeline"'
 
 @dataclass
 class DeniedError(Exception):
-    """A request that may not pass, and what it is told."""
+    """A request that may not pass, and what it is told.
+
+    Attributes:
+        key: name of the key that asks too often; "" where it has none, or another reason.
+    """
 
     status: int
     reason: str
     error: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
 
 
 class Gate:
@@ -76,7 +81,7 @@ class Gate:
             self._count(f"peer {_network(_address(scope))}", self._rate)
             return ""
         key = self._find(keys, headers)
-        self._count(f"key {key.name}", Rate.parse(key.rate) if key.rate else self._rate)
+        self._count(f"key {key.name}", Rate.parse(key.rate) if key.rate else self._rate, key.name)
         _check_scope(key, path)
         return key.name
 
@@ -111,10 +116,10 @@ class Gate:
         if origin and origin not in self._settings.origins and _place(origin) != own:
             raise DeniedError(403, "origin", f"pages of other sites may not ask here; see {ORIGINS_VARIABLE}")
 
-    def _count(self, caller: str, rate: Rate) -> None:
+    def _count(self, caller: str, rate: Rate, key: str = "") -> None:
         if wait := self._limiter.wait(caller, rate):
             told = f"at most {rate.requests} requests in {rate.seconds} s: try again in {wait} s"
-            raise DeniedError(429, "rate", told, {"retry-after": str(wait)})
+            raise DeniedError(429, "rate", told, {"retry-after": str(wait)}, key)
 
 
 def _check_local(scope: Scope, headers: Mapping[bytes, bytes]) -> None:

@@ -56,6 +56,7 @@ def protected(
         try:
             state["key"] = gate.admit(scope)
         except DeniedError as denied:
+            state["key"] = denied.key
             if on_refusal:
                 on_refusal(denied.reason)
             await refuse(send, denied.status, denied.reason, denied.error, state["request_id"], denied.headers)
