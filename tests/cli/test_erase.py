@@ -77,15 +77,20 @@ def test_a_look_changes_nothing_and_names_what_is_not_looked_into(kedro: Kedro, 
     assert clips(feed) == ["clip-ann", "clip-ben", "clip-eve"]
 
 
-def test_where_a_team_shares_places_nothing_goes_here_alone(kedro: Kedro, feed: Path, project: Path) -> None:
+@pytest.fixture
+def of_a_team(project: Path) -> Iterator[None]:
+    """The project shares places with a team."""
     shared = project / ".cluster/env"
     shared.parent.mkdir()
     shared.touch()
-    try:
-        code, shown = kedro("erase", "--creator", "creator.ann", "--yes")
-    finally:
-        shared.unlink()
-        shared.parent.rmdir()
+    yield
+    shared.unlink()
+    shared.parent.rmdir()
+
+
+@pytest.mark.usefixtures("of_a_team")
+def test_where_a_team_shares_places_nothing_goes_here_alone(kedro: Kedro, feed: Path) -> None:
+    code, shown = kedro("erase", "--creator", "creator.ann", "--yes")
     assert code == 1
     assert "with --env cluster alone: give it, or --env local" in shown
     assert clips(feed) == ["clip-ann", "clip-ben", "clip-eve"]
@@ -121,18 +126,31 @@ def test_an_interrupted_erasure_keeps_others_out_and_is_completed(kedro: Kedro, 
     assert "there is no erasure to complete" in kedro("erase", "--resume")[1]
 
 
-def test_clips_go_by_age_when_the_settings_say_so(kedro: Kedro, feed: Path, project: Path) -> None:
+@pytest.fixture
+def of_a_year(project: Path) -> Iterator[None]:
+    """Clips are kept for a year."""
     settings = project / "conf/local/parameters.yml"
     settings.write_text("retention: {clips_days: 365}\n")
-    try:
-        code, shown = kedro("gc")
-        assert code == 0, shown
-        assert "clips that nobody dated: 1; they stay" in shown
-        assert "clips posted more than 365 days ago: 1" in shown
-        assert len(clips(feed)) == 3
-        code, shown = kedro("gc", "--yes")
-        assert code == 0, shown
-    finally:
-        settings.unlink()
+    yield
+    settings.unlink()
+
+
+@pytest.mark.usefixtures("of_a_year", "of_a_team")
+def test_clips_do_not_go_by_age_here_alone(kedro: Kedro, feed: Path) -> None:
+    code, shown = kedro("gc", "--yes")
+    assert code == 1
+    assert "with --env cluster alone: give it, or --env local" in shown
+    assert len(clips(feed)) == 3
+
+
+@pytest.mark.usefixtures("of_a_year")
+def test_clips_go_by_age_when_the_settings_say_so(kedro: Kedro, feed: Path, project: Path) -> None:
+    code, shown = kedro("gc")
+    assert code == 0, shown
+    assert "clips that nobody dated: 1; they stay" in shown
+    assert "clips posted more than 365 days ago: 1" in shown
+    assert len(clips(feed)) == 3
+    code, shown = kedro("gc", "--yes")
+    assert code == 0, shown
     assert clips(feed) == ["clip-ben", "clip-eve"]
     assert "older than 365 days" in (project / "erased.jsonl").read_text()

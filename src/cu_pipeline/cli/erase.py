@@ -39,7 +39,7 @@ def erase(metadata: Any, /, **given: Any) -> None:
         if asked.lift:
             _lift(root, asked)
             return
-        _check_shared(root, asked)
+        check_shared(root, asked.env, removes=asked.yes or asked.resume)
         if asked.verify:
             with _opened(root, asked.env) as project:
                 _verify(project, asked)
@@ -83,12 +83,12 @@ class Asked:
             raise click.UsageError("--lift stands alone with --clip and --creator")
 
 
-def _check_shared(root: Path, asked: Asked) -> None:
+def check_shared(root: Path, env: str | None, *, removes: bool) -> None:
     """Do not erase here what tells which of the team's places hold a clip, unless these are looked into as well."""
-    if asked.env is not None or not (root / ".cluster/env").is_file():
+    if env is not None or not (root / ".cluster/env").is_file():
         return
     told = "what the team shares, by .cluster/env, is looked into with --env cluster alone"
-    if asked.yes or asked.resume:
+    if removes:
         raise click.ClickException(f"{told}: give it, or --env local to leave all that as it is")
     click.echo(f"not looked into: {told}")
 

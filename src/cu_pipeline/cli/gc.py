@@ -31,7 +31,7 @@ def gc(metadata: Any, /, *, yes: bool, name_all: bool, env: str | None) -> None:
     most = None if name_all else _NAMED
     with told_in_words(root), _opened(root, env, writes=yes) as context:
         project = _project(context, root)
-        aged = _aged(context, project, yes=yes, most=most)
+        aged = _aged(context, project, env, yes=yes, most=most)
         found = list(_by_kind(project, yes=yes, most=most))
     if aged and not found:
         return
@@ -44,13 +44,13 @@ def gc(metadata: Any, /, *, yes: bool, name_all: bool, env: str | None) -> None:
         raise click.ClickException(f"{left:,} could not be removed: see above. Run `kedro gc --yes` again after it")
 
 
-def _aged(context: Any, project: Any, *, yes: bool, most: int | None) -> bool:
+def _aged(context: Any, project: Any, env: str | None, *, yes: bool, most: int | None) -> bool:
     """Show or erase the clips that were posted longer ago than `clips_days`, and tell whether there were any."""
     if (days := project.options.clips_days) is None:
         return False
     from datetime import timedelta
 
-    from cu_pipeline.cli.erase import complete_and_tell, project_of
+    from cu_pipeline.cli.erase import check_shared, complete_and_tell, project_of
     from cu_pipeline.erasure.erase import prepare
     from cu_pipeline.erasure.project import Wanted
     from cu_pipeline.erasure.subjects import find_older, find_subjects
@@ -62,6 +62,7 @@ def _aged(context: Any, project: Any, *, yes: bool, most: int | None) -> bool:
     if not clips:
         return False
     click.echo(f"clips posted more than {days:,} days ago: {len(clips):,}")
+    check_shared(project.root, env, removes=yes)
     if yes:
         wanted = Wanted(find_subjects(wide, clips, []).identities)
         complete_and_tell(wide, prepare(wide, wanted, reason=f"older than {days} days", retrain=False), most)
