@@ -83,3 +83,34 @@ def test_a_catalog_follows_the_stores_of_the_parameters(conf):
     assert before != catalog() == "s3://bucket/features/clips.parquet"
     (conf / "local/parameters.yml").unlink()
     assert catalog() == before
+
+
+def test_of_two_loaders_each_has_its_own_environment_and_stores(conf):
+    (conf / "base/catalog.yml").write_text("tuned: {filepath: 'conf/${environment:}/${store:features}'}\n")
+    (conf / "local/parameters.yml").write_text("stores: {features: 's3://a/f'}\n")
+    (conf / "gpu/parameters.yml").write_text("stores: {features: 's3://b/f'}\n")
+    local, gpu = (ProjectConfigLoader(str(conf), env=env, **CONFIG_LOADER_ARGS) for env in (None, "gpu"))
+    for loader, expected in ((local, "conf/local/s3://a/f"), (gpu, "conf/gpu/s3://b/f")) * 2:
+        assert loader["catalog"]["tuned"]["filepath"] == expected
+
+
+def test_what_is_saved_while_it_is_read_is_read_again(conf):
+    file = conf / "base/parameters.yml"
+
+    def read():
+        file.write_text("seed: 2\n")
+        return {"seed": 2}
+
+    before = file.read_text()
+    assert remembered([conf], "terms", read) == {"seed": 2}
+    file.write_text(before)
+    assert remembered([conf], "terms", lambda: {"seed": 1}) == {"seed": 1}
+
+
+def test_values_that_a_caller_sets_count(conf):
+    (conf / "base/globals.yml").write_text("size: 1\n")
+    (conf / "base/parameters.yml").write_text("seed: ${globals:size}\n")
+    assert parameters(conf)["seed"] == 1
+    loader = ProjectConfigLoader(str(conf), **CONFIG_LOADER_ARGS)
+    loader["globals"] = {"size": 5}
+    assert loader["parameters"]["seed"] == 5

@@ -194,8 +194,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        OmegaConf.register_new_resolver("environment", self._own_environment, replace=True)
-        OmegaConf.register_new_resolver("store", self._store_setting, replace=True)
+        self._register_own_resolvers()
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Read a kind of configuration.
@@ -215,9 +214,15 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def _remembered(self, key: str) -> dict[str, Any]:
         read = super().__getitem__
-        if key in self:  # set by the caller
+        if any(one in self for one in (key, "globals")):  # set by the caller
+            self._register_own_resolvers()
             return read(key)
         return self._of_files(self.env or self.default_run_env, key, self.runtime_params, lambda: read(key))
+
+    def _register_own_resolvers(self) -> None:
+        """Let what is read next be resolved by this loader: resolvers are the process's, and another one may be new."""
+        OmegaConf.register_new_resolver("environment", self._own_environment, replace=True)
+        OmegaConf.register_new_resolver("store", self._store_setting, replace=True)
 
     @property
     def root(self) -> Path:
@@ -294,10 +299,17 @@ class ProjectConfigLoader(OmegaConfigLoader):
         self, environment: str, key: str, given: dict[str, Any], read: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """What reading an environment's files gives; it is not read again while no file has changed."""
+
+        def resolved() -> dict[str, Any]:
+            self._register_own_resolvers()
+            return read()
+
         folder = Path(self.conf_source)
-        resolved = (self._own_environment(), self._stores) if key == "catalog" else ()
-        terms = (self.conf_source, self.base_env, environment, key, given, resolved)
-        return remembered([folder / self.base_env, folder / environment], terms, read)
+        if not folder.is_dir() or self._custom_resolvers:  # an archive, or values that come from elsewhere
+            return resolved()
+        own = (self._own_environment(), self._stores) if key == "catalog" else ()
+        terms = (self.conf_source, self.base_env, environment, key, given, self.config_patterns, self.merge_strategy)
+        return remembered([folder / self.base_env, folder / environment], (*terms, own), resolved)
 
     @contextmanager
     def _faults_told(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Configuration that was read is read again only when a file of it has changed."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ _known: Final[dict[bytes, dict[str, Any]]] = {}
 """What was read last, by what it was read from, the oldest first."""
 
 
-def remembered(folders: Iterable[Path], terms: object, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def remembered(folders: Sequence[Path], terms: object, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Give what `read` gives, from before while the files in the folders hold the same bytes.
 
     Kedro reads and resolves all files again for each session, and a loop opens dozens of them: that takes a hundred
@@ -31,6 +31,8 @@ def remembered(folders: Iterable[Path], terms: object, read: Callable[[], dict[s
     found = _known.get(state)
     if found is None:
         found = read()
+        if _state(folders, terms) != state:  # a file was saved meanwhile: nobody knows which of both was read
+            return found
         while len(_known) >= _MOST:
             _known.pop(next(iter(_known)), None)
         _known[state] = found
