@@ -30,6 +30,8 @@ from cu_pipeline.iterate.verdicts import Standing
 from cu_pipeline.iterate.work import Outcome, Work
 from cu_pipeline.labeling.options import LabelOptions
 from cu_pipeline.labeling.people.requests import Purpose, drawn_for_test, last_asked
+from cu_pipeline.labeling.sources.rules import load_rules
+from cu_pipeline.labeling.sources.rules.parameters import RegexRule
 from cu_pipeline.splitting.assignment import split_of
 from cu_pipeline.splitting.options import SplitOptions
 
@@ -101,6 +103,7 @@ def project(seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stor
         "label_requests": [],
         "clips": clips,
         "rule_annotations": table([], ANNOTATIONS),
+        "label_rules": tmp_path / "rules.py",
         "annotations": table([], ANNOTATIONS),
         "rejects": pd.DataFrame(columns=["clip_id", "path", "reason", "detail"]),
         "earlier_splits": table([], SPLITS),
@@ -207,15 +210,36 @@ def test_with_what_a_training_asks_for_go_clips_that_rules_answer_about(project)
     assert choose_clips(work(project, 8, "retrain", 30)).facts == chosen.facts, "as after a kill"
 
 
-@pytest.mark.parametrize(("label", "goes"), [("a", True), ("b", False)])
-def test_nothing_goes_along_for_a_rule_that_people_have_shown_to_be_wrong(project, label: str, goes: bool) -> None:
+def rules_said(project: StoredProject, label: str, annotator: str, version: str) -> None:
+    """A rule said `a` of clips of which people say something."""
     audited(project, wrong=12)
     names = [name for name in project.data["clips"]["clip_id"] if len(name) == 4]
-    said = pd.DataFrame({"clip_id": names, "capability": "topic", "label": "a", "annotator": "hundreds"})
-    project.data["rule_annotations"] = table(said.assign(kind="rule"), ANNOTATIONS)
+    said = pd.DataFrame({"clip_id": names, "capability": "topic", "label": "a", "annotator": annotator})
+    project.data["rule_annotations"] = table(said.assign(kind="rule", version=version), ANNOTATIONS)
     project.data["annotations"] = table(said.assign(label=label, annotator="ann", kind="human"), ANNOTATIONS)
+
+
+CURRENT = RegexRule.model_validate(RULE).version
+
+
+@pytest.mark.parametrize(
+    ("label", "version", "goes"),
+    [("a", CURRENT, True), ("b", CURRENT, False), ("b", "of before it was corrected", True)],
+)
+def test_nothing_goes_along_for_a_rule_that_people_have_shown_to_be_wrong(project, label, version, goes) -> None:
+    rules_said(project, label, "hundreds", version)
     chosen = choose_clips(work(project, 8, "retrain", 30, audit=7))
     assert (chosen.facts["along"] > 0) is goes
+
+
+def test_nothing_goes_along_where_a_function_is_shown_to_be_wrong_either(project) -> None:
+    file = project.data["label_rules"]
+    file.write_text(
+        "from cu_pipeline.labeling.sources.rules import rule\n\n\n@rule('topic')\ndef guess(clip):\n    return 'a'\n"
+    )
+    (guess,) = load_rules(file)
+    rules_said(project, "b", "guess", guess.version)
+    assert choose_clips(work(project, 8, "retrain", 30, audit=7)).facts["along"] == 0
 
 
 def test_what_collect_refuses_takes_no_place_among_what_goes_along_again(project) -> None:

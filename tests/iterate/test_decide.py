@@ -91,6 +91,10 @@ def test_the_same_look_is_dealt_with_once() -> None:
     found = decision(told(), [line(200, look="a look")])
     assert found.action is Action.NOTHING
     assert "iteration 1 has dealt with" in found.reason
+    vain = replace(line(200, look="a look"), seconds={}, cost={"requested": 0}, outcome="kept", reason="there were few")
+    found = decision(told(), [vain])
+    assert found.action is Action.NOTHING
+    assert found.reason.startswith("iteration 1 was about this very drift, and there were few: more traffic, or")
 
 
 def test_after_training_clips_are_only_labelled_until_the_cool_down_is_over() -> None:

@@ -59,6 +59,12 @@ def test_an_iteration_is_summed_up(steps: list, outcome: str, reason: str) -> No
     assert set(line.seconds.values()) == {2.0}
 
 
+def test_a_person_s_reason_is_kept_where_nothing_was_decided() -> None:
+    begun = Iteration.begin(3, "new words", 1.0)
+    assert line_of(begun, 3.5, vetoed=True).cause == {"kind": "by_hand", "in_words": "new words"}
+    assert line_of(replace(begun, trigger=""), 3.5, vetoed=True).cause == {}
+
+
 def test_labels_by_people_must_stand_behind_a_promotion() -> None:
     found = challengers(GATE)
     assert [one.capability for one, _ in lacking_evidence(found, 15)] == ["topic"], "mood serves nobody yet"

@@ -267,7 +267,7 @@ def test_what_fails_again_and_again_is_given_up_and_does_not_block_the_loop(proj
         with pytest.raises(StudioError):
             said(project)
     report, _ = said(project)
-    assert report.ended is Ended.DONE
+    assert report.ended is Ended.FAILED
     assert report.line.outcome == "failed"
     assert "ask_people failed 3 times" in report.told
     assert json.loads((project.root / "run.json").read_text())["failed"]

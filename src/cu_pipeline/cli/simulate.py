@@ -30,6 +30,7 @@ def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: i
     policies that retrain never, always, and whenever Evidently flags.
     """
     from cu_pipeline.core.atomic import write_text
+    from cu_pipeline.core.errors import ConfigurationError
     from cu_pipeline.iterate.year.options import YearOptions
     from cu_pipeline.iterate.year.page import year_page
     from cu_pipeline.iterate.year.run import simulate as replay
@@ -37,6 +38,8 @@ def simulate(metadata: Any, /, *, folder: Path, clips: int, labels: int, seed: i
     root = Path(metadata.project_path)
     target = (root / folder).absolute()
     with told_in_words(root):
+        if target.is_dir() and any(target.iterdir()):
+            raise ConfigurationError(f"{target} is not empty: remove it, or give another --folder")
         year = replay(root, target / "project", YearOptions(clips=clips, labels=labels, seed=seed))
         write_text(target / "year.html", year_page(year))
     for policy in year.windows[0].accuracy:

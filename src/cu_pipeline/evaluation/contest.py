@@ -40,6 +40,8 @@ class Contest:
         purged: whether the champion learned from clips that were erased since, and the challenger did not.
         added: classes that the challenger knows and the champion does not, and how many of the clips are of each: the
             champion counts as wrong on these.
+        named: of the added classes, those that people named for clips that are tested on or that the challenger learned
+            from.
         unread: labelled clips to test on that are left out, since features that a model reads are not stored, by model:
             `challenger` or `champion`.
         frugal: whether the challenger reads fewer features than the champion, and none that this does not.
@@ -63,6 +65,7 @@ class Contest:
     retargeted: bool = False
     purged: bool = False
     added: Mapping[str, int] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
     unread: Mapping[str, int] = field(default_factory=dict)
     frugal: bool = False
 

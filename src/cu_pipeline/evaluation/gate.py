@@ -207,8 +207,8 @@ def _wanted(contest: Contest) -> str:
         return "the capability's `decision` was changed, and the challenger, which keeps to it,"
     if contest.purged:
         return "the champion learned from clips that were erased since, and the challenger, which did not,"
-    if contest.added:
-        return f"the champion does not know {', '.join(map(repr, contest.added))}, and the challenger, which does,"
+    if contest.named:
+        return f"the champion does not know {', '.join(map(repr, contest.named))}, and the challenger, which does,"
     return ""
 
 

@@ -74,6 +74,7 @@ def contest_of(
     asked = Judged(judged.capability, {**judged.clips, "test": clips})
     obstacle = "" if len(clips) else _obstacle(len(test), int(seen.sum()), unread)
     told = not obstacle and not same
+    added = {} if opponent is None else _added(challenger, opponent, clips)
     return Contest(
         capability=challenger.capability,
         challenger=challenger.version,
@@ -92,7 +93,8 @@ def contest_of(
         newer=opponent is not None and _learned_more(challenger, opponent, judged, drawn.asked),
         retargeted=opponent is not None and challenger.decision != opponent.decision,
         purged=opponent is not None and opponent.erased > challenger.erased,
-        added={} if opponent is None else _added(challenger, opponent, clips),
+        added=added,
+        named=tuple(one for one, number in added.items() if number or one in _taught(challenger, judged)),
         unread=unread,
         frugal=opponent is not None and challenger.inputs.keys() < opponent.inputs.keys(),
     )
@@ -144,6 +146,13 @@ def _added(challenger: Bundle, opponent: Bundle, clips: pd.DataFrame) -> dict[st
     named = [split_label(label, challenger.kind) for label in clips["label"]]
     added = [name for name in challenger.classes if name not in opponent.classes]
     return {one: sum(one in names for names in named) for one in added}
+
+
+def _taught(model: Bundle, judged: Judged) -> frozenset[str]:
+    """The classes that people named for clips which a model learned from."""
+    known = _learnable(judged)
+    mine = known.loc[content_keys(known).isin(model.learned_from), "label"]
+    return frozenset(name for label in mine.unique() for name in split_label(label, model.kind))
 
 
 def _lacking(clips: pd.DataFrame, store: FeatureStore, models: Collection[Bundle]) -> NDArray[np.bool_]:

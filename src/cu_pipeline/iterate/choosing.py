@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from cu_pipeline.core.capability import Capability
@@ -31,6 +32,7 @@ from cu_pipeline.iterate.taken_along import RulesOfThumb, take_along
 from cu_pipeline.iterate.work import DRIFT, REQUESTS, Outcome, Work
 from cu_pipeline.labeling.people.checked_rules import RuleCheck
 from cu_pipeline.labeling.people.requests import LabelRequest, Purpose
+from cu_pipeline.labeling.sources.rules import load_rules
 from cu_pipeline.models.bundle import Bundle
 
 _PURPOSES = (Purpose.TEST, Purpose.RANDOM, Purpose.VALUE)
@@ -134,10 +136,14 @@ def _failed(
     """
     if not log:
         return frozenset()
-    said, people = work.project.load("rule_annotations", "annotations")
+    said, people, functions = work.project.load("rule_annotations", "annotations", "label_rules")
     options = work.parameters["label"]
-    check = RuleCheck.of(options.rules, log, options.people, options.along_least_right)
-    said = said[said["annotator"].isin(list(check.stated))]
+    rules = [*options.rules, *load_rules(functions)]
+    check = RuleCheck.of(rules, log, options.people, options.along_least_right)
+    current = np.zeros(len(said), dtype=np.bool_)  # a rule that was corrected has not said anything yet
+    for one in rules:
+        current |= ((said["annotator"] == one.name) & (said["version"] == one.version)).to_numpy(np.bool_)
+    said = said[current]
 
     def of(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         return said[said["capability"] == name], people[people["capability"] == name]

@@ -125,7 +125,7 @@ def decide(
     cause = trains[0]
     former = acted_on(lines).get(told.look)
     if former is not None:
-        return LoopDecision(Action.NOTHING, f"iteration {former} has dealt with this very drift", cause)
+        return LoopDecision(Action.NOTHING, _known_drift(former), cause)
     if worse is not None:
         return _retrained(cause, worse, means)
     news = next((one for one in trains if _is_news(one, means)), None)
@@ -182,6 +182,16 @@ def _while_it_rests(cause: FoundCause, reason: str, until: datetime, means: _Mea
     if any(datetime.fromisoformat(one.ended) > until - _cooldown(means.options) for one in labelled):
         return LoopDecision(Action.NOTHING, f"{reason}; labels for it are there, {_resting(until)}", cause)
     return _affordable(cause, Action.LABEL, f"{reason}; {_resting(until)}, so clips are labelled only", means)
+
+
+def _known_drift(former: IterationLine) -> str:
+    """Say why nothing is to be done about a look that an iteration was about."""
+    if former.trained or former.audited or former.cost.get("requested"):
+        return f"iteration {former.number} has dealt with this very drift"
+    return (
+        f"iteration {former.number} was about this very drift, and {former.reason}: more traffic, or `kedro iterate "
+        "--cause`, begins another"
+    )
 
 
 def _dealt_with(audit: IterationLine) -> str:

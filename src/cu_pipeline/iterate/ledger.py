@@ -12,7 +12,10 @@ from cu_pipeline.iterate.checked_line import CheckedLine
 AUDITED: Final = "audited"
 """The outcome of an audit, whatever it found."""
 
-OUTCOMES: Final = ("nothing", "alerted", AUDITED, "labelled", "promoted", "kept", "vetoed", "failed")
+FAILED: Final = "failed"
+"""The outcome of an iteration that was given up."""
+
+OUTCOMES: Final = ("nothing", "alerted", AUDITED, "labelled", "promoted", "kept", "vetoed", FAILED)
 """How iterations end."""
 
 MONTH: Final = timedelta(days=30)
@@ -118,13 +121,13 @@ def last_training(lines: Iterable[IterationLine]) -> datetime | None:
     return max(ended, default=None)
 
 
-def acted_on(lines: Iterable[IterationLine]) -> dict[str, int]:
-    """The looks that an iteration has audited, labelled or trained for, and its number.
+def acted_on(lines: Iterable[IterationLine]) -> dict[str, IterationLine]:
+    """The looks that an iteration has audited, labelled or trained for, or tried to.
 
     An audit that finds champions worse does not deal with a look: the training does that comes after it.
     """
     return {
-        one.look: one.number
+        one.look: one
         for one in lines
         if one.look and one.action in {"audit", "label", "retrain"} and not one.found_worse
     }

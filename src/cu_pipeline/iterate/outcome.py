@@ -3,8 +3,8 @@
 from typing import Any
 
 from cu_pipeline.core.actor import actor
-from cu_pipeline.iterate.decide import Action
-from cu_pipeline.iterate.ledger import AUDITED, IterationLine
+from cu_pipeline.iterate.decide import BY_HAND, Action
+from cu_pipeline.iterate.ledger import AUDITED, FAILED, IterationLine
 from cu_pipeline.iterate.state import Iteration, StepName, now
 
 
@@ -26,7 +26,7 @@ def line_of(iteration: Iteration, paid_usd: float, *, vetoed: bool) -> Iteration
         action=decided.get("action", Action.NOTHING.value),
         outcome=outcome,
         reason=reason,
-        cause=decided.get("cause", {}),
+        cause=decided.get("cause") or _by_hand(iteration),
         look=decided.get("look", ""),
         window=decided.get("window", {}),
         cost={
@@ -45,6 +45,11 @@ def line_of(iteration: Iteration, paid_usd: float, *, vetoed: bool) -> Iteration
     )
 
 
+def _by_hand(iteration: Iteration) -> dict[str, Any]:
+    """The cause of an iteration that ended before it decided; none where the monitor was to tell."""
+    return {"kind": BY_HAND, "in_words": iteration.trigger} if iteration.trigger else {}
+
+
 def _outcome(iteration: Iteration, vetoed: bool) -> tuple[str, str]:
     """What became of it, and why."""
     decided = iteration.facts(StepName.DECIDE)
@@ -54,7 +59,7 @@ def _outcome(iteration: Iteration, vetoed: bool) -> tuple[str, str]:
         return "vetoed", iteration.reason or "a person ended it"
     if given_up:
         failed = next(one for one in iteration.steps if not one.ended and one.errors)
-        return "failed", f"{failed.name.value} failed {failed.errors} times: {iteration.reason}"
+        return FAILED, f"{failed.name.value} failed {failed.errors} times: {iteration.reason}"
     if not action.labels:
         ending = "alerted" if action is Action.ALERT else "nothing"
         return ending, decided.get("reason", "")

@@ -16,7 +16,7 @@ from cu_pipeline.iterate import parent_run, rollouts
 from cu_pipeline.iterate.announcing import announce_end, announce_error, announce_waiting
 from cu_pipeline.iterate.evidence import challengers
 from cu_pipeline.iterate.history_page import PAGE, history_page
-from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.ledger import FAILED, IterationLine
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.outcome import line_of, metrics_of, name_of, tags_of
 from cu_pipeline.iterate.project import Project
@@ -35,9 +35,11 @@ class Ended(IntEnum):
         DONE: the iteration is over, whatever was decided.
         WAITING: for people's labels, or a rollout's evidence.
         HELD: a person holds the loop, or must approve.
+        FAILED: the iteration is over, since a step of it failed too often; the next call begins another one.
     """
 
     DONE = 0
+    FAILED = 1
     WAITING = 3
     HELD = 4
 
@@ -142,7 +144,8 @@ def _go_on(project: Project, current: Iteration, tell: Callable[[str], None]) ->
         if current.status is Status.DONE:
             line = _settled(project, current)
             announce_end(line, options.alerts)
-            return Report(Ended.DONE, f"{line.outcome}: {line.reason}", line)
+            ended = Ended.FAILED if line.outcome == FAILED else Ended.DONE
+            return Report(ended, f"{line.outcome}: {line.reason}", line)
 
 
 def _step(work: Work) -> tuple[Iteration, Outcome]:
@@ -222,6 +225,6 @@ def _settled(project: Project, current: Iteration) -> IterationLine:
 
 
 def _end_run(project: Project, line: IterationLine) -> None:
-    failed = line.outcome == "failed"
+    failed = line.outcome == FAILED
     metrics: Mapping[str, Any] = metrics_of(line)
     parent_run.finish(project.root, line.run_id, name_of(line), tags_of(line), metrics, failed=failed)

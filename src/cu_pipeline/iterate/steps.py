@@ -167,6 +167,7 @@ def approve(work: Work) -> Outcome:
     facts: dict[str, Any] = {"promoted": better, "refused": refused}
     told = "; ".join(f"{name} is not promoted: {why}" for name, why in refused.items())
     if not better:
+        work.run("report")
         return Outcome(facts, told or "nothing is promoted", upcoming=StepName.SETTLE)
     names = ", ".join(better)
     said = work.standing.approved

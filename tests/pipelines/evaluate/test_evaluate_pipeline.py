@@ -302,6 +302,7 @@ def test_a_champion_that_lacks_a_new_class_is_compared_and_wrong_on_its_clips(wo
         "'travel', and the challenger, which does, is not shown to be worse" in one for one in decision["reasons"]
     )
     unseen = decide(world, knows_travel(caption_reader), caption_reader)
+    assert unseen["decision"] == "keep", "a class that nobody has named opens no gate"
     assert any("0 of these clips are of 'travel'" in one and "nothing is known" in one for one in unseen["reasons"])
     worse = decide(grown, knows_travel(contrary), caption_reader)
     assert (worse["decision"], worse["against"], worse["effect"]) == ("keep", "champion", -0.75)
