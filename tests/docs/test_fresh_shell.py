@@ -38,7 +38,7 @@ NOT_RUN = {
     r"kedro labels (push|pull)": "needs Label Studio",
     r"kedro stores (push|pull)": "needs a place that is shared",
     r"kedro snapshots diff": "needs two versions of the data",
-    r"bentoml serve": "make serve is started, on the same port",
+    r'CU_PIPELINE_ROOT="\$PWD" bentoml serve': "make serve is started, on the same port",
     r"dvc checkout data": "stands behind git checkout REVISION",
     r"(cd|set|test|git) |\. \./": "part of a script, or changes git's state",
 }

@@ -276,16 +276,18 @@ def test_decoders_and_workers_may_die(running, tmp_path):
     assert not set(first) & set(decoders(running.process))
 
     killed = worker(running.process)
+    until(lambda: not uploads(running.folder), 5)  # those of answered requests go after their answers
     with half_an_upload(running.url):
         until(lambda: uploads(running.folder), 5)
         killed.kill()
         until(lambda: post_or_none(running.url) == 200, 60)
-        until(lambda: not uploads(running.folder), 5)  # that of the answered request goes after its answer
+        until(lambda: not uploads(running.folder), 5)
 
 
 def test_the_end_is_bounded_and_leaves_nothing(running):
     """The last test of that service, which it ends."""
     left = decoders(running.process)
+    until(lambda: not uploads(running.folder), 5)
     with half_an_upload(running.url) as connection:
         until(lambda: uploads(running.folder), 5)
         time.sleep(1)  # all that was sent is read by then: a connection with unread bytes would be reset
