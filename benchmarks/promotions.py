@@ -24,22 +24,17 @@ import yaml
 
 from cu_pipeline.compute.worker_pool import LocalMapper
 from cu_pipeline.core.paths import ROOT_VARIABLE
-from cu_pipeline.core.records import CLIPS, Split, blank
 from cu_pipeline.evaluation.paired_test import PairedGain
 from cu_pipeline.features.store import FeatureStore
-from cu_pipeline.features.table import FeatureOptions, build_all
 from cu_pipeline.inference.prediction_log import read_log
-from cu_pipeline.inference.predictions_table import predict_table
 from cu_pipeline.iterate.project import LEDGER
 from cu_pipeline.iterate.year.calendar import YEAR, Window
 from cu_pipeline.iterate.year.feed import as_clips, window_uploads
-from cu_pipeline.iterate.year.learner import Workshop
+from cu_pipeline.iterate.year.learner import Workshop, answers
 from cu_pipeline.iterate.year.options import CAPABILITY, YearOptions
 from cu_pipeline.iterate.year.project import LOCAL
-from cu_pipeline.iterate.year.rivals import parameters_of
-from cu_pipeline.media.options import Limits
+from cu_pipeline.iterate.year.rivals import workshop
 from cu_pipeline.models.bundle import Bundle
-from cu_pipeline.models.families import TrainOptions
 from cu_pipeline.sample.options import SampleOptions
 
 
@@ -99,14 +94,7 @@ def _shown(
 ) -> tuple[pd.DataFrame, Workshop]:
     """Clips of a window that nothing has seen, with their features in a store of their own."""
     root = Path.cwd()
-    shop = Workshop(
-        store=FeatureStore(folder / "features"),
-        extractors=build_all(FeatureOptions(**parameters_of(root / "conf" / "base", "featurize")["extractors"])),
-        options=TrainOptions(),
-        limits=Limits(),
-        mapper=LocalMapper(),
-        seed=options.seed,
-    )
+    shop = workshop(root / "conf" / "base", folder / "features", options)
     seen = options.first_clips + len(YEAR) * options.clips + place * number
     posted = SampleOptions(clips=seen, creators=options.creators, seed=options.seed)
     uploads = window_uploads(folder / "clips", window, posted, number, LocalMapper())[:number]
@@ -117,10 +105,7 @@ def _shown(
 
 def _right(bundle: Bundle, clips: pd.DataFrame, store: FeatureStore) -> np.ndarray:
     """1.0 where a model is right, (clips)."""
-    rows = clips.assign(**{name: value for name, value in blank(CLIPS).items() if name not in clips})
-    told = predict_table(rows.assign(split=Split.TEST.value), store, {CAPABILITY: bundle})
-    told = told.set_index("clip_id")["label"]
-    return (told.reindex(clips["clip_id"]).to_numpy() == clips["topic"].to_numpy()).astype(np.float64)
+    return (answers(bundle, clips, store)["label"] == clips["topic"]).to_numpy(np.float64)
 
 
 if __name__ == "__main__":

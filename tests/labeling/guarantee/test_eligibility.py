@@ -49,6 +49,23 @@ def _machine(random: np.random.Generator, kind: str, clips: pd.Series) -> pd.Dat
     return table(rows, ANNOTATIONS)
 
 
+def _opinions(
+    names: pd.Series, drawn: pd.Series, said: list[pd.DataFrame], ineligible: dict[Ineligible, pd.Series]
+) -> Opinions:
+    """Give what machines say of clips, of which people say `a` of those that were drawn at random."""
+    human = {"capability": "topic", "annotator": "ann", "kind": "human", "label": "a", "price": 0.04, "draw": "random"}
+    people = table([human | {"clip_id": name} for name in drawn], ANNOTATIONS)
+    return Opinions(
+        pd.DataFrame({"clip_id": names, "media_sha256": "", "text_sha256": names}),
+        TOPIC,
+        pd.concat([people, *said], ignore_index=True),
+        table([{"capability": "topic", "clip_id": name, "label": "a"} for name in drawn], CALIBRATION),
+        OPTIONS,
+        0.04,
+        ineligible=ineligible_clips("topic", ineligible),
+    )
+
+
 def _corpus(seed: int, *, eligibility_is_told: bool) -> Opinions:
     """Give calibration clips, most of which the served model has learned from, and clips that are new to it.
 
@@ -59,17 +76,7 @@ def _corpus(seed: int, *, eligibility_is_told: bool) -> Opinions:
     drawn, rest = names[:1600], names[1600:]
     is_learned = random.random(len(drawn)) < 0.85
     said = [_machine(random, "model", pd.concat([drawn[~is_learned], rest])), _machine(random, "llm", names)]
-    human = {"capability": "topic", "annotator": "ann", "kind": "human", "label": "a", "price": 0.04, "draw": "random"}
-    people = table([human | {"clip_id": name} for name in drawn], ANNOTATIONS)
-    return Opinions(
-        pd.DataFrame({"clip_id": names, "media_sha256": "", "text_sha256": names}),
-        TOPIC,
-        pd.concat([people, *said], ignore_index=True),
-        table([{"capability": "topic", "clip_id": name, "label": "a"} for name in drawn], CALIBRATION),
-        OPTIONS,
-        0.04,
-        ineligible=ineligible_clips("topic", {Ineligible.LEARNED: drawn[is_learned]} if eligibility_is_told else {}),
-    )
+    return _opinions(names, drawn, said, {Ineligible.LEARNED: drawn[is_learned]} if eligibility_is_told else {})
 
 
 def _certified(opinions: Opinions) -> pd.DataFrame:
@@ -107,17 +114,7 @@ def _after_drift(seed: int, *, eligibility_is_told: bool) -> Opinions:
     drawn, usual, chosen = names[:1000], names[1000:1640], names[1640:]
     new = _machine(random, "drifted", chosen).assign(annotator="llm", kind="llm")
     said = [_machine(random, "llm", pd.concat([drawn, usual])), new]
-    human = {"capability": "topic", "annotator": "ann", "kind": "human", "label": "a", "price": 0.04, "draw": "random"}
-    people = table([human | {"clip_id": name} for name in drawn], ANNOTATIONS)
-    return Opinions(
-        pd.DataFrame({"clip_id": names, "media_sha256": "", "text_sha256": names}),
-        TOPIC,
-        pd.concat([people, *said], ignore_index=True),
-        table([{"capability": "topic", "clip_id": name, "label": "a"} for name in drawn], CALIBRATION),
-        OPTIONS,
-        0.04,
-        ineligible=ineligible_clips("topic", {Ineligible.SERVED: chosen} if eligibility_is_told else {}),
-    )
+    return _opinions(names, drawn, said, {Ineligible.SERVED: chosen} if eligibility_is_told else {})
 
 
 def test_what_holds_before_a_drift_is_not_promised_of_clips_that_were_chosen_after_it() -> None:

@@ -74,10 +74,7 @@ class Learner:
         Returns:
             `label` and its `probability`, a row each, in their order.
         """
-        told = predict_table(
-            clips.assign(split=Split.TEST.value), self.workshop.store, {self.bundle.capability: self.bundle}
-        )
-        return told.set_index("clip_id")[["label", "probability"]].reindex(clips["clip_id"]).reset_index(drop=True)
+        return answers(self.bundle, clips, self.workshop.store)
 
     def taught(self, clips: pd.DataFrame, labels: Sequence[str]) -> "Learner":
         """Fit again, with more labelled clips.
@@ -102,6 +99,12 @@ class Learner:
             TrainingData(self.bundle.capability, capability, data), shop.store, shop.extractors, shop.options, shop.seed
         )
         return replace(self, capability=capability, data=data, bundle=bundle)
+
+
+def answers(bundle: Bundle, clips: pd.DataFrame, store: FeatureStore) -> pd.DataFrame:
+    """What a model says of clips whose features are stored: `label` and `probability`, a row each, in their order."""
+    told = predict_table(clips.assign(split=Split.TEST.value), store, {bundle.capability: bundle})
+    return told.set_index("clip_id")[["label", "probability"]].reindex(clips["clip_id"]).reset_index(drop=True)
 
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:

@@ -49,17 +49,28 @@ def first_rivals(project: Project, options: YearOptions) -> list[Rival]:
     labels = pd.read_parquet(data / "05_model_input" / "labels.parquet")
     capability = Capability(kind=Kind.SINGLE, classes=bundle.classes)
     taught = training_data(CAPABILITY, capability, clips, labels).clips
-    shop = Workshop(
-        store=FeatureStore(data / "04_feature"),
+    shop = workshop(conf, data / "04_feature", options)
+    learner = Learner(shop, capability, taught, bundle)
+    seen = _seen(learner, clips[clips["split"] != "train"])
+    return [Rival(policy, learner, seen) for policy in RIVALS]
+
+
+def workshop(conf: Path, store: Path, options: YearOptions) -> Workshop:
+    """What the models of a year are fitted with.
+
+    Args:
+        conf: the base configuration of its project.
+        store: folder of features.
+        options: of the year.
+    """
+    return Workshop(
+        store=FeatureStore(store),
         extractors=build_all(FeatureOptions(**parameters_of(conf, "featurize")["extractors"])),
         options=TrainOptions(**(parameters_of(conf, "train") | options.parameters()["train"])),
         limits=Limits(),
         mapper=LocalMapper(),
         seed=options.seed,
     )
-    learner = Learner(shop, capability, taught, bundle)
-    seen = _seen(learner, clips[clips["split"] != "train"])
-    return [Rival(policy, learner, seen) for policy in RIVALS]
 
 
 def parameters_of(conf: Path, group: str) -> dict[str, Any]:

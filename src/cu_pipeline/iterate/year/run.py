@@ -83,23 +83,38 @@ def simulate(source: Path, folder: Path, options: YearOptions, windows: Sequence
             running(folder, project.variables(), output=folder / "service.log", timeout_s=_START_S) as service,
             httpx.Client(base_url=service.url, timeout=_REQUEST_S, trust_env=False) as client,
         ):
-            made = partial(_uploads, folder, options)
-            with ThreadPoolExecutor(1) as beside:
-                coming = beside.submit(made, 0, windows[0])
-                for place, window in each(enumerate(windows), "windows of the year", len(windows)):
-                    uploads = coming.result()
-                    answered = _served(client, uploads)
-                    clips = as_clips(uploads, folder)
-                    others = [beside.submit(rival_window, rival, clips, window, options) for rival in rivals]
-                    for later in windows[place + 1 : place + 2]:
-                        coming = beside.submit(made, place + 1, later)
-                    _turn(project)
-                    accuracy = {OURS: _right(answered, uploads)}
-                    accuracy |= {rival.policy.name: found.result() for rival, found in zip(rivals, others, strict=True)}
-                    books.windows.append(_outcome(window, len(uploads), accuracy, project, rivals, books))
-                    _log.info("%s", _line(books.windows[-1]))
+            _replay(windows, project, rivals, client, options, books)
     price = books.windows[-1].spent[OURS] / books.asked if books.asked else _price(project)
     return Year(OURS, tuple(_in_dollars(one, price) for one in books.windows), time.monotonic() - began)
+
+
+def _replay(
+    windows: Sequence[Window],
+    project: Project,
+    rivals: list[Rival],
+    client: "httpx.Client",
+    options: YearOptions,
+    books: _Books,
+) -> None:
+    """Let windows pass: users upload, then the loop looks.
+
+    Beside it the other policies decide, and then the next window is rendered in the place of this one's clips.
+    """
+    made = partial(_uploads, project.root, options)
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(made, 0, windows[0])
+        for place, window in each(enumerate(windows), "windows of the year", len(windows)):
+            uploads = coming.result()
+            answered = _served(client, uploads)
+            clips = as_clips(uploads, project.root)
+            others = [beside.submit(rival_window, rival, clips, window, options) for rival in rivals]
+            if place + 1 < len(windows):
+                coming = beside.submit(made, place + 1, windows[place + 1])
+            _turn(project)
+            accuracy = {OURS: _right(answered, uploads)}
+            accuracy |= {rival.policy.name: found.result() for rival, found in zip(rivals, others, strict=True)}
+            books.windows.append(_outcome(window, len(uploads), accuracy, project, rivals, books))
+            _log.info("%s", _line(books.windows[-1]))
 
 
 def _uploads(folder: Path, options: YearOptions, place: int, window: Window) -> list[Upload]:
