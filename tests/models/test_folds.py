@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from cu_pipeline.models.folds import grouped_folds, sample_of_units
+from cu_pipeline.models.folds import grouped_folds, sample_of_units, whole_units
 
 
 def test_groups_stay_whole_and_each_clip_is_unseen_once():
@@ -46,3 +47,18 @@ def test_where_all_answers_are_rare_units_are_divided_all_the_same():
     folds = grouped_folds(np.arange(12) // 2, truth, 5, seed=0)
     assert sorted(np.concatenate([one.unseen for one in folds]).tolist()) == list(range(12))
     assert all(set(one.seen // 2).isdisjoint(one.unseen // 2) for one in folds)
+
+
+def test_units_are_drawn_whole_and_stay_drawn_when_the_feed_grows():
+    groups = pd.Series([f"creator{number // 4}" for number in range(400)])
+    drawn = whole_units(groups, 100)
+    assert len(drawn) == 100
+    assert groups.iloc[drawn].value_counts().eq(4).all()
+    grown = pd.concat([groups, pd.Series([f"new{number // 4}" for number in range(40)])], ignore_index=True)
+    again = whole_units(grown, 100)
+    assert len(np.intersect1d(drawn, again)) >= 80
+
+
+def test_where_no_unit_has_room_the_first_clips_are_drawn():
+    assert whole_units(pd.Series(["a"] * 9), 4).tolist() == [0, 1, 2, 3]
+    assert whole_units(pd.Series([None, None], dtype=object), 1).tolist() == [0]

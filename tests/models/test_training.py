@@ -20,7 +20,14 @@ from cu_pipeline.models.calibration import unseen_predictions
 from cu_pipeline.models.families import FAMILIES, TrainOptions
 from cu_pipeline.models.family import Examples, Fitted
 from cu_pipeline.models.linear import Linear
-from cu_pipeline.models.training import TrainingData, fingerprint, train, training_data, with_inputs_at_hand
+from cu_pipeline.models.training import (
+    TrainingData,
+    affordable,
+    fingerprint,
+    train,
+    training_data,
+    with_inputs_at_hand,
+)
 
 
 @pytest.mark.parametrize("split", ["test", LEFT_OUT])
@@ -125,6 +132,31 @@ def test_what_is_learned_is_a_part_of_what_a_bundle_was_trained_on(tmp_path: Any
     assert fingerprint(data, extractors, options, 1) == before
     assert fingerprint(replace(data, **change), extractors, options, 1) != before
     assert fingerprint(data, extractors, TrainOptions(family="linear", threads=2), 1) != before
+
+
+def test_of_more_clips_than_memory_has_room_for_whole_units_of_both_splits_are_learned_from(
+    tmp_path: Any, extractors: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    splits = ["train"] * 60 + ["validation"] * 20 + ["test"] * 20
+    data = feed(splits, ["a", "b"] * 50, Kind.SINGLE, FeatureStore(tmp_path), extractors)
+    data = replace(data, clips=data.clips.assign(group=[f"unit{place // 4}" for place in range(80)]))
+    forty = TrainOptions(family="linear", threads=1, features_gb=40 * 4 * 384 / 1e9)
+    captions = {"captions": extractors["captions"]}
+    drawn = affordable(data, captions, forty)
+    assert drawn.clips["split"].value_counts().to_dict() == {"train": 28, "validation": 8}
+    assert drawn.clips["group"].value_counts().eq(4).all()
+    assert drawn.clips["clip_id"].is_monotonic_increasing
+    assert "of 80 labelled clips 36 are learned from" in caplog.text
+    assert drawn.unlabelled == data.unlabelled
+    pd.testing.assert_frame_equal(affordable(data, captions, forty).clips, drawn.clips)
+    assert affordable(data, captions, TrainOptions(family="linear", threads=1)) is data
+
+
+def test_words_of_captions_count_for_the_room_that_clips_need(tmp_path: Any, extractors: Any) -> None:
+    data = feed(["train"] * 20, ["a", "b"] * 10, Kind.SINGLE, FeatureStore(tmp_path), extractors)
+    data = replace(data, clips=data.clips.assign(group=[f"unit{place}" for place in range(20)]))
+    words = {"caption_text": build_all(FeatureOptions())["caption_text"]}
+    assert len(affordable(data, words, TrainOptions(family="linear", features_gb=13e-6)).clips) == 10
 
 
 class Crossed(Recorder):

@@ -176,12 +176,20 @@ def in_turn(clips: pd.DataFrame, inputs: Iterable[FeatureKey]) -> Iterator[pd.Da
         clips: n rows of the table of clips; the very table where one part does, and where there are none.
         inputs: the features that are read of them.
     """
-    bytes_each = sum(4 * int(np.prod(one.shape)) for one in inputs if form_of(one.shape) == "vectors")
-    step = max(_TOGETHER // max(bytes_each, 1) // BLOCK, 1) * BLOCK
+    step = max(_TOGETHER // max(vector_bytes(one.shape for one in inputs), 1) // BLOCK, 1) * BLOCK
     if len(clips) <= step:
         yield clips
     else:
         yield from (clips.iloc[start : start + step] for start in range(0, len(clips), step))
+
+
+def vector_bytes(shapes: Iterable[tuple[int, ...]]) -> int:
+    """What the features of one clip that are vectors take in memory.
+
+    Args:
+        shapes: of one clip's features.
+    """
+    return sum(4 * int(np.prod(shape)) for shape in shapes if form_of(shape) == "vectors")
 
 
 def has_features(clips: pd.DataFrame, store: FeatureStore, inputs: Mapping[str, FeatureKey]) -> NDArray[np.bool_]:

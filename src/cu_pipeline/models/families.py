@@ -50,6 +50,7 @@ class _Common(Options):
 
     family: str = AUTO
     threads: int = Field(0, ge=0)
+    features_gb: float = Field(8.0, gt=0)
     auto: SelectionOptions = SelectionOptions()
 
     @field_validator("family")
@@ -73,6 +74,7 @@ class TrainOptions(_Common):
     Attributes:
         family: a name of `FAMILIES`, or `auto`.
         threads: CPU threads; results repeat only at equal counts. 0: torch's own choice.
+        features_gb: gigabytes of features that one model learns from at most; of more clips whole units are drawn.
         auto: how `auto` chooses.
         groups: family -> its parameters.
     """
@@ -112,7 +114,8 @@ class TrainOptions(_Common):
     def _as_given(self) -> dict[str, Any]:
         """The form that parameters files have."""
         groups = {name: group.model_dump() for name, group in self.groups.items()}
-        return {"family": self.family, "threads": self.threads, "auto": self.auto.model_dump(mode="json")} | groups
+        shared = {"family": self.family, "threads": self.threads, "features_gb": self.features_gb}
+        return shared | {"auto": self.auto.model_dump(mode="json")} | groups
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

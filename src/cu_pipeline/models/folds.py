@@ -1,10 +1,17 @@
 """Cross-validation by groups: what is one creator's, or a near-duplicate, is never on both sides."""
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cu_pipeline.core.hashing import text_sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,22 @@ def sample_of_units(units: NDArray[np.int64], most: int, seed: int) -> NDArray[n
     order = np.random.default_rng(seed).permutation(len(names))
     drawn = order[: np.searchsorted(np.cumsum(sizes[order]), most) + 1]
     return np.flatnonzero(np.isin(units, names[drawn]))
+
+
+def whole_units(groups: "pd.Series[str]", most: int) -> NDArray[np.int64]:
+    """Positions of the clips of units that are drawn by a hash of their names until no further one has room, in order.
+
+    So the same units are drawn from the same feed, and nearly the same ones when it grows.
+
+    Args:
+        groups: (n): the name of each clip's unit; clips of none are not drawn.
+        most: clips. Where no unit is that small, or none has a name, the first so many.
+    """
+    sizes = Counter(groups.dropna())
+    left, taken = most, set()
+    for unit in sorted(sizes, key=text_sha256):
+        if sizes[unit] <= left:
+            taken.add(unit)
+            left -= sizes[unit]
+    places: NDArray[np.int64] = np.flatnonzero(groups.isin(taken).to_numpy())
+    return places if len(places) else np.arange(min(most, len(groups)))

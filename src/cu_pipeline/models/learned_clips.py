@@ -1,7 +1,6 @@
 """How what a model learned from is described."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from cu_pipeline.core.capability import ABSTAIN
 from cu_pipeline.core.decision import decide
-from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.core.records import Split
 from cu_pipeline.core.units import content_name, unit_name
 from cu_pipeline.features.clip_features import content_column, embedding, part_name, read_features
@@ -19,6 +17,7 @@ from cu_pipeline.features.extractor import form_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
+from cu_pipeline.models.folds import whole_units
 from cu_pipeline.models.probabilities import Probabilities, logits_to_probabilities
 from cu_pipeline.models.reference import FACTS, JSON, Reference, written
 from cu_pipeline.models.scorer import Scorer
@@ -42,7 +41,7 @@ def describe(clips: pd.DataFrame, store: FeatureStore, bundle: Bundle, inputs: M
         bundle: the model.
         inputs: the features in use; those that the model reads are kept, others as far as there is room.
     """
-    chosen = clips.iloc[_whole_units(clips["group"], MOST_CLIPS)].reset_index(drop=True)
+    chosen = clips.iloc[whole_units(clips["group"], MOST_CLIPS)].reset_index(drop=True)
     features = {
         part_name(one): read_features(chosen, store, {one.name: one})[one.name]
         for one in _affordable(chosen, store, bundle, inputs)
@@ -51,18 +50,6 @@ def describe(clips: pd.DataFrame, store: FeatureStore, bundle: Bundle, inputs: M
     table = _facts(chosen) | {"truth": chosen["label"], "truth_source": chosen["source"]}
     table |= _said(chosen, content_keys(chosen), bundle, store)
     return written(pd.DataFrame(table), vectors, parts)
-
-
-def _whole_units(groups: "pd.Series[str]", most: int) -> NDArray[np.int64]:
-    """Places of clips of units that are drawn by a hash of their names until no further one has room."""
-    sizes = Counter(groups.dropna())
-    left, taken = most, set()
-    for unit in sorted(sizes, key=text_sha256):
-        if sizes[unit] <= left:
-            taken.add(unit)
-            left -= sizes[unit]
-    places: NDArray[np.int64] = np.flatnonzero(groups.isin(taken).to_numpy())
-    return places if len(places) else np.arange(min(most, len(groups)))
 
 
 def _affordable(

@@ -1,7 +1,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,18 +11,22 @@ from cu_pipeline.core.capability import Capability, Kind
 from cu_pipeline.core.errors import BundleError, ConfigurationError
 from cu_pipeline.core.hashing import facts_sha256
 from cu_pipeline.core.records import AnnotatorKind, Split
-from cu_pipeline.features.clip_features import content_column, read_features
-from cu_pipeline.features.extractor import Extractor, shapes_of
+from cu_pipeline.features.clip_features import content_column, read_features, vector_bytes
+from cu_pipeline.features.extractor import Extractor, form_of, shapes_of
 from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput
 from cu_pipeline.models.bundle import Bundle, content_keys
 from cu_pipeline.models.calibration import calibrate
 from cu_pipeline.models.families import AUTO, FAMILIES, TrainOptions, family
 from cu_pipeline.models.family import Candidate, Examples, soft_targets
+from cu_pipeline.models.folds import whole_units
 from cu_pipeline.models.learned_clips import describe
 from cu_pipeline.models.selection import Selection, Selector
 
 _log = logging.getLogger(__name__)
+
+_TEXT_BYTES: Final = 1300
+"""What the words and characters of a caption take while a model learns from them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,40 @@ def training_data(name: str, capability: Capability, clips: pd.DataFrame, labels
     return TrainingData(name, capability, usable, tuple(sorted(unlabelled)))
 
 
+def affordable(data: TrainingData, extractors: Mapping[str, Extractor], options: TrainOptions) -> TrainingData:
+    """Keep as many clips as have features of `options.features_gb`: whole units, of both splits their share.
+
+    Which ones a hash of their names says, so that the next run of the same feed learns from the same clips.
+
+    Args:
+        data: of one capability.
+        extractors: those in use.
+        options: of training.
+
+    Returns:
+        The very data where they fit.
+    """
+    shapes = shapes_of(_read_by(_candidates(options, _applicable(data.clips, extractors)), extractors)).values()
+    bytes_each = vector_bytes(shapes) + _TEXT_BYTES * sum(form_of(shape) == "text" for shape in shapes)
+    most = options.features_gb * 1e9 / max(bytes_each, 1)
+    if len(data.clips) <= most:
+        return data
+    of_splits = [rows for _, rows in data.clips.groupby("split")]
+    share = most / len(data.clips)
+    drawn = [rows.iloc[whole_units(rows["group"], max(1, int(share * len(rows))))] for rows in of_splits]
+    kept = pd.concat(drawn).sort_values("clip_id", ignore_index=True)
+    _log.warning(
+        "%s: of %s labelled clips %s are learned from: the features of all take %.1f GB, and train.features_gb is %g. "
+        "Raise it where there is more memory",
+        data.name,
+        f"{len(data.clips):,}",
+        f"{len(kept):,}",
+        len(data.clips) * bytes_each / 1e9,
+        options.features_gb,
+    )
+    return replace(data, clips=kept)
+
+
 def labelled_examples(
     data: TrainingData,
     store: FeatureStore,
@@ -108,7 +146,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
 
     rows = data.clips[["media_sha256", "text_sha256", "split", "group", "label", "probabilities", "source"]]
     candidates = _candidates(options, _applicable(data.clips, extractors))
-    read = {name for one in candidates for name in one.inputs}
+    read = _read_by(candidates, extractors)
     surroundings = {one.name: found for one in candidates if (found := one.options.surroundings())}
     described = data.capability.class_descriptions if any(map(_reads_descriptions, candidates)) else {}
     return facts_sha256(
@@ -117,7 +155,7 @@ def fingerprint(data: TrainingData, extractors: Mapping[str, Extractor], options
             "code": {one.name: one.learner.revision for one in candidates},
             "capability": [data.name, data.capability.kind.value, list(data.capability.classes), *_goal(data)],
             "rows": rows,
-            "extractors": {name: extractors[name].identity.fingerprint for name in extractors if name in read},
+            "extractors": {name: one.identity.fingerprint for name, one in read.items()},
             "options": {one.name: one.options.model_dump() for one in candidates},
             "choice": options.auto.model_dump(mode="json") if options.family == AUTO else None,
             "seed": seed,
@@ -175,8 +213,7 @@ def train(
         ConfigurationError: no family in question reads any of the features in use.
     """
     capability, candidates = data.capability, _candidates(options, _applicable(data.clips, extractors))
-    read = {name for one in candidates for name in one.inputs}
-    inputs = {name: FeatureInput.of(one) for name, one in extractors.items() if name in read}
+    inputs = {name: FeatureInput.of(one) for name, one in _read_by(candidates, extractors).items()}
     _use_threads(options.threads)
     in_training = (data.clips["split"] == Split.TRAIN.value).to_numpy()
     order = np.r_[np.flatnonzero(in_training), np.flatnonzero(~in_training)]
@@ -245,6 +282,12 @@ def _candidates(options: TrainOptions, extractors: Mapping[str, Extractor]) -> l
             "family in conf/base/parameters_train.yml"
         )
     return found
+
+
+def _read_by(candidates: list[Candidate], extractors: Mapping[str, Extractor]) -> dict[str, Extractor]:
+    """The extractors that any of the families reads, in their order."""
+    read = {name for one in candidates for name in one.inputs}
+    return {name: one for name, one in extractors.items() if name in read}
 
 
 def _reads_descriptions(candidate: Candidate) -> bool:

@@ -80,7 +80,8 @@ class TuningPlan:
     def anchored(self) -> TrainOptions:
         """Parameters of training that follow from what is not searched alone."""
         group = {self.space.family: self.space.anchor.model_dump()}
-        return TrainOptions.model_validate({"family": self.space.family, "threads": self.training.threads} | group)
+        shared = {"threads": self.training.threads, "features_gb": self.training.features_gb}
+        return TrainOptions.model_validate({"family": self.space.family} | shared | group)
 
     def study(self, fingerprints: Mapping[str, str]) -> str:
         """Name the study by all that decides its trials.

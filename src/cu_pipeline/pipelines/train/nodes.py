@@ -17,6 +17,7 @@ from cu_pipeline.models.family import History
 from cu_pipeline.models.fine_tuning_launch import fits_on
 from cu_pipeline.models.training import (
     TrainingData,
+    affordable,
     fingerprint,
     train,
     training_data,
@@ -77,7 +78,8 @@ def train_models(
     bundles: dict[str, Bundle] = {}
     for counter in ("models_trained", "models_reused"):
         count(counter, 0)
-    for name, data in learnable.items():
+    for name, labelled in learnable.items():
+        data = affordable(labelled, extractors, options)
         before = trained.get(name)
         if before and before.trained_on == fingerprint(data, extractors, options, seed):
             _log.info("%s: nothing changed, bundle %s is kept", name, before.version)

@@ -14,7 +14,7 @@ from cu_pipeline.features.store import FeatureStore
 from cu_pipeline.features.table import FeatureInput, FeatureOptions, build_all
 from cu_pipeline.models.families import TrainOptions, family
 from cu_pipeline.models.fine_tuning_launch import fits_on
-from cu_pipeline.models.training import TrainingData, fingerprint, training_data
+from cu_pipeline.models.training import TrainingData, affordable, fingerprint, training_data
 from cu_pipeline.models.tuning import Search, open_study
 from cu_pipeline.models.tuning_loss import CrossValidation, TuningTask
 from cu_pipeline.models.tuning_plan import TuneOptions, TuningPlan
@@ -87,6 +87,7 @@ def prepare_study(
         import torch
 
         torch.set_num_threads(plan.training.threads)
+    data = {name: affordable(one, extractors, plan.anchored) for name, one in data.items()}
     tasks = {name: TuningTask.of(one, store, inputs) for name, one in data.items()}
     problems = {name: problem for name, one in tasks.items() if (problem := one.problem(plan.options.folds))}
     usable = _usable({name: one for name, one in tasks.items() if name not in problems}, list(problems.values()))
