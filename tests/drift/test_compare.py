@@ -166,7 +166,9 @@ def test_a_reference_that_is_too_small_for_predictions_leaves_only_those_out():
     result = run(0, reference=(60, 5))
     assert {one.kind for one in result.tests} == {"fact", "missing", "embedding", "novelty"}
     assert "5 clips of validation" in result.skipped["predictions"]
-    assert "Left out: predictions" in summarise(result, OPTIONS)
+    told = summarise(result, OPTIONS)
+    assert "; likewise predictions, since the reference has 5 clips of validation" in told
+    assert told.count("Left out") == 1
 
 
 def test_no_usable_reference_is_not_called_no_drift():

@@ -29,7 +29,7 @@ def contest(right, opposed=None, units=None, sure=0.8, **others):
     n = len(right)
     groups = [str(unit) for unit in (range(n) if units is None else units)]
     clips = pd.DataFrame({"clip_id": [f"c{row}" for row in range(n)], "group": groups, "lang": "", "metadata": "{}"})
-    facts = {"alone": "there is no champion yet"} if opposed is None else {"champion": "old"}
+    facts = {"alone": "there was no champion to compare it with"} if opposed is None else {"champion": "old"}
     return Contest(**{
         "capability": "topic", "challenger": "new", "champion": None, "clips": clips, "places": np.arange(n),
         "keys": tuple(f"k{row}" for row in range(n)), "shares": np.array([0.4, 0.6]), "answers": answers(right, sure),

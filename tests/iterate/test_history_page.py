@@ -39,6 +39,11 @@ def test_each_iteration_stands_there_with_cause_cost_and_effect() -> None:
     assert "&lt;b&gt;moved" in page
 
 
+def test_a_figure_with_nothing_in_it_is_left_out() -> None:
+    assert 'id="course"' in history_page(LINES)
+    assert 'id="course"' not in history_page([line(1, "nothing"), line(3, "alerted")])
+
+
 def test_a_challenger_that_was_kept_back_says_so() -> None:
     kept = line(4, "kept", effect={"topic": EFFECT | {"serves": "aaa111", "fresh_effect": None, "fresh_clips": 0}})
     assert "kept back" in history_page([kept])

@@ -149,8 +149,8 @@ def test_the_history_is_a_table() -> None:
     )  # fmt: skip
     head, row = history_table([one])
     assert row.split() == [
-        "1", "2026-11-27", "02:45", "new", "style", "retrain", "promoted", "120", "$9.60", "topic", "+12.3,", "safety",
-        "-2.0", "1.5",
+        "1", "2026-11-27", "02:45", "new", "style", "retrain", "promoted", "120", "$9.60", "topic", "+12.3", "(fresh",
+        "clips),", "safety", "-2.0", "1.5",
     ]  # fmt: skip
     assert head.startswith("no.")
     assert history_table([]) == ["no iteration is over yet"]

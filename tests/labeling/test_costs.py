@@ -55,8 +55,8 @@ def test_money_agreement_and_the_cost_of_a_right_label_add_up(clips, votes) -> N
         summarise(opinions, table(labels, LABELS), Money(paid, FINE), {}, PeopleOptions()), Money(paid, FINE)
     )
     assert unmeasured == (
-        "topic: a right label has cost $0.025, taking the confidence of the language model for granted, which nobody "
-        "has measured"
+        "topic: until now a right label has cost $0.025, taking the confidence of the language model for granted, "
+        "which nobody has measured"
     )
 
 

@@ -16,7 +16,7 @@ from cu_pipeline.reports.labels_section import labels_section, with_evidence
 from cu_pipeline.reports.models_section import models_section
 
 OPTIONS = ReportOptions()
-PAGES = {"index.html", "drift.html", "data_card.html"}
+PAGES = {"index.html", "drift.html", "data_card.html", "iterations.html"}
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -236,7 +236,7 @@ def test_the_labels_section_shows_the_promise_the_bill_and_suspect_labels(make_r
     assert "Topic: no machine label is certified." in labels
     assert "US dollars paid to each source" in labels
     assert "pairs agree. " in labels.replace("\n", " ")
-    assert "A right label has cost $0.084, 95 % interval $0.08 to $0.088." in labels
+    assert "Until now a right label has cost $0.084, 95 % interval $0.08 to $0.088;" in labels
     assert "people and the language model agree on 90 % of 90 clips that both labelled (82 % to 95 %)" in labels
     assert "cooking? Rather comedy" in labels
     assert "right with 12%" in labels

@@ -156,13 +156,16 @@ def _say(metadata: Any, word: str, reason: str) -> None:
         from cu_pipeline.iterate.verdicts import Word
 
         project, said = _project(root, None), Word(word)
-        number = 0 if said in {Word.HOLD, Word.RELEASE} else _open_one(project.state.read(), said)
+        number, counts = 0, "It counts at the next step"
+        if said not in {Word.HOLD, Word.RELEASE}:
+            current = _open_one(project.state.read(), said)
+            number, counts = current.number, _when_it_counts(current, said)
         project.verdicts.say(said, number, reason)
-        click.echo(f"{word}: noted" + (f", for iteration {number}" if number else "") + ". It counts at the next step")
+        click.echo(f"{word}: noted" + (f", for iteration {number}" if number else "") + f". {counts}")
 
 
-def _open_one(current: "Iteration | None", word: "Word") -> int:
-    """The number of the iteration that a word can still be about."""
+def _open_one(current: "Iteration | None", word: "Word") -> "Iteration":
+    """The iteration that a word can still be about."""
     from cu_pipeline.core.errors import ConfigurationError
     from cu_pipeline.iterate.state import Status
     from cu_pipeline.iterate.verdicts import Word
@@ -174,4 +177,13 @@ def _open_one(current: "Iteration | None", word: "Word") -> int:
             Word.VETO: "a model that serves already: `kedro models rollback CAPABILITY`",
         }[word]
         raise ConfigurationError(f"{word.value}: {told}. Remedy for {remedy}")
-    return current.number
+    return current
+
+
+def _when_it_counts(current: "Iteration", word: "Word") -> str:
+    from cu_pipeline.iterate.state import Status
+    from cu_pipeline.iterate.verdicts import Word
+
+    if word is Word.APPROVE and current.status is not Status.APPROVAL:
+        return "It does not wait for approval now: the word counts if it comes to that"
+    return "It counts at the next step"

@@ -5,6 +5,7 @@ from typing import Final
 
 from cu_pipeline.drift.compare import Comparison, DriftDecision, TestResult
 from cu_pipeline.drift.options import DriftOptions
+from cu_pipeline.drift.plain_names import plain_name
 from cu_pipeline.drift.windows import LATEST, LATEST_PERIOD, SINCE_DECISION, Window
 
 
@@ -47,7 +48,7 @@ def _found(comparison: Comparison, options: DriftOptions) -> str:
 
 
 def _change(test: TestResult) -> str:
-    return f"{test.name} ({test.in_words}{_WHERE[test.window]})"
+    return f"{plain_name(test.name)} ({test.in_words}{_WHERE[test.window]})"
 
 
 _WHERE: Final = {
@@ -77,4 +78,5 @@ _TEXTS: Final[dict[DriftDecision, Callable[[Comparison, DriftOptions], str]]] = 
 
 
 def _left_out(comparison: Comparison) -> str:
-    return "".join(f" Left out: {name}, since {why}." for name, why in comparison.skipped.items())
+    left = "; likewise ".join(f"{plain_name(name)}, since {why}" for name, why in comparison.skipped.items())
+    return f" Left out: {left}." if left else ""

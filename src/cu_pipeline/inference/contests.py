@@ -165,7 +165,7 @@ def _lacking(clips: pd.DataFrame, store: FeatureStore, models: Collection[Bundle
 
 def _why_alone(challenger: Bundle, champion: Bundle | None) -> str:
     if champion is None:
-        return "there is no champion yet"
+        return "there was no champion to compare it with"
     if champion.version == challenger.version:
         return ""
     if champion.kind is not challenger.kind:

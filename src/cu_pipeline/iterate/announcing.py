@@ -6,7 +6,7 @@ from typing import Final
 from cu_pipeline.core.hashing import text_sha256
 from cu_pipeline.iterate.alerts import Alert, Severity, drift_alert, send, send_again
 from cu_pipeline.iterate.alerts.options import AlertOptions
-from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.ledger import PROMOTED, IterationLine
 from cu_pipeline.iterate.state import Iteration, Status
 from cu_pipeline.reports.drift_told import DriftTold
 
@@ -14,7 +14,7 @@ PAGE: Final = "data/08_reporting/drift.html"
 
 _SEVERITIES: Final = {
     "audited": Severity.INFO,
-    "promoted": Severity.GOOD,
+    PROMOTED: Severity.GOOD,
     "kept": Severity.INFO,
     "labelled": Severity.INFO,
     "vetoed": Severity.INFO,

@@ -1,6 +1,7 @@
 """What an iteration would do now, without doing it."""
 
 from cu_pipeline.iterate import people
+from cu_pipeline.iterate.candidates import capture_store, newest
 from cu_pipeline.iterate.finding import finding_of
 from cu_pipeline.iterate.options import PeopleKind
 from cu_pipeline.iterate.project import Project
@@ -36,5 +37,11 @@ def foresee(project: Project, trigger: str) -> list[str]:
     if found.action.labels:
         kind = people.who_labels(options, parameters["collect"].manifest)
         named = "SIMULATED people" if kind is PeopleKind.SIMULATED else kind.value.replace("_", " ")
-        lines.append(f"up to {found.clips} clips would be labelled, by machines and then by {named}")
+        kept = len(newest(capture_store(options.capture).entries()))
+        lines.append(
+            f"up to {found.clips} of {kept:,} clips that the service keeps would be labelled, by machines and then by "
+            f"{named}"
+            if kept
+            else "no clip can be labelled, since the service keeps none: start it with CU_PIPELINE_CAPTURE set"
+        )
     return lines

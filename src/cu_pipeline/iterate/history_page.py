@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.ledger import PROMOTED, IterationLine
 from cu_pipeline.reports.figures import ACCENT, GREY, INK, LINE, SOFT, WARM, canvas, svg
 from cu_pipeline.reports.templating import environment
 
@@ -25,14 +25,16 @@ def history_page(lines: Sequence[IterationLine]) -> str:
     Args:
         lines: of the ledger, oldest first; at least one.
     """
-    picture = base64.b64encode(svg(course_figure(lines[-_MOST:]))).decode("ascii")
+    recent = lines[-_MOST:]
+    tells = any(one.committed_usd or one.quality or one.outcome == PROMOTED for one in recent)
+    picture = base64.b64encode(svg(course_figure(recent))).decode("ascii") if tells else ""
     return (
         environment()
         .get_template("iterations.html.j2")
         .render(
             lines=list(lines),
             asked=sum(int(one.cost.get("asked", 0)) for one in lines),
-            course=f"data:image/svg+xml;base64,{picture}",
+            course=f"data:image/svg+xml;base64,{picture}" if picture else "",
         )
     )
 
@@ -53,7 +55,7 @@ def course_figure(lines: Sequence[IterationLine]) -> "Figure":
     for colour, name in zip(_COLOURS, names, strict=False):
         known = [(one.number, one.quality[name]) for one in lines if name in one.quality]
         quality.plot(*zip(*known, strict=True), color=colour, marker="o", markersize=4, linewidth=1.6, label=name)
-    changed = [one.number for one in lines if one.outcome == "promoted"]
+    changed = [one.number for one in lines if one.outcome == PROMOTED]
     quality.scatter(changed, [1.0] * len(changed), marker="D", s=26, color=INK, zorder=4, label="new champion")
     quality.set_ylim(0, 1.08)
     quality.set_ylabel("estimated accuracy", color=SOFT)

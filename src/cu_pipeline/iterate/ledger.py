@@ -12,10 +12,13 @@ from cu_pipeline.iterate.checked_line import CheckedLine
 AUDITED: Final = "audited"
 """The outcome of an audit, whatever it found."""
 
+PROMOTED: Final = "promoted"
+"""The outcome of an iteration that put a new champion into service."""
+
 FAILED: Final = "failed"
 """The outcome of an iteration that was given up."""
 
-OUTCOMES: Final = ("nothing", "alerted", AUDITED, "labelled", "promoted", "kept", "vetoed", FAILED)
+OUTCOMES: Final = ("nothing", "alerted", AUDITED, "labelled", PROMOTED, "kept", "vetoed", FAILED)
 """How iterations end."""
 
 MONTH: Final = timedelta(days=30)

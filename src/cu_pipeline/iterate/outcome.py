@@ -4,7 +4,7 @@ from typing import Any
 
 from cu_pipeline.core.actor import actor
 from cu_pipeline.iterate.decide import BY_HAND, Action
-from cu_pipeline.iterate.ledger import AUDITED, FAILED, IterationLine
+from cu_pipeline.iterate.ledger import AUDITED, FAILED, PROMOTED, IterationLine
 from cu_pipeline.iterate.state import Iteration, StepName, now
 
 
@@ -73,7 +73,7 @@ def _outcome(iteration: Iteration, vetoed: bool) -> tuple[str, str]:
     promoted = [name for name, one in _effect(iteration).items() if one.get("serves") == one["challenger"]]
     if served and promoted:
         way = iteration.facts(StepName.APPROVE).get("way", "")
-        return "promoted", f"{', '.join(promoted)} ({way})"
+        return PROMOTED, f"{', '.join(promoted)} ({way})"
     refused = iteration.facts(StepName.APPROVE).get("refused", {})
     told = "; ".join(f"{name}: {why}" for name, why in refused.items())
     return "kept", told or "the gate did not show any challenger to be better"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cu_pipeline.iterate.ledger import IterationLine
+from cu_pipeline.iterate.ledger import PROMOTED, IterationLine
 from cu_pipeline.iterate.options import AuditOptions
 
 RETRAIN: Final = "retrain"
@@ -68,7 +68,7 @@ class Champions:
 
     def _is_about(self, line: IterationLine) -> bool:
         """Whether an iteration tells of these champions."""
-        tells = line.audited or (line.trained and line.outcome in {"kept", "promoted"})
+        tells = line.audited or (line.trained and line.outcome in {"kept", PROMOTED})
         same = all(line.effect.get(name, {}).get("serves") == version for name, version in self.serving.items())
         return tells and bool(self.serving) and same
 
@@ -81,7 +81,7 @@ def _is_settled(line: IterationLine, options: AuditOptions, at: datetime) -> boo
     """Whether a training of late replaced a champion, or rules out that challengers gain what audits look for."""
     if datetime.fromisoformat(line.ended) <= at - timedelta(days=options.training_stands_days):
         return False
-    return line.outcome == "promoted" or all(_gains_little(one, options) for one in line.effect.values())
+    return line.outcome == PROMOTED or all(_gains_little(one, options) for one in line.effect.values())
 
 
 def _gains_little(row: Mapping[str, Any], options: AuditOptions) -> bool:

@@ -65,9 +65,10 @@ def history_table(lines: Sequence[IterationLine]) -> list[str]:
 def _gains(line: IterationLine) -> str:
     told = []
     for name, one in line.effect.items():
-        gain = one.get("fresh_effect") if one.get("fresh_effect") is not None else one.get("effect")
+        fresh = one.get("fresh_effect")
+        gain = one.get("effect") if fresh is None else fresh
         if gain is not None:
-            told.append(f"{name} {100 * gain:+.1f}")
+            told.append(f"{name} {100 * gain:+.1f}" + ("" if fresh is None else " (fresh clips)"))
         elif line.audited and one.get("clips"):
             told.append(f"{name} {one.get('right', 0)} of {one['clips']} right")
     return ", ".join(told) or "-"

@@ -89,7 +89,7 @@ def read_summary(record: Mapping[str, Any]) -> tuple[Money, dict[str, Any]]:
 def cost_messages(summary: Mapping[str, Any], money: Money) -> list[str]:
     """Say, for the log, what a right label of each capability has cost."""
     return [
-        f"{name}: a right label has cost {dollars(cost['value'])}, {cost['basis']}"
+        f"{name}: until now a right label has cost {dollars(cost['value'])}, {cost['basis']}"
         for name, one in summary["capabilities"].items()
         if (cost := one["cost_per_correct"])["value"] and money.exact_usd(name)
     ]

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
+from cu_pipeline.drift.plain_names import plain_name
 
 DECISIONS: Final = {"drift": "drift", "no_drift": "no drift", "not_enough_data": "not enough data"}
 """Decision -> its words."""
@@ -228,26 +229,3 @@ def read_drift_file(path: Path) -> DriftTold:
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}. {_REMEDY}") from error
     return read_drift(found, str(path))
-
-
-def plain_name(name: str) -> str:
-    """A test's name as words, without the kind that it begins with where that says nothing.
-
-    >>> plain_name("fact_text_length"), plain_name("label_topic"), plain_name("embedding_frames@1a")
-    ('text length', 'classes of topic', 'content of frames@1a')
-    """
-    for start, words in _BEGINNINGS.items():
-        if name.startswith(start) and name != start:
-            return words + name.removeprefix(start).replace("_", " ")
-    return name.replace("_", " ")
-
-
-_BEGINNINGS: Final = {
-    "fact_": "",
-    "label_": "classes of ",
-    "confidence_": "confidence of ",
-    "embedding_": "content of ",
-    "novelty_": "novelty of ",
-    "missing_": "missing ",
-    "abstained_": "abstentions of ",
-}

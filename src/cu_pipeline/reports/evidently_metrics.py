@@ -7,7 +7,8 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from cu_pipeline.reports.drift_told import DriftTold, TestTold, plain_name
+from cu_pipeline.drift.plain_names import plain_name
+from cu_pipeline.reports.drift_told import DriftTold, TestTold
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cu_pipeline.drift.plain_names import plain_name
 from cu_pipeline.reports import evidently_metrics as metrics
 from cu_pipeline.reports.drift_history import PastLook
-from cu_pipeline.reports.drift_told import plain_name
 from cu_pipeline.reports.evidently_metrics import inert
 
 NAME: Final = "Drift of the service's clips"

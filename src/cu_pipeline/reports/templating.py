@@ -91,7 +91,7 @@ def p_text(value: float) -> str:
 def sentence(text: str) -> str:
     """Show words as a sentence.
 
-    >>> sentence("there is no champion yet")
-    'There is no champion yet.'
+    >>> sentence("there was no champion to compare it with")
+    'There was no champion to compare it with.'
     """
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."

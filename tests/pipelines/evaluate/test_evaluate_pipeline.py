@@ -156,7 +156,7 @@ def test_the_first_model_that_knows_more_than_the_majority_is_promoted(world, ca
     decision = decide(world, caption_reader, None)
     assert (decision["decision"], decision["against"], decision["effect"]) == ("promote", "majority", 0.5)
     assert decision["p_value"] <= decision["alpha"] == pytest.approx(0.035)
-    assert decision["reasons"][0] == "there is no champion yet"
+    assert decision["reasons"][0] == "there was no champion to compare it with"
     assert "better than the majority (accuracy +0.500" in decision["reasons"][1]
     assert {row["name"] for row in decision["baselines"]} >= {"majority", "metadata_only"}
 

@@ -238,7 +238,7 @@ def _kept(found: Mapping[str, Any]) -> str:
         f"{found['accepted']} of {found['pool']} clips that no person has seen have a certified label. With "
         f"{1 - found['delta']:.0%} confidence at most {found['alpha']:.0%} of such labels"
         f"{', of each answer,' if found['per_class'] else ''} are wrong. Of {accepted} calibration clips with one, "
-        f"{wrong} {'was' if wrong == 1 else 'were'} wrong. A correct label is expected to cost "
+        f"{wrong} {'was' if wrong == 1 else 'were'} wrong. A correct label of a new clip is expected to cost "
         f"{dollars(cost['value'])}{interval}, by people alone {dollars(found['human_price'])}"
         f"{_spared(found['llm_clips_spared'])}"
         f"{_ineligible(found['pool_ineligible'])}"
