@@ -55,10 +55,13 @@ def test_approval_and_veto_are_for_the_iteration_that_is_open(project) -> None:
     project.state.write(
         Iteration(5, "2026-11-27T02:45:09+00:00", status=Status.APPROVAL, reason="topic: a person must approve")
     )
-    assert "for iteration 5" in run(project, "approve", "--reason", "looks good").output
+    approved = run(project, "approve", "--reason", "looks good").output
+    assert approved == "approve: noted, for iteration 5. It counts at the next step\n"
     shown = run(project, "status").output
     assert "waits for approval: topic" in shown
     assert "looks good" in shown
+    project.state.write(Iteration(5, "2026-11-27T02:45:09+00:00", status=Status.RUNNING))
+    assert "It does not wait for approval now" in run(project, "approve").output
     project.state.write(Iteration(5, "2026-11-27T02:45:09+00:00", status=Status.DONE, reason="promoted"))
     assert "iteration 5 is over: promoted" in run(project, "veto").output
 
