@@ -137,8 +137,8 @@ bench-fine-tune: $(VENV)/.installed ## measure fine-tuning beside a plain loop a
 bench-scale: $(VENV)/.installed-dev ## measure featurize on Ray beside the local engine, and Ray's scheduler: [CLIPS=256] [SLEEPERS="16 64"]
 	@$(BIN)/python benchmarks/scale_ray.py --clips $(or $(CLIPS),256) --sleepers $(or $(SLEEPERS),16 64) --output benchmarks/scale_ray.json
 
-bench-scale-models: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16]
-	@$(BIN)/python benchmarks/scale_models.py --clips $(or $(CLIPS),100000) --classes $(or $(CLASSES),16) --output benchmarks/scale_models.json
+bench-scale-models: $(VENV)/.installed ## measure train and evaluate on many captions beside scikit-learn: [CLIPS=100000] [CLASSES=16] [VIDEOS=1]
+	@$(BIN)/python benchmarks/scale_models.py --clips $(or $(CLIPS),100000) --classes $(or $(CLASSES),16) $(if $(VIDEOS),--videos) --output benchmarks/scale_models.json
 
 bench-scale-label: $(VENV)/.installed ## measure label and monitor on many captions and a long log: [CLIPS=100000] [STAGES="label monitor"] [DAYS=60] [FOLDER=kept]
 	@$(BIN)/python benchmarks/scale_label.py --clips $(or $(CLIPS),100000) --days $(or $(DAYS),60) $(if $(STAGES),--stages $(STAGES)) $(if $(FOLDER),--folder $(FOLDER)) --output benchmarks/scale_label.json

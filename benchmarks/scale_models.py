@@ -1,12 +1,13 @@
 """Time and memory of training, evaluation and the search for wrong labels on many captions, beside scikit-learn.
 
-    make bench-scale-models [CLIPS=100000] [CLASSES=16]
-    python benchmarks/scale_models.py [--clips 100000] [--classes 16] [--output scale_models.json]
+    make bench-scale-models [CLIPS=100000] [CLASSES=16] [VIDEOS=1]
+    python benchmarks/scale_models.py [--clips 100000] [--classes 16] [--videos] [--output scale_models.json]
 
 A seeded generator makes the captions: nine words each, as common as in texts (Zipf's law), half of them from the
 class's own part of the vocabulary. A creator has ten clips, mostly of one class; 70, 15 and 15 % of the creators are
 for training, validation and test. Beside its caption each clip has a vector of 384 numbers that tells little of its
-class, in place of the caption encoder's, which has nothing to do here.
+class, in place of the caption encoder's, which has nothing to do here. With `--videos` it also has what extractors make
+of videos, eight vectors of 1,280 numbers among it, of which each tells as little: 41 kB a clip.
 
 Tables and features are first written as collect, featurize and label leave them: Parquet files, and a feature store
 whose parts have 32 contents each. Then each stage is a fresh process: the search for wrong labels of `label`, and the
@@ -17,6 +18,7 @@ does, and the peak memory of the process while it ran, what is loaded and saved 
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -94,7 +96,7 @@ def memory(which):
     return round(int(line.split()[1]) / 2**20, 2)
 
 
-def write_project(folder, clips, classes):
+def write_project(folder, clips, classes, *, videos=False):
     """Write tables and features as collect, featurize and label would have left them."""
     from cu_pipeline.core.capability import Capability
     from cu_pipeline.core.records import LABELS, table
@@ -104,6 +106,8 @@ def write_project(folder, clips, classes):
     known, vectors = feed(clips, classes)
     files = catalog(folder)
     rows, told = tables(known)
+    if videos:
+        rows["media_sha256"] = rows["clip_id"].map(lambda name: hashlib.sha256(name.encode()).hexdigest())
     files["clips"].save(rows)
     files["annotations"].save(told)
     beside = {"probability": 1.0, "source": "human", "annotators": 1, "certified": False}
@@ -120,6 +124,21 @@ def write_project(folder, clips, classes):
             part = slice(first, first + TOGETHER)
             store.append(extractors["captions"].identity, list(keys[part]), values[fresh][part])
             store.append(extractors["caption_text"].identity, list(keys[part]), texts[part])
+    if videos:
+        for one in (one for one in extractors.values() if one.source == "media"):
+            write_media(store, one.identity, rows["media_sha256"].tolist(), known["label"])
+
+
+def write_media(store, identity, keys, labels):
+    """Write vectors of videos, of which each tells a little of the class."""
+    random = np.random.default_rng(SEED)
+    codes, names = pd.factorize(labels, sort=True)
+    centres = random.normal(size=(len(names), identity.shape[-1])).astype(np.float32) * np.float32(0.03)
+    centres = centres.reshape(len(names), *[1] * (len(identity.shape) - 1), -1)
+    for first in range(0, len(keys), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        noise = random.standard_normal((len(keys[part]), *identity.shape), dtype=np.float32)
+        store.append(identity, keys[part], noise + centres[codes[part]])
 
 
 def tables(known):
@@ -169,10 +188,9 @@ def run_train(folder, clock):
     from cu_pipeline.models.families import TrainOptions
     from cu_pipeline.pipelines.train.pipeline import create_pipeline
 
+    options = TrainOptions(**({"features_gb": clock.features_gb} if clock.features_gb else {}))
     shutil.rmtree(folder / "data/06_models", ignore_errors=True)  # of an earlier run, which would be kept
-    _run_nodes(
-        create_pipeline().nodes, folder, clock, {"params:train": TrainOptions(), "params:compute": ComputeOptions()}
-    )
+    _run_nodes(create_pipeline().nodes, folder, clock, {"params:train": options, "params:compute": ComputeOptions()})
     return {}
 
 
@@ -237,14 +255,14 @@ def run_scikit_learn(folder, clock):
 STAGES = {"label": run_label, "train": run_train, "evaluate": run_evaluate, "scikit-learn": run_scikit_learn}
 
 
-def measure_here(name, folder):
+def measure_here(name, folder, features_gb):
     """Run one stage in this process, and print what it took."""
     import logging
 
     warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING)
     clock = Clock()
-    clock.name = name
+    clock.name, clock.features_gb = name, features_gb
     quality = STAGES[name](folder, clock)
     parts = clock.taken
     total = {unit: round(sum(one[unit] for one in parts.values()), 1) for unit in ("seconds", "cpu_seconds")}
@@ -256,21 +274,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=16)
+    parser.add_argument("--videos", action="store_true", help="clips have vectors of frames, too")
+    parser.add_argument("--features-gb", type=float, help="train.features_gb; else its default")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--folder", type=Path, help="of the tables and features, kept and used again; else a new one")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--here", choices=["write", *STAGES], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here == "write":
-        return write_project(arguments.folder, arguments.clips, arguments.classes)
+        return write_project(arguments.folder, arguments.clips, arguments.classes, videos=arguments.videos)
     if arguments.here:
-        return measure_here(arguments.here, arguments.folder)
+        return measure_here(arguments.here, arguments.folder, arguments.features_gb)
     with tempfile.TemporaryDirectory() as fresh:
         folder = (arguments.folder or Path(fresh)).resolve()
         if not (folder / "data/05_model_input/capabilities.json").exists():
             _in_a_process("write", folder, arguments)
         report = {"machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0], "platform": platform.platform()},
-                  "clips": arguments.clips, "classes": arguments.classes, "stages": []}  # fmt: skip
+                  "clips": arguments.clips, "classes": arguments.classes, "videos": arguments.videos,
+                  "features_gb": arguments.features_gb, "stages": []}  # fmt: skip
         for name in arguments.stages:
             report["stages"].append(json.loads(_in_a_process(name, folder, arguments).splitlines()[-1]))
             print(json.dumps(report["stages"][-1]), flush=True)
@@ -282,6 +303,8 @@ def main():
 def _in_a_process(name, folder, arguments):
     command = [sys.executable, __file__, "--here", name, "--folder", str(folder)]
     command += ["--clips", str(arguments.clips), "--classes", str(arguments.classes)]
+    command += ["--videos"] if arguments.videos else []
+    command += ["--features-gb", str(arguments.features_gb)] if arguments.features_gb else []
     environment = os.environ | {"CU_PIPELINE_ROOT": str(folder)}
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
 

@@ -51,7 +51,9 @@ def _annotation(number: int, task: dict[str, Any], truth: dict[str, str]) -> dic
 
 
 def test_it_waits_for_a_file_of_answers_and_for_approval_and_ends_in_a_promotion(project: Path, kedro: Any) -> None:
+    assert "since the service keeps none" in kedro("iterate", "--dry-run", "--cause", "new words").stdout
     truth = capture_traffic(project)
+    assert "clips that the service keeps would be labelled" in kedro("iterate", "--dry-run", "--cause", "new").stdout
     waits = kedro("iterate", "--cause", "new words")
     assert waits.returncode == 3, waits.stdout[-3000:] + waits.stderr[-3000:]
     assert "clips wait for people" in waits.stdout
