@@ -130,6 +130,8 @@ def test_the_weakest_slice_is_named_and_said_to_be_chance_where_it_may_be():
     assert lines["What is wrong?"] == (
         "It is weakest where language is es: 71 % of 61 clips, 90 % elsewhere, which may be chance."
     )
+    among = told(model(slices={"looked_at": 7, "n": 520, "rows": [SLICE]}))[2]["What is wrong?"]
+    assert "90 % elsewhere, among all 520 that models predicted unseen, which may be chance" in among
     warned = model(slices={"looked_at": 7, "rows": [SLICE | {"worse": True}]}, warnings=["The model is worse there."])
     assert told(warned)[2]["What is wrong?"] == "The model is worse there."
 

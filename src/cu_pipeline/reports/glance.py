@@ -216,12 +216,13 @@ def _wrong(found: Mapping[str, Any]) -> Line:
     nothing = learned_nothing(found)
     if nothing is not None:
         return Line(question, [f"The model is {nothing}."], "bad")
-    rows = (found.get("slices") or {}).get("rows", [])
+    slices = found.get("slices") or {}
+    rows = slices.get("rows", [])
     if rows and not rows[0]["worse"] and round(100 * rows[0]["difference"]) < 0:
         row = rows[0]
         lowest = (
             f"It is weakest where {row['column']} is {row['value']}: {100 * row['accuracy']:.0f} % of {row['n']:,} "
-            f"clips, {100 * row['rest']:.0f} % elsewhere, which may be chance."
+            f"clips, {100 * row['rest']:.0f} % elsewhere{_among(slices)}, which may be chance."
         )
         return Line(question, [*warnings, lowest], "bad" if warnings else "")
     if not warnings and "warnings" in found:
@@ -229,6 +230,11 @@ def _wrong(found: Mapping[str, Any]) -> Line:
             return Line(question, ["Nothing else was found that speaks against it."])
         return Line(question, ["Nothing was found that speaks against it."], "good")
     return Line(question, warnings, "bad")
+
+
+def _among(slices: Mapping[str, Any]) -> str:
+    """Of which clips slices are, as these are more than the test clips."""
+    return f", among all {slices['n']:,} that models predicted unseen" if "n" in slices else ""
 
 
 def _helps(found: Mapping[str, Any], gate: Mapping[str, Any] | None, insight: Mapping[str, Any]) -> Line:
