@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_a_remote_that_this_machine_cannot_use_is_named_and_stops_nobody(root: P
     found = project(root)
     assert list(found.remotes_apart) == ["team"]
     assert any("s3://team/dvc: AWS_ACCESS_KEY_ID" in place for place in found.not_reached())
+    assert remotes_failing(root) == {}
+    demand_reach(found)
+    assert list(dvc_store.all_contents(found)) == []
+
+
+def test_a_remote_whose_package_is_not_installed_stops_nobody(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dvc_s3", None)
+    found = project(root)
+    assert any("s3://team/dvc: s3 is supported, but requires 'dvc-s3'" in place for place in found.not_reached())
     assert remotes_failing(root) == {}
     demand_reach(found)
     assert list(dvc_store.all_contents(found)) == []

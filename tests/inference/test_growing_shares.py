@@ -101,6 +101,18 @@ def test_a_whole_curve_of_the_same_model_and_labels_is_not_measured_again(world)
     assert measure_learning_curves({"topic": clips}, {"topic": bundle}, store, cut, options, 0) == first
 
 
+def test_a_curve_that_was_cut_short_takes_no_longer_ones_place(world):
+    bundle, clips, store = world
+    hurried = EvaluateOptions(insights={"learning_curve": OPTIONS.model_copy(update={"seconds": 1e-6})})
+    cut = measure_learning_curves({"topic": clips}, {"topic": bundle}, store, {}, hurried, 0)
+    assert len(cut["topic"]["points"]) == 1
+    longer = cut["topic"] | {"points": cut["topic"]["points"] * 2}
+    known = {"topic": {"learning_curve": longer}}
+    assert measure_learning_curves({"topic": clips}, {"topic": bundle}, store, known, hurried, 0) == {"topic": longer}
+    of_another = {"topic": {"learning_curve": longer | {"of": "other labels"}}}
+    assert measure_learning_curves({"topic": clips}, {"topic": bundle}, store, of_another, hurried, 0) == cut
+
+
 def test_clips_of_two_creators_and_models_of_an_earlier_format_give_no_curve(world):
     bundle, clips, store = world
     assert measure_curve(replace(bundle, model={"inputs": {}}), clips, store, OPTIONS, seed=0) is None

@@ -105,6 +105,7 @@ def test_rows_that_cannot_be_read_say_why(root):
     ("name", "content", "message"),
     [
         ("a.txt", "x", r"'\.txt'.*Allowed: \.csv"),
+        ("a.jsonl", "{broken\n[1]\n", "no row that can be read: line 1 is not JSON.*; line 2 .*Remedy"),
         ("a.csv", "", "no rows"),
         ("a.csv", "text\n", "no rows"),
         ("a.csv", "title,label\na,b\n", r"neither a `path` nor a `text`.*\['title', 'label'\].*Remedy"),
@@ -116,6 +117,12 @@ def test_rows_that_cannot_be_read_say_why(root):
 def test_an_unreadable_manifest_names_the_fault(root, name, content, message):
     with pytest.raises(ManifestError, match=message):
         read(write(root / name, content))
+
+
+def test_a_folder_in_a_manifests_place_names_the_way_to_read_it(root):
+    (root / "clips" / "cooking").mkdir(parents=True)
+    with pytest.raises(ManifestError, match=r"clips' is a folder. Remedy: 'folder:.*clips'"):
+        read(root / "clips")
 
 
 def test_an_absent_manifest_names_the_parameter(root):

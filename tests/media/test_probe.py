@@ -81,6 +81,8 @@ def test_files_that_are_no_clip_have_a_reason(tmp_path, encode):
     assert refusal(tmp_path / "empty.mp4") is Reason.EMPTY
     (tmp_path / "text.mp4").write_text("not a video\n" * 50)
     assert refusal(tmp_path / "text.mp4") is Reason.NOT_MEDIA
+    with pytest.raises(BadClipError, match="does not begin like a video"):
+        probe(tmp_path / "text.mp4", Limits())
     with wave.open(str(tmp_path / "sound.mp4"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(1600))

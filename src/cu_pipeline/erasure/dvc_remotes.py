@@ -62,6 +62,8 @@ def _missing(error: Exception) -> str:
 
     if isinstance(error, RemoteMissingDepsError):
         return f"`pip install 'dvc[{error.protocol}]'` lets this machine use it"
+    if isinstance(error, ImportError):  # of a file system that is a package of its own, such as dvc-s3
+        return str(error)
     if type(error).__name__ == "NoCredentialsError":  # of botocore, which need not be installed
         return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY let this machine use it"
     return ""

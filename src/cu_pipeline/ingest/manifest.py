@@ -136,6 +136,9 @@ def manifest_table(found: Rows, source: str, folder: str) -> Rows:
     """
     rows = found.only([*(name for name in found.names if name != PROBLEM), PROBLEM])
     rows = rows.renamed(known_names(rows.names, source))
+    if len(rows) and set(rows.names) == {PROBLEM}:
+        told = "; ".join(_problems(rows)[:_SHOWN])
+        raise ManifestError(f"{source} has no row that can be read: {told}. Remedy: one JSON object a line")
     check_columns(source, rows.names, len(rows))
     _tell_problems(source, rows)
     return rows.changed(partial(_placed, folder), ["path"], ["path"] if "path" in rows.names else [])
@@ -146,8 +149,12 @@ def _placed(folder: str, batch: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"path": [_stored(folder, path.strip()) if path else "" for path in paths]}, dtype=object)
 
 
+def _problems(rows: Rows) -> list[str]:
+    return [problem for batch in rows.batches([PROBLEM]) for problem in batch[PROBLEM][batch[PROBLEM] != ""]]
+
+
 def _tell_problems(source: str, rows: Rows) -> None:
-    found = [problem for batch in rows.batches([PROBLEM]) for problem in batch[PROBLEM][batch[PROBLEM] != ""]]
+    found = _problems(rows)
     if found:
         shown = "; ".join(found[:_SHOWN])
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -179,6 +186,9 @@ def _read(address: str) -> Rows:
 
     name = PurePosixPath(without_query(address).lower())
     suffix = PurePosixPath(name.stem).suffix if name.suffix in _COMPRESSIONS else name.suffix
+    if not is_address(address) and Path(address).is_dir():
+        remedy = f"Remedy: 'folder:{address}' for a folder of CLASS/clip.mp4, or name the manifest in it"
+        raise ManifestError(f"manifest {address!r} is a folder. {remedy}")
     if (reader := FORMATS.get(suffix)) is None:
         allowed = f"Allowed: {', '.join(FORMATS)}, also compressed as .gz, .bz2 or .xz"
         raise ManifestError(f"manifest {address!r} ends in {suffix!r}. {allowed}, or `sample`")

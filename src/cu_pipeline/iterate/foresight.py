@@ -39,8 +39,8 @@ def foresee(project: Project, trigger: str) -> list[str]:
         named = "SIMULATED people" if kind is PeopleKind.SIMULATED else kind.value.replace("_", " ")
         kept = len(newest(capture_store(options.capture).entries()))
         lines.append(
-            f"up to {found.clips} of {kept:,} clips that the service keeps would be labelled, by machines and then by "
-            f"{named}"
+            f"up to {min(found.clips, kept):,} of {kept:,} clips that the service keeps would be labelled, by machines "
+            f"and then by {named}"
             if kept
             else "no clip can be labelled, since the service keeps none: start it with CU_PIPELINE_CAPTURE set"
         )

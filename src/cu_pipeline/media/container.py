@@ -114,7 +114,7 @@ def _unopenable(path: Path, error: Exception) -> BadClipError:
     begins_well = any(head[at : at + len(magic)] == magic for at, magic in _MAGIC)
     if begins_well and isinstance(error, (av.InvalidDataError, EOFError)):
         return BadClipError(Reason.TRUNCATED, f"begins like a video but does not open: {describe(error)}")
-    return BadClipError(Reason.NOT_MEDIA, describe(error))
+    return BadClipError(Reason.NOT_MEDIA, f"does not begin like a video that can be opened: {describe(error)}")
 
 
 @dataclass(frozen=True)

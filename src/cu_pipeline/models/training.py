@@ -94,7 +94,7 @@ def affordable(data: TrainingData, extractors: Mapping[str, Extractor], options:
     drawn = [rows.iloc[whole_units(rows["group"], max(1, int(share * len(rows))))] for rows in of_splits]
     kept = pd.concat(drawn).sort_values("clip_id", ignore_index=True)
     _log.warning(
-        "%s: of %s labelled clips %s are learned from: the features of all take %.1f GB, and train.features_gb is %g. "
+        "%s: of %s labelled clips %s are learned from: the features of all take %.3g GB, and train.features_gb is %g. "
         "Raise it where there is more memory",
         data.name,
         f"{len(data.clips):,}",

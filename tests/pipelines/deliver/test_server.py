@@ -44,7 +44,7 @@ def test_a_service_that_hangs_is_stopped(tmp_path, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", hang)
     with (
-        pytest.raises(DeliveryError, match=r"(?s)not ready after 1 s.*loading"),
+        pytest.raises(DeliveryError, match=r"(?s)not ready after 1 s.*Remedy: .*start_timeout_s.*loading"),
         serving(Bento("small", "v1", tmp_path), prediction_log=tmp_path, output=tmp_path / "service.log", timeout_s=1),
     ):
         raise AssertionError("unreachable")

@@ -72,7 +72,7 @@ def _told(evidence: Evidence, surely: Mask) -> tuple[float | None, str]:
     labels = pd.Series(novel.argmax(axis=1))
     share = float(labels.value_counts(normalize=True).iloc[0])
     sure, normal = float(novel.max(axis=1).mean()), float(before.max(axis=1).mean())
-    words = f"; of {name} models are {sure:.0%} sure of them ({normal:.0%} usually), {share:.0%} get the same class"
+    words = f"; models are {sure:.0%} sure of their {name} ({normal:.0%} usually) and give {share:.0%} the same class"
     return told_apart(novel) / usual, words
 
 

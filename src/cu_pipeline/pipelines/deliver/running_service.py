@@ -111,7 +111,8 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path, timeout_s
         except httpx.TransportError:
             pass
         time.sleep(0.2)
-    raise DeliveryError(f"the service was not ready after {timeout_s:g} s (start_timeout_s).{tail(output)}")
+    remedy = "Remedy: run again when the machine has less to do, or raise `deliver.start_timeout_s`"
+    raise DeliveryError(f"the service was not ready after {timeout_s:g} s. {remedy}.{tail(output)}")
 
 
 def tail(output: Path) -> str:
