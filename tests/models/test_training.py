@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,18 @@ def test_of_more_clips_than_memory_has_room_for_whole_units_of_both_splits_are_l
     assert drawn.unlabelled == data.unlabelled
     pd.testing.assert_frame_equal(affordable(data, captions, forty).clips, drawn.clips)
     assert affordable(data, captions, TrainOptions(family="linear", threads=1)) is data
+
+
+def test_a_machine_that_has_less_memory_than_training_may_take_is_told_of(
+    tmp_path: Any, extractors: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = feed(["train"] * 20, ["a", "b"] * 10, Kind.SINGLE, FeatureStore(tmp_path), extractors)
+    options = TrainOptions(family="linear", threads=1)
+    affordable(data, {"captions": extractors["captions"]}, options)
+    assert not caplog.text
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=1e9))
+    affordable(data, {"captions": extractors["captions"]}, options)
+    assert "may take 1 GB of memory, and this machine has 1. Where it is ended for that, lower" in caplog.text
 
 
 def test_words_of_captions_count_for_the_room_that_clips_need(tmp_path: Any, extractors: Any) -> None:

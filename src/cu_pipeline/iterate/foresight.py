@@ -2,6 +2,7 @@
 
 from cu_pipeline.iterate import people
 from cu_pipeline.iterate.candidates import capture_store, newest
+from cu_pipeline.iterate.decide import Action
 from cu_pipeline.iterate.finding import finding_of
 from cu_pipeline.iterate.options import PeopleKind
 from cu_pipeline.iterate.project import Project
@@ -37,10 +38,10 @@ def foresee(project: Project, trigger: str) -> list[str]:
     if found.action.labels:
         kind = people.who_labels(options, parameters["collect"].manifest)
         named = "SIMULATED people" if kind is PeopleKind.SIMULATED else kind.value.replace("_", " ")
+        by = f"by {named}" if found.action is Action.AUDIT else f"by machines and then by {named}"
         kept = len(newest(capture_store(options.capture).entries()))
         lines.append(
-            f"up to {min(found.clips, kept):,} of {kept:,} clips that the service keeps would be labelled, by machines "
-            f"and then by {named}"
+            f"up to {min(found.clips, kept):,} of {kept:,} clips that the service keeps would be labelled, {by}"
             if kept
             else "no clip can be labelled, since the service keeps none: start it with CU_PIPELINE_CAPTURE set"
         )

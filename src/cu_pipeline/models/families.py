@@ -50,7 +50,7 @@ class _Common(Options):
 
     family: str = AUTO
     threads: int = Field(0, ge=0)
-    features_gb: float = Field(8.0, gt=0)
+    features_gb: float = Field(8.0, gt=0, allow_inf_nan=False)
     auto: SelectionOptions = SelectionOptions()
 
     @field_validator("family")

@@ -28,6 +28,10 @@ _log = logging.getLogger(__name__)
 _TEXT_BYTES: Final = 1300
 """What the words and characters of a caption take while a model learns from them."""
 
+_MEMORY_OF_A_GB: Final = 1.7
+_MEMORY_BESIDE_GB: Final = 1.3
+"""Memory that training takes for each gigabyte of features, and beside them, as `make bench-scale-models` measured."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -87,6 +91,7 @@ def affordable(data: TrainingData, extractors: Mapping[str, Extractor], options:
     shapes = shapes_of(_read_by(_candidates(options, _applicable(data.clips, extractors)), extractors)).values()
     bytes_each = vector_bytes(shapes) + _TEXT_BYTES * sum(form_of(shape) == "text" for shape in shapes)
     most = options.features_gb * 1e9 / max(bytes_each, 1)
+    _beware_of_memory(data.name, min(len(data.clips) * bytes_each / 1e9, options.features_gb))
     if len(data.clips) <= most:
         return data
     of_splits = [rows for _, rows in data.clips.groupby("split")]
@@ -103,6 +108,22 @@ def affordable(data: TrainingData, extractors: Mapping[str, Extractor], options:
         options.features_gb,
     )
     return replace(data, clips=kept)
+
+
+def _beware_of_memory(name: str, gigabytes: float) -> None:
+    """Warn where so much of features may take more memory than the machine has."""
+    import psutil
+
+    needed, there = _MEMORY_BESIDE_GB + _MEMORY_OF_A_GB * gigabytes, psutil.virtual_memory().total / 1e9
+    if needed > there:
+        _log.warning(
+            "%s: %.1f GB of features are learned from, for which training may take %.0f GB of memory, and this machine "
+            "has %.0f. Where it is ended for that, lower train.features_gb",
+            name,
+            gigabytes,
+            needed,
+            there,
+        )
 
 
 def labelled_examples(
