@@ -21,10 +21,11 @@ def full_project(root: Path) -> Path:
     )
     test = {"accuracy": 0.8, "ci95": {"accuracy": [0.7, 0.9]}}
     line = IterationLine(1, "2026-11-01T00:00:00+00:00", "2026-11-01T01:00:00+00:00", "retrain", "promoted", "better")
+    began = "2026-11-02T00:00:00+00:00"
     iteration = {
         "format": 1,
         "number": 2,
-        "started": "2026-11-02T00:00:00+00:00",
+        "started": began,
         "trigger": "",
         "status": "waiting",
         "reason": "labels",
@@ -33,6 +34,7 @@ def full_project(root: Path) -> Path:
         "run_id": "",
         "spent_usd": 0.0,
     }
+    failed = {"format": 1, "calls": 2, "since": began, "last": began, "error": "no server"}
     promotion = {"capability": "topic", "cause": "gate"}
     files: dict[str, object] = {
         "data/08_reporting/drift.json": told,
@@ -43,6 +45,7 @@ def full_project(root: Path) -> Path:
         },
         "data/02_intermediate/feed_checks.json": {"splits": {"train": {"clips": 5}, "test": {"clips": 2}}},
         "data/08_reporting/iteration.json": iteration,
+        "data/08_reporting/iterate_failed_calls.json": failed,
     }
     for place, content in files.items():
         write_text(root / place, json.dumps(content))

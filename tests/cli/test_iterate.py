@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cu_pipeline.cli.iterate import iterate
+from cu_pipeline.core.errors import TrackingError
 from cu_pipeline.iterate import runner
 from cu_pipeline.iterate.ledger import IterationLine
 from cu_pipeline.iterate.project import Project
@@ -81,6 +82,24 @@ def test_an_error_ends_with_1_and_words(project, monkeypatch) -> None:
     assert "move it away" in done.output
     refused = run(project, "--every", "soon")
     assert (refused.exit_code, "at least 10s" in refused.output) == (1, True)
+
+
+def test_calls_that_failed_are_shown_until_one_does_not(project, monkeypatch) -> None:
+    def fails(project, *_):
+        with project.failed_calls.counting():
+            raise TrackingError("http://mlflow:5000 does not answer")
+
+    monkeypatch.setattr(runner, "iterate", fails)
+    assert run(project).exit_code == 1
+    shown = run(project, "status").output.splitlines()
+    assert shown[0].startswith("the last call ended by an error, 20")
+    assert shown[0].endswith(": http://mlflow:5000 does not answer")
+    assert shown[1] == "no iteration yet: `kedro iterate`"
+    assert run(project).exit_code == 1
+    assert run(project, "status").output.startswith("the last 2 calls ended by an error, 20")
+    with project.failed_calls.counting():
+        pass
+    assert "error" not in run(project, "status").output
 
 
 def test_the_history_is_for_people_and_for_programs(project) -> None:

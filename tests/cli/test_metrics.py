@@ -1,9 +1,11 @@
 """`kedro metrics`."""
 
+import json
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.request import urlopen
@@ -51,6 +53,7 @@ def test_all_that_a_project_knows_is_told(tmp_path):
         ("cu_pipeline_iterations_total", "promoted"): 1,
         ("cu_pipeline_iterations_total", "failed"): 0,
         ("cu_pipeline_iteration_dollars_total",): 4.5,
+        ("cu_pipeline_iterate_failed_calls",): 2,
         ("cu_pipeline_iteration_status", "waiting"): 1,
         ("cu_pipeline_iteration_status", "running"): 0,
         ("cu_pipeline_champion_changes_total", "topic", "gate"): 2,
@@ -67,7 +70,22 @@ def test_a_project_that_never_ran_tells_that_no_iteration_ended(tmp_path):
     assert done.exit_code == 0
     found = values(done.output)
     assert found["cu_pipeline_iterations_total", "failed"] == found["cu_pipeline_iteration_dollars_total",] == 0
+    assert found["cu_pipeline_iterate_failed_calls",] == 0
     assert set(found.values()) == {0}
+
+
+def test_what_iterations_promised_in_30_days_is_told_whatever_they_promised_before(tmp_path):
+    full_project(tmp_path)
+    log = tmp_path / "data/08_reporting/iterations.jsonl"
+    (line,) = log.read_text().splitlines()
+    told = []
+    for days in (29, 31):
+        began = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        told.append(json.dumps(json.loads(line) | {"number": len(told) + 1, "started": began}))
+    log.write_text("\n".join(told) + "\n")
+    found = values(typed(tmp_path).output)
+    assert found["cu_pipeline_iteration_dollars_total",] == 9.0
+    assert found["cu_pipeline_iteration_dollars_month",] == 4.5
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert(project_root: Path) 
 def test_promtool_takes_the_rules_and_they_fire_as_written(project_root: Path, promtool: str) -> None:
     for asked in (
         ["check", "rules", "rules.yml"],
-        ["test", "rules", "rules_test.yml"],
+        ["test", "rules", "rules_test.yml", "rules_test_days.yml"],
         ["check", "config", "prometheus.yml"],
     ):
         done = subprocess.run(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cu_pipeline.core.errors import ConfigurationError, RunInProgressError
+from cu_pipeline.core.errors import ConfigurationError, NoSpaceError, RunInProgressError
+from cu_pipeline.tracking import run_lock
 from cu_pipeline.tracking.run_lock import TIMEOUT_VARIABLE, RunLock
 
 HOLDER = """
@@ -69,3 +70,17 @@ def test_a_bad_waiting_time_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv(TIMEOUT_VARIABLE, value)
     with pytest.raises(ConfigurationError, match=rf"{TIMEOUT_VARIABLE}='{value}'.*number of seconds"):
         RunLock(tmp_path).acquire()
+
+
+def test_on_a_full_disk_only_what_makes_space_gets_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise NoSpaceError("no space left")
+
+    monkeypatch.setattr(run_lock, "write_text", full)
+    with pytest.raises(NoSpaceError):
+        RunLock(tmp_path).acquire()
+    lock = RunLock(tmp_path, freeing=True)
+    lock.acquire()
+    with pytest.raises(RunInProgressError, match="a process that has just started"):
+        RunLock(tmp_path, freeing=True).acquire()
+    lock.release()

@@ -1,14 +1,14 @@
 """`kedro gc`: removes what the settings under `retention` let go, after saying so."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cu_pipeline.cli.foreseen import told_in_words
-from cu_pipeline.core.errors import PlaceError
+from cu_pipeline.core.errors import NoSpaceError, PlaceError
 
 _NAMED: Final = 5
 _STAYS: Final = (
@@ -102,12 +102,15 @@ def _removed(one: Any) -> int | None:
 def _opened(root: Path, env: str | None, *, writes: bool) -> Iterator[Any]:
     """Read the project, for removing only while no run writes to it."""
     from cu_pipeline.tracking.abandoned_runs import close_abandoned
+    from cu_pipeline.tracking.mlflow_run import tracking_uri
+    from cu_pipeline.tracking.mlflow_server import failures_told
     from cu_pipeline.tracking.opened_project import opened_project
     from cu_pipeline.tracking.run_lock import RunLock
 
-    with opened_project(root, env, RunLock(root) if writes else None) as context:
+    with opened_project(root, env, RunLock(root, freeing=True) if writes else None) as context:
         if writes:
-            close_abandoned(root)
+            with suppress(NoSpaceError), failures_told(tracking_uri(root)):
+                close_abandoned(root)
         yield context
 
 

@@ -47,12 +47,14 @@ def iterate(context: click.Context, /, *, every: str | None, dry_run: bool, caus
 @iterate.command("status")
 @click.pass_obj
 def status(metadata: Any, /) -> None:
-    """Show where the loop stands: the last iteration, its steps, what it waits for."""
+    """Show where the loop stands: the last iteration, its steps, what it waits for, and calls that failed."""
     root = Path(metadata.project_path)
     with told_in_words(root):
         from cu_pipeline.iterate.words import status_lines
 
         project = _project(root, None)
+        if failed := project.failed_calls.read():
+            click.echo(str(failed))
         current = project.state.read()
         for line in status_lines(current, project.verdicts.standing(current.number if current else 0)):
             click.echo(line)

@@ -3,7 +3,8 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,9 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.json_lines import read_lines
-from cu_pipeline.iterate.ledger import OUTCOMES, IterationLine, IterationLog
-from cu_pipeline.iterate.project import LEDGER, STATE
+from cu_pipeline.iterate.failed_calls import FailedCalls, FailedCallsFile
+from cu_pipeline.iterate.ledger import OUTCOMES, IterationLine, IterationLog, month_usd
+from cu_pipeline.iterate.project import FAILED_CALLS, LEDGER, STATE
 from cu_pipeline.iterate.state import StateFile, Status
 from cu_pipeline.iterate.work import PROMOTIONS
 from cu_pipeline.reports.drift_told import DECISIONS, read_drift_file
@@ -31,9 +33,9 @@ Read = Callable[[Path], Iterator[Metric]]
 class ProjectMetrics:
     """A collector of prometheus_client: reads the files of a project at each scrape.
 
-    A file that is not there gives no metric; one that cannot be read is counted in `cu_pipeline_files_unreadable`, and
-    the others are told all the same. What alerts take the increase of is told from 0 on, also where there was none yet:
-    a count that appears with its first event shows no increase.
+    A file that is not there gives no metric, or 0 where that is what its absence says; one that cannot be read is
+    counted in `cu_pipeline_files_unreadable`, and the others are told all the same. What alerts take the increase of is
+    told from 0 on, also where there was none yet: a count that appears with its first event shows no increase.
 
     Args:
         root: the project's folder.
@@ -49,8 +51,7 @@ class ProjectMetrics:
         for place, read in _READERS.items():
             path = self._root / place
             if not path.is_file():
-                if place == LEDGER:
-                    yield from _ended([])
+                yield from _WITHOUT_FILE.get(place, list)()
                 continue
             try:
                 found = list(read(path))
@@ -152,13 +153,27 @@ def _ended(lines: list[IterationLine]) -> Iterator[Metric]:
         "What iterations promised to people.",
         value=sum(line.committed_usd for line in lines),
     )
-    yield from (outcomes, promised)
+    month = _single(
+        "iteration_dollars_month",
+        "What iterations that began within 30 days promised to people.",
+        month_usd(lines, datetime.now(UTC)),
+    )
+    yield from (outcomes, promised, month)
 
 
 def _iteration(path: Path) -> Iterator[Metric]:
     now = StateFile(path).read()
     status = _gauge("iteration_status", "1 for what the present iteration does.", "status")
     yield _filled(status, {str(one): float(now is not None and now.status == one) for one in Status})
+
+
+def _failed_calls(path: Path) -> Iterator[Metric]:
+    yield _failing(FailedCallsFile(path).read())
+
+
+def _failing(now: FailedCalls | None) -> Metric:
+    told = "Calls of kedro iterate in a row that ended by an error."
+    return _single("iterate_failed_calls", told, now.calls if now else 0)
 
 
 def _promotions(path: Path) -> Iterator[Metric]:
@@ -184,5 +199,12 @@ _READERS: Final[Mapping[Path, Read]] = {
     SPLITS: _splits,
     LEDGER: _iterations,
     STATE: _iteration,
+    FAILED_CALLS: _failed_calls,
     Path(PROMOTIONS): _promotions,
 }
+
+_WITHOUT_FILE: Final[Mapping[Path, Callable[[], Iterable[Metric]]]] = {
+    LEDGER: lambda: _ended([]),
+    FAILED_CALLS: lambda: [_failing(None)],
+}
+"""File -> what is told where it is absent."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from cu_pipeline.core.errors import ConfigurationError
 from cu_pipeline.core.hashing import file_sha256
+from cu_pipeline.iterate.failed_calls import FailedCallsFile
 from cu_pipeline.iterate.ledger import IterationLog
 from cu_pipeline.iterate.options import IterateOptions
 from cu_pipeline.iterate.state import StateFile
@@ -18,6 +19,7 @@ from cu_pipeline.tracking.mlflow_run import PARENT_VARIABLE
 STATE: Final = Path("data/08_reporting/iteration.json")
 LEDGER: Final = Path("data/08_reporting/iterations.jsonl")
 VERDICTS: Final = Path("data/08_reporting/iterate_verdicts.jsonl")
+FAILED_CALLS: Final = Path("data/08_reporting/iterate_failed_calls.json")
 GROUP: Final = "iterate"
 
 
@@ -35,6 +37,7 @@ class Project:
         self.state = StateFile(root / STATE)
         self.ledger = IterationLog(root / LEDGER)
         self.verdicts = VerdictLog(root / VERDICTS)
+        self.failed_calls = FailedCallsFile(root / FAILED_CALLS)
 
     def run(
         self,

@@ -84,7 +84,8 @@ def locked(root: Path) -> Iterator[None]:
 def iterate(project: Project, trigger: str, tell: Callable[[str], None]) -> Report:
     """Begin an iteration, or go on with the one that is not over, as far as it goes.
 
-    Where an audit finds champions worse, the iteration that trains begins at once.
+    Where an audit finds champions worse, the iteration that trains begins at once. A call that ends by an error is
+    counted among the project's failed calls, also where that is before a step.
 
     Args:
         project: in which.
@@ -95,7 +96,7 @@ def iterate(project: Project, trigger: str, tell: Callable[[str], None]) -> Repo
         RunInProgressError: another process iterates, or runs pipelines, in the project.
         CuPipelineError: a step failed; the next call tries it again.
     """
-    with locked(project.root):
+    with locked(project.root), project.failed_calls.counting():
         report = _one(project, trigger, tell)
         if report.line is not None and report.line.found_worse:
             tell(f"  {report.told}")

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from cu_pipeline.core.actor import actor
 from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.databases import shared_database
-from cu_pipeline.core.errors import ConfigurationError, RunInProgressError
+from cu_pipeline.core.errors import ConfigurationError, NoSpaceError, RunInProgressError
 
 if TYPE_CHECKING:
     from cu_pipeline.tracking.database_lock import DatabaseLock
@@ -36,14 +36,16 @@ class RunLock:
     Args:
         root: the project's folder.
         stages: that are written; None: everything.
+        freeing: whether it is held to make space: then a disk too full to note who holds it is no obstacle.
     """
 
-    def __init__(self, root: Path, stages: Collection[str] | None = None) -> None:
+    def __init__(self, root: Path, stages: Collection[str] | None = None, *, freeing: bool = False) -> None:
         self._path = root / "data" / ".lock"
         self._owner = root / "data" / ".lock.json"
         self._erasure = root / ERASURE
         self._lock = FileLock(self._path)
         self._stages = stages
+        self._freeing = freeing
         self._shared: DatabaseLock | None = None
 
     def acquire(self, *, erasing: bool = False) -> None:
@@ -55,6 +57,7 @@ class RunLock:
         Raises:
             RunInProgressError: another process holds it; names that process. Or an erasure is half done.
             StoreError: the shared database cannot be used.
+            NoSpaceError: the disk is full.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         seconds = _timeout()
@@ -66,12 +69,10 @@ class RunLock:
             if self._erasure.exists() and not erasing:
                 raise RunInProgressError("an erasure was interrupted. Remedy: `kedro erase --resume` completes it")
             self._acquire_shared(seconds)
+            self._note_holder()
         except BaseException:
-            self._lock.release()
+            self.release()
             raise
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "actor": actor(), "started": started}
-        write_text(self._owner, json.dumps(holder) + "\n")
 
     def release(self) -> None:
         """Give the lock back; without effect when it is not held."""
@@ -91,6 +92,16 @@ class RunLock:
         shared = DatabaseLock(address, self._stages, actor(), os.getpid())
         shared.acquire(seconds, _REMEDY)
         self._shared = shared
+
+    def _note_holder(self) -> None:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "actor": actor(), "started": started}
+        try:
+            write_text(self._owner, json.dumps(holder) + "\n")
+        except NoSpaceError:
+            if not self._freeing:
+                raise
+            self._owner.unlink(missing_ok=True)
 
     def _holder(self) -> str:
         try:
