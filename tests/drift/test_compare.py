@@ -169,6 +169,8 @@ def test_a_reference_that_is_too_small_for_predictions_leaves_only_those_out():
     told = summarise(result, OPTIONS)
     assert "; likewise predictions, since the reference has 5 clips of validation" in told
     assert told.count("Left out") == 1
+    of_one = replace(result, skipped={"missing_captions_topic": "too few"})
+    assert "Left out: missing captions (for topic), since too few." in summarise(of_one, OPTIONS, ["topic"])
 
 
 def test_no_usable_reference_is_not_called_no_drift():

@@ -9,13 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from cu_pipeline.core.errors import StoreError
 from cu_pipeline.core.hashing import json_sha256
-from cu_pipeline.drift.plain_names import plain_name
+from cu_pipeline.drift.plain_names import of_capability, plain_name
 
 DECISIONS: Final = {"drift": "drift", "no_drift": "no drift", "not_enough_data": "not enough data"}
 """Decision -> its words."""
-
-_OF_ANSWERS: Final = ("label_", "confidence_", "abstained_", "abstention_")
-"""Beginnings of tests on answers, whose names end with the capability that they are about."""
 
 _REMEDY: Final = "Remedy: make run PIPELINES=monitor"
 
@@ -180,15 +177,11 @@ class DriftTold(_Told):
 
     def of_capability(self, name: str) -> tuple[str, str]:
         """Split a test's name into what was tested and the capability whose clips it was held against; "": all."""
-        for capability in sorted(self.references, key=len, reverse=True):
-            if name.endswith(f"_{capability}") and not name.startswith(_OF_ANSWERS):
-                return name.removesuffix(f"_{capability}"), capability
-        return name, ""
+        return of_capability(name, self.references)
 
     def title(self, name: str) -> str:
         """A test's name in plain words."""
-        tested, capability = self.of_capability(name)
-        return f"{plain_name(tested)} (for {capability})" if capability else plain_name(tested)
+        return plain_name(name, self.references)
 
     def window(self, name: str) -> WindowTold | None:
         """The window of a name; None where it was not looked at."""

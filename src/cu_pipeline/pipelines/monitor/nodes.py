@@ -107,7 +107,7 @@ def report_drift(
     Returns:
         The `drift` dataset.
     """
-    summary = _summary(comparison, traffic, options)
+    summary = _summary(comparison, traffic, options, references)
     _log.info("%s", summary)
     look = comparison.look
     return {
@@ -177,8 +177,8 @@ def _about(reference: pd.DataFrame, options: DriftOptions) -> dict[str, Any]:
     return {"versions": sorted(versions), "clips": len(used), "units": len(set(units))}
 
 
-def _summary(found: Comparison, traffic: Traffic, options: DriftOptions) -> str:
-    told = summarise(found, options)
+def _summary(found: Comparison, traffic: Traffic, options: DriftOptions, references: References) -> str:
+    told = summarise(found, options, references)
     if not traffic.replays:
         return told
     own = f"{traffic.replays} answers about the product's own clips, which were sent to try it out and are no traffic"
