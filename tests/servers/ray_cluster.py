@@ -5,6 +5,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -21,8 +22,10 @@ ONE_NODE: Final = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 def two_nodes() -> Iterator[Any]:
     """Give the cluster, whose nodes can be taken away and added."""
     ray = pytest.importorskip("ray")
+    from ray._private.utils import get_ray_address_file
     from ray.cluster_utils import Cluster
 
+    Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)  # the cluster notes its address there
     with tempfile.TemporaryDirectory(
         prefix="cu-ray-", ignore_cleanup_errors=True
     ) as folder:  # sockets' names are short

@@ -170,7 +170,7 @@ def test_a_first_model_that_is_useless_is_not_promoted_with_reasons_and_what_wou
     assert "its confidence is 100 points above the truth, more than the 20 that" in reasons
     assert "with 8 units a gain under" in reasons
     assert "what would help: more labels, labels that are right" in reasons
-    assert "topic: not promoted: there is no champion yet; " in caplog.text
+    assert "topic: not promoted: there was no champion to compare it with; " in caplog.text
     assert not found["metrics"]["topic"]["served"]
 
 

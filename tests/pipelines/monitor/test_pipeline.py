@@ -159,7 +159,7 @@ def test_longer_clips_are_drift_and_named_in_the_summary(tmp_path):
     serve(tmp_path, longer=5.0)
     drift = monitor(tmp_path)
     assert drift["decision"] == "drift"
-    assert "fact_duration_s" in drift["summary"]
+    assert "duration s (" in drift["summary"]
 
 
 def test_the_same_clips_sent_again_are_no_new_evidence(tmp_path):
