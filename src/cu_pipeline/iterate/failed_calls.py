@@ -13,7 +13,7 @@ from cu_pipeline.core.atomic import write_text
 from cu_pipeline.core.checked import checked
 from cu_pipeline.core.errors import NoSpaceError, RunInProgressError, StoreError
 from cu_pipeline.iterate.checked_line import Moment
-from cu_pipeline.iterate.state import now
+from cu_pipeline.iterate.state import content_of, now
 
 FORMAT: Final = 1
 """Of the file; one of another format is refused."""
@@ -65,10 +65,7 @@ class FailedCallsFile:
         if not self.path.is_file():
             return None
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-                raise ValueError("it is of another version")
-            return checked(FailedCalls, content)
+            return checked(FailedCalls, content_of(self.path, FORMAT))
         except ValueError as error:
             raise StoreError(
                 f"{self.path} does not tell which calls failed ({error}). Remedy: delete it; the next `kedro iterate` "

@@ -181,9 +181,7 @@ class StateFile:
         if not self.path.is_file():
             return None
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-                raise ValueError("it is of another version")
+            content = content_of(self.path, FORMAT)
             if lacking := sorted({"status", "upcoming", "steps"} - content.keys()):
                 raise ValueError(f"it lacks {', '.join(lacking)}")
             return checked(Iteration, content)
@@ -196,6 +194,22 @@ class StateFile:
     def write(self, iteration: Iteration) -> None:
         """Write it whole."""
         write_text(self.path, json.dumps({"format": FORMAT, **asdict(iteration)}, indent=2, ensure_ascii=False) + "\n")
+
+
+def content_of(path: Path, version: int) -> dict[str, Any]:
+    """Read a file with one JSON object that tells its format, and leave that out.
+
+    Args:
+        path: of it.
+        version: the format that is read.
+
+    Raises:
+        ValueError: it is damaged, or of another version.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or content.pop("format", None) != version:
+        raise ValueError("it is of another version")
+    return content
 
 
 def now() -> str:
